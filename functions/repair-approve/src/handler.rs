@@ -1,0 +1,65 @@
+//! Tells apart a request of a person, a proposal of a scan, and the sweep.
+
+use counterfoil_core::ids::{IncidentId, ProjectId, RunId};
+use counterfoil_core::usecases::{ActionError, ProposeRepair, RepairPorts, SweepRepairs};
+use counterfoil_lambda::Error;
+use counterfoil_lambda::event::{self, Incoming};
+use counterfoil_lambda::telemetry::chain;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::routes;
+
+/// What other functions and the schedule may ask. Whoever can invoke this function is decided by
+/// IAM; a proposal is believed only as far as its run is open.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Job {
+    Propose { project: ProjectId, run: RunId, incident: IncidentId },
+    Sweep {},
+}
+
+/// Handles one invocation.
+pub(crate) async fn handle(ports: RepairPorts, event: Value) -> Result<Value, Error> {
+    let event = match event::read(event)? {
+        Incoming::Http(request) => return Ok(event::answer(routes::router(ports), *request).await?),
+        Incoming::Other(event) => event,
+    };
+    let job = match event.pointer("/detail/job").and_then(Value::as_str) {
+        Some("sweep") => Job::Sweep {},
+        _ => serde_json::from_value(event)?,
+    };
+    match job {
+        Job::Propose { project, run, incident } => propose(ports, project, run, incident).await,
+        Job::Sweep {} => {
+            let finished = SweepRepairs { ports }.sweep().await?;
+            tracing::info!(finished, "sweep");
+            Ok(json!({ "finished": finished }))
+        }
+    }
+}
+
+async fn propose(
+    ports: RepairPorts,
+    project: ProjectId,
+    run: RunId,
+    incident: IncidentId,
+) -> Result<Value, Error> {
+    let propose = ProposeRepair { ports };
+    match propose.propose_for_run(project, run, &incident.to_string()).await {
+        Ok(proposed) => {
+            let (act, effect) = (proposed.action.id.to_string(), proposed.action.effect.name());
+            tracing::info!(action.id = act, decision.effect = effect, "repair proposed by a scan");
+            Ok(json!({ "action": act, "effect": effect }))
+        }
+        // A message that came twice: the repair is on its way already.
+        Err(error @ ActionError::WrongState { .. }) => {
+            tracing::info!(cause = chain(&error), "repair not proposed again");
+            Ok(json!({ "action": null }))
+        }
+        Err(error) => {
+            tracing::error!(cause = chain(&error), "repair not proposed");
+            Err(error.into())
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Repairs as governed actions: propose, approve, reject, execute, verify. The only function that
+//! can open the repair credential.
+
+mod answer;
+mod handler;
+mod routes;
+
+use counterfoil_core::usecases::RepairPorts;
+use counterfoil_lambda::{Boot, Error, config};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let boot = Boot::start("repair-approve").await?;
+    let ports = RepairPorts {
+        evidence: boot.evidence()?,
+        state: boot.state()?,
+        vault: boot.vault()?,
+        databases: counterfoil_postgres::databases(),
+        billing: counterfoil_stripe::accounts(counterfoil_stripe::Options::from_parts(config::stripe_url(), config::stripe_rate())),
+        clock: boot.clock(),
+        random: boot.random(),
+    };
+    boot.run(move |event| handler::handle(ports.clone(), event)).await
+}

@@ -1,0 +1,79 @@
+//! From a queue batch or a schedule to the use case and back.
+
+use aws_lambda_events::sqs::SqsEvent;
+use counterfoil_core::ports::CheckRequest;
+use counterfoil_core::usecases::{Reconcile, ReconcileError, RunSummary};
+use counterfoil_lambda::Error;
+use counterfoil_lambda::telemetry::chain;
+use serde_json::{Value, json};
+
+/// Handles one invocation: a batch of the checks queue, or a schedule that asks for a scan.
+pub(crate) async fn handle(reconcile: Reconcile, event: Value) -> Result<Value, Error> {
+    if event.get("Records").is_some() {
+        return batch(&reconcile, serde_json::from_value(event)?).await;
+    }
+    match event.pointer("/detail/job").and_then(Value::as_str) {
+        Some("scan") => scan(&reconcile).await,
+        _ => Err("this function takes a queue batch or {\"detail\":{\"job\":\"scan\"}}".into()),
+    }
+}
+
+async fn scan(reconcile: &Reconcile) -> Result<Value, Error> {
+    let mut failed = 0_u32;
+    let mut runs = Vec::new();
+    for (project, result) in reconcile.scan_all().await? {
+        match result {
+            Ok(summary) => {
+                log(&summary);
+                runs.push(summary.run.to_string());
+            }
+            Err(error) => {
+                failed = failed.saturating_add(1);
+                let project = project.to_string();
+                tracing::error!(project.id = project, cause = chain(&error), "scan not started");
+            }
+        }
+    }
+    if failed > 0 {
+        return Err(format!("{failed} projects could not be scanned; see the log").into());
+    }
+    Ok(json!({ "runs": runs }))
+}
+
+/// Every message on its own: one that fails comes again, the others do not.
+async fn batch(reconcile: &Reconcile, batch: SqsEvent) -> Result<Value, Error> {
+    let mut failures = Vec::new();
+    for message in batch.records {
+        let id = message.message_id.unwrap_or_default();
+        let body = message.body.unwrap_or_default();
+        match serde_json::from_str::<CheckRequest>(&body) {
+            Ok(request) => match reconcile.handle(&request).await {
+                Ok(summary) => log(&summary),
+                // A project that was deleted meanwhile has nothing to check.
+                Err(ReconcileError::NoProject) => {
+                    tracing::warn!(message.id = id, "check of a project that is gone");
+                }
+                Err(error) => {
+                    tracing::error!(message.id = id, cause = chain(&error), "check failed");
+                    failures.push(json!({ "itemIdentifier": id }));
+                }
+            },
+            Err(error) => {
+                tracing::error!(message.id = id, cause = chain(&error), "not a check request");
+                failures.push(json!({ "itemIdentifier": id }));
+            }
+        }
+    }
+    Ok(json!({ "batchItemFailures": failures }))
+}
+
+fn log(summary: &RunSummary) {
+    tracing::info!(
+        run.id = summary.run.to_string(),
+        step = ?summary.step,
+        result = ?summary.result,
+        findings = summary.counts.findings,
+        rows_count = summary.counts.rows,
+        "run"
+    );
+}

@@ -1,0 +1,24 @@
+//! Compares promises with grants: every project on a schedule, one customer from the checks queue.
+
+mod handler;
+
+use counterfoil_core::usecases::Reconcile;
+use counterfoil_lambda::{Boot, Error, config};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let boot = Boot::start("scheduled-reconcile").await?;
+    let reconcile = Reconcile {
+        evidence: boot.evidence()?,
+        state: boot.state()?,
+        vault: boot.vault()?,
+        objects: boot.objects()?,
+        checks: boot.checks()?,
+        proposals: boot.proposals()?,
+        databases: counterfoil_postgres::databases(),
+        billing: counterfoil_stripe::accounts(counterfoil_stripe::Options::from_parts(config::stripe_url(), config::stripe_rate())),
+        clock: boot.clock(),
+        random: boot.random(),
+    };
+    boot.run(move |event| handler::handle(reconcile.clone(), event)).await
+}

@@ -1,0 +1,69 @@
+//! From the HTTP event to the use case and back. Senders learn a status and nothing else.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use counterfoil_core::usecases::{Delivery, ReceiveWebhook, Received, WebhookError};
+use counterfoil_lambda::event::{self, Incoming};
+use counterfoil_lambda::telemetry::chain;
+use counterfoil_lambda::{Error, Problem};
+use serde_json::Value;
+
+/// Handles one invocation.
+pub(crate) async fn handle(receive: ReceiveWebhook, event: Value) -> Result<Value, Error> {
+    match event::read(event)? {
+        Incoming::Http(request) => Ok(event::answer(router(receive), *request).await?),
+        Incoming::Other(_) => Err("this function only takes HTTP API events".into()),
+    }
+}
+
+fn router(receive: ReceiveWebhook) -> Router {
+    Router::new().route("/webhooks/stripe/{project}", post(deliver)).with_state(receive)
+}
+
+async fn deliver(
+    State(receive): State<ReceiveWebhook>,
+    Path(project): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
+    let delivery =
+        Delivery { project: &project, signature: signature.unwrap_or_default(), body: &body };
+    match receive.receive(&delivery).await {
+        Ok(received) => {
+            let outcome = match received {
+                Received::Queued { .. } => "queued",
+                Received::Duplicate => "duplicate",
+                Received::Ignored => "ignored",
+            };
+            tracing::info!(project.id = project, outcome, "webhook taken");
+            StatusCode::OK.into_response()
+        }
+        Err(error) => refuse(&project, &error).into_response(),
+    }
+}
+
+fn refuse(project: &str, error: &WebhookError) -> Problem {
+    // An id that was never issued may hold anything; only a well-formed one is logged.
+    let project = project.parse::<counterfoil_core::ids::ProjectId>().ok();
+    let project = project.map(|id| id.to_string()).unwrap_or_default();
+    match error {
+        WebhookError::NoProject => {
+            tracing::warn!(cause = chain(error), "webhook refused");
+            Problem::not_found()
+        }
+        WebhookError::Signature(_) | WebhookError::Event(_) | WebhookError::WrongMode => {
+            tracing::warn!(project.id = project, cause = chain(error), "webhook refused");
+            let title = "The delivery was not accepted";
+            Problem::new(StatusCode::BAD_REQUEST, "delivery-refused", title)
+        }
+        WebhookError::Port(_) | WebhookError::Record(_) | WebhookError::Vault(_) => {
+            tracing::error!(project.id = project, cause = chain(error), "webhook not taken");
+            Problem::unavailable()
+        }
+    }
+}

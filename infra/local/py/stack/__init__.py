@@ -1,0 +1,1 @@
+"""Deploys template.yaml into the local emulator. The template is the only input: nothing is described twice."""

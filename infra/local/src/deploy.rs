@@ -1,0 +1,138 @@
+//! Deploying `template.yaml`: the work is done by `py/deploy.py` in the emulator's own Python.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::python::Environment;
+use crate::{Progress, command, paths};
+
+/// The account of keys that are not 12 digits.
+const DEFAULT: &str = "test";
+
+/// What to deploy, and where.
+#[derive(Debug, Clone, Default)]
+pub struct Deploy {
+    /// 12 digits, or `None` for the default account, the only one whose HTTP API answers plain calls.
+    pub account: Option<String>,
+    /// Stripped `bootstrap` of each function; empty deploys tables, buckets, keys and queues only.
+    pub functions: BTreeMap<String, PathBuf>,
+}
+
+/// A deployed stack.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    /// Address of every AWS service.
+    pub endpoint: String,
+    /// Access key of the account's root: 12 digits, or `test`.
+    pub account: String,
+    /// Outputs of the template. `ApiUrl` and `StripeWebhookUrl` are addresses of the emulator.
+    pub outputs: BTreeMap<String, String>,
+}
+
+impl Deployment {
+    /// An output of the template.
+    ///
+    /// # Errors
+    /// When the template has no such output, or it belongs to a function and none was deployed.
+    pub fn output(&self, name: &str) -> Result<&str> {
+        let found = self.outputs.get(name);
+        Ok(found
+            .with_context(|| format!("the stack has no output {name}"))?
+            .as_str())
+    }
+
+    /// Variables that point an AWS SDK at this stack's account.
+    pub fn sdk_env(&self) -> Vec<(String, String)> {
+        let pairs = [
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ACCESS_KEY_ID", &self.account),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            ("AWS_ENDPOINT_URL", &self.endpoint),
+        ];
+        pairs
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    }
+
+    /// The settings that functions get from the template (`EVIDENCE_TABLE` and so on), all of them.
+    pub fn settings(&self) -> BTreeMap<String, String> {
+        settings_of(&self.outputs)
+    }
+}
+
+/// Outputs by the name of the variable that they are for: `EvidenceTable` is `EVIDENCE_TABLE`.
+pub fn settings_of(outputs: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    outputs
+        .iter()
+        .map(|(name, value)| (variable(name), value.clone()))
+        .collect()
+}
+
+fn variable(output: &str) -> String {
+    let mut name = String::with_capacity(output.len().saturating_add(4));
+    for letter in output.chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_uppercase());
+    }
+    name
+}
+
+pub(crate) fn deploy(
+    python: &Environment,
+    endpoint: &str,
+    auth: bool,
+    deploy: &Deploy,
+    progress: Progress<'_>,
+) -> Result<Deployment> {
+    let account = deploy.account.clone().unwrap_or_else(|| DEFAULT.to_owned());
+    let mut run = Command::new(python.program("python"));
+    run.env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .arg(paths::here().join("py").join("deploy.py"))
+        .args(["--endpoint", endpoint, "--account", &account])
+        .arg("--template")
+        .arg(paths::template());
+    if deploy.account.is_some() {
+        // Bucket names carry the stack's name and are global, also in the emulator.
+        run.args(["--stack", &format!("counterfoil-{account}")]);
+    }
+    if auth {
+        run.arg("--auth");
+    }
+    if deploy.functions.is_empty() {
+        run.arg("--resources-only");
+    }
+    for (name, bootstrap) in &deploy.functions {
+        let mut pair = OsString::from(format!("{name}="));
+        pair.push(bootstrap);
+        run.arg("--function").arg(pair);
+    }
+    let output = command::run("deploying template.yaml", &mut run, progress)?;
+    let outputs = serde_json::from_str(&output).context("deploy.py printed no outputs")?;
+    Ok(Deployment {
+        endpoint: endpoint.to_owned(),
+        account,
+        outputs,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::variable;
+
+    #[test]
+    fn an_output_is_named_like_its_variable() {
+        assert_eq!(variable("EvidenceHeadTable"), "EVIDENCE_HEAD_TABLE");
+        assert_eq!(variable("SealKeyId"), "SEAL_KEY_ID");
+        assert_eq!(variable("ChecksQueueUrl"), "CHECKS_QUEUE_URL");
+    }
+}

@@ -1,0 +1,97 @@
+//! The pinned Python environment under the target folder.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::lock::Lock;
+use crate::{Progress, command, debian, paths};
+
+/// What an interpreter must bring to be of use.
+const PROBE: &str = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))";
+
+/// An environment with exactly the packages of `requirements.txt`.
+#[derive(Debug, Clone)]
+pub(crate) struct Environment {
+    folder: PathBuf,
+}
+
+impl Environment {
+    /// Answers the environment; makes it on first use and after `requirements.txt` has changed.
+    pub(crate) fn ready(progress: Progress<'_>) -> Result<Self> {
+        let requirements = paths::here().join("requirements.txt");
+        let wanted = fs::read_to_string(&requirements)
+            .with_context(|| format!("cannot read {}", requirements.display()))?;
+        let environment = Self {
+            folder: paths::local("")?.join("venv"),
+        };
+        let _lock = Lock::take("python", progress)?;
+        if !environment.holds(&wanted) {
+            environment.make(&requirements, progress)?;
+            // Last of all: an interrupted installation has no mark and is made again.
+            fs::write(environment.mark(), wanted)?;
+        }
+        Ok(environment)
+    }
+
+    /// A program of the environment.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.folder.join("bin").join(name)
+    }
+
+    fn mark(&self) -> PathBuf {
+        self.folder.join("counterfoil-requirements.txt")
+    }
+
+    fn holds(&self, wanted: &str) -> bool {
+        let same = fs::read_to_string(self.mark()).is_ok_and(|held| held == wanted);
+        // The interpreter it was made from may have been removed since.
+        same && works(&self.program("python"), "pass")
+    }
+
+    fn make(&self, requirements: &Path, progress: Progress<'_>) -> Result<()> {
+        let python = interpreter(progress)?;
+        if self.folder.exists() {
+            fs::remove_dir_all(&self.folder)
+                .with_context(|| format!("cannot remove {}", self.folder.display()))?;
+        }
+        progress("making a Python environment for the local cloud");
+        let mut make = Command::new(python);
+        command::quietly(
+            "python3 -m venv",
+            make.args(["-m", "venv"]).arg(&self.folder),
+        )?;
+        progress("installing the emulator into it (33 packages)");
+        let mut pip = Command::new(self.program("python"));
+        pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--no-input"])
+            .args(["--disable-pip-version-check", "--requirement"])
+            .arg(requirements);
+        command::quietly("pip install", &mut pip)?;
+        Ok(())
+    }
+}
+
+fn interpreter(progress: Progress<'_>) -> Result<&'static OsStr> {
+    let first = OsStr::new("python3");
+    let debian = OsStr::new("/usr/bin/python3");
+    if works(first.as_ref(), PROBE) {
+        return Ok(first);
+    }
+    if debian::can_install() {
+        debian::install(&["python3", "python3-venv"], progress)?;
+        if works(debian.as_ref(), PROBE) {
+            return Ok(debian);
+        }
+    }
+    bail!(
+        "the local cloud needs Python 3.10 or newer with its venv module: install it \
+         (Debian: apt-get install python3 python3-venv) and start again"
+    )
+}
+
+fn works(python: &Path, program: &str) -> bool {
+    command::quietly("python3", Command::new(python).args(["-c", program])).is_ok()
+}

@@ -1,0 +1,33 @@
+//! The core that every function shares: domain, rules, use cases and ports.
+//!
+//! # Architecture invariants
+//! - No I/O, no clock, no randomness: time, ids and random bits come in through [`ports`] or as
+//!   arguments. The only way out is a port call, and it is the last thing a use case does.
+//! - Decide purely, then act: a plan and a recorded decision come before every effect.
+//! - [`tenancy::TenantCtx`] is needed for every record of a tenant and [`policy::Permit`] for every
+//!   effect; neither can be made outside this crate.
+//! - No write call to Stripe exists, here or anywhere: [`ports::Billing`] only reads.
+
+pub mod auth;
+pub mod billing;
+pub mod cell;
+pub mod ids;
+pub mod incident;
+pub mod json;
+pub mod mapping;
+pub mod money;
+pub mod policy;
+pub mod ports;
+pub mod promise;
+pub mod reconcile;
+pub mod records;
+pub mod redacted;
+pub mod repair;
+pub mod run;
+pub mod sealed;
+pub mod tenancy;
+pub mod time;
+pub mod usecases;
+pub mod webhook;
+
+pub use counterfoil_evidence as evidence;

@@ -1,0 +1,67 @@
+//! What is wrong with a mapping, all of it at once.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Error)]
+#[error("{field}: {rule}; {fix}")]
+pub struct MappingError {
+    /// Where, as a path into the document: `plans[1].match.price`.
+    pub field: String,
+    /// The rule that it breaks.
+    pub rule: String,
+    /// What to do.
+    pub fix: String,
+}
+
+impl MappingError {
+    /// An error at `field`.
+    pub fn new(field: impl Into<String>, rule: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            rule: rule.into(),
+            fix: fix.into(),
+        }
+    }
+}
+
+/// Everything that is wrong; never empty.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub struct MappingErrors(Vec<MappingError>);
+
+impl MappingErrors {
+    /// `Ok` when nothing is wrong.
+    pub(super) fn check(errors: Vec<MappingError>) -> Result<(), Self> {
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Self(errors))
+        }
+    }
+
+    /// The errors in the order of the document.
+    pub fn iter(&self) -> impl Iterator<Item = &MappingError> {
+        self.0.iter()
+    }
+}
+
+impl From<MappingError> for MappingErrors {
+    fn from(error: MappingError) -> Self {
+        Self(vec![error])
+    }
+}
+
+impl fmt::Display for MappingErrors {
+    /// One line per error.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{error}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,135 @@
+//! Names of tables and columns: what may be written, what may never be read.
+
+use super::error::MappingError;
+
+/// Longest identifier of Postgres in bytes (`NAMEDATALEN` - 1); longer ones are cut silently.
+const MAX_BYTES: usize = 63;
+
+/// Parts of names behind which secrets lie. The product has no business with such a column.
+const DENIED: [&str; 14] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "token",
+    "hash",
+    "salt",
+    "api_key",
+    "apikey",
+    "private_key",
+    "credential",
+    "ssn",
+    "cvv",
+    "card_number",
+];
+
+/// Checks one identifier.
+pub(super) fn check(field: &str, name: &str) -> Option<MappingError> {
+    if name.is_empty() || name.len() > MAX_BYTES {
+        return Some(MappingError::new(
+            field,
+            format!("a name has 1 to {MAX_BYTES} bytes"),
+            "use the name that the database shows",
+        ));
+    }
+    let start = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
+    let inner = |byte: u8| start(byte) || byte.is_ascii_digit() || byte == b'$';
+    let mut bytes = name.bytes();
+    if !bytes.next().is_some_and(start) || !bytes.all(inner) {
+        return Some(MappingError::new(
+            field,
+            "a name has letters, digits, `_` and `$`, and does not begin with a digit",
+            "use a column with such a name, or rename it",
+        ));
+    }
+    None
+}
+
+/// Checks a column: an identifier that does not look like a secret.
+pub(super) fn check_column(field: &str, name: &str) -> Option<MappingError> {
+    check(field, name).or_else(|| {
+        let lower = name.to_ascii_lowercase();
+        let denied = DENIED.iter().find(|word| lower.contains(*word))?;
+        Some(MappingError::new(
+            field,
+            format!("columns whose name contains `{denied}` are never read"),
+            "use another column",
+        ))
+    })
+}
+
+/// The known name that is closest to `name`, if one is close.
+pub(super) fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = name.chars().count().div_ceil(3);
+    known
+        .map(|candidate| (distance(name, candidate), candidate))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein distance without regard to case.
+fn distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.to_lowercase().chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (index, ours) in left.to_lowercase().chars().enumerate() {
+        let mut diagonal = index;
+        let mut left_cell = index + 1;
+        let mut next = vec![left_cell];
+        for (theirs, above) in right.iter().zip(row.iter().skip(1)) {
+            let cell = (diagonal + usize::from(ours != *theirs))
+                .min(above + 1)
+                .min(left_cell + 1);
+            next.push(cell);
+            diagonal = *above;
+            left_cell = cell;
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_need_no_quotes() {
+        for good in ["id", "_x", "Plan$2", "a_very_long_but_allowed_name"] {
+            assert_eq!(check("f", good), None, "{good}");
+        }
+        let long = "x".repeat(64);
+        for bad in [
+            "",
+            "2x",
+            "a b",
+            "a\"b",
+            "a;drop",
+            "a\0b",
+            "a.b",
+            "größe",
+            long.as_str(),
+        ] {
+            assert!(check("f", bad).is_some(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn columns_with_secrets_are_refused() {
+        for bad in ["password", "Password_Digest", "api_token", "pw_hash"] {
+            assert!(check_column("f", bad).is_some(), "{bad}");
+        }
+        assert_eq!(check_column("f", "plan"), None);
+    }
+
+    #[test]
+    fn the_closest_name_is_suggested() {
+        let known = ["plan", "premium", "stripe_customer_id"];
+        assert_eq!(closest("premum", known.into_iter()), Some("premium"));
+        assert_eq!(
+            closest("stripe_customer", known.into_iter()),
+            Some("stripe_customer_id")
+        );
+        assert_eq!(closest("zebra", known.into_iter()), None);
+    }
+}

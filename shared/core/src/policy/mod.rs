@@ -1,0 +1,96 @@
+//! Policy: every action is judged ALLOW, REQUIRE or DENY before it happens.
+//!
+//! The rules are those of [`rules`], built into the binary. Both layers of the governance design
+//! (baseline and workspace) cite the digest of that text until workspaces bring their own bundles.
+//! What the evaluator cannot judge it denies.
+
+mod permit;
+pub mod rules;
+
+use counterfoil_evidence::hash::digest_string;
+use serde::{Deserialize, Serialize};
+
+pub use permit::Permit;
+pub use rules::{ApprovalFacts, ExportFacts, Question, RepairFacts, Who};
+
+/// The outcome of a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Effect {
+    /// May happen now.
+    Allow,
+    /// May happen after approvals.
+    Require,
+    /// Must not happen.
+    Deny,
+}
+
+impl Effect {
+    /// As evidence writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "ALLOW",
+            Self::Require => "REQUIRE",
+            Self::Deny => "DENY",
+        }
+    }
+}
+
+/// What the evaluator says about one question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// The effect.
+    pub effect: Effect,
+    /// How many approvals a REQUIRE needs; 0 otherwise.
+    pub approvals: u8,
+    /// The decisive rule.
+    pub rule: &'static str,
+    /// Its sentence for people.
+    pub reason: &'static str,
+}
+
+/// The digest of the rules in force: SHA-256 of the text of [`rules`] as compiled into this binary.
+pub fn bundle_digest() -> String {
+    digest_string(rules::TEXT.as_bytes())
+}
+
+/// Judges a question. Pure and total: the first rule that denies wins, then the first that asks for
+/// approvals, then the first that permits; without a permit the answer is DENY.
+pub fn evaluate(question: &Question) -> Judgement {
+    let applying = |wanted: fn(rules::Verdict) -> bool| {
+        rules::RULES
+            .iter()
+            .find(|rule| wanted(rule.verdict) && (rule.applies)(question))
+    };
+    let deny = applying(|verdict| verdict == rules::Verdict::Deny);
+    let permit = applying(|verdict| verdict == rules::Verdict::Permit);
+    let (effect, rule) = match (deny, permit) {
+        (Some(rule), _) => (Effect::Deny, rule),
+        (None, None) => return default_deny(),
+        (None, Some(permit)) => {
+            match applying(|verdict| matches!(verdict, rules::Verdict::Require)) {
+                Some(rule) => (Effect::Require, rule),
+                None => (Effect::Allow, permit),
+            }
+        }
+    };
+    let approvals = u8::from(effect == Effect::Require);
+    Judgement {
+        effect,
+        approvals,
+        rule: rule.id,
+        reason: rule.why,
+    }
+}
+
+const fn default_deny() -> Judgement {
+    Judgement {
+        effect: Effect::Deny,
+        approvals: 0,
+        rule: "default-deny",
+        reason: "No rule permits this.",
+    }
+}
+
+#[cfg(test)]
+mod tests;

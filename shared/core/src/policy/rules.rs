@@ -1,0 +1,230 @@
+//! The built-in rules. Their SHA-256 is the digest of this very file: what judged an action can be
+//! read here, line by line, by whoever holds the digest that a decision cites.
+//!
+//! Facts are computed by the product, never supplied by a caller.
+
+use serde::Serialize;
+
+/// The text of this file.
+pub const TEXT: &str = include_str!("rules.rs");
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Who {
+    /// A person with the role approver, admin or owner.
+    Approver,
+    /// A person with the role auditor.
+    Auditor,
+    /// A person with no other role than viewer.
+    Viewer,
+    /// An API key that may repair.
+    RepairKey,
+    /// An API key that may read.
+    ReadKey,
+    /// The schedule, on behalf of an open scan.
+    Scheduler,
+    /// The product itself.
+    System,
+}
+
+/// What is known about a repair when it is judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one fact that a rule names"
+)]
+pub struct RepairFacts {
+    /// Who proposed it, at proposal and at execution alike.
+    pub who: Who,
+    /// `live` or `test`.
+    pub environment: String,
+    /// A repair credential is stored.
+    pub repairs_enabled: bool,
+    /// Rows the plan would touch.
+    pub rows: u64,
+    /// Every column is repairable in the active mapping.
+    pub allowlisted: bool,
+    /// A mapped value exists for what was promised, and the finding may be repaired at all.
+    pub target_known: bool,
+    /// Prices and states behind the promise have rules.
+    pub promise_known: bool,
+    /// How the customer was matched: `metadata`, `stored_id`, `email`, `ambiguous`.
+    pub identity: String,
+    /// A second look at both sides still differed.
+    pub confirmed: bool,
+    /// Stripe's mode is the project's.
+    pub livemode_matches: bool,
+    /// The change takes access away.
+    pub revokes: bool,
+    /// Another subscription of the customer grants now.
+    pub other_live_subscription: bool,
+    /// A marker says that access was given by hand.
+    pub comped: bool,
+    /// A `mass_drift` incident is not acknowledged.
+    pub breaker_open: bool,
+    /// The money at risk is above the mapping's limit, or in another currency.
+    pub amount_exceeded: bool,
+    /// Repairs already proposed by this run have reached the mapping's limit.
+    pub run_limit_reached: bool,
+    /// Distinct people who approved this exact digest.
+    pub approvals: u8,
+    /// One of them proposed it.
+    pub self_approved: bool,
+}
+
+/// What is known about a vote when it is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one fact that a rule names"
+)]
+pub struct ApprovalFacts {
+    /// Who votes.
+    pub who: Who,
+    /// The action waits for approvals.
+    pub held: bool,
+    /// The voter proposed the action.
+    pub is_proposer: bool,
+    /// The voter has approved it before.
+    pub voted_before: bool,
+    /// The digest they were shown is the action's.
+    pub digest_matches: bool,
+    /// Length of the reason in characters.
+    pub reason_chars: u64,
+}
+
+/// What is known about an export when it is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ExportFacts {
+    /// Who asks; a key counts as its owner does now.
+    pub who: Who,
+    /// The person, or the owner of the key, has a role that may export.
+    pub role_may_export: bool,
+}
+
+/// One thing to judge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "action", content = "facts")]
+pub enum Question {
+    /// May this repair be executed?
+    #[serde(rename = "repair.execute")]
+    Repair(RepairFacts),
+    /// May this person approve?
+    #[serde(rename = "approval.give")]
+    Approve(ApprovalFacts),
+    /// May this person reject?
+    #[serde(rename = "approval.reject")]
+    Reject(ApprovalFacts),
+    /// May this evidence be exported?
+    #[serde(rename = "evidence.export")]
+    Export(ExportFacts),
+}
+
+impl Question {
+    /// The action's name in evidence.
+    pub const fn action(&self) -> &'static str {
+        match self {
+            Self::Repair(_) => "repair.execute",
+            Self::Approve(_) => "approval.give",
+            Self::Reject(_) => "approval.reject",
+            Self::Export(_) => "evidence.export",
+        }
+    }
+}
+
+/// What a rule says when it applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Part of the ceiling: without one, nothing is allowed.
+    Permit,
+    /// One approval by another person.
+    Require,
+    /// No.
+    Deny,
+}
+
+/// One rule.
+#[derive(Debug)]
+pub struct Rule {
+    /// Stable id, as in the governance design.
+    pub id: &'static str,
+    /// What it says.
+    pub verdict: Verdict,
+    /// One sentence for people.
+    pub why: &'static str,
+    /// Whether it applies.
+    pub applies: fn(&Question) -> bool,
+}
+
+macro_rules! rule {
+    ($id:literal, $verdict:ident, $why:literal, $question:pat => $when:expr) => {
+        Rule {
+            id: $id,
+            verdict: Verdict::$verdict,
+            why: $why,
+            applies: |question| match question {
+                $question => $when,
+                _ => false,
+            },
+        }
+    };
+}
+
+use Question::{Approve, Export, Reject, Repair};
+
+/// Every rule, in the order in which they are asked.
+pub const RULES: &[Rule] = &[
+    rule!("base.permit.human-operate", Permit, "Approvers may propose and execute repairs.",
+        Repair(f) => f.who == Who::Approver),
+    rule!("base.permit.key-operate", Permit, "Repair keys may propose and execute repairs.",
+        Repair(f) => f.who == Who::RepairKey),
+    rule!("base.permit.scheduler-operate", Permit, "The schedule may propose repairs.",
+        Repair(f) => f.who == Who::Scheduler),
+    rule!("base.permit.approve", Permit, "Approvers may approve and reject.",
+        Approve(f) | Reject(f) => f.who == Who::Approver),
+    rule!("base.permit.export", Permit, "Auditors, admins and owners may export evidence.",
+        Export(f) => f.role_may_export),
+    rule!("base.forbid.multi-row", Deny, "A repair touches exactly one row.",
+        Repair(f) => f.rows != 1),
+    rule!("base.forbid.unlisted-column", Deny, "The mapping does not allow writing this column.",
+        Repair(f) => !f.allowlisted),
+    rule!("base.forbid.repairs-off", Deny, "No repair credential is stored: this project is read-only.",
+        Repair(f) => !f.repairs_enabled),
+    rule!("base.forbid.no-target", Deny, "There is no mapped value to write.",
+        Repair(f) => !f.target_known),
+    rule!("base.forbid.unknown", Deny, "A price or state behind this promise has no rule: map it first.",
+        Repair(f) => !f.promise_known),
+    rule!("base.forbid.identity", Deny, "The customer was matched by e-mail only or ambiguously.",
+        Repair(f) => f.identity == "email" || f.identity == "ambiguous"),
+    rule!("base.forbid.unconfirmed", Deny, "A second look has not confirmed the difference.",
+        Repair(f) => !f.confirmed),
+    rule!("base.forbid.wrong-mode", Deny, "A test object stands behind a live row, or the reverse.",
+        Repair(f) => !f.livemode_matches),
+    rule!("base.forbid.revoke-other-live", Deny, "Another subscription of this customer grants access now.",
+        Repair(f) => f.revokes && f.other_live_subscription),
+    rule!("base.forbid.revoke-comp", Deny, "A marker says that this access was given by hand.",
+        Repair(f) => f.revokes && f.comped),
+    rule!("base.forbid.breaker", Deny, "Too many customers differ at once: a person must acknowledge that first.",
+        Repair(f) => f.breaker_open && f.who != Who::Approver),
+    rule!("base.forbid.blast-run", Deny, "This run has reached its limit of repairs.",
+        Repair(f) => f.run_limit_reached),
+    rule!("base.forbid.blast-amount", Deny, "More money is at risk than machines may move.",
+        Repair(f) => f.amount_exceeded && f.who != Who::Approver),
+    rule!("base.forbid.self-approved", Deny, "An approval by a proposer does not count.",
+        Repair(f) => f.self_approved),
+    rule!("base.forbid.machine-approves", Deny, "Only people approve, never plain keys or schedules.",
+        Approve(f) | Reject(f) => matches!(f.who, Who::RepairKey | Who::ReadKey | Who::Scheduler | Who::System)),
+    rule!("base.forbid.not-held", Deny, "Only an action that waits for approval can be voted on.",
+        Approve(f) | Reject(f) => !f.held),
+    rule!("base.forbid.proposer-approves", Deny, "Whoever proposed an action cannot approve it.",
+        Approve(f) => f.is_proposer),
+    rule!("base.forbid.approves-twice", Deny, "Approvals count distinct people.",
+        Approve(f) => f.voted_before),
+    rule!("base.forbid.approval-form", Deny, "The digest shown must be the action's, and the reason at least 10 characters.",
+        Approve(f) | Reject(f) => !f.digest_matches || f.reason_chars < 10),
+    rule!("base.require.machine-live", Require, "What a machine proposes needs a person's approval.",
+        Repair(f) => matches!(f.who, Who::RepairKey | Who::Scheduler) && f.approvals == 0),
+    rule!("base.require.four-eyes", Require, "A repair needs the approval of a second person.",
+        Repair(f) => f.who == Who::Approver && f.approvals == 0),
+];

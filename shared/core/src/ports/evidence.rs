@@ -1,0 +1,145 @@
+//! Appending to and reading from evidence streams (evidence-format section 18).
+
+use async_trait::async_trait;
+use counterfoil_evidence::hash::Hash;
+use counterfoil_evidence::stream::{Draft, DraftError, Head};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{PortError, StateWrite};
+
+/// Names one durable entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryRef {
+    /// Stream id, hex64.
+    pub stream: String,
+    /// Position in the stream.
+    pub seq: u64,
+    /// Leaf hash, hex64.
+    pub leaf: String,
+}
+
+/// Entries and the state changes that belong to them: all of it happens, or none.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// Entries in order.
+    pub drafts: Vec<Draft>,
+    /// State changes, each with its own condition; a change cites an entry by its index in `drafts`.
+    pub state: Vec<StateWrite>,
+}
+
+impl Batch {
+    /// A batch of entries without state changes.
+    pub fn of(drafts: impl IntoIterator<Item = Draft>) -> Self {
+        Self {
+            drafts: drafts.into_iter().collect(),
+            state: Vec::new(),
+        }
+    }
+
+    /// Adds a state change.
+    #[must_use]
+    pub fn with(mut self, write: StateWrite) -> Self {
+        self.state.push(write);
+        self
+    }
+}
+
+/// Why a batch was not appended. Only [`AppendError::OutcomeUnknown`] leaves a doubt.
+#[derive(Debug, Error)]
+pub enum AppendError {
+    /// The entries would not verify; nothing was written.
+    #[error("the entry does not fit the stream")]
+    Draft(#[source] DraftError),
+    /// The condition of state change number `index` does not hold; no entry exists.
+    #[error("the record has changed in the meantime")]
+    StateChanged {
+        /// Index in [`Batch::state`].
+        index: usize,
+    },
+    /// The run of an entry is closed, or was opened before; no entry exists.
+    #[error("run {run} is closed or was opened before")]
+    RunConflict {
+        /// The run's id.
+        run: String,
+    },
+    /// Other writers kept winning until the deadline; no entry exists.
+    #[error("the evidence stream is busy")]
+    Busy,
+    /// The clock differs too much from the stream's; no entry exists.
+    #[error("the clock is wrong or the stream is ahead of it")]
+    Clock,
+    /// The stream does not exist.
+    #[error("no such evidence stream")]
+    NoStream,
+    /// Nothing was written.
+    #[error("the evidence store did not accept the entry")]
+    Unavailable(#[source] PortError),
+    /// It could not be found out whether the entries were written.
+    #[error("it is not known whether the entry was written")]
+    OutcomeUnknown(#[source] PortError),
+}
+
+/// The one way to write evidence.
+#[async_trait]
+pub trait EvidenceAppend: Send + Sync {
+    /// Appends a batch as one transaction: head, entries, parts, run counters and state.
+    ///
+    /// Conflicts with other writers are retried inside, on a new head, until a deadline. Lost
+    /// replies are settled inside by reading back. A stream that does not exist is created when the
+    /// first draft is its `genesis`. Returns one reference per draft, in order.
+    ///
+    /// # Errors
+    /// See [`AppendError`]; after every error except `OutcomeUnknown` no entry of the batch exists.
+    async fn append(&self, stream: Hash, batch: Batch) -> Result<Vec<EntryRef>, AppendError>;
+}
+
+/// A part as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoredPart {
+    /// Payload and salt.
+    Present {
+        /// Canonical bytes.
+        bytes: Vec<u8>,
+        /// Salt of the commitment.
+        salt: [u8; 32],
+    },
+    /// Erased; the number is the `seq` of the redact entry.
+    Erased(u64),
+}
+
+/// An entry as stored: exact header bytes, the nodes it completed, its parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEntry {
+    /// Position.
+    pub seq: u64,
+    /// Exact header bytes.
+    pub header: Vec<u8>,
+    /// Persisted nodes, level 0 first (evidence-format section 10).
+    pub nodes: Vec<Hash>,
+    /// `facts`; absent only if the store lost it.
+    pub facts: Option<StoredPart>,
+    /// `subject`, where the entry has one.
+    pub subject: Option<StoredPart>,
+}
+
+/// Strongly consistent reads of evidence.
+#[async_trait]
+pub trait EvidenceRead: Send + Sync {
+    /// The head of a stream, or `None` for a stream that does not exist.
+    async fn head(&self, stream: Hash) -> Result<Option<Head>, PortError>;
+
+    /// Entries `from..to` with their parts, ascending; fewer when the stream ends before `to`.
+    async fn entries(
+        &self,
+        stream: Hash,
+        from: u64,
+        to: u64,
+    ) -> Result<Vec<StoredEntry>, PortError>;
+
+    /// Every entry of a run with its parts, ascending.
+    async fn run(&self, stream: Hash, run: &str) -> Result<Vec<StoredEntry>, PortError>;
+
+    /// The entries named, without parts, for the nodes of a proof; absent ones are left out.
+    async fn nodes(&self, stream: Hash, seqs: &[u64]) -> Result<Vec<StoredEntry>, PortError>;
+}

@@ -1,0 +1,44 @@
+//! Envelope encryption: KMS wraps data keys, the core seals with them.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use super::PortError;
+use crate::redacted::Redacted;
+
+/// A data key in clear, and as KMS wrapped it.
+#[derive(Debug, Clone)]
+pub struct DataKey {
+    /// 32 bytes for AES-256-GCM.
+    pub plain: Redacted<[u8; 32]>,
+    /// What may be stored.
+    pub wrapped: Vec<u8>,
+}
+
+/// The key service.
+#[async_trait]
+pub trait KeyWrapper: Send + Sync {
+    /// A new data key bound to `context`.
+    async fn generate(&self, context: &BTreeMap<String, String>) -> Result<DataKey, PortError>;
+
+    /// Opens a wrapped key; refused when `context` is not the one it was made with.
+    async fn unwrap(
+        &self,
+        wrapped: &[u8],
+        context: &BTreeMap<String, String>,
+    ) -> Result<Redacted<[u8; 32]>, PortError>;
+}
+
+/// The table of wrapped keys. It has no backup: deleting a row shreds everything sealed under it.
+#[async_trait]
+pub trait WrappedKeys: Send + Sync {
+    /// Stores a wrapped key under a name that must be new; `Ok(false)` when it is taken.
+    async fn put(&self, owner: &str, name: &str, wrapped: &[u8]) -> Result<bool, PortError>;
+
+    /// The wrapped key, or `None` when it was never there or is shredded.
+    async fn get(&self, owner: &str, name: &str) -> Result<Option<Vec<u8>>, PortError>;
+
+    /// Destroys a wrapped key.
+    async fn shred(&self, owner: &str, name: &str) -> Result<(), PortError>;
+}

@@ -1,0 +1,78 @@
+//! What the core needs from outside, one file per thing. Adapters implement these traits.
+//!
+//! Every method says what holds after an error. Two classes matter everywhere: *nothing was done*
+//! and *it may have been done*; an adapter that cannot tell says [`PortErrorKind::OutcomeUnknown`].
+
+mod appdb;
+mod billing;
+mod evidence;
+mod keys;
+mod objects;
+mod seals;
+mod signals;
+mod state;
+
+use std::error::Error as StdError;
+
+use thiserror::Error;
+
+pub use appdb::{AppDatabase, AppInspector, AppRepairer, Applied, Completeness};
+pub use billing::Billing;
+pub use evidence::{
+    AppendError, Batch, EntryRef, EvidenceAppend, EvidenceRead, StoredEntry, StoredPart,
+};
+pub use keys::{DataKey, KeyWrapper, WrappedKeys};
+pub use objects::{Archive, Objects, PutOnce};
+pub use seals::{SealCommit, SealSigner, SealStore, SealedState};
+pub use signals::{CheckRequest, Checks, Clock, Proposals, Random, SealRequests};
+pub use state::{Expect, State, StateKey, StateWrite, Stored};
+
+/// Why a port did not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PortErrorKind {
+    /// The other side cannot be reached or is throttling: nothing was done; trying again may help.
+    Unavailable,
+    /// The request was refused (permission, validation): nothing was done; trying again will not help.
+    Refused,
+    /// What came back cannot be what was stored: an alarm, not a retry.
+    Corrupt,
+    /// The effect may or may not have taken place.
+    OutcomeUnknown,
+}
+
+/// A failed call of a port. `doing` says what was attempted; the cause is the source.
+#[derive(Debug, Error)]
+#[error("{doing} failed")]
+pub struct PortError {
+    /// What may be concluded from the failure.
+    pub kind: PortErrorKind,
+    /// What was attempted, for example `reading the project`.
+    pub doing: String,
+    /// The cause, if there is one worth telling.
+    #[source]
+    pub source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl PortError {
+    /// An error without a further cause.
+    pub fn new(kind: PortErrorKind, doing: impl Into<String>) -> Self {
+        Self {
+            kind,
+            doing: doing.into(),
+            source: None,
+        }
+    }
+
+    /// An error with its cause.
+    pub fn caused(
+        kind: PortErrorKind,
+        doing: impl Into<String>,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self {
+            kind,
+            doing: doing.into(),
+            source: Some(source.into()),
+        }
+    }
+}

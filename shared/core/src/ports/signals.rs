@@ -1,0 +1,87 @@
+//! Time, randomness, and messages to other functions.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use counterfoil_evidence::hash::Hash;
+use serde::{Deserialize, Serialize};
+
+use super::PortError;
+use crate::ids::{IncidentId, ProjectId, RunId, WorkspaceId};
+use crate::time::Timestamp;
+
+/// The current time.
+pub trait Clock: Send + Sync {
+    /// Now, UTC.
+    fn now(&self) -> Timestamp;
+}
+
+/// Cryptographic randomness. A system that has none cannot run this product, so there is no error:
+/// the adapter ends the process.
+pub trait Random: Send + Sync {
+    /// 32 random bytes.
+    fn bytes32(&self) -> [u8; 32];
+
+    /// 128 random bits, for ids.
+    fn bits128(&self) -> u128 {
+        let bytes = self.bytes32();
+        bytes
+            .iter()
+            .take(16)
+            .fold(0, |bits, byte| (bits << 8) | u128::from(*byte))
+    }
+}
+
+/// "Look at this customer", or "take the second look of this run".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "job", rename_all = "snake_case", deny_unknown_fields)]
+pub enum CheckRequest {
+    /// Check one customer.
+    Customer {
+        /// Tenant.
+        workspace: WorkspaceId,
+        /// Project.
+        project: ProjectId,
+        /// Stripe customer id.
+        customer: String,
+        /// Why: `webhook`, `manual`, `repair`.
+        reason: String,
+        /// The event that caused it.
+        event: Option<String>,
+    },
+    /// The second look of a run whose first look found differences (race grace).
+    Confirm {
+        /// Tenant.
+        workspace: WorkspaceId,
+        /// Project.
+        project: ProjectId,
+        /// The open run.
+        run: RunId,
+    },
+}
+
+/// The checks queue. Delivery is at least once and unordered; consumers are idempotent.
+#[async_trait]
+pub trait Checks: Send + Sync {
+    /// Sends a request that becomes visible after `delay` (at most 15 minutes).
+    async fn send(&self, request: &CheckRequest, delay: Duration) -> Result<(), PortError>;
+}
+
+/// Asks `repair-approve` to propose the repair of an incident on behalf of a scan.
+#[async_trait]
+pub trait Proposals: Send + Sync {
+    /// Proposes; the run's id is the credential, resolved again on the other side.
+    async fn propose(
+        &self,
+        project: ProjectId,
+        run: RunId,
+        incident: IncidentId,
+    ) -> Result<(), PortError>;
+}
+
+/// Asks `archive` to seal a stream now.
+#[async_trait]
+pub trait SealRequests: Send + Sync {
+    /// Returns when everything appended before the call is sealed.
+    async fn seal(&self, stream: Hash) -> Result<(), PortError>;
+}

@@ -1,0 +1,543 @@
+//! One subject: what its promise and its grant differ in.
+
+use super::finding::{
+    Backing, Direction, Field, Finding, FindingKind, Identity, NotRepairable, Symbol,
+};
+use super::grant::Grant;
+use super::ids::{CUSTOMER, SUBSCRIPTION};
+use super::promised::{Promised, plan};
+use super::risk;
+use super::scan::{Record, Scan, Slot, index};
+use crate::cell::{AppRow, Cell};
+use crate::mapping::Layout;
+use crate::money::Money;
+use crate::promise::Rule;
+use crate::repair::ColumnChange;
+use crate::time::Timestamp;
+
+/// A row with everything that is known about it.
+pub(super) struct Subject<'a> {
+    pub(super) scan: &'a Scan,
+    pub(super) layout: &'a Layout,
+    pub(super) row: &'a AppRow,
+    pub(super) grant: Grant<'a>,
+    pub(super) promise: Promised,
+    /// Numbers of the customers that belong to it.
+    pub(super) customers: Vec<u32>,
+    /// How surely they do; `None` without customers.
+    pub(super) identity: Option<Identity>,
+    /// Another row has a better claim to a customer who points here too.
+    pub(super) disputed: bool,
+    /// The row has a Stripe customer id stored that this account does not know.
+    pub(super) dangling: bool,
+}
+
+impl Subject<'_> {
+    /// All findings of the subject.
+    pub(super) fn findings(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        findings.extend(self.duplicate());
+        findings.extend(self.unknown());
+        findings.extend(self.unmapped());
+        let paid_no_access = self.promise.premium && !self.grant.access;
+        if paid_no_access {
+            findings.push(self.paid_no_access());
+        } else if self.promise.is_certain() {
+            if self.grant.access && !self.promise.premium {
+                findings.extend(self.access_without_payment());
+            } else {
+                findings.extend(self.columns());
+            }
+        }
+        for finding in &mut findings {
+            if let Some(reason) = self.doubt() {
+                finding.refuse_repair(reason);
+            }
+        }
+        findings
+    }
+
+    /// What makes every repair of this subject a guess.
+    fn doubt(&self) -> Option<NotRepairable> {
+        if self.disputed || self.identity == Some(Identity::Ambiguous) {
+            Some(NotRepairable::UncertainIdentity)
+        } else if self.identity == Some(Identity::Email) {
+            Some(NotRepairable::ReportOnlyMatch)
+        } else if self.promise.unknown.is_some() {
+            Some(NotRepairable::UnknownState)
+        } else if !self.promise.unmapped.is_empty() {
+            Some(NotRepairable::UnmappedPrice)
+        } else {
+            None
+        }
+    }
+
+    fn rule(&self) -> Rule {
+        self.promise
+            .rule
+            .unwrap_or(match self.customers.as_slice() {
+                [] if self.disputed => Rule::KeysDisagree,
+                [] if self.dangling => Rule::LinkUnknown,
+                [] => Rule::NoCustomer,
+                _ => Rule::NoSubscription,
+            })
+    }
+
+    /// A finding about this row, without a repair.
+    fn report(&self, kind: FindingKind, rule: Rule, reason: NotRepairable) -> Finding {
+        let backing = if self.grant.comped {
+            Backing::Comp
+        } else if self.promise.records.is_empty() {
+            Backing::None
+        } else {
+            Backing::Subscription
+        };
+        let identity = if self.disputed {
+            Some(Identity::Ambiguous)
+        } else {
+            self.identity
+        };
+        Finding {
+            customers: customer_ids(self.scan, &self.customers),
+            subscriptions: subscription_ids(self.scan, &self.promise.records),
+            row: Some(self.row.key.clone()),
+            identity,
+            backing,
+            other_live_subscription: self.promise.granting > 1,
+            livemode: self.scan.livemode,
+            ..Finding::report(kind, self.row.key.text(), rule, reason)
+        }
+    }
+
+    fn duplicate(&self) -> Option<Finding> {
+        let live = |number: &&u32| {
+            self.scan
+                .slots
+                .get(index(**number))
+                .is_some_and(Slot::counts)
+        };
+        let count = self.customers.iter().filter(live).count();
+        if count < 2 {
+            return None;
+        }
+        let twice = risk::paid_twice(self.scan, &self.promise);
+        Some(Finding {
+            expected: Symbol::Count(1),
+            actual: Symbol::Count(i64::try_from(count).unwrap_or(i64::MAX)),
+            direction: twice.is_some().then_some(Direction::Owed),
+            at_risk: twice,
+            ..self.report(
+                FindingKind::DuplicateCustomer,
+                Rule::SeveralCustomers,
+                NotRepairable::NoColumn,
+            )
+        })
+    }
+
+    fn unknown(&self) -> Option<Finding> {
+        let record = self
+            .promise
+            .unknown
+            .filter(|record| record.rule == Rule::UnknownState)?;
+        let report = self.report(
+            FindingKind::UnknownState,
+            record.rule,
+            NotRepairable::UnknownState,
+        );
+        Some(unknown_state(self.scan, report, &record))
+    }
+
+    fn unmapped(&self) -> Option<Finding> {
+        if self.promise.unmapped.is_empty() {
+            return None;
+        }
+        let report = self.report(
+            FindingKind::UnmappedPrice,
+            Rule::UnmappedPrice,
+            NotRepairable::UnmappedPrice,
+        );
+        Some(unmapped_price(self.scan, report, &self.promise))
+    }
+
+    fn paid_no_access(&self) -> Finding {
+        let at_risk = risk::paid(self.scan, &self.promise);
+        self.whole(FindingKind::PaidNoAccess, at_risk, Direction::Owed)
+    }
+
+    fn access_without_payment(&self) -> Option<Finding> {
+        if self.grant.comped {
+            return None;
+        }
+        let at_risk = risk::unpaid(self.scan, &self.promise, self.grant.plan);
+        if self
+            .promise
+            .records
+            .iter()
+            .any(|record| record.rule == Rule::WrongMode)
+        {
+            let (live, test) = (Symbol::name("live"), Symbol::name("test"));
+            let own_is_live = self.scan.livemode != Some(false);
+            let (expected, actual) = if own_is_live {
+                (live, test)
+            } else {
+                (test, live)
+            };
+            let kind = FindingKind::TestModeBacking;
+            return Some(Finding {
+                expected,
+                actual,
+                at_risk,
+                direction: Some(Direction::Leak),
+                ..self.report(kind, Rule::WrongMode, NotRepairable::WrongMode)
+            });
+        }
+        let finding = self.whole(FindingKind::AccessWithoutPayment, at_risk, Direction::Leak);
+        Some(with_foreign(finding, self.foreign_plan()))
+    }
+
+    /// Access as a whole differs: a repair writes every column that does.
+    fn whole(&self, kind: FindingKind, at_risk: Option<Money>, direction: Direction) -> Finding {
+        let by_flag = self.scan.artifact.compiled().access.premium.is_some();
+        let (field, expected, actual) = if by_flag {
+            let flag = Symbol::Flag;
+            (
+                Field::Premium,
+                flag(self.promise.premium),
+                flag(self.grant.access),
+            )
+        } else {
+            (
+                Field::Plan,
+                Symbol::name(self.promised_plan()),
+                self.granted_plan_symbol(),
+            )
+        };
+        let fields = [
+            Field::Plan,
+            Field::Premium,
+            Field::Trial,
+            Field::Seats,
+            Field::Features,
+        ];
+        let differing: Vec<Field> = fields
+            .into_iter()
+            .filter(|other| *other == field || self.differs(*other))
+            .collect();
+        self.column_finding(
+            kind,
+            field,
+            expected,
+            actual,
+            &differing,
+            at_risk,
+            Some(direction),
+        )
+    }
+
+    fn columns(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let one = |kind, field, (expected, actual), (at_risk, direction)| {
+            self.column_finding(kind, field, expected, actual, &[field], at_risk, direction)
+        };
+        if self.differs(Field::Plan) && !self.covered(self.plan_exceeds()) {
+            let symbols = (
+                Symbol::name(self.promised_plan()),
+                self.granted_plan_symbol(),
+            );
+            let risk = risk::plans(self.scan, &self.promise, self.granted_plan());
+            let finding = one(FindingKind::WrongPlan, Field::Plan, symbols, risk);
+            findings.push(with_foreign(finding, self.foreign_plan()));
+        }
+        if self.differs(Field::Trial) && !self.covered(true) {
+            let (promised, granted) = (self.promise.trial(), self.grant.trial);
+            let risk = risk::trial(self.scan, &self.promise, granted);
+            let symbols = (time_symbol(promised), time_symbol(granted));
+            findings.push(one(FindingKind::WrongTrialEnd, Field::Trial, symbols, risk));
+        }
+        if self.differs(Field::Seats)
+            && let Some((promised, granted)) = self.promised_seats().zip(self.grant.seats)
+            && !self.covered(granted > promised)
+        {
+            let risk = risk::seats(self.scan, &self.promise, granted.saturating_sub(promised));
+            let symbols = (Symbol::Count(promised), Symbol::Count(granted));
+            findings.push(one(FindingKind::WrongSeats, Field::Seats, symbols, risk));
+        }
+        if self.differs(Field::Features) {
+            let (promised, granted) = (self.promised_features(), self.granted_features());
+            let lacking = promised.iter().any(|name| !granted.contains(name));
+            if !self.covered(!lacking) {
+                let direction = if lacking {
+                    Direction::Owed
+                } else {
+                    Direction::Leak
+                };
+                let (known, foreign): (Vec<String>, Vec<String>) = granted
+                    .into_iter()
+                    .partition(|name| self.scan.shop.has_feature(name));
+                let unmapped = (!foreign.is_empty()).then(|| "unmapped".to_owned());
+                let granted = Symbol::Set(known.into_iter().chain(unmapped).collect());
+                // A feature alone has no price.
+                let risk = (None, Some(direction));
+                let symbols = (Symbol::Set(promised), granted);
+                let finding = one(FindingKind::WrongFeatures, Field::Features, symbols, risk);
+                findings.push(with_foreign(finding, foreign));
+            }
+        }
+        findings
+    }
+
+    /// More than promised, on purpose.
+    fn covered(&self, exceeds: bool) -> bool {
+        exceeds && self.grant.comped
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one call per kind of finding, all alike"
+    )]
+    fn column_finding(
+        &self,
+        kind: FindingKind,
+        field: Field,
+        expected: Symbol,
+        actual: Symbol,
+        differing: &[Field],
+        at_risk: Option<Money>,
+        direction: Option<Direction>,
+    ) -> Finding {
+        let mut changes: Vec<ColumnChange> = differing
+            .iter()
+            .filter_map(|field| self.change(*field))
+            .collect();
+        changes.sort_unstable_by(|a, b| a.column.cmp(&b.column));
+        let decisive = self.change(field).is_some();
+        if !decisive {
+            changes.clear();
+        }
+        Finding {
+            field: Some(field),
+            expected,
+            actual,
+            changes,
+            not_repairable: (!decisive).then_some(NotRepairable::ReadOnlyColumn),
+            at_risk,
+            direction,
+            ..self.report(kind, self.rule(), NotRepairable::NoColumn)
+        }
+    }
+
+    /// What a repair writes to the column of `field`, if it may write it at all.
+    fn change(&self, field: Field) -> Option<ColumnChange> {
+        let access = &self.scan.artifact.compiled().access;
+        let (column, repairable, place) = match field {
+            Field::Plan => access
+                .plan
+                .as_ref()
+                .map(|it| (&it.column, it.repairable, self.layout.plan)),
+            Field::Premium => access
+                .premium
+                .as_ref()
+                .map(|it| (&it.column, it.repairable, self.layout.premium)),
+            Field::Trial => access
+                .trial
+                .as_ref()
+                .map(|it| (&it.column, it.repairable, self.layout.trial)),
+            Field::Seats => access
+                .seats
+                .as_ref()
+                .map(|it| (&it.column, it.repairable, self.layout.seats)),
+            Field::Features => access
+                .features
+                .as_ref()
+                .map(|it| (&it.column, it.repairable, self.layout.features)),
+        }?;
+        let after = match field {
+            Field::Plan => Cell::Text(self.promised_plan().to_owned()),
+            Field::Premium => Cell::Bool(self.promise.premium),
+            Field::Trial => self
+                .promise
+                .trial()
+                .map_or(Cell::Null, |at| Cell::Time(Timestamp::from_secs(at))),
+            Field::Seats => Cell::Int(self.promised_seats()?),
+            Field::Features => Cell::List(self.promised_features()),
+        };
+        let before = self.row.cells.get(place?)?.clone();
+        let writable = !matches!((field, &before), (Field::Features, Cell::Text(_)));
+        (repairable && writable).then(|| ColumnChange {
+            column: column.clone(),
+            before,
+            after,
+        })
+    }
+
+    fn differs(&self, field: Field) -> bool {
+        let access = &self.scan.artifact.compiled().access;
+        match field {
+            Field::Plan => self
+                .grant
+                .plan
+                .is_some_and(|plan| plan != self.promised_plan()),
+            Field::Premium => access.premium.is_some() && self.grant.access != self.promise.premium,
+            Field::Trial => {
+                let Some(column) = &access.trial else {
+                    return false;
+                };
+                match (self.promise.trial(), self.grant.trial) {
+                    // The end of a trial that is over anyway says nothing.
+                    (None, granted) => granted.is_some_and(|end| end > self.scan.as_of),
+                    (Some(_), None) => true,
+                    (Some(promised), Some(granted)) => {
+                        promised.abs_diff(granted) > column.tolerance_s
+                    }
+                }
+            }
+            Field::Seats => self
+                .promised_seats()
+                .zip(self.grant.seats)
+                .is_some_and(|(a, b)| a != b),
+            Field::Features => self.features_differ(),
+        }
+    }
+
+    fn features_differ(&self) -> bool {
+        let Some(granted) = &self.grant.features else {
+            return false;
+        };
+        let promised = &self.promise.features;
+        let shop = &self.scan.shop;
+        let same = granted.len() == promised.len()
+            && granted
+                .iter()
+                .zip(promised)
+                .all(|(name, id)| shop.feature(*id) == Some(name));
+        !same && self.promised_features() != self.granted_features()
+    }
+
+    fn promised_plan(&self) -> &str {
+        let mapping = self.scan.artifact.compiled();
+        let none = mapping
+            .access
+            .plan
+            .as_ref()
+            .map_or("", |column| column.none.as_str());
+        plan(mapping, self.promise.plan).map_or(none, |plan| plan.name.as_str())
+    }
+
+    /// `None` where nothing can be said about seats.
+    fn promised_seats(&self) -> Option<i64> {
+        let column = self.scan.artifact.compiled().access.seats.as_ref()?;
+        match self.promise.leading {
+            Some(_) if self.promise.plan.is_some() => self.promise.seats(),
+            _ => Some(column.none),
+        }
+    }
+
+    fn promised_features(&self) -> Vec<String> {
+        let name = |id: &u16| self.scan.shop.feature(*id).map(str::to_owned);
+        self.promise.features.iter().filter_map(name).collect()
+    }
+
+    fn granted_features(&self) -> Vec<String> {
+        let mut names = self.grant.features.as_deref().unwrap_or_default().to_vec();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The plan that the row names, if the mapping knows it.
+    fn granted_plan(&self) -> Option<u16> {
+        risk::plan_named(self.scan, self.grant.plan)
+    }
+
+    fn plan_exceeds(&self) -> bool {
+        let shop = &self.scan.shop;
+        shop.rank(self.granted_plan()) > shop.rank(self.promise.plan)
+    }
+
+    /// The row's plan, if the mapping does not know it.
+    fn foreign_plan(&self) -> Vec<String> {
+        let column = self.scan.artifact.compiled().access.plan.as_ref();
+        let none = column.map(|column| column.none.as_str());
+        let plan = self.grant.plan.filter(|plan| Some(*plan) != none);
+        plan.filter(|_| self.granted_plan().is_none())
+            .map(str::to_owned)
+            .into_iter()
+            .collect()
+    }
+
+    fn granted_plan_symbol(&self) -> Symbol {
+        if self.foreign_plan().is_empty() {
+            Symbol::name(self.grant.plan.unwrap_or_default())
+        } else {
+            Symbol::name("unmapped")
+        }
+    }
+}
+
+/// What the mapping does not know was given by somebody for some reason: no repair takes it away.
+fn with_foreign(mut finding: Finding, foreign: Vec<String>) -> Finding {
+    if !foreign.is_empty() {
+        finding.foreign = foreign;
+        finding.refuse_repair(NotRepairable::UnmappedValue);
+    }
+    finding
+}
+
+impl Slot {
+    /// A customer who exists: read, and not deleted.
+    pub(super) const fn counts(&self) -> bool {
+        self.is(super::scan::READ) && !self.is(super::scan::DELETED)
+    }
+}
+
+fn time_symbol(time: Option<i64>) -> Symbol {
+    time.map_or(Symbol::Nothing, |at| {
+        Symbol::name(Timestamp::from_secs(at).to_string())
+    })
+}
+
+pub(super) fn unknown_state(scan: &Scan, report: Finding, record: &Record) -> Finding {
+    Finding {
+        expected: Symbol::name("known_state"),
+        actual: Symbol::name("unmapped"),
+        foreign: scan.states.get(&record.id).cloned().into_iter().collect(),
+        ..report
+    }
+}
+
+pub(super) fn unmapped_price(scan: &Scan, report: Finding, promise: &Promised) -> Finding {
+    let price = |id: &u32| scan.shop.price_id(*id).map(str::to_owned);
+    let mut prices: Vec<String> = promise.unmapped.iter().filter_map(price).collect();
+    prices.sort_unstable();
+    Finding {
+        expected: Symbol::name("mapped"),
+        actual: Symbol::name("unmapped"),
+        prices,
+        at_risk: risk::paid(scan, promise),
+        direction: None,
+        ..report
+    }
+}
+
+pub(super) fn customer_ids(scan: &Scan, numbers: &[u32]) -> Vec<String> {
+    let id = |number: &u32| {
+        Some(
+            scan.slots
+                .get(index(*number))?
+                .id
+                .text(CUSTOMER, &scan.long),
+        )
+    };
+    let mut ids: Vec<String> = numbers.iter().filter_map(id).collect();
+    ids.sort_unstable();
+    ids
+}
+
+pub(super) fn subscription_ids(scan: &Scan, records: &[Record]) -> Vec<String> {
+    let mut ids: Vec<String> = records
+        .iter()
+        .map(|record| record.id.text(SUBSCRIPTION, &scan.long))
+        .collect();
+    ids.sort_unstable();
+    ids
+}

@@ -1,0 +1,74 @@
+//! The findings of a run as evidence keeps them (evidence-format section 9).
+//!
+//! Pseudonyms and symbols of the mapping only: no row value, no Stripe id, no e-mail address. So
+//! erasing a customer never breaks the digest of the object.
+
+use counterfoil_evidence::hash::sha256;
+use hmac::{Hmac, KeyInit, Mac};
+use serde::Serialize;
+use sha2::Sha256;
+
+use super::finding::{Field, Finding, Symbol};
+use crate::json::{JsonError, canonical};
+use crate::money::Money;
+
+/// HMAC-SHA-256 of a subject under the project's pseudonym key, hex.
+pub fn pseudonym(key: &[u8; 32], subject: &str) -> String {
+    // HMAC takes a key of any length; the branch is for a library that would not.
+    Hmac::<Sha256>::new_from_slice(key).map_or_else(
+        |_| sha256(key).to_string(),
+        |mut mac| {
+            mac.update(subject.as_bytes());
+            hex::encode(mac.finalize().into_bytes())
+        },
+    )
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    kind: &'static str,
+    subject: String,
+    field: Option<&'static str>,
+    expected: Symbol,
+    actual: Symbol,
+    rule: &'static str,
+    repairable: bool,
+    at_risk: Option<&'a Money>,
+    direction: Option<&'static str>,
+}
+
+/// Canonical JSON lines, sorted by kind and subject pseudonym, each ended by a line feed.
+///
+/// # Errors
+/// When an amount is beyond 2^53 minor units.
+pub fn lines(findings: &[Finding], pseudonym_key: &[u8; 32]) -> Result<Vec<u8>, JsonError> {
+    let mut lines: Vec<Line<'_>> = findings
+        .iter()
+        .map(|finding| Line {
+            kind: finding.kind.name(),
+            subject: pseudonym(pseudonym_key, &finding.subject),
+            field: finding.field.map(Field::name),
+            expected: mapped(finding.field, &finding.expected),
+            actual: mapped(finding.field, &finding.actual),
+            rule: finding.rule.name(),
+            repairable: finding.not_repairable.is_none(),
+            at_risk: finding.at_risk.as_ref(),
+            direction: finding.direction.map(super::Direction::name),
+        })
+        .collect();
+    lines.sort_by(|a, b| (a.kind, &a.subject, a.field).cmp(&(b.kind, &b.subject, b.field)));
+    let mut bytes = Vec::new();
+    for line in lines {
+        bytes.extend(canonical(&line)?);
+        bytes.push(b'\n');
+    }
+    Ok(bytes)
+}
+
+/// The end of a trial is a row value: evidence says only that there is one.
+fn mapped(field: Option<Field>, symbol: &Symbol) -> Symbol {
+    match (field, symbol) {
+        (Some(Field::Trial), Symbol::Name(_)) => Symbol::name("trial"),
+        (_, symbol) => symbol.clone(),
+    }
+}

@@ -1,0 +1,44 @@
+//! Values that must not be printed.
+
+use std::fmt;
+
+use zeroize::Zeroize;
+
+/// Holds a secret. It has no `Serialize`, its `Debug` shows nothing, and its memory is wiped on drop.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Redacted<T: Zeroize>(T);
+
+impl<T: Zeroize> Redacted<T> {
+    /// Wraps a secret.
+    pub const fn new(secret: T) -> Self {
+        Self(secret)
+    }
+
+    /// The secret itself. Every call site is a place to look at in review.
+    pub const fn reveal(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Zeroize> Drop for Redacted<T> {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl<T: Zeroize> fmt::Debug for Redacted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_nothing_of_the_secret() {
+        let secret = Redacted::new("rk_live_abc".to_owned());
+        assert_eq!(format!("{secret:?}"), "[redacted]");
+    }
+}

@@ -1,0 +1,173 @@
+//! An action: something proposed, with its decision, its votes and what became of it.
+
+use counterfoil_evidence::hash::digest_string;
+use serde::{Deserialize, Serialize};
+
+use super::RepairPlan;
+use crate::ids::{ActionId, DecisionId, IncidentId, ProjectId, RunId, UserId, WorkspaceId};
+use crate::json::{JsonError, canonical};
+use crate::ports::EntryRef;
+use crate::tenancy::Principal;
+use crate::time::Timestamp;
+
+/// Where an action is in its life (governance section 15).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionState {
+    /// Policy said DENY. Terminal.
+    Denied,
+    /// Policy said ALLOW; nothing has happened yet.
+    Allowed,
+    /// Waits for approvals.
+    Held,
+    /// Enough people approved.
+    Approved,
+    /// A person said no. Terminal.
+    Rejected,
+    /// Nobody approved in time. Terminal.
+    Expired,
+    /// Withdrawn. Terminal.
+    Cancelled,
+    /// The effect was authorised and may have begun.
+    Executing,
+    /// The row was changed; not looked at again yet.
+    Executed,
+    /// The row was changed and the promise was compared again. Terminal.
+    Verified,
+    /// The row was not changed. Terminal.
+    Failed,
+    /// The row or the rules changed since the approval. Terminal.
+    Stale,
+}
+
+impl ActionState {
+    /// Whether nothing more can happen to the action.
+    pub const fn is_terminal(self) -> bool {
+        !matches!(
+            self,
+            Self::Allowed | Self::Held | Self::Approved | Self::Executing | Self::Executed
+        )
+    }
+}
+
+/// A person's yes or no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VoteKind {
+    /// Yes.
+    Approve,
+    /// No; one is enough to end the action.
+    Reject,
+}
+
+/// A vote that counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vote {
+    /// Who.
+    pub approver: UserId,
+    /// Yes or no.
+    pub kind: VoteKind,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What an approval binds to. Its digest is the action's `action_hash` in evidence and the
+/// `action_digest` that an approver sends back (governance section 14).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActionBinding {
+    /// Version of this shape.
+    pub v: u8,
+    /// Tenant.
+    pub workspace: WorkspaceId,
+    /// Project.
+    pub project: ProjectId,
+    /// The proposing run.
+    pub run: RunId,
+    /// The action.
+    pub act: ActionId,
+    /// `repair.execute`.
+    pub kind: String,
+    /// Type of the proposer.
+    pub principal_type: String,
+    /// Opaque id of the proposer.
+    pub principal: String,
+    /// The incident.
+    pub resource: IncidentId,
+    /// Salted digest of the plan ([`RepairPlan::digest`]).
+    pub plan: String,
+    /// End of the hold.
+    pub expires_at: Timestamp,
+}
+
+impl ActionBinding {
+    /// SHA-256 over the canonical JSON.
+    ///
+    /// # Errors
+    /// Never for values this product makes; a time beyond 2^53 ms has no canonical form.
+    pub fn digest(&self) -> Result<String, JsonError> {
+        Ok(digest_string(&canonical(self)?))
+    }
+}
+
+/// An action as the state table holds it. Row values are here and in `subject` parts, nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Action {
+    /// Id.
+    pub id: ActionId,
+    /// State.
+    pub state: ActionState,
+    /// What approvals bind to.
+    pub binding: ActionBinding,
+    /// Digest of `binding`.
+    pub digest: String,
+    /// What would be written.
+    pub plan: RepairPlan,
+    /// Salt of the plan's digest, hex64.
+    pub salt: String,
+    /// Who proposed.
+    pub proposer: Principal,
+    /// The person's words, if a person proposed.
+    pub reason: Option<String>,
+    /// The first decision.
+    pub decision: DecisionId,
+    /// Its entry; set from the second version of the record on (the first one cites it itself).
+    pub decided: Option<EntryRef>,
+    /// ALLOW, REQUIRE or DENY.
+    pub effect: crate::policy::Effect,
+    /// Approvals needed (0 unless REQUIRE).
+    pub approvals: u8,
+    /// The decisive rule.
+    pub rule: String,
+    /// Its sentence.
+    pub why: String,
+    /// Whether the last approval executes at once.
+    pub execute_on_approval: bool,
+    /// Votes that count, in order.
+    pub votes: Vec<Vote>,
+    /// The run that carries votes, execution and result, once there is one.
+    pub follow_up: Option<RunId>,
+    /// When execution was authorised; the sweep waits from here.
+    pub started_at: Option<Timestamp>,
+    /// Why it failed or went stale: a stable code.
+    pub failure: Option<String>,
+}
+
+impl Action {
+    /// People who have said yes, each once.
+    pub fn approvers(&self) -> Vec<UserId> {
+        let mut people: Vec<UserId> = self
+            .votes
+            .iter()
+            .filter(|vote| vote.kind == VoteKind::Approve)
+            .map(|vote| vote.approver)
+            .collect();
+        people.sort_unstable();
+        people.dedup();
+        people
+    }
+
+    /// The person who proposed, if it was one. For a plain key that is nobody; its owner may approve.
+    pub const fn proposing_person(&self) -> Option<UserId> {
+        self.proposer.person()
+    }
+}

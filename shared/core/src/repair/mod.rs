@@ -1,0 +1,7 @@
+//! Repairs: the plan, the action around it with its states, and the digest that approvals bind to.
+
+mod action;
+mod plan;
+
+pub use action::{Action, ActionBinding, ActionState, Vote, VoteKind};
+pub use plan::{ColumnChange, RepairPlan};

@@ -1,0 +1,151 @@
+//! Who is calling, and for which tenant.
+//!
+//! [`TenantCtx`] is demanded by every access to a tenant's records and has no public constructor:
+//! it comes from a credential that was checked ([`crate::auth`]) or from a project that the
+//! product itself looked up for one of its own triggers ([`crate::records::Directory`]).
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{KeyId, ProjectId, RunId, UserId, WorkspaceId};
+
+/// What a key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capability {
+    /// Look.
+    Read,
+    /// Look, propose, and execute what policy allows or people approved.
+    Repair,
+}
+
+/// A person's role in a workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Reads.
+    Viewer,
+    /// Reads everything, exports, verifies.
+    Auditor,
+    /// Approves, rejects, proposes and executes repairs.
+    Approver,
+    /// Connections, mappings, secrets, settings.
+    Admin,
+    /// Everything.
+    Owner,
+}
+
+impl Role {
+    /// Whether people of this role may vote on held actions.
+    pub const fn may_approve(self) -> bool {
+        matches!(self, Self::Approver | Self::Admin | Self::Owner)
+    }
+
+    /// Whether people of this role may export evidence (governance `base.permit.export`).
+    pub const fn may_export(self) -> bool {
+        matches!(self, Self::Auditor | Self::Admin | Self::Owner)
+    }
+}
+
+/// Whoever acts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Principal {
+    /// A person, here through an approver key that is bound to them (governance section 17).
+    User {
+        /// The person.
+        id: UserId,
+        /// Their role now.
+        role: Role,
+        /// The key they presented.
+        via: KeyId,
+    },
+    /// A plain API key.
+    ApiKey {
+        /// The key.
+        id: KeyId,
+        /// What it may do.
+        capability: Capability,
+        /// The person who created it.
+        owner: UserId,
+        /// The role of that person now; `None` when they left.
+        owner_role: Option<Role>,
+    },
+    /// The product's own schedule, inside a run.
+    Scheduler {
+        /// The scan on whose behalf it acts.
+        run: RunId,
+    },
+    /// The product itself: webhook intake, expiry, sweeps.
+    System {
+        /// What it is doing, for example `sweep`.
+        duty: String,
+    },
+}
+
+impl Principal {
+    /// The type as the evidence format's `actor.type` names it.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::User { .. } => "user",
+            Self::ApiKey { .. } => "api_key",
+            Self::Scheduler { .. } => "scheduler",
+            Self::System { .. } => "system",
+        }
+    }
+
+    /// The opaque id as evidence names it.
+    pub fn id(&self) -> String {
+        match self {
+            Self::User { id, .. } => id.to_string(),
+            Self::ApiKey { id, .. } => id.to_string(),
+            Self::Scheduler { run } => run.to_string(),
+            Self::System { duty } => format!("system:{duty}"),
+        }
+    }
+
+    /// The person behind this request, if it is one.
+    pub const fn person(&self) -> Option<UserId> {
+        match self {
+            Self::User { id, .. } => Some(*id),
+            Self::ApiKey { .. } | Self::Scheduler { .. } | Self::System { .. } => None,
+        }
+    }
+}
+
+/// Permission to touch the records of one project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantCtx {
+    workspace: WorkspaceId,
+    project: ProjectId,
+    principal: Principal,
+}
+
+impl TenantCtx {
+    /// Only for the auth layer and the directory of this crate.
+    pub(crate) const fn new(
+        workspace: WorkspaceId,
+        project: ProjectId,
+        principal: Principal,
+    ) -> Self {
+        Self {
+            workspace,
+            project,
+            principal,
+        }
+    }
+
+    /// The workspace.
+    pub const fn workspace(&self) -> WorkspaceId {
+        self.workspace
+    }
+
+    /// The project.
+    pub const fn project(&self) -> ProjectId {
+        self.project
+    }
+
+    /// Who acts.
+    pub const fn principal(&self) -> &Principal {
+        &self.principal
+    }
+}

@@ -1,0 +1,354 @@
+//! Workspaces and projects: their streams, members, keys, secrets and mapping.
+//!
+//! Each step is one transaction of entry and rows, so what exists is explained by evidence.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use counterfoil_evidence::descriptor::Descriptor;
+use counterfoil_evidence::hash::Hash;
+use counterfoil_evidence::json::object;
+use counterfoil_evidence::kind::Kind;
+use counterfoil_evidence::stream::Draft;
+use thiserror::Error;
+
+use super::facts::{change, target};
+use super::vault::{Vault, VaultError};
+use crate::auth::NewKey;
+use crate::ids::{KeyId, ProjectId, SecretId, UserId, WorkspaceId};
+use crate::mapping::Artifact;
+use crate::ports::{
+    AppendError, Batch, Clock, EvidenceAppend, PortError, Random, SealSigner, State, StateWrite,
+};
+use crate::records::{
+    ApiKey, Directory, Mapping, Member, Project, RecordError, Records, Secret, Workspace,
+};
+use crate::redacted::Redacted;
+use crate::sealed::{Purpose, SealContext};
+use crate::tenancy::{Capability, Principal, Role, TenantCtx};
+
+/// Why something was not created. After an error nothing of the failed step exists, but for a data
+/// key that seals nothing.
+#[derive(Debug, Error)]
+pub enum CreateProjectError {
+    /// Evidence could not be written, so nothing was created.
+    #[error("evidence could not be written: nothing was created")]
+    Evidence(#[from] AppendError),
+    /// A secret could not be sealed.
+    #[error("a secret could not be sealed")]
+    Vault(#[from] VaultError),
+    /// A port did not answer.
+    #[error("a service did not answer")]
+    Port(#[from] PortError),
+    /// A record could not be written.
+    #[error("a record could not be written")]
+    Record(#[from] RecordError),
+    /// A key could not be made from the random bytes.
+    #[error("the random source gave unusable bytes")]
+    Random,
+}
+
+/// A workspace to found.
+#[derive(Debug)]
+pub struct NewWorkspace<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its people: name and role. The first one is the founder.
+    pub people: &'a [(&'a str, Role)],
+}
+
+/// Credentials of a project, in clear; they are sealed before anything is stored.
+#[derive(Debug)]
+pub struct NewSecrets {
+    /// Stripe restricted key.
+    pub stripe_key: Redacted<String>,
+    /// URL of the reading role.
+    pub read_database: Redacted<String>,
+    /// URL of the repair role; `None` leaves the project read-only.
+    pub repair_database: Option<Redacted<String>>,
+    /// Webhook signing secrets.
+    pub webhook: Vec<Redacted<String>>,
+}
+
+/// A project to create.
+#[derive(Debug)]
+pub struct NewProject<'a> {
+    /// Tenant.
+    pub workspace: &'a Workspace,
+    /// Who creates it.
+    pub by: &'a Principal,
+    /// Its name.
+    pub name: &'a str,
+    /// Whether the Stripe connection is live.
+    pub livemode: bool,
+    /// The compiled mapping.
+    pub artifact: &'a Artifact,
+    /// What may be shown of the connections: key prefix, host and database.
+    pub hints: (&'a str, &'a str),
+    /// Credentials.
+    pub secrets: NewSecrets,
+    /// Whether scans propose repairs by themselves.
+    pub auto_propose: bool,
+}
+
+/// Creates tenants.
+#[derive(Clone)]
+pub struct CreateProject {
+    /// Evidence.
+    pub evidence: Arc<dyn EvidenceAppend>,
+    /// State.
+    pub state: Arc<dyn State>,
+    /// Seals secrets.
+    pub vault: Vault,
+    /// The key that will seal the streams.
+    pub signer: Arc<dyn SealSigner>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids, nonces, keys.
+    pub random: Arc<dyn Random>,
+}
+
+impl std::fmt::Debug for CreateProject {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CreateProject")
+    }
+}
+
+impl CreateProject {
+    /// Founds a workspace with its people; returns it and the people's ids in order.
+    pub async fn workspace(
+        &self,
+        new: &NewWorkspace<'_>,
+    ) -> Result<(Workspace, Vec<UserId>), CreateProjectError> {
+        let now = self.clock.now();
+        let id = WorkspaceId::new(now, self.random.bits128());
+        let founder = Principal::System {
+            duty: "setup".to_owned(),
+        };
+        let (stream, genesis) = self.stream(&id.to_string()).await?;
+        let workspace = Workspace {
+            id,
+            name: new.name.to_owned(),
+            stream: stream.to_string(),
+        };
+        let mut batch = Batch::of([
+            genesis,
+            Draft::new(
+                Kind::ConfigChanged,
+                change(&founder, target("workspace", id), []),
+            ),
+        ])
+        .with(row(Directory::workspace_key(id), &workspace)?.explained_by(1));
+        let mut people = Vec::new();
+        for (name, role) in new.people {
+            let person = UserId::new(now, self.random.bits128());
+            let entry = batch.drafts.len();
+            let facts = change(
+                &founder,
+                target("user", person),
+                [("role", role_name(*role).into())],
+            );
+            let subject = object([("name", (*name).into())]);
+            batch
+                .drafts
+                .push(Draft::new(Kind::AccessGranted, facts).subject(subject));
+            let member = Member {
+                id: person,
+                name: (*name).to_owned(),
+                role: *role,
+            };
+            batch
+                .state
+                .push(row(Directory::member_key(id, person), &member)?.explained_by(entry));
+            people.push(person);
+        }
+        self.evidence.append(stream, batch).await?;
+        Ok((workspace, people))
+    }
+
+    /// Creates a project with its stream, sealed credentials and mapping.
+    pub async fn project(&self, new: NewProject<'_>) -> Result<Project, CreateProjectError> {
+        let now = self.clock.now();
+        let id = ProjectId::new(now, self.random.bits128());
+        let ctx = TenantCtx::new(new.workspace.id, id, new.by.clone());
+        let (stream, genesis) = self.stream(&id.to_string()).await?;
+        let mut batch = Batch::of([genesis]);
+        let (key_hint, database_hint) = new.hints;
+        let mut secrets = Vec::new();
+        let mut seal = async |purpose, hint: &str, value: &[u8]| {
+            let secret = self.sealed(&ctx, purpose, hint, value).await?;
+            let secret_id = secret.id;
+            secrets.push(secret);
+            Ok::<SecretId, CreateProjectError>(secret_id)
+        };
+        let given = &new.secrets;
+        let stripe_key = seal(
+            Purpose::Read,
+            key_hint,
+            given.stripe_key.reveal().as_bytes(),
+        )
+        .await?;
+        let read_database = seal(
+            Purpose::Read,
+            database_hint,
+            given.read_database.reveal().as_bytes(),
+        )
+        .await?;
+        let repair_database = match &given.repair_database {
+            Some(url) => Some(seal(Purpose::Repair, database_hint, url.reveal().as_bytes()).await?),
+            None => None,
+        };
+        let mut webhook_secrets = Vec::new();
+        for secret in &given.webhook {
+            webhook_secrets
+                .push(seal(Purpose::Webhook, "whsec_…", secret.reveal().as_bytes()).await?);
+        }
+        let pseudonym_key = seal(Purpose::Pseudonym, "", &self.random.bytes32()).await?;
+        let project = Project {
+            id,
+            workspace: new.workspace.id,
+            name: new.name.to_owned(),
+            livemode: new.livemode,
+            stream: stream.to_string(),
+            mapping: new.artifact.hash(),
+            stripe_key,
+            read_database,
+            repair_database,
+            webhook_secrets,
+            pseudonym_key,
+            auto_propose: new.auto_propose,
+        };
+        let facts = change(
+            new.by,
+            target("project", id),
+            [("mapping", project.mapping.as_str().into())],
+        );
+        batch.drafts.push(Draft::new(Kind::ConfigChanged, facts));
+        batch = batch.with(row(Directory::project_key(id), &project)?.explained_by(1));
+        let records = Records::of(self.state.as_ref(), &ctx);
+        let mapping = Mapping {
+            hash: new.artifact.hash(),
+            artifact: new.artifact.canonical_text(),
+        };
+        batch = batch.with(records.create(&mapping)?.explained_by(1));
+        for secret in &secrets {
+            let entry = batch.drafts.len();
+            let facts = change(
+                new.by,
+                target("secret", secret.id),
+                [
+                    ("purpose", secret.purpose.name().into()),
+                    (
+                        "version",
+                        counterfoil_evidence::json::Json::uint(secret.version),
+                    ),
+                ],
+            );
+            batch.drafts.push(Draft::new(Kind::SecretChanged, facts));
+            batch = batch.with(records.create(secret)?.explained_by(entry));
+        }
+        self.evidence.append(stream, batch).await?;
+        Ok(project)
+    }
+
+    /// Creates an API key for a project; an approver key speaks as `approver`. Shown once.
+    pub async fn api_key(
+        &self,
+        project: &Project,
+        by: &Principal,
+        capability: Capability,
+        owner: UserId,
+        approver: Option<UserId>,
+    ) -> Result<Redacted<String>, CreateProjectError> {
+        let now = self.clock.now();
+        let mut random = Vec::new();
+        for _ in 0..4 {
+            random.extend(self.random.bytes32());
+        }
+        let new =
+            NewKey::from_random(project.livemode, &random).ok_or(CreateProjectError::Random)?;
+        let key = ApiKey {
+            id: KeyId::new(now, self.random.bits128()),
+            hash: new.hash.clone(),
+            workspace: project.workspace,
+            project: project.id,
+            capability,
+            approver,
+            owner,
+            expires_at: now.plus(KEY_VALID),
+            revoked: false,
+        };
+        let approver = approver.map(|person| ("approver", person.to_string().into()));
+        let facts = change(by, target("api_key", key.id), approver);
+        let stream: Hash = project
+            .stream
+            .parse()
+            .map_err(|_| CreateProjectError::Random)?;
+        let batch = Batch::of([Draft::new(Kind::AccessGranted, facts)])
+            .with(row(Directory::api_key_key(&new.handle), &key)?.explained_by(0));
+        self.evidence.append(stream, batch).await?;
+        Ok(new.secret.clone())
+    }
+
+    async fn stream(&self, owner: &str) -> Result<(Hash, Draft), CreateProjectError> {
+        let key = self.signer.key().await?;
+        let descriptor = Descriptor::for_owner(
+            owner,
+            self.random.bytes32(),
+            self.clock.now().as_millis(),
+            vec![key.hash()],
+        );
+        let facts = object([("descriptor", descriptor.to_json())]);
+        Ok((descriptor.stream_id(), Draft::new(Kind::Genesis, facts)))
+    }
+
+    async fn sealed(
+        &self,
+        ctx: &TenantCtx,
+        purpose: Purpose,
+        hint: &str,
+        value: &[u8],
+    ) -> Result<Secret, CreateProjectError> {
+        let id = SecretId::new(self.clock.now(), self.random.bits128());
+        let context = SealContext {
+            workspace: ctx.workspace(),
+            project: ctx.project(),
+            purpose,
+            secret: id,
+            version: 1,
+        };
+        let sealed = self.vault.seal(&context, value).await?;
+        Ok(Secret {
+            id,
+            purpose,
+            version: 1,
+            hint: hint.to_owned(),
+            sealed,
+        })
+    }
+}
+
+/// Approver keys are valid 30 days at most (governance section 17); every key is, until keys have
+/// their own settings.
+const KEY_VALID: Duration = Duration::from_hours(30 * 24);
+
+fn row<T: serde::Serialize>(
+    key: crate::ports::StateKey,
+    value: &T,
+) -> Result<StateWrite, RecordError> {
+    let doc = serde_json::to_value(value).map_err(|source| RecordError::Shape {
+        family: "directory",
+        source,
+    })?;
+    Ok(StateWrite::create(key, doc))
+}
+
+const fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Viewer => "viewer",
+        Role::Auditor => "auditor",
+        Role::Approver => "approver",
+        Role::Admin => "admin",
+        Role::Owner => "owner",
+    }
+}

@@ -1,0 +1,264 @@
+//! The `facts` of every entry that the product writes (evidence-format section 6).
+//!
+//! Facts are for ever: opaque ids, digests, counts, the policy's sentences. Row values, Stripe ids
+//! and words of people go to `subject`.
+
+use counterfoil_evidence::json::{Json, object};
+use counterfoil_evidence::seal::SegmentEntry;
+
+use crate::ids::{ActionId, DecisionId, RunId};
+use crate::json::{JsonError, to_json};
+use crate::policy::{Judgement, Question, bundle_digest};
+use crate::ports::{EntryRef, StoredEntry, StoredPart};
+use crate::run::RunCounts;
+use crate::tenancy::Principal;
+use crate::time::Timestamp;
+
+/// A file outside the stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileRef {
+    /// Where it lies.
+    pub name: String,
+    /// `sha256:…`.
+    pub digest: String,
+    /// Size.
+    pub bytes: u64,
+}
+
+impl FileRef {
+    /// A reference to `bytes` under `name`.
+    pub fn of(name: impl Into<String>, bytes: &[u8]) -> Self {
+        Self {
+            name: name.into(),
+            digest: counterfoil_evidence::hash::digest_string(bytes),
+            bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+        }
+    }
+
+    fn json(&self) -> Json {
+        object([
+            ("bytes", Json::uint(self.bytes)),
+            ("hash", self.digest.as_str().into()),
+            ("ref", self.name.as_str().into()),
+        ])
+    }
+}
+
+/// Who did something.
+pub fn actor(principal: &Principal) -> Json {
+    let mut fields = vec![
+        ("id", Json::from(principal.id())),
+        ("type", principal.kind().into()),
+    ];
+    if let Principal::User { via, .. } = principal {
+        fields.push(("via", via.to_string().into()));
+    }
+    object(fields)
+}
+
+/// Something that was changed or acted on, with an opaque id.
+pub fn target(kind: &str, id: impl std::fmt::Display + Copy) -> Json {
+    object([("id", id.to_string().into()), ("type", kind.into())])
+}
+
+/// `run.open`: what runs, under which policy, on which inputs, and why.
+#[derive(Debug, Clone)]
+pub struct Opening<'a> {
+    /// Digest of what runs.
+    pub flow: String,
+    /// Digest of the compiled mapping.
+    pub artifact: String,
+    /// Inputs by reference.
+    pub inputs: &'a [FileRef],
+    /// The entry that caused the run.
+    pub cause: Option<&'a EntryRef>,
+    /// Who acts.
+    pub principal: &'a Principal,
+    /// `check`, `scan`, `repair`, `export`, `vote`.
+    pub purpose: &'a str,
+    /// The time at which promises are evaluated, for a run of the reconciler.
+    pub as_of: Option<Timestamp>,
+}
+
+impl Opening<'_> {
+    /// The facts.
+    pub fn facts(&self) -> Json {
+        let mut fields = vec![
+            ("actor", actor(self.principal)),
+            ("artifact", self.artifact.as_str().into()),
+            ("flow", self.flow.as_str().into()),
+            (
+                "inputs",
+                Json::Array(self.inputs.iter().map(FileRef::json).collect()),
+            ),
+            ("policy_bundles", Json::Array(vec![bundle_digest().into()])),
+            ("purpose", self.purpose.into()),
+        ];
+        if let Some(cause) = self.cause {
+            let entry = object([
+                ("entry", cause.leaf.as_str().into()),
+                ("seq", Json::uint(cause.seq)),
+            ]);
+            fields.push(("cause", entry));
+        }
+        if let Some(as_of) = self.as_of {
+            fields.push(("as_of", Json::uint(as_of.as_millis())));
+        }
+        object(fields)
+    }
+}
+
+/// A judged question, ready to be recorded.
+#[derive(Debug, Clone)]
+pub struct Decided<'a> {
+    /// Id of the decision.
+    pub id: DecisionId,
+    /// The run it is recorded in.
+    pub run: RunId,
+    /// The action it is about.
+    pub act: ActionId,
+    /// What approvals and effects bind to.
+    pub action_hash: &'a str,
+    /// `propose` or `execute`.
+    pub phase: &'a str,
+    /// What was asked.
+    pub question: &'a Question,
+    /// The answer.
+    pub judgement: &'a Judgement,
+    /// Who asked.
+    pub principal: &'a Principal,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Decided<'_> {
+    /// The facts of `run.decision`: everything policy saw, without personal data.
+    ///
+    /// # Errors
+    /// When the question has no canonical form.
+    pub fn facts(&self) -> Result<Json, JsonError> {
+        let request = to_json(self.question)?;
+        let digest = counterfoil_evidence::hash::digest_string(&request.canonical());
+        let bundle = bundle_digest();
+        let mut fields = vec![
+            ("act", Json::from(self.act.to_string())),
+            ("action", self.question.action().into()),
+            ("action_hash", self.action_hash.into()),
+            ("actor", actor(self.principal)),
+            ("baseline", bundle.as_str().into()),
+            ("decision", self.id.to_string().into()),
+            ("effect", self.judgement.effect.name().into()),
+            ("evaluated_at", Json::uint(self.at.as_millis())),
+            ("phase", self.phase.into()),
+            ("policy", bundle.as_str().into()),
+            ("reason", self.judgement.reason.into()),
+            ("request", request),
+            ("request_sha256", digest.into()),
+            ("rule", self.judgement.rule.into()),
+        ];
+        if self.judgement.approvals > 0 {
+            fields.push(("approvals", Json::uint(u64::from(self.judgement.approvals))));
+        }
+        Ok(object(fields))
+    }
+}
+
+/// `run.resolution`: a vote, an expiry or a withdrawal.
+pub fn resolution(decision: &EntryRef, approver: &str, allow: bool, principal: &Principal) -> Json {
+    object([
+        ("actor", actor(principal)),
+        ("approver", approver.into()),
+        ("decision", decision.leaf.as_str().into()),
+        ("effect", if allow { "ALLOW" } else { "DENY" }.into()),
+    ])
+}
+
+/// `repair.started`, `repair.executed`, `repair.failed`. `decision` is filled in by a cite when it
+/// is an entry of the same batch.
+pub fn repair_step(decision: &str, action_hash: &str, act: ActionId) -> Vec<(&'static str, Json)> {
+    vec![
+        ("act", act.to_string().into()),
+        ("action_hash", action_hash.into()),
+        ("decision", decision.into()),
+    ]
+}
+
+/// How a run ends.
+#[derive(Debug, Clone, Default)]
+pub struct Closing<'a> {
+    /// Decisions by effect: ALLOW, REQUIRE, DENY.
+    pub decisions: (u64, u64, u64),
+    /// REQUIRE decisions that are neither approved nor rejected in the run.
+    pub unresolved: u64,
+    /// Outputs by reference.
+    pub outputs: &'a [FileRef],
+    /// `completed`, `failed`, `aborted` or `expired`.
+    pub status: &'a str,
+    /// What a run of the reconciler looked at.
+    pub counts: Option<RunCounts>,
+    /// Whether both sides were read whole, for a run of the reconciler.
+    pub result: Option<&'a str>,
+}
+
+impl Closing<'_> {
+    /// The facts of `run.close`.
+    pub fn facts(&self) -> Json {
+        let (allow, require, deny) = self.decisions;
+        let mut fields = vec![
+            ("allow", Json::uint(allow)),
+            (
+                "decisions",
+                Json::uint(allow.saturating_add(require).saturating_add(deny)),
+            ),
+            ("deny", Json::uint(deny)),
+            (
+                "outputs",
+                Json::Array(self.outputs.iter().map(FileRef::json).collect()),
+            ),
+            ("overrides", Json::uint(0)),
+            ("require", Json::uint(require)),
+            ("status", self.status.into()),
+            ("unresolved", Json::uint(self.unresolved)),
+        ];
+        if let Some(counts) = self.counts {
+            fields.push(("customers", Json::uint(counts.customers)));
+            fields.push(("findings", Json::uint(counts.findings)));
+            fields.push(("rows", Json::uint(counts.rows)));
+            fields.push(("subscriptions", Json::uint(counts.subscriptions)));
+        }
+        if let Some(result) = self.result {
+            fields.push(("result", result.into()));
+        }
+        object(fields)
+    }
+}
+
+/// A change of configuration, access or an incident.
+pub fn change(
+    principal: &Principal,
+    target: Json,
+    more: impl IntoIterator<Item = (&'static str, Json)>,
+) -> Json {
+    let mut fields = vec![("actor", actor(principal)), ("target", target)];
+    fields.extend(more);
+    object(fields)
+}
+
+/// A stored entry as the sealer and the packager take it.
+pub fn segment_entry(stored: &StoredEntry) -> SegmentEntry<'_> {
+    SegmentEntry {
+        seq: stored.seq,
+        header: &stored.header,
+        nodes: &stored.nodes,
+        facts: stored.facts.as_ref().map(part),
+        subject: stored.subject.as_ref().map(part),
+    }
+}
+
+fn part(stored: &StoredPart) -> counterfoil_evidence::seal::SegmentPart<'_> {
+    use counterfoil_evidence::seal::SegmentPart;
+    match stored {
+        StoredPart::Present { bytes, salt } => SegmentPart::Present { bytes, salt },
+        StoredPart::Erased(by) => SegmentPart::Erased(*by),
+    }
+}

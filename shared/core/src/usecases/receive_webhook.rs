@@ -1,0 +1,159 @@
+//! A delivery of Stripe: check who sent it, remember it, and ask for a check of the customer.
+//!
+//! The order is: look whether the event was seen, enqueue, then remember. A crash in between makes
+//! a check come twice, which is harmless; the other order could lose one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::vault::{Vault, VaultError};
+use crate::ids::ProjectId;
+use crate::ports::{CheckRequest, Checks, Clock, Expect, PortError, State, StateKey, StateWrite};
+use crate::records::{Directory, Project, RecordError, Records};
+use crate::redacted::Redacted;
+use crate::sealed::Purpose;
+use crate::webhook::{self, Event, EventError, Hint, SignatureError};
+
+/// How long an event id is remembered: longer than the 30 days for which Stripe keeps events.
+const REMEMBER: Duration = Duration::from_hours(35 * 24);
+
+/// A delivery as it came.
+#[derive(Debug)]
+pub struct Delivery<'a> {
+    /// The project of the path.
+    pub project: &'a str,
+    /// `Stripe-Signature`, empty when absent.
+    pub signature: &'a str,
+    /// The raw bytes that were signed.
+    pub body: &'a [u8],
+}
+
+/// What became of an accepted delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Received {
+    /// A check of this customer was enqueued.
+    Queued {
+        /// Stripe customer id.
+        customer: String,
+    },
+    /// The event was seen before.
+    Duplicate,
+    /// The event concerns no single customer.
+    Ignored,
+}
+
+/// Why a delivery was not accepted. The sender learns only the status.
+#[derive(Debug, Error)]
+pub enum WebhookError {
+    /// No such project: 404.
+    #[error("there is no such project")]
+    NoProject,
+    /// Not signed by this project's endpoint, or not fresh: 400.
+    #[error("the delivery is not authentic")]
+    Signature(#[from] SignatureError),
+    /// Signed, but not an event: 400.
+    #[error("the delivery is not an event")]
+    Event(#[from] EventError),
+    /// Signed, but of the other mode or another account: 400.
+    #[error("the event is of another mode than this project")]
+    WrongMode,
+    /// Try again: 503.
+    #[error("the delivery could not be taken")]
+    Port(#[from] PortError),
+    /// Try again: 503.
+    #[error("the project's record could not be read")]
+    Record(#[from] RecordError),
+    /// Try again: 503.
+    #[error("the signing secret could not be opened")]
+    Vault(#[from] VaultError),
+}
+
+/// Takes deliveries.
+#[derive(Clone)]
+pub struct ReceiveWebhook {
+    /// State table.
+    pub state: Arc<dyn State>,
+    /// Opens signing secrets.
+    pub vault: Vault,
+    /// The checks queue.
+    pub checks: Arc<dyn Checks>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// How long a check waits, so that a burst of events is over when it looks.
+    pub delay: Duration,
+}
+
+impl std::fmt::Debug for ReceiveWebhook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ReceiveWebhook")
+    }
+}
+
+impl ReceiveWebhook {
+    /// Takes one delivery.
+    pub async fn receive(&self, delivery: &Delivery<'_>) -> Result<Received, WebhookError> {
+        let project = self.project(delivery.project).await?;
+        let secrets = self.secrets(&project).await?;
+        let now = self.clock.now();
+        webhook::verify(
+            delivery.signature,
+            delivery.body,
+            &secrets,
+            now,
+            webhook::TOLERANCE,
+        )?;
+        let event = webhook::read_event(delivery.body)?;
+        if event.livemode.is_some_and(|live| live != project.livemode) || event.account.is_some() {
+            return Err(WebhookError::WrongMode);
+        }
+        self.take(&project, event).await
+    }
+
+    async fn project(&self, id: &str) -> Result<Project, WebhookError> {
+        let id: ProjectId = id.parse().map_err(|_| WebhookError::NoProject)?;
+        let found = Directory::of(self.state.as_ref()).project(id).await?;
+        Ok(found.ok_or(WebhookError::NoProject)?.value)
+    }
+
+    async fn secrets(&self, project: &Project) -> Result<Vec<Redacted<String>>, WebhookError> {
+        let ctx = Directory::system(project, "webhook");
+        let records = Records::of(self.state.as_ref(), &ctx);
+        let mut secrets = Vec::new();
+        for id in &project.webhook_secrets {
+            secrets.push(
+                self.vault
+                    .secret(&records, &ctx, *id, Purpose::Webhook)
+                    .await?,
+            );
+        }
+        Ok(secrets)
+    }
+
+    async fn take(&self, project: &Project, event: Event) -> Result<Received, WebhookError> {
+        let Hint::Customer(customer) = event.hint else {
+            return Ok(Received::Ignored);
+        };
+        let key = StateKey {
+            pk: format!("{}#{}", project.workspace, project.id),
+            sk: format!("event#{}", event.id),
+        };
+        if self.state.get(&key).await?.is_some() {
+            return Ok(Received::Duplicate);
+        }
+        let request = CheckRequest::Customer {
+            workspace: project.workspace,
+            project: project.id,
+            customer: customer.clone(),
+            reason: "webhook".to_owned(),
+            event: Some(event.id),
+        };
+        self.checks.send(&request, self.delay).await?;
+        let seen = serde_json::json!({ "type": event.kind });
+        let mut write = StateWrite::create(key, seen).until(self.clock.now().plus(REMEMBER));
+        write.expect = Expect::Anything;
+        self.state.write(vec![write]).await?;
+        Ok(Received::Queued { customer })
+    }
+}

@@ -1,0 +1,333 @@
+//! Reading both sides and comparing them: the whole project, or just who is concerned.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use counterfoil_evidence::json::{Json, object};
+use thiserror::Error;
+
+use crate::billing::{Catalog, Customer};
+use crate::cell::{AppRow, Cell};
+use crate::json::JsonError;
+use crate::mapping::{Artifact, MatchSource};
+use crate::policy::bundle_digest;
+use crate::ports::{AppDatabase, AppInspector, Billing, Completeness, PortError, PortErrorKind};
+use crate::reconcile::{Finding, Outcome, Scan};
+use crate::records::{Mapping, Project, RecordError, Records};
+use crate::redacted::Redacted;
+use crate::sealed::Purpose;
+use crate::tenancy::TenantCtx;
+use crate::time::Timestamp;
+use crate::usecases::vault::{Vault, VaultError};
+
+/// Customers that one look at one subject follows at most: a row and the customers that point to
+/// it are a handful; more is a loop in somebody's data.
+const MAX_CUSTOMERS: usize = 50;
+
+/// Opens Stripe accounts from their keys.
+#[async_trait]
+pub trait BillingAccounts: Send + Sync {
+    /// A client for the account of this key; refused when the key is not a restricted one or of
+    /// the other mode.
+    async fn account(
+        &self,
+        key: &Redacted<String>,
+        livemode: bool,
+    ) -> Result<Box<dyn Billing>, PortError>;
+}
+
+/// Why promise and grant could not be compared. No incident ever comes from this.
+#[derive(Debug, Error)]
+pub enum LookError {
+    /// A side could not be read whole.
+    #[error("a side could not be read")]
+    Port(#[from] PortError),
+    /// A credential could not be opened.
+    #[error("a credential could not be opened")]
+    Vault(#[from] VaultError),
+    /// A record could not be read.
+    #[error("a record could not be read")]
+    Record(#[from] RecordError),
+    /// The reading role can write.
+    #[error("the reading role can write {tables}: give it SELECT only")]
+    RoleCanWrite {
+        /// What it can write, by name.
+        tables: String,
+    },
+    /// The table is larger than the product reads in one run.
+    #[error("the table has more rows than one run may read")]
+    TooManyRows,
+    /// The mapping does not fit the database.
+    #[error("the mapping does not fit the database: {0}")]
+    Mapping(String),
+}
+
+impl LookError {
+    /// A stable code for evidence: which side failed, without a word of anybody's data.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Port(error) => match error.kind {
+                PortErrorKind::Refused => "source-refused",
+                PortErrorKind::Corrupt => "source-unreadable",
+                PortErrorKind::Unavailable | PortErrorKind::OutcomeUnknown => "source-unavailable",
+            },
+            Self::Vault(_) => "credential-unavailable",
+            Self::Record(_) => "record-unavailable",
+            Self::RoleCanWrite { .. } => "role-can-write",
+            Self::TooManyRows => "too-many-rows",
+            Self::Mapping(_) => "mapping-mismatch",
+        }
+    }
+}
+
+/// Both sides of a project, opened.
+pub struct Sources {
+    billing: Box<dyn Billing>,
+    app: Box<dyn AppInspector>,
+    artifact: Artifact,
+    catalog: Catalog,
+    livemode: bool,
+}
+
+impl std::fmt::Debug for Sources {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sources")
+            .field("livemode", &self.livemode)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sources {
+    /// Both sides from parts that are open already.
+    ///
+    /// # Errors
+    /// When the reading role can write, or the mapping does not fit the table.
+    pub async fn new(
+        billing: Box<dyn Billing>,
+        app: Box<dyn AppInspector>,
+        artifact: Artifact,
+        livemode: bool,
+    ) -> Result<Self, LookError> {
+        let writable = app.writable().await?;
+        if !writable.is_empty() {
+            return Err(LookError::RoleCanWrite {
+                tables: writable.join(", "),
+            });
+        }
+        let table = artifact.table();
+        let columns = app.columns(&table.schema, &table.table).await?;
+        artifact
+            .check_against(columns.as_ref())
+            .map_err(|errors| LookError::Mapping(errors.to_string()))?;
+        let catalog = billing.catalog().await?;
+        Ok(Self {
+            billing,
+            app,
+            artifact,
+            catalog,
+            livemode,
+        })
+    }
+}
+
+/// The digest of what a run of the reconciler runs (evidence-format section 9).
+///
+/// # Errors
+/// Never in practice: all of it is text.
+pub fn flow_version(artifact: &str) -> Result<String, JsonError> {
+    let flow = object([
+        ("artifact", artifact.into()),
+        (
+            "connectors",
+            object([
+                ("engine", env!("CARGO_PKG_VERSION").into()),
+                ("stripe", crate::billing::STRIPE_VERSION.into()),
+            ]),
+        ),
+        ("policy_bundles", Json::Array(vec![bundle_digest().into()])),
+    ]);
+    Ok(counterfoil_evidence::hash::digest_string(&flow.canonical()))
+}
+
+/// The project's active mapping.
+///
+/// # Errors
+/// When it is missing or of a version that this build does not know.
+pub(crate) async fn active_mapping(
+    records: &Records<'_>,
+    project: &Project,
+) -> Result<Artifact, PortError> {
+    let corrupt = || PortError::new(PortErrorKind::Corrupt, "reading the active mapping");
+    let stored = records
+        .get::<Mapping>(&project.mapping)
+        .await?
+        .ok_or_else(corrupt)?;
+    Artifact::from_json(stored.value.artifact.as_bytes()).map_err(|_| corrupt())
+}
+
+/// Opens both sides of a project and checks that the reading role only reads.
+///
+/// # Errors
+/// See [`LookError`].
+pub(crate) async fn open_sources(
+    vault: &Vault,
+    billing: &dyn BillingAccounts,
+    databases: &dyn AppDatabase,
+    records: &Records<'_>,
+    ctx: &TenantCtx,
+    project: &Project,
+) -> Result<Sources, LookError> {
+    let artifact = active_mapping(records, project).await?;
+    let key = vault
+        .secret(records, ctx, project.stripe_key, Purpose::Read)
+        .await?;
+    let url = vault
+        .secret(records, ctx, project.read_database, Purpose::Read)
+        .await?;
+    let billing = billing.account(&key, project.livemode).await?;
+    let app = databases.inspect(&url).await?;
+    Sources::new(billing, app, artifact, project.livemode).await
+}
+
+/// Compares everything.
+///
+/// # Errors
+/// When a side could not be read whole: what was read then proves nothing.
+pub async fn look_at_all(sources: &Sources, as_of: Timestamp) -> Result<Outcome, LookError> {
+    let mut scan = Scan::new(&sources.artifact, &sources.catalog, as_of, sources.livemode);
+    sources
+        .billing
+        .customers(&mut |customer| scan.customer(&customer))
+        .await?;
+    sources
+        .billing
+        .subscriptions(&mut |subscription| scan.subscription(&subscription))
+        .await?;
+    let mut join = scan.seal();
+    let table = sources.artifact.table();
+    let read = sources.app.rows(&table, &mut |row| join.row(&row)).await?;
+    if read == Completeness::Capped {
+        return Err(LookError::TooManyRows);
+    }
+    Ok(join.finish())
+}
+
+/// Compares one customer, with every row and other customer that belongs to the same access.
+///
+/// # Errors
+/// See [`LookError`].
+pub(crate) async fn look_at_customer(
+    sources: &Sources,
+    customer: &str,
+    as_of: Timestamp,
+) -> Result<Outcome, LookError> {
+    look_at(sources, BTreeSet::from([customer.to_owned()]), None, as_of).await
+}
+
+/// Looks at the subject of a finding again, on both sides.
+///
+/// # Errors
+/// See [`LookError`].
+pub(crate) async fn look_again(
+    sources: &Sources,
+    finding: &Finding,
+    as_of: Timestamp,
+) -> Result<Vec<Finding>, LookError> {
+    let customers = finding.customers.iter().cloned().collect();
+    Ok(look_at(sources, customers, finding.row.as_ref(), as_of)
+        .await?
+        .findings)
+}
+
+async fn look_at(
+    sources: &Sources,
+    mut customers: BTreeSet<String>,
+    row: Option<&Cell>,
+    as_of: Timestamp,
+) -> Result<Outcome, LookError> {
+    let mut scan = Scan::new(&sources.artifact, &sources.catalog, as_of, sources.livemode);
+    let mut rows = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    if let Some(key) = row {
+        let column = sources.artifact.table().key;
+        find_rows(
+            sources,
+            &column,
+            key.text(),
+            false,
+            &mut rows,
+            &mut customers,
+        )
+        .await?;
+    }
+    while let Some(id) = customers.pop_first() {
+        if seen.len() >= MAX_CUSTOMERS || !seen.insert(id.clone()) {
+            continue;
+        }
+        let Some(customer) = sources.billing.customer(&id).await? else {
+            continue;
+        };
+        scan.customer(&customer);
+        for subscription in sources.billing.subscriptions_of(&id).await? {
+            scan.subscription(&subscription);
+        }
+        for key in sources.artifact.match_keys() {
+            if let Some((value, ignore_case)) = match_value(&key.source, &customer) {
+                find_rows(
+                    sources,
+                    &key.column,
+                    value,
+                    ignore_case,
+                    &mut rows,
+                    &mut customers,
+                )
+                .await?;
+            }
+        }
+    }
+    let mut join = scan.seal();
+    for row in rows.values() {
+        join.row(row);
+    }
+    Ok(join.finish())
+}
+
+fn match_value(source: &MatchSource, customer: &Customer) -> Option<(String, bool)> {
+    let value = match source {
+        MatchSource::Metadata(name) => (customer.metadata.get(name)?.clone(), false),
+        MatchSource::CustomerId => (customer.id.clone(), false),
+        MatchSource::Email => (customer.email.clone()?, true),
+    };
+    (!value.0.is_empty()).then_some(value)
+}
+
+/// Adds the rows where `column` is `value`, and the Stripe customers that those rows name.
+async fn find_rows(
+    sources: &Sources,
+    column: &str,
+    value: String,
+    ignore_case: bool,
+    rows: &mut BTreeMap<Cell, AppRow>,
+    customers: &mut BTreeSet<String>,
+) -> Result<(), LookError> {
+    let table = sources.artifact.table();
+    let link = sources
+        .artifact
+        .match_keys()
+        .iter()
+        .find(|key| key.source == MatchSource::CustomerId);
+    let link = link.and_then(|key| table.columns.iter().position(|name| *name == key.column));
+    for row in sources
+        .app
+        .rows_where(&table, column, &[value], ignore_case)
+        .await?
+    {
+        if let Some(Cell::Text(id)) = link.and_then(|place| row.cells.get(place))
+            && id.starts_with("cus_")
+        {
+            customers.insert(id.clone());
+        }
+        rows.insert(row.key.clone(), row);
+    }
+    Ok(())
+}

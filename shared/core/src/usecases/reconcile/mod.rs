@@ -1,0 +1,522 @@
+//! Checks and scans: open a run, look, look again after the race grace, record, propose.
+//!
+//! Every step is durable before the next begins ([`crate::run::RunStep`]), so a message that comes
+//! twice or a worker that dies changes nothing: `confirm` goes on from where the run is.
+
+mod look;
+mod record;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use counterfoil_evidence::hash::Hash;
+use counterfoil_evidence::json::object;
+use counterfoil_evidence::kind::Kind;
+use counterfoil_evidence::stream::Draft;
+use thiserror::Error;
+
+use look::look_at_customer;
+pub use look::{BillingAccounts, LookError, Sources, flow_version, look_at_all};
+pub(super) use look::{active_mapping, look_again, open_sources};
+
+use super::facts::{Closing, Opening};
+use super::vault::{Vault, VaultError};
+use crate::ids::{IncidentId, ProjectId, RunId, SecretId};
+use crate::incident::Incident;
+use crate::json::{JsonError, canonical};
+use crate::ports::{
+    AppDatabase, AppendError, Batch, CheckRequest, Checks, Clock, EvidenceAppend, Objects,
+    PortError, PortErrorKind, Proposals, Random, State,
+};
+use crate::reconcile::{Finding, Outcome};
+use crate::records::{Directory, Project, RecordError, Records, Versioned};
+use crate::run::{Run, RunCounts, RunResult, RunScope, RunStep, SealedObject};
+use crate::sealed::{Purpose, SealContext, Sealed};
+use crate::tenancy::TenantCtx;
+
+/// A run that has made no progress for this long is finished or given up by the next schedule.
+/// Longer than the function may live, plus the longest race grace.
+const ABANDONED: Duration = Duration::from_mins(30);
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunSummary {
+    /// The run.
+    pub run: RunId,
+    /// How far it is.
+    pub step: RunStep,
+    /// How it ended, once it has.
+    pub result: Option<RunResult>,
+    /// Numbers.
+    pub counts: RunCounts,
+}
+
+/// Why a run could not go on. What is durable stays, and the next message goes on from there.
+#[derive(Debug, Error)]
+pub enum ReconcileError {
+    /// Evidence could not be written, so nothing else happened.
+    #[error("evidence could not be written: nothing else happened")]
+    Evidence(#[from] AppendError),
+    /// A service did not answer.
+    #[error("a service did not answer")]
+    Port(#[from] PortError),
+    /// A record could not be read or written.
+    #[error("a record could not be read or written")]
+    Record(#[from] RecordError),
+    /// Work in progress could not be sealed or opened.
+    #[error("the run's work could not be sealed or opened")]
+    Vault(#[from] VaultError),
+    /// A value cannot be recorded: a defect.
+    #[error("a value cannot be recorded")]
+    Json(#[from] JsonError),
+    /// No such project.
+    #[error("there is no such project")]
+    NoProject,
+    /// The run is not where the message expects it; the message may come again.
+    #[error("the run is not ready for this step")]
+    NotReady,
+}
+
+/// Runs checks and scans.
+#[derive(Clone)]
+pub struct Reconcile {
+    /// Evidence.
+    pub evidence: Arc<dyn EvidenceAppend>,
+    /// State.
+    pub state: Arc<dyn State>,
+    /// Opens credentials, seals work in progress.
+    pub vault: Vault,
+    /// Findings and sealed work.
+    pub objects: Arc<dyn Objects>,
+    /// The checks queue.
+    pub checks: Arc<dyn Checks>,
+    /// Proposes repairs.
+    pub proposals: Arc<dyn Proposals>,
+    /// The customer's database.
+    pub databases: Arc<dyn AppDatabase>,
+    /// Stripe.
+    pub billing: Arc<dyn BillingAccounts>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids.
+    pub random: Arc<dyn Random>,
+}
+
+impl std::fmt::Debug for Reconcile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reconcile")
+    }
+}
+
+/// A run at work: the run with its record's version and the project's context.
+struct Work<'a> {
+    ctx: &'a TenantCtx,
+    project: &'a Project,
+    run: Versioned<Run>,
+}
+
+impl Reconcile {
+    /// Scans every project, and first finishes what earlier runs left. One project's failure does
+    /// not stop the others.
+    pub async fn scan_all(
+        &self,
+    ) -> Result<Vec<(ProjectId, Result<RunSummary, ReconcileError>)>, ReconcileError> {
+        let mut results = Vec::new();
+        for project in Directory::of(self.state.as_ref()).projects().await? {
+            let ctx = Directory::system(&project, "scan");
+            let result = async {
+                self.finish_abandoned(&ctx, &project).await?;
+                self.start(&ctx, &project, RunScope::Scan, "schedule").await
+            };
+            results.push((project.id, result.await));
+        }
+        Ok(results)
+    }
+
+    /// Takes one message of the checks queue.
+    pub async fn handle(&self, request: &CheckRequest) -> Result<RunSummary, ReconcileError> {
+        match request {
+            CheckRequest::Customer {
+                project,
+                customer,
+                reason,
+                ..
+            } => {
+                let project = self.project(*project).await?;
+                let ctx = Directory::system(&project, "check");
+                let scope = RunScope::Check {
+                    customer: customer.clone(),
+                };
+                self.start(&ctx, &project, scope, reason).await
+            }
+            CheckRequest::Confirm { project, run, .. } => {
+                let project = self.project(*project).await?;
+                let ctx = Directory::system(&project, "confirm");
+                self.resume(&ctx, &project, *run).await
+            }
+        }
+    }
+
+    async fn project(&self, id: ProjectId) -> Result<Project, ReconcileError> {
+        let found = Directory::of(self.state.as_ref()).project(id).await?;
+        Ok(found.ok_or(ReconcileError::NoProject)?.value)
+    }
+
+    async fn start(
+        &self,
+        ctx: &TenantCtx,
+        project: &Project,
+        scope: RunScope,
+        reason: &str,
+    ) -> Result<RunSummary, ReconcileError> {
+        let now = self.clock.now();
+        let run = Run {
+            id: RunId::new(now, self.random.bits128()),
+            scope,
+            reason: reason.to_owned(),
+            step: RunStep::Looking,
+            as_of: now,
+            touched_at: now,
+            findings: None,
+            counts: RunCounts::default(),
+            result: None,
+            mass_drift: false,
+        };
+        let opening = Opening {
+            flow: flow_version(&project.mapping)?,
+            artifact: project.mapping.clone(),
+            inputs: &[],
+            cause: None,
+            principal: ctx.principal(),
+            purpose: if run.scope == RunScope::Scan {
+                "scan"
+            } else {
+                "check"
+            },
+            as_of: Some(now),
+        };
+        let mut draft = Draft::new(Kind::RunOpen, opening.facts()).in_run(run.id);
+        if let RunScope::Check { customer } = &run.scope {
+            draft = draft.subject(object([("customer", customer.as_str().into())]));
+        }
+        let records = Records::of(self.state.as_ref(), ctx);
+        let batch = Batch::of([draft]).with(records.create(&run)?.explained_by(0));
+        self.evidence.append(stream_of(project)?, batch).await?;
+        let run = Versioned {
+            value: run,
+            version: 1,
+            evidence: None,
+        };
+        self.look(Work { ctx, project, run }).await
+    }
+
+    /// Goes on with a run from the step it has reached.
+    async fn resume(
+        &self,
+        ctx: &TenantCtx,
+        project: &Project,
+        run: RunId,
+    ) -> Result<RunSummary, ReconcileError> {
+        let records = Records::of(self.state.as_ref(), ctx);
+        let run = records
+            .get::<Run>(&run.to_string())
+            .await?
+            .ok_or(ReconcileError::NotReady)?;
+        let step = run.value.step;
+        let work = Work { ctx, project, run };
+        match step {
+            RunStep::Looking => Err(ReconcileError::NotReady),
+            RunStep::Confirming => self.confirm(work).await,
+            RunStep::Recording => {
+                let findings = self.load(&work).await?;
+                self.publish(work, findings).await
+            }
+            RunStep::Done => Ok(summary(&work.run.value)),
+        }
+    }
+
+    async fn finish_abandoned(
+        &self,
+        ctx: &TenantCtx,
+        project: &Project,
+    ) -> Result<(), ReconcileError> {
+        let now = self.clock.now();
+        let records = Records::of(self.state.as_ref(), ctx);
+        for run in records.list::<Run>().await? {
+            let idle = now.since(run.value.touched_at) >= ABANDONED;
+            if !idle || run.value.step == RunStep::Done {
+                continue;
+            }
+            if run.value.step == RunStep::Looking {
+                let work = Work { ctx, project, run };
+                self.close_without_findings(work, RunResult::Aborted, "worker-died")
+                    .await?;
+            } else {
+                self.resume(ctx, project, run.value.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The first look.
+    async fn look(&self, mut work: Work<'_>) -> Result<RunSummary, ReconcileError> {
+        let outcome = match self.first_look(&work).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                let code = error.code();
+                return self
+                    .close_without_findings(work, RunResult::Partial, code)
+                    .await;
+            }
+        };
+        let records = Records::of(self.state.as_ref(), work.ctx);
+        let artifact = active_mapping(&records, work.project).await?;
+        work.run.value.counts = counts(&outcome);
+        work.run.value.mass_drift = work.run.value.scope == RunScope::Scan
+            && outcome.drift_permille() > artifact.max_drift_permille();
+        let known = self.incidents(work.ctx).await?;
+        let new = outcome
+            .findings
+            .iter()
+            .any(|finding| !is_known(&known, work.project, finding));
+        let wait = artifact.race_grace();
+        if new && !wait.is_zero() && work.run.value.reason != "manual" && !work.run.value.mass_drift
+        {
+            return self.wait(work, &outcome.findings, wait).await;
+        }
+        self.close(work, &artifact, outcome.findings).await
+    }
+
+    async fn first_look(&self, work: &Work<'_>) -> Result<Outcome, LookError> {
+        let sources = self.sources(work).await?;
+        match &work.run.value.scope {
+            RunScope::Scan => look_at_all(&sources, work.run.value.as_of).await,
+            RunScope::Check { customer } => {
+                look_at_customer(&sources, customer, work.run.value.as_of).await
+            }
+        }
+    }
+
+    async fn sources(&self, work: &Work<'_>) -> Result<Sources, LookError> {
+        let records = Records::of(self.state.as_ref(), work.ctx);
+        let (billing, databases) = (self.billing.as_ref(), self.databases.as_ref());
+        open_sources(
+            &self.vault,
+            billing,
+            databases,
+            &records,
+            work.ctx,
+            work.project,
+        )
+        .await
+    }
+
+    /// Stores the first look and asks for the second one after the race grace.
+    async fn wait(
+        &self,
+        mut work: Work<'_>,
+        findings: &[Finding],
+        grace: Duration,
+    ) -> Result<RunSummary, ReconcileError> {
+        work.run.value.findings = Some(self.store(&work, findings).await?);
+        work.run.value.step = RunStep::Confirming;
+        self.save(&mut work).await?;
+        let request = CheckRequest::Confirm {
+            workspace: work.ctx.workspace(),
+            project: work.ctx.project(),
+            run: work.run.value.id,
+        };
+        self.checks.send(&request, grace).await?;
+        Ok(summary(&work.run.value))
+    }
+
+    /// The second look: only a difference that is still there on both sides is a finding.
+    async fn confirm(&self, work: Work<'_>) -> Result<RunSummary, ReconcileError> {
+        let first = self.load(&work).await?;
+        let known = self.incidents(work.ctx).await?;
+        let confirmed = match self.second_look(&work, first, &known).await {
+            Ok(confirmed) => confirmed,
+            Err(error) => {
+                let code = error.code();
+                return self
+                    .close_without_findings(work, RunResult::Partial, code)
+                    .await;
+            }
+        };
+        let records = Records::of(self.state.as_ref(), work.ctx);
+        let artifact = active_mapping(&records, work.project).await?;
+        self.close(work, &artifact, confirmed).await
+    }
+
+    async fn second_look(
+        &self,
+        work: &Work<'_>,
+        first: Vec<Finding>,
+        known: &BTreeMap<IncidentId, Versioned<Incident>>,
+    ) -> Result<Vec<Finding>, LookError> {
+        let sources = self.sources(work).await?;
+        let now = self.clock.now();
+        let mut confirmed = Vec::new();
+        for finding in first {
+            if is_known(known, work.project, &finding) {
+                confirmed.push(finding);
+                continue;
+            }
+            let identity = Incident::identity(work.project.id, &finding);
+            let again = look_again(&sources, &finding, now).await?;
+            let same = |seen: &Finding| Incident::identity(work.project.id, seen) == identity;
+            confirmed.extend(again.into_iter().find(same));
+        }
+        Ok(confirmed)
+    }
+
+    /// Closes a run that proves nothing: no incident opens, changes or resolves.
+    async fn close_without_findings(
+        &self,
+        mut work: Work<'_>,
+        result: RunResult,
+        code: &str,
+    ) -> Result<RunSummary, ReconcileError> {
+        let status = if result == RunResult::Aborted {
+            "aborted"
+        } else {
+            "failed"
+        };
+        let closing = Closing {
+            status,
+            result: Some(code),
+            counts: Some(work.run.value.counts),
+            ..Closing::default()
+        };
+        work.run.value.result = Some(result);
+        work.run.value.step = RunStep::Done;
+        work.run.value.touched_at = self.clock.now();
+        let records = Records::of(self.state.as_ref(), work.ctx);
+        let draft = Draft::new(Kind::RunClose, closing.facts()).in_run(work.run.value.id);
+        let batch = Batch::of([draft]).with(
+            records
+                .replace(work.run.version, &work.run.value)?
+                .explained_by(0),
+        );
+        self.evidence
+            .append(stream_of(work.project)?, batch)
+            .await?;
+        Ok(summary(&work.run.value))
+    }
+
+    /// Every incident of the project, by id.
+    async fn incidents(
+        &self,
+        ctx: &TenantCtx,
+    ) -> Result<BTreeMap<IncidentId, Versioned<Incident>>, RecordError> {
+        let records = Records::of(self.state.as_ref(), ctx);
+        let all = records.list::<Incident>().await?;
+        Ok(all
+            .into_iter()
+            .map(|incident| (incident.value.id, incident))
+            .collect())
+    }
+
+    /// Seals findings under a data key of their own and stores them.
+    async fn store(
+        &self,
+        work: &Work<'_>,
+        findings: &[Finding],
+    ) -> Result<SealedObject, ReconcileError> {
+        let secret = SecretId::new(self.clock.now(), self.random.bits128());
+        let context = work_context(work.ctx, secret);
+        let bytes = serde_json::to_vec(findings).map_err(shape)?;
+        let sealed = self.vault.seal(&context, &bytes).await?;
+        let key = format!(
+            "snapshots/{}/{}/{secret}.sealed",
+            work.project.id, work.run.value.id
+        );
+        let object = canonical(&sealed)?;
+        self.objects.put(&key, object, "application/json").await?;
+        Ok(SealedObject { key, secret })
+    }
+
+    async fn load(&self, work: &Work<'_>) -> Result<Vec<Finding>, ReconcileError> {
+        let stored = work
+            .run
+            .value
+            .findings
+            .as_ref()
+            .ok_or(ReconcileError::NotReady)?;
+        let missing = || PortError::new(PortErrorKind::Corrupt, "reading the run's findings");
+        let object = self.objects.get(&stored.key).await?.ok_or_else(missing)?;
+        let sealed: Sealed = serde_json::from_slice(&object).map_err(shape)?;
+        let bytes = self
+            .vault
+            .open(&work_context(work.ctx, stored.secret), &sealed)
+            .await?;
+        Ok(serde_json::from_slice(bytes.reveal()).map_err(shape)?)
+    }
+
+    /// Writes the run's record where no entry explains the step.
+    async fn save(&self, work: &mut Work<'_>) -> Result<(), ReconcileError> {
+        work.run.value.touched_at = self.clock.now();
+        let records = Records::of(self.state.as_ref(), work.ctx);
+        let mut write = records.replace(work.run.version, &work.run.value)?;
+        write.cites.clone_from(&work.run.evidence);
+        if !self.state.write(vec![write]).await? {
+            return Err(ReconcileError::NotReady);
+        }
+        work.run.version = work.run.version.saturating_add(1);
+        Ok(())
+    }
+}
+
+fn shape(source: serde_json::Error) -> RecordError {
+    RecordError::Shape {
+        family: "findings",
+        source,
+    }
+}
+
+fn work_context(ctx: &TenantCtx, secret: SecretId) -> SealContext {
+    SealContext {
+        workspace: ctx.workspace(),
+        project: ctx.project(),
+        purpose: Purpose::Read,
+        secret,
+        version: 1,
+    }
+}
+
+fn is_known(
+    known: &BTreeMap<IncidentId, Versioned<Incident>>,
+    project: &Project,
+    finding: &Finding,
+) -> bool {
+    let id = Incident::identity(project.id, finding);
+    known
+        .get(&id)
+        .is_some_and(|incident| incident.value.says(finding))
+}
+
+fn counts(outcome: &Outcome) -> RunCounts {
+    RunCounts {
+        customers: outcome.customers,
+        subscriptions: outcome.subscriptions,
+        rows: outcome.rows,
+        findings: u64::try_from(outcome.findings.len()).unwrap_or(u64::MAX),
+    }
+}
+
+fn summary(run: &Run) -> RunSummary {
+    RunSummary {
+        run: run.id,
+        step: run.step,
+        result: run.result,
+        counts: run.counts,
+    }
+}
+
+fn stream_of(project: &Project) -> Result<Hash, PortError> {
+    project
+        .stream
+        .parse()
+        .map_err(|_| PortError::new(PortErrorKind::Corrupt, "reading the stream id"))
+}

@@ -1,0 +1,224 @@
+//! Closing a run with its findings: the findings object, `run.close`, then the incident rows that
+//! cite it, then proposals.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use counterfoil_evidence::kind::Kind;
+use counterfoil_evidence::stream::Draft;
+
+use super::{Reconcile, ReconcileError, RunSummary, Work, stream_of, summary};
+use crate::ids::IncidentId;
+use crate::incident::{Incident, IncidentState};
+use crate::mapping::Artifact;
+use crate::ports::{Batch, EntryRef, PortError, PortErrorKind, StateWrite};
+use crate::reconcile::{Finding, findings};
+use crate::records::{Records, Versioned};
+use crate::run::{RunResult, RunScope, RunStep};
+use crate::sealed::Purpose;
+use crate::usecases::facts::{Closing, FileRef, change, target};
+
+/// Incident rows written in one transaction.
+const ROWS: usize = 50;
+
+impl Reconcile {
+    /// Makes the findings durable and closes the run in evidence.
+    pub(super) async fn close(
+        &self,
+        mut work: Work<'_>,
+        artifact: &Artifact,
+        found: Vec<Finding>,
+    ) -> Result<RunSummary, ReconcileError> {
+        let records = Records::of(self.state.as_ref(), work.ctx);
+        let key = work.project.pseudonym_key;
+        let key = self
+            .vault
+            .secret_bytes(&records, work.ctx, key, Purpose::Pseudonym)
+            .await?;
+        let key: [u8; 32] = key
+            .reveal()
+            .as_slice()
+            .try_into()
+            .map_err(|_| PortError::new(PortErrorKind::Corrupt, "reading the pseudonym key"))?;
+        let lines = findings::lines(&found, &key)?;
+        let object = format!("findings/{}/{}.jsonl", work.project.id, work.run.value.id);
+        let output = FileRef::of(object.clone(), &lines);
+        self.objects
+            .put(&object, lines, "application/x-ndjson")
+            .await?;
+
+        work.run.value.findings = Some(self.store(&work, &found).await?);
+        work.run.value.counts.findings = u64::try_from(found.len()).unwrap_or(u64::MAX);
+        work.run.value.step = RunStep::Recording;
+        work.run.value.result = Some(RunResult::Complete);
+        work.run.value.touched_at = self.clock.now();
+        let closing = Closing {
+            status: "completed",
+            outputs: std::slice::from_ref(&output),
+            counts: Some(work.run.value.counts),
+            result: Some(if work.run.value.mass_drift {
+                "mass-drift"
+            } else {
+                "complete"
+            }),
+            ..Closing::default()
+        };
+        let run = work.run.value.id;
+        let mut batch = Batch::default();
+        if work.run.value.mass_drift {
+            self.raise_breaker(&work, artifact, &mut batch).await?;
+        }
+        let last = batch.drafts.len();
+        batch
+            .drafts
+            .push(Draft::new(Kind::RunClose, closing.facts()).in_run(run));
+        batch.state.push(
+            records
+                .replace(work.run.version, &work.run.value)?
+                .explained_by(last),
+        );
+        let entries = self
+            .evidence
+            .append(stream_of(work.project)?, batch)
+            .await?;
+        work.run.evidence = entries.get(last).cloned();
+        work.run.version = work.run.version.saturating_add(1);
+        self.publish(work, found).await
+    }
+
+    /// One `mass_drift` incident instead of hundreds: opened by an entry of its own.
+    async fn raise_breaker(
+        &self,
+        work: &Work<'_>,
+        artifact: &Artifact,
+        batch: &mut Batch,
+    ) -> Result<(), ReconcileError> {
+        let run = &work.run.value;
+        let finding = Finding::mass_drift(run.counts.findings, artifact.max_drift_permille());
+        let records = Records::of(self.state.as_ref(), work.ctx);
+        let id = Incident::identity(work.project.id, &finding);
+        let known = records.get::<Incident>(&id.to_string()).await?;
+        let now = self.clock.now();
+        let write = match known {
+            Some(known) => {
+                let seen = known.value.seen(finding, run.id, now);
+                records.replace(known.version, &seen)?
+            }
+            None => records.create(&Incident::open(work.project.id, finding, run.id, now))?,
+        };
+        let facts = change(work.ctx.principal(), target("incident", id), []);
+        batch
+            .drafts
+            .push(Draft::new(Kind::IncidentOpened, facts).in_run(run.id));
+        batch.state.push(write.explained_by(0));
+        Ok(())
+    }
+
+    /// Incident rows and proposals after `run.close` is durable. Doing it again changes nothing.
+    pub(super) async fn publish(
+        &self,
+        mut work: Work<'_>,
+        found: Vec<Finding>,
+    ) -> Result<RunSummary, ReconcileError> {
+        let cause = work.run.evidence.clone().ok_or(ReconcileError::NotReady)?;
+        if !work.run.value.mass_drift {
+            let known = self.incidents(work.ctx).await?;
+            let opened = self.write_incidents(&work, &found, &known, &cause).await?;
+            self.propose(&work, &opened).await?;
+        }
+        work.run.value.step = RunStep::Done;
+        self.save(&mut work).await?;
+        Ok(summary(&work.run.value))
+    }
+
+    /// Returns the incidents that this run opened.
+    async fn write_incidents(
+        &self,
+        work: &Work<'_>,
+        found: &[Finding],
+        known: &BTreeMap<IncidentId, Versioned<Incident>>,
+        cause: &EntryRef,
+    ) -> Result<Vec<Incident>, ReconcileError> {
+        let records = Records::of(self.state.as_ref(), work.ctx);
+        let (run, now) = (work.run.value.id, self.clock.now());
+        let mut writes = Vec::new();
+        let mut opened = Vec::new();
+        let mut seen = BTreeSet::new();
+        for finding in found {
+            let id = Incident::identity(work.project.id, finding);
+            seen.insert(id);
+            let after = if let Some(known) = known.get(&id) {
+                let after = known.value.clone().seen(finding.clone(), run, now);
+                writes.push(
+                    records
+                        .replace(known.version, &after)?
+                        .citing(cause.clone()),
+                );
+                after
+            } else {
+                let new = Incident::open(work.project.id, finding.clone(), run, now);
+                writes.push(records.create(&new)?.citing(cause.clone()));
+                new
+            };
+            if after.opened_by == run && after.state == IncidentState::Open {
+                opened.push(after);
+            }
+        }
+        for incident in known.values() {
+            if !seen.contains(&incident.value.id) && covers(work, &incident.value) {
+                let after = incident.value.clone().resolved(run, now);
+                writes.push(
+                    records
+                        .replace(incident.version, &after)?
+                        .citing(cause.clone()),
+                );
+            }
+        }
+        self.write_rows(writes).await?;
+        Ok(opened)
+    }
+
+    async fn write_rows(&self, writes: Vec<StateWrite>) -> Result<(), ReconcileError> {
+        for chunk in writes.chunks(ROWS) {
+            if self.state.write(chunk.to_vec()).await? {
+                continue;
+            }
+            // A repair or another run changed one of these rows: the others must not wait for it,
+            // and the changed one is newer than what this run knows.
+            for write in chunk {
+                self.state.write(vec![write.clone()]).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn propose(&self, work: &Work<'_>, opened: &[Incident]) -> Result<(), ReconcileError> {
+        if !work.project.auto_propose || work.project.repair_database.is_none() {
+            return Ok(());
+        }
+        let records = Records::of(self.state.as_ref(), work.ctx);
+        let limit = super::active_mapping(&records, work.project)
+            .await?
+            .max_repairs_per_run();
+        let repairable = opened.iter().filter(|incident| {
+            incident.finding.not_repairable.is_none() && !incident.finding.changes.is_empty()
+        });
+        for incident in repairable.take(limit) {
+            self.proposals
+                .propose(work.project.id, work.run.value.id, incident.id)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether this run would have seen the difference if it were still there. An incident whose repair
+/// is on its way is left to the repair.
+fn covers(work: &Work<'_>, incident: &Incident) -> bool {
+    if incident.state != IncidentState::Open || incident.finding.is_mass_drift() {
+        return false;
+    }
+    match &work.run.value.scope {
+        RunScope::Scan => true,
+        RunScope::Check { customer } => incident.finding.customers.contains(customer),
+    }
+}

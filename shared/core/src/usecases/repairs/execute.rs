@@ -1,0 +1,223 @@
+//! Executing an approved repair: judge again, record, and only then send the one UPDATE.
+
+use counterfoil_evidence::kind::Kind;
+use counterfoil_evidence::stream::Draft;
+
+use super::judge::repair_question;
+use super::propose::{active_mapping, surroundings};
+use super::settle::{self, Outcome};
+use super::vote::{expire, follow_up};
+use super::{ActionError, RepairPorts, stream_of};
+use crate::ids::DecisionId;
+use crate::incident::{Incident, IncidentState};
+use crate::policy::{Effect, Judgement, Permit, Question, evaluate};
+use crate::ports::{Applied, Batch, PortErrorKind};
+use crate::records::{Project, Unfinished, Versioned};
+use crate::repair::{Action, ActionState};
+use crate::sealed::Purpose;
+use crate::tenancy::TenantCtx;
+use crate::usecases::facts::{Closing, Decided, repair_step};
+
+/// Executes an action that policy allowed or people approved, and settles it.
+pub(super) async fn execute(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    action: Versioned<Action>,
+) -> Result<Versioned<Action>, ActionError> {
+    if !matches!(
+        action.value.state,
+        ActionState::Allowed | ActionState::Approved
+    ) {
+        let state = format!("{:?}", action.value.state).to_lowercase();
+        return Err(ActionError::WrongState { state });
+    }
+    if action.value.binding.expires_at <= ports.clock.now() {
+        expire(ports, ctx, project, action).await?;
+        return Err(ActionError::Expired);
+    }
+    let records = ports.records(ctx);
+    let resource = action.value.binding.resource.to_string();
+    let incident = records
+        .get::<Incident>(&resource)
+        .await?
+        .ok_or(ActionError::NotFound)?;
+    let artifact = active_mapping(ports, ctx, project).await?;
+    let around = surroundings(ports, ctx, project, &artifact).await?;
+    let approvers = action.value.approvers();
+    let Action { plan, proposer, .. } = &action.value;
+    let question = repair_question(proposer, &incident.value, plan, &around, &approvers);
+    let judgement = evaluate(&question);
+    let unchanged = incident.value.finding.changes == action.value.plan.changes
+        && incident.value.state == IncidentState::Repairing;
+    if judgement.effect != Effect::Allow || !unchanged {
+        return go_stale(ports, ctx, project, action, incident, &question, &judgement).await;
+    }
+    let started = start(ports, ctx, project, action, &question, &judgement).await?;
+    let outcome = effect(ports, ctx, project, started.permit, &started.action.value).await?;
+    settle::record(ports, ctx, project, started.action, outcome).await
+}
+
+struct Started {
+    action: Versioned<Action>,
+    permit: Permit,
+}
+
+/// Decision, `repair.started` and the consumption of the approval, in one transaction.
+async fn start(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    action: Versioned<Action>,
+    question: &Question,
+    judgement: &Judgement,
+) -> Result<Started, ActionError> {
+    let now = ports.clock.now();
+    let version = action.version;
+    let mut action = action.value;
+    let follow_up = follow_up(ports, project, ctx.principal(), &mut action)?;
+    let run = follow_up.run;
+    action.state = ActionState::Executing;
+    action.started_at = Some(now);
+    let decided = Decided {
+        id: DecisionId::new(now, ports.random.bits128()),
+        run,
+        act: action.id,
+        action_hash: &action.digest,
+        phase: "execute",
+        question,
+        judgement,
+        principal: &action.proposer,
+        at: now,
+    };
+    let mut drafts = follow_up.opening();
+    let entry = drafts.len();
+    drafts.push(Draft::new(Kind::RunDecision, decided.facts()?).in_run(run));
+    let facts = repair_step("", &action.digest, action.id);
+    drafts.push(
+        Draft::new(
+            Kind::RepairStarted,
+            counterfoil_evidence::json::object(facts),
+        )
+        .in_run(run)
+        .cite("decision", entry),
+    );
+    let records = ports.records(ctx);
+    let unfinished = Unfinished {
+        id: action.id,
+        since: now,
+    };
+    let batch = Batch::of(drafts)
+        .with(records.replace(version, &action)?.explained_by(entry))
+        .with(records.create(&unfinished)?.explained_by(entry));
+    let entries = ports.evidence.append(stream_of(project)?, batch).await?;
+    let decision = entries.get(entry).cloned().ok_or(ActionError::Changed)?;
+    let permit = Permit::grant(judgement.effect, action.plan.clone(), decision.clone())
+        .ok_or(ActionError::Changed)?;
+    let version = version.saturating_add(1);
+    Ok(Started {
+        action: Versioned {
+            value: action,
+            version,
+            evidence: Some(decision),
+        },
+        permit,
+    })
+}
+
+/// The UPDATE. Whatever goes wrong here becomes an outcome that is recorded.
+async fn effect(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    permit: Permit,
+    action: &Action,
+) -> Result<Outcome, ActionError> {
+    let Some(secret) = project.repair_database else {
+        return Ok(Outcome::failed("repairs-off"));
+    };
+    let records = ports.records(ctx);
+    let Ok(url) = ports
+        .vault
+        .secret(&records, ctx, secret, Purpose::Repair)
+        .await
+    else {
+        return Ok(Outcome::failed("credential-unavailable"));
+    };
+    let Ok(repairer) = ports.databases.repair(&url).await else {
+        return Ok(Outcome::failed("database-unavailable"));
+    };
+    match repairer.apply(permit).await {
+        Ok(Applied::Changed) => Ok(Outcome::Executed),
+        Ok(Applied::Stale) => Ok(Outcome::Failed {
+            state: ActionState::Stale,
+            code: "row-changed",
+        }),
+        Ok(Applied::NotOneRow(_)) => Ok(Outcome::failed("not-one-row")),
+        Err(error) if error.kind == PortErrorKind::OutcomeUnknown => {
+            settle::read_back(ports, ctx, project, action).await
+        }
+        Err(error) if error.kind == PortErrorKind::Refused => Ok(Outcome::failed("refused")),
+        Err(_) => Ok(Outcome::failed("database-unavailable")),
+    }
+}
+
+/// The row or the rules changed since the approval: the refusal is recorded, nothing is written.
+async fn go_stale(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    action: Versioned<Action>,
+    incident: Versioned<Incident>,
+    question: &Question,
+    judgement: &Judgement,
+) -> Result<Versioned<Action>, ActionError> {
+    let now = ports.clock.now();
+    let version = action.version;
+    let mut action = action.value;
+    let follow_up = follow_up(ports, project, ctx.principal(), &mut action)?;
+    let run = follow_up.run;
+    let mut drafts = follow_up.opening();
+    let entry = drafts.len();
+    let mut closing = Closing {
+        status: "completed",
+        ..Closing::default()
+    };
+    if judgement.effect == Effect::Deny {
+        let decided = Decided {
+            id: DecisionId::new(now, ports.random.bits128()),
+            run,
+            act: action.id,
+            action_hash: &action.digest,
+            phase: "execute",
+            question,
+            judgement,
+            principal: &action.proposer,
+            at: now,
+        };
+        drafts.push(Draft::new(Kind::RunDecision, decided.facts()?).in_run(run));
+        closing.decisions = (0, 0, 1);
+    }
+    action.state = ActionState::Stale;
+    action.failure = Some("changed-since-approval".to_owned());
+    drafts.push(Draft::new(Kind::RunClose, closing.facts()).in_run(run));
+    let records = ports.records(ctx);
+    let mut batch = Batch::of(drafts).with(records.replace(version, &action)?.explained_by(entry));
+    if incident.value.state == IncidentState::Repairing {
+        let open = Incident {
+            state: IncidentState::Open,
+            ..incident.value
+        };
+        batch = batch.with(
+            records
+                .replace(incident.version, &open)?
+                .explained_by(entry),
+        );
+    }
+    ports.evidence.append(stream_of(project)?, batch).await?;
+    Ok(Versioned {
+        value: action,
+        version: version.saturating_add(1),
+        evidence: None,
+    })
+}

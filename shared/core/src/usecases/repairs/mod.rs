@@ -1,0 +1,153 @@
+//! Repairs as governed actions: propose, vote, execute, verify, and the sweep that finishes what a
+//! dead worker left.
+//!
+//! # Invariants
+//! - The decision is durable before anything else happens ([`crate::policy::Permit`]).
+//! - `repair.started`, the consumption of the approval and the move to `executing` are one
+//!   transaction; only its winner sends the UPDATE. So there is at most one UPDATE per action.
+//! - A reply that was lost at COMMIT is settled by reading the row, never by sending again.
+
+mod execute;
+mod judge;
+mod propose;
+mod read;
+mod settle;
+mod vote;
+
+use std::sync::Arc;
+
+use counterfoil_evidence::hash::Hash;
+use thiserror::Error;
+
+pub use propose::{ProposeRepair, Proposed};
+pub use read::ReadActions;
+pub use settle::{SWEEP_AFTER, SweepRepairs};
+pub use vote::{VoteOnAction, Voted};
+
+use super::reconcile::{BillingAccounts, LookError};
+use super::vault::{Vault, VaultError};
+use crate::json::JsonError;
+use crate::policy::Judgement;
+use crate::ports::{
+    AppDatabase, AppendError, Clock, EvidenceAppend, PortError, PortErrorKind, Random, State,
+};
+use crate::records::{Directory, Project, RecordError, Records, Versioned};
+use crate::repair::Action;
+use crate::tenancy::TenantCtx;
+
+/// Why a request about an action did not do what it asked.
+#[derive(Debug, Error)]
+pub enum ActionError {
+    /// Absent, or of another tenant: 404.
+    #[error("there is no such record")]
+    NotFound,
+    /// The key or role cannot do this: 403.
+    #[error("the credential may not do this")]
+    MissingCapability,
+    /// The action is in another state than the request needs: 409.
+    #[error("the action is {state}")]
+    WrongState {
+        /// The state it is in.
+        state: String,
+    },
+    /// Somebody changed the record in the meantime: 412.
+    #[error("the record has changed: read it again")]
+    Changed,
+    /// The hold has ended: 410.
+    #[error("the hold has ended")]
+    Expired,
+    /// Policy said no, and this is recorded: 403.
+    #[error("policy denies this: {}", .0.reason)]
+    Denied(Judgement),
+    /// Evidence could not be written, so nothing was done: 503.
+    #[error("evidence could not be written: nothing was done")]
+    Evidence(#[source] AppendError),
+    /// It is not known whether evidence was written; the sweep will find out: 503.
+    #[error("it is not known yet whether this happened")]
+    Unknown(#[source] AppendError),
+    /// A service did not answer: 503.
+    #[error("a service did not answer")]
+    Port(#[from] PortError),
+    /// A record could not be read: 503.
+    #[error("a record could not be read")]
+    Record(#[from] RecordError),
+    /// A credential could not be opened: 503.
+    #[error("a credential could not be opened")]
+    Vault(#[from] VaultError),
+    /// Promise and grant could not be read again: 503.
+    #[error("promise and grant could not be read again")]
+    Look(#[from] LookError),
+    /// A value has no canonical form: a defect.
+    #[error("a value cannot be recorded")]
+    Json(#[from] JsonError),
+}
+
+impl From<AppendError> for ActionError {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::StateChanged { .. } | AppendError::RunConflict { .. } => Self::Changed,
+            AppendError::OutcomeUnknown(_) => Self::Unknown(error),
+            other => Self::Evidence(other),
+        }
+    }
+}
+
+/// What repairs need from outside.
+#[derive(Clone)]
+pub struct RepairPorts {
+    /// Evidence.
+    pub evidence: Arc<dyn EvidenceAppend>,
+    /// State.
+    pub state: Arc<dyn State>,
+    /// Opens credentials.
+    pub vault: Vault,
+    /// The customer's database.
+    pub databases: Arc<dyn AppDatabase>,
+    /// Stripe.
+    pub billing: Arc<dyn BillingAccounts>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids and salts.
+    pub random: Arc<dyn Random>,
+}
+
+impl std::fmt::Debug for RepairPorts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RepairPorts")
+    }
+}
+
+impl RepairPorts {
+    async fn project(&self, ctx: &TenantCtx) -> Result<Project, ActionError> {
+        let found = Directory::of(self.state.as_ref())
+            .project(ctx.project())
+            .await?;
+        let project = found.ok_or(ActionError::NotFound)?.value;
+        if project.workspace == ctx.workspace() {
+            Ok(project)
+        } else {
+            Err(ActionError::NotFound)
+        }
+    }
+
+    fn records<'a>(&'a self, ctx: &'a TenantCtx) -> Records<'a> {
+        Records::of(self.state.as_ref(), ctx)
+    }
+
+    async fn action(&self, ctx: &TenantCtx, id: &str) -> Result<Versioned<Action>, ActionError> {
+        let found = self.records(ctx).get::<Action>(id).await?;
+        let mut found = found.ok_or(ActionError::NotFound)?;
+        // The first version of an action is explained by its decision; later ones remember it.
+        if found.value.decided.is_none() {
+            found.value.decided.clone_from(&found.evidence);
+        }
+        Ok(found)
+    }
+}
+
+fn stream_of(project: &Project) -> Result<Hash, ActionError> {
+    project
+        .stream
+        .parse()
+        .map_err(|_| PortError::new(PortErrorKind::Corrupt, "reading the stream id").into())
+}

@@ -1,0 +1,346 @@
+//! Proposing a repair: plan, judge, record, all in one transaction.
+
+use std::time::Duration;
+
+use counterfoil_evidence::json::{Json, object};
+use counterfoil_evidence::kind::Kind;
+use counterfoil_evidence::stream::Draft;
+
+use super::judge::{Surroundings, repair_question};
+use super::{ActionError, RepairPorts, stream_of};
+use crate::cell::Cell;
+use crate::ids::{ActionId, DecisionId, ProjectId, RunId};
+use crate::incident::{Incident, IncidentState};
+use crate::json::to_json;
+use crate::mapping::Artifact;
+use crate::policy::{Effect, Judgement, evaluate};
+use crate::ports::{Batch, EntryRef};
+use crate::reconcile::FindingKind;
+use crate::records::{Directory, Project};
+use crate::repair::{Action, ActionBinding, ActionState, RepairPlan};
+use crate::run::{Run, RunStep};
+use crate::tenancy::{Capability, Principal, TenantCtx};
+use crate::usecases::facts::{Closing, Decided, Opening};
+use crate::usecases::reconcile::flow_version;
+
+/// How long an action waits for approvals: a weekend (governance section 19).
+const HOLD: Duration = Duration::from_hours(72);
+
+/// The answer to a proposal. A DENY is an answer, not an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposed {
+    /// The action.
+    pub action: Action,
+    /// Its version, for `If-Match`.
+    pub version: u64,
+}
+
+/// Proposes repairs.
+#[derive(Debug, Clone)]
+pub struct ProposeRepair {
+    /// Ports.
+    pub ports: RepairPorts,
+}
+
+impl ProposeRepair {
+    /// Proposes the repair of an incident by a person or a key.
+    pub async fn propose(
+        &self,
+        ctx: &TenantCtx,
+        incident: &str,
+        reason: Option<&str>,
+        execute_on_approval: bool,
+    ) -> Result<Proposed, ActionError> {
+        let may_propose = match ctx.principal() {
+            Principal::User { role, .. } => role.may_approve(),
+            Principal::ApiKey { capability, .. } => *capability == Capability::Repair,
+            Principal::Scheduler { .. } | Principal::System { .. } => false,
+        };
+        if !may_propose {
+            return Err(ActionError::MissingCapability);
+        }
+        let project = self.ports.project(ctx).await?;
+        self.record(ctx, &project, incident, reason, execute_on_approval, None)
+            .await
+    }
+
+    /// Proposes on behalf of a scan. The caller is trusted by nothing but the scan's id: it must be
+    /// a run of this project that is recording its findings now.
+    pub async fn propose_for_run(
+        &self,
+        project: ProjectId,
+        run: RunId,
+        incident: &str,
+    ) -> Result<Proposed, ActionError> {
+        let found = Directory::of(self.ports.state.as_ref())
+            .project(project)
+            .await?;
+        let project = found.ok_or(ActionError::NotFound)?.value;
+        let ctx = Directory::scheduler(&project, run);
+        let records = self.ports.records(&ctx);
+        let scan = records
+            .get::<Run>(&run.to_string())
+            .await?
+            .ok_or(ActionError::NotFound)?;
+        if scan.value.step != RunStep::Recording {
+            return Err(ActionError::WrongState {
+                state: "not an open scan".to_owned(),
+            });
+        }
+        self.record(&ctx, &project, incident, None, true, scan.evidence.as_ref())
+            .await
+    }
+
+    async fn record(
+        &self,
+        ctx: &TenantCtx,
+        project: &Project,
+        incident: &str,
+        reason: Option<&str>,
+        execute_on_approval: bool,
+        cause: Option<&EntryRef>,
+    ) -> Result<Proposed, ActionError> {
+        let records = self.ports.records(ctx);
+        let incident = records
+            .get::<Incident>(incident)
+            .await?
+            .ok_or(ActionError::NotFound)?;
+        if incident.value.state != IncidentState::Open {
+            let state = format!(
+                "not to be proposed: its incident is {:?}",
+                incident.value.state
+            );
+            return Err(ActionError::WrongState {
+                state: state.to_lowercase(),
+            });
+        }
+        let artifact = active_mapping(&self.ports, ctx, project).await?;
+        let plan = plan(&artifact, &incident.value);
+        let around = surroundings(&self.ports, ctx, project, &artifact).await?;
+        let question = repair_question(ctx.principal(), &incident.value, &plan, &around, &[]);
+        let judgement = evaluate(&question);
+
+        let now = self.ports.clock.now();
+        let run = RunId::new(now, self.ports.random.bits128());
+        let act = ActionId::new(now, self.ports.random.bits128());
+        let decision = DecisionId::new(now, self.ports.random.bits128());
+        let salt = self.ports.random.bytes32();
+        let binding = ActionBinding {
+            v: 1,
+            workspace: ctx.workspace(),
+            project: ctx.project(),
+            run,
+            act,
+            kind: question.action().to_owned(),
+            principal_type: ctx.principal().kind().to_owned(),
+            principal: ctx.principal().id(),
+            resource: incident.value.id,
+            plan: plan.digest(&salt)?,
+            expires_at: now.plus(HOLD),
+        };
+        let digest = binding.digest()?;
+        let decided = Decided {
+            id: decision,
+            run,
+            act,
+            action_hash: &digest,
+            phase: "propose",
+            question: &question,
+            judgement: &judgement,
+            principal: ctx.principal(),
+            at: now,
+        };
+        let opening = opening(project, ctx.principal(), "repair", cause)?;
+        let drafts = [
+            Draft::new(Kind::RunOpen, opening.facts()).in_run(run),
+            Draft::new(Kind::RunDecision, decided.facts()?)
+                .in_run(run)
+                .subject(subject(&plan, &salt, reason)?),
+            Draft::new(Kind::RunClose, closing(&judgement).facts()).in_run(run),
+        ];
+        let mut action = Action {
+            reason: reason.map(str::to_owned),
+            execute_on_approval,
+            ..new_action(
+                act,
+                decision,
+                binding,
+                digest.clone(),
+                plan,
+                ctx.principal(),
+                &judgement,
+            )
+        };
+        action.salt = hex::encode(salt);
+        let batch = Batch::of(drafts).with(records.create(&action)?.explained_by(1));
+        let batch = if judgement.effect == Effect::Deny {
+            batch
+        } else {
+            let repairing = Incident {
+                state: IncidentState::Repairing,
+                action: Some(act),
+                ..incident.value.clone()
+            };
+            batch.with(
+                records
+                    .replace(incident.version, &repairing)?
+                    .explained_by(1),
+            )
+        };
+        let entries = self
+            .ports
+            .evidence
+            .append(stream_of(project)?, batch)
+            .await?;
+        action.decided = entries.get(1).cloned();
+        Ok(Proposed { action, version: 1 })
+    }
+}
+
+fn new_action(
+    id: ActionId,
+    decision: DecisionId,
+    binding: ActionBinding,
+    digest: String,
+    plan: RepairPlan,
+    proposer: &Principal,
+    judgement: &Judgement,
+) -> Action {
+    Action {
+        id,
+        state: state_after(judgement.effect),
+        binding,
+        digest,
+        plan,
+        salt: String::new(),
+        proposer: proposer.clone(),
+        reason: None,
+        decision,
+        decided: None,
+        effect: judgement.effect,
+        approvals: judgement.approvals,
+        rule: judgement.rule.to_owned(),
+        why: judgement.reason.to_owned(),
+        execute_on_approval: false,
+        votes: Vec::new(),
+        follow_up: None,
+        started_at: None,
+        failure: None,
+    }
+}
+
+/// What surrounds every repair of a project at this moment.
+pub(super) async fn surroundings<'a>(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &'a Project,
+    artifact: &'a Artifact,
+) -> Result<Surroundings<'a>, ActionError> {
+    let incidents = ports.records(ctx).list::<Incident>().await?;
+    let breaker_open = incidents.iter().any(|incident| {
+        incident.value.finding.kind == FindingKind::MassDrift
+            && incident.value.state == IncidentState::Open
+    });
+    let run_limit_reached = match ctx.principal() {
+        Principal::Scheduler { run } => {
+            let proposed = ports
+                .records(ctx)
+                .list::<Action>()
+                .await?
+                .iter()
+                .filter(|action| action.value.proposer == Principal::Scheduler { run: *run })
+                .filter(|action| action.value.state != ActionState::Denied)
+                .count();
+            proposed >= artifact.max_repairs_per_run()
+        }
+        Principal::User { .. } | Principal::ApiKey { .. } | Principal::System { .. } => false,
+    };
+    Ok(Surroundings {
+        project,
+        artifact,
+        breaker_open,
+        run_limit_reached,
+    })
+}
+
+/// The project's active mapping.
+pub(super) async fn active_mapping(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+) -> Result<Artifact, ActionError> {
+    Ok(crate::usecases::reconcile::active_mapping(&ports.records(ctx), project).await?)
+}
+
+/// The `run.open` of a repair's runs.
+pub(super) fn opening<'a>(
+    project: &'a Project,
+    principal: &'a Principal,
+    purpose: &'a str,
+    cause: Option<&'a EntryRef>,
+) -> Result<Opening<'a>, ActionError> {
+    Ok(Opening {
+        flow: flow_version(&project.mapping)?,
+        artifact: project.mapping.clone(),
+        inputs: &[],
+        cause,
+        principal,
+        purpose,
+        as_of: None,
+    })
+}
+
+fn plan(artifact: &Artifact, incident: &Incident) -> RepairPlan {
+    let table = artifact.table();
+    RepairPlan {
+        schema: table.schema,
+        table: table.table,
+        key_column: table.key,
+        key: incident.finding.row.clone().unwrap_or(Cell::Null),
+        changes: incident.finding.changes.clone(),
+    }
+}
+
+const fn state_after(effect: Effect) -> ActionState {
+    match effect {
+        Effect::Allow => ActionState::Allowed,
+        Effect::Require => ActionState::Held,
+        Effect::Deny => ActionState::Denied,
+    }
+}
+
+/// An implicit run closes at once, also with a held action (governance section 15).
+fn closing(judgement: &Judgement) -> Closing<'static> {
+    let one = |effect| u64::from(judgement.effect == effect);
+    Closing {
+        decisions: (one(Effect::Allow), one(Effect::Require), one(Effect::Deny)),
+        unresolved: one(Effect::Require),
+        status: "completed",
+        ..Closing::default()
+    }
+}
+
+fn subject(plan: &RepairPlan, salt: &[u8; 32], reason: Option<&str>) -> Result<Json, ActionError> {
+    let side = |pick: fn(&crate::repair::ColumnChange) -> &Cell| {
+        plan.changes
+            .iter()
+            .map(|change| {
+                Ok(object([
+                    ("column", change.column.as_str().into()),
+                    ("value", to_json(pick(change))?),
+                ]))
+            })
+            .collect::<Result<Vec<_>, ActionError>>()
+    };
+    let mut fields = vec![
+        ("after", Json::Array(side(|change| &change.after)?)),
+        ("before", Json::Array(side(|change| &change.before)?)),
+        ("key", to_json(&plan.key)?),
+        ("plan_salt", hex::encode(salt).into()),
+        ("table", format!("{}.{}", plan.schema, plan.table).into()),
+    ];
+    if let Some(reason) = reason {
+        fields.push(("comment", reason.into()));
+    }
+    Ok(object(fields))
+}

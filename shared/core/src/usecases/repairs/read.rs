@@ -1,0 +1,31 @@
+//! Looking at actions.
+
+use super::{ActionError, RepairPorts};
+use crate::records::Versioned;
+use crate::repair::{Action, ActionState};
+use crate::tenancy::TenantCtx;
+
+/// Reads actions.
+#[derive(Debug, Clone)]
+pub struct ReadActions {
+    /// Ports.
+    pub ports: RepairPorts,
+}
+
+impl ReadActions {
+    /// One action.
+    pub async fn get(&self, ctx: &TenantCtx, id: &str) -> Result<Versioned<Action>, ActionError> {
+        self.ports.action(ctx, id).await
+    }
+
+    /// Actions that wait for approvals, soonest expiry first.
+    pub async fn held(&self, ctx: &TenantCtx) -> Result<Vec<Versioned<Action>>, ActionError> {
+        let now = self.ports.clock.now();
+        let mut held = self.ports.records(ctx).list::<Action>().await?;
+        held.retain(|action| {
+            action.value.state == ActionState::Held && action.value.binding.expires_at > now
+        });
+        held.sort_by_key(|action| (action.value.binding.expires_at, action.value.id));
+        Ok(held)
+    }
+}

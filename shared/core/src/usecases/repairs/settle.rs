@@ -1,0 +1,355 @@
+//! What happened to the row, and whether the promise holds now. Also the sweep, which comes back
+//! for every action whose worker did not get this far.
+
+use std::time::Duration;
+
+use counterfoil_evidence::json::{Json, object};
+use counterfoil_evidence::kind::Kind;
+use counterfoil_evidence::stream::Draft;
+
+use super::vote::expire;
+use super::{ActionError, RepairPorts, stream_of};
+use crate::cell::Cell;
+use crate::ids::RunId;
+use crate::incident::{Incident, IncidentState};
+use crate::json::to_json;
+use crate::ports::{Batch, EntryRef, PortError, PortErrorKind, StateWrite};
+use crate::records::{Directory, Project, Unfinished, Versioned};
+use crate::repair::{Action, ActionState};
+use crate::sealed::Purpose;
+use crate::tenancy::TenantCtx;
+use crate::usecases::facts::{Closing, change, repair_step, target};
+use crate::usecases::reconcile::{look_again, open_sources};
+
+/// How long the sweep leaves a begun repair alone. Longer than the function that executes it may
+/// live (template.yaml: 60 s), so that a slow worker and the sweep never work on one action.
+pub const SWEEP_AFTER: Duration = Duration::from_mins(3);
+
+/// What became of the UPDATE.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The row has the after-values.
+    Executed,
+    /// The row was not changed by us.
+    Failed {
+        /// `Failed` or `Stale`.
+        state: ActionState,
+        /// A stable code.
+        code: &'static str,
+    },
+}
+
+impl Outcome {
+    pub(super) const fn failed(code: &'static str) -> Self {
+        Self::Failed {
+            state: ActionState::Failed,
+            code,
+        }
+    }
+}
+
+/// Looks at the row after a lost reply. The read waits for whoever holds the row, so it sees the
+/// end of a transaction whose COMMIT is still on its way.
+pub(super) async fn read_back(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    action: &Action,
+) -> Result<Outcome, ActionError> {
+    let secret = project.repair_database.ok_or(ActionError::NotFound)?;
+    let records = ports.records(ctx);
+    let url = ports
+        .vault
+        .secret(&records, ctx, secret, Purpose::Repair)
+        .await?;
+    let current = ports
+        .databases
+        .repair(&url)
+        .await?
+        .current(&action.plan)
+        .await?;
+    let side = |after: bool| -> Vec<Cell> {
+        let pick = |change: &crate::repair::ColumnChange| {
+            if after {
+                change.after.clone()
+            } else {
+                change.before.clone()
+            }
+        };
+        action.plan.changes.iter().map(pick).collect()
+    };
+    Ok(match current {
+        Some(cells) if cells == side(true) => Outcome::Executed,
+        Some(cells) if cells == side(false) => Outcome::failed("not-applied"),
+        Some(_) => Outcome::failed("row-changed-since"),
+        None => Outcome::failed("row-gone"),
+    })
+}
+
+/// Records the outcome; after an executed repair looks at promise and grant again.
+pub(super) async fn record(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    action: Versioned<Action>,
+    outcome: Outcome,
+) -> Result<Versioned<Action>, ActionError> {
+    match outcome {
+        Outcome::Executed => {
+            let executed = executed(ports, ctx, project, action).await?;
+            match verify(ports, ctx, project, executed.clone()).await {
+                Ok(verified) => Ok(verified),
+                // The row is right and recorded; the sweep verifies when both sides answer again.
+                Err(ActionError::Look(_) | ActionError::Port(_)) => Ok(executed),
+                Err(other) => Err(other),
+            }
+        }
+        Outcome::Failed { state, code } => failed(ports, ctx, project, action, state, code).await,
+    }
+}
+
+async fn executed(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    action: Versioned<Action>,
+) -> Result<Versioned<Action>, ActionError> {
+    let (run, decision) = execution(&action)?;
+    let version = action.version;
+    let mut action = action.value;
+    action.state = ActionState::Executed;
+    let mut facts = repair_step(&decision.leaf, &action.digest, action.id);
+    facts.push(("rows", Json::uint(1)));
+    let draft = Draft::new(Kind::RepairExecuted, object(facts))
+        .in_run(run)
+        .subject(row(&action)?);
+    let records = ports.records(ctx);
+    let batch = Batch::of([draft]).with(records.replace(version, &action)?.explained_by(0));
+    let entries = ports.evidence.append(stream_of(project)?, batch).await?;
+    let version = version.saturating_add(1);
+    Ok(Versioned {
+        value: action,
+        version,
+        evidence: entries.first().cloned(),
+    })
+}
+
+async fn failed(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    action: Versioned<Action>,
+    state: ActionState,
+    code: &'static str,
+) -> Result<Versioned<Action>, ActionError> {
+    let (run, decision) = execution(&action)?;
+    let version = action.version;
+    let mut action = action.value;
+    action.state = state;
+    action.failure = Some(code.to_owned());
+    let mut facts = repair_step(&decision.leaf, &action.digest, action.id);
+    facts.push(("code", code.into()));
+    let records = ports.records(ctx);
+    let mut batch = Batch::of([
+        Draft::new(Kind::RepairFailed, object(facts)).in_run(run),
+        Draft::new(Kind::RunClose, executed_close("failed")).in_run(run),
+    ])
+    .with(records.replace(version, &action)?.explained_by(0))
+    .with(StateWrite::delete(records.key::<Unfinished>(&action.id.to_string())).explained_by(0));
+    let resource = action.binding.resource.to_string();
+    if let Some(incident) = records.get::<Incident>(&resource).await?
+        && incident.value.action == Some(action.id)
+        && incident.value.state == IncidentState::Repairing
+    {
+        let open = Incident {
+            state: IncidentState::Open,
+            ..incident.value
+        };
+        batch = batch.with(records.replace(incident.version, &open)?.explained_by(0));
+    }
+    ports.evidence.append(stream_of(project)?, batch).await?;
+    Ok(Versioned {
+        value: action,
+        version: version.saturating_add(1),
+        evidence: None,
+    })
+}
+
+/// Reads both sides again and says whether the promise holds.
+async fn verify(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    action: Versioned<Action>,
+) -> Result<Versioned<Action>, ActionError> {
+    let run = action.value.follow_up.ok_or(ActionError::NotFound)?;
+    let repair = action.evidence.clone().ok_or(ActionError::NotFound)?;
+    let records = ports.records(ctx);
+    let resource = action.value.binding.resource.to_string();
+    let incident = records
+        .get::<Incident>(&resource)
+        .await?
+        .ok_or(ActionError::NotFound)?;
+    let now = ports.clock.now();
+    let sources = open_sources(
+        &ports.vault,
+        ports.billing.as_ref(),
+        ports.databases.as_ref(),
+        &records,
+        ctx,
+        project,
+    )
+    .await?;
+    let seen = look_again(&sources, &incident.value.finding, now).await?;
+    let still = seen
+        .into_iter()
+        .find(|finding| Incident::identity(project.id, finding) == incident.value.id);
+
+    let version = action.version;
+    let mut action = action.value;
+    action.state = ActionState::Verified;
+    let matched = still.is_none();
+    let result = if matched { "match" } else { "mismatch" };
+    let facts = object([("repair", repair.leaf.into()), ("result", result.into())]);
+    let kind = if matched {
+        Kind::IncidentResolved
+    } else {
+        Kind::IncidentChanged
+    };
+    let about = change(ctx.principal(), target("incident", incident.value.id), []);
+    let after = match still {
+        None => incident.value.clone().resolved(run, now),
+        Some(finding) => Incident {
+            state: IncidentState::Open,
+            finding,
+            ..incident.value.clone()
+        },
+    };
+    let batch = Batch::of([
+        Draft::new(Kind::RepairVerified, facts).in_run(run),
+        Draft::new(kind, about).in_run(run),
+        Draft::new(Kind::RunClose, executed_close("completed")).in_run(run),
+    ])
+    .with(records.replace(version, &action)?.explained_by(0))
+    .with(records.replace(incident.version, &after)?.explained_by(1))
+    .with(StateWrite::delete(records.key::<Unfinished>(&action.id.to_string())).explained_by(0));
+    ports.evidence.append(stream_of(project)?, batch).await?;
+    Ok(Versioned {
+        value: action,
+        version: version.saturating_add(1),
+        evidence: None,
+    })
+}
+
+/// The follow-up run holds one decision of its own: ALLOW at execution.
+fn executed_close(status: &'static str) -> Json {
+    Closing {
+        decisions: (1, 0, 0),
+        status,
+        ..Closing::default()
+    }
+    .facts()
+}
+
+/// The run and the decision of an action that is executing. The record of this state is explained
+/// by the decision's entry.
+fn execution(action: &Versioned<Action>) -> Result<(RunId, EntryRef), ActionError> {
+    match (action.value.follow_up, action.evidence.clone()) {
+        (Some(run), Some(decision)) => Ok((run, decision)),
+        _ => Err(PortError::new(PortErrorKind::Corrupt, "reading the action's execution").into()),
+    }
+}
+
+fn row(action: &Action) -> Result<Json, ActionError> {
+    let values = |after: bool| {
+        action
+            .plan
+            .changes
+            .iter()
+            .map(|change| {
+                let cell = if after { &change.after } else { &change.before };
+                Ok(object([
+                    ("column", change.column.as_str().into()),
+                    ("value", to_json(cell)?),
+                ]))
+            })
+            .collect::<Result<Vec<_>, ActionError>>()
+    };
+    Ok(object([
+        ("after", Json::Array(values(true)?)),
+        ("before", Json::Array(values(false)?)),
+    ]))
+}
+
+/// Finishes what dead workers left.
+#[derive(Debug, Clone)]
+pub struct SweepRepairs {
+    /// Ports.
+    pub ports: RepairPorts,
+}
+
+impl SweepRepairs {
+    /// Settles every action of every project that has been executing for longer than
+    /// [`SWEEP_AFTER`] and ends holds whose time is over; returns how many actions it finished.
+    /// One action that cannot be settled does not stop the others: the first error is returned
+    /// at the end.
+    pub async fn sweep(&self) -> Result<usize, ActionError> {
+        let mut finished = 0_usize;
+        let mut first_error = None;
+        for project in Directory::of(self.ports.state.as_ref()).projects().await? {
+            let ctx = Directory::system(&project, "sweep");
+            match self.sweep_project(&ctx, &project).await {
+                Ok(count) => finished = finished.saturating_add(count),
+                Err(error) => first_error = first_error.or(Some(error)),
+            }
+        }
+        first_error.map_or(Ok(finished), Err)
+    }
+
+    async fn sweep_project(
+        &self,
+        ctx: &TenantCtx,
+        project: &Project,
+    ) -> Result<usize, ActionError> {
+        let now = self.ports.clock.now();
+        let records = self.ports.records(ctx);
+        let mut finished = 0_usize;
+        for unfinished in records.list::<Unfinished>().await? {
+            if now.since(unfinished.value.since) >= SWEEP_AFTER {
+                let action = self
+                    .ports
+                    .action(ctx, &unfinished.value.id.to_string())
+                    .await?;
+                self.settle(ctx, project, action).await?;
+                finished = finished.saturating_add(1);
+            }
+        }
+        for action in records.list::<Action>().await? {
+            if action.value.state == ActionState::Held && action.value.binding.expires_at <= now {
+                let action = self.ports.action(ctx, &action.value.id.to_string()).await?;
+                expire(&self.ports, ctx, project, action).await?;
+                finished = finished.saturating_add(1);
+            }
+        }
+        Ok(finished)
+    }
+
+    async fn settle(
+        &self,
+        ctx: &TenantCtx,
+        project: &Project,
+        action: Versioned<Action>,
+    ) -> Result<(), ActionError> {
+        match action.value.state {
+            ActionState::Executing => {
+                let outcome = read_back(&self.ports, ctx, project, &action.value).await?;
+                record(&self.ports, ctx, project, action, outcome).await?;
+            }
+            ActionState::Executed => {
+                verify(&self.ports, ctx, project, action).await?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

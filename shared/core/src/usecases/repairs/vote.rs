@@ -1,0 +1,337 @@
+//! A person's yes or no, bound to the digest they were shown.
+
+use counterfoil_evidence::json::object;
+use counterfoil_evidence::kind::Kind;
+use counterfoil_evidence::stream::Draft;
+
+use super::judge::approval_facts;
+use super::propose::opening;
+use super::{ActionError, RepairPorts, execute, stream_of};
+use crate::ids::{ActionId, DecisionId, RunId};
+use crate::incident::{Incident, IncidentState};
+use crate::json::canonical;
+use crate::policy::{Effect, Judgement, Question, evaluate};
+use crate::ports::{Batch, EntryRef, PortError, PortErrorKind};
+use crate::records::{Project, Versioned};
+use crate::repair::{Action, ActionState, Vote, VoteKind};
+use crate::tenancy::{Capability, Principal, TenantCtx};
+use crate::usecases::facts::{Closing, Decided, resolution};
+
+/// A vote as it comes in.
+#[derive(Debug)]
+pub struct Voted<'a> {
+    /// Yes or no.
+    pub kind: VoteKind,
+    /// The digest of what was displayed.
+    pub digest: &'a str,
+    /// Why, at least 10 characters.
+    pub reason: &'a str,
+    /// The version of the action that was displayed; `None` skips the check (the digest binds).
+    pub version: Option<u64>,
+}
+
+/// Takes votes.
+#[derive(Debug, Clone)]
+pub struct VoteOnAction {
+    /// Ports.
+    pub ports: RepairPorts,
+}
+
+impl VoteOnAction {
+    /// Counts a vote; the last approval executes where the proposal said so.
+    ///
+    /// # Errors
+    /// [`ActionError::Denied`] when policy refuses the vote; the refusal is recorded.
+    pub async fn vote(
+        &self,
+        ctx: &TenantCtx,
+        id: &str,
+        vote: &Voted<'_>,
+    ) -> Result<Versioned<Action>, ActionError> {
+        let project = self.ports.project(ctx).await?;
+        let action = self.ports.action(ctx, id).await?;
+        if vote
+            .version
+            .is_some_and(|version| version != action.version)
+        {
+            return Err(ActionError::Changed);
+        }
+        if action.value.state == ActionState::Held
+            && action.value.binding.expires_at <= self.ports.clock.now()
+        {
+            expire(&self.ports, ctx, &project, action).await?;
+            return Err(ActionError::Expired);
+        }
+        let facts = approval_facts(ctx.principal(), &action.value, vote.digest, vote.reason);
+        let question = match vote.kind {
+            VoteKind::Approve => Question::Approve(facts),
+            VoteKind::Reject => Question::Reject(facts),
+        };
+        let judgement = evaluate(&question);
+        let person = ctx.principal().person();
+        let (Effect::Allow, Some(person)) = (judgement.effect, person) else {
+            self.record_refusal(ctx, &project, &action.value, &question, &judgement)
+                .await?;
+            return Err(ActionError::Denied(judgement));
+        };
+        let version = action.version;
+        let mut voted = action.value;
+        voted.votes.push(Vote {
+            approver: person,
+            kind: vote.kind,
+            at: self.ports.clock.now(),
+        });
+        match vote.kind {
+            VoteKind::Reject => {
+                self.reject(ctx, &project, version, voted, vote.reason)
+                    .await
+            }
+            VoteKind::Approve => {
+                self.approve(ctx, &project, version, voted, vote.reason)
+                    .await
+            }
+        }
+    }
+
+    /// Executes an action that policy allowed or people approved. Whoever may propose repairs may
+    /// trigger it; the trigger decides nothing, the recorded approvals do.
+    pub async fn execute(
+        &self,
+        ctx: &TenantCtx,
+        id: &str,
+    ) -> Result<Versioned<Action>, ActionError> {
+        let may_trigger = match ctx.principal() {
+            Principal::User { role, .. } => role.may_approve(),
+            Principal::ApiKey { capability, .. } => *capability == Capability::Repair,
+            Principal::Scheduler { .. } | Principal::System { .. } => false,
+        };
+        if !may_trigger {
+            return Err(ActionError::MissingCapability);
+        }
+        let project = self.ports.project(ctx).await?;
+        let action = self.ports.action(ctx, id).await?;
+        execute::execute(&self.ports, ctx, &project, action).await
+    }
+
+    async fn approve(
+        &self,
+        ctx: &TenantCtx,
+        project: &Project,
+        version: u64,
+        mut action: Action,
+        reason: &str,
+    ) -> Result<Versioned<Action>, ActionError> {
+        if action.approvers().len() >= usize::from(action.approvals) {
+            action.state = ActionState::Approved;
+        }
+        let votes = follow_up(&self.ports, project, ctx.principal(), &mut action)?;
+        let mut batch = Batch::of(votes.drafts(ctx.principal(), true, Some(reason)));
+        let entry = batch.drafts.len().saturating_sub(1);
+        let records = self.ports.records(ctx);
+        batch = batch.with(records.replace(version, &action)?.explained_by(entry));
+        self.ports
+            .evidence
+            .append(stream_of(project)?, batch)
+            .await?;
+        let voted = Versioned {
+            value: action,
+            version: version.saturating_add(1),
+            evidence: None,
+        };
+        if voted.value.state == ActionState::Approved && voted.value.execute_on_approval {
+            return execute::execute(&self.ports, ctx, project, voted).await;
+        }
+        Ok(voted)
+    }
+
+    async fn reject(
+        &self,
+        ctx: &TenantCtx,
+        project: &Project,
+        version: u64,
+        action: Action,
+        reason: &str,
+    ) -> Result<Versioned<Action>, ActionError> {
+        end(
+            &self.ports,
+            ctx,
+            project,
+            version,
+            action,
+            ActionState::Rejected,
+            Some(reason),
+        )
+        .await
+    }
+
+    /// A refused vote is a decision of its own, with a hash of its own, in a run of its own.
+    async fn record_refusal(
+        &self,
+        ctx: &TenantCtx,
+        project: &Project,
+        action: &Action,
+        question: &Question,
+        judgement: &Judgement,
+    ) -> Result<(), ActionError> {
+        let now = self.ports.clock.now();
+        let run = RunId::new(now, self.ports.random.bits128());
+        let id = DecisionId::new(now, self.ports.random.bits128());
+        let about = serde_json::json!({
+            "act": action.id, "decision": id, "kind": question.action(), "run": run,
+        });
+        let hash = counterfoil_evidence::hash::digest_string(&canonical(&about)?);
+        let decided = Decided {
+            id,
+            run,
+            act: ActionId::new(now, self.ports.random.bits128()),
+            action_hash: &hash,
+            phase: "propose",
+            question,
+            judgement,
+            principal: ctx.principal(),
+            at: now,
+        };
+        let opening = opening(project, ctx.principal(), "vote", action.decided.as_ref())?;
+        let closing = Closing {
+            decisions: (0, 0, 1),
+            status: "completed",
+            ..Closing::default()
+        };
+        let batch = Batch::of([
+            Draft::new(Kind::RunOpen, opening.facts()).in_run(run),
+            Draft::new(Kind::RunDecision, decided.facts()?).in_run(run),
+            Draft::new(Kind::RunClose, closing.facts()).in_run(run),
+        ]);
+        self.ports
+            .evidence
+            .append(stream_of(project)?, batch)
+            .await?;
+        Ok(())
+    }
+}
+
+/// Ends a held action without an effect: rejected, expired or cancelled.
+pub(super) async fn end(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    version: u64,
+    mut action: Action,
+    state: ActionState,
+    reason: Option<&str>,
+) -> Result<Versioned<Action>, ActionError> {
+    action.state = state;
+    let votes = follow_up(ports, project, ctx.principal(), &mut action)?;
+    let run = votes.run;
+    let mut drafts = votes.drafts(ctx.principal(), false, reason);
+    let entry = drafts.len().saturating_sub(1);
+    let closing = Closing {
+        status: "completed",
+        ..Closing::default()
+    };
+    drafts.push(Draft::new(Kind::RunClose, closing.facts()).in_run(run));
+    let records = ports.records(ctx);
+    let mut batch = Batch::of(drafts).with(records.replace(version, &action)?.explained_by(entry));
+    let resource = action.binding.resource.to_string();
+    if let Some(incident) = records.get::<Incident>(&resource).await?
+        && incident.value.state == IncidentState::Repairing
+        && incident.value.action == Some(action.id)
+    {
+        let open = Incident {
+            state: IncidentState::Open,
+            ..incident.value
+        };
+        batch = batch.with(
+            records
+                .replace(incident.version, &open)?
+                .explained_by(entry),
+        );
+    }
+    ports.evidence.append(stream_of(project)?, batch).await?;
+    Ok(Versioned {
+        value: action,
+        version: version.saturating_add(1),
+        evidence: None,
+    })
+}
+
+/// Ends a hold that nobody approved in time. Time never allows (governance section 1).
+pub(super) async fn expire(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    action: Versioned<Action>,
+) -> Result<(), ActionError> {
+    let system = TenantCtx::new(
+        ctx.workspace(),
+        ctx.project(),
+        Principal::System {
+            duty: "expiry".to_owned(),
+        },
+    );
+    let Versioned { value, version, .. } = action;
+    end(
+        ports,
+        &system,
+        project,
+        version,
+        value,
+        ActionState::Expired,
+        None,
+    )
+    .await?;
+    Ok(())
+}
+
+/// The run that carries votes and effect. The first vote opens it.
+pub(super) struct FollowUp {
+    pub(super) run: RunId,
+    open: Option<Draft>,
+    decision: EntryRef,
+}
+
+pub(super) fn follow_up(
+    ports: &RepairPorts,
+    project: &Project,
+    principal: &Principal,
+    action: &mut Action,
+) -> Result<FollowUp, ActionError> {
+    let decision = action
+        .decided
+        .clone()
+        .ok_or_else(|| PortError::new(PortErrorKind::Corrupt, "reading the action's decision"))?;
+    if let Some(run) = action.follow_up {
+        return Ok(FollowUp {
+            run,
+            open: None,
+            decision,
+        });
+    }
+    let run = RunId::new(ports.clock.now(), ports.random.bits128());
+    action.follow_up = Some(run);
+    let opening = opening(project, principal, "repair", Some(&decision))?;
+    let open = Draft::new(Kind::RunOpen, opening.facts()).in_run(run);
+    Ok(FollowUp {
+        run,
+        open: Some(open),
+        decision,
+    })
+}
+
+impl FollowUp {
+    /// `run.open` where this is the first vote, or nothing.
+    pub(super) fn opening(&self) -> Vec<Draft> {
+        self.open.iter().cloned().collect()
+    }
+
+    fn drafts(&self, principal: &Principal, allow: bool, reason: Option<&str>) -> Vec<Draft> {
+        let mut drafts = self.opening();
+        let facts = resolution(&self.decision, &principal.id(), allow, principal);
+        let mut draft = Draft::new(Kind::RunResolution, facts).in_run(self.run);
+        if let Some(reason) = reason {
+            draft = draft.subject(object([("comment", reason.into())]));
+        }
+        drafts.push(draft);
+        drafts
+    }
+}

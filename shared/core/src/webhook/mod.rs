@@ -1,0 +1,10 @@
+//! Stripe webhooks: who sent this, and which customer should be looked at.
+//!
+//! The payload is a hint and nothing more: no state in it is ever used, so neither order nor
+//! repetition nor the API version of an event matters.
+
+mod event;
+mod signature;
+
+pub use event::{Event, EventError, Hint, read_event};
+pub use signature::{SignatureError, TOLERANCE, verify};

@@ -1,0 +1,97 @@
+//! Every environment variable of the product, in one list.
+
+use thiserror::Error;
+
+macro_rules! variables {
+    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal,)*) => {
+        /// An environment variable. template.yaml sets on each function exactly those it needs.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Var {
+            $($(#[doc = $doc])* $variant,)*
+        }
+
+        impl Var {
+            /// Every variable.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name in the environment.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+variables! {
+    /// Table of evidence entries.
+    EvidenceTable = "EVIDENCE_TABLE",
+    /// Table of stream and run heads.
+    EvidenceHeadTable = "EVIDENCE_HEAD_TABLE",
+    /// Table of parts.
+    EvidencePartsTable = "EVIDENCE_PARTS_TABLE",
+    /// Table of seals.
+    SealsTable = "SEALS_TABLE",
+    /// State table.
+    StateTable = "STATE_TABLE",
+    /// Table of wrapped data keys.
+    DataKeysTable = "DATA_KEYS_TABLE",
+    /// Bucket of findings, work in progress and packages.
+    DataBucket = "DATA_BUCKET",
+    /// Object Lock bucket of header segments and seals.
+    LockedBucket = "LOCKED_BUCKET",
+    /// URL of the checks queue.
+    ChecksQueueUrl = "CHECKS_QUEUE_URL",
+    /// KMS key of the data keys.
+    SecretsKeyId = "SECRETS_KEY_ID",
+    /// KMS key of the seals.
+    SealKeyId = "SEAL_KEY_ID",
+    /// What the origin of a seal starts with, for example `evidence.example.com/s/`.
+    SealOriginPrefix = "SEAL_ORIGIN_PREFIX",
+    /// Name of the repair-approve function.
+    RepairFunction = "REPAIR_FUNCTION",
+    /// Name of the archive function.
+    ArchiveFunction = "ARCHIVE_FUNCTION",
+    /// Local cloud only: base URL of the fake Stripe, which must be a loopback address.
+    StripeUrl = "COUNTERFOIL_STRIPE_URL",
+    /// Local cloud only: Stripe requests per second, for a fake that allows more.
+    StripeRate = "COUNTERFOIL_STRIPE_RATE",
+    /// Seconds that a check waits after a webhook, so that a burst of events is over. Default 5.
+    CheckDelay = "CHECK_DELAY_SECONDS",
+}
+
+/// A variable that is not there.
+#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
+#[error("the environment variable {} is not set: see template.yaml", .0.name())]
+pub struct MissingVariable(pub Var);
+
+/// Reads a variable that must be there.
+///
+/// # Errors
+/// When it is absent or empty.
+pub fn required(variable: Var) -> Result<String, MissingVariable> {
+    optional(variable).ok_or(MissingVariable(variable))
+}
+
+/// Reads a variable that may be absent.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+pub fn optional(variable: Var) -> Option<String> {
+    std::env::var(variable.name()).ok().filter(|value| !value.is_empty())
+}
+
+/// How long a check waits after a webhook.
+pub fn check_delay() -> std::time::Duration {
+    let seconds = optional(Var::CheckDelay).and_then(|text| text.parse().ok());
+    std::time::Duration::from_secs(seconds.unwrap_or(5))
+}
+
+/// Base URL of a fake Stripe, in the local cloud only.
+pub fn stripe_url() -> Option<String> {
+    optional(Var::StripeUrl)
+}
+
+/// Stripe requests per second; `None` is the product's own budget.
+pub fn stripe_rate() -> Option<u32> {
+    optional(Var::StripeRate).and_then(|text| text.parse().ok())
+}

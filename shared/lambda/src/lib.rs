@@ -1,0 +1,16 @@
+//! What every function shares around its use case: configuration, start-up, telemetry, the way from
+//! an event to a router and back, authentication, and problems as answers.
+//!
+//! This crate wires and translates; it decides nothing.
+
+pub mod boot;
+pub mod config;
+pub mod event;
+pub mod http;
+pub mod problem;
+pub mod system;
+pub mod telemetry;
+
+pub use boot::Boot;
+pub use lambda_runtime::Error;
+pub use problem::Problem;

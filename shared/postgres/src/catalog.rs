@@ -1,0 +1,230 @@
+//! Questions to the system catalog: what a table looks like, what this role could write.
+//!
+//! Constants of these statements are parameters as well, so that no statement of this crate has a
+//! literal in it and a log of statements can be checked for that.
+
+use counterfoil_core::mapping::{TableColumn, TableColumns};
+use tokio_postgres::{Row, Transaction};
+
+use crate::error::{PostgresError, statement};
+use crate::form;
+use crate::identifier::{Identifier, QualifiedTable};
+use crate::select::name;
+
+/// One row per column: name, NOT NULL, whole primary key, unique alone, readable by this role.
+const COLUMNS: &str = "\
+SELECT a.attname::text, a.attnotnull,
+  COALESCE(bool_or(i.indisprimary), false), COALESCE(bool_or(i.indisunique), false),
+  pg_catalog.has_schema_privilege(n.oid, $3)
+    AND pg_catalog.has_column_privilege(c.oid, a.attnum, $4)
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisvalid AND i.indnkeyatts = 1
+  AND i.indkey[0] = a.attnum AND i.indpred IS NULL AND i.indexprs IS NULL
+WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind::text = ANY($5)
+GROUP BY n.oid, c.oid, a.attnum, a.attname, a.attnotnull
+ORDER BY a.attnum";
+
+/// Ordinary and partitioned tables, views, materialised views, foreign tables.
+const READABLE_KINDS: [&str; 5] = ["r", "p", "v", "m", "f"];
+
+/// Relations that this role, or a role that it can become, could change. Privileges that everybody
+/// has on catalog views are not the app's business.
+const WRITABLE: &str = "\
+WITH role AS (
+  SELECT oid FROM pg_catalog.pg_roles
+  WHERE pg_catalog.pg_has_role(current_user, oid, $1)
+)
+SELECT n.nspname::text, c.relname::text
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind::text = ANY($2) AND NOT n.nspname = ANY($3) AND EXISTS (
+  SELECT FROM role WHERE pg_catalog.has_any_column_privilege(role.oid, c.oid, $4)
+    OR pg_catalog.has_table_privilege(role.oid, c.oid, $5))
+ORDER BY 1, 2
+LIMIT $6";
+const WRITABLE_KINDS: [&str; 4] = ["r", "p", "v", "f"];
+const SYSTEM_SCHEMAS: [&str; 2] = ["pg_catalog", "information_schema"];
+/// Enough to see what is wrong; a schema may have thousands.
+const MAX_NAMED: i64 = 50;
+
+/// Rights that no list of relations shows. One row per role that this role is or can become.
+const ATTRIBUTES: &str = "\
+SELECT rolname::text, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication
+FROM pg_catalog.pg_roles
+WHERE pg_catalog.pg_has_role(current_user, oid, $1)
+ORDER BY 1";
+const ATTRIBUTE_NAMES: [&str; 5] =
+    ["SUPERUSER", "BYPASSRLS", "CREATEROLE", "CREATEDB", "REPLICATION"];
+const WRITING_ROLE: &str = "pg_write_all_data";
+
+const KIND: &str = "\
+SELECT c.relkind::text
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = $1 AND c.relname = $2";
+
+/// A column as the catalog describes it, still without its type.
+#[derive(Debug)]
+struct Described {
+    column: String,
+    not_null: bool,
+    primary_key: bool,
+    unique: bool,
+    readable: bool,
+}
+
+/// The columns that the role may read and that have a plain name; `None` where there is none.
+pub(crate) async fn columns(
+    transaction: &Transaction<'_>,
+    schema: &str,
+    table: &str,
+) -> Result<Option<TableColumns>, PostgresError> {
+    let qualified = QualifiedTable::new(schema, table)?;
+    let described: Vec<Described> = describe(transaction, schema, table)
+        .await?
+        .into_iter()
+        .filter(|it| it.readable && Identifier::new(&it.column).is_ok())
+        .collect();
+    if described.is_empty() {
+        return Ok(None);
+    }
+    let list = described
+        .iter()
+        .map(|it| Identifier::new(&it.column).map(|it| it.to_string()))
+        .collect::<Result<Vec<_>, _>>()?;
+    // Preparing runs nothing; the answer describes the types.
+    let prepared = transaction
+        .prepare(&format!("SELECT {} FROM {qualified}", list.join(", ")))
+        .await
+        .map_err(|error| statement(&error, &name(schema, table)))?;
+    let columns = described
+        .into_iter()
+        .zip(prepared.columns())
+        .map(|(described, typed)| TableColumn {
+            name: described.column,
+            data_type: form::column_type(typed.type_()),
+            nullable: !described.not_null,
+            primary_key: described.primary_key,
+            unique: described.unique,
+        })
+        .collect();
+    Ok(Some(TableColumns { columns }))
+}
+
+async fn describe(
+    transaction: &Transaction<'_>,
+    schema: &str,
+    table: &str,
+) -> Result<Vec<Described>, PostgresError> {
+    let rows = transaction
+        .query(COLUMNS, &[&schema, &table, &"USAGE", &"SELECT", &&READABLE_KINDS[..]])
+        .await
+        .map_err(|error| statement(&error, "pg_catalog"))?;
+    rows.iter()
+        .map(|row| {
+            Ok(Described {
+                column: get(row, 0)?,
+                not_null: get(row, 1)?,
+                primary_key: get(row, 2)?,
+                unique: get(row, 3)?,
+                readable: get(row, 4)?,
+            })
+        })
+        .collect()
+}
+
+/// Why a statement on these columns was refused, as exactly as the catalog can tell.
+pub(crate) async fn diagnose(
+    transaction: &Transaction<'_>,
+    schema: &str,
+    table: &str,
+    wanted: &[&str],
+) -> Result<Option<PostgresError>, PostgresError> {
+    let described = describe(transaction, schema, table).await?;
+    let table = name(schema, table);
+    if described.is_empty() {
+        return Ok(Some(PostgresError::NoTable { table }));
+    }
+    let find = |column: &str| described.iter().find(|it| it.column == column);
+    let named = |keep: &dyn Fn(&str) -> bool| {
+        wanted.iter().filter(|it| keep(it)).copied().collect::<Vec<_>>().join(", ")
+    };
+    let missing = named(&|column| find(column).is_none());
+    if !missing.is_empty() {
+        return Ok(Some(PostgresError::NoColumn { table, columns: missing }));
+    }
+    let hidden = named(&|column| find(column).is_some_and(|it| !it.readable));
+    if hidden.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(PostgresError::MayNotRead { table, columns: hidden }))
+}
+
+/// What the role could write, in words that name it.
+pub(crate) async fn writable(transaction: &Transaction<'_>) -> Result<Vec<String>, PostgresError> {
+    let failed = |error| statement(&error, "pg_catalog");
+    let mut found = Vec::new();
+    for row in transaction.query(ATTRIBUTES, &[&"MEMBER"]).await.map_err(failed)? {
+        let role: String = get(&row, 0)?;
+        for (index, attribute) in ATTRIBUTE_NAMES.iter().enumerate() {
+            if get(&row, index.saturating_add(1))? {
+                found.push(format!("{attribute} of role {role}"));
+            }
+        }
+        if role == WRITING_ROLE {
+            found.push(format!("every table (member of {WRITING_ROLE})"));
+        }
+    }
+    if found.iter().any(|it| it.starts_with("SUPERUSER") || it.starts_with("every table")) {
+        return Ok(found);
+    }
+    let relations = transaction
+        .query(
+            WRITABLE,
+            &[
+                &"MEMBER",
+                &&WRITABLE_KINDS[..],
+                &&SYSTEM_SCHEMAS[..],
+                &"INSERT, UPDATE",
+                &"DELETE, TRUNCATE",
+                &MAX_NAMED,
+            ],
+        )
+        .await
+        .map_err(failed)?;
+    for row in relations {
+        found.push(name(get(&row, 0)?, get(&row, 1)?));
+    }
+    Ok(found)
+}
+
+/// Refuses everything but an ordinary table, where one row is one row.
+pub(crate) async fn require_table(
+    transaction: &Transaction<'_>,
+    schema: &str,
+    table: &str,
+) -> Result<(), PostgresError> {
+    let row = transaction
+        .query_opt(KIND, &[&schema, &table])
+        .await
+        .map_err(|error| statement(&error, "pg_catalog"))?;
+    let table = name(schema, table);
+    let Some(row) = row else { return Err(PostgresError::NoTable { table }) };
+    let what = match get(&row, 0)? {
+        "r" => return Ok(()),
+        "p" => "a partitioned table",
+        "v" => "a view",
+        "m" => "a materialized view",
+        "f" => "a foreign table",
+        _ => "no table",
+    };
+    Err(PostgresError::NotATable { table, what })
+}
+
+fn get<'a, T: tokio_postgres::types::FromSql<'a>>(
+    row: &'a Row,
+    index: usize,
+) -> Result<T, PostgresError> {
+    row.try_get(index).map_err(|_| PostgresError::Protocol)
+}

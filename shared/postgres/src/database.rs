@@ -1,0 +1,69 @@
+//! Opening the customer's database from an unsealed URL.
+
+use async_trait::async_trait;
+use counterfoil_core::ports::{AppDatabase, AppInspector, AppRepairer, PortError, PortErrorKind};
+use counterfoil_core::redacted::Redacted;
+
+use crate::connect::Session;
+use crate::inspector::{Limits, PgInspector};
+use crate::repairer::PgRepairer;
+use crate::url::{PostgresUrl, Transport, UrlError};
+
+/// Postgres as the customer's database.
+#[derive(Debug, Clone, Default)]
+pub struct PgDatabase {
+    limits: Limits,
+    local_files: bool,
+}
+
+impl PgDatabase {
+    /// A database with the default limits, whose URLs may name no files.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the limits of reading calls.
+    #[must_use]
+    pub const fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Lets URLs name a file in `sslrootcert`. Only for programs that run on the machine of whoever
+    /// writes the URL: in the cloud, a URL must not choose files to read.
+    #[must_use]
+    pub const fn with_local_files(mut self) -> Self {
+        self.local_files = true;
+        self
+    }
+
+    async fn open(&self, url: &Redacted<String>, doing: &str) -> Result<Session, PortError> {
+        let refused = |error: UrlError| PortError::caused(PortErrorKind::Refused, doing, error);
+        let url = PostgresUrl::parse(url).map_err(refused)?;
+        if let Transport::VerifyFull { root_certificates: Some(_) } = url.transport
+            && !self.local_files
+        {
+            return Err(refused(UrlError {
+                part: "sslrootcert",
+                rule: "names a file, which is read on your own machine only",
+                fix: "leave it out and use a certificate that public authorities vouch for",
+            }));
+        }
+        Session::open(&url).await.map_err(|error| error.doing(doing))
+    }
+}
+
+#[async_trait]
+impl AppDatabase for PgDatabase {
+    async fn inspect(&self, url: &Redacted<String>) -> Result<Box<dyn AppInspector>, PortError> {
+        let doing = "connecting to the database with the reading role";
+        let session = self.open(url, doing).await?;
+        let inspector = PgInspector::new(session, self.limits).await;
+        Ok(Box::new(inspector.map_err(|error| error.doing(doing))?))
+    }
+
+    async fn repair(&self, url: &Redacted<String>) -> Result<Box<dyn AppRepairer>, PortError> {
+        let doing = "connecting to the database with the repair role";
+        Ok(Box::new(PgRepairer::new(self.open(url, doing).await?)))
+    }
+}

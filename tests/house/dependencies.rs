@@ -1,0 +1,115 @@
+//! Dependencies point one way, and a function links only the adapters that its job needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
+
+fn metadata() -> Metadata {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    MetadataCommand::new().manifest_path(manifest).no_deps().exec().unwrap()
+}
+
+/// Normal dependencies by package.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    metadata()
+        .packages
+        .iter()
+        .map(|package| {
+            let names = package
+                .dependencies
+                .iter()
+                .filter(|dependency| dependency.kind == DependencyKind::Normal)
+                .map(|dependency| dependency.name.clone())
+                .collect();
+            (package.name.to_string(), names)
+        })
+        .collect()
+}
+
+fn ours(names: &BTreeSet<String>) -> BTreeSet<&str> {
+    let functions = ["stripe-webhook", "scheduled-reconcile", "repair-approve", "export", "archive"];
+    names
+        .iter()
+        .map(String::as_str)
+        .filter(|name| name.starts_with("counterfoil-") || functions.contains(name))
+        .collect()
+}
+
+/// ARCHITECTURE.md, "Who may depend on whom": our crates by the crates of ours that they may use.
+#[test]
+fn dependencies_point_one_way() {
+    let allowed: [(&str, &[&str]); 13] = [
+        ("counterfoil-evidence", &[]),
+        ("counterfoil-core", &["counterfoil-evidence"]),
+        ("counterfoil-aws", &["counterfoil-core"]),
+        ("counterfoil-postgres", &["counterfoil-core"]),
+        ("counterfoil-stripe", &["counterfoil-core"]),
+        ("counterfoil-lambda", &["counterfoil-core", "counterfoil-aws"]),
+        ("stripe-webhook", &["counterfoil-core", "counterfoil-lambda"]),
+        (
+            "scheduled-reconcile",
+            &["counterfoil-core", "counterfoil-lambda", "counterfoil-postgres", "counterfoil-stripe"],
+        ),
+        (
+            "repair-approve",
+            &["counterfoil-core", "counterfoil-lambda", "counterfoil-postgres", "counterfoil-stripe"],
+        ),
+        ("export", &["counterfoil-core", "counterfoil-lambda"]),
+        ("archive", &["counterfoil-core", "counterfoil-lambda"]),
+        ("counterfoil-local", &[]),
+        ("counterfoil-tests", &[]),
+    ];
+    let found = dependencies();
+    for (package, may) in allowed {
+        let uses = ours(&found[package]);
+        let may: BTreeSet<&str> = may.iter().copied().collect();
+        let surplus: Vec<_> = uses.difference(&may).collect();
+        assert!(surplus.is_empty(), "{package} must not depend on {surplus:?}");
+    }
+    let listed: BTreeSet<&str> = allowed.iter().map(|(package, _)| *package).collect();
+    let tools = ["counterfoil-cli", "counterfoil-testkit"];
+    for package in found.keys() {
+        let known = listed.contains(package.as_str()) || tools.contains(&package.as_str());
+        assert!(known, "{package} is not in the table of this test");
+    }
+}
+
+/// Only what reads or repairs a customer's database can name it, and nothing in a function can name
+/// an AWS service past its adapter.
+#[test]
+fn a_function_links_only_the_adapters_of_its_job() {
+    let found = dependencies();
+    for function in ["stripe-webhook", "export", "archive"] {
+        for adapter in ["counterfoil-postgres", "counterfoil-stripe", "tokio-postgres", "reqwest"] {
+            assert!(!found[function].contains(adapter), "{function} must not use {adapter}");
+        }
+    }
+    for (package, names) in &found {
+        let adapter = package == "counterfoil-aws";
+        let sdk = names.iter().find(|name| name.starts_with("aws-sdk-"));
+        assert!(adapter || sdk.is_none(), "{package} must not use {sdk:?}: that is counterfoil-aws");
+    }
+}
+
+/// The core and the evidence format do no I/O: they cannot even name a runtime, a client or a clock.
+#[test]
+fn core_and_evidence_do_no_io() {
+    let found = dependencies();
+    for package in ["counterfoil-evidence", "counterfoil-core"] {
+        for outside in ["tokio", "reqwest", "tokio-postgres", "getrandom", "rand", "aws-config"] {
+            assert!(!found[package].contains(outside), "{package} must not use {outside}");
+        }
+    }
+}
+
+/// The feature that makes permits for tests of adapters is never part of a product build.
+#[test]
+fn no_product_crate_can_forge_a_permit() {
+    for package in &metadata().packages {
+        for dependency in &package.dependencies {
+            let forges = dependency.features.iter().any(|feature| feature == "testing");
+            let in_tests = dependency.kind == DependencyKind::Development;
+            assert!(!forges || in_tests, "{} enables `testing`", package.name);
+        }
+    }
+}

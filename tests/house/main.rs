@@ -1,0 +1,5 @@
+//! The house keeps its shape: who may depend on whom, and which function may touch what.
+//! ARCHITECTURE.md promises what is tested here.
+
+mod dependencies;
+mod text;

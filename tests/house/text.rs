@@ -1,0 +1,85 @@
+//! Promises about the source text itself.
+
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut pending = vec![root().join(folder)];
+    let mut files = Vec::new();
+    while let Some(folder) = pending.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                pending.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                files.push((path, text));
+            }
+        }
+    }
+    assert!(!files.is_empty(), "{folder} has no sources");
+    files
+}
+
+/// "No write call to Stripe exists": the client's source names no method but GET.
+#[test]
+fn the_stripe_client_has_no_word_for_writing() {
+    for (path, text) in sources("shared/stripe/src") {
+        for word in [".post(", ".put(", ".patch(", ".delete(", "Method::POST", "Method::DELETE", ".request("] {
+            assert!(!text.contains(word), "{} contains {word}", path.display());
+        }
+    }
+}
+
+/// "The only UPDATE in the product": no other source of the product holds a writing statement.
+#[test]
+fn only_the_repairer_writes_to_a_customers_database() {
+    for folder in ["shared/core/src", "shared/postgres/src", "shared/lambda/src", "functions"] {
+        for (path, text) in sources(folder) {
+            let repairer = path.ends_with("repairer.rs") || path.to_string_lossy().contains("repairer/");
+            for word in ["\"UPDATE ", "\"INSERT INTO", "\"DELETE FROM", "\"TRUNCATE", "\"DROP "] {
+                assert!(repairer || !text.contains(word), "{} contains {word}", path.display());
+            }
+        }
+    }
+}
+
+/// Every crate inherits the workspace's lints.
+#[test]
+fn every_crate_inherits_the_lints() {
+    let workspace = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let members = workspace.lines().filter_map(|line| {
+        let line = line.trim();
+        line.strip_prefix('"').and_then(|rest| rest.strip_suffix("\",")).filter(|name| !name.contains(' '))
+    });
+    let mut count = 0;
+    for member in members {
+        let manifest = root().join(member).join("Cargo.toml");
+        let text = std::fs::read_to_string(&manifest).unwrap();
+        assert!(text.contains("[lints]\nworkspace = true"), "{member} has lints of its own");
+        count += 1;
+    }
+    assert!(count >= 10, "found {count} members");
+}
+
+/// template.yaml sets exactly the variables that the product reads, and each is documented once.
+#[test]
+fn the_template_sets_the_variables_that_the_code_reads() {
+    let template = std::fs::read_to_string(root().join("template.yaml")).unwrap();
+    let config = std::fs::read_to_string(root().join("shared/lambda/src/config.rs")).unwrap();
+    let names: Vec<&str> = config
+        .lines()
+        .filter_map(|line| line.trim().split_once(" = \"")?.1.strip_suffix("\","))
+        .filter(|name| name.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_'))
+        .collect();
+    assert!(names.len() >= 14, "found {names:?}");
+    for name in names {
+        let local_only = name.starts_with("COUNTERFOIL_");
+        let optional = name == "CHECK_DELAY_SECONDS";
+        let set = template.contains(&format!("{name}:"));
+        assert!(set != local_only || optional, "{name}: set by the template: {set}");
+    }
+}
