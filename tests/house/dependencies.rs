@@ -6,7 +6,11 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 fn metadata() -> Metadata {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-    MetadataCommand::new().manifest_path(manifest).no_deps().exec().unwrap()
+    MetadataCommand::new()
+        .manifest_path(manifest)
+        .no_deps()
+        .exec()
+        .unwrap()
 }
 
 /// Normal dependencies by package.
@@ -27,7 +31,13 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 fn ours(names: &BTreeSet<String>) -> BTreeSet<&str> {
-    let functions = ["stripe-webhook", "scheduled-reconcile", "repair-approve", "export", "archive"];
+    let functions = [
+        "stripe-webhook",
+        "scheduled-reconcile",
+        "repair-approve",
+        "export",
+        "archive",
+    ];
     names
         .iter()
         .map(String::as_str)
@@ -44,15 +54,31 @@ fn dependencies_point_one_way() {
         ("counterfoil-aws", &["counterfoil-core"]),
         ("counterfoil-postgres", &["counterfoil-core"]),
         ("counterfoil-stripe", &["counterfoil-core"]),
-        ("counterfoil-lambda", &["counterfoil-core", "counterfoil-aws"]),
-        ("stripe-webhook", &["counterfoil-core", "counterfoil-lambda"]),
+        (
+            "counterfoil-lambda",
+            &["counterfoil-core", "counterfoil-aws"],
+        ),
+        (
+            "stripe-webhook",
+            &["counterfoil-core", "counterfoil-lambda"],
+        ),
         (
             "scheduled-reconcile",
-            &["counterfoil-core", "counterfoil-lambda", "counterfoil-postgres", "counterfoil-stripe"],
+            &[
+                "counterfoil-core",
+                "counterfoil-lambda",
+                "counterfoil-postgres",
+                "counterfoil-stripe",
+            ],
         ),
         (
             "repair-approve",
-            &["counterfoil-core", "counterfoil-lambda", "counterfoil-postgres", "counterfoil-stripe"],
+            &[
+                "counterfoil-core",
+                "counterfoil-lambda",
+                "counterfoil-postgres",
+                "counterfoil-stripe",
+            ],
         ),
         ("export", &["counterfoil-core", "counterfoil-lambda"]),
         ("archive", &["counterfoil-core", "counterfoil-lambda"]),
@@ -64,7 +90,10 @@ fn dependencies_point_one_way() {
         let uses = ours(&found[package]);
         let may: BTreeSet<&str> = may.iter().copied().collect();
         let surplus: Vec<_> = uses.difference(&may).collect();
-        assert!(surplus.is_empty(), "{package} must not depend on {surplus:?}");
+        assert!(
+            surplus.is_empty(),
+            "{package} must not depend on {surplus:?}"
+        );
     }
     let listed: BTreeSet<&str> = allowed.iter().map(|(package, _)| *package).collect();
     let tools = ["counterfoil-cli", "counterfoil-testkit"];
@@ -80,14 +109,25 @@ fn dependencies_point_one_way() {
 fn a_function_links_only_the_adapters_of_its_job() {
     let found = dependencies();
     for function in ["stripe-webhook", "export", "archive"] {
-        for adapter in ["counterfoil-postgres", "counterfoil-stripe", "tokio-postgres", "reqwest"] {
-            assert!(!found[function].contains(adapter), "{function} must not use {adapter}");
+        for adapter in [
+            "counterfoil-postgres",
+            "counterfoil-stripe",
+            "tokio-postgres",
+            "reqwest",
+        ] {
+            assert!(
+                !found[function].contains(adapter),
+                "{function} must not use {adapter}"
+            );
         }
     }
     for (package, names) in &found {
         let adapter = package == "counterfoil-aws";
         let sdk = names.iter().find(|name| name.starts_with("aws-sdk-"));
-        assert!(adapter || sdk.is_none(), "{package} must not use {sdk:?}: that is counterfoil-aws");
+        assert!(
+            adapter || sdk.is_none(),
+            "{package} must not use {sdk:?}: that is counterfoil-aws"
+        );
     }
 }
 
@@ -96,8 +136,18 @@ fn a_function_links_only_the_adapters_of_its_job() {
 fn core_and_evidence_do_no_io() {
     let found = dependencies();
     for package in ["counterfoil-evidence", "counterfoil-core"] {
-        for outside in ["tokio", "reqwest", "tokio-postgres", "getrandom", "rand", "aws-config"] {
-            assert!(!found[package].contains(outside), "{package} must not use {outside}");
+        for outside in [
+            "tokio",
+            "reqwest",
+            "tokio-postgres",
+            "getrandom",
+            "rand",
+            "aws-config",
+        ] {
+            assert!(
+                !found[package].contains(outside),
+                "{package} must not use {outside}"
+            );
         }
     }
 }
@@ -107,7 +157,10 @@ fn core_and_evidence_do_no_io() {
 fn no_product_crate_can_forge_a_permit() {
     for package in &metadata().packages {
         for dependency in &package.dependencies {
-            let forges = dependency.features.iter().any(|feature| feature == "testing");
+            let forges = dependency
+                .features
+                .iter()
+                .any(|feature| feature == "testing");
             let in_tests = dependency.kind == DependencyKind::Development;
             assert!(!forges || in_tests, "{} enables `testing`", package.name);
         }

@@ -28,7 +28,15 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
 #[test]
 fn the_stripe_client_has_no_word_for_writing() {
     for (path, text) in sources("shared/stripe/src") {
-        for word in [".post(", ".put(", ".patch(", ".delete(", "Method::POST", "Method::DELETE", ".request("] {
+        for word in [
+            ".post(",
+            ".put(",
+            ".patch(",
+            ".delete(",
+            "Method::POST",
+            "Method::DELETE",
+            ".request(",
+        ] {
             assert!(!text.contains(word), "{} contains {word}", path.display());
         }
     }
@@ -37,11 +45,27 @@ fn the_stripe_client_has_no_word_for_writing() {
 /// "The only UPDATE in the product": no other source of the product holds a writing statement.
 #[test]
 fn only_the_repairer_writes_to_a_customers_database() {
-    for folder in ["shared/core/src", "shared/postgres/src", "shared/lambda/src", "functions"] {
+    for folder in [
+        "shared/core/src",
+        "shared/postgres/src",
+        "shared/lambda/src",
+        "functions",
+    ] {
         for (path, text) in sources(folder) {
-            let repairer = path.ends_with("repairer.rs") || path.to_string_lossy().contains("repairer/");
-            for word in ["\"UPDATE ", "\"INSERT INTO", "\"DELETE FROM", "\"TRUNCATE", "\"DROP "] {
-                assert!(repairer || !text.contains(word), "{} contains {word}", path.display());
+            let repairer =
+                path.ends_with("repairer.rs") || path.to_string_lossy().contains("repairer/");
+            for word in [
+                "\"UPDATE ",
+                "\"INSERT INTO",
+                "\"DELETE FROM",
+                "\"TRUNCATE",
+                "\"DROP ",
+            ] {
+                assert!(
+                    repairer || !text.contains(word),
+                    "{} contains {word}",
+                    path.display()
+                );
             }
         }
     }
@@ -53,13 +77,18 @@ fn every_crate_inherits_the_lints() {
     let workspace = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let members = workspace.lines().filter_map(|line| {
         let line = line.trim();
-        line.strip_prefix('"').and_then(|rest| rest.strip_suffix("\",")).filter(|name| !name.contains(' '))
+        line.strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix("\","))
+            .filter(|name| !name.contains(' '))
     });
     let mut count = 0;
     for member in members {
         let manifest = root().join(member).join("Cargo.toml");
         let text = std::fs::read_to_string(&manifest).unwrap();
-        assert!(text.contains("[lints]\nworkspace = true"), "{member} has lints of its own");
+        assert!(
+            text.contains("[lints]\nworkspace = true"),
+            "{member} has lints of its own"
+        );
         count += 1;
     }
     assert!(count >= 10, "found {count} members");
@@ -73,13 +102,19 @@ fn the_template_sets_the_variables_that_the_code_reads() {
     let names: Vec<&str> = config
         .lines()
         .filter_map(|line| line.trim().split_once(" = \"")?.1.strip_suffix("\","))
-        .filter(|name| name.chars().all(|letter| letter.is_ascii_uppercase() || letter == '_'))
+        .filter(|name| {
+            name.chars()
+                .all(|letter| letter.is_ascii_uppercase() || letter == '_')
+        })
         .collect();
     assert!(names.len() >= 14, "found {names:?}");
     for name in names {
         let local_only = name.starts_with("COUNTERFOIL_");
         let optional = name == "CHECK_DELAY_SECONDS";
         let set = template.contains(&format!("{name}:"));
-        assert!(set != local_only || optional, "{name}: set by the template: {set}");
+        assert!(
+            set != local_only || optional,
+            "{name}: set by the template: {set}"
+        );
     }
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
+use crate::Progress;
 use crate::deploy::{Deploy, Deployment};
 use crate::emulator::{Emulator, EmulatorOptions};
 use crate::functions::Functions;
-use crate::{Progress, deploy};
 
 /// What the local cloud consists of.
 #[derive(Debug, Clone, Default)]
@@ -72,6 +72,6 @@ impl LocalCloud {
 
     /// The settings that functions get from the template (`EVIDENCE_TABLE` and so on), all of them.
     pub fn settings(&self) -> BTreeMap<String, String> {
-        deploy::settings_of(&self.outputs)
+        self.deployment.settings()
     }
 }

@@ -62,18 +62,14 @@ impl Deployment {
 
     /// The settings that functions get from the template (`EVIDENCE_TABLE` and so on), all of them.
     pub fn settings(&self) -> BTreeMap<String, String> {
-        settings_of(&self.outputs)
+        self.outputs
+            .iter()
+            .map(|(name, value)| (variable(name), value.clone()))
+            .collect()
     }
 }
 
-/// Outputs by the name of the variable that they are for: `EvidenceTable` is `EVIDENCE_TABLE`.
-pub fn settings_of(outputs: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    outputs
-        .iter()
-        .map(|(name, value)| (variable(name), value.clone()))
-        .collect()
-}
-
+/// The variable that an output is for: `EvidenceTable` is `EVIDENCE_TABLE`.
 fn variable(output: &str) -> String {
     let mut name = String::with_capacity(output.len().saturating_add(4));
     for letter in output.chars() {

@@ -22,7 +22,7 @@ mod postgres;
 mod python;
 
 pub use cloud::{LocalCloud, Options};
-pub use deploy::{Deploy, Deployment, settings_of};
+pub use deploy::{Deploy, Deployment};
 pub use emulator::{Emulator, EmulatorOptions, accounts::new_account};
 pub use functions::{FUNCTIONS, Functions};
 pub use postgres::Postgres;

@@ -1,11 +1,10 @@
 //! The pinned Python environment under the target folder.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::lock::Lock;
 use crate::{Progress, command, debian, paths};
@@ -74,21 +73,21 @@ impl Environment {
     }
 }
 
-fn interpreter(progress: Progress<'_>) -> Result<&'static OsStr> {
-    let first = OsStr::new("python3");
-    let debian = OsStr::new("/usr/bin/python3");
-    if works(first.as_ref(), PROBE) {
-        return Ok(first);
+fn interpreter(progress: Progress<'_>) -> Result<&'static Path> {
+    // The one on the PATH may be somebody's own without venv; the system's may have it.
+    let usable = || {
+        let candidates = ["python3", "/usr/bin/python3"].map(Path::new);
+        candidates.into_iter().find(|python| works(python, PROBE))
+    };
+    if let Some(python) = usable() {
+        return Ok(python);
     }
     if debian::can_install() {
         debian::install(&["python3", "python3-venv"], progress)?;
-        if works(debian.as_ref(), PROBE) {
-            return Ok(debian);
-        }
     }
-    bail!(
+    usable().context(
         "the local cloud needs Python 3.10 or newer with its venv module: install it \
-         (Debian: apt-get install python3 python3-venv) and start again"
+         (Debian: apt-get install python3 python3-venv) and start again",
     )
 }
 

@@ -18,3 +18,4 @@ pub mod part;
 pub mod seal;
 pub mod stream;
 pub mod tree;
+pub mod verify;

@@ -56,6 +56,9 @@ mod tests {
         let url = PostgresUrl::parse(&url).unwrap();
         assert_eq!(check(&url, &["127.0.0.1".parse().unwrap()]), Ok(()));
         let rebound = ["127.0.0.1".parse().unwrap(), "10.0.0.1".parse().unwrap()];
-        assert!(matches!(check(&url, &rebound), Err(PostgresError::Tls { .. })));
+        assert!(matches!(
+            check(&url, &rebound),
+            Err(PostgresError::Tls { .. })
+        ));
     }
 }

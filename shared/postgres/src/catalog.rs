@@ -55,8 +55,13 @@ SELECT rolname::text, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolrep
 FROM pg_catalog.pg_roles
 WHERE pg_catalog.pg_has_role(current_user, oid, $1)
 ORDER BY 1";
-const ATTRIBUTE_NAMES: [&str; 5] =
-    ["SUPERUSER", "BYPASSRLS", "CREATEROLE", "CREATEDB", "REPLICATION"];
+const ATTRIBUTE_NAMES: [&str; 5] = [
+    "SUPERUSER",
+    "BYPASSRLS",
+    "CREATEROLE",
+    "CREATEDB",
+    "REPLICATION",
+];
 const WRITING_ROLE: &str = "pg_write_all_data";
 
 const KIND: &str = "\
@@ -118,7 +123,10 @@ async fn describe(
     table: &str,
 ) -> Result<Vec<Described>, PostgresError> {
     let rows = transaction
-        .query(COLUMNS, &[&schema, &table, &"USAGE", &"SELECT", &&READABLE_KINDS[..]])
+        .query(
+            COLUMNS,
+            &[&schema, &table, &"USAGE", &"SELECT", &&READABLE_KINDS[..]],
+        )
         .await
         .map_err(|error| statement(&error, "pg_catalog"))?;
     rows.iter()
@@ -148,24 +156,39 @@ pub(crate) async fn diagnose(
     }
     let find = |column: &str| described.iter().find(|it| it.column == column);
     let named = |keep: &dyn Fn(&str) -> bool| {
-        wanted.iter().filter(|it| keep(it)).copied().collect::<Vec<_>>().join(", ")
+        wanted
+            .iter()
+            .filter(|it| keep(it))
+            .copied()
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     let missing = named(&|column| find(column).is_none());
     if !missing.is_empty() {
-        return Ok(Some(PostgresError::NoColumn { table, columns: missing }));
+        return Ok(Some(PostgresError::NoColumn {
+            table,
+            columns: missing,
+        }));
     }
     let hidden = named(&|column| find(column).is_some_and(|it| !it.readable));
     if hidden.is_empty() {
         return Ok(None);
     }
-    Ok(Some(PostgresError::MayNotRead { table, columns: hidden }))
+    Ok(Some(PostgresError::MayNotRead {
+        table,
+        columns: hidden,
+    }))
 }
 
 /// What the role could write, in words that name it.
 pub(crate) async fn writable(transaction: &Transaction<'_>) -> Result<Vec<String>, PostgresError> {
     let failed = |error| statement(&error, "pg_catalog");
     let mut found = Vec::new();
-    for row in transaction.query(ATTRIBUTES, &[&"MEMBER"]).await.map_err(failed)? {
+    for row in transaction
+        .query(ATTRIBUTES, &[&"MEMBER"])
+        .await
+        .map_err(failed)?
+    {
         let role: String = get(&row, 0)?;
         for (index, attribute) in ATTRIBUTE_NAMES.iter().enumerate() {
             if get(&row, index.saturating_add(1))? {
@@ -176,7 +199,10 @@ pub(crate) async fn writable(transaction: &Transaction<'_>) -> Result<Vec<String
             found.push(format!("every table (member of {WRITING_ROLE})"));
         }
     }
-    if found.iter().any(|it| it.starts_with("SUPERUSER") || it.starts_with("every table")) {
+    if found
+        .iter()
+        .any(|it| it.starts_with("SUPERUSER") || it.starts_with("every table"))
+    {
         return Ok(found);
     }
     let relations = transaction
@@ -210,7 +236,9 @@ pub(crate) async fn require_table(
         .await
         .map_err(|error| statement(&error, "pg_catalog"))?;
     let table = name(schema, table);
-    let Some(row) = row else { return Err(PostgresError::NoTable { table }) };
+    let Some(row) = row else {
+        return Err(PostgresError::NoTable { table });
+    };
     let what = match get(&row, 0)? {
         "r" => return Ok(()),
         "p" => "a partitioned table",

@@ -56,7 +56,10 @@ impl Session {
 
     /// What stops the statement that runs; made before the statement takes the session.
     pub(crate) fn stopper(&self) -> Stopper {
-        Stopper { token: self.client.cancel_token(), connector: self.connector.clone() }
+        Stopper {
+            token: self.client.cancel_token(),
+            connector: self.connector.clone(),
+        }
     }
 }
 
@@ -85,7 +88,10 @@ fn config(url: &PostgresUrl, addresses: &[std::net::IpAddr]) -> Config {
     let host = url.host.to_string();
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let mut config = Config::new();
-    config.user(url.user.reveal().as_str()).dbname(url.database.as_str()).port(url.port);
+    config
+        .user(url.user.reveal().as_str())
+        .dbname(url.database.as_str())
+        .port(url.port);
     if let Some(password) = &url.password {
         config.password(password.reveal());
     }
@@ -97,7 +103,11 @@ fn config(url: &PostgresUrl, addresses: &[std::net::IpAddr]) -> Config {
         .connect_timeout(CONNECT)
         .tcp_user_timeout(SILENCE)
         .keepalives_idle(SILENCE)
-        .ssl_mode(if url.transport == Transport::Plain { SslMode::Disable } else { SslMode::Require });
+        .ssl_mode(if url.transport == Transport::Plain {
+            SslMode::Disable
+        } else {
+            SslMode::Require
+        });
     config
 }
 
@@ -109,7 +119,9 @@ fn connector(url: &PostgresUrl) -> Result<Connector, PostgresError> {
         place: url.place(),
         reason: match error {
             tls::TlsError::NoRoots => "this system has no root certificates (ca-certificates)",
-            tls::TlsError::RootFile => "the file of sslrootcert has no certificate that can be read",
+            tls::TlsError::RootFile => {
+                "the file of sslrootcert has no certificate that can be read"
+            }
             tls::TlsError::Versions => "no TLS version is available",
         },
     })?;
@@ -144,11 +156,16 @@ fn classify(error: &tokio_postgres::Error, url: &PostgresUrl) -> PostgresError {
         return if class.starts_with("28") {
             PostgresError::Authentication
         } else if *code == SqlState::INVALID_CATALOG_NAME {
-            PostgresError::NoDatabase { database: url.database.clone() }
+            PostgresError::NoDatabase {
+                database: url.database.clone(),
+            }
         } else if class.starts_with("53") || class.starts_with("57") {
             PostgresError::Busy
         } else {
-            PostgresError::Rejected { code: class.to_owned(), at: String::new() }
+            PostgresError::Rejected {
+                code: class.to_owned(),
+                at: String::new(),
+            }
         };
     }
     // The library has no other way to tell these two apart from a failed connection.
@@ -158,10 +175,15 @@ fn classify(error: &tokio_postgres::Error, url: &PostgresUrl) -> PostgresError {
             Some(cause) if cause.to_string().contains("does not support TLS") => {
                 "the server offers no TLS: turn `ssl` on there"
             }
-            _ => "its certificate is not valid for this host: check the host name, or name the \
-                  server's certificate authority in sslrootcert",
+            _ => {
+                "its certificate is not valid for this host: check the host name, or name the \
+                  server's certificate authority in sslrootcert"
+            }
         };
-        return PostgresError::Tls { place: url.place(), reason };
+        return PostgresError::Tls {
+            place: url.place(),
+            reason,
+        };
     }
     if shown.starts_with("authentication error") || shown.starts_with("invalid configuration") {
         return PostgresError::Authentication;

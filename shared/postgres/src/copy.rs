@@ -40,7 +40,11 @@ enum Front {
 impl CopyReader {
     /// A reader of rows with these columns.
     pub(crate) fn new(forms: Vec<Form>) -> Self {
-        Self { forms, held: BytesMut::new(), state: State::Header }
+        Self {
+            forms,
+            held: BytesMut::new(),
+            state: State::Header,
+        }
     }
 
     /// Takes the next piece of the stream.
@@ -92,7 +96,9 @@ impl CopyReader {
 
     fn front(&self) -> Result<Front, Malformed> {
         let mut reader = Reader(&self.held);
-        let Ok(fields) = reader.i16() else { return Ok(Front::Incomplete) };
+        let Ok(fields) = reader.i16() else {
+            return Ok(Front::Incomplete);
+        };
         if fields == -1 {
             return Ok(Front::End);
         }
@@ -102,7 +108,9 @@ impl CopyReader {
         let mut cells = Vec::with_capacity(self.forms.len());
         for form in &self.forms {
             let mut ahead = reader;
-            let Ok(length) = ahead.i32() else { return Ok(Front::Incomplete) };
+            let Ok(length) = ahead.i32() else {
+                return Ok(Front::Incomplete);
+            };
             let wanted = match length {
                 -1 => 0,
                 _ => usize::try_from(length).map_err(|_| Malformed)?,
@@ -110,10 +118,15 @@ impl CopyReader {
             if wanted > MAX_ROW {
                 return Err(Malformed);
             }
-            let Ok(raw) = reader.value() else { return Ok(Front::Incomplete) };
+            let Ok(raw) = reader.value() else {
+                return Ok(Front::Incomplete);
+            };
             cells.push(decode::cell(*form, raw)?);
         }
-        Ok(Front::Row(cells, self.held.len().saturating_sub(reader.0.len())))
+        Ok(Front::Row(
+            cells,
+            self.held.len().saturating_sub(reader.0.len()),
+        ))
     }
 }
 
@@ -150,7 +163,11 @@ mod tests {
 
     #[test]
     fn a_stream_may_be_cut_anywhere() {
-        let bytes = stream(&[&[Some(b"pro"), Some(&[1])], &[None, None], &[Some(b""), Some(&[0])]]);
+        let bytes = stream(&[
+            &[Some(b"pro"), Some(&[1])],
+            &[None, None],
+            &[Some(b""), Some(&[0])],
+        ]);
         let whole = read(&bytes, bytes.len()).unwrap();
         assert_eq!(whole.0.len(), 3);
         assert!(whole.1);

@@ -40,7 +40,9 @@ impl PgDatabase {
     async fn open(&self, url: &Redacted<String>, doing: &str) -> Result<Session, PortError> {
         let refused = |error: UrlError| PortError::caused(PortErrorKind::Refused, doing, error);
         let url = PostgresUrl::parse(url).map_err(refused)?;
-        if let Transport::VerifyFull { root_certificates: Some(_) } = url.transport
+        if let Transport::VerifyFull {
+            root_certificates: Some(_),
+        } = url.transport
             && !self.local_files
         {
             return Err(refused(UrlError {
@@ -49,7 +51,9 @@ impl PgDatabase {
                 fix: "leave it out and use a certificate that public authorities vouch for",
             }));
         }
-        Session::open(&url).await.map_err(|error| error.doing(doing))
+        Session::open(&url)
+            .await
+            .map_err(|error| error.doing(doing))
     }
 }
 

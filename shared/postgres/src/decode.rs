@@ -41,18 +41,26 @@ impl<'a> Reader<'a> {
     pub(crate) fn value(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
         match self.i32()? {
             -1 => Ok(None),
-            length => self.bytes(usize::try_from(length).map_err(|_| Malformed)?).map(Some),
+            length => self
+                .bytes(usize::try_from(length).map_err(|_| Malformed)?)
+                .map(Some),
         }
     }
 
     fn end<T>(self, value: T) -> Result<T, Malformed> {
-        if self.0.is_empty() { Ok(value) } else { Err(Malformed) }
+        if self.0.is_empty() {
+            Ok(value)
+        } else {
+            Err(Malformed)
+        }
     }
 }
 
 /// Decodes one value; `None` is NULL.
 pub(crate) fn cell(form: Form, raw: Option<&[u8]>) -> Result<Cell, Malformed> {
-    let Some(raw) = raw else { return Ok(Cell::Null) };
+    let Some(raw) = raw else {
+        return Ok(Cell::Null);
+    };
     let mut reader = Reader(raw);
     let cell = match form {
         Form::Text => return utf8(raw).map(Cell::Text),
@@ -74,11 +82,15 @@ pub(crate) fn cell(form: Form, raw: Option<&[u8]>) -> Result<Cell, Malformed> {
 }
 
 fn utf8(raw: &[u8]) -> Result<String, Malformed> {
-    std::str::from_utf8(raw).map(str::to_owned).map_err(|_| Malformed)
+    std::str::from_utf8(raw)
+        .map(str::to_owned)
+        .map_err(|_| Malformed)
 }
 
 fn padded(raw: &[u8]) -> Result<String, Malformed> {
-    std::str::from_utf8(raw).map(|it| it.trim_end_matches(' ').to_owned()).map_err(|_| Malformed)
+    std::str::from_utf8(raw)
+        .map(|it| it.trim_end_matches(' ').to_owned())
+        .map_err(|_| Malformed)
 }
 
 fn uuid(bytes: [u8; 16]) -> String {
@@ -128,10 +140,7 @@ fn list(element: Element, mut reader: Reader<'_>) -> Result<Vec<String>, Malform
 pub(crate) struct Raw<'a>(pub(crate) &'a [u8]);
 
 impl<'a> FromSql<'a> for Raw<'a> {
-    fn from_sql(
-        _: &Type,
-        raw: &'a [u8],
-    ) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
         Ok(Self(raw))
     }
 
@@ -146,8 +155,15 @@ mod tests {
 
     #[test]
     fn values_that_are_too_short_or_too_long_are_malformed() {
-        for form in [Form::Bool, Form::Int2, Form::Int4, Form::Int8, Form::Uuid, Form::Time, Form::Date]
-        {
+        for form in [
+            Form::Bool,
+            Form::Int2,
+            Form::Int4,
+            Form::Int8,
+            Form::Uuid,
+            Form::Time,
+            Form::Date,
+        ] {
             assert_eq!(cell(form, Some(&[])), Err(Malformed), "{form:?}");
             assert_eq!(cell(form, Some(&[0; 17])), Err(Malformed), "{form:?}");
             assert_eq!(cell(form, None), Ok(Cell::Null));
@@ -163,7 +179,13 @@ mod tests {
             huge.extend(number.to_be_bytes());
         }
         assert_eq!(cell(Form::List(Element::Text), Some(&huge)), Err(Malformed));
-        let empty: Vec<u8> = [0_i32, 0, 25].iter().flat_map(|it| it.to_be_bytes()).collect();
-        assert_eq!(cell(Form::List(Element::Text), Some(&empty)), Ok(Cell::List(vec![])));
+        let empty: Vec<u8> = [0_i32, 0, 25]
+            .iter()
+            .flat_map(|it| it.to_be_bytes())
+            .collect();
+        assert_eq!(
+            cell(Form::List(Element::Text), Some(&empty)),
+            Ok(Cell::List(vec![]))
+        );
     }
 }

@@ -114,9 +114,16 @@ mod tests {
     #[track_caller]
     fn there_and_back(cell: &Cell, data_type: &Type) {
         let mut out = BytesMut::new();
-        assert!(write(cell, data_type, &mut out).is_some(), "{cell:?} as {data_type}");
+        assert!(
+            write(cell, data_type, &mut out).is_some(),
+            "{cell:?} as {data_type}"
+        );
         let form = Form::of(data_type).unwrap();
-        assert_eq!(decode::cell(form, Some(&out)).as_ref(), Ok(cell), "{data_type}");
+        assert_eq!(
+            decode::cell(form, Some(&out)).as_ref(),
+            Ok(cell),
+            "{data_type}"
+        );
     }
 
     #[test]
@@ -128,10 +135,19 @@ mod tests {
         there_and_back(&Cell::Text("x'; --".to_owned()), &Type::VARCHAR);
         let id = "0123abcd-0000-4000-a000-00000000002f".to_owned();
         there_and_back(&Cell::Text(id.clone()), &Type::UUID);
-        there_and_back(&Cell::Time(Timestamp::from_millis(1_795_392_000_123)), &Type::TIMESTAMPTZ);
-        there_and_back(&Cell::Time(Timestamp::from_secs(1_795_392_000)), &Type::DATE);
+        there_and_back(
+            &Cell::Time(Timestamp::from_millis(1_795_392_000_123)),
+            &Type::TIMESTAMPTZ,
+        );
+        there_and_back(
+            &Cell::Time(Timestamp::from_secs(1_795_392_000)),
+            &Type::DATE,
+        );
         there_and_back(&Cell::List(vec![]), &Type::TEXT_ARRAY);
-        there_and_back(&Cell::List(vec!["a".to_owned(), "b,\"c".to_owned()]), &Type::VARCHAR_ARRAY);
+        there_and_back(
+            &Cell::List(vec!["a".to_owned(), "b,\"c".to_owned()]),
+            &Type::VARCHAR_ARRAY,
+        );
         there_and_back(&Cell::List(vec![id]), &Type::UUID_ARRAY);
     }
 
@@ -140,7 +156,10 @@ mod tests {
         assert!(!fits(&Cell::Int(40_000), &Type::INT2));
         assert!(!fits(&Cell::Text("true".to_owned()), &Type::BOOL));
         assert!(!fits(&Cell::Text("a\0b".to_owned()), &Type::TEXT));
-        assert!(!fits(&Cell::Text("0123ABCD-0000-4000-a000-00000000002f".to_owned()), &Type::UUID));
+        assert!(!fits(
+            &Cell::Text("0123ABCD-0000-4000-a000-00000000002f".to_owned()),
+            &Type::UUID
+        ));
         assert!(!fits(&Cell::Bool(true), &Type::JSONB));
         assert!(fits(&Cell::Null, &Type::UUID));
     }

@@ -82,15 +82,19 @@ pub enum PostgresError {
         columns: String,
     },
     /// The role may not do this to the table.
-    #[error("the role lacks a privilege on {table}: the repair role needs UPDATE on the repaired \
-             columns and SELECT on them and on the key")]
+    #[error(
+        "the role lacks a privilege on {table}: the repair role needs UPDATE on the repaired \
+             columns and SELECT on them and on the key"
+    )]
     Denied {
         /// `schema.table`.
         table: String,
     },
     /// A column of a type that has no place in the product.
-    #[error("column `{column}` has type {data_type}, which cannot be compared: map a column of type \
-             boolean, integer, text, uuid, enum, timestamp, date or text[], or a view that casts it")]
+    #[error(
+        "column `{column}` has type {data_type}, which cannot be compared: map a column of type \
+             boolean, integer, text, uuid, enum, timestamp, date or text[], or a view that casts it"
+    )]
     UnsupportedType {
         /// The column.
         column: String,
@@ -163,19 +167,27 @@ impl PostgresError {
 
     /// Whether the catalog can tell more about the cause.
     pub(crate) const fn is_vague(&self) -> bool {
-        matches!(self, Self::NoTable { .. } | Self::NoColumn { .. } | Self::Denied { .. })
+        matches!(
+            self,
+            Self::NoTable { .. } | Self::NoColumn { .. } | Self::Denied { .. }
+        )
     }
 }
 
 /// Classifies a failed statement on `table` (`schema.table`).
 pub(crate) fn statement(error: &tokio_postgres::Error, table: &str) -> PostgresError {
     let table = table.to_owned();
-    let Some(error) = error.as_db_error() else { return transport(error) };
+    let Some(error) = error.as_db_error() else {
+        return transport(error);
+    };
     let code = error.code();
     if *code == SqlState::UNDEFINED_TABLE || *code == SqlState::INVALID_SCHEMA_NAME {
         PostgresError::NoTable { table }
     } else if *code == SqlState::UNDEFINED_COLUMN {
-        PostgresError::NoColumn { table, columns: "of that name".to_owned() }
+        PostgresError::NoColumn {
+            table,
+            columns: "of that name".to_owned(),
+        }
     } else if *code == SqlState::INSUFFICIENT_PRIVILEGE {
         PostgresError::Denied { table }
     } else if *code == SqlState::QUERY_CANCELED || *code == SqlState::LOCK_NOT_AVAILABLE {
@@ -195,8 +207,11 @@ pub(crate) fn is_going_down(error: &DbError) -> bool {
 
 /// Classifies an answer without an SQLSTATE. The library tells its kinds apart by text only.
 pub(crate) fn transport(error: &tokio_postgres::Error) -> PostgresError {
-    const ENDED: [&str; 3] =
-        ["error communicating with the server", "connection closed", "timeout waiting for server"];
+    const ENDED: [&str; 3] = [
+        "error communicating with the server",
+        "connection closed",
+        "timeout waiting for server",
+    ];
     let shown = error.to_string();
     if ENDED.iter().any(|it| shown.starts_with(it)) {
         PostgresError::Lost
@@ -206,6 +221,11 @@ pub(crate) fn transport(error: &tokio_postgres::Error) -> PostgresError {
 }
 
 fn rejected(error: &DbError) -> PostgresError {
-    let at = error.constraint().map_or_else(String::new, |name| format!(" (constraint {name})"));
-    PostgresError::Rejected { code: error.code().code().to_owned(), at }
+    let at = error
+        .constraint()
+        .map_or_else(String::new, |name| format!(" (constraint {name})"));
+    PostgresError::Rejected {
+        code: error.code().code().to_owned(),
+        at,
+    }
 }

@@ -103,7 +103,10 @@ mod tests {
 
     #[test]
     fn enums_domains_and_their_arrays_have_a_form() {
-        let plan = made("plan", Kind::Enum(vec!["free".to_owned(), "pro".to_owned()]));
+        let plan = made(
+            "plan",
+            Kind::Enum(vec!["free".to_owned(), "pro".to_owned()]),
+        );
         let domain = made("short_plan", Kind::Domain(plan.clone()));
         assert_eq!(Form::of(&domain), Some(Form::Text));
         assert_eq!(
@@ -116,7 +119,13 @@ mod tests {
 
     #[test]
     fn types_without_an_exact_form_have_none() {
-        for data_type in [Type::FLOAT8, Type::NUMERIC, Type::JSONB, Type::INT4_ARRAY, Type::BYTEA] {
+        for data_type in [
+            Type::FLOAT8,
+            Type::NUMERIC,
+            Type::JSONB,
+            Type::INT4_ARRAY,
+            Type::BYTEA,
+        ] {
             assert_eq!(Form::of(&data_type), None);
             assert!(matches!(column_type(&data_type), ColumnType::Other(_)));
         }

@@ -23,7 +23,9 @@ impl<'a> Identifier<'a> {
         if plain && name.len() <= MAX_BYTES {
             Ok(Self(name))
         } else {
-            Err(PostgresError::Name { name: name.escape_debug().to_string() })
+            Err(PostgresError::Name {
+                name: name.escape_debug().to_string(),
+            })
         }
     }
 }
@@ -43,7 +45,10 @@ pub(crate) struct QualifiedTable<'a> {
 
 impl<'a> QualifiedTable<'a> {
     pub(crate) fn new(schema: &'a str, table: &'a str) -> Result<Self, PostgresError> {
-        Ok(Self { schema: Identifier::new(schema)?, table: Identifier::new(table)? })
+        Ok(Self {
+            schema: Identifier::new(schema)?,
+            table: Identifier::new(table)?,
+        })
     }
 }
 
@@ -59,7 +64,10 @@ mod tests {
 
     #[test]
     fn a_plain_name_is_quoted() {
-        assert_eq!(Identifier::new("Plan_2$").unwrap().to_string(), "\"Plan_2$\"");
+        assert_eq!(
+            Identifier::new("Plan_2$").unwrap().to_string(),
+            "\"Plan_2$\""
+        );
         assert_eq!(
             QualifiedTable::new("public", "users").unwrap().to_string(),
             "\"public\".\"users\""
@@ -69,7 +77,17 @@ mod tests {
     #[test]
     fn names_that_could_end_a_quotation_or_be_cut_are_refused() {
         let long = "a".repeat(64);
-        for name in ["", "1a", "a b", "a\"; drop table x; --", "a.b", "a\0", "ä", "a-b", &long] {
+        for name in [
+            "",
+            "1a",
+            "a b",
+            "a\"; drop table x; --",
+            "a.b",
+            "a\0",
+            "ä",
+            "a-b",
+            &long,
+        ] {
             assert!(Identifier::new(name).is_err(), "{name:?}");
         }
         assert!(Identifier::new(&"a".repeat(63)).is_ok());

@@ -64,7 +64,10 @@ impl PgInspector {
     pub(crate) async fn new(session: Session, limits: Limits) -> Result<Self, PostgresError> {
         let locked = timeout(limits.lookup, read_only::lock(&session.client)).await;
         locked.map_err(|_| PostgresError::Timeout)??;
-        Ok(Self { session: Mutex::new(session), limits })
+        Ok(Self {
+            session: Mutex::new(session),
+            limits,
+        })
     }
 
     /// Names the table or the columns behind a refusal that the server left vague.
@@ -96,7 +99,9 @@ impl PgInspector {
             let transaction = read_only::begin(&mut session.client, self.limits.scan).await?;
             copy(&transaction, table, self.limits, stopper, each).await
         };
-        timeout(self.limits.scan, reading).await.map_err(|_| PostgresError::Timeout)?
+        timeout(self.limits.scan, reading)
+            .await
+            .map_err(|_| PostgresError::Timeout)?
     }
 
     async fn find(
@@ -109,7 +114,9 @@ impl PgInspector {
             let transaction = read_only::begin(&mut session.client, self.limits.lookup).await?;
             lookup.run(&transaction, table, self.limits.found).await
         };
-        timeout(self.limits.lookup, reading).await.map_err(|_| PostgresError::Timeout)?
+        timeout(self.limits.lookup, reading)
+            .await
+            .map_err(|_| PostgresError::Timeout)?
     }
 }
 
@@ -146,7 +153,10 @@ impl AppInspector for PgInspector {
     ) -> Result<Completeness, PortError> {
         match self.scan(table, each).await {
             Ok(completeness) => Ok(completeness),
-            Err(error) => Err(self.explain(error, table).await.doing("reading the app's table")),
+            Err(error) => Err(self
+                .explain(error, table)
+                .await
+                .doing("reading the app's table")),
         }
     }
 
@@ -157,11 +167,22 @@ impl AppInspector for PgInspector {
         values: &[String],
         ignore_case: bool,
     ) -> Result<Vec<AppRow>, PortError> {
-        match self.find(table, &Lookup { column, values, ignore_case }).await {
+        match self
+            .find(
+                table,
+                &Lookup {
+                    column,
+                    values,
+                    ignore_case,
+                },
+            )
+            .await
+        {
             Ok(rows) => Ok(rows),
-            Err(error) => {
-                Err(self.explain(error, table).await.doing("looking up rows of the app's table"))
-            }
+            Err(error) => Err(self
+                .explain(error, table)
+                .await
+                .doing("looking up rows of the app's table")),
         }
     }
 }
@@ -193,7 +214,11 @@ async fn copy(
             each(row(cells)?);
         }
     }
-    if reader.is_whole() { Ok(Completeness::Complete) } else { Err(PostgresError::Protocol) }
+    if reader.is_whole() {
+        Ok(Completeness::Complete)
+    } else {
+        Err(PostgresError::Protocol)
+    }
 }
 
 /// The first cell is the key.
@@ -231,18 +256,33 @@ impl Lookup<'_> {
         let column = Identifier::new(self.column)?;
         let (text, array, wanted) = match form {
             Form::Uuid => (select.with_value_in(column), Type::UUID_ARRAY, self.uuids()),
-            Form::Int2 | Form::Int4 | Form::Int8 => {
-                (select.with_value_in(column), Type::INT8_ARRAY, self.numbers())
-            }
-            _ => (select.with_text_in(column, self.ignore_case), Type::TEXT_ARRAY, self.texts()),
+            Form::Int2 | Form::Int4 | Form::Int8 => (
+                select.with_value_in(column),
+                Type::INT8_ARRAY,
+                self.numbers(),
+            ),
+            _ => (
+                select.with_text_in(column, self.ignore_case),
+                Type::TEXT_ARRAY,
+                self.texts(),
+            ),
         };
-        let prepared = transaction.prepare_typed(&text, &[array]).await.map_err(failed)?;
-        let found = transaction.query_raw(&prepared, [wanted.as_sql()]).await.map_err(failed)?;
+        let prepared = transaction
+            .prepare_typed(&text, &[array])
+            .await
+            .map_err(failed)?;
+        let found = transaction
+            .query_raw(&prepared, [wanted.as_sql()])
+            .await
+            .map_err(failed)?;
         let mut found = pin!(found);
         let mut rows = Vec::new();
         while let Some(next) = found.next().await {
             if rows.len() >= limit {
-                return Err(PostgresError::TooManyRows { table: select.table, limit });
+                return Err(PostgresError::TooManyRows {
+                    table: select.table,
+                    limit,
+                });
             }
             rows.push(row(cells(&next.map_err(failed)?, &forms)?)?);
         }
@@ -252,10 +292,13 @@ impl Lookup<'_> {
     fn form(&self, table: &TableShape, forms: &[Form]) -> Result<Form, PostgresError> {
         let mut names = std::iter::once(&table.key).chain(&table.columns);
         let place = names.position(|name| name == self.column);
-        place.and_then(|place| forms.get(place)).copied().ok_or_else(|| PostgresError::NotMapped {
-            table: name(&table.schema, &table.table),
-            column: self.column.to_owned(),
-        })
+        place
+            .and_then(|place| forms.get(place))
+            .copied()
+            .ok_or_else(|| PostgresError::NotMapped {
+                table: name(&table.schema, &table.table),
+                column: self.column.to_owned(),
+            })
     }
 
     fn texts(&self) -> Wanted<'_> {
@@ -264,13 +307,20 @@ impl Lookup<'_> {
 
     /// Comparison is that of texts: what no UUID prints as matches none.
     fn uuids(&self) -> Wanted<'_> {
-        let values = self.values.iter().filter(|it| uuid(it).is_some()).cloned().collect();
+        let values = self
+            .values
+            .iter()
+            .filter(|it| uuid(it).is_some())
+            .cloned()
+            .collect();
         Wanted::Uuids(Cell::List(values))
     }
 
     fn numbers(&self) -> Wanted<'_> {
         let number = |text: &String| {
-            text.parse::<i64>().ok().filter(|number| number.to_string() == *text)
+            text.parse::<i64>()
+                .ok()
+                .filter(|number| number.to_string() == *text)
         };
         Wanted::Numbers(self.values.iter().filter_map(number).collect())
     }
@@ -294,10 +344,7 @@ impl Wanted<'_> {
 }
 
 /// Decodes a row of an ordinary query.
-pub(crate) fn cells(
-    row: &tokio_postgres::Row,
-    forms: &[Form],
-) -> Result<Vec<Cell>, PostgresError> {
+pub(crate) fn cells(row: &tokio_postgres::Row, forms: &[Form]) -> Result<Vec<Cell>, PostgresError> {
     let cell = |(index, form): (usize, &Form)| {
         let raw: Option<Raw<'_>> = row.try_get(index).map_err(|_| PostgresError::Protocol)?;
         decode::cell(*form, raw.map(|raw| raw.0)).map_err(protocol)

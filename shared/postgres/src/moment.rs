@@ -23,7 +23,9 @@ pub(crate) fn from_days(days: i32) -> Timestamp {
     match days {
         i32::MAX => at(FOREVER_MS),
         i32::MIN => at(0),
-        _ => at(i64::from(days).saturating_add(EPOCH_2000_DAYS).saturating_mul(DAY_MS)),
+        _ => at(i64::from(days)
+            .saturating_add(EPOCH_2000_DAYS)
+            .saturating_mul(DAY_MS)),
     }
 }
 

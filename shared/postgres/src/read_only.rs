@@ -16,8 +16,11 @@ const MODE: &str = "SELECT pg_catalog.current_setting($1)";
 
 /// Makes new transactions of the session read-only, for the case that one is ever begun bare.
 pub(crate) async fn lock(client: &Client) -> Result<(), PostgresError> {
-    let set = client.execute("SET default_transaction_read_only TO on", &[]).await;
-    set.map(drop).map_err(|error| statement(&error, "the session"))
+    let set = client
+        .execute("SET default_transaction_read_only TO on", &[])
+        .await;
+    set.map(drop)
+        .map_err(|error| statement(&error, "the session"))
 }
 
 /// Begins a transaction that sees one moment of the database and can write nothing; proves both
@@ -36,10 +39,20 @@ pub(crate) async fn begin(
         .map_err(failed)?;
     let millis = patience.as_millis().to_string();
     transaction
-        .query_one(SETTINGS, &[&"statement_timeout", &millis, &"idle_in_transaction_session_timeout"])
+        .query_one(
+            SETTINGS,
+            &[
+                &"statement_timeout",
+                &millis,
+                &"idle_in_transaction_session_timeout",
+            ],
+        )
         .await
         .map_err(failed)?;
-    let mode = transaction.query_one(MODE, &[&"transaction_read_only"]).await.map_err(failed)?;
+    let mode = transaction
+        .query_one(MODE, &[&"transaction_read_only"])
+        .await
+        .map_err(failed)?;
     match mode.try_get::<_, &str>(0) {
         Ok("on") => Ok(transaction),
         _ => Err(PostgresError::NotReadOnly),

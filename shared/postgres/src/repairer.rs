@@ -40,7 +40,9 @@ pub struct PgRepairer {
 
 impl PgRepairer {
     pub(crate) fn new(session: Session) -> Self {
-        Self { session: Mutex::new(session) }
+        Self {
+            session: Mutex::new(session),
+        }
     }
 }
 
@@ -49,13 +51,17 @@ impl AppRepairer for PgRepairer {
     async fn apply(&self, permit: Permit) -> Result<Applied, PortError> {
         let plan = permit.plan();
         let mut session = self.session.lock().await;
-        apply(&mut session.client, plan).await.map_err(|error| error.doing("repairing the row"))
+        apply(&mut session.client, plan)
+            .await
+            .map_err(|error| error.doing("repairing the row"))
     }
 
     async fn current(&self, plan: &RepairPlan) -> Result<Option<Vec<Cell>>, PortError> {
         let mut session = self.session.lock().await;
         let reading = current(&mut session.client, plan);
-        let read = timeout(BEFORE_COMMIT, reading).await.unwrap_or(Err(PostgresError::Timeout));
+        let read = timeout(BEFORE_COMMIT, reading)
+            .await
+            .unwrap_or(Err(PostgresError::Timeout));
         read.map_err(|error| error.doing("reading the row of the repair"))
     }
 }
@@ -63,12 +69,16 @@ impl AppRepairer for PgRepairer {
 async fn apply(client: &mut Client, plan: &RepairPlan) -> Result<Applied, PostgresError> {
     // Dropping the transaction rolls it back, so every way out before COMMIT changes nothing.
     let updating = update(client, plan);
-    let updated = timeout(BEFORE_COMMIT, updating).await.unwrap_or(Err(PostgresError::Timeout))?;
+    let updated = timeout(BEFORE_COMMIT, updating)
+        .await
+        .unwrap_or(Err(PostgresError::Timeout))?;
     let (transaction, rows) = updated;
     match rows {
         1 => commit(transaction).await.map(|()| Applied::Changed),
         0 => roll_back(transaction).await.map(|()| Applied::Stale),
-        more => roll_back(transaction).await.map(|()| Applied::NotOneRow(more)),
+        more => roll_back(transaction)
+            .await
+            .map(|()| Applied::NotOneRow(more)),
     }
 }
 
@@ -88,28 +98,42 @@ async fn update<'c>(
         .await
         .map_err(failed)?;
     let millis = PATIENCE.as_millis().to_string();
-    let names = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"];
+    let names = [
+        "statement_timeout",
+        "lock_timeout",
+        "idle_in_transaction_session_timeout",
+    ];
     let [first, second, third] = &names;
-    transaction.query_one(SETTINGS, &[first, &millis, second, third]).await.map_err(failed)?;
+    transaction
+        .query_one(SETTINGS, &[first, &millis, second, third])
+        .await
+        .map_err(failed)?;
     catalog::require_table(&transaction, &plan.schema, &plan.table).await?;
     let types = types(&transaction, &select).await?;
     let update = Update::of(plan, &types)?;
-    let prepared = transaction.prepare_typed(&update.text, &update.types).await.map_err(failed)?;
-    let rows = transaction.execute(&prepared, &update.parameters()).await.map_err(failed)?;
+    let prepared = transaction
+        .prepare_typed(&update.text, &update.types)
+        .await
+        .map_err(failed)?;
+    let rows = transaction
+        .execute(&prepared, &update.parameters())
+        .await
+        .map_err(failed)?;
     Ok((transaction, rows))
 }
 
 /// The types of key and columns. Preparing runs nothing.
-async fn types(
-    transaction: &Transaction<'_>,
-    select: &Select,
-) -> Result<Vec<Type>, PostgresError> {
+async fn types(transaction: &Transaction<'_>, select: &Select) -> Result<Vec<Type>, PostgresError> {
     let described = transaction
         .prepare(&select.text)
         .await
         .map_err(|error| statement(&error, &select.table))?;
     forms(described.columns())?;
-    Ok(described.columns().iter().map(|column| column.type_().clone()).collect())
+    Ok(described
+        .columns()
+        .iter()
+        .map(|column| column.type_().clone())
+        .collect())
 }
 
 async fn commit(transaction: Transaction<'_>) -> Result<(), PostgresError> {
@@ -141,7 +165,9 @@ async fn current(
     let failed = |error| statement(&error, &select.table);
     let transaction = read_only::begin(client, PATIENCE).await?;
     let types = types(&transaction, &select).await?;
-    let Some(key_type) = types.first() else { return Err(PostgresError::Protocol) };
+    let Some(key_type) = types.first() else {
+        return Err(PostgresError::Protocol);
+    };
     if !fits(&plan.key, key_type) {
         return Err(PostgresError::WrongValue {
             column: plan.key_column.clone(),
@@ -149,13 +175,22 @@ async fn current(
         });
     }
     let text = select.with_value(Identifier::new(&plan.key_column)?);
-    let prepared =
-        transaction.prepare_typed(&text, std::slice::from_ref(key_type)).await.map_err(failed)?;
-    let found = transaction.query(&prepared, &[&Parameter(&plan.key)]).await.map_err(failed)?;
+    let prepared = transaction
+        .prepare_typed(&text, std::slice::from_ref(key_type))
+        .await
+        .map_err(failed)?;
+    let found = transaction
+        .query(&prepared, &[&Parameter(&plan.key)])
+        .await
+        .map_err(failed)?;
     let row = match found.as_slice() {
         [] => return Ok(None),
         [row] => row,
-        _ => return Err(PostgresError::NotUnique { table: select.table }),
+        _ => {
+            return Err(PostgresError::NotUnique {
+                table: select.table,
+            });
+        }
     };
     let mut cells = cells(row, &forms(prepared.columns())?)?;
     cells.remove(0);
@@ -167,6 +202,10 @@ fn shape(plan: &RepairPlan) -> TableShape {
         schema: plan.schema.clone(),
         table: plan.table.clone(),
         key: plan.key_column.clone(),
-        columns: plan.changes.iter().map(|change| change.column.clone()).collect(),
+        columns: plan
+            .changes
+            .iter()
+            .map(|change| change.column.clone())
+            .collect(),
     }
 }

@@ -28,7 +28,10 @@ impl Select {
             let _ = write!(text, ", {}", Identifier::new(column)?);
         }
         let _ = write!(text, " FROM {table}");
-        Ok(Self { text, table: name(&shape.schema, &shape.table) })
+        Ok(Self {
+            text,
+            table: name(&shape.schema, &shape.table),
+        })
     }
 
     /// All rows as a binary COPY.

@@ -33,7 +33,11 @@ impl<'a> Update<'a> {
     /// The statement for a plan whose key and columns have these types, in plan order.
     pub(crate) fn of(plan: &'a RepairPlan, columns: &[Type]) -> Result<Self, PostgresError> {
         let table = QualifiedTable::new(&plan.schema, &plan.table)?;
-        let mut update = Self { text: String::new(), types: Vec::new(), values: Vec::new() };
+        let mut update = Self {
+            text: String::new(),
+            types: Vec::new(),
+            values: Vec::new(),
+        };
         let Some((key_type, column_types)) = columns.split_first() else {
             return Err(PostgresError::Protocol);
         };
@@ -58,8 +62,11 @@ impl<'a> Update<'a> {
             let before = update.value(&change.column, &change.before, data_type)?;
             conditions.push(format!("{stored} IS NOT DISTINCT FROM {before}"));
         }
-        update.text =
-            format!("UPDATE {table} SET {} WHERE {}", set.join(", "), conditions.join(" AND "));
+        update.text = format!(
+            "UPDATE {table} SET {} WHERE {}",
+            set.join(", "),
+            conditions.join(" AND ")
+        );
         Ok(update)
     }
 
@@ -118,7 +125,11 @@ mod tests {
             key_column: "id".to_owned(),
             key: Cell::Int(7),
             changes: vec![
-                change(column, Cell::Text("x'; --".to_owned()), Cell::Text("pro".to_owned())),
+                change(
+                    column,
+                    Cell::Text("x'; --".to_owned()),
+                    Cell::Text("pro".to_owned()),
+                ),
                 change("trial_ends_at", Cell::Null, Cell::Null),
             ],
         }
@@ -143,8 +154,14 @@ mod tests {
     fn bad_names_and_values_make_no_statement() {
         let injected = plan("plan\" = plan; --");
         let types = [Type::INT8, Type::TEXT, Type::TIMESTAMPTZ];
-        assert!(matches!(Update::of(&injected, &types), Err(PostgresError::Name { .. })));
+        assert!(matches!(
+            Update::of(&injected, &types),
+            Err(PostgresError::Name { .. })
+        ));
         let types = [Type::UUID, Type::TEXT, Type::TIMESTAMPTZ];
-        assert!(matches!(Update::of(&plan("plan"), &types), Err(PostgresError::WrongValue { .. })));
+        assert!(matches!(
+            Update::of(&plan("plan"), &types),
+            Err(PostgresError::WrongValue { .. })
+        ));
     }
 }

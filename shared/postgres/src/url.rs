@@ -98,10 +98,19 @@ impl PostgresUrl {
     /// [`UrlError`] with the first part that breaks its rule.
     pub fn parse(url: &Redacted<String>) -> Result<Self, UrlError> {
         let text = url.reveal().as_str();
-        if text.chars().any(|it| it.is_whitespace() || it.is_control() || it == '#') {
-            return Err(wrong("text", "has a space, a line break or `#` in it", "percent-encode it"));
+        if text
+            .chars()
+            .any(|it| it.is_whitespace() || it.is_control() || it == '#')
+        {
+            return Err(wrong(
+                "text",
+                "has a space, a line break or `#` in it",
+                "percent-encode it",
+            ));
         }
-        let rest = ["postgres://", "postgresql://"].iter().find_map(|it| text.strip_prefix(it));
+        let rest = ["postgres://", "postgresql://"]
+            .iter()
+            .find_map(|it| text.strip_prefix(it));
         let Some(rest) = rest else {
             return Err(wrong(
                 "scheme",
@@ -115,7 +124,14 @@ impl PostgresUrl {
         let (host, port) = place_of(place)?;
         let (user, password) = user_of(user, &host)?;
         let transport = transport_of(query, &host)?;
-        Ok(Self { database: database_of(database)?, host, port, user, password, transport })
+        Ok(Self {
+            database: database_of(database)?,
+            host,
+            port,
+            user,
+            password,
+            transport,
+        })
     }
 
     /// `host:port`, which may be shown.
@@ -124,9 +140,16 @@ impl PostgresUrl {
     }
 }
 
-const NO_DATABASE: UrlError =
-    wrong("database", "is missing", "write its name after the host: ...@host/database");
-const NO_USER: UrlError = wrong("user", "is missing", "write postgres://user:password@host/database");
+const NO_DATABASE: UrlError = wrong(
+    "database",
+    "is missing",
+    "write its name after the host: ...@host/database",
+);
+const NO_USER: UrlError = wrong(
+    "user",
+    "is missing",
+    "write postgres://user:password@host/database",
+);
 
 const fn wrong(part: &'static str, rule: &'static str, fix: &'static str) -> UrlError {
     UrlError { part, rule, fix }
@@ -137,13 +160,21 @@ fn place_of(place: &str) -> Result<(Host, u16), UrlError> {
         return Err(wrong("host", "names several servers", "write one host"));
     }
     if place.contains('%') || place.is_empty() {
-        return Err(wrong("host", "is empty or a socket path", "write a host name or an address"));
+        return Err(wrong(
+            "host",
+            "is empty or a socket path",
+            "write a host name or an address",
+        ));
     }
     let (host, port) = match place.strip_prefix('[') {
         Some(rest) => {
             let (address, port) = rest.split_once(']').ok_or(BAD_HOST)?;
             let address: Ipv6Addr = address.parse().map_err(|_| BAD_HOST)?;
-            let port = if port.is_empty() { None } else { Some(port.strip_prefix(':').ok_or(BAD_PORT)?) };
+            let port = if port.is_empty() {
+                None
+            } else {
+                Some(port.strip_prefix(':').ok_or(BAD_PORT)?)
+            };
             (Host::Address(address.into()), port)
         }
         None => match place.split_once(':') {
@@ -163,13 +194,20 @@ const BAD_PORT: UrlError = wrong("port", "is not a number from 1 to 65535", "wri
 
 fn port_of(port: &str) -> Result<u16, UrlError> {
     let digits = port.bytes().all(|byte| byte.is_ascii_digit());
-    port.parse().ok().filter(|port| digits && *port != 0).ok_or(BAD_PORT)
+    port.parse()
+        .ok()
+        .filter(|port| digits && *port != 0)
+        .ok_or(BAD_PORT)
 }
 
 fn host_of(host: &str) -> Result<Host, UrlError> {
     // A name whose last label is a number would be read as an address by some resolvers (2130706433,
     // 0x7f.1), so it has to be one in the plain form.
-    let last = host.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
+    let last = host
+        .trim_end_matches('.')
+        .rsplit('.')
+        .next()
+        .unwrap_or_default();
     let numeric = last.bytes().all(|byte| byte.is_ascii_digit()) || last.starts_with("0x");
     if numeric {
         let address: Ipv4Addr = host.parse().map_err(|_| BAD_HOST)?;
@@ -178,7 +216,9 @@ fn host_of(host: &str) -> Result<Host, UrlError> {
     let label = |label: &str| {
         !label.is_empty()
             && label.len() <= 63
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
     if host.len() > 253 || !host.split('.').all(label) {
         return Err(BAD_HOST);
@@ -190,7 +230,11 @@ type Credentials = (Redacted<String>, Option<Redacted<String>>);
 
 fn user_of(userinfo: &str, host: &Host) -> Result<Credentials, UrlError> {
     if userinfo.contains('@') {
-        return Err(wrong("password", "has `@` in it", "percent-encode it as %40"));
+        return Err(wrong(
+            "password",
+            "has `@` in it",
+            "percent-encode it as %40",
+        ));
     }
     let (user, password) = match userinfo.split_once(':') {
         Some((user, password)) => (user, Some(password)),
@@ -213,7 +257,11 @@ fn database_of(database: &str) -> Result<String, UrlError> {
         return Err(NO_DATABASE);
     }
     if name.contains('/') {
-        return Err(wrong("database", "has `/` in it", "end the URL with the name of one database"));
+        return Err(wrong(
+            "database",
+            "has `/` in it",
+            "end the URL with the name of one database",
+        ));
     }
     Ok(name)
 }
@@ -239,27 +287,39 @@ fn transport_of(query: &str, host: &Host) -> Result<Transport, UrlError> {
     }
     match mode.as_deref() {
         None if host.is_loopback() && roots.is_none() => Ok(Transport::Plain),
-        None | Some("verify-full") => {
-            Ok(Transport::VerifyFull { root_certificates: roots.map(PathBuf::from) })
-        }
+        None | Some("verify-full") => Ok(Transport::VerifyFull {
+            root_certificates: roots.map(PathBuf::from),
+        }),
         Some("disable") if host.is_loopback() => Ok(Transport::Plain),
         Some("disable") => Err(wrong(
             "sslmode",
             "is disable, which is for databases on this machine only",
             "leave it out: the certificate is then checked",
         )),
-        Some(_) => Err(wrong("sslmode", "is not verify-full", "leave it out or write verify-full")),
+        Some(_) => Err(wrong(
+            "sslmode",
+            "is not verify-full",
+            "leave it out or write verify-full",
+        )),
     }
 }
 
 fn decode(part: &'static str, text: &str) -> Result<String, UrlError> {
-    let bad = wrong(part, "has a `%` that is not followed by two hex digits of UTF-8", "write %25 for `%`");
+    let bad = wrong(
+        part,
+        "has a `%` that is not followed by two hex digits of UTF-8",
+        "write %25 for `%`",
+    );
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
         if byte == b'%' {
             let digits = [rest.next().ok_or(bad)?, rest.next().ok_or(bad)?];
-            let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|it| u8::try_from(it).ok());
+            let digit = |byte: u8| {
+                char::from(byte)
+                    .to_digit(16)
+                    .and_then(|it| u8::try_from(it).ok())
+            };
             let [high, low] = digits.map(digit);
             bytes.push(high.ok_or(bad)? << 4 | low.ok_or(bad)?);
         } else {

@@ -1,1 +1,17 @@
-//! 
+#![doc = include_str!("../README.md")]
+
+mod billing;
+mod client;
+mod endpoint;
+mod error;
+mod key;
+mod pace;
+mod paging;
+mod refusal;
+mod retry;
+
+pub use client::{REQUESTS_PER_SECOND, STRIPE_URL, STRIPE_VERSION, StripeClient};
+pub use endpoint::{PATHS, PERMISSIONS};
+pub use error::StripeError;
+pub use key::{KeyError, Mode, RestrictedKey};
+pub use retry::Retries;

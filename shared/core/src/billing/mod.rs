@@ -9,6 +9,8 @@ mod customer;
 mod discount;
 mod status;
 mod subscription;
+#[cfg(test)]
+mod tests;
 mod tolerant;
 
 pub use catalog::{Catalog, Price, Product, Recurring};

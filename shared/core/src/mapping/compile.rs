@@ -94,6 +94,14 @@ impl Check {
                 "keep those that really identify",
             );
         }
+        let reporting = matching.keys.iter().skip_while(|key| !key.report_only);
+        if reporting.into_iter().any(|key| !key.report_only) {
+            self.error(
+                "match.keys",
+                "keys that only report come last, or they would hide better ones",
+                "move them to the end",
+            );
+        }
         let mut keys = Vec::new();
         let mut seen = BTreeSet::new();
         for (index, key) in matching.keys.iter().enumerate() {

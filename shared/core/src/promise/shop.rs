@@ -35,7 +35,7 @@ pub struct Deal {
     pub features: Vec<FeatureId>,
     /// Prices without a rule.
     pub unmapped: Vec<PriceId>,
-    /// Its prices, ascending.
+    /// Its prices, ordered by id.
     prices: Vec<PriceId>,
 }
 
@@ -171,11 +171,11 @@ impl Shop {
     }
 
     fn combine(&self, prices: &[PriceId]) -> Deal {
-        let mut deal = Deal {
-            prices: prices.to_vec(),
-            ..Deal::default()
-        };
-        for price in prices {
+        // By id, so that the order in which prices were met decides nothing.
+        let mut prices = prices.to_vec();
+        prices.sort_by_key(|price| self.price_id(*price));
+        let mut deal = Deal::default();
+        for price in &prices {
             let Some(sold) = self.sold(*price) else {
                 continue;
             };
@@ -189,6 +189,7 @@ impl Shop {
         }
         deal.features.sort_unstable();
         deal.features.dedup();
+        deal.prices = prices;
         deal
     }
 

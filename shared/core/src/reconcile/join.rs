@@ -39,19 +39,17 @@ impl Join {
     /// Takes one row of the app's table, with the cells of [`crate::mapping::Artifact::table`].
     pub fn row(&mut self, row: &AppRow) {
         self.rows += 1;
-        let (hits, disputed) = self.hits(row);
+        let hits = self.hits(row);
         let doubtful = hits.iter().any(|(customer, key)| {
             let earlier = bit(usize::from(*key)).wrapping_sub(1);
-            self.scan
-                .slots
-                .get(index(*customer))
-                .is_some_and(|slot| slot.present & earlier != 0)
+            let slot = self.scan.slots.get(index(*customer));
+            slot.is_some_and(|slot| slot.best == *key && slot.present & earlier != 0)
         });
         if doubtful {
             let needed = self.needed_cells();
             self.held.push(row, &hits, |place| needed.contains(&place));
         } else {
-            let findings = self.compare(row, &hits, disputed);
+            let findings = self.compare(row, &hits);
             self.findings.extend(findings);
         }
     }
@@ -60,19 +58,7 @@ impl Join {
     pub fn finish(mut self) -> Outcome {
         let held = std::mem::take(&mut self.held);
         for (row, hits) in held.rows() {
-            let mut disputed = false;
-            let mut settled = Vec::new();
-            for (customer, key) in hits {
-                let Some(slot) = self.scan.slots.get(index(customer)) else {
-                    continue;
-                };
-                if slot.best == key {
-                    settled.push((customer, key));
-                } else {
-                    disputed |= self.conflicting(slot.best, key);
-                }
-            }
-            let findings = self.compare(&row, &settled, disputed);
+            let findings = self.compare(&row, &hits);
             self.findings.extend(findings);
         }
         self.settle_doubts();
@@ -80,42 +66,41 @@ impl Join {
         self.outcome()
     }
 
-    /// The customers that this row is a hit for, each by its first key; and whether a customer who
-    /// points here has a better row. Marks the customers.
-    fn hits(&mut self, row: &AppRow) -> (Vec<Hit>, bool) {
+    /// The customers who point to this row, each by its first key, and marks them.
+    fn hits(&mut self, row: &AppRow) -> Vec<Hit> {
         let mut hits: Vec<Hit> = Vec::new();
-        let mut disputed = false;
         for place in 0..self.layout.keys.len() {
             let Ok(key) = u8::try_from(place) else { break };
             for customer in self.candidates(row, place) {
-                if hits.iter().any(|(known, _)| *known == customer) {
-                    continue;
+                if hits.iter().all(|(known, _)| *known != customer) {
+                    self.mark(customer, key);
+                    hits.push((customer, key));
                 }
-                let Some(slot) = self.scan.slots.get(index(customer)) else {
-                    continue;
-                };
-                let best = slot.best;
-                let conflict = best != key && best != NO_KEY && self.conflicting(best, key);
-                let Some(slot) = self.scan.slots.get_mut(index(customer)) else {
-                    continue;
-                };
-                if conflict {
-                    slot.flags |= CONFLICT;
-                }
-                if best < key {
-                    disputed |= conflict;
-                    continue;
-                }
-                if best == key {
-                    slot.flags |= AMBIGUOUS;
-                } else {
-                    slot.flags &= !AMBIGUOUS;
-                    slot.best = key;
-                }
-                hits.push((customer, key));
             }
         }
-        (hits, disputed)
+        hits
+    }
+
+    /// Notes that a row was hit by this key. The compiler puts keys that only report last, so that
+    /// the marks do not depend on the order of rows.
+    fn mark(&mut self, customer: u32, key: u8) {
+        let Some(slot) = self.scan.slots.get(index(customer)) else {
+            return;
+        };
+        let best = slot.best;
+        let conflict = best != key && best != NO_KEY && self.conflicting(best, key);
+        let Some(slot) = self.scan.slots.get_mut(index(customer)) else {
+            return;
+        };
+        if conflict {
+            slot.flags |= CONFLICT;
+        }
+        if best == key {
+            slot.flags |= AMBIGUOUS;
+        } else if key < best {
+            slot.flags &= !AMBIGUOUS;
+            slot.best = key;
+        }
     }
 
     /// Customers whose value of a key equals the row's.
@@ -207,22 +192,32 @@ impl Join {
         places.into_iter().flatten().collect()
     }
 
-    fn compare(&self, row: &AppRow, hits: &[Hit], disputed: bool) -> Vec<Finding> {
+    fn compare(&self, row: &AppRow, hits: &[Hit]) -> Vec<Finding> {
         let mapping = self.scan.artifact.compiled();
+        let mut disputed = false;
+        let mut own: Vec<Hit> = Vec::new();
         let mut records = Vec::new();
-        for (customer, _) in hits {
-            records.extend(self.records(*customer));
+        for (customer, key) in hits {
+            let Some(slot) = self.scan.slots.get(index(*customer)) else {
+                continue;
+            };
+            if slot.best == *key {
+                own.push((*customer, *key));
+                records.extend(self.records(*customer));
+            } else {
+                disputed |= self.conflicting(slot.best, *key);
+            }
         }
         let subject = Subject {
             grant: Grant::read(row, &self.layout, mapping, self.scan.as_of),
             promise: promised(records, mapping, &self.scan.shop, &self.scan.long),
-            customers: hits.iter().map(|(customer, _)| *customer).collect(),
-            identity: self.identity(hits),
+            customers: own.iter().map(|(customer, _)| *customer).collect(),
+            identity: self.identity(&own),
             scan: &self.scan,
             layout: &self.layout,
             row,
             disputed,
-            dangling: hits.is_empty() && self.has_unknown_link(row),
+            dangling: own.is_empty() && self.has_unknown_link(row),
         };
         subject.findings()
     }

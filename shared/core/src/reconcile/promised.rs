@@ -70,11 +70,14 @@ impl Promised {
 
 /// Folds records into a promise: the highest rank leads, then the newest, then the id.
 pub(super) fn promised(
-    records: Vec<Record>,
+    mut records: Vec<Record>,
     mapping: &Compiled,
     shop: &Shop,
     long: &LongIds,
 ) -> Promised {
+    if records.len() > 1 {
+        records.sort_unstable_by(|a, b| a.id.order(&b.id, SUBSCRIPTION, long));
+    }
     let mut promise = Promised {
         records,
         ..Promised::default()
@@ -84,7 +87,13 @@ pub(super) fn promised(
         match record.standing {
             Standing::Refuses => continue,
             Standing::Unknown => {
-                promise.unknown.get_or_insert(*record);
+                // A state without a rule says more than a list that was not read to its end.
+                if promise
+                    .unknown
+                    .is_none_or(|known| known.rule != Rule::UnknownState)
+                {
+                    promise.unknown = Some(*record);
+                }
                 continue;
             }
             Standing::Grants => {}

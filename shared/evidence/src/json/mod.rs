@@ -75,6 +75,11 @@ impl Json {
         parse::parse(bytes, MAX_DEPTH, parse::Form::Canonical)
     }
 
+    /// As [`Json::parse_canonical`], nested up to `max_depth`: for lines that wrap hashed values.
+    pub(crate) fn parse_canonical_to(bytes: &[u8], max_depth: usize) -> Result<Self, Fault> {
+        parse::parse(bytes, max_depth, parse::Form::Canonical)
+    }
+
     /// The canonical bytes.
     pub fn canonical(&self) -> Vec<u8> {
         let mut out = Vec::new();

@@ -73,7 +73,7 @@ pub(super) struct Loaded {
 }
 
 /// Members of the outermost object.
-type Members = BTreeMap<String, Json>;
+pub(super) type Members = BTreeMap<String, Json>;
 
 pub(super) fn load(package: Package<'_>, limits: TarLimits) -> Result<Loaded, Fault> {
     let size = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
@@ -122,7 +122,7 @@ fn document(bytes: &[u8]) -> Result<Loaded, Fault> {
 /// the folder form keeps in files of their own.
 fn check_members(members: &Members, body: &[&str]) -> Result<(), Fault> {
     let own: &[&str] = match members.get("format").and_then(Json::as_str) {
-        Some(RUN_FORMAT) if !body.contains(&"proofs") => &["consistency", "run"],
+        Some(RUN_FORMAT) => &["consistency", "run"],
         Some(EXPORT_FORMAT) => &[],
         Some(RANGE_FORMAT) => {
             &["after", "before", "consistency", "extra", "from", "from_at", "to", "to_at"]

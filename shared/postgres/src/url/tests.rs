@@ -17,7 +17,12 @@ fn a_remote_url_is_verified_in_full_by_default() {
     assert_eq!(url.place(), "db.example.com:5432");
     assert_eq!(url.database, "shop");
     assert_eq!(url.user.reveal(), "app");
-    assert_eq!(url.transport, Transport::VerifyFull { root_certificates: None });
+    assert_eq!(
+        url.transport,
+        Transport::VerifyFull {
+            root_certificates: None
+        }
+    );
 }
 
 #[test]
@@ -27,7 +32,9 @@ fn a_loopback_url_has_no_tls_unless_asked() {
         assert_eq!(url.transport, Transport::Plain, "{host}");
     }
     let url = parse("postgres://app:x@localhost/shop?sslmode=verify-full&sslrootcert=ca%2Epem");
-    let expected = Transport::VerifyFull { root_certificates: Some("ca.pem".into()) };
+    let expected = Transport::VerifyFull {
+        root_certificates: Some("ca.pem".into()),
+    };
     assert_eq!(url.unwrap().transport, expected);
 }
 
@@ -63,8 +70,19 @@ fn every_part_has_a_rule() {
 #[test]
 fn a_host_is_one_server_on_the_network() {
     for host in [
-        "", "a,b", "a.com:1,b.com:2", "%2Fvar%2Frun", "[::1", "[fe80::1%25eth0]", "2130706433",
-        "0x7f000001", "127.1", "0177.0.0.1", "1.2.3.4.", "a..b", "h!st",
+        "",
+        "a,b",
+        "a.com:1,b.com:2",
+        "%2Fvar%2Frun",
+        "[::1",
+        "[fe80::1%25eth0]",
+        "2130706433",
+        "0x7f000001",
+        "127.1",
+        "0177.0.0.1",
+        "1.2.3.4.",
+        "a..b",
+        "h!st",
     ] {
         refused(&format!("postgres://a:s3cret@{host}/d"), "host");
     }
@@ -72,12 +90,24 @@ fn a_host_is_one_server_on_the_network() {
 
 #[test]
 fn parameters_that_change_where_or_how_to_connect_are_refused() {
-    for query in ["hostaddr=10.0.0.1", "host=/tmp", "options=-c%20x", "user=b", "SSLMODE=disable"] {
+    for query in [
+        "hostaddr=10.0.0.1",
+        "host=/tmp",
+        "options=-c%20x",
+        "user=b",
+        "SSLMODE=disable",
+    ] {
         refused(&format!("postgres://a:s3cret@h.com/d?{query}"), "query");
     }
-    refused("postgres://a:s3cret@h.com/d?sslmode=verify-full&sslmode=disable", "query");
+    refused(
+        "postgres://a:s3cret@h.com/d?sslmode=verify-full&sslmode=disable",
+        "query",
+    );
     for mode in ["disable", "prefer", "require", "verify-ca", ""] {
-        refused(&format!("postgres://a:s3cret@h.com/d?sslmode={mode}"), "sslmode");
+        refused(
+            &format!("postgres://a:s3cret@h.com/d?sslmode={mode}"),
+            "sslmode",
+        );
     }
     refused("postgres://a:s3cret@10.0.0.1/d?sslmode=disable", "sslmode");
 }
@@ -86,5 +116,8 @@ fn parameters_that_change_where_or_how_to_connect_are_refused() {
 fn debug_shows_no_credentials() {
     let url = parse("postgres://app:s3cret@db.example.com/shop").unwrap();
     let shown = format!("{url:?}");
-    assert!(!shown.contains("s3cret") && !shown.contains("app"), "{shown}");
+    assert!(
+        !shown.contains("s3cret") && !shown.contains("app"),
+        "{shown}"
+    );
 }

@@ -6,7 +6,7 @@ use super::{Loaded, Members, Raw, check_members, consistency, form, format, requ
 use crate::code::{Code, Fault};
 use crate::hash::Hash;
 use crate::json::{Json, MAX_DOCUMENT_DEPTH, object};
-use crate::package::RANGE_FORMAT;
+use crate::package::{RANGE_FORMAT, RUN_FORMAT};
 
 /// Longest line of `seals.jsonl`.
 const MAX_SEAL_LINE: usize = 33_024;
@@ -28,8 +28,7 @@ pub(super) fn load(files: &BTreeMap<String, Vec<u8>>) -> Result<Loaded, Fault> {
     let seals = seals(file("seals.jsonl")?)?;
     let body = match members.get("format").and_then(Json::as_str) {
         Some(RANGE_FORMAT) => ["proofs"].as_slice(),
-        // A run has no folder form; naming `proofs` here keeps its format unknown.
-        Some(crate::package::RUN_FORMAT) => return Err(format("a run package has no folder form")),
+        Some(RUN_FORMAT) => return Err(format("a run package has no folder form")),
         _ => &[],
     };
     check_members(&members, body)?;

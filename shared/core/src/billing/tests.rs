@@ -1,0 +1,135 @@
+//! Objects as Stripe has sent them over the years.
+
+use super::{Catalog, Customer, Page, Price, Recurring, Status, Subscription};
+
+fn subscription(fields: &str) -> Subscription {
+    let text = format!(r#"{{"id":"sub_1","customer":"cus_1","status":"active"{fields}}}"#);
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn the_least_that_stripe_sends_is_enough() {
+    let least = subscription("");
+    assert_eq!(
+        (least.created, least.items.data.len(), least.livemode),
+        (0, 0, None)
+    );
+    let nulls = subscription(
+        r#","created":null,"items":null,"discounts":null,"latest_invoice":null,"trial_end":null"#,
+    );
+    assert_eq!(nulls, least);
+}
+
+#[test]
+fn the_period_is_read_from_items_and_else_from_the_subscription() {
+    let old = subscription(r#","current_period_end":5,"items":{"data":[{"price":{"id":"p"}}]}"#);
+    assert_eq!(old.period_end(), Some(5));
+    let new = subscription(
+        r#","items":{"data":[{"current_period_end":7},{"current_period_end":9}],"has_more":true}"#,
+    );
+    assert_eq!((new.period_end(), new.items.has_more), (Some(9), true));
+}
+
+#[test]
+fn a_reference_may_be_an_id_or_an_object() {
+    let text = r#"{"id":"sub_1","customer":{"id":"cus_1","x":[1]},"status":"active",
+        "items":{"data":[{"price":{"id":"price_1","product":{"name":"n","id":"prod_1"}}}]},
+        "latest_invoice":"in_1"}"#;
+    let subscription: Subscription = serde_json::from_str(text).unwrap();
+    assert_eq!(subscription.customer, "cus_1");
+    assert_eq!(subscription.items.data[0].price.product, "prod_1");
+    assert_eq!(subscription.latest_invoice, None);
+    let invoice =
+        self::subscription(r#","latest_invoice":{"id":"in_1","status":"open","created":3}"#);
+    assert_eq!(invoice.latest_invoice.unwrap().created, Some(3));
+}
+
+#[test]
+fn an_unknown_status_is_kept() {
+    for name in ["active", "past_due", "incomplete_expired", "hibernating"] {
+        let status: Status = serde_json::from_str(&format!("\"{name}\"")).unwrap();
+        assert_eq!(status.as_str(), name);
+    }
+    assert_eq!(
+        Status::from("hibernating"),
+        Status::Other("hibernating".to_owned())
+    );
+}
+
+#[test]
+fn only_a_coupon_of_the_whole_price_makes_free() {
+    let free = |fields: &str| subscription(fields).is_free();
+    assert!(free(r#","discounts":[{"coupon":{"percent_off":100.0}}]"#));
+    assert!(free(r#","discount":{"coupon":{"percent_off":100}}"#));
+    assert!(free(
+        r#","discounts":[{"source":{"coupon":{"percent_off":100}}}]"#
+    ));
+    for paid in [
+        r#","discounts":["di_1"]"#,
+        r#","discounts":[{"coupon":"co_1"}]"#,
+        r#","discounts":[{"coupon":{"percent_off":99.9}}]"#,
+        r#","discounts":[{"coupon":{"amount_off":500}}],"discount":null"#,
+        "",
+    ] {
+        assert!(!free(paid), "{paid}");
+    }
+}
+
+#[test]
+fn a_deleted_customer_has_an_id_only() {
+    let text = r#"{"id":"cus_1","object":"customer","deleted":true}"#;
+    let customer: Customer = serde_json::from_str(text).unwrap();
+    assert!(customer.deleted);
+    let text = r#"{"id":"cus_1","metadata":null,"email":"a@example.com","livemode":true}"#;
+    let customer: Customer = serde_json::from_str(text).unwrap();
+    assert!(
+        !format!("{customer:?}").contains("example"),
+        "no personal data in logs"
+    );
+}
+
+#[test]
+fn months_are_the_common_measure() {
+    let monthly = |amount, interval: &str, count| {
+        let recurring = Recurring {
+            interval: interval.to_owned(),
+            interval_count: count,
+        };
+        Price {
+            unit_amount: Some(amount),
+            recurring: Some(recurring),
+            ..Price::default()
+        }
+        .monthly()
+    };
+    assert_eq!(monthly(3_000, "month", 1), Some(3_000));
+    assert_eq!(monthly(30_000, "year", 1), Some(2_500));
+    assert_eq!(monthly(9_000, "month", 3), Some(3_000));
+    assert_eq!(monthly(1_200, "week", 1), Some(5_200));
+    assert_eq!(monthly(100, "day", 1), Some(3_041));
+    assert_eq!(monthly(100, "fortnight", 1), None);
+    assert_eq!(
+        Price {
+            unit_amount: Some(1),
+            ..Price::default()
+        }
+        .monthly(),
+        None
+    );
+}
+
+#[test]
+fn features_are_known_by_their_lookup_keys() {
+    let mut catalog = Catalog::default();
+    let page = br#"{"object":"list","data":[{"id":"prodft_1","entitlement_feature":
+        {"id":"feat_1","lookup_key":"sso","active":true}}],"has_more":false}"#;
+    catalog.add_features("prod_1", page).unwrap();
+    catalog.add_features("prod_1", page).unwrap();
+    assert_eq!(catalog.features["prod_1"], ["sso"]);
+    assert!(catalog.add_features("prod_1", b"{}").is_err());
+}
+
+#[test]
+fn a_page_needs_its_data() {
+    assert!(serde_json::from_str::<Page<Customer>>(r#"{"has_more":false}"#).is_err());
+}

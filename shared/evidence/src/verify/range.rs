@@ -1,0 +1,290 @@
+//! Step 9 for a range: borders, links, seals, and the neighbours that prove a period complete
+//! (evidence-format section 12.3).
+
+use std::collections::BTreeSet;
+
+use super::Evidence;
+use super::entry::{Item, Subject, check_header};
+use super::full;
+use super::input::{Members, Raw, array, format, required};
+use super::run::check_one;
+use crate::code::{Code, Fault};
+use crate::hash::Hash;
+use crate::header::Header;
+use crate::json::Json;
+use crate::kind::Kind;
+use crate::tree::{check_inclusion, decode_proof};
+
+/// The members that only a range has.
+#[derive(Debug)]
+pub(super) struct RangeForm {
+    pub(super) from: u64,
+    pub(super) to: u64,
+    period: Option<(u64, u64)>,
+    before: Option<Json>,
+    after: Option<Json>,
+    pub(super) extra: Vec<Raw>,
+}
+
+impl RangeForm {
+    pub(super) fn read(members: &mut Members) -> Result<Self, Fault> {
+        let number = |json: Json, name: &str| {
+            json.as_uint().ok_or_else(|| format(&format!("{name} is not a number")))
+        };
+        let from = number(required(members, "from")?, "from")?;
+        let to = number(required(members, "to")?, "to")?;
+        let period = match (members.remove("from_at"), members.remove("to_at")) {
+            (None, None) => None,
+            (Some(from), Some(to)) => Some((number(from, "from_at")?, number(to, "to_at")?)),
+            _ => return Err(range("a period has from_at and to_at, or none of them")),
+        };
+        let extra = match members.remove("extra") {
+            Some(items) => array(items, "extra")?.into_iter().map(Raw::embedded).collect(),
+            None => Vec::new(),
+        };
+        let (before, after) = (members.remove("before"), members.remove("after"));
+        Ok(Self { from, to, period, before, after, extra })
+    }
+}
+
+/// The headers on both sides of a range.
+pub(super) struct Neighbours<'a> {
+    form: &'a RangeForm,
+    before: Option<(Header, Hash)>,
+    after: Option<(Header, Hash)>,
+}
+
+fn range(what: &str) -> Fault {
+    Fault::new(Code::Range, what)
+}
+
+pub(super) fn check<'a>(
+    evidence: &Evidence<'_>,
+    form: &'a RangeForm,
+) -> Result<Neighbours<'a>, Fault> {
+    let entries = &evidence.entries;
+    let count = u64::try_from(entries.len()).unwrap_or(u64::MAX);
+    if form.from >= form.to || form.to.saturating_sub(form.from) != count {
+        return Err(range("the number of entries is not that of the range"));
+    }
+    full::check_seq(entries, form.from)?;
+    check_proof_fields(entries)?;
+    let before = neighbour(form.before.as_ref(), evidence, &["h"], "before")?;
+    let after = neighbour(form.after.as_ref(), evidence, &["h", "proof"], "after")?;
+    check_links(evidence, form, before.as_ref())?;
+    full::check_genesis(evidence)?;
+    full::check_close(entries)?;
+    check_seal_list(evidence, form)?;
+    let last = evidence.last_seal()?;
+    let borders = entries.first().into_iter().chain(entries.last());
+    borders.chain(&evidence.extra).try_for_each(|item| check_one(item, last))?;
+    check_extras(evidence, form)?;
+    for sealed in evidence.seals.iter().filter(|sealed| sealed.seal.body.size <= form.to) {
+        full::check_against_entries(sealed, evidence)?;
+    }
+    if entries.last().is_some_and(|item| item.header.at > last.seal.body.at) {
+        return Err(last.fault(Code::BackdatedSeal, "older than an entry it covers"));
+    }
+    check_end(evidence)?;
+    Ok(Neighbours { form, before, after })
+}
+
+/// The first and the last entry have a proof, the others have none.
+fn check_proof_fields(entries: &[Item]) -> Result<(), Fault> {
+    let last = entries.len().saturating_sub(1);
+    for (index, item) in entries.iter().enumerate() {
+        if item.proof.is_some() != (index == 0 || index == last) {
+            return Err(item.fault(Code::EntryFields, "only the first and last have a proof"));
+        }
+    }
+    Ok(())
+}
+
+fn neighbour(
+    json: Option<&Json>,
+    evidence: &Evidence<'_>,
+    members: &[&str],
+    name: &str,
+) -> Result<Option<(Header, Hash)>, Fault> {
+    let Some(json) = json else { return Ok(None) };
+    let found: Vec<&str> = json.as_object().into_iter().flatten().map(|(k, _)| k.as_str()).collect();
+    if found != members {
+        return Err(Fault::new(Code::EntryFields, format!("{name} is not exactly {members:?}")));
+    }
+    let header = json.get("h").unwrap_or(&Json::Null);
+    check_header(header, None, evidence.trust.stream).map(Some).map_err(|fault| fault.at(name))
+}
+
+fn check_links(
+    evidence: &Evidence<'_>,
+    form: &RangeForm,
+    before: Option<&(Header, Hash)>,
+) -> Result<(), Fault> {
+    let mut entries = evidence.entries.iter();
+    let mut link = match before {
+        Some((header, leaf)) => {
+            if header.seq.checked_add(1) != Some(form.from) {
+                return Err(range("before is not the entry before the range"));
+            }
+            (*leaf, header.at)
+        }
+        None if form.from == 0 => (evidence.trust.stream, 0),
+        None => match entries.next() {
+            Some(first) => (first.leaf, first.header.at),
+            None => return Ok(()),
+        },
+    };
+    for item in entries {
+        link = full::check_link(item, link)?;
+    }
+    Ok(())
+}
+
+/// All seals above `from`, ending with the first one that covers `to`.
+fn check_seal_list(evidence: &Evidence<'_>, form: &RangeForm) -> Result<(), Fault> {
+    if form.from == 0 {
+        full::check_first_seal(evidence)?;
+    }
+    let Some((last, others)) = evidence.seals.split_last() else {
+        return Err(Fault::new(Code::NoSeal, "the package has no seal"));
+    };
+    if last.seal.body.size < form.to {
+        return Err(last.fault(Code::Range, "the last seal does not cover the range"));
+    }
+    if let Some(larger) = others.iter().find(|sealed| sealed.seal.body.size > form.to) {
+        return Err(larger.fault(Code::Range, "only the last seal is larger than the range"));
+    }
+    match evidence.seals.iter().find(|sealed| sealed.seal.body.size <= form.from) {
+        Some(smaller) => Err(smaller.fault(Code::Range, "it covers nothing of the range")),
+        None => Ok(()),
+    }
+}
+
+/// Extras are redact entries that an absent part names, and rotations; ascending, outside.
+fn check_extras(evidence: &Evidence<'_>, form: &RangeForm) -> Result<(), Fault> {
+    let erased = |item: &Item| match item.subject {
+        Subject::Erased(by) => Some(by),
+        _ => None,
+    };
+    let named: BTreeSet<u64> = evidence.entries.iter().filter_map(erased).collect();
+    let mut last = None;
+    for item in &evidence.extra {
+        let seq = item.header.seq;
+        let inside = (form.from..form.to).contains(&seq);
+        let belongs = match item.header.kind {
+            Kind::KeyRotate => !inside,
+            Kind::Redact => seq >= form.to && named.contains(&seq),
+            _ => false,
+        };
+        if !belongs || last.is_some_and(|last| last >= seq) {
+            return Err(item.fault(Code::Range, "it does not belong to the extras"));
+        }
+        last = Some(seq);
+    }
+    Ok(())
+}
+
+/// A `stream.close` is the last entry of its stream, so the covering seal ends with it.
+fn check_end(evidence: &Evidence<'_>) -> Result<(), Fault> {
+    let covered = evidence.last_seal()?.seal.body.size;
+    match evidence.entries.last() {
+        Some(item) if item.header.kind == Kind::StreamClose => {
+            if item.header.seq.checked_add(1) == Some(covered) {
+                Ok(())
+            } else {
+                Err(item.fault(Code::AfterClose, "the stream goes on after stream.close"))
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Neighbours and period; the specification places this after the facts.
+pub(super) fn check_neighbours(
+    evidence: &Evidence<'_>,
+    neighbours: &Neighbours<'_>,
+) -> Result<(), Fault> {
+    let Neighbours { form, before, after } = neighbours;
+    let before = before.as_ref().map(|(header, _)| header);
+    if before.is_some_and(|before| before.kind == Kind::StreamClose) {
+        return Err(Fault::new(Code::AfterClose, "the entry before the range is stream.close"));
+    }
+    if before.is_some_and(|before| (before.kind == Kind::Genesis) != (before.seq == 0)) {
+        return Err(Fault::new(Code::Genesis, "genesis is entry 0 and nowhere else"));
+    }
+    if let Some((header, leaf)) = after {
+        check_after(evidence, form, header, *leaf)?;
+    }
+    match form.period {
+        Some(period) => {
+            let after = after.as_ref().map(|(header, _)| header);
+            check_period(evidence, form, period, before, after)
+        }
+        None => Ok(()),
+    }
+}
+
+fn check_after(
+    evidence: &Evidence<'_>,
+    form: &RangeForm,
+    header: &Header,
+    leaf: Hash,
+) -> Result<(), Fault> {
+    if header.seq != form.to {
+        return Err(range("after is not the entry after the range"));
+    }
+    let last = evidence.entries.last();
+    if last.is_some_and(|last| header.prev != last.leaf) {
+        return Err(Fault::new(Code::Prev, "after does not continue the range"));
+    }
+    if last.is_some_and(|last| header.at < last.header.at) {
+        return Err(Fault::new(Code::Time, "after is older than the range"));
+    }
+    if header.kind == Kind::Genesis {
+        return Err(Fault::new(Code::Genesis, "genesis is entry 0 and nowhere else"));
+    }
+    if last.is_some_and(|last| last.header.kind == Kind::StreamClose) {
+        return Err(Fault::new(Code::AfterClose, "an entry follows stream.close"));
+    }
+    let proof = form.after.as_ref().and_then(|after| after.get("proof")).unwrap_or(&Json::Null);
+    let proof = decode_proof(proof).map_err(|fault| fault.at("after"))?;
+    let seal = evidence.last_seal()?;
+    check_inclusion(leaf, header.seq, seal.seal.body.size, &proof, seal.seal.body.root)?;
+    let covered = seal.seal.body.size;
+    if header.kind == Kind::StreamClose && header.seq.checked_add(1) != Some(covered) {
+        return Err(Fault::new(Code::AfterClose, "the stream goes on after stream.close"));
+    }
+    let sealed_at = evidence.seals.iter().filter(|sealed| sealed.seal.body.size <= form.to);
+    match sealed_at.map(|sealed| sealed.seal.body.at).max() {
+        Some(at) if header.at < at => {
+            Err(Fault::new(Code::Backdated, "after is older than a seal that does not cover it"))
+        }
+        _ if header.at > seal.seal.body.at => {
+            Err(seal.fault(Code::BackdatedSeal, "older than an entry it covers"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_period(
+    evidence: &Evidence<'_>,
+    form: &RangeForm,
+    (from_at, to_at): (u64, u64),
+    before: Option<&Header>,
+    after: Option<&Header>,
+) -> Result<(), Fault> {
+    if evidence.entries.iter().any(|item| !(from_at..to_at).contains(&item.header.at)) {
+        return Err(range("an entry lies outside the period"));
+    }
+    let begins = form.from == 0 || before.is_some_and(|before| before.at < from_at);
+    let last = &evidence.last_seal()?.seal.body;
+    let ends = match after {
+        Some(after) => after.at >= to_at,
+        None => last.size == form.to && last.at >= to_at,
+    };
+    if begins && ends {
+        Ok(())
+    } else {
+        Err(range("the neighbours do not show that the period is complete"))
+    }
+}

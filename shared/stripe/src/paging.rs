@@ -1,0 +1,121 @@
+//! Walking a list by cursor, page by page.
+
+use std::collections::BTreeSet;
+
+use counterfoil_core::billing::Page;
+use serde::de::DeserializeOwned;
+
+use crate::client::StripeClient;
+use crate::endpoint::Endpoint;
+use crate::error::StripeError;
+
+/// The largest page that Stripe gives.
+const PAGE: &str = "100";
+
+/// What can stand behind a cursor.
+pub(crate) trait Listed {
+    /// The id that the next page starts after.
+    fn id(&self) -> &str;
+}
+
+/// Position in a list. Remembers every cursor, since a list that turns in a circle would otherwise
+/// never end; 20 bytes per 100 objects.
+#[derive(Debug, Default)]
+pub(crate) struct Cursor {
+    after: Option<String>,
+    seen: BTreeSet<String>,
+}
+
+impl Cursor {
+    /// Continues after an object that was embedded elsewhere.
+    pub(crate) fn after(id: &str) -> Self {
+        Self {
+            after: Some(id.to_owned()),
+            seen: BTreeSet::from([id.to_owned()]),
+        }
+    }
+
+    /// The parameters of the next request.
+    pub(crate) fn query<'a>(&'a self, fixed: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+        let mut query = fixed.to_vec();
+        query.push(("limit", PAGE));
+        query.extend(self.after.as_deref().map(|id| ("starting_after", id)));
+        query
+    }
+
+    /// Moves behind the page; `false` when it was the last one.
+    ///
+    /// # Errors
+    /// [`StripeError::Loop`] when more is promised but the cursor was there before.
+    pub(crate) fn advance(
+        &mut self,
+        has_more: bool,
+        last: Option<&str>,
+        what: &'static str,
+    ) -> Result<bool, StripeError> {
+        if !has_more {
+            return Ok(false);
+        }
+        let last = last
+            .filter(|id| !id.is_empty())
+            .ok_or(StripeError::Loop { what })?;
+        if !self.seen.insert(last.to_owned()) {
+            return Err(StripeError::Loop { what });
+        }
+        self.after = Some(last.to_owned());
+        Ok(true)
+    }
+}
+
+impl StripeClient {
+    /// Reads the page at the cursor and moves the cursor; `true` when more pages follow.
+    pub(crate) async fn page<T: DeserializeOwned + Listed>(
+        &self,
+        endpoint: Endpoint<'_>,
+        fixed: &[(&str, &str)],
+        cursor: &mut Cursor,
+    ) -> Result<(Vec<T>, bool), StripeError> {
+        let page: Page<T> = self.read(endpoint, &cursor.query(fixed)).await?;
+        let last = page.data.last().map(Listed::id);
+        let more = cursor.advance(page.has_more, last, endpoint.what())?;
+        Ok((page.data, more))
+    }
+
+    /// Reads a list whole.
+    pub(crate) async fn list<T: DeserializeOwned + Listed>(
+        &self,
+        endpoint: Endpoint<'_>,
+        fixed: &[(&str, &str)],
+        mut cursor: Cursor,
+    ) -> Result<Vec<T>, StripeError> {
+        let mut all = Vec::new();
+        loop {
+            let (objects, more) = self.page(endpoint, fixed, &mut cursor).await?;
+            all.extend(objects);
+            if !more {
+                return Ok(all);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_that_comes_back_is_an_error() {
+        let mut cursor = Cursor::default();
+        assert_eq!(cursor.advance(true, Some("a"), "x"), Ok(true));
+        assert_eq!(cursor.advance(true, Some("b"), "x"), Ok(true));
+        assert_eq!(
+            cursor.advance(true, Some("a"), "x"),
+            Err(StripeError::Loop { what: "x" })
+        );
+        assert_eq!(
+            cursor.advance(true, None, "x"),
+            Err(StripeError::Loop { what: "x" })
+        );
+        assert_eq!(cursor.advance(false, Some("b"), "x"), Ok(false));
+    }
+}

@@ -1,0 +1,16 @@
+//! Ports in memory, for tests of use cases without a server. They keep what the real stores keep,
+//! under the same conditions; the contract suite runs against both, so they cannot drift apart.
+
+mod app;
+mod billing;
+mod keys;
+mod objects;
+mod signals;
+mod store;
+
+pub use app::{ApplyFault, MemApp, MemDatabases};
+pub use billing::MemBilling;
+pub use keys::{MemKeys, MemSigner};
+pub use objects::{MemArchive, MemObjects};
+pub use signals::{Mailbox, SeededRandom, SetClock};
+pub use store::MemStore;

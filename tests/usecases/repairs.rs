@@ -1,0 +1,279 @@
+//! The saga of a repair.
+
+use std::time::Duration;
+
+use counterfoil_core::incident::IncidentState;
+use counterfoil_core::policy::Effect;
+use counterfoil_core::repair::{Action, ActionState, VoteKind};
+use counterfoil_core::tenancy::TenantCtx;
+use counterfoil_core::usecases::{ActionError, Voted};
+use counterfoil_testkit::memory::ApplyFault;
+
+use super::world::World;
+
+/// A world with one open incident and its repair proposed by Ann, executing on approval.
+async fn proposed() -> (World, Action) {
+    let world = World::new().await;
+    world.scan().await;
+    let incident = world.incident().await.id.to_string();
+    let proposed = world
+        .propose()
+        .propose(&world.ann, &incident, Some("support asked"), true)
+        .await
+        .unwrap();
+    (world, proposed.action)
+}
+
+fn vote<'a>(action: &'a Action, kind: VoteKind, reason: &'a str) -> Voted<'a> {
+    Voted {
+        kind,
+        digest: &action.digest,
+        reason,
+        version: None,
+    }
+}
+
+async fn approve(
+    world: &World,
+    who: &TenantCtx,
+    action: &Action,
+) -> Result<ActionState, ActionError> {
+    let vote = vote(action, VoteKind::Approve, "checked the invoice");
+    let after = world
+        .vote()
+        .vote(who, &action.id.to_string(), &vote)
+        .await?;
+    Ok(after.value.state)
+}
+
+#[tokio::test]
+async fn an_approved_repair_changes_one_row_and_is_verified() {
+    let (world, action) = proposed().await;
+    assert_eq!(action.state, ActionState::Held);
+    assert!(!world.granted("u1"));
+    assert_eq!(
+        approve(&world, &world.ben, &action).await.unwrap(),
+        ActionState::Verified
+    );
+    assert!(world.granted("u1"));
+    assert_eq!(world.app.updates(), 1);
+    assert_eq!(world.incident().await.state, IncidentState::Resolved);
+    let kinds = world.kinds();
+    let told = [
+        "run.open",
+        "run.decision",
+        "run.close",
+        "run.open",
+        "run.resolution",
+        "run.decision",
+        "repair.started",
+        "repair.executed",
+        "repair.verified",
+        "incident.resolved",
+        "run.close",
+    ];
+    assert!(kinds.ends_with(&told.map(str::to_owned)), "{kinds:?}");
+}
+
+#[tokio::test]
+async fn the_proposer_cannot_approve_and_the_refusal_is_recorded() {
+    let (world, action) = proposed().await;
+    let before = world.count("run.decision");
+    let refused = approve(&world, &world.ann, &action).await.unwrap_err();
+    let ActionError::Denied(judgement) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(judgement.rule, "base.forbid.proposer-approves");
+    assert_eq!(world.count("run.decision"), before + 1);
+    assert_eq!(world.app.updates(), 0);
+}
+
+#[tokio::test]
+async fn a_plain_key_cannot_approve_and_a_reading_key_cannot_propose() {
+    let (world, action) = proposed().await;
+    let refused = approve(&world, &world.repair_key, &action)
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, ActionError::Denied(j) if j.rule == "base.forbid.machine-approves"));
+    let incident = world.incident().await.id.to_string();
+    let refused = world
+        .propose()
+        .propose(&world.read_key, &incident, None, true)
+        .await;
+    assert!(matches!(refused, Err(ActionError::MissingCapability)));
+    assert_eq!(world.app.updates(), 0);
+}
+
+#[tokio::test]
+async fn an_approval_of_something_else_is_refused() {
+    let (world, action) = proposed().await;
+    let other = Voted {
+        kind: VoteKind::Approve,
+        digest: "sha256:0000000000000000000000000000000000000000000000000000000000000000",
+        reason: "looks fine to me",
+        version: None,
+    };
+    let refused = world
+        .vote()
+        .vote(&world.ben, &action.id.to_string(), &other)
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, ActionError::Denied(j) if j.rule == "base.forbid.approval-form"));
+    assert_eq!(world.app.updates(), 0);
+}
+
+#[tokio::test]
+async fn one_rejection_ends_it_and_a_later_approval_changes_nothing() {
+    let (world, action) = proposed().await;
+    let no = vote(&action, VoteKind::Reject, "special deal with them");
+    let after = world
+        .vote()
+        .vote(&world.ben, &action.id.to_string(), &no)
+        .await
+        .unwrap();
+    assert_eq!(after.value.state, ActionState::Rejected);
+    assert_eq!(world.incident().await.state, IncidentState::Open);
+    assert!(approve(&world, &world.ben, &action).await.is_err());
+    assert_eq!(world.app.updates(), 0);
+}
+
+#[tokio::test]
+async fn an_approval_sent_twice_executes_once() {
+    let (world, action) = proposed().await;
+    approve(&world, &world.ben, &action).await.unwrap();
+    assert!(approve(&world, &world.ben, &action).await.is_err());
+    assert_eq!(world.app.updates(), 1);
+    assert_eq!(world.count("repair.started"), 1);
+}
+
+#[tokio::test]
+async fn a_hold_that_nobody_approved_in_time_is_a_refusal() {
+    let (world, action) = proposed().await;
+    world.clock.advance(Duration::from_hours(73));
+    let late = approve(&world, &world.ben, &action).await.unwrap_err();
+    assert!(matches!(late, ActionError::Expired));
+    assert_eq!(world.app.updates(), 0);
+    assert_eq!(world.incident().await.state, IncidentState::Open);
+}
+
+#[tokio::test]
+async fn a_row_that_changed_since_the_approval_is_left_alone() {
+    let (world, action) = proposed().await;
+    world.set_row("u1", true);
+    assert_eq!(
+        approve(&world, &world.ben, &action).await.unwrap(),
+        ActionState::Stale
+    );
+    assert_eq!(world.app.updates(), 0);
+    assert_eq!(world.count("repair.failed"), 1);
+}
+
+#[tokio::test]
+async fn a_lost_reply_to_commit_is_settled_by_reading_the_row() {
+    for (fault, state, updates) in [
+        (ApplyFault::LostReply, ActionState::Verified, 1),
+        (ApplyFault::LostCommit, ActionState::Failed, 0),
+        (ApplyFault::Unreachable, ActionState::Failed, 0),
+    ] {
+        let (world, action) = proposed().await;
+        world.app.fail_next(fault);
+        assert_eq!(
+            approve(&world, &world.ben, &action).await.unwrap(),
+            state,
+            "{fault:?}"
+        );
+        assert_eq!(world.app.updates(), updates, "{fault:?}");
+        let results = world.count("repair.executed") + world.count("repair.failed");
+        assert_eq!(results, 1, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_repair_whose_check_afterwards_was_not_possible_is_verified_by_the_sweep() {
+    let (world, action) = proposed().await;
+    world.app.unreadable(true);
+    assert_eq!(
+        approve(&world, &world.ben, &action).await.unwrap(),
+        ActionState::Executed
+    );
+    world.app.unreadable(false);
+    assert_eq!(
+        world.sweep().sweep().await.unwrap(),
+        0,
+        "the sweep must wait for the worker"
+    );
+    world.clock.advance(Duration::from_mins(4));
+    assert_eq!(world.sweep().sweep().await.unwrap(), 1);
+    assert_eq!(world.incident().await.state, IncidentState::Resolved);
+    assert_eq!(world.app.updates(), 1);
+    assert_eq!(world.count("run.open"), world.count("run.close"));
+}
+
+#[tokio::test]
+async fn without_evidence_there_is_no_update() {
+    let (world, action) = proposed().await;
+    world.store.appends_left(Some(0));
+    let refused = approve(&world, &world.ben, &action).await.unwrap_err();
+    assert!(matches!(refused, ActionError::Evidence(_)));
+    assert_eq!(world.app.updates(), 0);
+    assert!(!world.granted("u1"));
+}
+
+#[tokio::test]
+async fn what_a_scan_proposes_waits_for_a_person() {
+    let world = World::new().await;
+    world.scan().await;
+    let (project, run, incident) = world.mail.take_proposals().remove(0);
+    // The run is over by now: its id is no credential any more.
+    let late = world
+        .propose()
+        .propose_for_run(project, run, &incident.to_string())
+        .await;
+    assert!(matches!(late, Err(ActionError::WrongState { .. })));
+    assert_eq!(world.app.updates(), 0);
+}
+
+#[tokio::test]
+async fn in_a_read_only_project_a_proposal_is_denied_and_recorded() {
+    let world = World::read_only().await;
+    world.scan().await;
+    let incident = world.incident().await.id.to_string();
+    let proposed = world
+        .propose()
+        .propose(&world.ann, &incident, Some("support asked"), true)
+        .await
+        .unwrap();
+    assert_eq!(proposed.action.effect, Effect::Deny);
+    assert_eq!(proposed.action.rule, "base.forbid.repairs-off");
+    assert_eq!(world.count("run.decision"), 1);
+    assert_eq!(world.incident().await.state, IncidentState::Open);
+    assert!(approve(&world, &world.ben, &proposed.action).await.is_err());
+    assert_eq!(world.app.updates(), 0);
+}
+
+#[tokio::test]
+async fn an_action_of_another_project_is_absent() {
+    let (world, action) = proposed().await;
+    let stranger = world.another_project().await;
+    let id = action.id.to_string();
+    for id in [
+        id.as_str(),
+        "act_01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        "no id at all",
+    ] {
+        let refused = world.vote().execute(&stranger, id).await.unwrap_err();
+        assert!(
+            matches!(refused, ActionError::NotFound),
+            "{id}: {refused:?}"
+        );
+        let refused = world
+            .vote()
+            .vote(
+                &stranger,
+                id,
+                &vote(&action, VoteKind::Approve, "please do this"),
+            )
+            .await;
+        assert!(matches!(refused, Err(ActionError::NotFound)), "{id}");
+    }
+}

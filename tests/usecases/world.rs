@@ -1,0 +1,419 @@
+//! One workspace, one project, two approvers, a shop with one customer who paid and got nothing.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use counterfoil_core::auth::authenticate;
+use counterfoil_core::billing::{
+    Catalog, Customer, Item, Page, Price, Recurring, Status, Subscription,
+};
+use counterfoil_core::cell::Cell;
+use counterfoil_core::evidence::hash::Hash;
+use counterfoil_core::evidence::json::Json;
+use counterfoil_core::incident::Incident;
+use counterfoil_core::mapping::{Artifact, ColumnType, Mapping, TableColumn, compile};
+use counterfoil_core::ports::Clock;
+use counterfoil_core::records::{Directory, Project, Records, Workspace};
+use counterfoil_core::redacted::Redacted;
+use counterfoil_core::tenancy::{Capability, Principal, Role, TenantCtx};
+use counterfoil_core::time::Timestamp;
+use counterfoil_core::usecases::{
+    CreateProject, NewProject, NewSecrets, NewWorkspace, ProposeRepair, ReceiveWebhook, Reconcile,
+    RepairPorts, SealStream, SweepRepairs, Vault, VoteOnAction,
+};
+use counterfoil_testkit::memory::{
+    Mailbox, MemApp, MemArchive, MemBilling, MemDatabases, MemKeys, MemObjects, MemSigner,
+    MemStore, SeededRandom, SetClock,
+};
+
+pub(crate) const WEBHOOK_SECRET: &str = "whsec_test_only";
+pub(crate) const NOW: i64 = 1_795_392_000;
+
+const MAPPING: &str = r#"
+[match]
+table = "public.app_users"
+primary_key = "id"
+keys = [
+  { stripe = "customer.metadata.user_id", column = "id" },
+  { stripe = "customer.id", column = "stripe_customer_id" },
+]
+
+[access]
+plan = { column = "plan", repairable = true, none = "free" }
+premium = { column = "premium", repairable = true }
+
+[[plans]]
+name = "pro"
+rank = 20
+premium = true
+match = { price = ["price_pro"] }
+features = []
+
+[rules]
+race_grace = "10m"
+
+[limits]
+max_drift_percent = 60.0
+"#;
+
+pub(crate) struct World {
+    pub(crate) clock: SetClock,
+    pub(crate) store: Arc<MemStore>,
+    pub(crate) archive: Arc<MemArchive>,
+    pub(crate) objects: Arc<MemObjects>,
+    pub(crate) signer: Arc<MemSigner>,
+    pub(crate) mail: Arc<Mailbox>,
+    pub(crate) billing: MemBilling,
+    pub(crate) app: MemApp,
+    pub(crate) vault: Vault,
+    pub(crate) workspace: Workspace,
+    pub(crate) project: Project,
+    pub(crate) ann: TenantCtx,
+    pub(crate) ben: TenantCtx,
+    pub(crate) repair_key: TenantCtx,
+    pub(crate) read_key: TenantCtx,
+    create: CreateProject,
+    random: Arc<SeededRandom>,
+}
+
+fn column(name: &str, data_type: ColumnType, primary_key: bool) -> TableColumn {
+    let unique = primary_key || name == "stripe_customer_id";
+    TableColumn {
+        name: name.to_owned(),
+        data_type,
+        nullable: !primary_key,
+        primary_key,
+        unique,
+    }
+}
+
+fn artifact() -> &'static Artifact {
+    static ARTIFACT: OnceLock<Artifact> = OnceLock::new();
+    ARTIFACT.get_or_init(|| compile(&Mapping::from_toml(MAPPING).unwrap()).unwrap())
+}
+
+fn price() -> Price {
+    Price {
+        id: "price_pro".to_owned(),
+        product: "prod_pro".to_owned(),
+        unit_amount: Some(2_900),
+        currency: "usd".to_owned(),
+        recurring: Some(Recurring {
+            interval: "month".to_owned(),
+            interval_count: 1,
+        }),
+        livemode: Some(true),
+        ..Price::default()
+    }
+}
+
+fn new_project<'a>(workspace: &'a Workspace, by: &'a Principal, repairs: bool) -> NewProject<'a> {
+    let secret = |text: &str| Redacted::new(text.to_owned());
+    NewProject {
+        workspace,
+        by,
+        name: "Production",
+        livemode: true,
+        artifact: artifact(),
+        hints: ("rk_live_…", "db/app"),
+        secrets: NewSecrets {
+            stripe_key: secret("rk_live_x"),
+            read_database: secret("postgres://reader"),
+            repair_database: repairs.then(|| secret("postgres://repairer")),
+            webhook: vec![secret(WEBHOOK_SECRET)],
+        },
+        auto_propose: true,
+    }
+}
+
+pub(crate) fn customer(id: &str, user: &str) -> Customer {
+    Customer {
+        id: id.to_owned(),
+        created: NOW - 86_400 * 90,
+        livemode: Some(true),
+        metadata: BTreeMap::from([("user_id".to_owned(), user.to_owned())]),
+        ..Customer::default()
+    }
+}
+
+pub(crate) fn subscription(id: &str, customer: &str) -> Subscription {
+    let item = Item {
+        id: format!("si_{id}"),
+        price: price(),
+        quantity: Some(1),
+        ..Item::default()
+    };
+    let active = serde_json::json!({
+        "id": id, "customer": customer, "status": "active", "created": NOW - 86_400 * 30,
+        "livemode": true, "items": { "data": [] },
+    });
+    let base: Subscription = serde_json::from_value(active).unwrap();
+    assert_eq!(base.status, Status::Active);
+    Subscription {
+        items: Page {
+            data: vec![item],
+            has_more: false,
+        },
+        ..base
+    }
+}
+
+impl World {
+    /// A project that may be repaired.
+    pub(crate) async fn new() -> Self {
+        Self::build(true).await
+    }
+
+    /// A project without a repair credential.
+    pub(crate) async fn read_only() -> Self {
+        Self::build(false).await
+    }
+
+    async fn build(repairs: bool) -> Self {
+        let clock = SetClock::at(Timestamp::from_secs(NOW));
+        let random = Arc::new(SeededRandom::new(1));
+        let store = Arc::new(MemStore::new(clock.clone()));
+        let keys = Arc::new(MemKeys::default());
+        let vault = Vault {
+            keys: keys.clone(),
+            wrapped: keys,
+            random: random.clone(),
+        };
+        let signer = Arc::new(MemSigner::from_seed(3));
+        let create = CreateProject {
+            evidence: store.clone(),
+            state: store.clone(),
+            vault: vault.clone(),
+            signer: signer.clone(),
+            clock: Arc::new(clock.clone()),
+            random: random.clone(),
+        };
+        let people = [("Ann", Role::Approver), ("Ben", Role::Owner)];
+        let (workspace, people) = create
+            .workspace(&NewWorkspace {
+                name: "Shop",
+                people: &people,
+            })
+            .await
+            .unwrap();
+        let by = Principal::System {
+            duty: "setup".to_owned(),
+        };
+        let project = create
+            .project(new_project(&workspace, &by, repairs))
+            .await
+            .unwrap();
+        let (ann, ben) = (people[0], people[1]);
+        let mut contexts = Vec::new();
+        for (capability, owner, approver) in [
+            (Capability::Repair, ann, Some(ann)),
+            (Capability::Repair, ben, Some(ben)),
+            (Capability::Repair, ann, None),
+            (Capability::Read, ann, None),
+        ] {
+            let key = create
+                .api_key(&project, &by, capability, owner, approver)
+                .await
+                .unwrap();
+            contexts.push(
+                authenticate(store.as_ref(), key.reveal(), clock.now())
+                    .await
+                    .unwrap(),
+            );
+        }
+        let [ann, ben, repair_key, read_key] = contexts.try_into().unwrap();
+        let billing = MemBilling::new(Catalog {
+            prices: BTreeMap::from([("price_pro".to_owned(), price())]),
+            ..Catalog::default()
+        });
+        let app = MemApp::new(vec![
+            column("id", ColumnType::Text, true),
+            column("stripe_customer_id", ColumnType::Text, false),
+            column("plan", ColumnType::Text, false),
+            column("premium", ColumnType::Bool, false),
+        ]);
+        let world = Self {
+            clock,
+            store,
+            archive: Arc::default(),
+            objects: Arc::default(),
+            signer,
+            mail: Arc::default(),
+            billing,
+            app,
+            vault,
+            workspace,
+            project,
+            ann,
+            ben,
+            repair_key,
+            read_key,
+            create,
+            random,
+        };
+        world.add_user("u1", "cus_1", false);
+        world.add_user("u2", "cus_2", true);
+        world
+    }
+
+    /// A paying customer whose row grants what they paid for, or nothing.
+    pub(crate) fn add_user(&self, user: &str, id: &str, granted: bool) {
+        self.billing.add_customer(customer(id, user));
+        self.billing
+            .add_subscription(subscription(&format!("sub_{user}"), id));
+        self.set_row(user, granted);
+    }
+
+    pub(crate) fn set_row(&self, user: &str, granted: bool) {
+        let plan = if granted { "pro" } else { "free" };
+        let cells = [
+            ("stripe_customer_id", Cell::Null),
+            ("plan", Cell::Text(plan.to_owned())),
+            ("premium", Cell::Bool(granted)),
+        ];
+        self.app.put(Cell::Text(user.to_owned()), cells);
+    }
+
+    pub(crate) fn granted(&self, user: &str) -> bool {
+        let premium = self.app.cell(&Cell::Text(user.to_owned()), "premium");
+        premium == Some(Cell::Bool(true))
+    }
+
+    pub(crate) fn stream(&self) -> Hash {
+        self.project.stream.parse().unwrap()
+    }
+
+    pub(crate) fn reconcile(&self) -> Reconcile {
+        Reconcile {
+            evidence: self.store.clone(),
+            state: self.store.clone(),
+            vault: self.vault.clone(),
+            objects: self.objects.clone(),
+            checks: self.mail.clone(),
+            proposals: self.mail.clone(),
+            databases: Arc::new(MemDatabases(self.app.clone())),
+            billing: Arc::new(self.billing.clone()),
+            clock: Arc::new(self.clock.clone()),
+            random: self.random.clone(),
+        }
+    }
+
+    pub(crate) fn ports(&self) -> RepairPorts {
+        RepairPorts {
+            evidence: self.store.clone(),
+            state: self.store.clone(),
+            vault: self.vault.clone(),
+            databases: Arc::new(MemDatabases(self.app.clone())),
+            billing: Arc::new(self.billing.clone()),
+            clock: Arc::new(self.clock.clone()),
+            random: self.random.clone(),
+        }
+    }
+
+    pub(crate) fn propose(&self) -> ProposeRepair {
+        ProposeRepair {
+            ports: self.ports(),
+        }
+    }
+
+    pub(crate) fn vote(&self) -> VoteOnAction {
+        VoteOnAction {
+            ports: self.ports(),
+        }
+    }
+
+    pub(crate) fn sweep(&self) -> SweepRepairs {
+        SweepRepairs {
+            ports: self.ports(),
+        }
+    }
+
+    pub(crate) fn webhook(&self) -> ReceiveWebhook {
+        ReceiveWebhook {
+            state: self.store.clone(),
+            vault: self.vault.clone(),
+            checks: self.mail.clone(),
+            clock: Arc::new(self.clock.clone()),
+            delay: Duration::from_secs(5),
+        }
+    }
+
+    pub(crate) fn sealer(&self) -> SealStream {
+        SealStream {
+            evidence: self.store.clone(),
+            seals: self.store.clone(),
+            signer: self.signer.clone(),
+            archive: self.archive.clone(),
+            clock: Arc::new(self.clock.clone()),
+            origin_prefix: "evidence.counterfoil.example/s/".to_owned(),
+        }
+    }
+
+    /// An approver of another project of the same workspace.
+    pub(crate) async fn another_project(&self) -> TenantCtx {
+        let by = Principal::System {
+            duty: "setup".to_owned(),
+        };
+        let project = self
+            .create
+            .project(new_project(&self.workspace, &by, true))
+            .await
+            .unwrap();
+        let person = self.ben.principal().person().unwrap();
+        let key = self
+            .create
+            .api_key(&project, &by, Capability::Repair, person, Some(person))
+            .await
+            .unwrap();
+        authenticate(self.store.as_ref(), key.reveal(), self.clock.now())
+            .await
+            .unwrap()
+    }
+
+    /// Scans, waits out the race grace and takes the second look.
+    pub(crate) async fn scan(&self) {
+        self.reconcile().scan_all().await.unwrap();
+        self.deliver_checks().await;
+    }
+
+    /// Delivers every check that is in the mailbox, each after its delay.
+    pub(crate) async fn deliver_checks(&self) {
+        for (request, delay) in self.mail.take_checks() {
+            self.clock.advance(delay);
+            self.reconcile().handle(&request).await.unwrap();
+        }
+    }
+
+    pub(crate) async fn incidents(&self) -> Vec<Incident> {
+        let ctx = Directory::system(&self.project, "test");
+        let records = Records::of(self.store.as_ref(), &ctx);
+        let all = records.list::<Incident>().await.unwrap();
+        all.into_iter().map(|incident| incident.value).collect()
+    }
+
+    /// The one incident of the project.
+    pub(crate) async fn incident(&self) -> Incident {
+        let mut all = self.incidents().await;
+        assert_eq!(all.len(), 1, "{all:?}");
+        all.remove(0)
+    }
+
+    /// Kinds of the stream's entries, in order.
+    pub(crate) fn kinds(&self) -> Vec<String> {
+        let entries = self.store.stream(self.stream());
+        let kind = |bytes: &[u8]| {
+            let header = Json::parse(bytes).unwrap();
+            header
+                .get("kind")
+                .and_then(Json::as_str)
+                .unwrap()
+                .to_owned()
+        };
+        entries.iter().map(|entry| kind(&entry.header)).collect()
+    }
+
+    pub(crate) fn count(&self, kind: &str) -> usize {
+        self.kinds().iter().filter(|found| *found == kind).count()
+    }
+}
