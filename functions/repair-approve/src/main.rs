@@ -5,8 +5,12 @@ mod answer;
 mod handler;
 mod routes;
 
+use std::sync::Arc;
+
 use counterfoil_core::usecases::RepairPorts;
 use counterfoil_lambda::{Boot, Error, config};
+use counterfoil_postgres::PgDatabase;
+use counterfoil_stripe::StripeAccounts;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -15,8 +19,8 @@ async fn main() -> Result<(), Error> {
         evidence: boot.evidence()?,
         state: boot.state()?,
         vault: boot.vault()?,
-        databases: counterfoil_postgres::databases(),
-        billing: counterfoil_stripe::accounts(counterfoil_stripe::Options::from_parts(config::stripe_url(), config::stripe_rate())),
+        databases: Arc::new(PgDatabase::new()),
+        billing: Arc::new(StripeAccounts::new(config::stripe_url(), config::stripe_rate())),
         clock: boot.clock(),
         random: boot.random(),
     };

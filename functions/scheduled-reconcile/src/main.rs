@@ -2,8 +2,12 @@
 
 mod handler;
 
+use std::sync::Arc;
+
 use counterfoil_core::usecases::Reconcile;
 use counterfoil_lambda::{Boot, Error, config};
+use counterfoil_postgres::PgDatabase;
+use counterfoil_stripe::StripeAccounts;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -15,8 +19,8 @@ async fn main() -> Result<(), Error> {
         objects: boot.objects()?,
         checks: boot.checks()?,
         proposals: boot.proposals()?,
-        databases: counterfoil_postgres::databases(),
-        billing: counterfoil_stripe::accounts(counterfoil_stripe::Options::from_parts(config::stripe_url(), config::stripe_rate())),
+        databases: Arc::new(PgDatabase::new()),
+        billing: Arc::new(StripeAccounts::new(config::stripe_url(), config::stripe_rate())),
         clock: boot.clock(),
         random: boot.random(),
     };

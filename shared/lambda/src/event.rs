@@ -53,7 +53,7 @@ pub fn read(event: Value) -> Result<Incoming, EventError> {
         return Ok(Incoming::Other(event));
     }
     let event: ApiGatewayV2httpRequest = serde_json::from_value(event).map_err(EventError::Shape)?;
-    Ok(Incoming::Http(Box::new(request(event)?)))
+    Ok(Incoming::Http(Box::new(request(&event)?)))
 }
 
 /// The raw body bytes of an HTTP event, exactly as they were sent.
@@ -67,8 +67,8 @@ fn body(event: &ApiGatewayV2httpRequest) -> Result<Vec<u8>, EventError> {
     }
 }
 
-fn request(event: ApiGatewayV2httpRequest) -> Result<Request<Body>, EventError> {
-    let bytes = body(&event)?;
+fn request(event: &ApiGatewayV2httpRequest) -> Result<Request<Body>, EventError> {
+    let bytes = body(event)?;
     let path = event.raw_path.as_deref().unwrap_or("/");
     // The gateway has decoded the path; what a URI cannot hold is encoded again.
     let mut uri: String = path.bytes().map(encode).collect();

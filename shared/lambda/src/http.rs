@@ -62,7 +62,7 @@ pub fn body<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
 /// The version that `If-Match` names, if it is there.
 ///
 /// # Errors
-/// When the header is not an ETag of this API (`"7"`).
+/// When the header is not an `ETag` of this API (`"7"`).
 pub fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
     let tag = value.to_str().ok().map(|text| text.trim_matches('"'));

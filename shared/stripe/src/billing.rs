@@ -117,13 +117,15 @@ impl StripeClient {
         let products: Vec<Product> = self
             .list(Endpoint::Products, &[], Cursor::default())
             .await?;
-        // One request per product: those that are never subscribed to promise nothing.
-        let subscribed: BTreeSet<String> = prices
-            .iter()
-            .filter(|price| price.recurring.is_some() && !price.product.is_empty())
-            .map(|price| price.product.clone())
-            .collect();
         let mut catalog = Catalog::new(prices, products);
+        // One request per product: those that are never subscribed to promise nothing.
+        let subscribed: BTreeSet<String> = catalog
+            .prices
+            .values()
+            .filter(|price| price.recurring.is_some())
+            .map(|price| price.product.clone())
+            .filter(|product| catalog.products.contains_key(product))
+            .collect();
         for product in &subscribed {
             self.read_features(product, &mut catalog).await?;
         }

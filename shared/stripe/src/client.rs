@@ -61,7 +61,7 @@ impl StripeClient {
             .https_only(!local)
             .gzip(true)
             .connect_timeout(Duration::from_secs(5))
-            .pool_idle_timeout(Duration::from_secs(60));
+            .pool_idle_timeout(Duration::from_mins(1));
         if local {
             builder = builder.no_proxy();
         }

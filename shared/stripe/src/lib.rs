@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod accounts;
 mod billing;
 mod client;
 mod endpoint;
@@ -10,6 +11,7 @@ mod paging;
 mod refusal;
 mod retry;
 
+pub use accounts::StripeAccounts;
 pub use client::{REQUESTS_PER_SECOND, STRIPE_URL, STRIPE_VERSION, StripeClient};
 pub use endpoint::{PATHS, PERMISSIONS};
 pub use error::StripeError;

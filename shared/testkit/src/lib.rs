@@ -2,3 +2,5 @@
 //! the product.
 
 pub mod memory;
+pub mod stripe;
+pub mod tcp_proxy;

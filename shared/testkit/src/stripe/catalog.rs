@@ -20,7 +20,13 @@ pub struct Plan {
 
 /// The plans by rank.
 pub const PLANS: [Plan; 4] = [
-    Plan { name: "starter", rank: 10, monthly: 900, features: &["api_access"], by_seat: false },
+    Plan {
+        name: "starter",
+        rank: 10,
+        monthly: 900,
+        features: &["api_access"],
+        by_seat: false,
+    },
     Plan {
         name: "pro",
         rank: 20,
@@ -64,7 +70,11 @@ impl Plan {
 
     /// Stripe's price id.
     pub fn price(&self, interval: Interval) -> String {
-        format!("price_1Sample{}{}", capitalised(self.name), capitalised(interval.adverb()))
+        format!(
+            "price_1Sample{}{}",
+            capitalised(self.name),
+            capitalised(interval.adverb())
+        )
     }
 
     /// Minor units per seat and interval. A year costs ten months.
@@ -80,7 +90,12 @@ impl Plan {
 pub(super) fn stock(shop: &mut Shop, created: i64) {
     for plan in &PLANS {
         let product = plan.product();
-        shop.put_product(objects::product(&product, &capitalised(plan.name), plan.name, created));
+        shop.put_product(objects::product(
+            &product,
+            &capitalised(plan.name),
+            plan.name,
+            created,
+        ));
         for feature in plan.features {
             shop.add_feature(&product, objects::product_feature(&product, feature));
         }

@@ -90,7 +90,9 @@ impl Sample {
     pub fn inject(&mut self, drift: Drift, count: usize) -> Vec<Expected> {
         let mut made = Vec::new();
         while made.len() < count {
-            let Some(expected) = self.inject_one(drift) else { break };
+            let Some(expected) = self.inject_one(drift) else {
+                break;
+            };
             self.expected.push(expected.clone());
             made.push(expected);
         }
@@ -101,7 +103,10 @@ impl Sample {
         if drift == Drift::OrphanCustomer {
             return Some(self.orphan());
         }
-        let account = self.accounts.iter_mut().find(|account| drift.fits(account))?;
+        let account = self
+            .accounts
+            .iter_mut()
+            .find(|account| drift.fits(account))?;
         account.drifted = true;
         let account = account.clone();
         let place = self.users.iter().position(|user| user.id == account.user)?;
@@ -119,7 +124,11 @@ impl Sample {
             Drift::MissingUserRow => account.customer.clone(),
             _ => account.user,
         };
-        Some(Expected { kind: drift.kind(), subject, customer: account.customer })
+        Some(Expected {
+            kind: drift.kind(),
+            subject,
+            customer: account.customer,
+        })
     }
 
     /// A new customer that pays and that nothing leads to.
@@ -132,7 +141,11 @@ impl Sample {
         let [_, plan, ..] = &PLANS;
         let spec = self.subscription(&customer, Standing::Active, "active", plan);
         self.shop.put_subscription(&spec);
-        Expected { kind: Drift::OrphanCustomer.kind(), subject: customer.clone(), customer }
+        Expected {
+            kind: Drift::OrphanCustomer.kind(),
+            subject: customer.clone(),
+            customer,
+        }
     }
 }
 
@@ -142,15 +155,27 @@ fn bend(drift: Drift, user: &mut AppUser, account: &Account, now: i64) {
         Drift::PaidNoAccess => {
             let (id, email, name) = (user.id.clone(), user.email.clone(), user.name.clone());
             let customer = user.stripe_customer_id.take();
-            *user = AppUser { stripe_customer_id: customer, ..AppUser::free(id, email, name) };
+            *user = AppUser {
+                stripe_customer_id: customer,
+                ..AppUser::free(id, email, name)
+            };
         }
         Drift::AccessWithoutPayment => {
             account.plan.name.clone_into(&mut user.plan);
             user.premium = true;
-            user.features = account.plan.features.iter().map(|&it| it.to_owned()).collect();
+            user.features = account
+                .plan
+                .features
+                .iter()
+                .map(|&it| it.to_owned())
+                .collect();
         }
         Drift::WrongPlan => {
-            let other = if account.plan.name == "pro" { "starter" } else { "pro" };
+            let other = if account.plan.name == "pro" {
+                "starter"
+            } else {
+                "pro"
+            };
             other.clone_into(&mut user.plan);
         }
         Drift::WrongSeats => user.seats = user.seats.saturating_add(5),

@@ -23,7 +23,7 @@ mod server;
 mod shop;
 mod users;
 
-pub use catalog::{Plan, PLANS};
+pub use catalog::{PLANS, Plan};
 pub use drift::{Drift, Expected};
 pub use events::{Delivery, deliver, event, sign_event};
 pub use fault::{Fault, FaultKind};

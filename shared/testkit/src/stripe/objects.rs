@@ -168,8 +168,14 @@ pub(super) fn item(spec: &ItemSpec, subscription: &SubscriptionSpec) -> Value {
 /// The subscription with everything that a request may expand in it.
 pub(super) fn subscription(spec: &SubscriptionSpec) -> Value {
     let items: Vec<Value> = spec.items.iter().map(|it| item(it, spec)).collect();
-    let discounts = if spec.free { vec![discount(spec)] } else { Vec::new() };
-    let pause = spec.pause_collection.then(|| json!({"behavior": "void", "resumes_at": null}));
+    let discounts = if spec.free {
+        vec![discount(spec)]
+    } else {
+        Vec::new()
+    };
+    let pause = spec
+        .pause_collection
+        .then(|| json!({"behavior": "void", "resumes_at": null}));
     let cancel_at = spec.cancel_at_period_end.then_some(spec.period_end);
     json!({
         "id": spec.id, "object": "subscription", "application": null,

@@ -1,4 +1,4 @@
-//! Reproducible numbers (SplitMix64, Steele, Lea and Flood 2014). Not for secrets.
+//! Reproducible numbers (`SplitMix64`, Steele, Lea and Flood 2014). Not for secrets.
 
 /// A generator; the same seed gives the same numbers.
 #[derive(Debug, Clone)]

@@ -146,7 +146,9 @@ impl Sample {
             now,
         };
         catalog::stock(&mut sample.shop, now - 900 * DAY);
-        let standings = ORDER.iter().flat_map(|(standing, run)| [*standing].repeat(*run));
+        let standings = ORDER
+            .iter()
+            .flat_map(|(standing, run)| [*standing].repeat(*run));
         let plans = PLAN_ORDER.iter().filter_map(|place| PLANS.get(*place));
         for (standing, plan) in standings.cycle().zip(plans.cycle()).take(customers) {
             sample.add(standing, plan);
@@ -192,7 +194,7 @@ impl Sample {
     fn add_user_without_customer(&mut self, comped: bool) {
         let mut user = self.user();
         if comped && let Some(plan) = Plan::named("pro") {
-            user.plan = plan.name.to_owned();
+            plan.name.clone_into(&mut user.plan);
             user.premium = true;
             user.features = plan.features.iter().map(|&it| it.to_owned()).collect();
             user.comped_until = Some(self.now + 200 * DAY);
@@ -231,15 +233,29 @@ impl Sample {
         status: &str,
         plan: &'static Plan,
     ) -> SubscriptionSpec {
-        let interval = if self.numbers.percent(30) { Interval::Year } else { Interval::Month };
-        let quantity = if plan.by_seat { self.numbers.between(3, 40) } else { 1 };
-        let (created, period_start, period_end, trial_end, ended_at) = self.times(standing, interval);
+        let interval = if self.numbers.percent(30) {
+            Interval::Year
+        } else {
+            Interval::Month
+        };
+        let quantity = if plan.by_seat {
+            self.numbers.between(3, 40)
+        } else {
+            1
+        };
+        let (created, period_start, period_end, trial_end, ended_at) =
+            self.times(standing, interval);
         SubscriptionSpec {
             id: self.numbers.id("sub_1", 23),
             customer: customer.to_owned(),
             status: status.to_owned(),
             created,
-            items: vec![ItemSpec { id: self.numbers.id("si_", 14), plan, interval, quantity }],
+            items: vec![ItemSpec {
+                id: self.numbers.id("si_", 14),
+                plan,
+                interval,
+                quantity,
+            }],
             period_start,
             period_end,
             trial_end,
@@ -269,11 +285,23 @@ impl Sample {
             }
             Standing::PastDue => {
                 let start = now - 3 * DAY;
-                (start - interval.seconds(), start, start + interval.seconds(), None, None)
+                (
+                    start - interval.seconds(),
+                    start,
+                    start + interval.seconds(),
+                    None,
+                    None,
+                )
             }
             Standing::Unpaid => {
                 let start = now - 25 * DAY;
-                (start - interval.seconds(), start, start + interval.seconds(), None, None)
+                (
+                    start - interval.seconds(),
+                    start,
+                    start + interval.seconds(),
+                    None,
+                    None,
+                )
             }
             Standing::Incomplete => {
                 let start = now - 7_200;
@@ -282,7 +310,13 @@ impl Sample {
             _ => {
                 let start = now - self.numbers.between(1, 28) * DAY;
                 let before = self.numbers.between(0, 12) * interval.seconds();
-                (start - before, start, start + interval.seconds(), None, None)
+                (
+                    start - before,
+                    start,
+                    start + interval.seconds(),
+                    None,
+                    None,
+                )
             }
         }
     }
@@ -294,5 +328,7 @@ pub(super) fn grant(user: &mut AppUser, plan: &Plan, subscription: &Subscription
     user.premium = true;
     user.seats = subscription.items.first().map_or(1, |item| item.quantity);
     user.features = plan.features.iter().map(|&it| it.to_owned()).collect();
-    user.trial_ends_at = subscription.trial_end.filter(|_| subscription.status == "trialing");
+    user.trial_ends_at = subscription
+        .trial_end
+        .filter(|_| subscription.status == "trialing");
 }

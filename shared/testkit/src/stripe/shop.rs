@@ -29,14 +29,19 @@ impl Shelf {
     /// The objects behind `id` in the list; `None` without such an object.
     pub(super) fn after(&self, id: &str) -> Option<impl Iterator<Item = &Value>> {
         let place = self.place(id)?;
-        Some(self.objects.range((Bound::Excluded(place), Bound::Unbounded)).map(|(_, it)| it))
+        Some(
+            self.objects
+                .range((Bound::Excluded(place), Bound::Unbounded))
+                .map(|(_, it)| it),
+        )
     }
 
     fn put(&mut self, object: Value) {
         let id = text(&object, "id").to_owned();
         self.remove(&id);
         let created = object.get("created").and_then(Value::as_i64).unwrap_or(0);
-        self.objects.insert((Reverse(created), Reverse(id.clone())), object);
+        self.objects
+            .insert((Reverse(created), Reverse(id.clone())), object);
         self.created.insert(id, created);
     }
 
@@ -59,7 +64,10 @@ impl Shelf {
 
 /// The text field of an object, or nothing.
 pub(super) fn text<'a>(object: &'a Value, field: &str) -> &'a str {
-    object.get(field).and_then(Value::as_str).unwrap_or_default()
+    object
+        .get(field)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 /// One Stripe account in test mode.
@@ -133,7 +141,10 @@ impl Shop {
 
     /// Gives a product one more entitlement feature (a `product_feature` object).
     pub fn add_feature(&mut self, product: &str, feature: Value) {
-        self.features.entry(product.to_owned()).or_default().push(feature);
+        self.features
+            .entry(product.to_owned())
+            .or_default()
+            .push(feature);
     }
 
     /// A customer as it would be sent.
@@ -170,7 +181,8 @@ impl Shop {
         if self.customers.remove(id).is_none() {
             return false;
         }
-        self.deleted.insert(id.to_owned(), objects::deleted_customer(id));
+        self.deleted
+            .insert(id.to_owned(), objects::deleted_customer(id));
         let ends = |it: &&Value| text(it, "customer") == id && text(it, "status") != "canceled";
         let live: Vec<String> = self
             .subscriptions

@@ -82,7 +82,9 @@ fn row(user: &AppUser) -> String {
         literal(&user.id),
         literal(&user.email),
         literal(&user.name),
-        user.stripe_customer_id.as_deref().map_or_else(|| "NULL".to_owned(), literal),
+        user.stripe_customer_id
+            .as_deref()
+            .map_or_else(|| "NULL".to_owned(), literal),
         literal(&user.plan),
         user.premium,
         time(user.trial_ends_at),
@@ -97,5 +99,8 @@ fn literal(text: &str) -> String {
 }
 
 fn time(seconds: Option<i64>) -> String {
-    seconds.map_or_else(|| "NULL".to_owned(), |seconds| format!("to_timestamp({seconds})"))
+    seconds.map_or_else(
+        || "NULL".to_owned(),
+        |seconds| format!("to_timestamp({seconds})"),
+    )
 }

@@ -1,0 +1,214 @@
+//! The seals table: one item per seal under `<size 16>-<at 16>`, and `last`.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{Put, ReturnValue, TransactWriteItem};
+use counterfoil_core::evidence::hash::Hash;
+use counterfoil_core::evidence::stream::Head;
+use counterfoil_core::evidence::tree::Frontier;
+use counterfoil_core::ports::{PortError, PortErrorKind, SealCommit, SealStore, SealedState};
+
+use super::append::head_from;
+use super::items::{Item, b, bytes, item, n, number, s, text};
+use super::transaction::{Answer, Backoff, Transaction};
+use crate::error;
+
+/// Attempts of a commit before it is given up.
+const ATTEMPTS: u32 = 6;
+
+/// Seals in DynamoDB.
+#[derive(Debug, Clone)]
+pub struct DynamoSeals {
+    client: Client,
+    seals: String,
+    head: String,
+}
+
+impl DynamoSeals {
+    /// Seals in table `seals`, of streams whose heads lie in table `head`.
+    pub const fn new(client: Client, seals: String, head: String) -> Self {
+        Self {
+            client,
+            seals,
+            head,
+        }
+    }
+
+    fn row(stream: Hash, sort: &str, sealed: &SealedState) -> Item {
+        item([
+            ("stream", s(stream.to_string())),
+            ("sort", s(sort)),
+            ("note", s(&sealed.note)),
+            ("seal", s(sealed.seal_hash.to_string())),
+            ("size", n(sealed.size)),
+            ("at", n(sealed.at)),
+            ("leaf", s(sealed.leaf.to_string())),
+            ("frontier", b(sealed.frontier.to_bytes())),
+        ])
+    }
+
+    /// The seal item that must be new, and `last`, which must still be the previous seal.
+    fn items(
+        &self,
+        stream: Hash,
+        previous: Option<Hash>,
+        sealed: &SealedState,
+    ) -> Result<Vec<TransactWriteItem>, PortError> {
+        let unbuilt = |e| PortError::caused(PortErrorKind::Refused, "building a seal", e);
+        let sort = format!("{:016}-{:016}", sealed.size, sealed.at);
+        let seal = Put::builder()
+            .table_name(&self.seals)
+            .set_item(Some(Self::row(stream, &sort, sealed)))
+            .condition_expression("attribute_not_exists(sort)")
+            .build()
+            .map_err(unbuilt)?;
+        let last = Put::builder()
+            .table_name(&self.seals)
+            .set_item(Some(Self::row(stream, "last", sealed)));
+        let last = match previous {
+            None => last.condition_expression("attribute_not_exists(sort)"),
+            Some(hash) => last
+                .condition_expression("seal = :p")
+                .expression_attribute_values(":p", s(hash.to_string())),
+        };
+        let last = last.build().map_err(unbuilt)?;
+        Ok(vec![
+            TransactWriteItem::builder().put(seal).build(),
+            TransactWriteItem::builder().put(last).build(),
+        ])
+    }
+}
+
+fn sealed(row: &Item) -> Result<SealedState, PortError> {
+    let corrupt = || error::corrupt("reading a seal");
+    let hash = |name| text(row, name).and_then(|hash| hash.parse().ok());
+    let size = number(row, "size").ok_or_else(corrupt)?;
+    let frontier = bytes(row, "frontier").ok_or_else(corrupt)?;
+    Ok(SealedState {
+        note: text(row, "note").ok_or_else(corrupt)?.to_owned(),
+        seal_hash: hash("seal").ok_or_else(corrupt)?,
+        size,
+        at: number(row, "at").ok_or_else(corrupt)?,
+        leaf: hash("leaf").ok_or_else(corrupt)?,
+        frontier: Frontier::from_bytes(size, frontier).map_err(|_| corrupt())?,
+    })
+}
+
+#[async_trait]
+impl SealStore for DynamoSeals {
+    async fn last(&self, stream: Hash) -> Result<Option<SealedState>, PortError> {
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.seals)
+            .set_key(Some(item([
+                ("stream", s(stream.to_string())),
+                ("sort", s("last")),
+            ])))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|e| error::read("reading the last seal", e))?;
+        found.item.as_ref().map(sealed).transpose()
+    }
+
+    async fn raise_floor(&self, stream: Hash, at: u64) -> Result<Option<Head>, PortError> {
+        let raised = self
+            .client
+            .update_item()
+            .table_name(&self.head)
+            .set_key(Some(item([
+                ("stream", s(stream.to_string())),
+                ("item", s("head")),
+            ])))
+            .update_expression("SET floor = :t")
+            .condition_expression("floor < :t AND #at <= :t")
+            .expression_attribute_names("#at", "at")
+            .expression_attribute_values(":t", n(at))
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await;
+        match raised {
+            Ok(done) => {
+                let row = done
+                    .attributes
+                    .ok_or_else(|| error::corrupt("raising the floor"))?;
+                head_from(stream, &row).map(Some)
+            }
+            Err(failed) => {
+                let condition = failed
+                    .as_service_error()
+                    .is_some_and(aws_sdk_dynamodb::operation::update_item::UpdateItemError::is_conditional_check_failed_exception);
+                // A floor that was raised although the answer was lost does no harm: the sealer
+                // starts again with a later time.
+                if condition {
+                    Ok(None)
+                } else {
+                    Err(error::read("raising the floor", failed))
+                }
+            }
+        }
+    }
+
+    async fn commit(
+        &self,
+        stream: Hash,
+        previous: Option<Hash>,
+        sealed: &SealedState,
+    ) -> Result<SealCommit, PortError> {
+        let transaction = Transaction::new(
+            self.items(stream, previous, sealed)?,
+            sealed.note.as_bytes(),
+        );
+        let mut backoff = Backoff::default();
+        for _ in 0..ATTEMPTS {
+            match transaction.send(&self.client).await {
+                Answer::Done => return Ok(SealCommit::Committed),
+                Answer::Refused(e) => return Err(error::write("committing a seal", *e)),
+                Answer::Mismatch => return Err(error::corrupt("committing a seal")),
+                Answer::Cancelled(_) | Answer::Unknown | Answer::Throttled => {
+                    let last = self.last(stream).await?;
+                    if last.as_ref().is_some_and(|last| last.note == sealed.note) {
+                        return Ok(SealCommit::Committed);
+                    }
+                    if last.map(|last| last.seal_hash) != previous {
+                        return Ok(SealCommit::Lost);
+                    }
+                }
+            }
+            backoff.wait().await;
+        }
+        Err(PortError::new(
+            PortErrorKind::OutcomeUnknown,
+            "committing a seal",
+        ))
+    }
+
+    async fn all(&self, stream: Hash) -> Result<Vec<SealedState>, PortError> {
+        let mut seals = Vec::new();
+        let mut start = None;
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.seals)
+                .key_condition_expression("#s = :s AND sort < :end")
+                .expression_attribute_names("#s", "stream")
+                .expression_attribute_values(":s", s(stream.to_string()))
+                // Seals sort by digits, and every digit is below ':'.
+                .expression_attribute_values(":end", s(":"))
+                .consistent_read(true)
+                .set_exclusive_start_key(start.take())
+                .send()
+                .await
+                .map_err(|e| error::read("listing seals", e))?;
+            for row in page.items.unwrap_or_default() {
+                seals.push(sealed(&row)?);
+            }
+            match page.last_evaluated_key {
+                Some(key) if !key.is_empty() => start = Some(key),
+                _ => return Ok(seals),
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Asking another function, and waiting for its answer.
+
+use async_trait::async_trait;
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::primitives::Blob;
+use counterfoil_core::evidence::hash::Hash;
+use counterfoil_core::ids::{IncidentId, ProjectId, RunId};
+use counterfoil_core::ports::{PortError, PortErrorKind, Proposals, SealRequests};
+use serde_json::{Value, json};
+
+use crate::error;
+
+/// One other function.
+#[derive(Debug, Clone)]
+pub struct OtherFunction {
+    client: Client,
+    name: String,
+}
+
+impl OtherFunction {
+    /// The function called `name`.
+    pub const fn new(client: Client, name: String) -> Self {
+        Self { client, name }
+    }
+
+    async fn ask(&self, doing: &str, request: &Value) -> Result<(), PortError> {
+        let answered = self
+            .client
+            .invoke()
+            .function_name(&self.name)
+            .payload(Blob::new(request.to_string()))
+            .send()
+            .await
+            .map_err(|e| error::write(doing, e))?;
+        match answered.function_error {
+            None => Ok(()),
+            Some(kind) => {
+                let source = format!("the function answered with an error ({kind})");
+                Err(PortError::caused(PortErrorKind::Unavailable, doing, source))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Proposals for OtherFunction {
+    async fn propose(
+        &self,
+        project: ProjectId,
+        run: RunId,
+        incident: IncidentId,
+    ) -> Result<(), PortError> {
+        let request = json!({
+            "propose": { "project": project, "run": run, "incident": incident },
+        });
+        self.ask("proposing a repair", &request).await
+    }
+}
+
+#[async_trait]
+impl SealRequests for OtherFunction {
+    async fn seal(&self, stream: Hash) -> Result<(), PortError> {
+        self.ask(
+            "sealing",
+            &json!({ "seal": { "stream": stream.to_string() } }),
+        )
+        .await
+    }
+}

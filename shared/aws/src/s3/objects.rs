@@ -1,0 +1,73 @@
+//! The data bucket.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::presigning::PresigningConfig;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::ChecksumAlgorithm;
+use counterfoil_core::ports::{Objects, PortError, PortErrorKind};
+
+use crate::error;
+
+/// The longest that a link may be valid.
+const LONGEST: Duration = Duration::from_mins(5);
+
+/// Objects of one bucket.
+#[derive(Debug, Clone)]
+pub struct S3Objects {
+    client: Client,
+    bucket: String,
+}
+
+impl S3Objects {
+    /// Objects in `bucket`.
+    pub const fn new(client: Client, bucket: String) -> Self {
+        Self { client, bucket }
+    }
+}
+
+#[async_trait]
+impl Objects for S3Objects {
+    async fn put(&self, key: &str, bytes: Vec<u8>, content_type: &str) -> Result<(), PortError> {
+        self.client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .content_type(content_type)
+            .checksum_algorithm(ChecksumAlgorithm::Sha256)
+            .body(ByteStream::from(bytes))
+            .send()
+            .await
+            .map_err(|e| error::write("storing an object", e))?;
+        Ok(())
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, PortError> {
+        super::get(&self.client, &self.bucket, key).await
+    }
+
+    async fn link(&self, key: &str, filename: &str, valid: Duration) -> Result<String, PortError> {
+        let refused = |source: &str| PortError::new(PortErrorKind::Refused, source);
+        let plain = filename
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        if valid > LONGEST || !plain {
+            return Err(refused(
+                "signing a link longer than five minutes or with a strange name",
+            ));
+        }
+        let config = PresigningConfig::expires_in(valid).map_err(|_| refused("signing a link"))?;
+        let signed = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .response_content_disposition(format!("attachment; filename=\"{filename}\""))
+            .presigned(config)
+            .await
+            .map_err(|e| error::read("signing a link", e))?;
+        Ok(signed.uri().to_owned())
+    }
+}

@@ -1,0 +1,158 @@
+//! Start-up of a function: telemetry, clients, and the adapters that its use case asks for.
+//!
+//! Clients connect when they are first used, and keys are read when they are first needed: a
+//! function pays at its cold start for nothing that the event does not need.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use counterfoil_aws::Clients;
+use counterfoil_aws::dynamodb::{DynamoDataKeys, DynamoEvidence, DynamoSeals, DynamoState, Tables};
+use counterfoil_aws::kms::{KmsSigner, KmsWrapper};
+use counterfoil_aws::lambda::OtherFunction;
+use counterfoil_aws::s3::{S3Archive, S3Objects};
+use counterfoil_aws::sqs::SqsChecks;
+use counterfoil_core::ports::{Clock, Random};
+use counterfoil_core::usecases::Vault;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::Value;
+
+use crate::config::{MissingVariable, Var, optional};
+use crate::system::{OsRandom, SystemClock};
+use crate::telemetry;
+
+/// Where a setting comes from.
+type Lookup = Box<dyn Fn(Var) -> Option<String> + Send + Sync>;
+
+/// Makes adapters from settings.
+pub struct Boot {
+    clients: Clients,
+    lookup: Lookup,
+}
+
+impl std::fmt::Debug for Boot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Boot").finish_non_exhaustive()
+    }
+}
+
+impl Boot {
+    /// Starts a function: settings and credentials come from its environment.
+    ///
+    /// # Errors
+    /// Never today; a function that cannot start must say so here.
+    pub async fn start(function: &'static str) -> Result<Self, Error> {
+        telemetry::init();
+        tracing::debug!(function, "start");
+        Ok(Self { clients: Clients::from_env().await, lookup: Box::new(optional) })
+    }
+
+    /// Adapters from other settings, for tools and tests.
+    pub fn with(
+        clients: Clients,
+        lookup: impl Fn(Var) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        Self { clients, lookup: Box::new(lookup) }
+    }
+
+    /// Hands every event to `handle` until the process ends.
+    ///
+    /// # Errors
+    /// When the runtime API cannot be reached.
+    pub async fn run<F, R>(self, handle: F) -> Result<(), Error>
+    where
+        F: Fn(Value) -> R + Send,
+        R: Future<Output = Result<Value, Error>> + Send,
+    {
+        let serve = service_fn(|event: LambdaEvent<Value>| handle(event.payload));
+        lambda_runtime::run(serve).await
+    }
+
+    fn setting(&self, variable: Var) -> Result<String, MissingVariable> {
+        (self.lookup)(variable).ok_or(MissingVariable(variable))
+    }
+
+    /// Evidence streams.
+    ///
+    /// # Errors
+    /// When a table's name is not set; the same holds for every method here.
+    pub fn evidence(&self) -> Result<Arc<DynamoEvidence>, MissingVariable> {
+        let tables = Tables {
+            evidence: self.setting(Var::EvidenceTable)?,
+            head: self.setting(Var::EvidenceHeadTable)?,
+            parts: self.setting(Var::EvidencePartsTable)?,
+            state: self.setting(Var::StateTable)?,
+        };
+        Ok(Arc::new(DynamoEvidence::new(self.clients.dynamodb.clone(), tables)))
+    }
+
+    /// Seals and floors.
+    pub fn seals(&self) -> Result<Arc<DynamoSeals>, MissingVariable> {
+        let seals = self.setting(Var::SealsTable)?;
+        let head = self.setting(Var::EvidenceHeadTable)?;
+        Ok(Arc::new(DynamoSeals::new(self.clients.dynamodb.clone(), seals, head)))
+    }
+
+    /// The state table.
+    pub fn state(&self) -> Result<Arc<DynamoState>, MissingVariable> {
+        let table = self.setting(Var::StateTable)?;
+        Ok(Arc::new(DynamoState::new(self.clients.dynamodb.clone(), table)))
+    }
+
+    /// Sealed secrets.
+    pub fn vault(&self) -> Result<Vault, MissingVariable> {
+        let key = self.setting(Var::SecretsKeyId)?;
+        let table = self.setting(Var::DataKeysTable)?;
+        Ok(Vault {
+            keys: Arc::new(KmsWrapper::new(self.clients.kms.clone(), key)),
+            wrapped: Arc::new(DynamoDataKeys::new(self.clients.dynamodb.clone(), table)),
+            random: Arc::new(OsRandom),
+        })
+    }
+
+    /// The seal key.
+    pub fn signer(&self) -> Result<Arc<KmsSigner>, MissingVariable> {
+        let key = self.setting(Var::SealKeyId)?;
+        Ok(Arc::new(KmsSigner::new(self.clients.kms.clone(), key)))
+    }
+
+    /// The data bucket.
+    pub fn objects(&self) -> Result<Arc<S3Objects>, MissingVariable> {
+        let bucket = self.setting(Var::DataBucket)?;
+        Ok(Arc::new(S3Objects::new(self.clients.s3.clone(), bucket)))
+    }
+
+    /// The locked bucket.
+    pub fn archive(&self) -> Result<Arc<S3Archive>, MissingVariable> {
+        let bucket = self.setting(Var::LockedBucket)?;
+        Ok(Arc::new(S3Archive::new(self.clients.s3.clone(), bucket)))
+    }
+
+    /// The checks queue.
+    pub fn checks(&self) -> Result<Arc<SqsChecks>, MissingVariable> {
+        let url = self.setting(Var::ChecksQueueUrl)?;
+        Ok(Arc::new(SqsChecks::new(self.clients.sqs.clone(), url)))
+    }
+
+    /// `repair-approve`, asked to propose.
+    pub fn proposals(&self) -> Result<Arc<OtherFunction>, MissingVariable> {
+        let name = self.setting(Var::RepairFunction)?;
+        Ok(Arc::new(OtherFunction::new(self.clients.lambda.clone(), name)))
+    }
+
+    /// `archive`, asked to seal.
+    pub fn seal_requests(&self) -> Result<Arc<OtherFunction>, MissingVariable> {
+        let name = self.setting(Var::ArchiveFunction)?;
+        Ok(Arc::new(OtherFunction::new(self.clients.lambda.clone(), name)))
+    }
+
+    /// Time.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(SystemClock)
+    }
+
+    /// Randomness.
+    pub fn random(&self) -> Arc<dyn Random> {
+        Arc::new(OsRandom)
+    }
+}

@@ -1,0 +1,14 @@
+//! The client against the fake Stripe.
+
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod reads;
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,261 @@
+//! The HTTP side of the fake.
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
+use futures::stream;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use super::answer::answer;
+use super::fault::{self, Fault, FaultKind};
+use super::keys::{Holder, Keys, Permission};
+use super::query::Query;
+use super::shop::{Shop, set};
+
+/// A request as it came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// HTTP method.
+    pub method: String,
+    /// Path without the query.
+    pub path: String,
+    /// Query as sent; empty without one.
+    pub query: String,
+    /// `Stripe-Version`.
+    pub version: Option<String>,
+    /// The client takes gzip.
+    pub takes_gzip: bool,
+}
+
+/// A fake Stripe that listens on 127.0.0.1 until it is dropped.
+#[derive(Debug)]
+pub struct FakeStripe {
+    base_url: String,
+    account: Arc<Mutex<StripeAccount>>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct StripeAccount {
+    shop: Shop,
+    keys: Keys,
+    faults: Vec<Fault>,
+    requests: Vec<Request>,
+    secret_key_calls: usize,
+}
+
+impl FakeStripe {
+    /// Serves the shop on a free port.
+    ///
+    /// # Errors
+    /// When there is no free port.
+    pub async fn start(shop: Shop) -> std::io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let base_url = format!("http://{}", listener.local_addr()?);
+        let account = Arc::new(Mutex::new(StripeAccount {
+            shop,
+            keys: Keys::default(),
+            faults: Vec::new(),
+            requests: Vec::new(),
+            secret_key_calls: 0,
+        }));
+        let router = Router::new()
+            .fallback(serve)
+            .with_state(Arc::clone(&account));
+        let task = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, router).await {
+                tracing::error!(%error, "the fake Stripe has stopped");
+            }
+        });
+        Ok(Self {
+            base_url,
+            account,
+            task,
+        })
+    }
+
+    /// `http://127.0.0.1:port`.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Issues a restricted key that may read everything that the product reads.
+    pub fn restricted_key(&self) -> String {
+        self.restricted_key_with(&Permission::ALL)
+    }
+
+    /// Issues a restricted key with these permissions.
+    pub fn restricted_key_with(&self, permissions: &[Permission]) -> String {
+        self.lock().keys.issue(permissions)
+    }
+
+    /// Takes a key back.
+    pub fn revoke(&self, key: &str) {
+        self.lock().keys.revoke(key);
+    }
+
+    /// Lets requests fail.
+    pub fn fail(&self, fault: Fault) {
+        self.lock().faults.push(fault);
+    }
+
+    /// Looks at the shop or changes it. Between two requests, like everything in the Dashboard.
+    pub fn change<R>(&self, change: impl FnOnce(&mut Shop) -> R) -> R {
+        change(&mut self.lock().shop)
+    }
+
+    /// Every request so far.
+    pub fn requests(&self) -> Vec<Request> {
+        self.lock().requests.clone()
+    }
+
+    /// How many requests were not GET. Anything but 0 is a bug of the product.
+    pub fn non_get_calls(&self) -> usize {
+        self.lock()
+            .requests
+            .iter()
+            .filter(|request| request.method != "GET")
+            .count()
+    }
+
+    /// How many requests came with a secret key. Anything but 0 is a bug of the product.
+    pub fn secret_key_calls(&self) -> usize {
+        self.lock().secret_key_calls
+    }
+
+    fn lock(&self) -> MutexGuard<'_, StripeAccount> {
+        lock(&self.account)
+    }
+}
+
+impl Drop for FakeStripe {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A test that panicked while it held the lock left nothing half done.
+fn lock(account: &Mutex<StripeAccount>) -> MutexGuard<'_, StripeAccount> {
+    account.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn serve(
+    State(account): State<Arc<Mutex<StripeAccount>>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let (fault, mut response) = lock(&account).take(&method, &uri, &headers);
+    if let Some(FaultKind::Slow(delay)) = fault {
+        sleep(delay).await;
+    }
+    if let Some(FaultKind::TooManyRequests {
+        should_retry: Some(word),
+    }) = fault
+    {
+        let word = HeaderValue::from_static(if word { "true" } else { "false" });
+        response.headers_mut().insert("stripe-should-retry", word);
+    }
+    response
+}
+
+impl StripeAccount {
+    fn take(
+        &mut self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> (Option<FaultKind>, Response<Body>) {
+        let named = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let (path, query) = (uri.path(), uri.query().unwrap_or_default());
+        self.requests.push(Request {
+            method: method.to_string(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            version: named("stripe-version").map(str::to_owned),
+            takes_gzip: named("accept-encoding").is_some_and(|value| value.contains("gzip")),
+        });
+        let holder = self.keys.holder(named("authorization"));
+        self.secret_key_calls += usize::from(holder == Holder::Secret);
+        if method != Method::GET {
+            let message = "This account is read-only here.";
+            return (None, respond(405, &json!({"error": {"message": message}})));
+        }
+        let fault = fault::take(&mut self.faults, path);
+        let response = self.respond(path, &Query::parse(query), &holder, fault);
+        (fault, response)
+    }
+
+    fn respond(
+        &self,
+        path: &str,
+        query: &Query,
+        holder: &Holder,
+        fault: Option<FaultKind>,
+    ) -> Response<Body> {
+        let rest = match fault {
+            Some(FaultKind::TooManyRequests { .. }) => {
+                let message = "Too many requests hit the API too quickly.";
+                let error = json!({"code": "rate_limit", "message": message,
+                    "type": "invalid_request_error"});
+                return respond(429, &json!({"error": error}));
+            }
+            Some(FaultKind::Status(status)) => {
+                let error = json!({"type": "api_error", "message": "Something went wrong."});
+                return respond(status, &json!({"error": error}));
+            }
+            Some(FaultKind::WrongShape) => return respond(200, &json!({"object": "list"})),
+            rest => rest,
+        };
+        let first_again = rest == Some(FaultKind::SameCursor);
+        let query = if first_again {
+            query.without_cursor()
+        } else {
+            query.clone()
+        };
+        match answer(&self.shop, holder, path, &query) {
+            Err(refusal) => respond(refusal.status, &refusal.body),
+            Ok(mut body) => {
+                if first_again {
+                    set(&mut body, "has_more", json!(true));
+                }
+                match rest {
+                    Some(FaultKind::HalfBody) => respond_bytes(200, half(&body).into()),
+                    Some(FaultKind::BrokenOff) => respond_bytes(200, broken_off(half(&body))),
+                    _ => respond(200, &body),
+                }
+            }
+        }
+    }
+}
+
+fn half(body: &Value) -> Bytes {
+    let mut bytes = body.to_string().into_bytes();
+    bytes.truncate(bytes.len() / 2);
+    bytes.into()
+}
+
+/// A body whose connection ends in the middle.
+fn broken_off(bytes: Bytes) -> Body {
+    let end = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+    Body::from_stream(stream::iter([Ok(bytes), Err(end)]))
+}
+
+fn respond(status: u16, body: &Value) -> Response<Body> {
+    respond_bytes(status, body.to_string().into())
+}
+
+fn respond_bytes(status: u16, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}

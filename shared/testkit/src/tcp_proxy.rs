@@ -1,0 +1,165 @@
+//! A proxy in front of Postgres that loses the answer to COMMIT.
+//!
+//! It understands just enough of the protocol to see a message's borders (PostgreSQL documentation,
+//! "Message Formats"), and speaks no TLS.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// What is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// COMMIT reaches the server and takes effect; the answer does not come back.
+    Answer,
+    /// COMMIT does not reach the server.
+    Commit,
+    /// The connection ends at the first UPDATE, which does not reach the server.
+    Update,
+}
+
+/// A proxy on a free port of 127.0.0.1, until it is dropped.
+#[derive(Debug)]
+pub struct CommitProxy {
+    port: u16,
+    lost: Arc<AtomicU32>,
+    task: JoinHandle<()>,
+}
+
+impl CommitProxy {
+    /// Passes connections on to the server at `port` of 127.0.0.1.
+    ///
+    /// # Errors
+    /// When there is no free port.
+    pub async fn start(port: u16, loss: Loss) -> std::io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let own_port = listener.local_addr()?.port();
+        let lost = Arc::new(AtomicU32::new(0));
+        let counter = Arc::clone(&lost);
+        let task = tokio::spawn(async move {
+            // Dropping the set ends the connections with the proxy.
+            let mut connections = JoinSet::new();
+            while let Ok((client, _)) = listener.accept().await {
+                let counter = Arc::clone(&counter);
+                connections.spawn(async move {
+                    let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+                    if let Err(error) = pass(client, server, loss, &counter).await {
+                        tracing::debug!(%error, "a proxied connection ended");
+                    }
+                });
+            }
+        });
+        Ok(Self {
+            port: own_port,
+            lost,
+            task,
+        })
+    }
+
+    /// The port to connect to.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// How often something was lost.
+    pub fn losses(&self) -> u32 {
+        self.lost.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for CommitProxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn pass(
+    client: TcpStream,
+    server: SocketAddr,
+    loss: Loss,
+    lost: &AtomicU32,
+) -> std::io::Result<()> {
+    let server = TcpStream::connect(server).await?;
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    let (mute, muted) = watch::channel(false);
+    let answers = answers(from_server, to_client, muted);
+    tokio::select! {
+        sent = requests(from_client, to_server, loss, &mute, lost) => sent?,
+        ended = answers => return ended,
+    }
+    Ok(())
+}
+
+/// Client to server, message by message. Returns, and so ends the connection, when the client is
+/// gone or a message is lost.
+async fn requests(
+    mut client: OwnedReadHalf,
+    mut server: OwnedWriteHalf,
+    loss: Loss,
+    mute: &watch::Sender<bool>,
+    lost: &AtomicU32,
+) -> std::io::Result<()> {
+    let startup = message(&mut client, false).await?;
+    server.write_all(&startup).await?;
+    loop {
+        let message = message(&mut client, true).await?;
+        let gone = match loss {
+            Loss::Answer | Loss::Commit => contains(&message, b"COMMIT\0"),
+            Loss::Update => contains(&message, b"UPDATE \""),
+        };
+        if !gone {
+            server.write_all(&message).await?;
+            continue;
+        }
+        lost.fetch_add(1, Ordering::SeqCst);
+        if loss != Loss::Answer {
+            return Ok(());
+        }
+        mute.send_replace(true);
+        server.write_all(&message).await?;
+        // The other direction ends the connection as soon as the server has answered.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Server to client, until the answer that is lost.
+async fn answers(
+    mut server: OwnedReadHalf,
+    mut client: OwnedWriteHalf,
+    muted: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let mut buffer = vec![0; 16 * 1_024];
+    loop {
+        let count = server.read(&mut buffer).await?;
+        if count == 0 || *muted.borrow() {
+            return Ok(());
+        }
+        client
+            .write_all(buffer.get(..count).unwrap_or_default())
+            .await?;
+    }
+}
+
+/// One message of the client with its header. The first one of a connection has no type byte.
+async fn message(client: &mut OwnedReadHalf, typed: bool) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if typed {
+        bytes.push(client.read_u8().await?);
+    }
+    let length = client.read_u32().await?;
+    bytes.extend(length.to_be_bytes());
+    let rest = u64::from(length.saturating_sub(4));
+    client.take(rest).read_to_end(&mut bytes).await?;
+    Ok(bytes)
+}
+
+fn contains(message: &[u8], part: &[u8]) -> bool {
+    message.windows(part.len()).any(|window| window == part)
+}

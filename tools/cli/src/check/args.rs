@@ -1,0 +1,69 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args as ClapArgs};
+use counterfoil_core::redacted::Redacted;
+use counterfoil_core::time::Timestamp;
+
+/// Compare what Stripe promises with what the app's database grants. Reads only.
+///
+/// Exit status: 0 no drift, 1 drift found, 2 could not tell.
+#[derive(Debug, ClapArgs)]
+#[command(group(ArgGroup::new("stripe").required(true).args(["stripe_key", "stripe_dir"])))]
+pub(crate) struct Args {
+    /// The mapping: who is whom, which columns grant access, what each price promises.
+    #[arg(long, value_name = "FILE", default_value = "counterfoil.toml")]
+    pub(super) config: PathBuf,
+
+    /// The app's database; use a role that can only SELECT.
+    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    #[arg(value_parser = secret)]
+    pub(super) database_url: Redacted<String>,
+
+    /// Accept a database role that could also write. Every read stays in a READ ONLY transaction.
+    #[arg(long)]
+    pub(super) allow_writable_role: bool,
+
+    /// A restricted Stripe key (rk_...) with read permissions.
+    #[arg(long, value_name = "KEY", env = "STRIPE_KEY", hide_env_values = true)]
+    #[arg(value_parser = secret)]
+    pub(super) stripe_key: Option<Redacted<String>>,
+
+    /// Another address of Stripe's API, for tests.
+    #[arg(long, value_name = "URL", requires = "stripe_key")]
+    pub(super) stripe_url: Option<String>,
+
+    /// Read Stripe's objects from files instead: `customers.ndjson`, `subscriptions.ndjson`,
+    /// `prices.json`, `products.json`, `product_features.json`.
+    #[arg(long, value_name = "DIR")]
+    pub(super) stripe_dir: Option<PathBuf>,
+
+    /// The one time at which promises are evaluated: RFC 3339, or seconds since 1970. Default: now.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(super) as_of: Option<Timestamp>,
+
+    /// Write one JSON line per finding. The lines hold row keys and Stripe ids.
+    #[arg(long, value_name = "FILE")]
+    pub(super) findings: Option<PathBuf>,
+
+    /// Record the check in an evidence stream in this folder; continued if it is there.
+    #[arg(long, value_name = "DIR")]
+    pub(super) evidence: Option<PathBuf>,
+
+    /// Print the result as one JSON object.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "clap's value parsers return results")]
+fn secret(text: &str) -> Result<Redacted<String>, String> {
+    Ok(Redacted::new(text.to_owned()))
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    if let Ok(seconds) = text.parse::<i64>() {
+        return Ok(Timestamp::from_secs(seconds));
+    }
+    text.parse().map_err(|error: counterfoil_core::time::TimeError| error.to_string())
+}

@@ -1,0 +1,101 @@
+//! Stripe's objects from files, as an export leaves them: one list per kind.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use counterfoil_core::billing::{Catalog, Page, Price, Product};
+use counterfoil_core::reconcile::Scan;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::progress::Progress;
+
+/// A folder with `customers.ndjson`, `subscriptions.ndjson`, `prices.json`, `products.json` and
+/// `product_features.json`.
+#[derive(Debug)]
+pub(super) struct Directory {
+    path: PathBuf,
+}
+
+impl Directory {
+    /// The folder, if the files are there.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let directory = Self { path: path.to_owned() };
+        for name in ["customers.ndjson", "subscriptions.ndjson"] {
+            let file = path.join(name);
+            ensure!(file.is_file(), "there is no file {}", file.display());
+        }
+        Ok(directory)
+    }
+
+    /// Prices, products and entitlement features.
+    pub(super) fn catalog(&self) -> Result<Catalog> {
+        let prices: Page<Price> = self.json("prices.json")?;
+        let products: Page<Product> = self.json("products.json")?;
+        ensure!(
+            !prices.has_more && !products.has_more,
+            "prices.json or products.json holds only the first page of its list"
+        );
+        let mut catalog = Catalog::new(prices.data, products.data);
+        let features: BTreeMap<String, Value> = self.json("product_features.json")?;
+        for (product, page) in &features {
+            catalog
+                .add_features(product, &serde_json::to_vec(page)?)
+                .with_context(|| format!("product_features.json has a wrong list for {product}"))?;
+        }
+        Ok(catalog)
+    }
+
+    /// Hands every customer and subscription to the scan.
+    pub(super) fn read(&self, scan: &mut Scan, progress: &mut Progress) -> Result<()> {
+        self.lines("customers.ndjson", |line| {
+            progress.step("customers read");
+            scan.customer(&serde_json::from_slice(line)?);
+            Ok(())
+        })?;
+        self.lines("subscriptions.ndjson", |line| {
+            progress.step("subscriptions read");
+            scan.subscription(&serde_json::from_slice(line)?);
+            Ok(())
+        })
+    }
+
+    fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        let path = self.path.join(name);
+        let bytes = std::fs::read(&path)
+            .with_context(|| format!("{} could not be read", path.display()))?;
+        serde_json::from_slice(&bytes)
+            .with_context(|| format!("{} is not what Stripe lists", path.display()))
+    }
+
+    fn lines(
+        &self,
+        name: &str,
+        mut each: impl FnMut(&[u8]) -> serde_json::Result<()>,
+    ) -> Result<()> {
+        let path = self.path.join(name);
+        let unreadable = || format!("{} could not be read", path.display());
+        let mut file = BufReader::with_capacity(1 << 16, File::open(&path).with_context(unreadable)?);
+        let mut line = Vec::new();
+        let mut number = 0_u64;
+        loop {
+            line.clear();
+            if file.read_until(b'\n', &mut line).with_context(unreadable)? == 0 {
+                return Ok(());
+            }
+            number += 1;
+            if line.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            // The parser's message could quote the line, which is a customer.
+            ensure!(
+                each(&line).is_ok(),
+                "line {number} of {} is not a Stripe object",
+                path.display()
+            );
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! `counterfoil check`: promise against grant on a laptop, read-only, without AWS.
+
+mod args;
+mod clock;
+mod directory;
+mod evidence;
+mod progress;
+mod report;
+mod sources;
+
+pub(crate) use args::Args;
+
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use counterfoil_core::mapping::{Artifact, Mapping, compile};
+use counterfoil_core::ports::Completeness;
+use counterfoil_core::reconcile::{Finding, Outcome, Scan};
+
+use clock::now;
+use evidence::Recording;
+use progress::Progress;
+use report::Report;
+use sources::{Sources, Stripe};
+
+/// The answer, as the exit status says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    NoDrift,
+    Drift,
+    CouldNotTell,
+}
+
+impl Answer {
+    fn status(self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::NoDrift => 0,
+            Self::Drift => 1,
+            Self::CouldNotTell => 2,
+        })
+    }
+}
+
+/// Runs the command.
+pub(crate) fn main(args: &Args) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let answer = match runtime {
+        Ok(runtime) => runtime.block_on(run(args)),
+        Err(error) => Err(error).context("the program could not start"),
+    };
+    let answer = answer.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        Answer::CouldNotTell
+    });
+    answer.status()
+}
+
+async fn run(args: &Args) -> Result<Answer> {
+    let artifact = mapping(&args.config)?;
+    let as_of = args.as_of.unwrap_or_else(now);
+    // Before anything is read: if evidence cannot be written, nothing else happens.
+    let mut recording = match &args.evidence {
+        Some(folder) => Some(Recording::begin(folder, &artifact, as_of)?),
+        None => None,
+    };
+    let looked = look(args, &artifact, as_of).await;
+    let outcome = match looked {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            if let Some(recording) = recording.take() {
+                recording.fail()?;
+            }
+            return Err(error);
+        }
+    };
+    if let Some(path) = &args.findings {
+        write_findings(path, &outcome.findings)
+            .with_context(|| format!("the findings could not be written to {}", path.display()))?;
+    }
+    let recorded = match recording {
+        Some(recording) => Some(recording.finish(&outcome)?),
+        None => None,
+    };
+    let report = Report { artifact: &artifact, as_of, outcome: &outcome, recorded: recorded.as_ref() };
+    if args.json {
+        println!("{}", report.json());
+    } else {
+        print!("{}", report.text());
+    }
+    Ok(answer(&outcome))
+}
+
+fn answer(outcome: &Outcome) -> Answer {
+    if !outcome.findings.is_empty() {
+        Answer::Drift
+    } else if outcome.incomplete_subscriptions > 0 || outcome.unread_customers > 0 {
+        Answer::CouldNotTell
+    } else {
+        Answer::NoDrift
+    }
+}
+
+fn mapping(path: &Path) -> Result<Artifact> {
+    let place = || path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("the mapping {} could not be read", path.display()))?;
+    let mapping = Mapping::from_toml(&text).with_context(place)?;
+    compile(&mapping).with_context(place)
+}
+
+async fn look(
+    args: &Args,
+    artifact: &Artifact,
+    as_of: counterfoil_core::time::Timestamp,
+) -> Result<Outcome> {
+    let sources = Sources::open(args, artifact).await?;
+    let mut progress = Progress::begin();
+    let mut scan = Scan::new(artifact, &sources.catalog, as_of, sources.livemode);
+    match &sources.stripe {
+        Stripe::Account(billing) => {
+            billing
+                .customers(&mut |customer| {
+                    progress.step("customers read from Stripe");
+                    scan.customer(&customer);
+                })
+                .await?;
+            billing
+                .subscriptions(&mut |subscription| {
+                    progress.step("subscriptions read from Stripe");
+                    scan.subscription(&subscription);
+                })
+                .await?;
+        }
+        Stripe::Directory(directory) => directory.read(&mut scan, &mut progress)?,
+    }
+    let mut join = scan.seal();
+    let read = sources
+        .app
+        .rows(&artifact.table(), &mut |row| {
+            progress.step("rows read from the database");
+            join.row(&row);
+        })
+        .await?;
+    anyhow::ensure!(
+        read == Completeness::Complete,
+        "the table has more rows than one check may read, so nothing can be said about users who \
+         seem to be missing"
+    );
+    Ok(join.finish())
+}
+
+fn write_findings(path: &Path, findings: &[Finding]) -> Result<()> {
+    let mut file = BufWriter::new(File::create(path)?);
+    for finding in findings {
+        serde_json::to_writer(&mut file, finding)?;
+        file.write_all(b"\n")?;
+    }
+    file.flush()?;
+    Ok(())
+}

@@ -1,0 +1,217 @@
+//! What the command says: a table, the money, plain sentences.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use counterfoil_core::mapping::Artifact;
+use counterfoil_core::money::Money;
+use counterfoil_core::reconcile::{Direction, Finding, FindingKind, Outcome};
+use counterfoil_core::time::Timestamp;
+use serde_json::{Value, json};
+
+use super::evidence::Recorded;
+
+/// Everything there is to say.
+pub(super) struct Report<'a> {
+    pub(super) artifact: &'a Artifact,
+    pub(super) as_of: Timestamp,
+    pub(super) outcome: &'a Outcome,
+    pub(super) recorded: Option<&'a Recorded>,
+}
+
+/// Minor units by currency.
+type Sums = BTreeMap<String, i64>;
+
+impl Report<'_> {
+    /// The report for people.
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        let table = self.artifact.table();
+        line(&mut text, format_args!(
+            "Compared {} Stripe customers ({} subscriptions) with {} rows of {}.{} as of {}.",
+            grouped(self.outcome.customers),
+            grouped(self.outcome.subscriptions),
+            grouped(self.outcome.rows),
+            table.schema,
+            table.table,
+            self.as_of,
+        ));
+        if self.outcome.findings.is_empty() {
+            line(&mut text, format_args!("Every customer has exactly the access that was paid for."));
+        } else {
+            text.push('\n');
+            self.table(&mut text);
+            self.summary(&mut text);
+        }
+        self.notes(&mut text);
+        text
+    }
+
+    fn table(&self, text: &mut String) {
+        let findings = &self.outcome.findings;
+        let of = |kind: FindingKind| findings.iter().filter(move |finding| finding.kind == kind);
+        let mut rows = vec![[
+            "finding".to_owned(),
+            "count".to_owned(),
+            "given without pay".to_owned(),
+            "paid, not given".to_owned(),
+        ]];
+        for (kind, count) in self.outcome.by_kind() {
+            rows.push([
+                words(kind).to_owned(),
+                grouped(count),
+                amounts(&sums(of(kind), Direction::Leak)),
+                amounts(&sums(of(kind), Direction::Owed)),
+            ]);
+        }
+        let all = || findings.iter();
+        let total = u64::try_from(findings.len()).unwrap_or(u64::MAX);
+        rows.push([
+            "together".to_owned(),
+            grouped(total),
+            amounts(&sums(all(), Direction::Leak)),
+            amounts(&sums(all(), Direction::Owed)),
+        ]);
+        let width = |column: usize| {
+            rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+        };
+        let [first, second, third, fourth] = [0, 1, 2, 3].map(|it| width(it).unwrap_or_default());
+        for [kind, count, leak, owed] in &rows {
+            line(text, format_args!(
+                "  {kind:first$}  {count:>second$}  {leak:>third$}  {owed:>fourth$}"
+            ));
+        }
+        text.push('\n');
+    }
+
+    fn summary(&self, text: &mut String) {
+        let outcome = self.outcome;
+        let repairable = outcome.findings.iter().filter(|it| it.not_repairable.is_none()).count();
+        line(text, format_args!(
+            "{} of {} customers and users differ; the amounts are per month.",
+            grouped(outcome.differing()),
+            grouped(outcome.customers.max(outcome.rows)),
+        ));
+        line(text, format_args!(
+            "{} differences could be repaired, one approved row at a time; the others need a \
+             person first. Nothing was changed.",
+            grouped(u64::try_from(repairable).unwrap_or(u64::MAX)),
+        ));
+        if outcome.drift_permille() > self.artifact.max_drift_permille() {
+            line(text, format_args!(
+                "More customers differ than the mapping's limit allows: almost always the mapping \
+                 or a source is wrong, so look there first."
+            ));
+        }
+        let unmapped: std::collections::BTreeSet<&String> =
+            outcome.findings.iter().flat_map(|finding| &finding.prices).collect();
+        if !unmapped.is_empty() {
+            let prices: Vec<&str> = unmapped.into_iter().map(String::as_str).collect();
+            line(text, format_args!("Prices that the mapping does not know: {}.", prices.join(", ")));
+        }
+    }
+
+    fn notes(&self, text: &mut String) {
+        let outcome = self.outcome;
+        if outcome.incomplete_subscriptions > 0 {
+            line(text, format_args!(
+                "{} subscriptions have more items than were read: nothing is concluded from them.",
+                grouped(outcome.incomplete_subscriptions)
+            ));
+        }
+        if outcome.unread_customers > 0 {
+            line(text, format_args!(
+                "{} paid subscriptions belong to customers who were not read: no user is called \
+                 missing because of them.",
+                grouped(outcome.unread_customers)
+            ));
+        }
+        if let Some(recorded) = self.recorded {
+            line(text, format_args!("\n{}", recorded.text()));
+        }
+    }
+
+    /// The report for programs.
+    pub(super) fn json(&self) -> Value {
+        let outcome = self.outcome;
+        let kinds: BTreeMap<&str, u64> =
+            outcome.by_kind().into_iter().map(|(kind, count)| (kind.name(), count)).collect();
+        let all = || outcome.findings.iter();
+        json!({
+            "result": if outcome.findings.is_empty() { "no_drift" } else { "drift" },
+            "as_of": self.as_of.to_string(),
+            "artifact": self.artifact.hash(),
+            "customers": outcome.customers,
+            "subscriptions": outcome.subscriptions,
+            "rows": outcome.rows,
+            "findings": outcome.findings.len(),
+            "by_kind": kinds,
+            "differing": outcome.differing(),
+            "drift_permille": outcome.drift_permille(),
+            "mass_drift": outcome.drift_permille() > self.artifact.max_drift_permille(),
+            "leak_per_month": sums(all(), Direction::Leak),
+            "owed_per_month": sums(all(), Direction::Owed),
+            "incomplete_subscriptions": outcome.incomplete_subscriptions,
+            "unread_customers": outcome.unread_customers,
+            "evidence": self.recorded.map(Recorded::json),
+        })
+    }
+}
+
+fn sums<'a>(findings: impl Iterator<Item = &'a Finding>, direction: Direction) -> Sums {
+    let mut sums = Sums::new();
+    for finding in findings.filter(|finding| finding.direction == Some(direction)) {
+        if let Some(amount) = &finding.at_risk {
+            let sum = sums.entry(amount.currency.clone()).or_default();
+            *sum = sum.saturating_add(amount.minor);
+        }
+    }
+    sums
+}
+
+fn amounts(sums: &Sums) -> String {
+    if sums.is_empty() {
+        return "-".to_owned();
+    }
+    let amount = |(currency, minor): (&String, &i64)| Money::new(*minor, currency).to_string();
+    sums.iter().map(amount).collect::<Vec<_>>().join(" + ")
+}
+
+/// A kind in plain words.
+const fn words(kind: FindingKind) -> &'static str {
+    match kind {
+        FindingKind::PaidNoAccess => "paid, but no access",
+        FindingKind::AccessWithoutPayment => "access without payment",
+        FindingKind::WrongPlan => "wrong plan",
+        FindingKind::WrongTrialEnd => "wrong end of trial",
+        FindingKind::WrongSeats => "wrong number of seats",
+        FindingKind::WrongFeatures => "wrong features",
+        FindingKind::MissingUserRow => "paying customer names a user who is not there",
+        FindingKind::OrphanCustomer => "paying customer belongs to nobody",
+        FindingKind::DuplicateCustomer => "several Stripe customers for one user",
+        FindingKind::AmbiguousCustomer => "customer matches several users",
+        FindingKind::MappingConflict => "customer's keys point to different users",
+        FindingKind::UnmappedPrice => "price without a rule",
+        FindingKind::UnknownState => "subscription state without a rule",
+        FindingKind::TestModeBacking => "access backed by a test object",
+        FindingKind::MassDrift => "too many differences to be believed",
+    }
+}
+
+fn line(text: &mut String, sentence: std::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{sentence}");
+}
+
+/// A number with thousands separated.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
