@@ -58,3 +58,6 @@ pub(crate) async fn begin(
         _ => Err(PostgresError::NotReadOnly),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks through its streams")]
 
 mod check;
+mod demo;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -18,10 +20,14 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(Box<check::Args>),
+    Verify(Box<verify::Args>),
+    Demo(demo::Args),
 }
 
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Check(args) => check::main(&args),
+        Command::Verify(args) => verify::main(&args),
+        Command::Demo(args) => demo::main(&args),
     }
 }

@@ -1,11 +1,12 @@
 //! Discounts, as far as they make something free.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::tolerant;
 
 /// A discount on a subscription. Only a coupon of 100 % matters: nothing is lost by what costs nothing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Discount {
     /// The coupon takes off the whole price.
     pub whole: bool,
@@ -21,6 +22,17 @@ impl<'de> Deserialize<'de> for Discount {
         Ok(Self {
             whole: matches!(percent.as_deref(), Some("100" | "100.0")),
         })
+    }
+}
+
+impl Serialize for Discount {
+    /// As Stripe would send it, with nothing but what is known.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if self.whole {
+            map.serialize_entry("coupon", &serde_json::json!({ "percent_off": 100 }))?;
+        }
+        map.end()
     }
 }
 

@@ -7,6 +7,7 @@
 mod catalog;
 mod customer;
 mod discount;
+pub(crate) mod line;
 mod status;
 mod subscription;
 #[cfg(test)]

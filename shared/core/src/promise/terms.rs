@@ -1,6 +1,7 @@
 //! The part of a subscription that decides whether it grants.
 
-use crate::billing::{Status, Subscription};
+use crate::billing::line::SubscriptionLine;
+use crate::billing::{Invoice, Status, Subscription};
 
 /// What the decision table looks at. Times are seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,9 +30,6 @@ pub struct Terms<'a> {
 
 impl<'a> From<&'a Subscription> for Terms<'a> {
     fn from(subscription: &'a Subscription) -> Self {
-        let open = |status: &str| matches!(status, "open" | "uncollectible");
-        let invoice = subscription.latest_invoice.as_ref();
-        let invoice = invoice.filter(|invoice| invoice.status.as_deref().is_some_and(open));
         Self {
             status: &subscription.status,
             trial_end: subscription.trial_end,
@@ -40,7 +38,7 @@ impl<'a> From<&'a Subscription> for Terms<'a> {
             cancel_at_period_end: subscription.cancel_at_period_end,
             period_start: subscription.period_start(),
             period_end: subscription.period_end(),
-            open_invoice_since: invoice.and_then(|invoice| invoice.created),
+            open_invoice_since: open_since(subscription.latest_invoice.as_ref()),
             pause_behavior: subscription
                 .pause_collection
                 .as_ref()
@@ -48,4 +46,31 @@ impl<'a> From<&'a Subscription> for Terms<'a> {
             items_complete: !subscription.items.has_more,
         }
     }
+}
+
+impl<'a> From<&'a SubscriptionLine<'_>> for Terms<'a> {
+    fn from(line: &'a SubscriptionLine<'_>) -> Self {
+        Self {
+            status: &line.status,
+            trial_end: line.trial_end,
+            ended_at: line.ended_at,
+            cancel_at: line.cancel_at,
+            cancel_at_period_end: line.cancel_at_period_end,
+            period_start: line.period_start(),
+            period_end: line.period_end(),
+            open_invoice_since: open_since(line.latest_invoice.as_ref()),
+            pause_behavior: line
+                .pause_collection
+                .as_ref()
+                .map(|it| it.behavior.as_str()),
+            items_complete: line.items.as_ref().is_none_or(|items| !items.has_more),
+        }
+    }
+}
+
+fn open_since(invoice: Option<&Invoice>) -> Option<i64> {
+    let open = |status: &str| matches!(status, "open" | "uncollectible");
+    invoice
+        .filter(|it| it.status.as_deref().is_some_and(open))
+        .and_then(|it| it.created)
 }

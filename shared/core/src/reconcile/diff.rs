@@ -7,7 +7,8 @@ use super::grant::Grant;
 use super::ids::{CUSTOMER, SUBSCRIPTION};
 use super::promised::{Promised, plan};
 use super::risk;
-use super::scan::{Record, Scan, Slot, index};
+use super::scan::Scan;
+use super::store::{Record, Slot, index};
 use crate::cell::{AppRow, Cell};
 use crate::mapping::Layout;
 use crate::money::Money;
@@ -481,13 +482,6 @@ fn with_foreign(mut finding: Finding, foreign: Vec<String>) -> Finding {
         finding.refuse_repair(NotRepairable::UnmappedValue);
     }
     finding
-}
-
-impl Slot {
-    /// A customer who exists: read, and not deleted.
-    pub(super) const fn counts(&self) -> bool {
-        self.is(super::scan::READ) && !self.is(super::scan::DELETED)
-    }
 }
 
 fn time_symbol(time: Option<i64>) -> Symbol {

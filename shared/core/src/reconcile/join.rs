@@ -5,11 +5,11 @@ use super::finding::{Direction, Finding, FindingKind, Identity, NotRepairable, O
 use super::grant::Grant;
 use super::held::{Held, Hit};
 use super::ids::CUSTOMER;
+use super::key::{KeyEntry, key_hash};
 use super::promised::{Promised, plan, promised};
 use super::risk;
-use super::scan::{
-    AMBIGUOUS, CONFLICT, DELETED, KeyEntry, NO_KEY, READ, Record, Scan, bit, index, key_hash,
-};
+use super::scan::Scan;
+use super::store::{AMBIGUOUS, CONFLICT, DELETED, NO_KEY, READ, Record, bit, index};
 use crate::cell::{AppRow, Cell};
 use crate::mapping::{Layout, MatchSource, Place};
 use crate::promise::{Rule, Standing};

@@ -11,6 +11,7 @@
 //!
 //! It reads nothing itself and repairs nothing: a finding says what a repair would write.
 
+mod amounts;
 mod diff;
 mod directory;
 mod finding;
@@ -19,9 +20,11 @@ mod grant;
 mod held;
 mod ids;
 mod join;
+mod key;
 mod promised;
 mod risk;
 mod scan;
+mod store;
 #[cfg(test)]
 mod tests;
 

@@ -1,7 +1,7 @@
 //! From the records of a subject's customers to one promise.
 
 use super::ids::{LongIds, SUBSCRIPTION};
-use super::scan::{NO_SEATS, Record};
+use super::store::{NO_SEATS, Record};
 use crate::mapping::{Compiled, FeaturesFrom};
 use crate::promise::{Deal, FeatureId, PlanId, PriceId, Rule, Shop, Standing};
 

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use super::finding::Direction;
 use super::promised::Promised;
-use super::scan::{Record, Scan};
+use super::scan::Scan;
+use super::store::Record;
 use crate::money::Money;
 use crate::promise::PlanId;
 
@@ -41,15 +42,25 @@ pub(super) fn paid_twice(scan: &Scan, promise: &Promised) -> Option<Money> {
 }
 
 /// What access that nobody pays for would cost: the last subscription if it was this plan, else the
-/// plan's list price for one unit.
+/// plan's list price for one unit, else that of the cheapest paid plan.
 pub(super) fn unpaid(scan: &Scan, promise: &Promised, plan: Option<&str>) -> Option<Money> {
     let last = promise.newest_refused(&scan.long);
     let last_amount = last.and_then(|record| amount(scan, &record));
     let last_plan = last.and_then(|record| scan.shop.get(record.deal)?.plan);
-    match plan_named(scan, plan) {
-        Some(plan) if last_plan != Some(plan) => scan.shop.list_price(plan),
-        _ => last_amount,
+    let named = plan_named(scan, plan);
+    if named.is_none() || named == last_plan {
+        return last_amount
+            .or_else(|| named.map_or_else(|| cheapest(scan), |it| scan.shop.list_price(it)));
     }
+    named.and_then(|plan| scan.shop.list_price(plan))
+}
+
+/// The list price of the cheapest plan that is paid access.
+fn cheapest(scan: &Scan) -> Option<Money> {
+    let plans = scan.artifact.compiled().plans.iter().enumerate();
+    let paid = plans.filter(|(_, plan)| plan.premium);
+    paid.filter_map(|(place, _)| scan.shop.list_price(PlanId::try_from(place).ok()?))
+        .min()
 }
 
 /// The difference of two plans' list prices.

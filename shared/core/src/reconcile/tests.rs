@@ -790,7 +790,7 @@ fn money_at_risk_is_per_month() {
     );
     assert_eq!(risk("row 1 basic on"), Some(1_000));
     assert_eq!(risk("row 1 pro on"), Some(2_500));
-    assert_eq!(risk("row 1 on"), None);
+    assert_eq!(risk("row 1 on"), Some(1_000));
     assert_eq!(
         risk("cus a user=1 | active basic\nrow 1 plan=pro on features=export"),
         Some(1_500)
@@ -876,4 +876,30 @@ fn drift_is_counted_in_subjects_per_thousand_customers() {
     let outcome = World::of(world).run(&artifact(""));
     assert_eq!((outcome.findings.len(), outcome.differing()), (2, 1));
     assert_eq!(outcome.drift_permille(), 334);
+}
+
+#[test]
+fn escapes_nulls_and_foreign_prices_are_read_from_json_too() {
+    let artifact = artifact("");
+    let mut scan = Scan::new(&artifact, &catalog(), Timestamp::from_secs(AS_OF), None);
+    for customer in [
+        r#"{"id":"cus_a","email":null,"metadata":{"user_id":"\u0031","x":"y\n"},"deleted":null}"#,
+        r#"{"id":"cus_b","email":"2\u0040EXAMPLE.com","metadata":null}"#,
+    ] {
+        scan.customer_json(customer.as_bytes()).unwrap();
+    }
+    for subscription in [
+        r#"{"id":"sub_a","customer":{"id":"cus_a"},"status":"active","items":{"data":[
+            {"price":{"id":"price_new","product":"prod_basic","unit_amount":5,"currency":"usd"}}]}}"#,
+        r#"{"id":"sub_b","customer":"cus_b","status":"active","items":{"data":[
+            {"price":{"id":"price_pro"},"quantity":1}],"has_more":null},"discount":null}"#,
+    ] {
+        scan.subscription_json(subscription.as_bytes()).unwrap();
+    }
+    assert!(scan.customer_json(b"{}").is_err());
+    assert!(scan.subscription_json(b"[]").is_err());
+    let mut join = scan.seal();
+    join.row(&row(&["1", "basic", "on"]));
+    join.row(&row(&["2", "pro", "on"]));
+    assert_eq!(short(&join.finish().findings), "");
 }

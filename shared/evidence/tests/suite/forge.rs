@@ -270,7 +270,13 @@ impl Forge {
         let named = named.into_iter().map(|seq| seq as usize);
         let mut seqs: Vec<usize> = self.of_run(id).chain(named).chain(rotations).collect();
         seqs.sort_unstable();
-        let entries = seqs.into_iter().map(|seq| self.proven(seq, size)).collect();
+        self.run_of(id, &seqs)
+    }
+
+    /// A run package of the entries named.
+    pub fn run_of(&self, id: &str, seqs: &[usize]) -> Json {
+        let size = self.last_size();
+        let entries = seqs.iter().map(|seq| self.proven(*seq, size)).collect();
         object([
             ("descriptor", self.descriptor.to_json()),
             ("entries", Json::Array(entries)),
@@ -278,6 +284,11 @@ impl Forge {
             ("run", id.into()),
             ("seals", Json::Array(vec![self.seals.last().unwrap().as_str().into()])),
         ])
+    }
+
+    /// Lets the next entry of a run begin it anew.
+    pub fn forget_run(&mut self, id: &str) {
+        self.runs.remove(id);
     }
 
     pub fn kind(&self, seq: usize) -> &str {

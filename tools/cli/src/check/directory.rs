@@ -53,13 +53,11 @@ impl Directory {
     pub(super) fn read(&self, scan: &mut Scan, progress: &mut Progress) -> Result<()> {
         self.lines("customers.ndjson", |line| {
             progress.step("customers read");
-            scan.customer(&serde_json::from_slice(line)?);
-            Ok(())
+            scan.customer_json(line)
         })?;
         self.lines("subscriptions.ndjson", |line| {
             progress.step("subscriptions read");
-            scan.subscription(&serde_json::from_slice(line)?);
-            Ok(())
+            scan.subscription_json(line)
         })
     }
 

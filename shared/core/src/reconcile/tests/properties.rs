@@ -4,8 +4,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::{World, artifact};
+use super::{AS_OF, Scan, World, artifact, catalog};
 use crate::billing::Subscription;
+use crate::time::Timestamp;
 
 /// A world of few names, so that keys collide, disagree and dangle often.
 fn worlds() -> impl Strategy<Value = World> {
@@ -147,6 +148,22 @@ proptest! {
         twice.subscriptions.extend(again);
         let artifact = artifact("");
         prop_assert_eq!(world.run(&artifact), twice.run(&artifact));
+    }
+
+    #[test]
+    fn objects_as_json_are_the_same_objects(world in worlds()) {
+        let artifact = artifact("");
+        let as_of = Timestamp::from_secs(AS_OF);
+        let mut scan = Scan::new(&artifact, &catalog(), as_of, true);
+        for customer in &world.customers {
+            scan.customer_json(&serde_json::to_vec(customer).unwrap()).unwrap();
+        }
+        for subscription in &world.subscriptions {
+            scan.subscription_json(&serde_json::to_vec(subscription).unwrap()).unwrap();
+        }
+        let mut join = scan.seal();
+        world.rows.iter().for_each(|row| join.row(row));
+        prop_assert_eq!(join.finish(), world.run(&artifact));
     }
 
     #[test]
