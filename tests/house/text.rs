@@ -42,9 +42,10 @@ fn the_stripe_client_has_no_word_for_writing() {
     }
 }
 
-/// "The only UPDATE in the product": no other source of the product holds a writing statement.
+/// "The only UPDATE in the product": one file of the product writes the statement, and nothing else
+/// writes to a customer's database.
 #[test]
-fn only_the_repairer_writes_to_a_customers_database() {
+fn only_one_file_writes_to_a_customers_database() {
     for folder in [
         "shared/core/src",
         "shared/postgres/src",
@@ -52,20 +53,15 @@ fn only_the_repairer_writes_to_a_customers_database() {
         "functions",
     ] {
         for (path, text) in sources(folder) {
-            let repairer =
-                path.ends_with("repairer.rs") || path.to_string_lossy().contains("repairer/");
-            for word in [
-                "\"UPDATE ",
-                "\"INSERT INTO",
-                "\"DELETE FROM",
-                "\"TRUNCATE",
-                "\"DROP ",
-            ] {
-                assert!(
-                    repairer || !text.contains(word),
-                    "{} contains {word}",
-                    path.display()
-                );
+            if path.ends_with("tests.rs") {
+                continue;
+            }
+            // Unit tests may quote statements.
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let update = path.ends_with("shared/postgres/src/update.rs");
+            assert_eq!(text.contains("\"UPDATE "), update, "{}", path.display());
+            for word in ["\"INSERT INTO", "\"DELETE FROM", "\"TRUNCATE", "\"DROP "] {
+                assert!(!text.contains(word), "{} contains {word}", path.display());
             }
         }
     }

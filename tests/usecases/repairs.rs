@@ -277,3 +277,17 @@ async fn an_action_of_another_project_is_absent() {
         assert!(matches!(refused, Err(ActionError::NotFound)), "{id}");
     }
 }
+
+#[tokio::test]
+async fn a_proposer_may_withdraw_and_a_stranger_to_the_action_may_not() {
+    let (world, action) = proposed().await;
+    let id = action.id.to_string();
+    let refused = world.vote().cancel(&world.read_key, &id).await;
+    assert!(matches!(refused, Err(ActionError::MissingCapability)));
+    let after = world.vote().cancel(&world.ann, &id).await.unwrap();
+    assert_eq!(after.value.state, ActionState::Cancelled);
+    assert!(approve(&world, &world.ben, &action).await.is_err());
+    assert_eq!(world.incident().await.state, IncidentState::Open);
+    assert_eq!(world.count("run.open"), world.count("run.close"));
+    assert_eq!(world.app.updates(), 0);
+}

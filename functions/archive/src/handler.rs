@@ -51,12 +51,23 @@ pub(crate) async fn handle(
 fn changed(records: &[Value]) -> BTreeSet<Hash> {
     let mut streams = BTreeSet::new();
     for record in records {
-        let key = record.pointer("/dynamodb/Keys/stream/S").and_then(Value::as_str);
-        let Some(stream) = key.and_then(|key| key.parse().ok()) else { continue };
-        let kind = record.get("eventName").and_then(Value::as_str).unwrap_or_default();
+        let key = record
+            .pointer("/dynamodb/Keys/stream/S")
+            .and_then(Value::as_str);
+        let Some(stream) = key.and_then(|key| key.parse().ok()) else {
+            continue;
+        };
+        let kind = record
+            .get("eventName")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         if kind != "INSERT" {
             let stream = key.unwrap_or_default();
-            tracing::error!(stream, change = kind, "an evidence entry was changed in place");
+            tracing::error!(
+                stream,
+                change = kind,
+                "an evidence entry was changed in place"
+            );
         }
         streams.insert(stream);
     }

@@ -18,5 +18,6 @@ async fn main() -> Result<(), Error> {
         origin_prefix: required(Var::SealOriginPrefix)?,
     };
     let state = boot.state()?;
-    boot.run(move |event| handler::handle(seal.clone(), state.clone(), event)).await
+    boot.run(move |event| handler::handle(seal.clone(), state.clone(), event))
+        .await
 }

@@ -60,7 +60,10 @@ async fn create(
     bytes: Bytes,
 ) -> Result<Response, Problem> {
     let request: Request = body(&bytes)?;
-    let exported = export.export(&ctx, &request.run_id).await.map_err(|error| problem(&error))?;
+    let exported = export
+        .export(&ctx, &request.run_id)
+        .await
+        .map_err(|error| problem(&error))?;
     Ok((StatusCode::CREATED, Json(with_link(&exported))).into_response())
 }
 
@@ -69,7 +72,10 @@ async fn read(
     Caller(ctx): Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let found = export.find(&ctx, &id).await.map_err(|error| problem(&error))?;
+    let found = export
+        .find(&ctx, &id)
+        .await
+        .map_err(|error| problem(&error))?;
     Ok(Json(view(&found)).into_response())
 }
 
@@ -78,7 +84,10 @@ async fn download(
     Caller(ctx): Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let exported = export.download(&ctx, &id).await.map_err(|error| problem(&error))?;
+    let exported = export
+        .download(&ctx, &id)
+        .await
+        .map_err(|error| problem(&error))?;
     Ok(Json(with_link(&exported)).into_response())
 }
 

@@ -21,5 +21,6 @@ async fn main() -> Result<(), Error> {
         random: boot.random(),
         origin_prefix: required(Var::SealOriginPrefix)?,
     };
-    boot.run(move |event| handler::handle(export.clone(), event)).await
+    boot.run(move |event| handler::handle(export.clone(), event))
+        .await
 }

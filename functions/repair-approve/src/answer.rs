@@ -91,16 +91,26 @@ pub(crate) fn problem(error: &ActionError) -> Problem {
             Problem::new(StatusCode::FORBIDDEN, "capability-missing", title)
         }
         ActionError::WrongState { state } => {
-            let code = if state == "held" { "action-held" } else { "wrong-state" };
+            let code = if state == "held" {
+                "action-held"
+            } else {
+                "wrong-state"
+            };
             Problem::new(StatusCode::CONFLICT, code, format!("The action is {state}"))
         }
         ActionError::Changed => {
             let title = "The record has changed: read it again";
-            Problem::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", title)
+            Problem::new(
+                StatusCode::PRECONDITION_FAILED,
+                "precondition-failed",
+                title,
+            )
         }
-        ActionError::Expired => {
-            Problem::new(StatusCode::GONE, "hold-expired", "The hold has ended: propose again")
-        }
+        ActionError::Expired => Problem::new(
+            StatusCode::GONE,
+            "hold-expired",
+            "The hold has ended: propose again",
+        ),
         ActionError::Denied(judgement) => {
             let title = format!("{} ({})", judgement.reason, judgement.rule);
             Problem::new(StatusCode::FORBIDDEN, "action-denied", title)

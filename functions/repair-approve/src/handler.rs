@@ -15,7 +15,11 @@ use crate::routes;
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Job {
-    Propose { project: ProjectId, run: RunId, incident: IncidentId },
+    Propose {
+        project: ProjectId,
+        run: RunId,
+        incident: IncidentId,
+    },
     Sweep {},
 }
 
@@ -30,7 +34,11 @@ pub(crate) async fn handle(ports: RepairPorts, event: Value) -> Result<Value, Er
         _ => serde_json::from_value(event)?,
     };
     match job {
-        Job::Propose { project, run, incident } => propose(ports, project, run, incident).await,
+        Job::Propose {
+            project,
+            run,
+            incident,
+        } => propose(ports, project, run, incident).await,
         Job::Sweep {} => {
             let finished = SweepRepairs { ports }.sweep().await?;
             tracing::info!(finished, "sweep");
@@ -46,10 +54,20 @@ async fn propose(
     incident: IncidentId,
 ) -> Result<Value, Error> {
     let propose = ProposeRepair { ports };
-    match propose.propose_for_run(project, run, &incident.to_string()).await {
+    match propose
+        .propose_for_run(project, run, &incident.to_string())
+        .await
+    {
         Ok(proposed) => {
-            let (act, effect) = (proposed.action.id.to_string(), proposed.action.effect.name());
-            tracing::info!(action.id = act, decision.effect = effect, "repair proposed by a scan");
+            let (act, effect) = (
+                proposed.action.id.to_string(),
+                proposed.action.effect.name(),
+            );
+            tracing::info!(
+                action.id = act,
+                decision.effect = effect,
+                "repair proposed by a scan"
+            );
             Ok(json!({ "action": act, "effect": effect }))
         }
         // A message that came twice: the repair is on its way already.

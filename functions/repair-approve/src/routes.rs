@@ -37,6 +37,7 @@ pub(crate) fn router(ports: RepairPorts) -> Router {
         .route("/v1/actions/{id}", get(read))
         .route("/v1/actions/{id}/approvals", post(vote))
         .route("/v1/actions/{id}/execute", post(execute))
+        .route("/v1/actions/{id}/cancel", post(cancel))
         .route("/v1/approvals", get(held))
         .fallback(async || Problem::not_found())
         .with_state(Routes(ports))
@@ -58,14 +59,26 @@ async fn propose(
 ) -> Result<Response, Problem> {
     let proposal: Proposal = body(&bytes)?;
     if proposal.reason.trim().chars().count() < 10 {
-        return Err(Problem::invalid("/reason", "say in at least 10 characters why"));
+        return Err(Problem::invalid(
+            "/reason",
+            "say in at least 10 characters why",
+        ));
     }
     let propose = ProposeRepair { ports };
     let proposed = propose
-        .propose(&ctx, &incident, Some(proposal.reason.trim()), proposal.execute_on_approval)
+        .propose(
+            &ctx,
+            &incident,
+            Some(proposal.reason.trim()),
+            proposal.execute_on_approval,
+        )
         .await
         .map_err(|error| answer::problem(&error))?;
-    Ok(answer::action(StatusCode::CREATED, &proposed.action, proposed.version))
+    Ok(answer::action(
+        StatusCode::CREATED,
+        &proposed.action,
+        proposed.version,
+    ))
 }
 
 async fn read(
@@ -82,7 +95,10 @@ async fn held(
     State(Routes(ports)): State<Routes>,
     Caller(ctx): Caller,
 ) -> Result<Response, Problem> {
-    let held = ReadActions { ports }.held(&ctx).await.map_err(|error| answer::problem(&error))?;
+    let held = ReadActions { ports }
+        .held(&ctx)
+        .await
+        .map_err(|error| answer::problem(&error))?;
     Ok(answer::list(&held))
 }
 
@@ -125,6 +141,16 @@ async fn execute(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let after = VoteOnAction { ports }.execute(&ctx, &id).await;
+    let after = after.map_err(|error| answer::problem(&error))?;
+    Ok(answer::action(StatusCode::OK, &after.value, after.version))
+}
+
+async fn cancel(
+    State(Routes(ports)): State<Routes>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let after = VoteOnAction { ports }.cancel(&ctx, &id).await;
     let after = after.map_err(|error| answer::problem(&error))?;
     Ok(answer::action(StatusCode::OK, &after.value, after.version))
 }

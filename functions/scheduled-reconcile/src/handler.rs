@@ -30,7 +30,11 @@ async fn scan(reconcile: &Reconcile) -> Result<Value, Error> {
             Err(error) => {
                 failed = failed.saturating_add(1);
                 let project = project.to_string();
-                tracing::error!(project.id = project, cause = chain(&error), "scan not started");
+                tracing::error!(
+                    project.id = project,
+                    cause = chain(&error),
+                    "scan not started"
+                );
             }
         }
     }
@@ -59,7 +63,11 @@ async fn batch(reconcile: &Reconcile, batch: SqsEvent) -> Result<Value, Error> {
                 }
             },
             Err(error) => {
-                tracing::error!(message.id = id, cause = chain(&error), "not a check request");
+                tracing::error!(
+                    message.id = id,
+                    cause = chain(&error),
+                    "not a check request"
+                );
                 failures.push(json!({ "itemIdentifier": id }));
             }
         }

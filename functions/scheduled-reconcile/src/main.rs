@@ -20,9 +20,13 @@ async fn main() -> Result<(), Error> {
         checks: boot.checks()?,
         proposals: boot.proposals()?,
         databases: Arc::new(PgDatabase::new()),
-        billing: Arc::new(StripeAccounts::new(config::stripe_url(), config::stripe_rate())),
+        billing: Arc::new(StripeAccounts::new(
+            config::stripe_url(),
+            config::stripe_rate(),
+        )),
         clock: boot.clock(),
         random: boot.random(),
     };
-    boot.run(move |event| handler::handle(reconcile.clone(), event)).await
+    boot.run(move |event| handler::handle(reconcile.clone(), event))
+        .await
 }

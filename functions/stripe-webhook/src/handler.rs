@@ -21,7 +21,9 @@ pub(crate) async fn handle(receive: ReceiveWebhook, event: Value) -> Result<Valu
 }
 
 fn router(receive: ReceiveWebhook) -> Router {
-    Router::new().route("/webhooks/stripe/{project}", post(deliver)).with_state(receive)
+    Router::new()
+        .route("/webhooks/stripe/{project}", post(deliver))
+        .with_state(receive)
 }
 
 async fn deliver(
@@ -30,9 +32,14 @@ async fn deliver(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
-    let delivery =
-        Delivery { project: &project, signature: signature.unwrap_or_default(), body: &body };
+    let signature = headers
+        .get("stripe-signature")
+        .and_then(|value| value.to_str().ok());
+    let delivery = Delivery {
+        project: &project,
+        signature: signature.unwrap_or_default(),
+        body: &body,
+    };
     match receive.receive(&delivery).await {
         Ok(received) => {
             let outcome = match received {
@@ -57,12 +64,20 @@ fn refuse(project: &str, error: &WebhookError) -> Problem {
             Problem::not_found()
         }
         WebhookError::Signature(_) | WebhookError::Event(_) | WebhookError::WrongMode => {
-            tracing::warn!(project.id = project, cause = chain(error), "webhook refused");
+            tracing::warn!(
+                project.id = project,
+                cause = chain(error),
+                "webhook refused"
+            );
             let title = "The delivery was not accepted";
             Problem::new(StatusCode::BAD_REQUEST, "delivery-refused", title)
         }
         WebhookError::Port(_) | WebhookError::Record(_) | WebhookError::Vault(_) => {
-            tracing::error!(project.id = project, cause = chain(error), "webhook not taken");
+            tracing::error!(
+                project.id = project,
+                cause = chain(error),
+                "webhook not taken"
+            );
             Problem::unavailable()
         }
     }

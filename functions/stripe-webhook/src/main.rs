@@ -15,5 +15,6 @@ async fn main() -> Result<(), Error> {
         clock: boot.clock(),
         delay: config::check_delay(),
     };
-    boot.run(move |event| handler::handle(receive.clone(), event)).await
+    boot.run(move |event| handler::handle(receive.clone(), event))
+        .await
 }

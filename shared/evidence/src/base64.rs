@@ -28,7 +28,10 @@ pub(crate) fn decode(text: &str) -> Result<Vec<u8>, Fault> {
     if encode(&bytes) == text {
         Ok(bytes)
     } else {
-        Err(Fault::new(Code::B64Noncanonical, "base64 that would be written otherwise"))
+        Err(Fault::new(
+            Code::B64Noncanonical,
+            "base64 that would be written otherwise",
+        ))
     }
 }
 

@@ -141,7 +141,10 @@ pub struct Fault {
 impl Fault {
     /// A refusal with this code.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into() }
+        Self {
+            code,
+            detail: detail.into(),
+        }
     }
 
     /// The same refusal, saying in front where it happened.

@@ -40,7 +40,13 @@ impl Descriptor {
     /// The descriptor of a new stream of `owner_id` (`prj_…`, or `ws_…` for a workspace's own).
     pub fn for_owner(owner_id: &str, nonce: [u8; 32], created: u64, sealers: Vec<Hash>) -> Self {
         let workspace = hash::owner(owner_id, &nonce);
-        Self { created, nonce, sealers, workspace, predecessor: None }
+        Self {
+            created,
+            nonce,
+            sealers,
+            workspace,
+            predecessor: None,
+        }
     }
 
     /// The same, continuing another stream.
@@ -92,32 +98,53 @@ impl Descriptor {
 }
 
 fn read(json: &Json) -> Result<Descriptor, String> {
-    const FIELDS: [&str; 6] = ["created", "nonce", "predecessor", "sealers", "v", "workspace"];
+    const FIELDS: [&str; 6] = [
+        "created",
+        "nonce",
+        "predecessor",
+        "sealers",
+        "v",
+        "workspace",
+    ];
     let fields = json.as_object().ok_or("the descriptor is not an object")?;
     if let Some(unknown) = fields.keys().find(|name| !FIELDS.contains(&name.as_str())) {
         return Err(format!("{unknown} is not a descriptor field"));
     }
     if json.canonical().len() > MAX_DESCRIPTOR {
-        return Err(format!("the descriptor has more than {MAX_DESCRIPTOR} bytes"));
+        return Err(format!(
+            "the descriptor has more than {MAX_DESCRIPTOR} bytes"
+        ));
     }
     if json.get("v") != Some(&Json::Int(1)) {
         return Err("v is not 1".to_owned());
     }
-    let created = json.get("created").and_then(Json::as_uint).ok_or("created is not a time")?;
+    let created = json
+        .get("created")
+        .and_then(Json::as_uint)
+        .ok_or("created is not a time")?;
     let nonce = hash_field(json, "nonce").ok_or("nonce is not 64 hexadecimal digits")?;
-    let workspace = hash_field(json, "workspace").ok_or("workspace is not 64 hexadecimal digits")?;
+    let workspace =
+        hash_field(json, "workspace").ok_or("workspace is not 64 hexadecimal digits")?;
     let sealers = sealers(json).ok_or("sealers is not 1 to 8 distinct key hashes")?;
     let predecessor = match json.get("predecessor") {
         Some(before) => Some(predecessor(before).ok_or("predecessor is ill-formed")?),
         None => None,
     };
-    Ok(Descriptor { created, nonce: *nonce.as_bytes(), sealers, workspace, predecessor })
+    Ok(Descriptor {
+        created,
+        nonce: *nonce.as_bytes(),
+        sealers,
+        workspace,
+        predecessor,
+    })
 }
 
 fn sealers(json: &Json) -> Option<Vec<Hash>> {
     let items = json.get("sealers")?.as_array()?;
-    let keys: Option<Vec<Hash>> =
-        items.iter().map(|item| item.as_str()?.parse().ok()).collect();
+    let keys: Option<Vec<Hash>> = items
+        .iter()
+        .map(|item| item.as_str()?.parse().ok())
+        .collect();
     let keys = keys?;
     let mut distinct = keys.clone();
     distinct.sort_unstable();

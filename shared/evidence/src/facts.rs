@@ -27,7 +27,11 @@ pub(crate) fn check(kind: Kind, facts: &Json) -> Result<(), Wrong> {
         Kind::Redact => redact(&fields),
         Kind::HoldSet => {
             fields.text("hold", 64)?;
-            fields.required("target", "all, a run, or a range with from below to", is_hold_target)
+            fields.required(
+                "target",
+                "all, a run, or a range with from below to",
+                is_hold_target,
+            )
         }
         Kind::HoldRelease => fields.text("hold", 64),
         Kind::ExportIssued => {
@@ -97,7 +101,9 @@ fn redact(fields: &Fields<'_>) -> Result<(), Wrong> {
     fields.one_of("part", &["subject"])?;
     fields.hash("entry")?;
     fields.hash("commit")?;
-    fields.required("reason", "a lower-case word", |value| value.as_str().is_some_and(is_key))
+    fields.required("reason", "a lower-case word", |value| {
+        value.as_str().is_some_and(is_key)
+    })
 }
 
 fn policy(fields: &Fields<'_>) -> Result<(), Wrong> {
@@ -109,7 +115,9 @@ fn run_open(fields: &Fields<'_>) -> Result<(), Wrong> {
     fields.digest("flow")?;
     fields.digest("artifact")?;
     fields.required("policy_bundles", "at most 16 digests", |value| {
-        value.as_array().is_some_and(|items| items.len() <= 16 && items.iter().all(is_digest))
+        value
+            .as_array()
+            .is_some_and(|items| items.len() <= 16 && items.iter().all(is_digest))
     })?;
     fields.required("inputs", FILES, is_files)?;
     fields.optional("cause", "an object with entry and seq", |value| {
@@ -127,7 +135,9 @@ fn run_decision(fields: &Fields<'_>) -> Result<(), Wrong> {
     fields.text("rule", 256)?;
     fields.text("reason", 2048)?;
     fields.optional("approvals", "a number from 1 to 9", |value| {
-        value.as_uint().is_some_and(|count| (1..=9).contains(&count))
+        value
+            .as_uint()
+            .is_some_and(|count| (1..=9).contains(&count))
     })
 }
 
@@ -137,7 +147,14 @@ fn action(fields: &Fields<'_>) -> Result<(), Wrong> {
 }
 
 fn run_close(fields: &Fields<'_>) -> Result<(), Wrong> {
-    for count in ["decisions", "allow", "require", "deny", "unresolved", "overrides"] {
+    for count in [
+        "decisions",
+        "allow",
+        "require",
+        "deny",
+        "unresolved",
+        "overrides",
+    ] {
         fields.uint(count)?;
     }
     fields.required("outputs", FILES, is_files)?;
@@ -146,7 +163,9 @@ fn run_close(fields: &Fields<'_>) -> Result<(), Wrong> {
 
 fn observation(fields: &Fields<'_>) -> Result<(), Wrong> {
     fields.required("topic", "lower-case words joined by dots", |value| {
-        value.as_str().is_some_and(|topic| topic.len() <= 64 && topic.split('.').all(is_key))
+        value
+            .as_str()
+            .is_some_and(|topic| topic.len() <= 64 && topic.split('.').all(is_key))
     })?;
     fields.one_of("result", &["ok", "warning", "alarm"])?;
     fields.required("target", PARTY, is_party)?;
@@ -190,12 +209,16 @@ impl Fields<'_> {
 
     fn one_of(&self, name: &str, words: &[&str]) -> Result<(), Wrong> {
         let rule = format!("one of {}", words.join(", "));
-        self.required(name, &rule, |value| value.as_str().is_some_and(|text| words.contains(&text)))
+        self.required(name, &rule, |value| {
+            value.as_str().is_some_and(|text| words.contains(&text))
+        })
     }
 }
 
 fn is_text(value: &Json, most: usize) -> bool {
-    value.as_str().is_some_and(|text| !text.is_empty() && text.chars().count() <= most)
+    value
+        .as_str()
+        .is_some_and(|text| !text.is_empty() && text.chars().count() <= most)
 }
 
 fn is_uint(value: &Json) -> bool {
@@ -203,11 +226,15 @@ fn is_uint(value: &Json) -> bool {
 }
 
 fn is_hash(value: &Json) -> bool {
-    value.as_str().is_some_and(|text| text.parse::<Hash>().is_ok())
+    value
+        .as_str()
+        .is_some_and(|text| text.parse::<Hash>().is_ok())
 }
 
 fn is_digest(value: &Json) -> bool {
-    value.as_str().is_some_and(|text| parse_digest(text).is_some())
+    value
+        .as_str()
+        .is_some_and(|text| parse_digest(text).is_some())
 }
 
 fn is_party(value: &Json) -> bool {
@@ -216,7 +243,9 @@ fn is_party(value: &Json) -> bool {
 }
 
 fn is_files(value: &Json) -> bool {
-    value.as_array().is_some_and(|items| items.len() <= 1024 && items.iter().all(is_file))
+    value
+        .as_array()
+        .is_some_and(|items| items.len() <= 1024 && items.iter().all(is_file))
 }
 
 fn is_file(value: &Json) -> bool {
@@ -227,14 +256,21 @@ fn is_file(value: &Json) -> bool {
 }
 
 fn is_hold_target(value: &Json) -> bool {
-    let Some(fields) = value.as_object() else { return false };
+    let Some(fields) = value.as_object() else {
+        return false;
+    };
     let uint = |name| value.get(name).and_then(Json::as_uint);
     match fields.len() {
         1 => {
             value.get("all").and_then(Json::as_bool) == Some(true)
-                || value.get("run").and_then(Json::as_str).is_some_and(is_run_id)
+                || value
+                    .get("run")
+                    .and_then(Json::as_str)
+                    .is_some_and(is_run_id)
         }
-        2 => uint("from").zip(uint("to")).is_some_and(|(from, to)| from < to),
+        2 => uint("from")
+            .zip(uint("to"))
+            .is_some_and(|(from, to)| from < to),
         _ => false,
     }
 }

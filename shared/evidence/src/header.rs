@@ -1,5 +1,7 @@
 //! The permanent header of an entry (evidence-format section 5).
 
+use std::collections::BTreeMap;
+
 use crate::code::{Code, Fault};
 use crate::hash::{self, Hash};
 use crate::json::{Json, object};
@@ -105,15 +107,30 @@ impl Header {
             return Err(Fault::new(Code::Stream, "the entry is of another stream"));
         }
         let typed = |name: &str| Fault::new(Code::Types, format!("{name} has the wrong type"));
-        let at = json.get("at").and_then(Json::as_uint).ok_or_else(|| typed("at"))?;
-        let seq = json.get("seq").and_then(Json::as_uint).ok_or_else(|| typed("seq"))?;
+        let at = json
+            .get("at")
+            .and_then(Json::as_uint)
+            .ok_or_else(|| typed("at"))?;
+        let seq = json
+            .get("seq")
+            .and_then(Json::as_uint)
+            .ok_or_else(|| typed("seq"))?;
         let prev = hash_field(json, "prev").ok_or_else(|| typed("prev"))?;
         let (facts, subject) = commitments(json)?;
         let run = run_field(json, kind)?;
         if len > MAX_HEADER {
             return Err(Fault::new(Code::Limit, format!("a header of {len} bytes")));
         }
-        Ok(Self { at, kind, facts, subject, prev, run, seq, stream })
+        Ok(Self {
+            at,
+            kind,
+            facts,
+            subject,
+            prev,
+            run,
+            seq,
+            stream,
+        })
     }
 
     /// The commitment to a part, where the entry has it.
@@ -133,19 +150,26 @@ impl Header {
 /// Whether `id` can name a run: `^[A-Za-z0-9_-]{1,64}$`.
 pub fn is_run_id(id: &str) -> bool {
     (1..=64).contains(&id.len())
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }
 
 fn check_fields(json: &Json) -> Result<(), Fault> {
     const REQUIRED: [&str; 8] = ["alg", "at", "kind", "parts", "prev", "seq", "stream", "v"];
     let wrong = |what: String| Fault::new(Code::HdrFields, what);
-    let fields = json.as_object().ok_or_else(|| wrong("the header is not an object".to_owned()))?;
+    let fields = json
+        .as_object()
+        .ok_or_else(|| wrong("the header is not an object".to_owned()))?;
     for name in REQUIRED {
         if !fields.contains_key(name) {
             return Err(wrong(format!("{name} is missing")));
         }
     }
-    match fields.keys().find(|name| *name != "run" && !REQUIRED.contains(&name.as_str())) {
+    match fields
+        .keys()
+        .find(|name| *name != "run" && !REQUIRED.contains(&name.as_str()))
+    {
         Some(unknown) => Err(wrong(format!("{unknown} is not a header field"))),
         None => Ok(()),
     }
@@ -157,7 +181,10 @@ fn commitments(json: &Json) -> Result<(Hash, Option<Hash>), Fault> {
         .get("parts")
         .and_then(Json::as_object)
         .ok_or_else(|| typed("parts is not an object"))?;
-    let hashes: Vec<_> = parts.iter().map(|(name, value)| (name, as_hash(value))).collect();
+    let hashes: Vec<_> = parts
+        .iter()
+        .map(|(name, value)| (name, as_hash(value)))
+        .collect();
     if hashes.iter().any(|(_, hash)| hash.is_none()) {
         return Err(typed("a commitment is not 64 hexadecimal digits"));
     }
@@ -167,7 +194,12 @@ fn commitments(json: &Json) -> Result<(Hash, Option<Hash>), Fault> {
         match PartName::from_name(name) {
             Some(PartName::Facts) => facts = hash,
             Some(PartName::Subject) => subject = hash,
-            None => return Err(Fault::new(Code::PartName, "a part is neither facts nor subject")),
+            None => {
+                return Err(Fault::new(
+                    Code::PartName,
+                    "a part is neither facts nor subject",
+                ));
+            }
         }
     }
     let facts = facts.ok_or_else(|| Fault::new(Code::PartName, "an entry without facts"))?;
@@ -185,13 +217,18 @@ fn run_field(json: &Json, kind: Kind) -> Result<Option<RunRef>, Fault> {
     if kind.run_rule() == RunRule::Never {
         return Err(wrong(format!("{kind} belongs to no run")));
     }
-    let id = run.get("id").and_then(Json::as_str).filter(|id| is_run_id(id));
+    let id = run
+        .get("id")
+        .and_then(Json::as_str)
+        .filter(|id| is_run_id(id));
     let n = run.get("n").and_then(Json::as_uint);
     let prev = hash_field(run, "prev");
-    match (run.as_object().map(|fields| fields.len()), id, n, prev) {
-        (Some(3), Some(id), Some(n), Some(prev)) => {
-            Ok(Some(RunRef { id: id.to_owned(), n, prev }))
-        }
+    match (run.as_object().map(BTreeMap::len), id, n, prev) {
+        (Some(3), Some(id), Some(n), Some(prev)) => Ok(Some(RunRef {
+            id: id.to_owned(),
+            n,
+            prev,
+        })),
         _ => Err(wrong("run is not exactly id, n and prev".to_owned())),
     }
 }

@@ -94,9 +94,8 @@ impl Kind {
     /// # Errors
     /// `E_FACTS`, naming the field.
     pub fn check_facts(self, facts: &Json) -> Result<(), Fault> {
-        facts::check(self, facts).map_err(|what| {
-            Fault::new(Code::Facts, format!("facts of {self}: {what}"))
-        })
+        facts::check(self, facts)
+            .map_err(|what| Fault::new(Code::Facts, format!("facts of {self}: {what}")))
     }
 
     /// Whether entries of this kind record the doing of an action (evidence-format section 9).

@@ -70,11 +70,18 @@ impl Part {
         if content.as_object().is_none() {
             return Err(Fault::new(Code::Format, format!("{name} is not an object")));
         }
-        content.check(crate::json::MAX_DEPTH).map_err(|fault| fault.at(name))?;
+        content
+            .check(crate::json::MAX_DEPTH)
+            .map_err(|fault| fault.at(name))?;
         let bytes = content.canonical();
         check_length(name, bytes.len())?;
         let commitment = hash::commitment(&salt, &bytes);
-        Ok(Self { name, bytes, salt, commitment })
+        Ok(Self {
+            name,
+            bytes,
+            salt,
+            commitment,
+        })
     }
 }
 

@@ -44,7 +44,10 @@ impl Boot {
     pub async fn start(function: &'static str) -> Result<Self, Error> {
         telemetry::init();
         tracing::debug!(function, "start");
-        Ok(Self { clients: Clients::from_env().await, lookup: Box::new(optional) })
+        Ok(Self {
+            clients: Clients::from_env().await,
+            lookup: Box::new(optional),
+        })
     }
 
     /// Adapters from other settings, for tools and tests.
@@ -52,7 +55,10 @@ impl Boot {
         clients: Clients,
         lookup: impl Fn(Var) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
-        Self { clients, lookup: Box::new(lookup) }
+        Self {
+            clients,
+            lookup: Box::new(lookup),
+        }
     }
 
     /// Hands every event to `handle` until the process ends.
@@ -83,20 +89,30 @@ impl Boot {
             parts: self.setting(Var::EvidencePartsTable)?,
             state: self.setting(Var::StateTable)?,
         };
-        Ok(Arc::new(DynamoEvidence::new(self.clients.dynamodb.clone(), tables)))
+        Ok(Arc::new(DynamoEvidence::new(
+            self.clients.dynamodb.clone(),
+            tables,
+        )))
     }
 
     /// Seals and floors.
     pub fn seals(&self) -> Result<Arc<DynamoSeals>, MissingVariable> {
         let seals = self.setting(Var::SealsTable)?;
         let head = self.setting(Var::EvidenceHeadTable)?;
-        Ok(Arc::new(DynamoSeals::new(self.clients.dynamodb.clone(), seals, head)))
+        Ok(Arc::new(DynamoSeals::new(
+            self.clients.dynamodb.clone(),
+            seals,
+            head,
+        )))
     }
 
     /// The state table.
     pub fn state(&self) -> Result<Arc<DynamoState>, MissingVariable> {
         let table = self.setting(Var::StateTable)?;
-        Ok(Arc::new(DynamoState::new(self.clients.dynamodb.clone(), table)))
+        Ok(Arc::new(DynamoState::new(
+            self.clients.dynamodb.clone(),
+            table,
+        )))
     }
 
     /// Sealed secrets.
@@ -137,13 +153,19 @@ impl Boot {
     /// `repair-approve`, asked to propose.
     pub fn proposals(&self) -> Result<Arc<OtherFunction>, MissingVariable> {
         let name = self.setting(Var::RepairFunction)?;
-        Ok(Arc::new(OtherFunction::new(self.clients.lambda.clone(), name)))
+        Ok(Arc::new(OtherFunction::new(
+            self.clients.lambda.clone(),
+            name,
+        )))
     }
 
     /// `archive`, asked to seal.
     pub fn seal_requests(&self) -> Result<Arc<OtherFunction>, MissingVariable> {
         let name = self.setting(Var::ArchiveFunction)?;
-        Ok(Arc::new(OtherFunction::new(self.clients.lambda.clone(), name)))
+        Ok(Arc::new(OtherFunction::new(
+            self.clients.lambda.clone(),
+            name,
+        )))
     }
 
     /// Time.

@@ -75,9 +75,14 @@ pub fn required(variable: Var) -> Result<String, MissingVariable> {
 }
 
 /// Reads a variable that may be absent.
-#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the environment"
+)]
 pub fn optional(variable: Var) -> Option<String> {
-    std::env::var(variable.name()).ok().filter(|value| !value.is_empty())
+    std::env::var(variable.name())
+        .ok()
+        .filter(|value| !value.is_empty())
 }
 
 /// How long a check waits after a webhook.

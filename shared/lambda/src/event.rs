@@ -3,9 +3,9 @@
 //! A function may have an HTTP API in front of it and be invoked by a schedule or by another
 //! function as well; API Gateway's events are recognised by their request context.
 
+use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use axum::Router;
 use axum::body::Body;
-use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{Request, Response};
@@ -52,7 +52,8 @@ pub fn read(event: Value) -> Result<Incoming, EventError> {
     if event.pointer("/requestContext/http").is_none() {
         return Ok(Incoming::Other(event));
     }
-    let event: ApiGatewayV2httpRequest = serde_json::from_value(event).map_err(EventError::Shape)?;
+    let event: ApiGatewayV2httpRequest =
+        serde_json::from_value(event).map_err(EventError::Shape)?;
     Ok(Incoming::Http(Box::new(request(&event)?)))
 }
 
@@ -72,11 +73,17 @@ fn request(event: &ApiGatewayV2httpRequest) -> Result<Request<Body>, EventError>
     let path = event.raw_path.as_deref().unwrap_or("/");
     // The gateway has decoded the path; what a URI cannot hold is encoded again.
     let mut uri: String = path.bytes().map(encode).collect();
-    if let Some(query) = event.raw_query_string.as_deref().filter(|query| !query.is_empty()) {
+    if let Some(query) = event
+        .raw_query_string
+        .as_deref()
+        .filter(|query| !query.is_empty())
+    {
         uri.push('?');
         uri.push_str(query);
     }
-    let mut request = Request::builder().method(event.request_context.http.method.clone()).uri(uri);
+    let mut request = Request::builder()
+        .method(event.request_context.http.method.clone())
+        .uri(uri);
     if let Some(headers) = request.headers_mut() {
         headers.extend(event.headers.clone());
     }
@@ -105,14 +112,19 @@ pub async fn answer(router: Router, request: Request<Body>) -> Result<Value, Eve
         let problem = crate::Problem::invalid("", "the body is larger than 256 KiB");
         axum::response::IntoResponse::into_response(problem)
     } else {
-        router.oneshot(request).await.map_err(|_| EventError::Response)?
+        router
+            .oneshot(request)
+            .await
+            .map_err(|_| EventError::Response)?
     };
     payload(response).await
 }
 
 async fn payload(response: Response<Body>) -> Result<Value, EventError> {
     let (parts, body) = response.into_parts();
-    let bytes = axum::body::to_bytes(body, MAX_RESPONSE).await.map_err(|_| EventError::Response)?;
+    let bytes = axum::body::to_bytes(body, MAX_RESPONSE)
+        .await
+        .map_err(|_| EventError::Response)?;
     let headers: serde_json::Map<String, Value> = parts
         .headers
         .iter()

@@ -33,7 +33,10 @@ impl<S: Authenticates + Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let header = parts
+            .headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
         let key = header.and_then(|value| value.strip_prefix("Bearer "));
         let key = key.ok_or_else(Problem::unauthenticated)?;
         let (table, clock) = (state.state(), state.clock());
@@ -55,7 +58,10 @@ impl<S: Authenticates + Send + Sync> FromRequestParts<S> for Caller {
 pub fn body<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
     let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { bytes };
     serde_json::from_slice(bytes).map_err(|error| {
-        Problem::invalid("", format!("the body is not what this route takes: {error}"))
+        Problem::invalid(
+            "",
+            format!("the body is not what this route takes: {error}"),
+        )
     })
 }
 
@@ -64,10 +70,15 @@ pub fn body<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
 /// # Errors
 /// When the header is not an `ETag` of this API (`"7"`).
 pub fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
+    let Some(value) = headers.get(IF_MATCH) else {
+        return Ok(None);
+    };
     let tag = value.to_str().ok().map(|text| text.trim_matches('"'));
     let version = tag.and_then(|tag| tag.parse().ok());
     version.map(Some).ok_or_else(|| {
-        Problem::invalid("", "`If-Match` must be the ETag of the record, for example \"3\"")
+        Problem::invalid(
+            "",
+            "`If-Match` must be the ETag of the record, for example \"3\"",
+        )
     })
 }

@@ -62,13 +62,20 @@ impl Problem {
         let title = "Nothing was done: a service did not answer. Try again";
         Self {
             retry_after_s: Some(2),
-            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "evidence-unavailable", title)
+            ..Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "evidence-unavailable",
+                title,
+            )
         }
     }
 
     /// Input that breaks a rule.
     pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        let error = FieldError { pointer: pointer.into(), detail: detail.into() };
+        let error = FieldError {
+            pointer: pointer.into(),
+            detail: detail.into(),
+        };
         let title = "The request breaks a rule";
         Self {
             errors: vec![error],
@@ -83,13 +90,19 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderName::from_static("www-authenticate");
             headers.insert(challenge, HeaderValue::from_static("Bearer"));
         }
         if let Some(seconds) = self.retry_after_s {
-            headers.insert(HeaderName::from_static("retry-after"), HeaderValue::from(seconds));
+            headers.insert(
+                HeaderName::from_static("retry-after"),
+                HeaderValue::from(seconds),
+            );
         }
         response
     }

@@ -49,12 +49,13 @@ const SYSTEM_SCHEMAS: [&str; 2] = ["pg_catalog", "information_schema"];
 /// Enough to see what is wrong; a schema may have thousands.
 const MAX_NAMED: i64 = 50;
 
-/// Rights that no list of relations shows. One row per role that this role is or can become.
+/// Rights that no list of relations shows. One row per role that this role is or can become, itself
+/// first.
 const ATTRIBUTES: &str = "\
 SELECT rolname::text, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication
 FROM pg_catalog.pg_roles
 WHERE pg_catalog.pg_has_role(current_user, oid, $1)
-ORDER BY 1";
+ORDER BY rolname = current_user DESC, 1";
 const ATTRIBUTE_NAMES: [&str; 5] = [
     "SUPERUSER",
     "BYPASSRLS",
@@ -62,6 +63,7 @@ const ATTRIBUTE_NAMES: [&str; 5] = [
     "CREATEDB",
     "REPLICATION",
 ];
+const SUPERUSER: &str = "SUPERUSER";
 const WRITING_ROLE: &str = "pg_write_all_data";
 
 const KIND: &str = "\
@@ -71,6 +73,10 @@ WHERE n.nspname = $1 AND c.relname = $2";
 
 /// A column as the catalog describes it, still without its type.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one flag per column of the answer"
+)]
 struct Described {
     column: String,
     not_null: bool,
@@ -198,12 +204,13 @@ pub(crate) async fn writable(transaction: &Transaction<'_>) -> Result<Vec<String
         if role == WRITING_ROLE {
             found.push(format!("every table (member of {WRITING_ROLE})"));
         }
-    }
-    if found
-        .iter()
-        .any(|it| it.starts_with("SUPERUSER") || it.starts_with("every table"))
-    {
-        return Ok(found);
+        // Nothing else matters beside these, and every list would be endless.
+        if found
+            .iter()
+            .any(|it| it.starts_with(SUPERUSER) || it.starts_with("every table"))
+        {
+            return Ok(found);
+        }
     }
     let relations = transaction
         .query(

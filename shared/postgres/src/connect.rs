@@ -115,16 +115,11 @@ fn connector(url: &PostgresUrl) -> Result<Connector, PostgresError> {
     let Transport::VerifyFull { root_certificates } = &url.transport else {
         return Ok(Connector::Plain);
     };
-    let tls = tls::connector(root_certificates.as_deref()).map_err(|error| PostgresError::Tls {
-        place: url.place(),
-        reason: match error {
-            tls::TlsError::NoRoots => "this system has no root certificates (ca-certificates)",
-            tls::TlsError::RootFile => {
-                "the file of sslrootcert has no certificate that can be read"
-            }
-            tls::TlsError::Versions => "no TLS version is available",
-        },
-    })?;
+    let tls =
+        tls::connector(root_certificates.as_deref()).map_err(|reason| PostgresError::Tls {
+            place: url.place(),
+            reason,
+        })?;
     Ok(Connector::Tls(Box::new(tls)))
 }
 

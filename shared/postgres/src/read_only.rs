@@ -6,13 +6,15 @@
 
 use std::time::Duration;
 
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, IsolationLevel, Transaction};
 
 use crate::error::{PostgresError, statement};
 
-const SETTINGS: &str = "SELECT pg_catalog.set_config($1, $2, true), \
-                        pg_catalog.set_config($3, $2, true)";
-const MODE: &str = "SELECT pg_catalog.current_setting($1)";
+/// Sets the limits of the transaction, and says in which mode it is. The mode is asked for by a
+/// query that runs, so it is the one that stays.
+const BEGUN: &str = "SELECT pg_catalog.set_config($1, $2, true), \
+                     pg_catalog.set_config($3, $2, true), pg_catalog.current_setting($4)";
 
 /// Makes new transactions of the session read-only, for the case that one is ever begun bare.
 pub(crate) async fn lock(client: &Client) -> Result<(), PostgresError> {
@@ -38,23 +40,23 @@ pub(crate) async fn begin(
         .await
         .map_err(failed)?;
     let millis = patience.as_millis().to_string();
-    transaction
-        .query_one(
-            SETTINGS,
-            &[
-                &"statement_timeout",
-                &millis,
-                &"idle_in_transaction_session_timeout",
-            ],
-        )
+    let [statements, idling, mode] = [
+        "statement_timeout",
+        "idle_in_transaction_session_timeout",
+        "transaction_read_only",
+    ];
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+        (&statements, Type::TEXT),
+        (&millis, Type::TEXT),
+        (&idling, Type::TEXT),
+        (&mode, Type::TEXT),
+    ];
+    let answer = transaction
+        .query_typed(BEGUN, &parameters)
         .await
         .map_err(failed)?;
-    let mode = transaction
-        .query_one(MODE, &[&"transaction_read_only"])
-        .await
-        .map_err(failed)?;
-    match mode.try_get::<_, &str>(0) {
-        Ok("on") => Ok(transaction),
+    match answer.first().map(|row| row.try_get::<_, &str>(2)) {
+        Some(Ok("on")) => Ok(transaction),
         _ => Err(PostgresError::NotReadOnly),
     }
 }

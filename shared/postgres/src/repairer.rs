@@ -9,9 +9,10 @@ use counterfoil_core::ports::{AppRepairer, Applied, PortError};
 use counterfoil_core::repair::RepairPlan;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, IsolationLevel, Transaction};
 
+use crate::catalog;
 use crate::connect::Session;
 use crate::encode::{Parameter, fits};
 use crate::error::{PostgresError, is_going_down, statement};
@@ -19,7 +20,6 @@ use crate::identifier::Identifier;
 use crate::inspector::cells;
 use crate::select::{Select, forms};
 use crate::update::Update;
-use crate::{catalog, read_only};
 
 /// How long a statement of the repair may run or wait for a lock on the server.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -28,9 +28,9 @@ const BEFORE_COMMIT: Duration = Duration::from_secs(20);
 /// How long the answer to COMMIT is waited for.
 const COMMIT: Duration = Duration::from_secs(10);
 
-const SETTINGS: &str = "SELECT pg_catalog.set_config($1, $2, true), \
-                        pg_catalog.set_config($3, $2, true), \
-                        pg_catalog.set_config($4, $2, true)";
+const LIMITS: &str = "SELECT pg_catalog.set_config($1, $2, true), \
+                      pg_catalog.set_config($3, $2, true), \
+                      pg_catalog.set_config($4, $2, true)";
 
 /// Writes through one connection of the repair role.
 #[derive(Debug)]
@@ -89,25 +89,7 @@ async fn update<'c>(
     let shape = shape(plan);
     let select = Select::of(&shape)?;
     let failed = |error| statement(&error, &select.table);
-    // READ COMMITTED compares with the newest row even if another session changes it meanwhile.
-    let transaction = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::ReadCommitted)
-        .read_only(false)
-        .start()
-        .await
-        .map_err(failed)?;
-    let millis = PATIENCE.as_millis().to_string();
-    let names = [
-        "statement_timeout",
-        "lock_timeout",
-        "idle_in_transaction_session_timeout",
-    ];
-    let [first, second, third] = &names;
-    transaction
-        .query_one(SETTINGS, &[first, &millis, second, third])
-        .await
-        .map_err(failed)?;
+    let transaction = begin(client).await.map_err(failed)?;
     catalog::require_table(&transaction, &plan.schema, &plan.table).await?;
     let types = types(&transaction, &select).await?;
     let update = Update::of(plan, &types)?;
@@ -120,6 +102,71 @@ async fn update<'c>(
         .await
         .map_err(failed)?;
     Ok((transaction, rows))
+}
+
+/// Begins a transaction that may write, with bounds on statements and locks.
+///
+/// READ COMMITTED compares with the newest row even if another session changes it meanwhile.
+async fn begin(client: &mut Client) -> Result<Transaction<'_>, tokio_postgres::Error> {
+    let transaction = client
+        .build_transaction()
+        .isolation_level(IsolationLevel::ReadCommitted)
+        .read_only(false)
+        .start()
+        .await?;
+    limit(&transaction).await.map_err(failed)?;
+    catalog::require_table(&transaction, &plan.schema, &plan.table).await?;
+    let types = types(&transaction, &select).await?;
+    let update = Update::of(plan, &types)?;
+    let prepared = transaction
+        .prepare_typed(&update.text, &update.types)
+        .await
+        .map_err(failed)?;
+    let rows = transaction
+        .execute(&prepared, &update.parameters())
+        .await
+        .map_err(failed)?;
+    Ok((transaction, rows))
+}
+
+/// Begins a transaction that may write, with bounds on statements and locks.
+///
+/// READ COMMITTED compares with the newest row even if another session changes it meanwhile.
+async fn begin(client: &mut Client) -> Result<Transaction<'_>, tokio_postgres::Error> {
+    let transaction = client
+        .build_transaction()
+        .isolation_level(IsolationLevel::ReadCommitted)
+        .read_only(false)
+        .start()
+        .await?;
+    let millis = PATIENCE.as_millis().to_string();
+    let names = [
+        "statement_timeout",
+        "lock_timeout",
+        "idle_in_transaction_session_timeout",
+    ];
+    let [first, second, third] = &names;
+    transaction
+        .query_one(SETTINGS, &[first, &millis, second, third])
+        .await?;
+    Ok(transaction)
+}
+
+/// Bounds every wait of the transaction, and what becomes of its locks if this program disappears.
+async fn limit(transaction: &Transaction<'_>) -> Result<(), tokio_postgres::Error> {
+    let millis = PATIENCE.as_millis().to_string();
+    let [statements, locks, idling] = [
+        "statement_timeout",
+        "lock_timeout",
+        "idle_in_transaction_session_timeout",
+    ];
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+        (&statements, Type::TEXT),
+        (&millis, Type::TEXT),
+        (&locks, Type::TEXT),
+        (&idling, Type::TEXT),
+    ];
+    transaction.query_typed(LIMITS, &parameters).await.map(drop)
 }
 
 /// The types of key and columns. Preparing runs nothing.
@@ -163,7 +210,10 @@ async fn current(
 ) -> Result<Option<Vec<Cell>>, PostgresError> {
     let select = Select::of(&shape(plan))?;
     let failed = |error| statement(&error, &select.table);
-    let transaction = read_only::begin(client, PATIENCE).await?;
+    // The lock waits for a transaction whose COMMIT is still on its way: without it, the row could
+    // change right after it was read, and a repair that happened would be recorded as one that did
+    // not. Dropping the transaction releases it.
+    let transaction = begin(client).await.map_err(failed)?;
     let types = types(&transaction, &select).await?;
     let Some(key_type) = types.first() else {
         return Err(PostgresError::Protocol);
@@ -174,7 +224,7 @@ async fn current(
             data_type: key_type.name().to_owned(),
         });
     }
-    let text = select.with_value(Identifier::new(&plan.key_column)?);
+    let text = select.with_value(Identifier::new(&plan.key_column)?) + " FOR NO KEY UPDATE";
     let prepared = transaction
         .prepare_typed(&text, std::slice::from_ref(key_type))
         .await

@@ -6,37 +6,23 @@ use std::sync::Arc;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
-use thiserror::Error;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// Why no TLS configuration could be made.
-#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TlsError {
-    /// No certificate authority to trust.
-    #[error("this system has no root certificates: install the package ca-certificates")]
-    NoRoots,
-    /// The file of the URL.
-    #[error("the file of sslrootcert cannot be read, or holds no PEM certificate")]
-    RootFile,
-    /// The cryptography library refused.
-    #[error("no TLS version is available")]
-    Versions,
-}
-
-/// A connector that verifies the chain and the host name.
-pub(crate) fn connector(root_file: Option<&Path>) -> Result<MakeRustlsConnect, TlsError> {
+/// A connector that verifies the chain and the host name. The error is the reason, for people.
+pub(crate) fn connector(root_file: Option<&Path>) -> Result<MakeRustlsConnect, &'static str> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = root_file {
-        add_file(&mut roots, path).ok_or(TlsError::RootFile)?;
+        add_file(&mut roots, path)
+            .ok_or("the file of sslrootcert has no certificate that can be read")?;
     }
     if roots.is_empty() {
-        return Err(TlsError::NoRoots);
+        return Err("this system has no root certificates: install the package ca-certificates");
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|_| TlsError::Versions)?
+        .map_err(|_| "no TLS version is available")?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))

@@ -29,6 +29,15 @@ enum Value<'a> {
     Precision,
 }
 
+impl Value<'_> {
+    fn as_sql(&self) -> &(dyn ToSql + Sync) {
+        match self {
+            Self::Cell(parameter) => parameter,
+            Self::Precision => &PRECISION,
+        }
+    }
+}
+
 impl<'a> Update<'a> {
     /// The statement for a plan whose key and columns have these types, in plan order.
     pub(crate) fn of(plan: &'a RepairPlan, columns: &[Type]) -> Result<Self, PostgresError> {
@@ -72,13 +81,7 @@ impl<'a> Update<'a> {
 
     /// The parameters in order.
     pub(crate) fn parameters(&self) -> Vec<&(dyn ToSql + Sync)> {
-        self.values
-            .iter()
-            .map(|value| match value {
-                Value::Cell(parameter) => parameter as &(dyn ToSql + Sync),
-                Value::Precision => &PRECISION,
-            })
-            .collect()
+        self.values.iter().map(Value::as_sql).collect()
     }
 
     fn value(

@@ -17,7 +17,10 @@ pub struct StripeAccounts {
 
 impl Default for StripeAccounts {
     fn default() -> Self {
-        Self { base: STRIPE_URL.to_owned(), requests_per_second: REQUESTS_PER_SECOND }
+        Self {
+            base: STRIPE_URL.to_owned(),
+            requests_per_second: REQUESTS_PER_SECOND,
+        }
     }
 }
 

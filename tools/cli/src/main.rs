@@ -1,5 +1,9 @@
 //! The `counterfoil` command: the product on a laptop.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command speaks through its streams")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command speaks through its streams"
+)]
 
 mod check;
 mod demo;

@@ -101,16 +101,30 @@ fn trust(args: &Args) -> Result<Trust> {
     } else {
         let stream = args.stream.as_deref();
         let stream = stream.context("give --stream: the id that the operator told you")?;
-        let stream: Hash = stream.parse().context("--stream must be 64 hexadecimal digits")?;
-        ensure!(!args.key.is_empty(), "give --key: the public key that the operator told you");
-        let keys = args.key.iter().map(|file| pinned(file)).collect::<Result<Vec<_>>>()?;
+        let stream: Hash = stream
+            .parse()
+            .context("--stream must be 64 hexadecimal digits")?;
+        ensure!(
+            !args.key.is_empty(),
+            "give --key: the public key that the operator told you"
+        );
+        let keys = args
+            .key
+            .iter()
+            .map(|file| pinned(file))
+            .collect::<Result<Vec<_>>>()?;
         Trust::of(keys, stream)
     };
     for cap in &args.cap {
         let (hash, size) = cap.split_once('=').context("--cap is KEYHASH=N")?;
-        let hash: Hash = hash.parse().context("--cap names a key by 64 hexadecimal digits")?;
+        let hash: Hash = hash
+            .parse()
+            .context("--cap names a key by 64 hexadecimal digits")?;
         let size = size.parse().context("--cap ends in a size")?;
-        let key = trust.keys.iter_mut().find(|pinned| pinned.key.hash() == hash);
+        let key = trust
+            .keys
+            .iter_mut()
+            .find(|pinned| pinned.key.hash() == hash);
         key.context("--cap names a key that is not given")?.max_size = Some(size);
     }
     if let Some(origin) = &args.origin {
@@ -124,7 +138,9 @@ fn trust(args: &Args) -> Result<Trust> {
     }
     for output in &args.output {
         let (reference, file) = output.split_once('=').context("--output is REF=FILE")?;
-        trust.outputs.push((reference.to_owned(), sha256(&read(Path::new(file))?)));
+        trust
+            .outputs
+            .push((reference.to_owned(), sha256(&read(Path::new(file))?)));
     }
     for file in &args.min_seal {
         trust.anchors.push(text(file)?);
@@ -148,7 +164,9 @@ fn trust(args: &Args) -> Result<Trust> {
 fn pinned(file: &Path) -> Result<PinnedKey> {
     let pem = text(file)?;
     let key = SealKey::from_pem(&pem);
-    Ok(key.with_context(|| format!("{} is no P-256 public key in PEM", file.display()))?.into())
+    Ok(key
+        .with_context(|| format!("{} is no P-256 public key in PEM", file.display()))?
+        .into())
 }
 
 /// A package in memory.
@@ -162,7 +180,11 @@ impl Input {
         if !path.is_dir() {
             let size = fs::metadata(path).with_context(|| format!("reading {}", path.display()))?;
             let max = trust.limits.max_bytes;
-            ensure!(size.len() <= max, "{} is larger than --max-bytes {max}", path.display());
+            ensure!(
+                size.len() <= max,
+                "{} is larger than --max-bytes {max}",
+                path.display()
+            );
             return Ok(Self::File(read(path)?));
         }
         let mut folder = BTreeMap::new();

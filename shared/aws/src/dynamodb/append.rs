@@ -93,10 +93,7 @@ impl DynamoEvidence {
                 Answer::Mismatch => {
                     return Err(AppendError::Unavailable(error::corrupt("appending")));
                 }
-                Answer::Unknown
-                | Answer::Cancelled(_)
-                | Answer::Throttled
-                | Answer::Refused(_) => {
+                Answer::Unknown | Answer::Cancelled(_) | Answer::Throttled | Answer::Refused(_) => {
                     doubt = true;
                     match self.settle(attempt, deadline).await? {
                         Settled::Committed => return Ok(true),

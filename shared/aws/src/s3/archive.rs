@@ -78,7 +78,9 @@ impl Archive for S3Archive {
                 )
                 .send()
                 .await;
-            let Err(failed) = put else { return Ok(PutOnce::Stored) };
+            let Err(failed) = put else {
+                return Ok(PutOnce::Stored);
+            };
             // 412, 409 or no answer at all: what lies there decides.
             match self.get(key).await? {
                 Some(stored) if stored == bytes => return Ok(PutOnce::Stored),

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::artifact::{
-    Access, Addon, Artifact, Compiled, Grants, Limits, MatchKey, MatchSource, PauseRules,
-    PlainColumn, Plan, PlanColumn, Rules, SeatsColumn, Selector, SwitchColumn, TrialColumn,
-    VERSION,
+use super::artifact::{Artifact, VERSION};
+use super::compiled::{
+    Access, Addon, Compiled, Grants, Limits, MatchKey, MatchSource, PauseRules, PlainColumn, Plan,
+    PlanColumn, Rules, SeatsColumn, Selector, SwitchColumn, TrialColumn,
 };
 use super::document::{
     AccessDoc, FeaturesDoc, LimitsDoc, Mapping, Matching, PauseDoc, RulesDoc, SelectorDoc,

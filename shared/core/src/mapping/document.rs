@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::artifact::{FeaturesFrom, Verdict};
+use super::compiled::{FeaturesFrom, Verdict};
 use super::error::{MappingError, MappingErrors};
 use super::units::{Percent, Span};
 use crate::money::Money;

@@ -7,6 +7,7 @@
 
 mod artifact;
 mod compile;
+mod compiled;
 mod document;
 mod error;
 mod names;
@@ -15,12 +16,13 @@ mod schema;
 mod tests;
 mod units;
 
-pub use artifact::{
-    Access, Addon, Artifact, ArtifactError, Compiled, FeaturesFrom, Grants, Layout, Limits,
-    MatchKey, MatchSource, Offer, PauseRules, Place, PlainColumn, Plan, PlanColumn, Rules,
-    SeatsColumn, Selector, SwitchColumn, TrialColumn, Verdict,
-};
+pub use artifact::{Artifact, ArtifactError, Layout, Place};
 pub use compile::compile;
+pub use compiled::{
+    Access, Addon, Compiled, FeaturesFrom, Grants, Limits, MatchKey, MatchSource, Offer,
+    PauseRules, PlainColumn, Plan, PlanColumn, Rules, SeatsColumn, Selector, SwitchColumn,
+    TrialColumn, Verdict,
+};
 pub use document::Mapping;
 pub use error::{MappingError, MappingErrors};
 pub use schema::{ColumnType, TableColumn, TableColumns};

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::artifact::{Artifact, MatchSource};
+use super::artifact::Artifact;
+use super::compiled::MatchSource;
 use super::error::{MappingError, MappingErrors};
 use super::names::closest;
 

@@ -12,6 +12,7 @@
 //! It reads nothing itself and repairs nothing: a finding says what a repair would write.
 
 mod amounts;
+mod columns;
 mod diff;
 mod directory;
 mod finding;

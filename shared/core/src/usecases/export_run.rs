@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use counterfoil_evidence::code::Fault;
+use counterfoil_evidence::descriptor::Descriptor;
 use counterfoil_evidence::hash::{Hash, digest_string};
 use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
-use counterfoil_evidence::descriptor::Descriptor;
 use counterfoil_evidence::package::{PackageError, RunPackage};
 use counterfoil_evidence::stream::Draft;
 use counterfoil_evidence::tree;
@@ -117,7 +117,11 @@ impl ExportRun {
         }
         self.judge(ctx, &project, stream).await?;
         self.sealer.seal(stream).await?;
-        let seal = self.seals.last(stream).await?.filter(|seal| seal.size > last.seq);
+        let seal = self
+            .seals
+            .last(stream)
+            .await?
+            .filter(|seal| seal.size > last.seq);
         let seal = seal.ok_or_else(|| PortError::new(PortErrorKind::Unavailable, "sealing"))?;
         let package = self.package(stream, run, &entries, &seal).await?;
 
@@ -131,7 +135,9 @@ impl ExportRun {
             stream: project.stream.clone(),
             made_at: self.clock.now(),
         };
-        self.objects.put(&export.object, package, "application/json").await?;
+        self.objects
+            .put(&export.object, package, "application/json")
+            .await?;
         let facts = object([
             ("actor", actor(ctx.principal())),
             ("export", id.to_string().into()),
@@ -168,19 +174,30 @@ impl ExportRun {
     /// What is known about an export.
     pub async fn find(&self, ctx: &TenantCtx, id: &str) -> Result<Export, ExportRunError> {
         let records = Records::of(self.state.as_ref(), ctx);
-        Ok(records.get::<Export>(id).await?.ok_or(ExportRunError::NotFound)?.value)
+        Ok(records
+            .get::<Export>(id)
+            .await?
+            .ok_or(ExportRunError::NotFound)?
+            .value)
     }
 
     async fn link(&self, export: Export) -> Result<Exported, ExportRunError> {
         let filename = format!("{}.json", export.run);
-        let url = self.objects.link(&export.object, &filename, LINK_VALID).await?;
+        let url = self
+            .objects
+            .link(&export.object, &filename, LINK_VALID)
+            .await?;
         Ok(Exported { export, url })
     }
 
     async fn project(&self, ctx: &TenantCtx) -> Result<Project, ExportRunError> {
-        let found = Directory::of(self.state.as_ref()).project(ctx.project()).await?;
+        let found = Directory::of(self.state.as_ref())
+            .project(ctx.project())
+            .await?;
         let project = found.map(|project| project.value);
-        project.filter(|project| project.workspace == ctx.workspace()).ok_or(ExportRunError::NotFound)
+        project
+            .filter(|project| project.workspace == ctx.workspace())
+            .ok_or(ExportRunError::NotFound)
     }
 
     /// Judges `evidence.export` and records the decision in a run of its own.
@@ -228,7 +245,11 @@ impl ExportRun {
             Draft::new(Kind::RunClose, closing.facts()).in_run(run),
         ]);
         self.evidence.append(stream, batch).await?;
-        if allowed { Ok(()) } else { Err(ExportRunError::Denied(judgement)) }
+        if allowed {
+            Ok(())
+        } else {
+            Err(ExportRunError::Denied(judgement))
+        }
     }
 
     /// Builds the package, and accepts it only if an auditor's verifier does.
@@ -259,7 +280,9 @@ impl ExportRun {
         let genesis = self.reader.entries(stream, 0, 1).await?;
         let facts = genesis.first().and_then(|entry| entry.facts.as_ref());
         let corrupt = || PortError::new(PortErrorKind::Corrupt, "reading the stream's genesis");
-        let Some(StoredPart::Present { bytes, .. }) = facts else { return Err(corrupt().into()) };
+        let Some(StoredPart::Present { bytes, .. }) = facts else {
+            return Err(corrupt().into());
+        };
         let facts = Json::parse(bytes).map_err(ExportRunError::Unverifiable)?;
         let descriptor = facts.get("descriptor").ok_or_else(corrupt)?;
         Descriptor::from_json(descriptor).map_err(ExportRunError::Unverifiable)
@@ -276,14 +299,18 @@ impl ExportRun {
             let entry = stored.iter().find(|entry| entry.seq == node.entry())?;
             entry.nodes.get(usize::try_from(level).ok()?).copied()
         };
-        let missing = |error| PortError::caused(PortErrorKind::Corrupt, "reading tree nodes", error);
+        let missing =
+            |error| PortError::caused(PortErrorKind::Corrupt, "reading tree nodes", error);
         Ok(tree::inclusion_proof(seq, size, lookup).map_err(missing)?)
     }
 }
 
 fn header_kind(entry: &StoredEntry) -> Result<Option<Kind>, ExportRunError> {
     let header = Json::parse(&entry.header).map_err(ExportRunError::Unverifiable)?;
-    Ok(header.get("kind").and_then(Json::as_str).and_then(Kind::from_name))
+    Ok(header
+        .get("kind")
+        .and_then(Json::as_str)
+        .and_then(Kind::from_name))
 }
 
 fn stream_of(project: &Project) -> Result<Hash, PortError> {
@@ -297,7 +324,10 @@ fn stream_of(project: &Project) -> Result<Hash, PortError> {
 const fn export_facts(principal: &Principal) -> ExportFacts {
     let (who, role) = match principal {
         Principal::User { role, .. } if role.may_approve() => (Who::Approver, Some(*role)),
-        Principal::User { role: Role::Auditor, .. } => (Who::Auditor, Some(Role::Auditor)),
+        Principal::User {
+            role: Role::Auditor,
+            ..
+        } => (Who::Auditor, Some(Role::Auditor)),
         Principal::User { role, .. } => (Who::Viewer, Some(*role)),
         Principal::ApiKey { owner_role, .. } => (Who::ReadKey, *owner_role),
         Principal::Scheduler { .. } => (Who::Scheduler, None),
@@ -307,5 +337,8 @@ const fn export_facts(principal: &Principal) -> ExportFacts {
         Some(role) => role.may_export(),
         None => false,
     };
-    ExportFacts { who, role_may_export }
+    ExportFacts {
+        who,
+        role_may_export,
+    }
 }

@@ -98,13 +98,15 @@ impl Json {
     /// A fault with the code of the rule that is broken.
     pub fn check(&self, max_depth: usize) -> Result<(), Fault> {
         match self {
-            Self::Null | Self::Bool(_) => Ok(()),
-            Self::Int(int) if int.unsigned_abs() > MAX_UINT => {
-                Err(Fault::new(Code::IntRange, "a number is beyond 2^53 - 1; write it as a string"))
-            }
-            Self::Int(_) => Ok(()),
+            Self::Int(int) if int.unsigned_abs() > MAX_UINT => Err(Fault::new(
+                Code::IntRange,
+                "a number is beyond 2^53 - 1; write it as a string",
+            )),
+            Self::Null | Self::Bool(_) | Self::Int(_) => Ok(()),
             Self::Str(text) => check_string(text),
-            Self::Array(items) => items.iter().try_for_each(|item| item.check(below(max_depth)?)),
+            Self::Array(items) => items
+                .iter()
+                .try_for_each(|item| item.check(below(max_depth)?)),
             Self::Object(fields) => fields.iter().try_for_each(|(key, value)| {
                 if !is_key(key) {
                     return Err(Fault::new(
@@ -180,7 +182,12 @@ impl Json {
 
 /// An object from its members.
 pub fn object<K: Into<String>>(fields: impl IntoIterator<Item = (K, Json)>) -> Json {
-    Json::Object(fields.into_iter().map(|(key, value)| (key.into(), value)).collect())
+    Json::Object(
+        fields
+            .into_iter()
+            .map(|(key, value)| (key.into(), value))
+            .collect(),
+    )
 }
 
 impl From<bool> for Json {
@@ -220,7 +227,9 @@ impl From<crate::hash::Hash> for Json {
 }
 
 fn below(max_depth: usize) -> Result<usize, Fault> {
-    max_depth.checked_sub(1).ok_or_else(|| Fault::new(Code::Depth, "values are nested too deeply"))
+    max_depth
+        .checked_sub(1)
+        .ok_or_else(|| Fault::new(Code::Depth, "values are nested too deeply"))
 }
 
 /// `^[a-z][a-z0-9_]{0,63}$`
@@ -233,7 +242,10 @@ pub(crate) fn is_key(key: &str) -> bool {
 
 pub(crate) fn check_string(text: &str) -> Result<(), Fault> {
     if text.bytes().any(|byte| matches!(byte, 0 | 0x7f)) {
-        return Err(Fault::new(Code::String, "a string contains U+0000 or U+007F"));
+        return Err(Fault::new(
+            Code::String,
+            "a string contains U+0000 or U+007F",
+        ));
     }
     Ok(())
 }

@@ -18,7 +18,12 @@ pub(super) enum Form {
 pub(super) fn parse(bytes: &[u8], max_depth: usize, form: Form) -> Result<Json, Fault> {
     let text = std::str::from_utf8(bytes)
         .map_err(|e| Fault::new(Code::Json, format!("not UTF-8 at byte {}", e.valid_up_to())))?;
-    let mut reader = Reader { text, at: 0, max_depth, deviation: None };
+    let mut reader = Reader {
+        text,
+        at: 0,
+        max_depth,
+        deviation: None,
+    };
     reader.space();
     let value = reader.value(0)?;
     reader.space();
@@ -26,9 +31,10 @@ pub(super) fn parse(bytes: &[u8], max_depth: usize, form: Form) -> Result<Json, 
         return Err(reader.fault(Code::Json, "something follows the value"));
     }
     match reader.deviation {
-        Some(at) if form == Form::Canonical => {
-            Err(Fault::new(Code::Canon, format!("not the canonical form at byte {at}")))
-        }
+        Some(at) if form == Form::Canonical => Err(Fault::new(
+            Code::Canon,
+            format!("not the canonical form at byte {at}"),
+        )),
         _ => Ok(value),
     }
 }
@@ -269,7 +275,10 @@ impl<'a> Reader<'a> {
     }
 
     fn hex4(&mut self) -> Result<u32, Fault> {
-        let digits = self.rest().get(..4).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
+        let digits = self
+            .rest()
+            .get(..4)
+            .filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
         let value = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
         self.at = self.at.saturating_add(4);
         value.ok_or_else(|| self.fault(Code::Json, "an escape is ill-formed"))

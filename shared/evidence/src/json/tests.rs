@@ -7,12 +7,19 @@ fn code(text: &[u8]) -> Code {
 #[test]
 fn canonical_form_sorts_keys_and_keeps_strings_raw() {
     let value = Json::parse("{ \"b\" : [1, -2, true, null], \"a\":\"caf\\u00e9/\\n\" }".as_bytes());
-    assert_eq!(value.unwrap().canonical_text(), "{\"a\":\"café/\\n\",\"b\":[1,-2,true,null]}");
+    assert_eq!(
+        value.unwrap().canonical_text(),
+        "{\"a\":\"café/\\n\",\"b\":[1,-2,true,null]}"
+    );
 }
 
 #[test]
 fn a_value_built_in_code_is_checked() {
-    assert!(object([("a", Json::uint(MAX_UINT))]).check(MAX_DEPTH).is_ok());
+    assert!(
+        object([("a", Json::uint(MAX_UINT))])
+            .check(MAX_DEPTH)
+            .is_ok()
+    );
     let big = object([("a", Json::uint(MAX_UINT + 1))]);
     assert_eq!(big.check(MAX_DEPTH).unwrap_err().code, Code::IntRange);
     let key = object([("Plan", Json::Null)]);

@@ -39,7 +39,10 @@ impl ExportPackage {
     pub fn add(&mut self, entry: &SegmentEntry<'_>) -> Result<(), PackageError> {
         let expected = u64::try_from(self.entries.len()).unwrap_or(u64::MAX);
         if entry.seq != expected {
-            return Err(PackageError::Gap { expected, got: entry.seq });
+            return Err(PackageError::Gap {
+                expected,
+                got: entry.seq,
+            });
         }
         self.entries.push(write::entry(entry, None)?);
         self.parts.extend(write::part_lines(entry)?);
@@ -62,7 +65,10 @@ impl ExportPackage {
     pub fn document(&self) -> Vec<u8> {
         Members::new()
             .json("descriptor", &self.descriptor)
-            .raw("entries", &write::array(self.entries.iter().map(Vec::as_slice)))
+            .raw(
+                "entries",
+                &write::array(self.entries.iter().map(Vec::as_slice)),
+            )
             .json("format", &EXPORT_FORMAT.into())
             .json("seals", &Json::Array(self.seals.clone()))
             .end()

@@ -65,7 +65,10 @@ impl RangePackage {
         let count = u64::try_from(self.entries.len()).unwrap_or(u64::MAX);
         let expected = self.from.saturating_add(count);
         if entry.seq != expected {
-            return Err(PackageError::Gap { expected, got: entry.seq });
+            return Err(PackageError::Gap {
+                expected,
+                got: entry.seq,
+            });
         }
         self.entries.push(write::entry(entry, proof)?);
         Ok(())
@@ -76,7 +79,8 @@ impl RangePackage {
     /// # Errors
     /// When its stored bytes are not what they should be.
     pub fn extra(&mut self, entry: &SegmentEntry<'_>, proof: &[Hash]) -> Result<(), PackageError> {
-        self.extra.insert(entry.seq, write::entry(entry, Some(proof))?);
+        self.extra
+            .insert(entry.seq, write::entry(entry, Some(proof))?);
         Ok(())
     }
 
@@ -102,15 +106,18 @@ impl RangePackage {
 
     /// The package: one canonical JSON line, without a line feed.
     pub fn document(&self) -> Vec<u8> {
-        let extra = (!self.extra.is_empty())
-            .then(|| write::array(self.extra.values().map(Vec::as_slice)));
+        let extra =
+            (!self.extra.is_empty()).then(|| write::array(self.extra.values().map(Vec::as_slice)));
         let time = |ms: u64| Json::uint(ms).canonical();
         Members::new()
             .maybe("after", self.after.clone())
             .maybe("before", self.before.clone())
             .maybe("consistency", consistency(&self.consistency))
             .json("descriptor", &self.descriptor)
-            .raw("entries", &write::array(self.entries.iter().map(Vec::as_slice)))
+            .raw(
+                "entries",
+                &write::array(self.entries.iter().map(Vec::as_slice)),
+            )
             .maybe("extra", extra)
             .json("format", &RANGE_FORMAT.into())
             .json("from", &Json::uint(self.from))

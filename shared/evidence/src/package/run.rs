@@ -40,7 +40,8 @@ impl RunPackage {
     /// # Errors
     /// When its stored bytes are not what they should be.
     pub fn add(&mut self, entry: &SegmentEntry<'_>, proof: &[Hash]) -> Result<(), PackageError> {
-        self.entries.insert(entry.seq, write::entry(entry, Some(proof))?);
+        self.entries
+            .insert(entry.seq, write::entry(entry, Some(proof))?);
         self.named.extend(named_redactions(entry));
         Ok(())
     }
@@ -52,7 +53,11 @@ impl RunPackage {
 
     /// Positions of redact entries that are named and not yet added.
     pub fn missing(&self) -> Vec<u64> {
-        self.named.iter().filter(|seq| !self.entries.contains_key(seq)).copied().collect()
+        self.named
+            .iter()
+            .filter(|seq| !self.entries.contains_key(seq))
+            .copied()
+            .collect()
     }
 
     /// The package: one canonical JSON line, without a line feed.
@@ -60,7 +65,10 @@ impl RunPackage {
         Members::new()
             .maybe("consistency", consistency(&self.consistency))
             .json("descriptor", &self.descriptor)
-            .raw("entries", &write::array(self.entries.values().map(Vec::as_slice)))
+            .raw(
+                "entries",
+                &write::array(self.entries.values().map(Vec::as_slice)),
+            )
             .json("format", &RUN_FORMAT.into())
             .json("run", &self.run.as_str().into())
             .json("seals", &Json::Array(vec![self.seal.as_str().into()]))
@@ -77,7 +85,10 @@ pub(super) fn consistency(proofs: &BTreeMap<u64, Vec<Hash>>) -> Option<Vec<u8>> 
         .iter()
         .map(|(size, proof)| {
             let size = Json::uint(*size);
-            Members::new().json("proof", &write::proof(proof)).json("size", &size).end()
+            Members::new()
+                .json("proof", &write::proof(proof))
+                .json("size", &size)
+                .end()
         })
         .collect();
     Some(write::array(items.iter().map(Vec::as_slice)))

@@ -89,10 +89,16 @@ impl Member {
             return Err(limit("a name has a prefix"));
         }
         match field(156, 157) {
-            [b'0' | 0] if is_plain(name) => Ok(Self { name: name.to_owned(), size, directory: false }),
-            b"5" if size == 0 && matches!(name, "timestamps" | "timestamps/") => {
-                Ok(Self { name: name.to_owned(), size, directory: true })
-            }
+            [b'0' | 0] if is_plain(name) => Ok(Self {
+                name: name.to_owned(),
+                size,
+                directory: false,
+            }),
+            b"5" if size == 0 && matches!(name, "timestamps" | "timestamps/") => Ok(Self {
+                name: name.to_owned(),
+                size,
+                directory: true,
+            }),
             _ => Err(limit("a member is not a regular file with a plain name")),
         }
     }
@@ -102,7 +108,9 @@ impl Member {
 fn is_plain(name: &str) -> bool {
     let name = name.strip_prefix("timestamps/").unwrap_or(name);
     !name.is_empty()
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
         && name != "."
         && name != ".."
 }
@@ -159,7 +167,11 @@ fn header(name: &str, size: usize) -> [u8; BLOCK] {
     put(257, "ustar\0");
     put(263, "00");
     let sum = checksum(&block);
-    for (target, byte) in block.iter_mut().skip(148).zip(format!("{sum:06o}\0 ").bytes()) {
+    for (target, byte) in block
+        .iter_mut()
+        .skip(148)
+        .zip(format!("{sum:06o}\0 ").bytes())
+    {
         *target = byte;
     }
     block
@@ -169,7 +181,10 @@ fn header(name: &str, size: usize) -> [u8; BLOCK] {
 mod tests {
     use super::*;
 
-    const LIMITS: TarLimits = TarLimits { max_bytes: 10_000, max_files: 4 };
+    const LIMITS: TarLimits = TarLimits {
+        max_bytes: 10_000,
+        max_files: 4,
+    };
 
     fn files() -> BTreeMap<String, Vec<u8>> {
         BTreeMap::from([

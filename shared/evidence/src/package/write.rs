@@ -56,7 +56,12 @@ pub(super) fn array<'a>(items: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
 }
 
 pub(super) fn proof(hashes: &[Hash]) -> Json {
-    Json::Array(hashes.iter().map(|hash| base64::encode(hash.as_bytes()).into()).collect())
+    Json::Array(
+        hashes
+            .iter()
+            .map(|hash| base64::encode(hash.as_bytes()).into())
+            .collect(),
+    )
 }
 
 /// `{"h":…,"p":…}`, with `proof` where one is given.
@@ -69,7 +74,9 @@ pub(super) fn entry(
         parts = parts.raw(name.name(), &part_body(part).end());
     }
     let members = Members::new().raw("h", entry.header).raw("p", &parts.end());
-    Ok(members.maybe("proof", proof.map(|hashes| self::proof(hashes).canonical())).end())
+    Ok(members
+        .maybe("proof", proof.map(|hashes| self::proof(hashes).canonical()))
+        .end())
 }
 
 /// `{"h":…}` of a neighbour, with `proof` where one is given.
@@ -90,9 +97,10 @@ pub(super) fn part_lines(entry: &SegmentEntry<'_>) -> Result<Vec<u8>, PackageErr
                 .json("part", &name)
                 .json("s", &Hash::new(*salt).into())
                 .json("seq", &seq),
-            SegmentPart::Erased(by) => {
-                Members::new().json("part", &name).json("seq", &seq).json("x", &Json::uint(by))
-            }
+            SegmentPart::Erased(by) => Members::new()
+                .json("part", &name)
+                .json("seq", &seq)
+                .json("x", &Json::uint(by)),
         };
         lines.extend_from_slice(&line.end());
         lines.push(b'\n');
@@ -114,9 +122,9 @@ pub(super) fn seal_line(note: &str) -> Result<Vec<u8>, PackageError> {
 
 fn part_body(part: SegmentPart<'_>) -> Members {
     match part {
-        SegmentPart::Present { bytes, salt } => {
-            Members::new().raw("d", bytes).json("s", &Hash::new(*salt).into())
-        }
+        SegmentPart::Present { bytes, salt } => Members::new()
+            .raw("d", bytes)
+            .json("s", &Hash::new(*salt).into()),
         SegmentPart::Erased(by) => Members::new().json("x", &Json::uint(by)),
     }
 }
@@ -129,11 +137,17 @@ fn parts_of<'a>(
     let bytes = |fault| PackageError::Bytes { seq, fault };
     let header = Json::parse_canonical(entry.header).map_err(bytes)?;
     if header.get("seq").and_then(Json::as_uint) != Some(seq) {
-        return Err(bytes(Fault::new(Code::Seq, "seq is not the position it is stored under")));
+        return Err(bytes(Fault::new(
+            Code::Seq,
+            "seq is not the position it is stored under",
+        )));
     }
     let named = header.get("parts").and_then(Json::as_object);
     let mut parts = Vec::new();
-    for (name, part) in [(PartName::Facts, entry.facts), (PartName::Subject, entry.subject)] {
+    for (name, part) in [
+        (PartName::Facts, entry.facts),
+        (PartName::Subject, entry.subject),
+    ] {
         let expected = named.is_some_and(|named| named.contains_key(name.name()));
         if part.is_some() != expected {
             return Err(PackageError::Parts { seq });

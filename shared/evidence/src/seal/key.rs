@@ -31,7 +31,11 @@ impl SealKey {
     /// When it is no P-256 public key.
     pub fn from_der(spki: &[u8]) -> Result<Self, KeyError> {
         let key = VerifyingKey::from_public_key_der(spki).map_err(|_| KeyError)?;
-        Ok(Self { key, spki: spki.to_vec(), hash: sha256(spki) })
+        Ok(Self {
+            key,
+            spki: spki.to_vec(),
+            hash: sha256(spki),
+        })
     }
 
     /// Reads PEM (`BEGIN PUBLIC KEY`).

@@ -46,7 +46,14 @@ impl SealBody {
 
     fn text(&self) -> String {
         let root = base64::encode(self.root.as_bytes());
-        let Self { origin, size, at, head, prev, .. } = self;
+        let Self {
+            origin,
+            size,
+            at,
+            head,
+            prev,
+            ..
+        } = self;
         format!("{origin}\n{size}\n{root}\nat {at}\nhead {head}\nprev {prev}\n")
     }
 }
@@ -61,7 +68,9 @@ pub fn origin(prefix: &str, stream: Hash) -> String {
 pub fn is_prefix(prefix: &str) -> bool {
     (1..=128).contains(&prefix.len())
         && prefix.ends_with("/s/")
-        && prefix.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'+')
+        && prefix
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'+')
 }
 
 /// Assembles a note from a body and signatures over its bytes (DER), in order.
@@ -84,10 +93,16 @@ pub fn note(body: &SealBody, signatures: &[(SealKey, Vec<u8>)]) -> String {
 pub fn verify_note(note: &str, origin: &str, keys: &[SealKey]) -> Result<Seal, Fault> {
     let seal = Seal::parse(note)?;
     if seal.body.origin != origin {
-        return Err(Fault::new(Code::Origin, "the seal is of another stream or deployment"));
+        return Err(Fault::new(
+            Code::Origin,
+            "the seal is of another stream or deployment",
+        ));
     }
     if seal.verified_by(keys)?.is_empty() {
-        return Err(Fault::new(Code::NoTrustedSig, "no line is signed by a pinned key"));
+        return Err(Fault::new(
+            Code::NoTrustedSig,
+            "no line is signed by a pinned key",
+        ));
     }
     Ok(seal)
 }

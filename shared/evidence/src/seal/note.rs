@@ -41,20 +41,38 @@ impl Seal {
     /// `E_B64_NONCANONICAL`.
     pub fn parse(note: &str) -> Result<Self, Fault> {
         if note.len() > MAX_NOTE {
-            return Err(Fault::new(Code::Limit, format!("a seal of {} bytes", note.len())));
+            return Err(Fault::new(
+                Code::Limit,
+                format!("a seal of {} bytes", note.len()),
+            ));
         }
-        let shape = || Fault::new(Code::Note, "a seal is a body, one empty line, signature lines");
+        let shape = || {
+            Fault::new(
+                Code::Note,
+                "a seal is a body, one empty line, signature lines",
+            )
+        };
         let (body, signatures) = note.split_once("\n\n").ok_or_else(shape)?;
         if !note.ends_with('\n') || signatures.starts_with('\n') || signatures.contains("\n\n") {
             return Err(shape());
         }
         let lines: Vec<&str> = signatures.split_terminator('\n').collect();
         if lines.len() > MAX_LINES {
-            return Err(Fault::new(Code::Limit, format!("a seal of {} lines", lines.len())));
+            return Err(Fault::new(
+                Code::Limit,
+                format!("a seal of {} lines", lines.len()),
+            ));
         }
         let body = parse_body(body)?;
-        let lines = lines.into_iter().map(parse_line).collect::<Result<_, _>>()?;
-        Ok(Self { note: note.to_owned(), body, lines })
+        let lines = lines
+            .into_iter()
+            .map(parse_line)
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            note: note.to_owned(),
+            body,
+            lines,
+        })
     }
 
     /// Seal hash: that of the reduced note, body and sealer lines only. Cosignatures may be added
@@ -85,7 +103,11 @@ impl Seal {
     pub fn verified_by(&self, keys: &[SealKey]) -> Result<Vec<Hash>, Fault> {
         let message = self.body.bytes();
         let mut verified = Vec::new();
-        for line in self.lines.iter().filter(|line| line.name == self.body.origin) {
+        for line in self
+            .lines
+            .iter()
+            .filter(|line| line.name == self.body.origin)
+        {
             let mut named = keys.iter().filter(|key| key.id() == line.key_id).peekable();
             if named.peek().is_none() {
                 continue;
@@ -106,7 +128,11 @@ fn parse_body(body: &str) -> Result<SealBody, Fault> {
         return Err(Fault::new(Code::NoteLines, what));
     };
     let wrong = |line: &str| Fault::new(Code::NoteSyntax, format!("line {line} of a seal"));
-    if origin.is_empty() || !origin.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'+') {
+    if origin.is_empty()
+        || !origin
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'+')
+    {
         return Err(wrong("origin"));
     }
     let hash = |line: &str, word: &str| line.strip_prefix(word)?.parse::<Hash>().ok();
@@ -114,7 +140,10 @@ fn parse_body(body: &str) -> Result<SealBody, Fault> {
         origin: origin.to_owned(),
         size: decimal(size).ok_or_else(|| wrong("size"))?,
         root: base64::decode_hash(root).map_err(|_| wrong("root"))?,
-        at: at.strip_prefix("at ").and_then(decimal).ok_or_else(|| wrong("at"))?,
+        at: at
+            .strip_prefix("at ")
+            .and_then(decimal)
+            .ok_or_else(|| wrong("at"))?,
         head: hash(head, "head ").ok_or_else(|| wrong("head"))?,
         prev: hash(prev, "prev ").ok_or_else(|| wrong("prev"))?,
     })
@@ -139,9 +168,11 @@ fn parse_line(line: &str) -> Result<SigLine, Fault> {
     }
     let payload = base64::decode(payload)?;
     match payload.split_first_chunk::<4>() {
-        Some((key_id, signature)) if !signature.is_empty() => {
-            Ok(SigLine { name: name.to_owned(), key_id: *key_id, signature: signature.to_vec() })
-        }
+        Some((key_id, signature)) if !signature.is_empty() => Ok(SigLine {
+            name: name.to_owned(),
+            key_id: *key_id,
+            signature: signature.to_vec(),
+        }),
         _ => Err(wrong()),
     }
 }

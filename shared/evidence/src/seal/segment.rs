@@ -121,7 +121,7 @@ impl SegmentCheck {
     /// # Errors
     /// When the header is not valid.
     pub fn run_needed(&self, entry: &SegmentEntry<'_>) -> Result<Option<String>, Fault> {
-        let header = Header::parse(entry.header, self.stream).map_err(|f| self.mismatch(f))?;
+        let header = Header::parse(entry.header, self.stream).map_err(|f| self.mismatch(&f))?;
         let unknown = |run: &RunRef| self.start > 0 && !self.runs.contains_key(&run.id);
         Ok(header.run.filter(unknown).map(|run| run.id))
     }
@@ -134,7 +134,9 @@ impl SegmentCheck {
         let before = entries.iter().filter(|entry| entry.seq < self.size);
         let head = match before.max_by_key(|entry| entry.seq) {
             None => RunHead::new(run, self.stream),
-            Some(last) => self.run_head(run, last).map_err(|fault| self.mismatch(fault))?,
+            Some(last) => self
+                .run_head(run, last)
+                .map_err(|fault| self.mismatch(&fault))?,
         };
         self.runs.insert(run.to_owned(), head);
         Ok(())
@@ -146,7 +148,7 @@ impl SegmentCheck {
     /// When anything of it would be refused by a verifier, or its persisted nodes are not those
     /// that follow from the bytes.
     pub fn push(&mut self, entry: &SegmentEntry<'_>) -> Result<(), Fault> {
-        self.take(entry).map_err(|fault| self.mismatch(fault))
+        self.take(entry).map_err(|fault| self.mismatch(&fault))
     }
 
     /// Compares the result with the head that is to be sealed.
@@ -168,14 +170,25 @@ impl SegmentCheck {
         Err(Fault::new(Code::SealerMismatch, what))
     }
 
-    fn mismatch(&self, fault: Fault) -> Fault {
-        Fault::new(Code::SealerMismatch, format!("entry {}: {fault}", self.size))
+    fn mismatch(&self, fault: &Fault) -> Fault {
+        Fault::new(
+            Code::SealerMismatch,
+            format!("entry {}: {fault}", self.size),
+        )
     }
 
     fn run_head(&self, run: &str, last: &SegmentEntry<'_>) -> Result<RunHead, Fault> {
         let header = Header::parse(last.header, self.stream)?;
-        let foreign = || Fault::new(Code::RunLink, format!("entry {} is not of the run", last.seq));
-        let place = header.run.filter(|place| place.id == run).ok_or_else(foreign)?;
+        let foreign = || {
+            Fault::new(
+                Code::RunLink,
+                format!("entry {} is not of the run", last.seq),
+            )
+        };
+        let place = header
+            .run
+            .filter(|place| place.id == run)
+            .ok_or_else(foreign)?;
         Ok(RunHead {
             id: place.id,
             next: place.n.saturating_add(1),
@@ -193,7 +206,11 @@ impl SegmentCheck {
         let facts = check_parts(entry, &header)?;
         self.check_meaning(&header, &facts)?;
         let leaf = hash::leaf(entry.header);
-        let run = header.run.as_ref().map(|run| self.check_run(&header, run, leaf)).transpose()?;
+        let run = header
+            .run
+            .as_ref()
+            .map(|run| self.check_run(&header, run, leaf))
+            .transpose()?;
         let mut frontier = self.frontier.clone();
         if frontier.push(leaf) != entry.nodes {
             return Err(Fault::new(Code::Root, "the persisted nodes differ"));
@@ -214,13 +231,22 @@ impl SegmentCheck {
             return Err(Fault::new(Code::Seq, "seq is not the next one"));
         }
         if header.prev != self.leaf {
-            return Err(Fault::new(Code::Prev, "prev is not the leaf of the entry before"));
+            return Err(Fault::new(
+                Code::Prev,
+                "prev is not the leaf of the entry before",
+            ));
         }
         if header.at < self.at {
-            return Err(Fault::new(Code::Time, "older than the entry or the seal before"));
+            return Err(Fault::new(
+                Code::Time,
+                "older than the entry or the seal before",
+            ));
         }
         if (header.kind == Kind::Genesis) != (self.size == 0) {
-            return Err(Fault::new(Code::Genesis, "genesis is entry 0 and nowhere else"));
+            return Err(Fault::new(
+                Code::Genesis,
+                "genesis is entry 0 and nowhere else",
+            ));
         }
         if self.closed {
             return Err(Fault::new(Code::AfterClose, "the stream was closed"));
@@ -232,9 +258,15 @@ impl SegmentCheck {
         header.kind.check_facts(facts)?;
         match header.kind {
             Kind::Genesis => {
-                let descriptor = facts.get("descriptor").map(Json::canonical).unwrap_or_default();
+                let descriptor = facts
+                    .get("descriptor")
+                    .map(Json::canonical)
+                    .unwrap_or_default();
                 if hash::stream_id(&descriptor) != self.stream {
-                    return Err(Fault::new(Code::Genesis, "the descriptor is of another stream"));
+                    return Err(Fault::new(
+                        Code::Genesis,
+                        "the descriptor is of another stream",
+                    ));
                 }
             }
             Kind::KeyRotate => {
@@ -242,7 +274,10 @@ impl SegmentCheck {
                 // Taken, so that a second rotation in the segment is refused.
                 let expected = self.next_key.take().map(|key| key.to_string());
                 if added.is_none() || added != expected.as_deref() {
-                    return Err(Fault::new(Code::KeyRotate, "not the key this sealer goes over to"));
+                    return Err(Fault::new(
+                        Code::KeyRotate,
+                        "not the key this sealer goes over to",
+                    ));
                 }
             }
             _ => {}
@@ -260,7 +295,10 @@ impl SegmentCheck {
             return Err(Fault::new(Code::RunAfterClose, "its run is closed"));
         }
         if (header.kind == Kind::RunOpen) != (place.n == 0) {
-            return Err(Fault::new(Code::RunOpen, "run.open is exactly the entry with n 0"));
+            return Err(Fault::new(
+                Code::RunOpen,
+                "run.open is exactly the entry with n 0",
+            ));
         }
         if place.n != run.next || place.prev != run.prev {
             return Err(Fault::new(Code::RunLink, "it does not continue its run"));
@@ -291,26 +329,32 @@ fn check_parts(entry: &SegmentEntry<'_>, header: &Header) -> Result<Json, Fault>
         }
         (Some(SegmentPart::Erased(by)), Some(_)) if by > header.seq => {}
         (Some(SegmentPart::Erased(_)), Some(_)) => {
-            return Err(Fault::new(Code::PartMissing, "subject is explained by no later entry"));
+            return Err(Fault::new(
+                Code::PartMissing,
+                "subject is explained by no later entry",
+            ));
         }
-        _ => return Err(Fault::new(Code::PartSet, "the parts are not those of the header")),
+        _ => {
+            return Err(Fault::new(
+                Code::PartSet,
+                "the parts are not those of the header",
+            ));
+        }
     }
     Ok(facts)
 }
 
-fn present(
-    name: PartName,
-    bytes: &[u8],
-    salt: &[u8; 32],
-    commitment: Hash,
-) -> Result<Json, Fault> {
+fn present(name: PartName, bytes: &[u8], salt: &[u8; 32], commitment: Hash) -> Result<Json, Fault> {
     check_length(name, bytes.len())?;
     let part = Json::parse_canonical(bytes).map_err(|fault| fault.at(name))?;
     if part.as_object().is_none() {
         return Err(Fault::new(Code::Format, format!("{name} is not an object")));
     }
     if hash::commitment(salt, bytes) != commitment {
-        return Err(Fault::new(Code::PartHash, format!("{name} does not match its commitment")));
+        return Err(Fault::new(
+            Code::PartHash,
+            format!("{name} does not match its commitment"),
+        ));
     }
     Ok(part)
 }

@@ -25,7 +25,10 @@ fn body() -> SealBody {
 fn sealed() -> (String, SealKey) {
     let (secret, key) = signer();
     let signature: DerSignature = secret.sign(&body().bytes());
-    (note(&body(), &[(key.clone(), signature.to_bytes().to_vec())]), key)
+    (
+        note(&body(), &[(key.clone(), signature.to_bytes().to_vec())]),
+        key,
+    )
 }
 
 fn refusal(note: &str) -> Code {
@@ -50,13 +53,28 @@ fn every_deviation_has_its_code() {
     assert_eq!(refusal(&note.replace("\n4\n", "\n5\n")), Code::Sig);
     assert_eq!(refusal(&note.replace("\n4\n", "\n4\nx\n")), Code::NoteLines);
     assert_eq!(refusal(&note.replace("at 17", "at 0")), Code::NoteSyntax);
-    assert_eq!(refusal(&note.replace("evidence.", "evidences.")), Code::Origin);
+    assert_eq!(
+        refusal(&note.replace("evidence.", "evidences.")),
+        Code::Origin
+    );
     let (body, line) = note.split_once("\n\n").unwrap();
     assert_eq!(refusal(&format!("{body}\n\n")), Code::NoTrustedSig);
-    assert_eq!(refusal(&format!("{body}\n\n{}", line.replace("/s/", "/t/"))), Code::NoTrustedSig);
-    assert_eq!(refusal(&format!("{body}\n\n{}", line.replace("/s/", "/\u{1}/"))), Code::SigSyntax);
-    assert_eq!(refusal(&format!("{body}\n\n{}", line.repeat(17))), Code::Limit);
-    assert_eq!(refusal(&format!("{body}\n\n\u{2014} AAAA\n")), Code::SigSyntax);
+    assert_eq!(
+        refusal(&format!("{body}\n\n{}", line.replace("/s/", "/t/"))),
+        Code::NoTrustedSig
+    );
+    assert_eq!(
+        refusal(&format!("{body}\n\n{}", line.replace("/s/", "/\u{1}/"))),
+        Code::SigSyntax
+    );
+    assert_eq!(
+        refusal(&format!("{body}\n\n{}", line.repeat(17))),
+        Code::Limit
+    );
+    assert_eq!(
+        refusal(&format!("{body}\n\n\u{2014} AAAA\n")),
+        Code::SigSyntax
+    );
     assert_eq!(refusal(&"x".repeat(MAX_NOTE + 1)), Code::Limit);
 }
 
@@ -85,7 +103,10 @@ fn both_forms_of_a_signature_verify_but_only_in_strict_der() {
 fn keys_read_from_pem_and_der_are_the_same() {
     use p256::pkcs8::LineEnding;
     let (secret, key) = signer();
-    let pem = secret.verifying_key().to_public_key_pem(LineEnding::LF).unwrap();
+    let pem = secret
+        .verifying_key()
+        .to_public_key_pem(LineEnding::LF)
+        .unwrap();
     assert_eq!(SealKey::from_pem(&pem).unwrap(), key);
     assert!(SealKey::from_pem("-----BEGIN PUBLIC KEY-----").is_err());
     assert!(SealKey::from_der(&key.spki()[1..]).is_err());

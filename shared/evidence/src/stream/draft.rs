@@ -32,11 +32,21 @@ pub struct Draft {
 impl Draft {
     /// An entry with facts only.
     pub const fn new(kind: Kind, facts: Json) -> Self {
-        Self { kind, run: None, facts, subject: None, cites: Vec::new() }
+        Self {
+            kind,
+            run: None,
+            facts,
+            subject: None,
+            cites: Vec::new(),
+        }
     }
 
     /// The run it belongs to.
     #[must_use]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "ids are small and written by value"
+    )]
     pub fn in_run(mut self, id: impl ToString) -> Self {
         self.run = Some(id.to_string());
         self

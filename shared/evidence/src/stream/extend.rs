@@ -124,7 +124,10 @@ pub fn extend(
         return Err(DraftError::Clock { ahead_ms });
     }
     let mut writer = Writer {
-        head: Head { at: now_ms.max(bound), ..head.clone() },
+        head: Head {
+            at: now_ms.max(bound),
+            ..head.clone()
+        },
         runs,
         touched: BTreeMap::new(),
         entries: Vec::new(),
@@ -132,7 +135,11 @@ pub fn extend(
     for draft in drafts {
         writer.add(draft, salt)?;
     }
-    Ok(Extension { entries: writer.entries, head: writer.head, runs: writer.touched })
+    Ok(Extension {
+        entries: writer.entries,
+        head: writer.head,
+        runs: writer.touched,
+    })
 }
 
 struct Writer<'a> {
@@ -146,20 +153,30 @@ impl Writer<'_> {
     fn add(&mut self, draft: &Draft, salt: &mut dyn FnMut() -> [u8; 32]) -> Result<(), DraftError> {
         let facts = self.cited(draft)?;
         let mut run = self.run(draft)?;
-        let parts = self.check(draft, &facts, salt).map_err(|fault| DraftError::Refused {
-            draft: self.entries.len(),
-            kind: draft.kind,
-            fault,
-        })?;
-        let commitment =
-            |name| parts.iter().find(|part| part.name == name).map(|part| part.commitment);
+        let parts = self
+            .check(draft, &facts, salt)
+            .map_err(|fault| DraftError::Refused {
+                draft: self.entries.len(),
+                kind: draft.kind,
+                fault,
+            })?;
+        let commitment = |name| {
+            parts
+                .iter()
+                .find(|part| part.name == name)
+                .map(|part| part.commitment)
+        };
         let header = Header {
             at: self.head.at,
             kind: draft.kind,
             facts: commitment(PartName::Facts).unwrap_or(Hash::ZERO),
             subject: commitment(PartName::Subject),
             prev: self.head.prev,
-            run: run.as_ref().map(|run| RunRef { id: run.id.clone(), n: run.next, prev: run.prev }),
+            run: run.as_ref().map(|run| RunRef {
+                id: run.id.clone(),
+                n: run.next,
+                prev: run.prev,
+            }),
             seq: self.head.size,
             stream: self.head.stream,
         };
@@ -174,7 +191,13 @@ impl Writer<'_> {
             run.closed = draft.kind == Kind::RunClose;
             self.touched.insert(run.id.clone(), run.clone());
         }
-        self.entries.push(Entry { header, bytes, leaf, nodes, parts });
+        self.entries.push(Entry {
+            header,
+            bytes,
+            leaf,
+            nodes,
+            parts,
+        });
         Ok(())
     }
 
@@ -182,9 +205,14 @@ impl Writer<'_> {
     fn cited(&self, draft: &Draft) -> Result<Json, DraftError> {
         let mut facts = draft.facts.clone();
         for cite in &draft.cites {
-            let leaf = self.entries.get(cite.entry).map(|entry| entry.leaf).ok_or(
-                DraftError::Cite { draft: self.entries.len(), entry: cite.entry },
-            )?;
+            let leaf =
+                self.entries
+                    .get(cite.entry)
+                    .map(|entry| entry.leaf)
+                    .ok_or(DraftError::Cite {
+                        draft: self.entries.len(),
+                        entry: cite.entry,
+                    })?;
             if let Json::Object(fields) = &mut facts {
                 fields.insert(cite.field.to_owned(), leaf.into());
             }
@@ -193,9 +221,13 @@ impl Writer<'_> {
     }
 
     fn run(&self, draft: &Draft) -> Result<Option<RunHead>, DraftError> {
-        let Some(id) = &draft.run else { return Ok(None) };
+        let Some(id) = &draft.run else {
+            return Ok(None);
+        };
         let known = self.touched.get(id).or_else(|| self.runs.get(id));
-        let run = known.cloned().unwrap_or_else(|| RunHead::new(id, self.head.stream));
+        let run = known
+            .cloned()
+            .unwrap_or_else(|| RunHead::new(id, self.head.stream));
         let opens = draft.kind == Kind::RunOpen;
         match (run.closed, run.next) {
             (true, _) if opens => Err(DraftError::RunExists { run: run.id }),
@@ -227,23 +259,39 @@ impl Writer<'_> {
     fn check_place(&self, draft: &Draft, facts: &Json) -> Result<(), Fault> {
         let seq = self.head.size;
         if seq >= MAX_UINT || self.head.at > MAX_UINT {
-            return Err(Fault::new(Code::Limit, "position or time is beyond 2^53 - 1"));
+            return Err(Fault::new(
+                Code::Limit,
+                "position or time is beyond 2^53 - 1",
+            ));
         }
         if (draft.kind == Kind::Genesis) != (seq == 0) {
-            return Err(Fault::new(Code::Genesis, "genesis is entry 0 and nowhere else"));
+            return Err(Fault::new(
+                Code::Genesis,
+                "genesis is entry 0 and nowhere else",
+            ));
         }
         if draft.kind == Kind::Genesis {
             let descriptor = facts.get("descriptor").unwrap_or(&Json::Null);
             if Descriptor::from_json(descriptor)?.stream_id() != self.head.stream {
-                return Err(Fault::new(Code::Genesis, "the descriptor is of another stream"));
+                return Err(Fault::new(
+                    Code::Genesis,
+                    "the descriptor is of another stream",
+                ));
             }
         }
-        if self.entries.last().is_some_and(|entry| entry.header.kind == Kind::StreamClose) {
+        if self
+            .entries
+            .last()
+            .is_some_and(|entry| entry.header.kind == Kind::StreamClose)
+        {
             return Err(Fault::new(Code::AfterClose, "nothing follows stream.close"));
         }
         let target = facts.get("seq").and_then(Json::as_uint);
         if draft.kind == Kind::Redact && target.is_some_and(|target| target >= seq) {
-            return Err(Fault::new(Code::TombstoneTarget, "only an earlier entry can be redacted"));
+            return Err(Fault::new(
+                Code::TombstoneTarget,
+                "only an earlier entry can be redacted",
+            ));
         }
         Ok(())
     }

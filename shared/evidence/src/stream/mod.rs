@@ -36,7 +36,14 @@ pub struct Head {
 impl Head {
     /// The head of a stream without entries.
     pub const fn new(stream: Hash) -> Self {
-        Self { stream, size: 0, prev: stream, at: 0, floor: 0, frontier: Frontier::new() }
+        Self {
+            stream,
+            size: 0,
+            prev: stream,
+            at: 0,
+            floor: 0,
+            frontier: Frontier::new(),
+        }
     }
 }
 
@@ -56,6 +63,11 @@ pub struct RunHead {
 impl RunHead {
     /// A run without entries.
     pub fn new(id: impl Into<String>, stream: Hash) -> Self {
-        Self { id: id.into(), next: 0, prev: stream, closed: false }
+        Self {
+            id: id.into(),
+            next: 0,
+            prev: stream,
+            closed: false,
+        }
     }
 }

@@ -11,7 +11,10 @@ fn descriptor() -> Descriptor {
 }
 
 fn genesis() -> Draft {
-    Draft::new(Kind::Genesis, object([("descriptor", descriptor().to_json())]))
+    Draft::new(
+        Kind::Genesis,
+        object([("descriptor", descriptor().to_json())]),
+    )
 }
 
 fn opening() -> Draft {
@@ -48,14 +51,23 @@ fn refusal(head: &Head, drafts: &[Draft]) -> Code {
 #[test]
 fn entries_link_and_cite_each_other() {
     let head = Head::new(descriptor().stream_id());
-    let drafts = [genesis(), opening(), action(Kind::RepairStarted).cite("decision", 1)];
+    let drafts = [
+        genesis(),
+        opening(),
+        action(Kind::RepairStarted).cite("decision", 1),
+    ];
     let done = extend_at(&head, &drafts, 2_000).unwrap();
-    let [first, second, third] = &done.entries[..] else { panic!() };
+    let [first, second, third] = &done.entries[..] else {
+        panic!()
+    };
     assert_eq!(first.header.prev, head.stream);
     assert_eq!(second.header.prev, first.leaf);
     assert_eq!(third.header.run.as_ref().unwrap().prev, second.leaf);
     let facts = Json::parse_canonical(&third.parts[0].bytes).unwrap();
-    assert_eq!(facts.get("decision").unwrap().as_str().unwrap(), second.leaf.to_string());
+    assert_eq!(
+        facts.get("decision").unwrap().as_str().unwrap(),
+        second.leaf.to_string()
+    );
     assert_eq!(done.head.size, 3);
     assert_eq!(done.runs["r1"].next, 2);
     assert_ne!(first.parts[0].salt, second.parts[0].salt);
@@ -63,12 +75,24 @@ fn entries_link_and_cite_each_other() {
 
 #[test]
 fn time_never_goes_back_and_a_wrong_clock_is_refused() {
-    let mut head = extend_at(&Head::new(descriptor().stream_id()), &[genesis()], 5_000).unwrap().head;
+    let mut head = extend_at(&Head::new(descriptor().stream_id()), &[genesis()], 5_000)
+        .unwrap()
+        .head;
     head.floor = 6_000;
-    assert_eq!(extend_at(&head, &[opening()], 1_000).unwrap().entries[0].header.at, 6_000);
+    assert_eq!(
+        extend_at(&head, &[opening()], 1_000).unwrap().entries[0]
+            .header
+            .at,
+        6_000
+    );
     head.floor = 1_000 + MAX_SKEW_MS + 1;
     let error = extend_at(&head, &[opening()], 1_000).unwrap_err();
-    assert_eq!(error, DraftError::Clock { ahead_ms: MAX_SKEW_MS + 1 });
+    assert_eq!(
+        error,
+        DraftError::Clock {
+            ahead_ms: MAX_SKEW_MS + 1
+        }
+    );
 }
 
 #[test]
@@ -78,7 +102,10 @@ fn what_a_verifier_would_refuse_is_refused_before() {
     assert_eq!(refusal(&empty, &[genesis(), genesis()]), Code::Genesis);
     assert_eq!(refusal(&Head::new(Hash::ZERO), &[genesis()]), Code::Genesis);
     let head = extend_at(&empty, &[genesis()], 2_000).unwrap().head;
-    assert_eq!(refusal(&head, &[opening(), action(Kind::RepairStarted)]), Code::Facts);
+    assert_eq!(
+        refusal(&head, &[opening(), action(Kind::RepairStarted)]),
+        Code::Facts
+    );
     let mut outside = opening();
     outside.run = None;
     assert_eq!(refusal(&head, &[outside]), Code::RunField);

@@ -40,7 +40,10 @@ pub struct FrontierError {
 impl Frontier {
     /// The empty tree.
     pub const fn new() -> Self {
-        Self { size: 0, roots: Vec::new() }
+        Self {
+            size: 0,
+            roots: Vec::new(),
+        }
     }
 
     /// Number of leaves.
@@ -86,7 +89,10 @@ impl Frontier {
 
     /// The hashes, joined: what the head item keeps.
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.roots.iter().flat_map(|root| *root.as_bytes()).collect()
+        self.roots
+            .iter()
+            .flat_map(|root| *root.as_bytes())
+            .collect()
     }
 
     /// Reads what [`Frontier::to_bytes`] wrote.
@@ -94,7 +100,11 @@ impl Frontier {
     /// # Errors
     /// When the number of hashes does not belong to the size.
     pub fn from_bytes(size: u64, bytes: &[u8]) -> Result<Self, FrontierError> {
-        let wrong = FrontierError { size, expected: size.count_ones(), got: bytes.len() };
+        let wrong = FrontierError {
+            size,
+            expected: size.count_ones(),
+            got: bytes.len(),
+        };
         let mut roots = Vec::new();
         for chunk in bytes.chunks(32) {
             roots.push(Hash::from_slice(chunk).map_err(|_| wrong)?);
@@ -109,12 +119,19 @@ impl Frontier {
 /// Joins subtree roots, largest first, into one.
 pub(crate) fn fold(roots: &[Hash]) -> Option<Hash> {
     let (last, larger) = roots.split_last()?;
-    Some(larger.iter().rev().fold(*last, |right, left| hash::node(left, &right)))
+    Some(
+        larger
+            .iter()
+            .rev()
+            .fold(*last, |right, left| hash::node(left, &right)),
+    )
 }
 
 /// Largest power of two below `n`, for `n` above 1.
 pub(crate) fn split(n: u64) -> u64 {
-    n.saturating_sub(1).checked_ilog2().map_or(0, |log| 1_u64 << log)
+    n.saturating_sub(1)
+        .checked_ilog2()
+        .map_or(0, |log| 1_u64 << log)
 }
 
 #[cfg(test)]

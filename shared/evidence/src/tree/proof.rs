@@ -18,7 +18,10 @@ impl NodeId {
     /// `seq` of the entry that keeps the node, at position `level` of its nodes.
     pub fn entry(self) -> u64 {
         let size = 1_u64.checked_shl(self.level).unwrap_or(0);
-        self.index.saturating_add(1).saturating_mul(size).saturating_sub(1)
+        self.index
+            .saturating_add(1)
+            .saturating_mul(size)
+            .saturating_sub(1)
     }
 }
 
@@ -45,7 +48,16 @@ impl Span {
     /// The two halves, as the tree divides the span.
     fn halves(self) -> (Self, Self) {
         let middle = self.from.saturating_add(split(self.len()));
-        (Self { from: self.from, to: middle }, Self { from: middle, to: self.to })
+        (
+            Self {
+                from: self.from,
+                to: middle,
+            },
+            Self {
+                from: middle,
+                to: self.to,
+            },
+        )
     }
 
     /// The perfect subtrees that the span consists of, largest first.
@@ -53,7 +65,10 @@ impl Span {
         let mut nodes = Vec::new();
         let mut from = self.from;
         while let Some(level) = self.to.saturating_sub(from).checked_ilog2() {
-            nodes.push(NodeId { level, index: from >> level });
+            nodes.push(NodeId {
+                level,
+                index: from >> level,
+            });
             from = from.saturating_add(1_u64 << level);
         }
         nodes
@@ -64,7 +79,12 @@ impl Span {
         for node in self.nodes() {
             hashes.push(lookup(node.level, node.index).ok_or(MissingNode { node })?);
         }
-        fold(&hashes).ok_or(MissingNode { node: NodeId { level: 0, index: self.from } })
+        fold(&hashes).ok_or(MissingNode {
+            node: NodeId {
+                level: 0,
+                index: self.from,
+            },
+        })
     }
 }
 
@@ -77,7 +97,11 @@ fn inclusion_path(index: u64, size: u64) -> Vec<Span> {
     }
     while span.len() > 1 {
         let (left, right) = span.halves();
-        let (inside, beside) = if index < left.to { (left, right) } else { (right, left) };
+        let (inside, beside) = if index < left.to {
+            (left, right)
+        } else {
+            (right, left)
+        };
         path.push(beside);
         span = inside;
     }
@@ -88,7 +112,10 @@ fn inclusion_path(index: u64, size: u64) -> Vec<Span> {
 /// Spans whose hashes are the consistency proof (RFC 9162 section 2.1.4.1).
 fn consistency_path(first: u64, second: u64) -> Vec<Span> {
     let mut path = Vec::new();
-    let mut span = Span { from: 0, to: second };
+    let mut span = Span {
+        from: 0,
+        to: second,
+    };
     if first == 0 || first >= second {
         return path;
     }

@@ -9,7 +9,7 @@ fn mth(leaves: &[Hash]) -> Hash {
         [] => sha256(b""),
         [one] => *one,
         _ => {
-            let middle = usize::try_from(split(leaves.len() as u64)).unwrap();
+            let middle = usize::try_from(split(u64::try_from(leaves.len()).unwrap())).unwrap();
             node(&mth(&leaves[..middle]), &mth(&leaves[middle..]))
         }
     }
@@ -23,8 +23,11 @@ struct Tree {
 
 impl Tree {
     fn of(size: u64) -> Self {
-        let mut tree =
-            Self { leaves: Vec::new(), kept: BTreeMap::new(), frontier: Frontier::new() };
+        let mut tree = Self {
+            leaves: Vec::new(),
+            kept: BTreeMap::new(),
+            frontier: Frontier::new(),
+        };
         for seq in 0..size {
             let leaf = leaf(&seq.to_be_bytes());
             tree.leaves.push(leaf);
@@ -34,7 +37,10 @@ impl Tree {
     }
 
     fn lookup(&self, level: u32, index: u64) -> Option<Hash> {
-        self.kept.get(&NodeId { level, index }.entry())?.get(usize::try_from(level).unwrap()).copied()
+        self.kept
+            .get(&NodeId { level, index }.entry())?
+            .get(usize::try_from(level).unwrap())
+            .copied()
     }
 
     fn root(&self, size: u64) -> Hash {
@@ -49,7 +55,10 @@ fn the_frontier_gives_the_root_of_the_definition() {
         assert_eq!(tree.frontier.root(), tree.root(size));
         let bytes = tree.frontier.to_bytes();
         assert_eq!(Frontier::from_bytes(size, &bytes).unwrap(), tree.frontier);
-        assert!(Frontier::from_bytes(size + 1, &bytes).is_err() || (size + 1).count_ones() == size.count_ones());
+        assert!(
+            Frontier::from_bytes(size + 1, &bytes).is_err()
+                || (size + 1).count_ones() == size.count_ones()
+        );
     }
 }
 
@@ -57,7 +66,10 @@ fn the_frontier_gives_the_root_of_the_definition() {
 fn an_entry_keeps_as_many_nodes_as_it_completes() {
     let tree = Tree::of(64);
     for (seq, nodes) in &tree.kept {
-        assert_eq!(nodes.len(), 1 + (seq + 1).trailing_zeros() as usize);
+        assert_eq!(
+            u32::try_from(nodes.len()),
+            Ok(1 + (seq + 1).trailing_zeros())
+        );
     }
 }
 

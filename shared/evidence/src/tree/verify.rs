@@ -12,9 +12,14 @@ use crate::json::Json;
 /// `E_PROOF_LEN`, `E_B64`, `E_B64_NONCANONICAL`, `E_HASH_LEN`; `E_FORMAT` when it is no array of
 /// strings.
 pub fn decode_proof(json: &Json) -> Result<Vec<Hash>, Fault> {
-    let items = json.as_array().ok_or_else(|| Fault::new(Code::Format, "a proof is no array"))?;
+    let items = json
+        .as_array()
+        .ok_or_else(|| Fault::new(Code::Format, "a proof is no array"))?;
     if items.len() > MAX_PROOF {
-        return Err(Fault::new(Code::ProofLen, format!("a proof of {} hashes", items.len())));
+        return Err(Fault::new(
+            Code::ProofLen,
+            format!("a proof of {} hashes", items.len()),
+        ));
     }
     items
         .iter()
@@ -61,7 +66,11 @@ pub fn root_from_inclusion(
         position >>= 1;
         last >>= 1;
     }
-    if last == 0 { Ok(hash) } else { Err(length(proof)) }
+    if last == 0 {
+        Ok(hash)
+    } else {
+        Err(length(proof))
+    }
 }
 
 /// Checks that `leaf` is entry `index` of the tree with this size and root.
@@ -78,7 +87,10 @@ pub fn check_inclusion(
     if root_from_inclusion(leaf, index, size, proof)? == root {
         Ok(())
     } else {
-        Err(Fault::new(Code::Inclusion, format!("entry {index} is not in the sealed tree")))
+        Err(Fault::new(
+            Code::Inclusion,
+            format!("entry {index} is not in the sealed tree"),
+        ))
     }
 }
 
@@ -98,15 +110,28 @@ pub fn check_consistency(
         let what = format!("no proof leads from size {first} to size {second}");
         return Err(Fault::new(Code::ProofIndex, what));
     }
-    let fork = || Fault::new(Code::Fork, format!("sizes {first} and {second} are two histories"));
+    let fork = || {
+        Fault::new(
+            Code::Fork,
+            format!("sizes {first} and {second} are two histories"),
+        )
+    };
     if first == second {
         if !proof.is_empty() {
             return Err(length(proof));
         }
-        return if first_root == second_root { Ok(()) } else { Err(fork()) };
+        return if first_root == second_root {
+            Ok(())
+        } else {
+            Err(fork())
+        };
     }
     let (old, new) = roots_from_consistency(first, first_root, second, proof)?;
-    if old == first_root && new == second_root { Ok(()) } else { Err(fork()) }
+    if old == first_root && new == second_root {
+        Ok(())
+    } else {
+        Err(fork())
+    }
 }
 
 /// The two roots that a proof leads to, for `0 < first < second`.
@@ -147,9 +172,16 @@ fn roots_from_consistency(
         position >>= 1;
         last >>= 1;
     }
-    if last == 0 { Ok((old, new)) } else { Err(length(proof)) }
+    if last == 0 {
+        Ok((old, new))
+    } else {
+        Err(length(proof))
+    }
 }
 
 fn length(proof: &[Hash]) -> Fault {
-    Fault::new(Code::ProofLen, format!("a proof of {} hashes does not fit the path", proof.len()))
+    Fault::new(
+        Code::ProofLen,
+        format!("a proof of {} hashes does not fit the path", proof.len()),
+    )
 }

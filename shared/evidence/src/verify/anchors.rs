@@ -86,7 +86,9 @@ fn link_all(
             anchored.sizes.push(size);
             anchored.largest |= largest == Some(size);
         } else {
-            report.skip(format!("anchor of size {size}: no consistency proof for it"));
+            report.skip(format!(
+                "anchor of size {size}: no consistency proof for it"
+            ));
         }
     }
     Ok(anchored)
@@ -105,7 +107,9 @@ impl Roots {
         let mut leaves = evidence.entries.iter();
         for size in anchors.iter().map(|anchor| anchor.seal.body.size) {
             while tree.size() < size {
-                let Some(item) = leaves.next() else { return Self(roots) };
+                let Some(item) = leaves.next() else {
+                    return Self(roots);
+                };
                 tree.grow(item.leaf);
             }
             roots.push((size, tree.root()));
@@ -114,7 +118,10 @@ impl Roots {
     }
 
     fn at(&self, size: u64) -> Option<Hash> {
-        self.0.iter().find(|(known, _)| *known == size).map(|(_, root)| *root)
+        self.0
+            .iter()
+            .find(|(known, _)| *known == size)
+            .map(|(_, root)| *root)
     }
 }
 
@@ -125,12 +132,23 @@ fn link(evidence: &Evidence<'_>, anchor: &Sealed, roots: &Roots) -> Result<bool,
     if let Some(root) = roots.at(body.size) {
         return if root == body.root { Ok(true) } else { fork() };
     }
-    let equal = evidence.seals.iter().find(|sealed| sealed.seal.body.size == body.size);
+    let equal = evidence
+        .seals
+        .iter()
+        .find(|sealed| sealed.seal.body.size == body.size);
     if let Some(equal) = equal {
-        return if equal.seal.body.root == body.root { Ok(true) } else { fork() };
+        return if equal.seal.body.root == body.root {
+            Ok(true)
+        } else {
+            fork()
+        };
     }
     let last = &evidence.last_seal()?.seal.body;
-    let proof = evidence.loaded.consistency.iter().find(|(size, _)| *size == body.size);
+    let proof = evidence
+        .loaded
+        .consistency
+        .iter()
+        .find(|(size, _)| *size == body.size);
     match proof {
         Some((_, proof)) if body.size < last.size => {
             check_consistency(body.size, body.root, last.size, last.root, proof)?;

@@ -1,5 +1,6 @@
 //! Step 7: every entry by itself.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::input::{Form, Raw};
@@ -55,7 +56,10 @@ impl Item {
 
     /// A text field of the facts.
     pub(super) fn text(&self, name: &str) -> &str {
-        self.facts.get(name).and_then(Json::as_str).unwrap_or_default()
+        self.facts
+            .get(name)
+            .and_then(Json::as_str)
+            .unwrap_or_default()
     }
 
     /// A hash field of the facts.
@@ -73,7 +77,8 @@ pub(super) fn check_all(raw: &[Raw], stream: Hash, fields: Fields) -> Result<Vec
     raw.iter()
         .enumerate()
         .map(|(index, raw)| {
-            check(raw, stream, fields).map_err(|fault| fault.at(format!("element {index} of entries")))
+            check(raw, stream, fields)
+                .map_err(|fault| fault.at(format!("element {index} of entries")))
         })
         .collect()
 }
@@ -107,7 +112,13 @@ fn check(raw: &Raw, stream: Hash, fields: Fields) -> Result<Item, Fault> {
             None => {}
         }
     }
-    Ok(Item { header, leaf, facts, subject, proof: members.get("proof").cloned() })
+    Ok(Item {
+        header,
+        leaf,
+        facts,
+        subject,
+        proof: members.get("proof").cloned(),
+    })
 }
 
 /// Checks a header; the leaf is that of the bytes given, or of the canonical form.
@@ -116,19 +127,12 @@ pub(super) fn check_header(
     bytes: Option<&[u8]>,
     stream: Hash,
 ) -> Result<(Header, Hash), Fault> {
-    let canonical;
-    let bytes = match bytes {
-        Some(bytes) => bytes,
-        None => {
-            canonical = json.canonical();
-            &canonical
-        }
-    };
+    let bytes = bytes.map_or_else(|| Cow::Owned(json.canonical()), Cow::Borrowed);
     let header = Header::from_json(json, bytes.len(), stream)?;
     if !json.fits_depth(MAX_DEPTH) {
         return Err(Fault::new(Code::Depth, "the header is nested too deeply"));
     }
-    Ok((header, hash::leaf(bytes)))
+    Ok((header, hash::leaf(&bytes)))
 }
 
 fn check_set(header: &Header, parts: &BTreeMap<String, Json>) -> Result<(), Fault> {
@@ -137,7 +141,10 @@ fn check_set(header: &Header, parts: &BTreeMap<String, Json>) -> Result<(), Faul
     };
     let expected = if header.subject.is_some() { 2 } else { 1 };
     if parts.len() != expected || !parts.keys().all(|name| named(name)) {
-        return Err(Fault::new(Code::PartSet, "the parts are not those that the header names"));
+        return Err(Fault::new(
+            Code::PartSet,
+            "the parts are not those that the header names",
+        ));
     }
     Ok(())
 }
@@ -159,7 +166,10 @@ fn check_subject(header: &Header, part: &Json, bytes: Option<&[u8]>) -> Result<S
     }
     match by.as_uint() {
         Some(by) if by > header.seq => Ok(Subject::Erased(by)),
-        _ => Err(Fault::new(Code::PartMissing, "subject is explained by no later entry")),
+        _ => Err(Fault::new(
+            Code::PartMissing,
+            "subject is explained by no later entry",
+        )),
     }
 }
 
@@ -170,29 +180,30 @@ fn present<'a>(
     bytes: Option<&[u8]>,
 ) -> Result<&'a Json, Fault> {
     let shape = || Fault::new(Code::Format, format!("{name} is not exactly d and s"));
-    let (Some(2), Some(content), Some(salt)) =
-        (part.as_object().map(BTreeMap::len), part.get("d"), part.get("s"))
-    else {
+    let (Some(2), Some(content), Some(salt)) = (
+        part.as_object().map(BTreeMap::len),
+        part.get("d"),
+        part.get("s"),
+    ) else {
         return Err(shape());
     };
     if content.as_object().is_none() {
         return Err(shape());
     }
-    let canonical;
-    let bytes = match bytes {
-        Some(bytes) => bytes,
-        None => {
-            canonical = content.canonical();
-            &canonical
-        }
-    };
+    let bytes = bytes.map_or_else(|| Cow::Owned(content.canonical()), Cow::Borrowed);
     check_length(name, bytes.len())?;
     if !content.fits_depth(MAX_DEPTH) {
-        return Err(Fault::new(Code::Depth, format!("{name} is nested too deeply")));
+        return Err(Fault::new(
+            Code::Depth,
+            format!("{name} is nested too deeply"),
+        ));
     }
     let salt = salt.as_str().and_then(|salt| salt.parse::<Hash>().ok());
-    if salt.map(|salt| hash::commitment(salt.as_bytes(), bytes)) != Some(commitment) {
-        return Err(Fault::new(Code::PartHash, format!("{name} does not match its commitment")));
+    if salt.map(|salt| hash::commitment(salt.as_bytes(), &bytes)) != Some(commitment) {
+        return Err(Fault::new(
+            Code::PartHash,
+            format!("{name} does not match its commitment"),
+        ));
     }
     Ok(content)
 }

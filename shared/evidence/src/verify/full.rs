@@ -108,10 +108,7 @@ pub(super) fn check_first_seal(evidence: &Evidence<'_>) -> Result<(), Fault> {
 }
 
 /// Head and time of a seal against the entries around its size, as far as they are there.
-pub(super) fn check_against_entries(
-    sealed: &Sealed,
-    evidence: &Evidence<'_>,
-) -> Result<(), Fault> {
+pub(super) fn check_against_entries(sealed: &Sealed, evidence: &Evidence<'_>) -> Result<(), Fault> {
     let body = &sealed.seal.body;
     let from = evidence.entries.first().map_or(0, |item| item.header.seq);
     let at = |seq: u64| {

@@ -23,7 +23,10 @@ pub(super) fn check(evidence: &Evidence<'_>, report: &mut Report) -> Result<(), 
         return Ok(());
     }
     let starts_at = evidence.entries.first().map_or(0, |item| item.header.seq);
-    let mut holds = Holds { known: BTreeMap::new(), from_start: starts_at == 0 };
+    let mut holds = Holds {
+        known: BTreeMap::new(),
+        from_start: starts_at == 0,
+    };
     for item in &evidence.entries {
         match item.header.kind {
             Kind::HoldSet => holds.set(item)?,
@@ -47,7 +50,9 @@ struct Holds {
 
 impl Holds {
     fn active(&self) -> impl Iterator<Item = (&String, &Target)> {
-        self.known.iter().filter_map(|(name, target)| Some((name, target.as_ref()?)))
+        self.known
+            .iter()
+            .filter_map(|(name, target)| Some((name, target.as_ref()?)))
     }
 
     fn set(&mut self, item: &Item) -> Result<(), Fault> {
@@ -64,7 +69,9 @@ impl Holds {
         match self.known.insert(name.clone(), None) {
             Some(Some(_)) => Ok(()),
             None if !self.from_start => {
-                report.skip(format!("release of hold {name}: it was set before the range"));
+                report.skip(format!(
+                    "release of hold {name}: it was set before the range"
+                ));
                 Ok(())
             }
             _ => Err(item.fault(Code::HoldState, format!("hold {name} is not active"))),
@@ -80,21 +87,17 @@ impl Holds {
         let seq = item.uint("seq").unwrap_or(u64::MAX);
         let target = evidence.by_seq(seq);
         for (name, hold) in self.active() {
-            let covered = match hold {
-                Target::All => true,
-                Target::Range(from, to) => (*from..*to).contains(&seq),
-                Target::Run(id) => match target {
-                    Some(target) => target.header.run.as_ref().is_some_and(|run| run.id == *id),
-                    None => {
-                        let what = format!(
-                            "whether redact entry {} falls under hold {name}: its target is \
-                             outside the package",
-                            item.header.seq
-                        );
-                        report.skip(what);
-                        false
-                    }
-                },
+            let covered = match (hold, target) {
+                (Target::All, _) => true,
+                (Target::Range(from, to), _) => (*from..*to).contains(&seq),
+                (Target::Run(id), Some(target)) => {
+                    target.header.run.as_ref().is_some_and(|run| run.id == *id)
+                }
+                (Target::Run(_), None) => {
+                    let redact = item.header.seq;
+                    report.skip(format!("redact entry {redact} against hold {name}"));
+                    false
+                }
             };
             if !covered {
                 continue;
@@ -102,7 +105,11 @@ impl Holds {
             if item.text("reason") != "lost" {
                 return Err(item.fault(Code::Hold, format!("it erases under hold {name}")));
             }
-            let lost = LostUnderHold { hold: name.clone(), redact: item.header.seq, seq };
+            let lost = LostUnderHold {
+                hold: name.clone(),
+                redact: item.header.seq,
+                seq,
+            };
             report.lost_under_hold.push(lost);
         }
         Ok(())
@@ -112,7 +119,10 @@ impl Holds {
 fn target(item: &Item) -> Target {
     let field = |name: &str| item.facts.get("target").and_then(|target| target.get(name));
     let number = |name: &str| field(name).and_then(Json::as_uint);
-    match (field("run").and_then(Json::as_str), number("from").zip(number("to"))) {
+    match (
+        field("run").and_then(Json::as_str),
+        number("from").zip(number("to")),
+    ) {
         (Some(id), _) => Target::Run(id.to_owned()),
         (None, Some((from, to))) => Target::Range(from, to),
         (None, None) => Target::All,

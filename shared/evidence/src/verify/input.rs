@@ -28,7 +28,11 @@ pub enum Package<'a> {
 impl<'a> Package<'a> {
     /// A package that is one file: a tar archive, or else a JSON document.
     pub fn of_file(bytes: &'a [u8]) -> Self {
-        if bytes.get(257..262) == Some(b"ustar") { Self::Tar(bytes) } else { Self::Document(bytes) }
+        if bytes.get(257..262) == Some(b"ustar") {
+            Self::Tar(bytes)
+        } else {
+            Self::Document(bytes)
+        }
     }
 }
 
@@ -55,7 +59,11 @@ pub(super) struct Raw {
 
 impl Raw {
     pub(super) const fn embedded(json: Json) -> Self {
-        Self { json, header: None, parts: BTreeMap::new() }
+        Self {
+            json,
+            header: None,
+            parts: BTreeMap::new(),
+        }
     }
 }
 
@@ -82,7 +90,10 @@ pub(super) fn load(package: Package<'_>, limits: TarLimits) -> Result<Loaded, Fa
         Package::Document(bytes) if size(bytes.len()) > limits.max_bytes => Err(too_large()),
         Package::Document(bytes) => document(bytes),
         Package::Folder(files) => {
-            let total = files.values().map(|content| size(content.len())).sum::<u64>();
+            let total = files
+                .values()
+                .map(|content| size(content.len()))
+                .sum::<u64>();
             if total > limits.max_bytes || files.len() > limits.max_files {
                 return Err(too_large());
             }
@@ -105,7 +116,10 @@ fn document(bytes: &[u8]) -> Result<Loaded, Fault> {
         _ => Err(format("a seal is not a string")),
     });
     let timestamps = match members.remove("timestamps") {
-        Some(items) => array(items, "timestamps")?.iter().map(timestamp).collect::<Result<_, _>>()?,
+        Some(items) => array(items, "timestamps")?
+            .iter()
+            .map(timestamp)
+            .collect::<Result<_, _>>()?,
         None => Vec::new(),
     };
     Ok(Loaded {
@@ -124,16 +138,24 @@ fn check_members(members: &Members, body: &[&str]) -> Result<(), Fault> {
     let own: &[&str] = match members.get("format").and_then(Json::as_str) {
         Some(RUN_FORMAT) => &["consistency", "run"],
         Some(EXPORT_FORMAT) => &[],
-        Some(RANGE_FORMAT) => {
-            &["after", "before", "consistency", "extra", "from", "from_at", "to", "to_at"]
-        }
+        Some(RANGE_FORMAT) => &[
+            "after",
+            "before",
+            "consistency",
+            "extra",
+            "from",
+            "from_at",
+            "to",
+            "to_at",
+        ],
         _ => return Err(format("format is unknown")),
     };
     let known = |name: &str| name == "format" || own.contains(&name) || body.contains(&name);
     match members.keys().find(|name| !known(name)) {
-        Some(name) => {
-            Err(Fault::new(Code::PackageFields, format!("{name} is not a member of this format")))
-        }
+        Some(name) => Err(Fault::new(
+            Code::PackageFields,
+            format!("{name} is not a member of this format"),
+        )),
         None => Ok(()),
     }
 }
@@ -152,7 +174,9 @@ fn form(members: &mut Members) -> Result<Form, Fault> {
 
 fn consistency(members: &mut Members) -> Result<Vec<(u64, Vec<Hash>)>, Fault> {
     let fields = |what: &str| Fault::new(Code::PackageFields, format!("consistency: {what}"));
-    let Some(items) = members.remove("consistency") else { return Ok(Vec::new()) };
+    let Some(items) = members.remove("consistency") else {
+        return Ok(Vec::new());
+    };
     let items = items.as_array().ok_or_else(|| fields("not an array"))?;
     let mut proofs: Vec<(u64, Vec<Hash>)> = Vec::new();
     for item in items {
@@ -165,13 +189,21 @@ fn consistency(members: &mut Members) -> Result<Vec<(u64, Vec<Hash>)>, Fault> {
         if proofs.last().is_some_and(|(before, _)| *before >= size) {
             return Err(fields("sizes do not ascend"));
         }
-        proofs.push((size, decode_proof(proof).map_err(|fault| fault.at("consistency"))?));
+        proofs.push((
+            size,
+            decode_proof(proof).map_err(|fault| fault.at("consistency"))?,
+        ));
     }
     Ok(proofs)
 }
 
 fn timestamp(item: &Json) -> Result<(Hash, Vec<u8>), Fault> {
-    let fields = || Fault::new(Code::PackageFields, "a time-stamp is not exactly seal and tsr");
+    let fields = || {
+        Fault::new(
+            Code::PackageFields,
+            "a time-stamp is not exactly seal and tsr",
+        )
+    };
     let text = |name: &str| item.get(name).and_then(Json::as_str).ok_or_else(fields);
     if item.as_object().map(BTreeMap::len) != Some(2) {
         return Err(fields());
@@ -181,7 +213,9 @@ fn timestamp(item: &Json) -> Result<(Hash, Vec<u8>), Fault> {
 }
 
 pub(super) fn required(members: &mut Members, name: &str) -> Result<Json, Fault> {
-    members.remove(name).ok_or_else(|| format(&format!("{name} is missing")))
+    members
+        .remove(name)
+        .ok_or_else(|| format(&format!("{name} is missing")))
 }
 
 pub(super) fn array(json: Json, name: &str) -> Result<Vec<Json>, Fault> {

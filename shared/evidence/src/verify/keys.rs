@@ -16,11 +16,17 @@ struct Rotation {
 }
 
 fn rotations(evidence: &Evidence<'_>) -> Vec<Rotation> {
-    let rotates = evidence.all().filter(|item| item.header.kind == Kind::KeyRotate);
+    let rotates = evidence
+        .all()
+        .filter(|item| item.header.kind == Kind::KeyRotate);
     let mut rotations: Vec<Rotation> = rotates
         .filter_map(|item| {
             let (add, retire) = (item.hash("add")?, item.hash("retire")?);
-            Some(Rotation { seq: item.header.seq, add, retire })
+            Some(Rotation {
+                seq: item.header.seq,
+                add,
+                retire,
+            })
         })
         .collect();
     rotations.sort_unstable_by_key(|rotation| rotation.seq);
@@ -58,7 +64,10 @@ fn check_rotations(evidence: &Evidence<'_>, rotations: &[Rotation]) -> Result<()
 pub(super) fn check_in_force(evidence: &Evidence<'_>, sealed: &Sealed) -> Result<(), Fault> {
     let size = sealed.seal.body.size;
     let mut valid: BTreeSet<Hash> = evidence.descriptor.sealers.iter().copied().collect();
-    for rotation in rotations(evidence).iter().filter(|rotation| rotation.seq < size) {
+    for rotation in rotations(evidence)
+        .iter()
+        .filter(|rotation| rotation.seq < size)
+    {
         valid.remove(&rotation.retire);
         valid.insert(rotation.add);
     }
@@ -66,14 +75,23 @@ pub(super) fn check_in_force(evidence: &Evidence<'_>, sealed: &Sealed) -> Result
     if sealed.keys.iter().any(in_force) {
         Ok(())
     } else {
-        Err(sealed.fault(Code::KeyRetired, "its keys are retired or capped below this size"))
+        Err(sealed.fault(
+            Code::KeyRetired,
+            "its keys are retired or capped below this size",
+        ))
     }
 }
 
 fn check_between_seals(evidence: &Evidence<'_>, rotations: &[Rotation]) -> Result<(), Fault> {
-    let sizes: Vec<u64> = evidence.seals.iter().map(|sealed| sealed.seal.body.size).collect();
+    let sizes: Vec<u64> = evidence
+        .seals
+        .iter()
+        .map(|sealed| sealed.seal.body.size)
+        .collect();
     for (from, to) in sizes.iter().zip(sizes.iter().skip(1)) {
-        let between = rotations.iter().filter(|rotation| (*from..*to).contains(&rotation.seq));
+        let between = rotations
+            .iter()
+            .filter(|rotation| (*from..*to).contains(&rotation.seq));
         if between.count() > 1 {
             let what = format!("two rotations lie between the seals of sizes {from} and {to}");
             return Err(Fault::new(Code::KeyRotate, what));
@@ -88,16 +106,30 @@ fn check_handover(
     rotations: &[Rotation],
     report: &mut Report,
 ) -> Result<(), Fault> {
-    let from_start = evidence.entries.first().is_some_and(|item| item.header.seq == 0);
+    let from_start = evidence
+        .entries
+        .first()
+        .is_some_and(|item| item.header.seq == 0);
     let whole = from_start && !matches!(evidence.loaded.form, super::Form::Run(_));
     for rotation in rotations {
-        let mut after = evidence.seals.iter().filter(|s| s.seal.body.size > rotation.seq);
+        let mut after = evidence
+            .seals
+            .iter()
+            .filter(|s| s.seal.body.size > rotation.seq);
         let Some(handover) = after.next().filter(|_| whole) else {
-            report.skip(format!("handover seal of the rotation at entry {}", rotation.seq));
+            report.skip(format!(
+                "handover seal of the rotation at entry {}",
+                rotation.seq
+            ));
             continue;
         };
         for key in [rotation.add, rotation.retire] {
-            if !evidence.trust.keys.iter().any(|pinned| pinned.key.hash() == key) {
+            if !evidence
+                .trust
+                .keys
+                .iter()
+                .any(|pinned| pinned.key.hash() == key)
+            {
                 report.skip(format!("handover of key {key}, which is not pinned"));
             } else if !handover.keys.contains(&key) {
                 let what = format!("the handover seal lacks a line of key {key}");

@@ -82,7 +82,9 @@ impl Evidence<'_> {
     }
 
     fn last_seal(&self) -> Result<&Sealed, Fault> {
-        self.seals.last().ok_or_else(|| Fault::new(Code::NoSeal, "the package has no seal"))
+        self.seals
+            .last()
+            .ok_or_else(|| Fault::new(Code::NoSeal, "the package has no seal"))
     }
 
     fn all(&self) -> impl Iterator<Item = &Item> {
@@ -100,7 +102,9 @@ impl Evidence<'_> {
         let find = |items: &[Item]| items.binary_search_by_key(&seq, |item| item.header.seq);
         match find(&self.entries) {
             Ok(index) => self.entries.get(index),
-            Err(_) => find(&self.extra).ok().and_then(|index| self.extra.get(index)),
+            Err(_) => find(&self.extra)
+                .ok()
+                .and_then(|index| self.extra.get(index)),
         }
     }
 }
@@ -111,7 +115,10 @@ fn accept(loaded: &Loaded, trust: &Trust) -> Result<Accepted, Fault> {
     let usable = usable_keys(loaded, trust, &descriptor)?;
     let seals = seals::read(loaded, trust, stream, &usable)?;
     if stream != trust.stream {
-        let what = format!("the package is of stream {stream}, pinned is {}", trust.stream);
+        let what = format!(
+            "the package is of stream {stream}, pinned is {}",
+            trust.stream
+        );
         return Err(Fault::new(Code::StreamPin, what));
     }
     let entries = entry::check_all(&loaded.entries, stream, entry::Fields::of(&loaded.form))?;
@@ -120,7 +127,15 @@ fn accept(loaded: &Loaded, trust: &Trust) -> Result<Accepted, Fault> {
         _ => Vec::new(),
     };
     let by_leaf = index(&entries, &extra);
-    let evidence = Evidence { loaded, trust, descriptor, seals, entries, extra, by_leaf };
+    let evidence = Evidence {
+        loaded,
+        trust,
+        descriptor,
+        seals,
+        entries,
+        extra,
+        by_leaf,
+    };
     seals::check_chain(&evidence.seals)?;
     let mut report = Report::default();
     let neighbours = match &loaded.form {
@@ -129,7 +144,10 @@ fn accept(loaded: &Loaded, trust: &Trust) -> Result<Accepted, Fault> {
         Form::Range(range) => Some(range::check(&evidence, range)?),
     };
     for item in evidence.all() {
-        item.header.kind.check_facts(&item.facts).map_err(|fault| fault.at(item.place()))?;
+        item.header
+            .kind
+            .check_facts(&item.facts)
+            .map_err(|fault| fault.at(item.place()))?;
     }
     if let Some(neighbours) = neighbours {
         range::check_neighbours(&evidence, &neighbours)?;
@@ -178,7 +196,11 @@ fn usable_keys(
         let kind = raw.json.get("h")?.get("kind")?.as_str()?;
         let facts = raw.json.get("p")?.get("facts")?.get("d")?;
         let add = facts.get("add").and_then(Json::as_str)?;
-        if kind == Kind::KeyRotate.name() { add.parse::<Hash>().ok() } else { None }
+        if kind == Kind::KeyRotate.name() {
+            add.parse::<Hash>().ok()
+        } else {
+            None
+        }
     });
     let named: Vec<Hash> = descriptor.sealers.iter().copied().chain(added).collect();
     let pinned = trust.keys.iter().map(|pinned| pinned.key.hash());
@@ -191,7 +213,13 @@ fn usable_keys(
 }
 
 fn index(entries: &[Item], extra: &[Item]) -> BTreeMap<Hash, Place> {
-    let entries = entries.iter().enumerate().map(|(at, item)| (item.leaf, Place::Entry(at)));
-    let extra = extra.iter().enumerate().map(|(at, item)| (item.leaf, Place::Extra(at)));
+    let entries = entries
+        .iter()
+        .enumerate()
+        .map(|(at, item)| (item.leaf, Place::Entry(at)));
+    let extra = extra
+        .iter()
+        .enumerate()
+        .map(|(at, item)| (item.leaf, Place::Extra(at)));
     extra.chain(entries).collect()
 }

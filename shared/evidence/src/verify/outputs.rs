@@ -17,9 +17,19 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Result<(), Fault> {
 }
 
 fn recorded<'a>(evidence: &'a Evidence<'_>, name: &'a str) -> impl Iterator<Item = Hash> + 'a {
-    let closes = evidence.entries.iter().filter(|item| item.header.kind == Kind::RunClose);
-    let outputs = closes.filter_map(|item| item.facts.get("outputs")?.as_array()).flatten();
+    let closes = evidence
+        .entries
+        .iter()
+        .filter(|item| item.header.kind == Kind::RunClose);
+    let outputs = closes
+        .filter_map(|item| item.facts.get("outputs")?.as_array())
+        .flatten();
     outputs
         .filter(move |output| output.get("ref").and_then(Json::as_str) == Some(name))
-        .filter_map(|output| output.get("hash").and_then(Json::as_str).and_then(parse_digest))
+        .filter_map(|output| {
+            output
+                .get("hash")
+                .and_then(Json::as_str)
+                .and_then(parse_digest)
+        })
 }

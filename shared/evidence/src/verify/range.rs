@@ -29,7 +29,8 @@ pub(super) struct RangeForm {
 impl RangeForm {
     pub(super) fn read(members: &mut Members) -> Result<Self, Fault> {
         let number = |json: Json, name: &str| {
-            json.as_uint().ok_or_else(|| format(&format!("{name} is not a number")))
+            json.as_uint()
+                .ok_or_else(|| format(&format!("{name} is not a number")))
         };
         let from = number(required(members, "from")?, "from")?;
         let to = number(required(members, "to")?, "to")?;
@@ -39,11 +40,21 @@ impl RangeForm {
             _ => return Err(range("a period has from_at and to_at, or none of them")),
         };
         let extra = match members.remove("extra") {
-            Some(items) => array(items, "extra")?.into_iter().map(Raw::embedded).collect(),
+            Some(items) => array(items, "extra")?
+                .into_iter()
+                .map(Raw::embedded)
+                .collect(),
             None => Vec::new(),
         };
         let (before, after) = (members.remove("before"), members.remove("after"));
-        Ok(Self { from, to, period, before, after, extra })
+        Ok(Self {
+            from,
+            to,
+            period,
+            before,
+            after,
+            extra,
+        })
     }
 }
 
@@ -77,16 +88,29 @@ pub(super) fn check<'a>(
     check_seal_list(evidence, form)?;
     let last = evidence.last_seal()?;
     let borders = entries.first().into_iter().chain(entries.last());
-    borders.chain(&evidence.extra).try_for_each(|item| check_one(item, last))?;
+    borders
+        .chain(&evidence.extra)
+        .try_for_each(|item| check_one(item, last))?;
     check_extras(evidence, form)?;
-    for sealed in evidence.seals.iter().filter(|sealed| sealed.seal.body.size <= form.to) {
+    for sealed in evidence
+        .seals
+        .iter()
+        .filter(|sealed| sealed.seal.body.size <= form.to)
+    {
         full::check_against_entries(sealed, evidence)?;
     }
-    if entries.last().is_some_and(|item| item.header.at > last.seal.body.at) {
+    if entries
+        .last()
+        .is_some_and(|item| item.header.at > last.seal.body.at)
+    {
         return Err(last.fault(Code::BackdatedSeal, "older than an entry it covers"));
     }
     check_end(evidence)?;
-    Ok(Neighbours { form, before, after })
+    Ok(Neighbours {
+        form,
+        before,
+        after,
+    })
 }
 
 /// The first and the last entry have a proof, the others have none.
@@ -107,12 +131,22 @@ fn neighbour(
     name: &str,
 ) -> Result<Option<(Header, Hash)>, Fault> {
     let Some(json) = json else { return Ok(None) };
-    let found: Vec<&str> = json.as_object().into_iter().flatten().map(|(k, _)| k.as_str()).collect();
+    let found: Vec<&str> = json
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(k, _)| k.as_str())
+        .collect();
     if found != members {
-        return Err(Fault::new(Code::EntryFields, format!("{name} is not exactly {members:?}")));
+        return Err(Fault::new(
+            Code::EntryFields,
+            format!("{name} is not exactly {members:?}"),
+        ));
     }
     let header = json.get("h").unwrap_or(&Json::Null);
-    check_header(header, None, evidence.trust.stream).map(Some).map_err(|fault| fault.at(name))
+    check_header(header, None, evidence.trust.stream)
+        .map(Some)
+        .map_err(|fault| fault.at(name))
 }
 
 fn check_links(
@@ -154,7 +188,11 @@ fn check_seal_list(evidence: &Evidence<'_>, form: &RangeForm) -> Result<(), Faul
     if let Some(larger) = others.iter().find(|sealed| sealed.seal.body.size > form.to) {
         return Err(larger.fault(Code::Range, "only the last seal is larger than the range"));
     }
-    match evidence.seals.iter().find(|sealed| sealed.seal.body.size <= form.from) {
+    match evidence
+        .seals
+        .iter()
+        .find(|sealed| sealed.seal.body.size <= form.from)
+    {
         Some(smaller) => Err(smaller.fault(Code::Range, "it covers nothing of the range")),
         None => Ok(()),
     }
@@ -204,13 +242,23 @@ pub(super) fn check_neighbours(
     evidence: &Evidence<'_>,
     neighbours: &Neighbours<'_>,
 ) -> Result<(), Fault> {
-    let Neighbours { form, before, after } = neighbours;
+    let Neighbours {
+        form,
+        before,
+        after,
+    } = neighbours;
     let before = before.as_ref().map(|(header, _)| header);
     if before.is_some_and(|before| before.kind == Kind::StreamClose) {
-        return Err(Fault::new(Code::AfterClose, "the entry before the range is stream.close"));
+        return Err(Fault::new(
+            Code::AfterClose,
+            "the entry before the range is stream.close",
+        ));
     }
     if before.is_some_and(|before| (before.kind == Kind::Genesis) != (before.seq == 0)) {
-        return Err(Fault::new(Code::Genesis, "genesis is entry 0 and nowhere else"));
+        return Err(Fault::new(
+            Code::Genesis,
+            "genesis is entry 0 and nowhere else",
+        ));
     }
     if let Some((header, leaf)) = after {
         check_after(evidence, form, header, *leaf)?;
@@ -241,24 +289,47 @@ fn check_after(
         return Err(Fault::new(Code::Time, "after is older than the range"));
     }
     if header.kind == Kind::Genesis {
-        return Err(Fault::new(Code::Genesis, "genesis is entry 0 and nowhere else"));
+        return Err(Fault::new(
+            Code::Genesis,
+            "genesis is entry 0 and nowhere else",
+        ));
     }
     if last.is_some_and(|last| last.header.kind == Kind::StreamClose) {
-        return Err(Fault::new(Code::AfterClose, "an entry follows stream.close"));
+        return Err(Fault::new(
+            Code::AfterClose,
+            "an entry follows stream.close",
+        ));
     }
-    let proof = form.after.as_ref().and_then(|after| after.get("proof")).unwrap_or(&Json::Null);
+    let proof = form
+        .after
+        .as_ref()
+        .and_then(|after| after.get("proof"))
+        .unwrap_or(&Json::Null);
     let proof = decode_proof(proof).map_err(|fault| fault.at("after"))?;
     let seal = evidence.last_seal()?;
-    check_inclusion(leaf, header.seq, seal.seal.body.size, &proof, seal.seal.body.root)?;
+    check_inclusion(
+        leaf,
+        header.seq,
+        seal.seal.body.size,
+        &proof,
+        seal.seal.body.root,
+    )?;
     let covered = seal.seal.body.size;
     if header.kind == Kind::StreamClose && header.seq.checked_add(1) != Some(covered) {
-        return Err(Fault::new(Code::AfterClose, "the stream goes on after stream.close"));
+        return Err(Fault::new(
+            Code::AfterClose,
+            "the stream goes on after stream.close",
+        ));
     }
-    let sealed_at = evidence.seals.iter().filter(|sealed| sealed.seal.body.size <= form.to);
+    let sealed_at = evidence
+        .seals
+        .iter()
+        .filter(|sealed| sealed.seal.body.size <= form.to);
     match sealed_at.map(|sealed| sealed.seal.body.at).max() {
-        Some(at) if header.at < at => {
-            Err(Fault::new(Code::Backdated, "after is older than a seal that does not cover it"))
-        }
+        Some(at) if header.at < at => Err(Fault::new(
+            Code::Backdated,
+            "after is older than a seal that does not cover it",
+        )),
         _ if header.at > seal.seal.body.at => {
             Err(seal.fault(Code::BackdatedSeal, "older than an entry it covers"))
         }
@@ -273,7 +344,11 @@ fn check_period(
     before: Option<&Header>,
     after: Option<&Header>,
 ) -> Result<(), Fault> {
-    if evidence.entries.iter().any(|item| !(from_at..to_at).contains(&item.header.at)) {
+    if evidence
+        .entries
+        .iter()
+        .any(|item| !(from_at..to_at).contains(&item.header.at))
+    {
         return Err(range("an entry lies outside the period"));
     }
     let begins = form.from == 0 || before.is_some_and(|before| before.at < from_at);
@@ -285,6 +360,8 @@ fn check_period(
     if begins && ends {
         Ok(())
     } else {
-        Err(range("the neighbours do not show that the period is complete"))
+        Err(range(
+            "the neighbours do not show that the period is complete",
+        ))
     }
 }

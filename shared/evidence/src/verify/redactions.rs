@@ -11,7 +11,10 @@ pub(super) fn check(evidence: &Evidence<'_>, report: &mut Report) -> Result<(), 
             check_absent(evidence, item, by)?;
         }
     }
-    for item in evidence.all().filter(|item| item.header.kind == Kind::Redact) {
+    for item in evidence
+        .all()
+        .filter(|item| item.header.kind == Kind::Redact)
+    {
         check_redact(evidence, item, report)?;
     }
     Ok(())
@@ -40,17 +43,16 @@ fn names(redact: &Item, target: &Item) -> bool {
         && redact.hash("commit") == target.header.subject
 }
 
-fn check_redact(
-    evidence: &Evidence<'_>,
-    redact: &Item,
-    report: &mut Report,
-) -> Result<(), Fault> {
+fn check_redact(evidence: &Evidence<'_>, redact: &Item, report: &mut Report) -> Result<(), Fault> {
     let wrong = |what: &str| Err(redact.fault(Code::TombstoneTarget, what));
     let Some(seq) = redact.uint("seq").filter(|seq| *seq < redact.header.seq) else {
         return wrong("its target is not an earlier entry");
     };
     let Some(target) = evidence.by_seq(seq) else {
-        report.skip(format!("target of redact entry {}: outside the package", redact.header.seq));
+        report.skip(format!(
+            "target of redact entry {}: outside the package",
+            redact.header.seq
+        ));
         return Ok(());
     };
     if !names(redact, target) {

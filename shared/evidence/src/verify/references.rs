@@ -34,8 +34,12 @@ fn check_field(
     kind: Kind,
     report: &mut Report,
 ) -> Result<(), Fault> {
-    let Some(leaf) = item.hash(field) else { return Ok(()) };
-    let Some(target) = target(evidence, item, field, leaf, report)? else { return Ok(()) };
+    let Some(leaf) = item.hash(field) else {
+        return Ok(());
+    };
+    let Some(target) = target(evidence, item, field, leaf, report)? else {
+        return Ok(());
+    };
     if target.header.kind != kind {
         return Err(item.fault(Code::Ref, format!("{field} does not name a {kind}")));
     }
@@ -45,12 +49,10 @@ fn check_field(
     Ok(())
 }
 
-fn check_cause(
-    evidence: &Evidence<'_>,
-    item: &Item,
-    report: &mut Report,
-) -> Result<(), Fault> {
-    let Some(cause) = item.facts.get("cause") else { return Ok(()) };
+fn check_cause(evidence: &Evidence<'_>, item: &Item, report: &mut Report) -> Result<(), Fault> {
+    let Some(cause) = item.facts.get("cause") else {
+        return Ok(());
+    };
     let seq = cause.get("seq").and_then(Json::as_uint).unwrap_or(u64::MAX);
     let leaf = hash_field(cause, "entry").unwrap_or(Hash::ZERO);
     let found = target(evidence, item, "cause", leaf, report)?;
@@ -76,11 +78,15 @@ fn target<'a>(
     match evidence.by_leaf(leaf) {
         Some(target) if target.header.seq < item.header.seq => Ok(Some(target)),
         Some(_) => Err(item.fault(Code::Ref, format!("{field} names a later entry"))),
-        None if evidence.is_full() => {
-            Err(item.fault(Code::Ref, format!("{field} names an entry that does not exist")))
-        }
+        None if evidence.is_full() => Err(item.fault(
+            Code::Ref,
+            format!("{field} names an entry that does not exist"),
+        )),
         None => {
-            report.skip(format!("{field} of entry {}: outside the package", item.header.seq));
+            report.skip(format!(
+                "{field} of entry {}: outside the package",
+                item.header.seq
+            ));
             Ok(None)
         }
     }

@@ -11,7 +11,10 @@ use crate::tree::{check_inclusion as included, decode_proof};
 
 pub(super) fn check_inclusion(evidence: &Evidence<'_>) -> Result<(), Fault> {
     let last = evidence.last_seal()?;
-    evidence.entries.iter().try_for_each(|item| check_one(item, last))
+    evidence
+        .entries
+        .iter()
+        .try_for_each(|item| check_one(item, last))
 }
 
 /// An entry has a proof, and the proof leads to the root of the seal.
@@ -27,9 +30,17 @@ pub(super) fn check_one(item: &Item, seal: &Sealed) -> Result<(), Fault> {
 pub(super) fn check_whole(evidence: &Evidence<'_>, id: &str) -> Result<(), Fault> {
     let entries = &evidence.entries;
     let of_run = |item: &&Item| item.header.run.as_ref().is_some_and(|run| run.id == id);
-    let has = |kind: Kind| entries.iter().filter(of_run).any(|item| item.header.kind == kind);
+    let has = |kind: Kind| {
+        entries
+            .iter()
+            .filter(of_run)
+            .any(|item| item.header.kind == kind)
+    };
     if !has(Kind::RunOpen) || !has(Kind::RunClose) {
-        return Err(Fault::new(Code::RunIncomplete, "run.open or run.close is missing"));
+        return Err(Fault::new(
+            Code::RunIncomplete,
+            "run.open or run.close is missing",
+        ));
     }
     let named: BTreeSet<u64> = entries
         .iter()

@@ -100,7 +100,10 @@ impl<'a> Replay<'a> {
     fn take(&mut self, item: &Item, place: &RunRef) -> Result<(), Fault> {
         self.link(item, place)?;
         match item.header.kind {
-            Kind::RunDecision => self.decide(item, place),
+            Kind::RunDecision => {
+                self.decide(item, place);
+                Ok(())
+            }
             Kind::RunResolution => self.resolve(item, place),
             Kind::RunClose => self.close(item, place),
             kind if kind.is_action() => self.act(item, place),
@@ -112,9 +115,17 @@ impl<'a> Replay<'a> {
         let begins_before = self.partial && place.n > 0;
         let run = self.runs.entry(place.id.clone()).or_insert_with(|| {
             if begins_before {
-                Run { next: place.n, prev: Some(place.prev), partial: true, ..Run::default() }
+                Run {
+                    next: place.n,
+                    prev: Some(place.prev),
+                    partial: true,
+                    ..Run::default()
+                }
             } else {
-                Run { prev: Some(item.header.stream), ..Run::default() }
+                Run {
+                    prev: Some(item.header.stream),
+                    ..Run::default()
+                }
             }
         });
         if run.closed {
@@ -131,14 +142,16 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    fn decide(&mut self, item: &Item, place: &RunRef) -> Result<(), Fault> {
+    fn decide(&mut self, item: &Item, place: &RunRef) {
         let decision = Decision::new(item, &place.id);
-        self.by_action.entry(decision.action.clone()).or_default().push(item.leaf);
+        self.by_action
+            .entry(decision.action.clone())
+            .or_default()
+            .push(item.leaf);
         self.decisions.insert(item.leaf, decision);
         if let Some(run) = self.runs.get_mut(&place.id) {
             run.decisions.push(item.leaf);
         }
-        Ok(())
     }
 
     fn resolve(&mut self, item: &Item, place: &RunRef) -> Result<(), Fault> {
@@ -148,12 +161,19 @@ impl<'a> Replay<'a> {
             run.overrides = run.overrides.saturating_add(1);
         }
         let named = item.hash("decision").unwrap_or(Hash::ZERO);
-        let Some(decision) = self.decisions.get_mut(&named) else { return Ok(()) };
+        let Some(decision) = self.decisions.get_mut(&named) else {
+            return Ok(());
+        };
         if decision.effect != Effect::Require {
             return Err(item.fault(Code::Ref, "it resolves a decision that is not REQUIRE"));
         }
         let allows = item.text("effect") == "ALLOW";
-        decision.resolve(item.text("approver"), allows, overrides, decision.run == place.id);
+        decision.resolve(
+            item.text("approver"),
+            allows,
+            overrides,
+            decision.run == place.id,
+        );
         Ok(())
     }
 
@@ -205,7 +225,9 @@ impl<'a> Replay<'a> {
         }
         let mut later = false;
         for leaf in self.by_action.get(&decision.action).into_iter().flatten() {
-            let Some(other) = self.decisions.get(leaf) else { continue };
+            let Some(other) = self.decisions.get(leaf) else {
+                continue;
+            };
             later |= *leaf == cited;
             let held = !later && decision.effect == Effect::Allow;
             match (other.effect, other.standing()) {
@@ -237,9 +259,15 @@ impl<'a> Replay<'a> {
     }
 
     fn close(&mut self, item: &Item, place: &RunRef) -> Result<(), Fault> {
-        let Some(run) = self.runs.get_mut(&place.id) else { return Ok(()) };
+        let Some(run) = self.runs.get_mut(&place.id) else {
+            return Ok(());
+        };
         run.closed = true;
-        let decisions = || run.decisions.iter().filter_map(|leaf| self.decisions.get(leaf));
+        let decisions = || {
+            run.decisions
+                .iter()
+                .filter_map(|leaf| self.decisions.get(leaf))
+        };
         let count = |effect: Effect| decisions().filter(|d| d.effect == effect).count();
         let unresolved = decisions()
             .filter(|d| d.effect == Effect::Require)
@@ -256,7 +284,8 @@ impl<'a> Replay<'a> {
         ];
         run.unresolved = number(unresolved);
         if run.partial {
-            self.skipped.insert(format!("open, counts and result of run {}", place.id));
+            self.skipped
+                .insert(format!("open, counts and result of run {}", place.id));
             return Ok(());
         }
         for (name, counted) in counted {

@@ -51,14 +51,24 @@ pub(super) fn read_one(
 ) -> Result<Sealed, Fault> {
     let seal = Seal::parse(note)?;
     if seal.body.origin != seal::origin(&trust.prefix, stream) {
-        return Err(Fault::new(Code::Origin, "the seal is of another stream or deployment"));
+        return Err(Fault::new(
+            Code::Origin,
+            "the seal is of another stream or deployment",
+        ));
     }
     let mut keys = seal.verified_by(&trust.seal_keys())?;
     keys.retain(|key| usable.contains(key));
     if keys.is_empty() {
-        return Err(Fault::new(Code::NoTrustedSig, "no line is signed by a pinned key"));
+        return Err(Fault::new(
+            Code::NoTrustedSig,
+            "no line is signed by a pinned key",
+        ));
     }
-    Ok(Sealed { hash: seal.seal_hash(), seal, keys })
+    Ok(Sealed {
+        hash: seal.seal_hash(),
+        seal,
+        keys,
+    })
 }
 
 pub(super) fn check_chain(seals: &[Sealed]) -> Result<(), Fault> {
@@ -79,10 +89,7 @@ pub(super) fn check_chain(seals: &[Sealed]) -> Result<(), Fault> {
 
 /// A token must name a seal of the package and be about it: the token's imprint is the seal hash,
 /// SHA-256 over the reduced note. The authority's signature is not checked here.
-pub(super) fn check_timestamps(
-    evidence: &Evidence<'_>,
-    report: &mut Report,
-) -> Result<(), Fault> {
+pub(super) fn check_timestamps(evidence: &Evidence<'_>, report: &mut Report) -> Result<(), Fault> {
     for (named, token) in &evidence.loaded.timestamps {
         let about = token.windows(32).any(|window| window == named.as_bytes());
         if !evidence.seals.iter().any(|sealed| sealed.hash == *named) || !about {

@@ -19,7 +19,10 @@ pub struct PinnedKey {
 
 impl From<SealKey> for PinnedKey {
     fn from(key: SealKey) -> Self {
-        Self { key, max_size: None }
+        Self {
+            key,
+            max_size: None,
+        }
     }
 }
 
@@ -73,7 +76,10 @@ impl Trust {
             witnesses: Vec::new(),
             quorum: 0,
             level: 2,
-            limits: TarLimits { max_bytes: 1 << 30, max_files: 100_000 },
+            limits: TarLimits {
+                max_bytes: 1 << 30,
+                max_files: 100_000,
+            },
         }
     }
 
@@ -85,14 +91,29 @@ impl Trust {
         let json = Json::parse(bytes).map_err(|fault| wrong(fault.to_string()))?;
         closed(
             &json,
-            &["anchors", "format", "keys", "level", "origin", "quorum", "stream", "witnesses"],
+            &[
+                "anchors",
+                "format",
+                "keys",
+                "level",
+                "origin",
+                "quorum",
+                "stream",
+                "witnesses",
+            ],
         )?;
         if json.get("format").and_then(Json::as_str) != Some("counterfoil.trust/1") {
             return Err(wrong("format must be counterfoil.trust/1"));
         }
-        let stream = json.get("stream").and_then(Json::as_str).and_then(|id| id.parse().ok());
+        let stream = json
+            .get("stream")
+            .and_then(Json::as_str)
+            .and_then(|id| id.parse().ok());
         let stream = stream.ok_or_else(|| wrong("stream must be 64 hexadecimal digits"))?;
-        let keys = json.get("keys").and_then(Json::as_array).unwrap_or_default();
+        let keys = json
+            .get("keys")
+            .and_then(Json::as_array)
+            .unwrap_or_default();
         let keys = keys.iter().map(pinned_key).collect::<Result<Vec<_>, _>>()?;
         if keys.is_empty() {
             return Err(wrong("keys must hold at least one key"));
@@ -100,12 +121,16 @@ impl Trust {
         let mut trust = Self::of(keys, stream);
         if let Some(prefix) = json.get("origin") {
             let prefix = prefix.as_str().filter(|prefix| is_prefix(prefix));
-            prefix.ok_or_else(|| wrong("origin must end in /s/"))?.clone_into(&mut trust.prefix);
+            prefix
+                .ok_or_else(|| wrong("origin must end in /s/"))?
+                .clone_into(&mut trust.prefix);
         }
         trust.anchors = texts(&json, "anchors")?;
         trust.witnesses = texts(&json, "witnesses")?;
         if let Some(quorum) = json.get("quorum") {
-            trust.quorum = quorum.as_uint().ok_or_else(|| wrong("quorum must be a number"))?;
+            trust.quorum = quorum
+                .as_uint()
+                .ok_or_else(|| wrong("quorum must be a number"))?;
         }
         if let Some(level) = json.get("level") {
             let level = level.as_uint().and_then(|level| u8::try_from(level).ok());
@@ -132,29 +157,44 @@ fn wrong(what: impl Into<String>) -> TrustError {
 }
 
 fn closed(json: &Json, names: &[&str]) -> Result<(), TrustError> {
-    let fields = json.as_object().ok_or_else(|| wrong("an object is missing"))?;
+    let fields = json
+        .as_object()
+        .ok_or_else(|| wrong("an object is missing"))?;
     match fields.keys().find(|name| !names.contains(&name.as_str())) {
-        Some(unknown) => Err(wrong(format!("{unknown} is not a field; known are {names:?}"))),
+        Some(unknown) => Err(wrong(format!(
+            "{unknown} is not a field; known are {names:?}"
+        ))),
         None => Ok(()),
     }
 }
 
 fn pinned_key(json: &Json) -> Result<PinnedKey, TrustError> {
     closed(json, &["max_size", "spki"])?;
-    let spki = json.get("spki").and_then(Json::as_str).and_then(|text| base64::decode(text).ok());
+    let spki = json
+        .get("spki")
+        .and_then(Json::as_str)
+        .and_then(|text| base64::decode(text).ok());
     let key = spki.and_then(|der| SealKey::from_der(&der).ok());
     let key = key.ok_or_else(|| wrong("spki must be base64 of a P-256 public key in DER"))?;
     let max_size = match json.get("max_size") {
-        Some(size) => Some(size.as_uint().ok_or_else(|| wrong("max_size must be a number"))?),
+        Some(size) => Some(
+            size.as_uint()
+                .ok_or_else(|| wrong("max_size must be a number"))?,
+        ),
         None => None,
     };
     Ok(PinnedKey { key, max_size })
 }
 
 fn texts(json: &Json, name: &str) -> Result<Vec<String>, TrustError> {
-    let Some(items) = json.get(name) else { return Ok(Vec::new()) };
-    let texts = items
-        .as_array()
-        .and_then(|items| items.iter().map(|item| item.as_str().map(str::to_owned)).collect());
+    let Some(items) = json.get(name) else {
+        return Ok(Vec::new());
+    };
+    let texts = items.as_array().and_then(|items| {
+        items
+            .iter()
+            .map(|item| item.as_str().map(str::to_owned))
+            .collect()
+    });
     texts.ok_or_else(|| wrong(format!("{name} must be an array of strings")))
 }

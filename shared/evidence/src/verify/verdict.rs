@@ -147,7 +147,11 @@ pub(super) fn accepted(
 }
 
 const fn hold_status(report: &Report) -> HoldStatus {
-    if report.lost_under_hold.is_empty() { HoldStatus::Kept } else { HoldStatus::Violated }
+    if report.lost_under_hold.is_empty() {
+        HoldStatus::Kept
+    } else {
+        HoldStatus::Violated
+    }
 }
 
 /// The outcome of a verification.
@@ -182,7 +186,13 @@ impl Verdict {
     pub fn first_line(&self) -> String {
         match &self.result {
             Ok(accepted) => {
-                let Accepted { level, format, entries, size, .. } = accepted;
+                let Accepted {
+                    level,
+                    format,
+                    entries,
+                    size,
+                    ..
+                } = accepted;
                 format!("OK L{level} {format}: {entries} entries, sealed at size {size}")
             }
             Err(Fault { code, detail }) => format!("FAIL {code} {detail}"),
@@ -191,7 +201,9 @@ impl Verdict {
 
     /// The lines after the first: `name: JSON value`.
     pub fn lines(&self) -> Vec<String> {
-        let Ok(accepted) = &self.result else { return Vec::new() };
+        let Ok(accepted) = &self.result else {
+            return Vec::new();
+        };
         let mut lines: Vec<String> = accepted
             .members()
             .into_iter()
@@ -199,7 +211,10 @@ impl Verdict {
             .map(|(name, value)| format!("{name}: {}", value.canonical_text()))
             .collect();
         for what in &accepted.not_checked {
-            lines.push(format!("not_checked: {}", Json::from(what.as_str()).canonical_text()));
+            lines.push(format!(
+                "not_checked: {}",
+                Json::from(what.as_str()).canonical_text()
+            ));
         }
         lines
     }
@@ -227,14 +242,20 @@ impl Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.first_line())?;
-        self.lines().iter().try_for_each(|line| writeln!(f, "{line}"))
+        self.lines()
+            .iter()
+            .try_for_each(|line| writeln!(f, "{line}"))
     }
 }
 
 impl Accepted {
     fn members(&self) -> Vec<(&'static str, Json)> {
-        let texts = |items: &[String]| Json::Array(items.iter().map(|i| i.as_str().into()).collect());
-        let governance = self.governance.iter().map(|(run, is)| (run.as_str(), is.name().into()));
+        let texts =
+            |items: &[String]| Json::Array(items.iter().map(|i| i.as_str().into()).collect());
+        let governance = self
+            .governance
+            .iter()
+            .map(|(run, is)| (run.as_str(), is.name().into()));
         let lost = self.lost_under_hold.iter().map(|lost| {
             object([
                 ("hold", lost.hold.as_str().into()),

@@ -25,7 +25,9 @@ fn judge(rows: &[Row]) {
         let verdict = attack();
         let got = outcome(&verdict);
         if got != *expected || verdict.exit_status() != 3 {
-            wrong.push(format!("{number} {name}: expected {expected}, got {verdict}"));
+            wrong.push(format!(
+                "{number} {name}: expected {expected}, got {verdict}"
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -59,7 +61,10 @@ fn text(from: &str, to: &str) -> Verdict {
     let forge = base();
     let text = forge.export().canonical_text();
     assert!(text.contains(from), "{from}");
-    verify(Package::Document(text.replacen(from, to, 1).as_bytes()), &forge.trust())
+    verify(
+        Package::Document(text.replacen(from, to, 1).as_bytes()),
+        &forge.trust(),
+    )
 }
 
 /// A stream that the operator wrote and sealed so.

@@ -5,7 +5,10 @@ use counterfoil_evidence::verify::{Package, Trust, verify};
 use crate::vectors::{folder, key, read, stream};
 
 fn trust() -> Trust {
-    Trust::new(key("example-run/sealer.pem"), stream("example-run/stream.txt"))
+    Trust::new(
+        key("example-run/sealer.pem"),
+        stream("example-run/stream.txt"),
+    )
 }
 
 #[test]
@@ -42,7 +45,11 @@ fn every_changed_bit_of_a_folder_is_refused() {
                 let mut bad = good.clone();
                 bad.get_mut(name).unwrap()[at] ^= 1 << bit;
                 let verdict = verify(Package::Folder(&bad), &trust);
-                assert_eq!(verdict.exit_status(), 3, "{name}, byte {at}, bit {bit}: {verdict}");
+                assert_eq!(
+                    verdict.exit_status(),
+                    3,
+                    "{name}, byte {at}, bit {bit}: {verdict}"
+                );
             }
         }
     }

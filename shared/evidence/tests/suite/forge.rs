@@ -26,7 +26,10 @@ impl Sealer {
     pub fn new(seed: u8) -> Self {
         let secret = SigningKey::from_slice(&[seed; 32]).unwrap();
         let der = secret.verifying_key().to_public_key_der().unwrap();
-        Self { key: SealKey::from_der(der.as_bytes()).unwrap(), secret }
+        Self {
+            key: SealKey::from_der(der.as_bytes()).unwrap(),
+            secret,
+        }
     }
 
     pub fn signature(&self, body: &SealBody) -> Signature {
@@ -94,7 +97,10 @@ impl Forge {
     pub fn new(owner: &str, sealer: &Sealer) -> Self {
         let hash = sealer.key.hash();
         let nonce = sha256(owner.as_bytes());
-        Self::with(Descriptor::for_owner(owner, *nonce.as_bytes(), START, vec![hash]), sealer)
+        Self::with(
+            Descriptor::for_owner(owner, *nonce.as_bytes(), START, vec![hash]),
+            sealer,
+        )
     }
 
     pub fn with(descriptor: Descriptor, sealer: &Sealer) -> Self {
@@ -125,17 +131,24 @@ impl Forge {
     }
 
     /// Appends an entry and returns its leaf.
-    pub fn add(&mut self, kind: &str, run: Option<&str>, facts: Json, subject: Option<Json>) -> Hash {
+    pub fn add(
+        &mut self,
+        kind: &str,
+        run: Option<&str>,
+        facts: Json,
+        subject: Option<Json>,
+    ) -> Hash {
         let mut parts = BTreeMap::from([("facts", Part::Present(facts, self.salt()))]);
         if let Some(subject) = subject {
             let salt = self.salt();
             parts.insert("subject", Part::Present(subject, salt));
         }
         let commits = parts.iter().map(|(name, part)| match part {
-            Part::Present(content, salt) => {
-                (*name, commitment(salt.as_bytes(), &content.canonical()).into())
-            }
-            Part::Absent(_) => unreachable!("new parts are present"),
+            Part::Present(content, salt) => (
+                *name,
+                commitment(salt.as_bytes(), &content.canonical()).into(),
+            ),
+            Part::Absent(_) => panic!("new parts are present"),
         });
         self.at += 37;
         let prev = self.entries.last().map_or(self.stream, |entry| entry.leaf);
@@ -151,7 +164,11 @@ impl Forge {
         ];
         if let Some(id) = run {
             let (n, prev) = self.runs.get(id).copied().unwrap_or((0, self.stream));
-            let place = object([("id", id.into()), ("n", Json::uint(n)), ("prev", prev.into())]);
+            let place = object([
+                ("id", id.into()),
+                ("n", Json::uint(n)),
+                ("prev", prev.into()),
+            ]);
             fields.push(("run", place));
         }
         let header = object(fields);
@@ -171,12 +188,19 @@ impl Forge {
             self.runs.insert(id.to_owned(), (n + 1, hash));
         }
         self.nodes.push(self.tree.push(hash));
-        self.entries.push(Entry { header, parts, leaf: hash });
+        self.entries.push(Entry {
+            header,
+            parts,
+            leaf: hash,
+        });
         hash
     }
 
     pub fn next_body(&self) -> SealBody {
-        let prev = self.seals.last().map(|note| Seal::parse(note).unwrap().seal_hash());
+        let prev = self
+            .seals
+            .last()
+            .map(|note| Seal::parse(note).unwrap().seal_hash());
         SealBody {
             origin: seal::origin(DEFAULT_PREFIX, self.stream),
             size: self.entries.len() as u64,
@@ -188,8 +212,11 @@ impl Forge {
     }
 
     pub fn sign(&self, body: &SealBody) -> String {
-        let lines: Vec<_> =
-            self.sealers.iter().map(|sealer| (sealer.key.clone(), sealer.der(body))).collect();
+        let lines: Vec<_> = self
+            .sealers
+            .iter()
+            .map(|sealer| (sealer.key.clone(), sealer.der(body)))
+            .collect();
         seal::note(body, &lines)
     }
 
@@ -226,7 +253,10 @@ impl Forge {
     }
 
     pub fn trust(&self) -> Trust {
-        Trust::of(self.sealers.iter().map(|s| s.key.clone().into()).collect(), self.stream)
+        Trust::of(
+            self.sealers.iter().map(|s| s.key.clone().into()).collect(),
+            self.stream,
+        )
     }
 
     pub fn lookup(&self, level: u32, index: u64) -> Option<Hash> {
@@ -241,7 +271,10 @@ impl Forge {
     pub fn export(&self) -> Json {
         object([
             ("descriptor", self.descriptor.to_json()),
-            ("entries", Json::Array(self.entries.iter().map(Entry::json).collect())),
+            (
+                "entries",
+                Json::Array(self.entries.iter().map(Entry::json).collect()),
+            ),
             ("format", "counterfoil.export/1".into()),
             ("seals", self.notes()),
         ])
@@ -282,7 +315,10 @@ impl Forge {
             ("entries", Json::Array(entries)),
             ("format", "counterfoil.run/1".into()),
             ("run", id.into()),
-            ("seals", Json::Array(vec![self.seals.last().unwrap().as_str().into()])),
+            (
+                "seals",
+                Json::Array(vec![self.seals.last().unwrap().as_str().into()]),
+            ),
         ])
     }
 
@@ -292,7 +328,12 @@ impl Forge {
     }
 
     pub fn kind(&self, seq: usize) -> &str {
-        self.entries[seq].header.get("kind").unwrap().as_str().unwrap()
+        self.entries[seq]
+            .header
+            .get("kind")
+            .unwrap()
+            .as_str()
+            .unwrap()
     }
 
     fn of_run<'a>(&'a self, id: &'a str) -> impl Iterator<Item = usize> + 'a {
@@ -304,12 +345,17 @@ impl Forge {
 
     /// A range export with everything that belongs to it.
     pub fn range(&self, from: usize, to: usize) -> Json {
-        let sizes: Vec<u64> =
-            self.seals.iter().map(|note| Seal::parse(note).unwrap().body.size).collect();
+        let sizes: Vec<u64> = self
+            .seals
+            .iter()
+            .map(|note| Seal::parse(note).unwrap().body.size)
+            .collect();
         let cover = sizes.iter().position(|size| *size >= to as u64).unwrap();
         let covering = sizes[cover];
         let seals = (0..=cover).filter(|index| sizes[*index] > from as u64);
-        let seals = seals.map(|index| self.seals[index].as_str().into()).collect();
+        let seals = seals
+            .map(|index| self.seals[index].as_str().into())
+            .collect();
         let entries = (from..to).map(|seq| {
             if seq == from || seq + 1 == to {
                 self.proven(seq, covering)
@@ -329,7 +375,10 @@ impl Forge {
             .filter(|seq| self.kind(*seq) == "key.rotate");
         let mut extra: Vec<usize> = named.into_iter().chain(rotations).collect();
         extra.sort_unstable();
-        let extra = extra.into_iter().map(|seq| self.proven(seq, covering)).collect();
+        let extra = extra
+            .into_iter()
+            .map(|seq| self.proven(seq, covering))
+            .collect();
         let mut fields = vec![
             ("descriptor", self.descriptor.to_json()),
             ("entries", Json::Array(entries.collect())),
@@ -340,7 +389,10 @@ impl Forge {
             ("to", Json::uint(to as u64)),
         ];
         if from > 0 {
-            fields.push(("before", object([("h", self.entries[from - 1].header.clone())])));
+            fields.push((
+                "before",
+                object([("h", self.entries[from - 1].header.clone())]),
+            ));
         }
         if (to as u64) < covering {
             let after = self.proven(to, covering);

@@ -1,10 +1,25 @@
 //! The evidence format against its worked example, foreign vectors, and attackers.
 
+#![expect(
+    unreachable_pub,
+    clippy::as_conversions,
+    clippy::disallowed_methods,
+    reason = "one crate of tests: its helpers are shared, count small things and read vectors"
+)]
+
+#[cfg(test)]
 mod attacks;
+#[cfg(test)]
 mod controls;
+#[cfg(test)]
 mod flips;
+#[cfg(test)]
 mod forge;
+#[cfg(test)]
 mod round_trip;
+#[cfg(test)]
 mod rules;
+#[cfg(test)]
 mod vectors;
+#[cfg(test)]
 mod worked_example;

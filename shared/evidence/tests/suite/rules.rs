@@ -51,13 +51,26 @@ pub fn resolution(decision: Hash, approver: &str, effect: &str) -> Json {
 }
 
 pub fn step(decision: Hash, action: &str) -> Json {
-    object([("action_hash", digest(action)), ("decision", decision.into())])
+    object([
+        ("action_hash", digest(action)),
+        ("decision", decision.into()),
+    ])
 }
 
 /// Counts: decisions, allow, require, deny, unresolved, overrides.
 pub fn closing(counts: [u64; 6]) -> Json {
-    let names = ["decisions", "allow", "require", "deny", "unresolved", "overrides"];
-    let counts = names.into_iter().zip(counts).map(|(name, count)| (name, Json::uint(count)));
+    let names = [
+        "decisions",
+        "allow",
+        "require",
+        "deny",
+        "unresolved",
+        "overrides",
+    ];
+    let counts = names
+        .into_iter()
+        .zip(counts)
+        .map(|(name, count)| (name, Json::uint(count)));
     let rest = [
         ("outputs", Json::Array(vec![output("out/report", "report")])),
         ("status", "completed".into()),
@@ -74,15 +87,28 @@ pub fn everything() -> Json {
 }
 
 pub fn subject(text: &str) -> Option<Json> {
-    Some(object([("customer", text.into()), ("note", "caf\u{e9}".into())]))
+    Some(object([
+        ("customer", text.into()),
+        ("note", "caf\u{e9}".into()),
+    ]))
 }
 
 /// A run with one ALLOW decision and its effect.
 pub fn simple_run(forge: &mut Forge, id: &str) -> Hash {
     forge.add("run.open", Some(id), opening(), None);
-    let decided = forge.add("run.decision", Some(id), decision("ALLOW", id), subject("cus_1"));
+    let decided = forge.add(
+        "run.decision",
+        Some(id),
+        decision("ALLOW", id),
+        subject("cus_1"),
+    );
     forge.add("repair.started", Some(id), step(decided, id), None);
-    forge.add("repair.executed", Some(id), step(decided, id), subject("cus_1"));
+    forge.add(
+        "repair.executed",
+        Some(id),
+        step(decided, id),
+        subject("cus_1"),
+    );
     forge.add("run.close", Some(id), closing([1, 1, 0, 0, 0, 0]), None)
 }
 
@@ -111,12 +137,32 @@ pub fn base() -> Forge {
     forge.add("run.open", Some("r2"), opening(), None);
     let facts = with(decision("REQUIRE", "held"), "approvals", Json::uint(2));
     let held = forge.add("run.decision", Some("r2"), facts, subject("cus_2"));
-    forge.add("run.resolution", Some("r2"), resolution(held, "usr_1", "ALLOW"), None);
-    forge.add("run.resolution", Some("r2"), resolution(held, "usr_2", "ALLOW"), subject("why"));
-    forge.add("run.action", Some("r2"), with(step(held, "held"), "status", "executed".into()), None);
+    forge.add(
+        "run.resolution",
+        Some("r2"),
+        resolution(held, "usr_1", "ALLOW"),
+        None,
+    );
+    forge.add(
+        "run.resolution",
+        Some("r2"),
+        resolution(held, "usr_2", "ALLOW"),
+        subject("why"),
+    );
+    forge.add(
+        "run.action",
+        Some("r2"),
+        with(step(held, "held"), "status", "executed".into()),
+        None,
+    );
     forge.add("run.close", Some("r2"), closing([1, 0, 1, 0, 0, 0]), None);
     forge.seal();
-    forge.add("hold.set", None, hold("h1", object([("run", "r1".into())])), None);
+    forge.add(
+        "hold.set",
+        None,
+        hold("h1", object([("run", "r1".into())])),
+        None,
+    );
     forge.add("hold.release", None, object([("hold", "h1".into())]), None);
     forge.redact(seq::DECISION, "erasure_request");
     let observed = object([

@@ -11,7 +11,9 @@ use counterfoil_evidence::tree::{Frontier, check_consistency, check_inclusion};
 use counterfoil_evidence::verify::{Governance, HoldStatus, Package, Trust, Verdict, verify};
 
 pub fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/vectors")
+        .join(name)
 }
 
 pub fn read(name: &str) -> Vec<u8> {
@@ -41,7 +43,10 @@ pub fn folder(name: &str) -> BTreeMap<String, Vec<u8>> {
 }
 
 fn accepted(verdict: &Verdict) -> &counterfoil_evidence::verify::Accepted {
-    verdict.result.as_ref().unwrap_or_else(|fault| panic!("{fault}"))
+    verdict
+        .result
+        .as_ref()
+        .unwrap_or_else(|fault| panic!("{fault}"))
 }
 
 fn rich_trust() -> Trust {
@@ -51,20 +56,29 @@ fn rich_trust() -> Trust {
 
 #[test]
 fn the_example_run_is_accepted() {
-    let trust = Trust::new(key("example-run/sealer.pem"), stream("example-run/stream.txt"));
+    let trust = Trust::new(
+        key("example-run/sealer.pem"),
+        stream("example-run/stream.txt"),
+    );
     let document = read("example-run/run.json");
     let verdict = verify(Package::of_file(&document), &trust);
     let accepted = accepted(&verdict);
     assert_eq!(accepted.level, 2);
     assert_eq!(accepted.hold_status, HoldStatus::Unchecked);
-    assert_eq!(accepted.governance, BTreeMap::from([("run_1".to_owned(), Governance::Clean)]));
+    assert_eq!(
+        accepted.governance,
+        BTreeMap::from([("run_1".to_owned(), Governance::Clean)])
+    );
     assert!(verdict.first_line().starts_with("OK L2 "));
     assert_eq!(verdict.exit_status(), 0);
 }
 
 #[test]
 fn the_example_folder_is_accepted() {
-    let trust = Trust::new(key("example-run/sealer.pem"), stream("example-run/stream.txt"));
+    let trust = Trust::new(
+        key("example-run/sealer.pem"),
+        stream("example-run/stream.txt"),
+    );
     let verdict = verify(Package::Folder(&folder("example")), &trust);
     assert_eq!(accepted(&verdict).entries, 4);
     assert_eq!(accepted(&verdict).hold_status, HoldStatus::Kept);
@@ -73,15 +87,25 @@ fn the_example_folder_is_accepted() {
 #[test]
 fn the_rich_packages_are_accepted_in_every_form() {
     let trust = rich_trust();
-    let (json, tar) = (read("packages/rich.export.json"), read("packages/rich.export.tar"));
+    let (json, tar) = (
+        read("packages/rich.export.json"),
+        read("packages/rich.export.tar"),
+    );
     let run = read("packages/rich.run.json");
     let range = read("packages/rich.range.json");
     let whole = verify(Package::of_file(&json), &trust);
     let archive = verify(Package::of_file(&tar), &trust);
     assert_eq!(whole, archive);
     let whole = accepted(&whole);
-    let results: Vec<_> = whole.governance.iter().map(|(id, is)| (id.as_str(), is.name())).collect();
-    assert_eq!(results, [("r_a", "clean"), ("r_b", "unresolved"), ("r_c", "clean")]);
+    let results: Vec<_> = whole
+        .governance
+        .iter()
+        .map(|(id, is)| (id.as_str(), is.name()))
+        .collect();
+    assert_eq!(
+        results,
+        [("r_a", "clean"), ("r_b", "unresolved"), ("r_c", "clean")]
+    );
     assert_eq!((whole.entries, whole.size, whole.level), (27, 27, 2));
     assert!(whole.open.is_empty() && whole.holds.is_empty());
     let run = verify(Package::of_file(&run), &trust);
@@ -103,7 +127,11 @@ fn the_restricted_subset_reads_every_case_as_listed() {
         let got = match Json::parse_canonical(&bytes) {
             Ok(value) => {
                 assert_eq!(value.canonical(), bytes, "{case}");
-                assert_eq!(case["leaf"].as_str().unwrap(), leaf(&bytes).to_string(), "{case}");
+                assert_eq!(
+                    case["leaf"].as_str().unwrap(),
+                    leaf(&bytes).to_string(),
+                    "{case}"
+                );
                 "ok"
             }
             Err(fault) => fault.code.name(),
@@ -115,24 +143,44 @@ fn the_restricted_subset_reads_every_case_as_listed() {
 #[test]
 fn general_json_outside_the_subset_is_refused() {
     for name in ["arrays", "french", "structures", "values"] {
-        assert!(Json::parse(&read(&format!("jcs/input/{name}.json"))).is_err(), "{name}");
+        assert!(
+            Json::parse(&read(&format!("jcs/input/{name}.json"))).is_err(),
+            "{name}"
+        );
     }
 }
 
 fn files_below(dir: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+    let entries = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| {
+            if path.is_dir() {
+                files_below(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
 }
 
 fn base64_hash(text: &serde_json::Value) -> Option<Hash> {
     use base64::Engine as _;
-    let bytes = base64::engine::general_purpose::STANDARD.decode(text.as_str()?).ok()?;
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(text.as_str()?)
+        .ok()?;
     Hash::from_slice(&bytes).ok()
 }
 
 /// A proof of the vectors, or nothing if a hash is not 32 bytes long.
 fn proof(case: &serde_json::Value) -> Option<Vec<Hash>> {
-    case["proof"].as_array().into_iter().flatten().map(base64_hash).collect()
+    case["proof"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(base64_hash)
+        .collect()
 }
 
 fn checks(case: &serde_json::Value) -> Option<bool> {
@@ -151,10 +199,18 @@ fn checks(case: &serde_json::Value) -> Option<bool> {
 fn rfc_6962_proofs_are_judged_as_listed() {
     let files = files_below(&path("rfc6962"));
     let mut judged = 0;
-    for file in files.iter().filter(|file| !file.ends_with("roots-8leaves.json")) {
+    for file in files
+        .iter()
+        .filter(|file| !file.ends_with("roots-8leaves.json"))
+    {
         let case: serde_json::Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
         let good = checks(&case).unwrap_or(false);
-        assert_eq!(good, !case["wantErr"].as_bool().unwrap(), "{}", file.display());
+        assert_eq!(
+            good,
+            !case["wantErr"].as_bool().unwrap(),
+            "{}",
+            file.display()
+        );
         judged += 1;
     }
     assert_eq!(judged, 130);
@@ -162,7 +218,8 @@ fn rfc_6962_proofs_are_judged_as_listed() {
 
 #[test]
 fn rfc_6962_roots_are_reproduced() {
-    let listed: serde_json::Value = serde_json::from_slice(&read("rfc6962/roots-8leaves.json")).unwrap();
+    let listed: serde_json::Value =
+        serde_json::from_slice(&read("rfc6962/roots-8leaves.json")).unwrap();
     let mut tree = Frontier::new();
     let roots = listed["roots_by_size"].as_object().unwrap();
     for input in listed["leaf_inputs_hex"].as_array().unwrap() {

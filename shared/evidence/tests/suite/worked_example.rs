@@ -29,7 +29,12 @@ const SEAL_HASH: &str = "5e085a48400ef56eb2ebbd6288ea7812a965a4a1423f5b463f0415a
 fn descriptor() -> Descriptor {
     let nonce: Hash = NONCE.parse().unwrap();
     let sealer = key("example-run/sealer.pem").hash();
-    Descriptor::for_owner("ws_example", *nonce.as_bytes(), 1_795_392_000_000, vec![sealer])
+    Descriptor::for_owner(
+        "ws_example",
+        *nonce.as_bytes(),
+        1_795_392_000_000,
+        vec![sealer],
+    )
 }
 
 /// The parts of the example, as lines `(seq, part)` to content and salt.
@@ -41,7 +46,10 @@ fn parts() -> BTreeMap<(u64, String), (Json, Hash)> {
             let line = Json::parse(line.as_bytes()).unwrap();
             let text = |name: &str| line.get(name).unwrap().as_str().unwrap().to_owned();
             let key = (line.get("seq").unwrap().as_uint().unwrap(), text("part"));
-            (key, (line.get("d").unwrap().clone(), text("s").parse().unwrap()))
+            (
+                key,
+                (line.get("d").unwrap().clone(), text("s").parse().unwrap()),
+            )
         })
         .collect()
 }
@@ -52,9 +60,14 @@ fn entries() -> (Vec<Entry>, Head) {
     let mut head = Head::new(descriptor().stream_id());
     let mut runs = BTreeMap::new();
     let mut entries = Vec::new();
-    for (seq, kind) in [Kind::Genesis, Kind::RunOpen, Kind::RunDecision, Kind::RunClose]
-        .into_iter()
-        .enumerate()
+    for (seq, kind) in [
+        Kind::Genesis,
+        Kind::RunOpen,
+        Kind::RunDecision,
+        Kind::RunClose,
+    ]
+    .into_iter()
+    .enumerate()
     {
         let seq = seq as u64;
         let part = |name: &str| parts.get(&(seq, name.to_owned()));
@@ -65,7 +78,10 @@ fn entries() -> (Vec<Entry>, Head) {
         if let Some((content, _)) = part("subject") {
             draft = draft.subject(content.clone());
         }
-        let mut salts = ["facts", "subject"].iter().filter_map(|name| part(name)).map(|p| p.1);
+        let mut salts = ["facts", "subject"]
+            .iter()
+            .filter_map(|name| part(name))
+            .map(|p| p.1);
         let now = 1_795_392_000_037 + 37 * seq;
         let mut salt = || *salts.next().unwrap().as_bytes();
         let done = extend(&head, &runs, &[draft], now, &mut salt).unwrap();
@@ -82,8 +98,14 @@ fn stored(entry: &Entry) -> SegmentEntry<'_> {
         seq: entry.seq(),
         header: &entry.bytes,
         nodes: &entry.nodes,
-        facts: part(0).map(|p| SegmentPart::Present { bytes: &p.bytes, salt: &p.salt }),
-        subject: part(1).map(|p| SegmentPart::Present { bytes: &p.bytes, salt: &p.salt }),
+        facts: part(0).map(|p| SegmentPart::Present {
+            bytes: &p.bytes,
+            salt: &p.salt,
+        }),
+        subject: part(1).map(|p| SegmentPart::Present {
+            bytes: &p.bytes,
+            salt: &p.salt,
+        }),
     }
 }
 
@@ -100,18 +122,29 @@ fn descriptor_and_stream_id() {
     assert_eq!(bytes.len(), 264);
     assert_eq!(descriptor().stream_id(), stream("example-run/stream.txt"));
     assert!(descriptor().is_owned_by("ws_example") && !descriptor().is_owned_by("ws_other"));
-    assert_eq!(Descriptor::from_json(&descriptor().to_json()).unwrap(), descriptor());
+    assert_eq!(
+        Descriptor::from_json(&descriptor().to_json()).unwrap(),
+        descriptor()
+    );
 }
 
 #[test]
 fn headers_leaves_and_nodes() {
     let (entries, head) = entries();
-    let lines: Vec<u8> =
-        entries.iter().flat_map(|entry| [&entry.bytes[..], b"\n"].concat()).collect();
+    let lines: Vec<u8> = entries
+        .iter()
+        .flat_map(|entry| [&entry.bytes[..], b"\n"].concat())
+        .collect();
     assert_eq!(lines, read("example/headers.jsonl"));
     let leaves: Vec<_> = entries.iter().map(|entry| entry.leaf.to_string()).collect();
     assert_eq!(leaves, LEAVES);
-    let nodes = |seq: usize| entries[seq].nodes.iter().map(Hash::to_string).collect::<Vec<_>>();
+    let nodes = |seq: usize| {
+        entries[seq]
+            .nodes
+            .iter()
+            .map(Hash::to_string)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(nodes(1), [LEAVES[1], NODE_1]);
     assert_eq!(nodes(2), [LEAVES[2]]);
     assert_eq!(nodes(3).last().unwrap(), ROOT);
@@ -121,11 +154,15 @@ fn headers_leaves_and_nodes() {
 
 #[test]
 fn parts_and_commitments() {
-    let salt: Hash =
-        "f3167db4f2c149df28226f93a76a5e2287eace9e30c9a9417f2b5c9a3581e23b".parse().unwrap();
+    let salt: Hash = "f3167db4f2c149df28226f93a76a5e2287eace9e30c9a9417f2b5c9a3581e23b"
+        .parse()
+        .unwrap();
     let bytes = r#"{"after":[{"column":"plan","value":"pro"}],"before":[{"column":"plan","value":"free"}],"customer":"cus_1","note":"café"}"#;
     let commit = "50e618450a71b992b483186857761a04fdfbec0528bcfdc469d5a94c8449440a";
-    assert_eq!(commitment(salt.as_bytes(), bytes.as_bytes()).to_string(), commit);
+    assert_eq!(
+        commitment(salt.as_bytes(), bytes.as_bytes()).to_string(),
+        commit
+    );
     let (entries, _) = entries();
     assert_eq!(entries[2].parts[1].bytes, bytes.as_bytes());
     assert_eq!(entries[2].header.subject.unwrap().to_string(), commit);
@@ -142,15 +179,16 @@ fn seal_body_note_and_hash() {
         head: head.prev,
         prev: Hash::ZERO,
     };
-    let (signed, _) = note().split_once("\n\n").map(|(b, s)| (format!("{b}\n"), s.len())).unwrap();
+    let (signed, _) = note()
+        .split_once("\n\n")
+        .map(|(b, s)| (format!("{b}\n"), s.len()))
+        .unwrap();
     assert_eq!(body.bytes(), signed.as_bytes());
     let seal = verify_note(&note(), &body.origin, &[key("example-run/sealer.pem")]).unwrap();
     assert_eq!(seal.seal_hash().to_string(), SEAL_HASH);
     let signature = Seal::parse(&note()).unwrap().lines[0].signature.clone();
-    let again = counterfoil_evidence::seal::note(
-        &body,
-        &[(key("example-run/sealer.pem"), signature)],
-    );
+    let again =
+        counterfoil_evidence::seal::note(&body, &[(key("example-run/sealer.pem"), signature)]);
     assert_eq!(again, note());
 }
 
@@ -159,10 +197,17 @@ fn inclusion_proof_of_entry_2() {
     let (entries, _) = entries();
     let lookup = |level: u32, index: u64| {
         let seq = counterfoil_evidence::tree::NodeId { level, index }.entry();
-        entries.get(seq as usize)?.nodes.get(level as usize).copied()
+        entries
+            .get(seq as usize)?
+            .nodes
+            .get(level as usize)
+            .copied()
     };
     let proof = inclusion_proof(2, 4, lookup).unwrap();
-    assert_eq!(proof.iter().map(Hash::to_string).collect::<Vec<_>>(), [LEAVES[3], NODE_1]);
+    assert_eq!(
+        proof.iter().map(Hash::to_string).collect::<Vec<_>>(),
+        [LEAVES[3], NODE_1]
+    );
 }
 
 #[test]
@@ -172,7 +217,11 @@ fn packages_are_written_byte_for_byte() {
     let mut run = RunPackage::new("run_1", &descriptor(), note());
     let lookup = |level: u32, index: u64| {
         let seq = counterfoil_evidence::tree::NodeId { level, index }.entry();
-        entries.get(seq as usize)?.nodes.get(level as usize).copied()
+        entries
+            .get(seq as usize)?
+            .nodes
+            .get(level as usize)
+            .copied()
     };
     for entry in &entries {
         export.add(&stored(entry)).unwrap();

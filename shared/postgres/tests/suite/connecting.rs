@@ -58,9 +58,8 @@ async fn wrong_credentials_and_databases_are_told_apart() {
         refused(&PgDatabase::new(), &nobody).await,
         PostgresError::Authentication
     );
-    let good = database.url(&role).reveal().clone();
-    let elsewhere = good.replace("/connecting", "/conecting");
-    let url = Redacted::new(elsewhere);
+    let elsewhere = Database { name: "conecting" };
+    let url = elsewhere.url(&role);
     let Err(error) = PgDatabase::new().inspect(&url).await else {
         panic!("it connected")
     };
@@ -94,8 +93,9 @@ fn turn_on_tls(server: &Postgres) -> String {
         .unwrap();
     server.sql("postgres", "ALTER SYSTEM SET ssl = on").unwrap();
     server.sql("postgres", "SELECT pg_reload_conf()").unwrap();
+    let mut questions = 0..500;
     while server.sql("postgres", "SHOW ssl").unwrap().trim() != "on" {
-        std::thread::yield_now();
+        assert!(questions.next().is_some(), "the server did not turn TLS on");
     }
     server
         .sql("postgres", "SELECT pg_read_file('server.crt')")

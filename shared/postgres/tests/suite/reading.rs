@@ -308,7 +308,7 @@ async fn a_scan_beyond_its_cap_says_so_and_the_connection_stays_good() {
         let (rows, completeness) = rows(&*inspector, &shape).await.unwrap();
         let whole = expected == 300_000;
         assert_eq!(completeness == Completeness::Complete, whole);
-        assert!(rows.len().abs_diff(expected) < 10, "{}", rows.len());
+        assert!(rows.len().abs_diff(expected) < 50, "{}", rows.len());
         let found = inspector
             .rows_where(&shape, "id", &["7".to_owned()], false)
             .await

@@ -221,7 +221,7 @@ async fn a_row_that_the_role_does_not_see_is_not_changed() {
 
 #[tokio::test]
 async fn a_constraint_of_the_app_has_the_last_word_and_shows_no_value() {
-    let database = users("constraint");
+    let database = users("constrained");
     let repairer = database.repairer().await;
     let plan = plan("users", key(1), &[("seats", Cell::Int(1), Cell::Int(123))]);
     let error = repairer.apply(permit(&plan)).await.unwrap_err();
@@ -310,18 +310,15 @@ async fn values_that_look_like_sql_are_values() {
 #[tokio::test]
 async fn a_row_that_another_session_holds_is_given_up_in_time() {
     let database = users("locked_row");
-    let holder = database.repairer().await;
-    drop(holder);
     let name = database.name;
-    // The lock is taken by a statement that sleeps while it holds it.
     let holding = tokio::task::spawn_blocking(move || {
-        let hold = "BEGIN; SELECT 1 FROM users FOR UPDATE; SELECT pg_sleep(8); ROLLBACK";
+        let hold = "BEGIN; SELECT 1 FROM users FOR UPDATE; SELECT pg_sleep(60)";
         crate::support::server().sql(name, hold)
     });
-    let held = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(8)%' \
-                AND wait_event = 'PgSleep' AND datname = current_database()";
-    while database.sql(held) == "0" {
-        tokio::task::yield_now().await;
+    let holder = "FROM pg_stat_activity WHERE wait_event = 'PgSleep' \
+                  AND datname = current_database()";
+    while database.sql(&format!("SELECT count(*) {holder}")) == "0" {
+        assert!(!holding.is_finished());
     }
     let error = database
         .repairer()
@@ -331,7 +328,8 @@ async fn a_row_that_another_session_holds_is_given_up_in_time() {
         .unwrap_err();
     assert_eq!(cause(&error), PostgresError::Timeout);
     assert_eq!(error.kind, PortErrorKind::Unavailable);
-    holding.await.unwrap().unwrap();
+    database.sql(&format!("SELECT pg_terminate_backend(pid) {holder}"));
+    assert!(holding.await.unwrap().is_err());
     assert_eq!(
         database.sql("SELECT plan FROM users ORDER BY id LIMIT 1"),
         "free"

@@ -31,7 +31,7 @@ pub(crate) struct Args {
     pub(super) stripe_key: Option<Redacted<String>>,
 
     /// Another address of Stripe's API, for tests.
-    #[arg(long, value_name = "URL", requires = "stripe_key")]
+    #[arg(long, value_name = "URL", conflicts_with = "stripe_dir")]
     pub(super) stripe_url: Option<String>,
 
     /// Read Stripe's objects from files instead: `customers.ndjson`, `subscriptions.ndjson`,
@@ -56,7 +56,10 @@ pub(crate) struct Args {
     pub(super) json: bool,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "clap's value parsers return results")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "clap's value parsers return results"
+)]
 fn secret(text: &str) -> Result<Redacted<String>, String> {
     Ok(Redacted::new(text.to_owned()))
 }
@@ -65,5 +68,52 @@ fn time(text: &str) -> Result<Timestamp, String> {
     if let Ok(seconds) = text.parse::<i64>() {
         return Ok(Timestamp::from_secs(seconds));
     }
-    text.parse().map_err(|error: counterfoil_core::time::TimeError| error.to_string())
+    text.parse()
+        .map_err(|error: counterfoil_core::time::TimeError| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn parse(words: &[&str]) -> Result<Args, clap::Error> {
+        let url = ["check", "--database-url", "postgres://u:hunter2@h/d"];
+        let words = url.into_iter().chain(words.iter().copied());
+        Command::try_parse_from(words).map(|command| command.args)
+    }
+
+    #[test]
+    fn one_source_of_stripe_objects_is_needed_and_not_two() {
+        assert!(parse(&["--stripe-dir", "d"]).is_ok());
+        assert!(parse(&["--stripe-key", "rk_live_1"]).is_ok());
+        assert!(parse(&["--stripe-dir", "d", "--stripe-key", "rk_live_1"]).is_err());
+        assert!(parse(&["--stripe-dir", "d", "--stripe-url", "http://127.0.0.1:1"]).is_err());
+    }
+
+    #[test]
+    fn a_time_is_rfc_3339_or_seconds() {
+        let as_of = |text: &str| parse(&["--stripe-dir", "d", "--as-of", text]).map(|it| it.as_of);
+        let expected = Timestamp::from_secs(1_795_392_000);
+        assert_eq!(as_of("2026-11-23T00:00:00Z").unwrap(), Some(expected));
+        assert_eq!(as_of("1795392000").unwrap(), Some(expected));
+        assert!(as_of("yesterday").is_err());
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let args = parse(&["--stripe-key", "rk_live_abc"]).unwrap();
+        let shown = format!("{args:?}");
+        assert!(
+            !shown.contains("hunter2") && !shown.contains("abc"),
+            "{shown}"
+        );
+    }
 }

@@ -23,7 +23,9 @@ pub(super) struct Directory {
 impl Directory {
     /// The folder, if the files are there.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let directory = Self { path: path.to_owned() };
+        let directory = Self {
+            path: path.to_owned(),
+        };
         for name in ["customers.ndjson", "subscriptions.ndjson"] {
             let file = path.join(name);
             ensure!(file.is_file(), "there is no file {}", file.display());
@@ -76,7 +78,8 @@ impl Directory {
     ) -> Result<()> {
         let path = self.path.join(name);
         let unreadable = || format!("{} could not be read", path.display());
-        let mut file = BufReader::with_capacity(1 << 16, File::open(&path).with_context(unreadable)?);
+        let mut file =
+            BufReader::with_capacity(1 << 16, File::open(&path).with_context(unreadable)?);
         let mut line = Vec::new();
         let mut number = 0_u64;
         loop {
@@ -95,5 +98,41 @@ impl Directory {
                 path.display()
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_line_is_named_by_its_number_and_not_quoted() {
+        let folder = tempfile::tempdir().unwrap();
+        let customers =
+            "{\"id\":\"cus_1\"}\n\n{\"id\":\"cus_2\",\"email\":\"secret@example.com\"\n";
+        std::fs::write(folder.path().join("customers.ndjson"), customers).unwrap();
+        std::fs::write(folder.path().join("subscriptions.ndjson"), "").unwrap();
+        let directory = Directory::open(folder.path()).unwrap();
+        let mut read = Vec::new();
+        let error = directory
+            .lines("customers.ndjson", |line| {
+                let value: Value = serde_json::from_slice(line)?;
+                read.push(value);
+                Ok(())
+            })
+            .unwrap_err()
+            .to_string();
+        assert_eq!(read.len(), 1);
+        assert!(
+            error.starts_with("line 3 of ") && !error.contains("secret"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Directory::open(folder.path()).unwrap_err().to_string();
+        assert!(error.ends_with("customers.ndjson"), "{error}");
     }
 }

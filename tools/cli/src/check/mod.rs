@@ -46,7 +46,9 @@ impl Answer {
 
 /// Runs the command.
 pub(crate) fn main(args: &Args) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let answer = match runtime {
         Ok(runtime) => runtime.block_on(run(args)),
         Err(error) => Err(error).context("the program could not start"),
@@ -84,12 +86,19 @@ async fn run(args: &Args) -> Result<Answer> {
         Some(recording) => Some(recording.finish(&outcome)?),
         None => None,
     };
-    let report = Report { artifact: &artifact, as_of, outcome: &outcome, recorded: recorded.as_ref() };
-    if args.json {
-        println!("{}", report.json());
+    let report = Report {
+        artifact: &artifact,
+        as_of,
+        outcome: &outcome,
+        recorded: recorded.as_ref(),
+    };
+    let text = if args.json {
+        format!("{}\n", report.json())
     } else {
-        print!("{}", report.text());
-    }
+        report.text()
+    };
+    // Whoever closes the pipe has read enough; the answer stands.
+    let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(answer(&outcome))
 }
 

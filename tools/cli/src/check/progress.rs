@@ -19,7 +19,11 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn begin() -> Self {
-        Self { next: Instant::now() + QUIET, what: "", count: 0 }
+        Self {
+            next: Instant::now() + QUIET,
+            what: "",
+            count: 0,
+        }
     }
 
     /// One more object of this sort.

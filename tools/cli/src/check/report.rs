@@ -27,17 +27,23 @@ impl Report<'_> {
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         let table = self.artifact.table();
-        line(&mut text, format_args!(
-            "Compared {} Stripe customers ({} subscriptions) with {} rows of {}.{} as of {}.",
-            grouped(self.outcome.customers),
-            grouped(self.outcome.subscriptions),
-            grouped(self.outcome.rows),
-            table.schema,
-            table.table,
-            self.as_of,
-        ));
+        line(
+            &mut text,
+            format_args!(
+                "Compared {} Stripe customers ({} subscriptions) with {} rows of {}.{} as of {}.",
+                grouped(self.outcome.customers),
+                grouped(self.outcome.subscriptions),
+                grouped(self.outcome.rows),
+                table.schema,
+                table.table,
+                self.as_of,
+            ),
+        );
         if self.outcome.findings.is_empty() {
-            line(&mut text, format_args!("Every customer has exactly the access that was paid for."));
+            line(
+                &mut text,
+                format_args!("Every customer has exactly the access that was paid for."),
+            );
         } else {
             text.push('\n');
             self.table(&mut text);
@@ -73,58 +79,90 @@ impl Report<'_> {
             amounts(&sums(all(), Direction::Owed)),
         ]);
         let width = |column: usize| {
-            rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+            rows.iter()
+                .filter_map(|row| row.get(column))
+                .map(|cell| cell.chars().count())
+                .max()
         };
         let [first, second, third, fourth] = [0, 1, 2, 3].map(|it| width(it).unwrap_or_default());
         for [kind, count, leak, owed] in &rows {
-            line(text, format_args!(
-                "  {kind:first$}  {count:>second$}  {leak:>third$}  {owed:>fourth$}"
-            ));
+            line(
+                text,
+                format_args!("  {kind:first$}  {count:>second$}  {leak:>third$}  {owed:>fourth$}"),
+            );
         }
         text.push('\n');
     }
 
     fn summary(&self, text: &mut String) {
         let outcome = self.outcome;
-        let repairable = outcome.findings.iter().filter(|it| it.not_repairable.is_none()).count();
-        line(text, format_args!(
-            "{} of {} customers and users differ; the amounts are per month.",
-            grouped(outcome.differing()),
-            grouped(outcome.customers.max(outcome.rows)),
-        ));
-        line(text, format_args!(
-            "{} differences could be repaired, one approved row at a time; the others need a \
+        let repairable = outcome
+            .findings
+            .iter()
+            .filter(|it| it.not_repairable.is_none())
+            .count();
+        line(
+            text,
+            format_args!(
+                "{} of {} customers and users differ; the amounts are per month.",
+                grouped(outcome.differing()),
+                grouped(outcome.customers.max(outcome.rows)),
+            ),
+        );
+        line(
+            text,
+            format_args!(
+                "{} differences could be repaired, one approved row at a time; the others need a \
              person first. Nothing was changed.",
-            grouped(u64::try_from(repairable).unwrap_or(u64::MAX)),
-        ));
+                grouped(u64::try_from(repairable).unwrap_or(u64::MAX)),
+            ),
+        );
         if outcome.drift_permille() > self.artifact.max_drift_permille() {
-            line(text, format_args!(
-                "More customers differ than the mapping's limit allows: almost always the mapping \
+            line(
+                text,
+                format_args!(
+                    "More customers differ than the mapping's limit allows: almost always the mapping \
                  or a source is wrong, so look there first."
-            ));
+                ),
+            );
         }
-        let unmapped: std::collections::BTreeSet<&String> =
-            outcome.findings.iter().flat_map(|finding| &finding.prices).collect();
+        let unmapped: std::collections::BTreeSet<&String> = outcome
+            .findings
+            .iter()
+            .flat_map(|finding| &finding.prices)
+            .collect();
         if !unmapped.is_empty() {
             let prices: Vec<&str> = unmapped.into_iter().map(String::as_str).collect();
-            line(text, format_args!("Prices that the mapping does not know: {}.", prices.join(", ")));
+            line(
+                text,
+                format_args!(
+                    "Prices that the mapping does not know: {}.",
+                    prices.join(", ")
+                ),
+            );
         }
     }
 
     fn notes(&self, text: &mut String) {
         let outcome = self.outcome;
         if outcome.incomplete_subscriptions > 0 {
-            line(text, format_args!(
-                "{} subscriptions have more items than were read: nothing is concluded from them.",
-                grouped(outcome.incomplete_subscriptions)
-            ));
+            line(
+                text,
+                format_args!(
+                    "{} subscriptions have more items than were read: nothing is concluded from them.",
+                    grouped(outcome.incomplete_subscriptions)
+                ),
+            );
         }
         if outcome.unread_customers > 0 {
-            line(text, format_args!(
-                "{} paid subscriptions belong to customers who were not read: no user is called \
+            line(
+                text,
+                format_args!(
+                    "{} paid subscriptions belong to customers who were not read: no user is called \
                  missing because of them.",
-                grouped(outcome.unread_customers)
-            ));
+                    grouped(outcome.unread_customers)
+                ),
+            );
         }
         if let Some(recorded) = self.recorded {
             line(text, format_args!("\n{}", recorded.text()));
@@ -134,8 +172,11 @@ impl Report<'_> {
     /// The report for programs.
     pub(super) fn json(&self) -> Value {
         let outcome = self.outcome;
-        let kinds: BTreeMap<&str, u64> =
-            outcome.by_kind().into_iter().map(|(kind, count)| (kind.name(), count)).collect();
+        let kinds: BTreeMap<&str, u64> = outcome
+            .by_kind()
+            .into_iter()
+            .map(|(kind, count)| (kind.name(), count))
+            .collect();
         let all = || outcome.findings.iter();
         json!({
             "result": if outcome.findings.is_empty() { "no_drift" } else { "drift" },
@@ -214,4 +255,74 @@ pub(super) fn grouped(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use counterfoil_core::mapping::{Mapping, compile};
+
+    use super::*;
+
+    fn finding(kind: &str, direction: &str, minor: i64) -> Finding {
+        serde_json::from_value(json!({
+            "kind": kind, "subject": "1", "field": null, "expected": true, "actual": false,
+            "foreign": [], "customers": [], "subscriptions": [], "prices": ["price_9"],
+            "row": null, "changes": [], "not_repairable": null, "identity": null,
+            "backing": "none", "other_live_subscription": false, "rule": "active",
+            "at_risk": { "minor": minor, "currency": "usd" }, "direction": direction,
+            "livemode": null,
+        }))
+        .unwrap()
+    }
+
+    fn report(findings: Vec<Finding>) -> (String, Value) {
+        let mapping = r#"
+            match = { table = "public.users", primary_key = "id", keys = [
+                { stripe = "customer.id", column = "stripe_customer_id" } ] }
+            access = { plan = { column = "plan" } }
+            plans = [{ name = "pro", rank = 1, match = { price = ["price_1"] } }]"#;
+        let artifact = compile(&Mapping::from_toml(mapping).unwrap()).unwrap();
+        let outcome = Outcome {
+            findings,
+            customers: 1_200,
+            subscriptions: 2,
+            rows: 4,
+            unread_customers: 0,
+            incomplete_subscriptions: 0,
+        };
+        let as_of = Timestamp::from_secs(1_795_392_000);
+        let report = Report {
+            artifact: &artifact,
+            as_of,
+            outcome: &outcome,
+            recorded: None,
+        };
+        (report.text(), report.json())
+    }
+
+    #[test]
+    fn money_is_added_up_by_direction() {
+        let (text, json) = report(vec![
+            finding("paid_no_access", "owed", 2_900),
+            finding("access_without_payment", "leak", 100_000),
+            finding("access_without_payment", "leak", 23_456),
+        ]);
+        assert!(text.contains("1,234.56 USD"), "{text}");
+        assert!(text.contains("29.00 USD"), "{text}");
+        assert!(
+            text.contains("Prices that the mapping does not know: price_9."),
+            "{text}"
+        );
+        assert_eq!(json["leak_per_month"]["usd"], 123_456);
+        assert_eq!(json["by_kind"]["access_without_payment"], 2);
+        assert_eq!(json["result"], "drift");
+    }
+
+    #[test]
+    fn no_drift_is_said_in_one_sentence() {
+        let (text, json) = report(Vec::new());
+        assert!(text.contains("1,200 Stripe customers"), "{text}");
+        assert!(text.ends_with("Every customer has exactly the access that was paid for.\n"));
+        assert_eq!(json["result"], "no_drift");
+    }
 }

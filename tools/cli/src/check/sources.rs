@@ -30,18 +30,33 @@ pub(super) struct Sources {
 
 impl Sources {
     pub(super) async fn open(args: &Args, artifact: &Artifact) -> Result<Self> {
-        let app = database(args, artifact).await?;
+        // What can be refused without a connection is refused first.
         if let Some(key) = &args.stripe_key {
             let url = args.stripe_url.as_deref().unwrap_or(STRIPE_URL);
             let (client, livemode) = account(key, url)?;
+            let app = database(args, artifact).await?;
             let catalog = client.catalog().await?;
-            let livemode = Some(livemode);
-            return Ok(Self { stripe: Stripe::Account(Box::new(client)), catalog, livemode, app });
+            let (stripe, livemode) = (Stripe::Account(Box::new(client)), Some(livemode));
+            return Ok(Self {
+                stripe,
+                catalog,
+                livemode,
+                app,
+            });
         }
-        let directory = args.stripe_dir.as_ref().context("no source of Stripe's objects")?;
+        let directory = args
+            .stripe_dir
+            .as_ref()
+            .context("no source of Stripe's objects")?;
         let directory = Directory::open(directory)?;
         let catalog = directory.catalog()?;
-        Ok(Self { stripe: Stripe::Directory(directory), catalog, livemode: None, app })
+        let app = database(args, artifact).await?;
+        Ok(Self {
+            stripe: Stripe::Directory(directory),
+            catalog,
+            livemode: None,
+            app,
+        })
     }
 }
 
@@ -52,20 +67,26 @@ fn account(key: &Redacted<String>, url: &str) -> Result<(StripeClient, bool)> {
 }
 
 async fn database(args: &Args, artifact: &Artifact) -> Result<Box<dyn AppInspector>> {
-    let app = PgDatabase::new().with_local_files().inspect(&args.database_url).await?;
+    let app = PgDatabase::new()
+        .with_local_files()
+        .inspect(&args.database_url)
+        .await?;
     if !args.allow_writable_role {
         let writable = app.writable().await?;
         ensure!(
             writable.is_empty(),
-            "the database role can write {}: use a role that can only SELECT, or accept this one \
-             with --allow-writable-role",
+            "the database role may do more than read ({}): use a role that can only SELECT, or \
+             accept this one with --allow-writable-role",
             few(&writable)
         );
     }
     let table = artifact.table();
     let columns = app.columns(&table.schema, &table.table).await?;
     let doubts = artifact.check_against(columns.as_ref()).with_context(|| {
-        format!("the mapping {} does not fit the database", args.config.display())
+        format!(
+            "the mapping {} does not fit the database",
+            args.config.display()
+        )
     })?;
     for doubt in doubts {
         eprintln!("note: {doubt}");
@@ -76,7 +97,12 @@ async fn database(args: &Args, artifact: &Artifact) -> Result<Box<dyn AppInspect
 /// The first names of a list.
 fn few(names: &[String]) -> String {
     const SHOWN: usize = 3;
-    let shown = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    let shown = names
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
     match names.len().saturating_sub(SHOWN) {
         0 => shown,
         more => format!("{shown} and {more} more"),

@@ -39,14 +39,23 @@ impl Answer {
 
 impl Api {
     pub(super) fn new(base: &str, key: Redacted<String>) -> Self {
-        Self { client: Client::new(), base: base.to_owned(), key }
+        Self {
+            client: Client::new(),
+            base: base.to_owned(),
+            key,
+        }
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Answer> {
         self.send(Method::GET, path, None, None).await
     }
 
-    pub(super) async fn post(&self, path: &str, body: &Value, etag: Option<&str>) -> Result<Answer> {
+    pub(super) async fn post(
+        &self,
+        path: &str,
+        body: &Value,
+        etag: Option<&str>,
+    ) -> Result<Answer> {
         self.send(Method::POST, path, Some(body), etag).await
     }
 
@@ -58,18 +67,32 @@ impl Api {
         etag: Option<&str>,
     ) -> Result<Answer> {
         let url = format!("{}{path}", self.base);
-        let mut request = self.client.request(method, url).bearer_auth(self.key.reveal());
+        let mut request = self
+            .client
+            .request(method, url)
+            .bearer_auth(self.key.reveal());
         if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body.to_string());
+            request = request
+                .header("content-type", "application/json")
+                .body(body.to_string());
         }
         if let Some(etag) = etag {
             request = request.header("if-match", etag);
         }
-        let response = request.send().await.with_context(|| format!("calling {path}"))?;
+        let response = request
+            .send()
+            .await
+            .with_context(|| format!("calling {path}"))?;
         let status = response.status();
-        let etag = response.headers().get("etag").and_then(|tag| tag.to_str().ok());
+        let etag = response
+            .headers()
+            .get("etag")
+            .and_then(|tag| tag.to_str().ok());
         let etag = etag.unwrap_or_default().to_owned();
-        let text = response.text().await.with_context(|| format!("reading {path}"))?;
+        let text = response
+            .text()
+            .await
+            .with_context(|| format!("reading {path}"))?;
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         Ok(Answer { status, etag, body })
     }

@@ -39,8 +39,12 @@ pub(crate) struct Args {
 
 /// Runs the command.
 pub(crate) fn main(args: &Args) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let played = runtime.context("starting").and_then(|runtime| runtime.block_on(run(args)));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let played = runtime
+        .context("starting")
+        .and_then(|runtime| runtime.block_on(run(args)));
     match played {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -57,7 +61,10 @@ async fn run(args: &Args) -> Result<()> {
     check(&scene, &played, &mut story)?;
     if let Some(folder) = &args.out {
         leave(folder, &scene, &played).with_context(|| format!("writing {}", folder.display()))?;
-        story.say(format!("Left in {}: run.json, key.pem, summary.json.", folder.display()));
+        story.say(format!(
+            "Left in {}: run.json, key.pem, summary.json.",
+            folder.display()
+        ));
     }
     println!("\nEverything held, in {} s.", story.seconds());
     if args.once {
@@ -85,7 +92,9 @@ fn check(scene: &Scene, played: &Played, story: &mut Story) -> Result<()> {
     ensure!(!verdict.is_accepted(), "an altered package was accepted");
     let writes = scene.stripe.non_get_calls();
     let reads = scene.stripe.requests().len();
-    story.say(format!("Stripe saw {reads} requests, {writes} of them not GET."));
+    story.say(format!(
+        "Stripe saw {reads} requests, {writes} of them not GET."
+    ));
     if writes > 0 {
         bail!("the product made {writes} calls to Stripe that could write");
     }
@@ -128,5 +137,8 @@ fn by_hand(scene: &Scene) {
     for key in &scene.keys {
         println!("   key of {:<24} {}", key.whose, key.key.reveal());
     }
-    println!("   curl -H \"Authorization: Bearer $KEY\" {}/v1/approvals", scene.cloud.api_url);
+    println!(
+        "   curl -H \"Authorization: Bearer $KEY\" {}/v1/approvals",
+        scene.cloud.api_url
+    );
 }

@@ -47,18 +47,31 @@ pub(super) async fn play(scene: &Scene, story: &mut Story) -> Result<Played> {
 async fn webhook(scene: &Scene, story: &mut Story) -> Result<()> {
     story.chapter("Stripe tells us that a customer changed");
     let forged = scene.deliver_webhook("whsec_somebody_else").await?;
-    ensure!(forged == StatusCode::BAD_REQUEST, "a forged delivery was answered {forged}");
+    ensure!(
+        forged == StatusCode::BAD_REQUEST,
+        "a forged delivery was answered {forged}"
+    );
     story.say("A delivery with a wrong signature: 400, nothing else happened.");
     let taken = scene.deliver_webhook(&scene.webhook_secret).await?;
-    ensure!(taken == StatusCode::OK, "the signed delivery was answered {taken}");
+    ensure!(
+        taken == StatusCode::OK,
+        "the signed delivery was answered {taken}"
+    );
     let customer = &scene.webhook_customer;
-    story.say(format!("The signed one: 200, and a check of {customer} is queued."));
+    story.say(format!(
+        "The signed one: 200, and a check of {customer} is queued."
+    ));
     let incident = wait_for("the incident of the webhook", story, async || {
         let incidents = scene.incidents().await?;
-        Ok(incidents.into_iter().find(|found| found.value.finding.customers.contains(customer)))
+        Ok(incidents
+            .into_iter()
+            .find(|found| found.value.finding.customers.contains(customer)))
     })
     .await?;
-    story.say(format!("Looked twice at both sides: {}.", sentence(&incident.value)));
+    story.say(format!(
+        "Looked twice at both sides: {}.",
+        sentence(&incident.value)
+    ));
     Ok(())
 }
 
@@ -70,7 +83,10 @@ async fn scan(scene: &Scene, story: &mut Story, played: &mut Played) -> Result<(
     played.opened = incidents.len();
     story.say(format!(
         "{} customers, {} subscriptions and {} rows: {} differences.",
-        run.counts.customers, run.counts.subscriptions, run.counts.rows, incidents.len()
+        run.counts.customers,
+        run.counts.subscriptions,
+        run.counts.rows,
+        incidents.len()
     ));
     for line in table(&incidents) {
         story.say(line);
@@ -87,11 +103,24 @@ async fn approve_held(scene: &Scene, story: &mut Story, played: &mut Played) -> 
     story.chapter("A person approves what the schedule proposed");
     let action = first_held(&scene.approver).await?;
     story.say(change_sentence(&action)?);
-    let after = vote(&scene.approver, &action, "approve", "Paid in Stripe, webhook was lost").await?;
+    let after = vote(
+        &scene.approver,
+        &action,
+        "approve",
+        "Paid in Stripe, webhook was lost",
+    )
+    .await?;
     let after = after.expect(StatusCode::OK)?;
-    ensure!(after.text("/state")? == "verified", "the repair ended as {}", after.text("/state")?);
+    ensure!(
+        after.text("/state")? == "verified",
+        "the repair ended as {}",
+        after.text("/state")?
+    );
     let people = &scene.people;
-    story.say(format!("{} approved; one row changed; both sides were read again: they agree.", people.approver));
+    story.say(format!(
+        "{} approved; one row changed; both sides were read again: they agree.",
+        people.approver
+    ));
     played.repaired.push(text(&action, "/id")?.to_owned());
     played.exported_run = after.text("/follow_up_run")?.to_owned();
     Ok(())
@@ -104,23 +133,54 @@ async fn four_eyes(scene: &Scene, story: &mut Story, played: &mut Played) -> Res
         .iter()
         .find(|found| found.state == IncidentState::Open && found.finding.not_repairable.is_none())
         .context("no open incident is left that may be repaired")?;
-    story.say(format!("{} proposes the repair of: {}.", scene.people.approver, sentence(incident)));
+    story.say(format!(
+        "{} proposes the repair of: {}.",
+        scene.people.approver,
+        sentence(incident)
+    ));
     let body = json!({
         "reason": "Asked for by support, contract is on file",
         "execute_on_approval": true,
     });
     let path = format!("/v1/incidents/{}/repairs", incident.id);
-    let proposed = scene.approver.post(&path, &body, None).await?.expect(StatusCode::CREATED)?;
+    let proposed = scene
+        .approver
+        .post(&path, &body, None)
+        .await?
+        .expect(StatusCode::CREATED)?;
     let id = proposed.text("/id")?.to_owned();
     let action = with_etag(proposed);
-    let own = vote(&scene.approver, &action, "approve", "I would like to approve myself").await?;
-    ensure!(own.status == StatusCode::FORBIDDEN, "a proposer's own vote was answered {}", own.status);
+    let own = vote(
+        &scene.approver,
+        &action,
+        "approve",
+        "I would like to approve myself",
+    )
+    .await?;
+    ensure!(
+        own.status == StatusCode::FORBIDDEN,
+        "a proposer's own vote was answered {}",
+        own.status
+    );
     played.refused_votes = played.refused_votes.saturating_add(1);
     story.say("Their own vote: 403, and the refusal is on record.");
-    let after = vote(&scene.second, &action, "approve", "Checked the contract, this is right").await?;
+    let after = vote(
+        &scene.second,
+        &action,
+        "approve",
+        "Checked the contract, this is right",
+    )
+    .await?;
     let after = after.expect(StatusCode::OK)?;
-    ensure!(after.text("/state")? == "verified", "the repair ended as {}", after.text("/state")?);
-    story.say(format!("{} approved: done and verified.", scene.people.second));
+    ensure!(
+        after.text("/state")? == "verified",
+        "the repair ended as {}",
+        after.text("/state")?
+    );
+    story.say(format!(
+        "{} approved: done and verified.",
+        scene.people.second
+    ));
     played.repaired.push(id);
     Ok(())
 }
@@ -129,10 +189,23 @@ async fn reject_held(scene: &Scene, story: &mut Story, played: &mut Played) -> R
     story.chapter("A person says no");
     let action = first_held(&scene.second).await?;
     story.say(change_sentence(&action)?);
-    let after = vote(&scene.second, &action, "reject", "This customer has a special deal").await?;
+    let after = vote(
+        &scene.second,
+        &action,
+        "reject",
+        "This customer has a special deal",
+    )
+    .await?;
     let after = after.expect(StatusCode::OK)?;
-    ensure!(after.text("/state")? == "rejected", "the action ended as {}", after.text("/state")?);
-    story.say(format!("{} rejected it: nothing was written, the incident stays open.", scene.people.second));
+    ensure!(
+        after.text("/state")? == "rejected",
+        "the action ended as {}",
+        after.text("/state")?
+    );
+    story.say(format!(
+        "{} rejected it: nothing was written, the incident stays open.",
+        scene.people.second
+    ));
     text(&action, "/id")?.clone_into(&mut played.rejected);
     Ok(())
 }
@@ -145,20 +218,37 @@ async fn check_again(scene: &Scene, story: &mut Story, played: &mut Played) -> R
     let resolved = |found: &&Versioned<Incident>| found.value.state == IncidentState::Resolved;
     played.resolved = incidents.iter().filter(resolved).count();
     let left = incidents.len().saturating_sub(played.resolved);
-    story.say(format!("{} incidents are resolved, {left} are left.", played.resolved));
-    ensure!(played.resolved >= played.repaired.len(), "repaired incidents are not resolved");
+    story.say(format!(
+        "{} incidents are resolved, {left} are left.",
+        played.resolved
+    ));
+    ensure!(
+        played.resolved >= played.repaired.len(),
+        "repaired incidents are not resolved"
+    );
     Ok(())
 }
 
 async fn export(scene: &Scene, story: &mut Story, played: &mut Played) -> Result<()> {
     story.chapter("Evidence for somebody who trusts nobody");
     let body = json!({ "run_id": played.exported_run });
-    let exported = scene.owner.post("/v1/exports", &body, None).await?.expect(StatusCode::CREATED)?;
+    let exported = scene
+        .owner
+        .post("/v1/exports", &body, None)
+        .await?
+        .expect(StatusCode::CREATED)?;
     exported.text("/id")?.clone_into(&mut played.export);
-    let package = reqwest::get(exported.text("/url")?).await?.error_for_status()?.bytes().await?;
+    let package = reqwest::get(exported.text("/url")?)
+        .await?
+        .error_for_status()?
+        .bytes()
+        .await?;
     played.package = package.to_vec();
     let entries = Json::parse_document(&package)?;
-    let entries = entries.get("entries").and_then(Json::as_array).map_or(0, <[Json]>::len);
+    let entries = entries
+        .get("entries")
+        .and_then(Json::as_array)
+        .map_or(0, <[Json]>::len);
     story.say(format!(
         "The first repair as a package: {entries} entries, {} bytes, a link of five minutes.",
         package.len()
@@ -174,7 +264,11 @@ async fn held(api: &Api) -> Result<Vec<Value>> {
 }
 
 async fn first_held(api: &Api) -> Result<Value> {
-    held(api).await?.into_iter().next().context("no action is held any more")
+    held(api)
+        .await?
+        .into_iter()
+        .next()
+        .context("no action is held any more")
 }
 
 async fn vote(api: &Api, action: &Value, vote: &str, reason: &str) -> Result<Answer> {
@@ -196,7 +290,10 @@ fn with_etag(answer: Answer) -> Value {
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> Result<&'a str> {
-    value.pointer(pointer).and_then(Value::as_str).with_context(|| format!("no {pointer}"))
+    value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .with_context(|| format!("no {pointer}"))
 }
 
 fn change_sentence(action: &Value) -> Result<String> {
@@ -206,7 +303,12 @@ fn change_sentence(action: &Value) -> Result<String> {
         .flatten()
         .map(|change| {
             let side = |name: &str| change.get(name).and_then(Value::as_str).unwrap_or_default();
-            format!("{} from \"{}\" to \"{}\"", side("column"), side("before"), side("after"))
+            format!(
+                "{} from \"{}\" to \"{}\"",
+                side("column"),
+                side("before"),
+                side("after")
+            )
         })
         .collect();
     let table = text(action, "/change/table")?;
@@ -229,7 +331,9 @@ fn open(incidents: Vec<Versioned<Incident>>) -> Vec<Incident> {
 
 fn sentence(incident: &Incident) -> String {
     let finding = &incident.finding;
-    let risk = incident.at_risk().map_or_else(String::new, |money| format!(", {money} a month"));
+    let risk = incident
+        .at_risk()
+        .map_or_else(String::new, |money| format!(", {money} a month"));
     format!(
         "{} of {}: promised {}, granted {}{risk}",
         finding.kind.name(),
@@ -246,7 +350,9 @@ fn table(incidents: &[Incident]) -> Vec<String> {
     )];
     lines.extend(incidents.iter().map(|incident| {
         let finding = &incident.finding;
-        let risk = incident.at_risk().map_or_else(|| "-".to_owned(), ToString::to_string);
+        let risk = incident
+            .at_risk()
+            .map_or_else(|| "-".to_owned(), ToString::to_string);
         format!(
             "{:<24} {:<38} {:<22} {:<22} {risk:>14}",
             finding.kind.name(),

@@ -76,11 +76,16 @@ pub(super) async fn set(story: &Story) -> Result<Scene> {
         sample.inject(drift, count);
     }
     let (read_url, repair_url) = database(&postgres, &sample)?;
-    let stripe = FakeStripe::start(sample.shop.clone()).await.context("starting the fake Stripe")?;
+    let stripe = FakeStripe::start(sample.shop.clone())
+        .await
+        .context("starting the fake Stripe")?;
     let options = Options {
         functions: true,
         extra_env: vec![
-            (Var::StripeUrl.name().to_owned(), stripe.base_url().to_owned()),
+            (
+                Var::StripeUrl.name().to_owned(),
+                stripe.base_url().to_owned(),
+            ),
             (Var::StripeRate.name().to_owned(), "200".to_owned()),
             (Var::CheckDelay.name().to_owned(), "1".to_owned()),
         ],
@@ -89,7 +94,9 @@ pub(super) async fn set(story: &Story) -> Result<Scene> {
     story.progress("a workspace, a project, people and keys");
     let clients = Clients::for_endpoint(&cloud.endpoint, &cloud.deployment.account).await;
     let settings = cloud.deployment.settings();
-    let boot = Boot::with(clients, move |variable| settings.get(variable.name()).cloned());
+    let boot = Boot::with(clients, move |variable| {
+        settings.get(variable.name()).cloned()
+    });
     let signer = boot.signer()?;
     let create = CreateProject {
         evidence: boot.evidence()?,
@@ -99,7 +106,11 @@ pub(super) async fn set(story: &Story) -> Result<Scene> {
         clock: boot.clock(),
         random: boot.random(),
     };
-    let people = People { owner: "Olive (owner)", approver: "Ada (approver)", second: "Ben (admin)" };
+    let people = People {
+        owner: "Olive (owner)",
+        approver: "Ada (approver)",
+        second: "Ben (admin)",
+    };
     let webhook_secret = "whsec_demo_only".to_owned();
     let secrets = NewSecrets {
         stripe_key: Redacted::new(stripe.restricted_key()),
@@ -110,16 +121,31 @@ pub(super) async fn set(story: &Story) -> Result<Scene> {
     let tenant = tenant(&create, &people, secrets).await?;
     let [owner_key, approver_key, second_key, machine_key] = &tenant.keys;
     let api = |key: &Redacted<String>| Api::new(&cloud.api_url, key.clone());
-    let first = sample.expected.iter().find(|expected| expected.kind == "paid_no_access");
+    let first = sample
+        .expected
+        .iter()
+        .find(|expected| expected.kind == "paid_no_access");
     Ok(Scene {
         owner: api(owner_key),
         approver: api(approver_key),
         second: api(second_key),
         keys: vec![
-            Key { whose: people.owner.to_owned(), key: owner_key.clone() },
-            Key { whose: people.approver.to_owned(), key: approver_key.clone() },
-            Key { whose: people.second.to_owned(), key: second_key.clone() },
-            Key { whose: "a machine (repair key)".to_owned(), key: machine_key.clone() },
+            Key {
+                whose: people.owner.to_owned(),
+                key: owner_key.clone(),
+            },
+            Key {
+                whose: people.approver.to_owned(),
+                key: approver_key.clone(),
+            },
+            Key {
+                whose: people.second.to_owned(),
+                key: second_key.clone(),
+            },
+            Key {
+                whose: "a machine (repair key)".to_owned(),
+                key: machine_key.clone(),
+            },
         ],
         webhook_customer: first.context("no drift was put in")?.customer.clone(),
         seal_key_pem: pem(signer.key().await?.spki()),
@@ -147,10 +173,16 @@ async fn tenant(create: &CreateProject, people: &People, secrets: NewSecrets) ->
         (people.approver, Role::Approver),
         (people.second, Role::Admin),
     ];
-    let (workspace, ids) =
-        create.workspace(&NewWorkspace { name: "Demo", people: &roles }).await?;
+    let (workspace, ids) = create
+        .workspace(&NewWorkspace {
+            name: "Demo",
+            people: &roles,
+        })
+        .await?;
     let [owner, approver, second] = ids.try_into().ok().context("three people")?;
-    let by = Principal::System { duty: "setup".to_owned() };
+    let by = Principal::System {
+        duty: "setup".to_owned(),
+    };
     let artifact = compile(&Mapping::from_toml(MAPPING)?)?;
     let new = NewProject {
         workspace: &workspace,
@@ -164,7 +196,9 @@ async fn tenant(create: &CreateProject, people: &People, secrets: NewSecrets) ->
     };
     let project = create.project(new).await?;
     let key = async |capability, owner, approver| {
-        create.api_key(&project, &by, capability, owner, approver).await
+        create
+            .api_key(&project, &by, capability, owner, approver)
+            .await
     };
     let keys = [
         key(Capability::Repair, owner, Some(owner)).await?,
@@ -172,7 +206,11 @@ async fn tenant(create: &CreateProject, people: &People, secrets: NewSecrets) ->
         key(Capability::Repair, second, Some(second)).await?,
         key(Capability::Repair, owner, None).await?,
     ];
-    Ok(Tenant { workspace, project, keys })
+    Ok(Tenant {
+        workspace,
+        project,
+        keys,
+    })
 }
 
 /// The app's table with its rows, and the two roles; returns their URLs.
@@ -211,34 +249,51 @@ impl Scene {
         let payload = event("evt_demo_1", "customer.subscription.updated", at, &object);
         let signature = sign_event(&[secret], &payload, at);
         let url = format!("{}/webhooks/stripe/{}", self.cloud.api_url, self.project.id);
-        let answer = deliver(&url, payload, &signature).await.context("delivering a webhook")?;
+        let answer = deliver(&url, payload, &signature)
+            .await
+            .context("delivering a webhook")?;
         Ok(StatusCode::from_u16(answer.status)?)
     }
 
     /// Invokes the schedule's function with the schedule's event; returns the run it started.
     pub(super) async fn invoke_scan(&self) -> Result<String> {
         let name = self.cloud.deployment.output("ReconcileFunction")?;
-        let url = format!("{}/2015-03-31/functions/{name}/invocations", self.cloud.endpoint);
+        let url = format!(
+            "{}/2015-03-31/functions/{name}/invocations",
+            self.cloud.endpoint
+        );
         let event = serde_json::json!({
             "source": "counterfoil.schedule", "detail": { "job": "scan" },
         });
         let request = reqwest::Client::new().request(reqwest::Method::POST, url);
-        let answer = request.body(event.to_string()).send().await?.error_for_status()?;
+        let answer = request
+            .body(event.to_string())
+            .send()
+            .await?
+            .error_for_status()?;
         let answer: serde_json::Value = serde_json::from_str(&answer.text().await?)?;
-        let run = answer.pointer("/runs/0").and_then(serde_json::Value::as_str);
-        Ok(run.with_context(|| format!("the scan did not start: {answer}"))?.to_owned())
+        let run = answer
+            .pointer("/runs/0")
+            .and_then(serde_json::Value::as_str);
+        Ok(run
+            .with_context(|| format!("the scan did not start: {answer}"))?
+            .to_owned())
     }
 
     /// Every incident of the project.
     pub(super) async fn incidents(&self) -> Result<Vec<Versioned<Incident>>> {
         let ctx = Directory::system(&self.project, "demo");
-        Ok(Records::of(self.state.as_ref(), &ctx).list::<Incident>().await?)
+        Ok(Records::of(self.state.as_ref(), &ctx)
+            .list::<Incident>()
+            .await?)
     }
 
     /// A run's record.
     pub(super) async fn run(&self, id: &str) -> Result<Option<Run>> {
         let ctx = Directory::system(&self.project, "demo");
-        let found = Records::of(self.state.as_ref(), &ctx).get::<Run>(id).await?;
+        let found = Records::of(self.state.as_ref(), &ctx)
+            .get::<Run>(id)
+            .await?;
         Ok(found.map(|run| run.value))
     }
 }
@@ -247,11 +302,15 @@ impl Scene {
 fn pem(spki: &[u8]) -> String {
     use p256::pkcs8::{DecodePublicKey, EncodePublicKey, LineEnding};
     let key = p256::PublicKey::from_public_key_der(spki);
-    key.ok().and_then(|key| key.to_public_key_pem(LineEnding::LF).ok()).unwrap_or_default()
+    key.ok()
+        .and_then(|key| key.to_public_key_pem(LineEnding::LF).ok())
+        .unwrap_or_default()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the demo plays now")]
 fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -11,7 +11,10 @@ pub(super) struct Story {
 
 impl Story {
     pub(super) fn begin() -> Self {
-        Self { begun: Instant::now(), chapter: 0 }
+        Self {
+            begun: Instant::now(),
+            chapter: 0,
+        }
     }
 
     /// A heading.

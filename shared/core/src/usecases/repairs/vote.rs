@@ -113,6 +113,36 @@ impl VoteOnAction {
         execute::execute(&self.ports, ctx, &project, action).await
     }
 
+    /// Withdraws an action before it is executed: its proposer may, and whoever may approve.
+    pub async fn cancel(
+        &self,
+        ctx: &TenantCtx,
+        id: &str,
+    ) -> Result<Versioned<Action>, ActionError> {
+        let project = self.ports.project(ctx).await?;
+        let action = self.ports.action(ctx, id).await?;
+        let approver =
+            matches!(ctx.principal(), Principal::User { role, .. } if role.may_approve());
+        if !approver && ctx.principal().id() != action.value.binding.principal {
+            return Err(ActionError::MissingCapability);
+        }
+        if action.value.state != ActionState::Held {
+            let state = format!("{:?}", action.value.state).to_lowercase();
+            return Err(ActionError::WrongState { state });
+        }
+        let (version, action) = (action.version, action.value);
+        end(
+            &self.ports,
+            ctx,
+            &project,
+            version,
+            action,
+            ActionState::Cancelled,
+            None,
+        )
+        .await
+    }
+
     async fn approve(
         &self,
         ctx: &TenantCtx,
@@ -125,7 +155,8 @@ impl VoteOnAction {
             action.state = ActionState::Approved;
         }
         let votes = follow_up(&self.ports, project, ctx.principal(), &mut action)?;
-        let mut batch = Batch::of(votes.drafts(ctx.principal(), true, Some(reason)));
+        let mut batch =
+            Batch::of(votes.drafts(ctx.principal(), &ctx.principal().id(), true, Some(reason)));
         let entry = batch.drafts.len().saturating_sub(1);
         let records = self.ports.records(ctx);
         batch = batch.with(records.replace(version, &action)?.explained_by(entry));
@@ -221,9 +252,14 @@ pub(super) async fn end(
     reason: Option<&str>,
 ) -> Result<Versioned<Action>, ActionError> {
     action.state = state;
+    // Expiry and withdrawal are resolutions by the system, whoever caused them.
+    let approver = match state {
+        ActionState::Cancelled => "system:cancel".to_owned(),
+        _ => ctx.principal().id(),
+    };
     let votes = follow_up(ports, project, ctx.principal(), &mut action)?;
     let run = votes.run;
-    let mut drafts = votes.drafts(ctx.principal(), false, reason);
+    let mut drafts = votes.drafts(ctx.principal(), &approver, false, reason);
     let entry = drafts.len().saturating_sub(1);
     let closing = Closing {
         status: "completed",
@@ -324,9 +360,15 @@ impl FollowUp {
         self.open.iter().cloned().collect()
     }
 
-    fn drafts(&self, principal: &Principal, allow: bool, reason: Option<&str>) -> Vec<Draft> {
+    fn drafts(
+        &self,
+        principal: &Principal,
+        approver: &str,
+        allow: bool,
+        reason: Option<&str>,
+    ) -> Vec<Draft> {
         let mut drafts = self.opening();
-        let facts = resolution(&self.decision, &principal.id(), allow, principal);
+        let facts = resolution(&self.decision, approver, allow, principal);
         let mut draft = Draft::new(Kind::RunResolution, facts).in_run(self.run);
         if let Some(reason) = reason {
             draft = draft.subject(object([("comment", reason.into())]));

@@ -10,13 +10,20 @@ use crate::package::{RANGE_FORMAT, RUN_FORMAT};
 
 /// Longest line of `seals.jsonl`.
 const MAX_SEAL_LINE: usize = 33_024;
-const FILES: [&str; 5] =
-    ["descriptor.json", "headers.jsonl", "package.json", "parts.jsonl", "seals.jsonl"];
+const FILES: [&str; 5] = [
+    "descriptor.json",
+    "headers.jsonl",
+    "package.json",
+    "parts.jsonl",
+    "seals.jsonl",
+];
 
 pub(super) fn load(files: &BTreeMap<String, Vec<u8>>) -> Result<Loaded, Fault> {
     let timestamps = timestamps(files)?;
     let file = |name: &str| {
-        files.get(name).ok_or_else(|| format(&format!("{name} is missing from the folder")))
+        files
+            .get(name)
+            .ok_or_else(|| format(&format!("{name} is missing from the folder")))
     };
     let Json::Object(mut members) = Json::parse_document(file("package.json")?)? else {
         return Err(format("package.json is not an object"));
@@ -50,10 +57,17 @@ fn timestamps(files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<(Hash, Vec<u8>)>,
         if FILES.contains(&name.as_str()) {
             continue;
         }
-        let seal = name.strip_prefix("timestamps/").and_then(|name| name.strip_suffix(".tsr"));
+        let seal = name
+            .strip_prefix("timestamps/")
+            .and_then(|name| name.strip_suffix(".tsr"));
         match seal.and_then(|seal| seal.parse().ok()) {
             Some(seal) => timestamps.push((seal, content.clone())),
-            None => return Err(Fault::new(Code::Limit, "a file does not belong into the folder")),
+            None => {
+                return Err(Fault::new(
+                    Code::Limit,
+                    "a file does not belong into the folder",
+                ));
+            }
         }
     }
     Ok(timestamps)
@@ -73,10 +87,15 @@ fn lines<'a>(file: &str, content: &'a [u8]) -> Result<Vec<&'a [u8]>, Fault> {
 fn headers(content: &[u8]) -> Result<Vec<Raw>, Fault> {
     let mut entries = Vec::new();
     for (number, line) in lines("headers.jsonl", content)?.into_iter().enumerate() {
-        let header = Json::parse_canonical(line)
-            .map_err(|fault| fault.at(format!("headers.jsonl, line {}", number.saturating_add(1))))?;
+        let header = Json::parse_canonical(line).map_err(|fault| {
+            fault.at(format!("headers.jsonl, line {}", number.saturating_add(1)))
+        })?;
         let json = object([("h", header), ("p", object::<String>([]))]);
-        entries.push(Raw { json, header: Some(line.to_vec()), parts: BTreeMap::new() });
+        entries.push(Raw {
+            json,
+            header: Some(line.to_vec()),
+            parts: BTreeMap::new(),
+        });
     }
     Ok(entries)
 }
@@ -104,13 +123,23 @@ fn parts(content: &[u8], entries: &mut [Raw]) -> Result<(), Fault> {
     }
     let mut present = BTreeSet::new();
     for entry in entries {
-        let seq = entry.json.get("h").and_then(|header| header.get("seq")).and_then(Json::as_uint);
-        let Some(lines) = seq.and_then(|seq| by_seq.get(&seq)) else { continue };
+        let seq = entry
+            .json
+            .get("h")
+            .and_then(|header| header.get("seq"))
+            .and_then(Json::as_uint);
+        let Some(lines) = seq.and_then(|seq| by_seq.get(&seq)) else {
+            continue;
+        };
         present.extend(seq);
         for line in lines {
-            entry.parts.extend(line.bytes.clone().map(|bytes| (line.name.clone(), bytes)));
+            entry
+                .parts
+                .extend(line.bytes.clone().map(|bytes| (line.name.clone(), bytes)));
         }
-        let parts = lines.iter().map(|line| (line.name.clone(), line.part.clone()));
+        let parts = lines
+            .iter()
+            .map(|line| (line.name.clone(), line.part.clone()));
         if let Json::Object(members) = &mut entry.json {
             members.insert("p".to_owned(), object(parts));
         }
@@ -128,7 +157,9 @@ fn part_line(line: &[u8]) -> Result<PartLine, Fault> {
     let (Some(Json::Str(name)), Some(seq)) = (members.remove("part"), members.remove("seq")) else {
         return Err(format("part or seq is missing"));
     };
-    let seq = seq.as_uint().ok_or_else(|| format("seq is not a position"))?;
+    let seq = seq
+        .as_uint()
+        .ok_or_else(|| format("seq is not a position"))?;
     let bytes = match (members.get("s"), members.contains_key("d")) {
         (Some(salt), true) => {
             let end = [
@@ -139,28 +170,44 @@ fn part_line(line: &[u8]) -> Result<PartLine, Fault> {
                 format!(",\"seq\":{seq}}}").as_bytes(),
             ]
             .concat();
-            line.strip_prefix(b"{\"d\":").and_then(|rest| rest.strip_suffix(end.as_slice()))
+            line.strip_prefix(b"{\"d\":")
+                .and_then(|rest| rest.strip_suffix(end.as_slice()))
         }
         _ => None,
     };
     let bytes = bytes.map(<[u8]>::to_vec);
-    Ok(PartLine { seq, name, part: Json::Object(members), bytes })
+    Ok(PartLine {
+        seq,
+        name,
+        part: Json::Object(members),
+        bytes,
+    })
 }
 
 fn seals(content: &[u8]) -> Result<Vec<String>, Fault> {
     let mut seals = Vec::new();
     for line in lines("seals.jsonl", content)? {
         if line.len() > MAX_SEAL_LINE {
-            return Err(Fault::new(Code::Limit, format!("a seal line of {} bytes", line.len())));
+            return Err(Fault::new(
+                Code::Limit,
+                format!("a seal line of {} bytes", line.len()),
+            ));
         }
         let Json::Object(mut members) = Json::parse_canonical(line)? else {
             return Err(format("a seal line is not an object"));
         };
-        let taken = (members.remove("note"), members.remove("size"), members.remove("at"));
+        let taken = (
+            members.remove("note"),
+            members.remove("size"),
+            members.remove("at"),
+        );
         let (Some(note), Some(size), Some(at), true) =
             (taken.0, taken.1, taken.2, members.is_empty())
         else {
-            return Err(Fault::new(Code::Canon, "a seal line is not exactly at, note and size"));
+            return Err(Fault::new(
+                Code::Canon,
+                "a seal line is not exactly at, note and size",
+            ));
         };
         let Json::Str(note) = note else {
             return Err(Fault::new(Code::NoteSyntax, "a seal line without a note"));
@@ -195,10 +242,16 @@ fn border_proofs(members: &mut Members, entries: &mut [Raw]) -> Result<(), Fault
     let first = required(&mut proofs, "first")?;
     let last = required(&mut proofs, "last")?;
     if !proofs.is_empty() {
-        return Err(Fault::new(Code::PackageFields, "proofs is not exactly first and last"));
+        return Err(Fault::new(
+            Code::PackageFields,
+            "proofs is not exactly first and last",
+        ));
     }
     if entries.len() == 1 && first != last {
-        return Err(Fault::new(Code::Range, "one entry has two different proofs"));
+        return Err(Fault::new(
+            Code::Range,
+            "one entry has two different proofs",
+        ));
     }
     for (entry, proof) in [(entries.len().checked_sub(1), last), (Some(0), first)] {
         let entry = entry.and_then(|index| entries.get_mut(index));

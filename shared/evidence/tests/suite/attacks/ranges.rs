@@ -12,25 +12,149 @@ const FROM: usize = 3;
 const TO: usize = 10;
 
 const ROWS: &[Row] = &[
-    ("95", "entry missing", || range(|p| { items(at(p, "entries")).remove(2); }), "E_RANGE"),
-    ("95b", "last entry cut, borders moved", || range(|p| { items(at(p, "entries")).pop(); set(p, "to", Json::uint(9)); }), "E_ENTRY_FIELDS"),
-    ("95c", "part altered", || range(|p| set(at(p, "entries/2/p/facts/d"), "x", Json::Null)), "E_PART_HASH"),
+    (
+        "95",
+        "entry missing",
+        || {
+            range(|p| {
+                items(at(p, "entries")).remove(2);
+            })
+        },
+        "E_RANGE",
+    ),
+    (
+        "95b",
+        "last entry cut, borders moved",
+        || {
+            range(|p| {
+                items(at(p, "entries")).pop();
+                set(p, "to", Json::uint(9));
+            })
+        },
+        "E_ENTRY_FIELDS",
+    ),
+    (
+        "95c",
+        "part altered",
+        || range(|p| set(at(p, "entries/2/p/facts/d"), "x", Json::Null)),
+        "E_PART_HASH",
+    ),
     ("95d", "header altered and relinked", altered, "E_INCLUSION"),
-    ("95e", "extra redact entry that no part names", unused_extra, "E_RANGE"),
-    ("95f", "an observation as an extra", || foreign_extra(seq::OBSERVED), "E_RANGE"),
-    ("95g", "before is not the neighbour", || range(|p| { let header = base().entries[1].header.clone(); set(p, "before", object([("h", header)])); }), "E_RANGE"),
-    ("95h", "after is not the neighbour", || range(|p| { let after = crate::forge::without(base().proven(11, 12), "p"); set(p, "after", after); }), "E_RANGE"),
-    ("95i", "a seal that covers nothing of the range", small_seal, "E_RANGE"),
-    ("95j", "a seal too many", || range(|p| { let last = base().seals[2].clone(); items(at(p, "seals")).push(last.into()); }), "E_RANGE"),
-    ("95k", "the covering seal left out", || range(|p| { items(at(p, "seals")).pop(); }), "E_RANGE"),
-    ("95l", "redact entry of an absent part left out", || { let forge = base(); check(&crate::forge::with(forge.range(1, 4), "extra", Json::Array(vec![])), &forge.trust()) }, "E_TOMBSTONE_ABSENT"),
-    ("96b", "period wider than the range", || period(-1, 1), "E_RANGE"),
-    ("96c", "period ends later than the range", || period(1, 60), "E_RANGE"),
-    ("96d", "period without its left neighbour", no_left, "E_RANGE"),
-    ("96e", "half a period", || range(|p| set(p, "from_at", Json::uint(1))), "E_RANGE"),
-    ("76b", "entry after stream.close", || closed(true), "E_AFTER_CLOSE"),
-    ("76c", "ends at stream.close, the stream goes on", || closed(false), "E_AFTER_CLOSE"),
-    ("100j", "facts hidden", || range(|p| *at(p, "entries/2/p/facts") = object([("x", Json::uint(14))])), "E_FACTS_PROTECTED"),
+    (
+        "95e",
+        "extra redact entry that no part names",
+        unused_extra,
+        "E_RANGE",
+    ),
+    (
+        "95f",
+        "an observation as an extra",
+        || foreign_extra(seq::OBSERVED),
+        "E_RANGE",
+    ),
+    (
+        "95g",
+        "before is not the neighbour",
+        || {
+            range(|p| {
+                let header = base().entries[1].header.clone();
+                set(p, "before", object([("h", header)]));
+            })
+        },
+        "E_RANGE",
+    ),
+    (
+        "95h",
+        "after is not the neighbour",
+        || {
+            range(|p| {
+                let after = crate::forge::without(base().proven(11, 12), "p");
+                set(p, "after", after);
+            })
+        },
+        "E_RANGE",
+    ),
+    (
+        "95i",
+        "a seal that covers nothing of the range",
+        small_seal,
+        "E_RANGE",
+    ),
+    (
+        "95j",
+        "a seal too many",
+        || {
+            range(|p| {
+                let last = base().seals[2].clone();
+                items(at(p, "seals")).push(last.into());
+            })
+        },
+        "E_RANGE",
+    ),
+    (
+        "95k",
+        "the covering seal left out",
+        || {
+            range(|p| {
+                items(at(p, "seals")).pop();
+            })
+        },
+        "E_RANGE",
+    ),
+    (
+        "95l",
+        "redact entry of an absent part left out",
+        || {
+            let forge = base();
+            check(
+                &crate::forge::with(forge.range(1, 4), "extra", Json::Array(vec![])),
+                &forge.trust(),
+            )
+        },
+        "E_TOMBSTONE_ABSENT",
+    ),
+    (
+        "96b",
+        "period wider than the range",
+        || period(-1, 1),
+        "E_RANGE",
+    ),
+    (
+        "96c",
+        "period ends later than the range",
+        || period(1, 60),
+        "E_RANGE",
+    ),
+    (
+        "96d",
+        "period without its left neighbour",
+        no_left,
+        "E_RANGE",
+    ),
+    (
+        "96e",
+        "half a period",
+        || range(|p| set(p, "from_at", Json::uint(1))),
+        "E_RANGE",
+    ),
+    (
+        "76b",
+        "entry after stream.close",
+        || closed(true),
+        "E_AFTER_CLOSE",
+    ),
+    (
+        "76c",
+        "ends at stream.close, the stream goes on",
+        || closed(false),
+        "E_AFTER_CLOSE",
+    ),
+    (
+        "100j",
+        "facts hidden",
+        || range(|p| *at(p, "entries/2/p/facts") = object([("x", Json::uint(14))])),
+        "E_FACTS_PROTECTED",
+    ),
     ("95m", "head of a covered seal", wrong_head, "E_HEAD"),
 ];
 
@@ -50,7 +174,11 @@ fn range(change: fn(&mut Json)) -> Verdict {
 fn altered() -> Verdict {
     range(|package| {
         let last = TO - FROM - 1;
-        set(at(package, &format!("entries/{last}/p/facts/d")), "x", Json::Null);
+        set(
+            at(package, &format!("entries/{last}/p/facts/d")),
+            "x",
+            Json::Null,
+        );
         recommit(at(package, &format!("entries/{last}")));
         fields(package).remove("after");
     })
@@ -87,16 +215,34 @@ fn period(before: i64, after: i64) -> Verdict {
 fn no_left() -> Verdict {
     let forge = base();
     let mut package = forge.range(FROM, TO);
-    set(&mut package, "from_at", Json::uint(forge.entries[FROM].at() - 1));
-    set(&mut package, "to_at", Json::uint(forge.entries[TO - 1].at() + 1));
+    set(
+        &mut package,
+        "from_at",
+        Json::uint(forge.entries[FROM].at() - 1),
+    );
+    set(
+        &mut package,
+        "to_at",
+        Json::uint(forge.entries[TO - 1].at() + 1),
+    );
     fields(&mut package).remove("before");
     check(&package, &forge.trust())
 }
 
 fn closed(inside: bool) -> Verdict {
     let mut forge = base();
-    forge.add("stream.close", None, object([("reason", "moved".into())]), None);
-    forge.add("export.issued", None, object([("from", Json::uint(0)), ("to", Json::uint(1))]), None);
+    forge.add(
+        "stream.close",
+        None,
+        object([("reason", "moved".into())]),
+        None,
+    );
+    forge.add(
+        "export.issued",
+        None,
+        object([("from", Json::uint(0)), ("to", Json::uint(1))]),
+        None,
+    );
     forge.seal();
     let to = forge.entries.len() - usize::from(!inside);
     check(&forge.range(14, to), &forge.trust())

@@ -10,49 +10,440 @@ use crate::forge::{Forge, Sealer, at, check, items, recommit, with};
 use crate::rules::{base, closing, decision, opening, resolution, seq, step};
 
 const ROWS: &[Row] = &[
-    ("26", "drop a decision", || run(|p| { items(at(p, "entries")).remove(1); }), "E_RUN_LINK"),
-    ("27", "drop run.close", || run(|p| { items(at(p, "entries")).remove(4); }), "E_RUN_INCOMPLETE"),
-    ("28", "splice a decision of another run", || package(&[1, seq::HELD, 3, 4, 5, 14]), "E_RUN_LINK"),
-    ("28b", "prepend another whole run", || package(&[6, 7, 8, 9, 10, 11, 1, 2, 3, 4, 5, 14]), "E_RUN_FOREIGN"),
-    ("28c", "an observation in a run package", || package(&[1, 2, 3, 4, 5, 14, 15]), "E_RUN_FOREIGN"),
-    ("28d", "an unused redact entry", || { let forge = base(); check(&forge.run_of("r2", &[6, 7, 8, 9, 10, 11, 14]), &forge.trust()) }, "E_RUN_FOREIGN"),
-    ("28e", "seq does not ascend", || package(&[14, 1, 2, 3, 4, 5]), "E_SEQ"),
-    ("29", "proof with one more hash", || run(|p| { let proof = items(at(p, "entries/0/proof")); proof.push(proof[0].clone()); }), "E_PROOF_LEN"),
-    ("30", "proof with one hash less", || run(|p| { items(at(p, "entries/0/proof")).pop(); }), "E_PROOF_LEN"),
-    ("44", "kind changed", || run(|p| *at(p, "entries/3/h/kind") = "repair.failed".into()), "E_INCLUSION"),
-    ("46", "interior node offered as a leaf", interior, "E_INCLUSION"),
-    ("91", "proof of an entry beyond the seal", beyond, "E_PROOF_INDEX"),
-    ("92", "proof hash of 31 bytes", || proof_hash(&"A".repeat(40)), "E_HASH_LEN"),
-    ("93", "non-canonical base64", || proof_hash("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB="), "E_B64_NONCANONICAL"),
+    (
+        "26",
+        "drop a decision",
+        || {
+            run(|p| {
+                items(at(p, "entries")).remove(1);
+            })
+        },
+        "E_RUN_LINK",
+    ),
+    (
+        "27",
+        "drop run.close",
+        || {
+            run(|p| {
+                items(at(p, "entries")).remove(4);
+            })
+        },
+        "E_RUN_INCOMPLETE",
+    ),
+    (
+        "28",
+        "splice a decision of another run",
+        || package(&[1, seq::HELD, 3, 4, 5, 14]),
+        "E_RUN_LINK",
+    ),
+    (
+        "28b",
+        "prepend another whole run",
+        || package(&[6, 7, 8, 9, 10, 11, 1, 2, 3, 4, 5, 14]),
+        "E_RUN_FOREIGN",
+    ),
+    (
+        "28c",
+        "an observation in a run package",
+        || package(&[1, 2, 3, 4, 5, 14, 15]),
+        "E_RUN_FOREIGN",
+    ),
+    (
+        "28d",
+        "an unused redact entry",
+        || {
+            let forge = base();
+            check(
+                &forge.run_of("r2", &[6, 7, 8, 9, 10, 11, 14]),
+                &forge.trust(),
+            )
+        },
+        "E_RUN_FOREIGN",
+    ),
+    (
+        "28e",
+        "seq does not ascend",
+        || package(&[14, 1, 2, 3, 4, 5]),
+        "E_SEQ",
+    ),
+    (
+        "29",
+        "proof with one more hash",
+        || {
+            run(|p| {
+                let proof = items(at(p, "entries/0/proof"));
+                proof.push(proof[0].clone());
+            })
+        },
+        "E_PROOF_LEN",
+    ),
+    (
+        "30",
+        "proof with one hash less",
+        || {
+            run(|p| {
+                items(at(p, "entries/0/proof")).pop();
+            })
+        },
+        "E_PROOF_LEN",
+    ),
+    (
+        "44",
+        "kind changed",
+        || run(|p| *at(p, "entries/3/h/kind") = "repair.failed".into()),
+        "E_INCLUSION",
+    ),
+    (
+        "46",
+        "interior node offered as a leaf",
+        interior,
+        "E_INCLUSION",
+    ),
+    (
+        "91",
+        "proof of an entry beyond the seal",
+        beyond,
+        "E_PROOF_INDEX",
+    ),
+    (
+        "92",
+        "proof hash of 31 bytes",
+        || proof_hash(&"A".repeat(40)),
+        "E_HASH_LEN",
+    ),
+    (
+        "93",
+        "non-canonical base64",
+        || proof_hash("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB="),
+        "E_B64_NONCANONICAL",
+    ),
     ("93b", "no base64", || proof_hash("*"), "E_B64"),
-    ("93c", "no proof", || run(|p| { crate::forge::fields(at(p, "entries/0")).remove("proof"); }), "E_ENTRY_FIELDS"),
-    ("59", "action recorded before its decision", before_decision, "E_ACTION_BEFORE_DECISION"),
-    ("59b", "action with another action_hash", || governed(|r| { let d = r.decide("ALLOW", "x"); r.act("repair.started", d, "y"); }), "E_ACTION_BEFORE_DECISION"),
-    ("59d", "action under a decision of another run", other_run, "E_ACTION_BEFORE_DECISION"),
-    ("60", "action after DENY", || governed(|r| { let d = r.decide("DENY", "x"); r.act("repair.started", d, "x"); }), "E_UNAUTHORIZED_ACTION"),
-    ("60b", "action on an unresolved REQUIRE", || governed(|r| { let d = r.decide("REQUIRE", "x"); r.act("repair.started", d, "x"); }), "E_UNAUTHORIZED_ACTION"),
-    ("60c", "action on a rejected REQUIRE", || governed(|r| { let d = r.decide("REQUIRE", "x"); r.vote(d, "a", "ALLOW"); r.vote(d, "b", "DENY"); r.act("repair.started", d, "x"); }), "E_UNAUTHORIZED_ACTION"),
-    ("60d", "one approver counted twice", || governed(|r| { let d = r.decide2("x"); r.vote(d, "a", "ALLOW"); r.vote(d, "a", "ALLOW"); r.act("repair.started", d, "x"); }), "E_UNAUTHORIZED_ACTION"),
-    ("60f", "override alone does not approve", || governed(|r| { let d = r.decide2("x"); r.break_glass(d); r.act("repair.started", d, "x"); }), "E_UNAUTHORIZED_ACTION"),
-    ("101", "DENY, then ALLOW of the same action", || governed(|r| { r.decide("DENY", "x"); let d = r.decide("ALLOW", "x"); r.act("repair.started", d, "x"); }), "E_UNAUTHORIZED_ACTION"),
-    ("101b", "rejected, then ALLOW of the same action", || governed(|r| { let held = r.decide("REQUIRE", "x"); r.vote(held, "a", "DENY"); let d = r.decide("ALLOW", "x"); r.act("repair.started", d, "x"); }), "E_UNAUTHORIZED_ACTION"),
-    ("101c", "DENY in one run, ALLOW in a later one", || two_runs(|f| { f.add("run.decision", Some("a"), decision("DENY", "x"), None); [1, 0, 0, 1, 0, 0] }), "E_UNAUTHORIZED_ACTION"),
-    ("101d", "held action executed under a later ALLOW", || governed(|r| { r.decide("REQUIRE", "x"); let d = r.decide("ALLOW", "x"); r.act("repair.started", d, "x"); }), "E_UNAUTHORIZED_ACTION"),
-    ("101f", "one decision, two effects", || governed(|r| { let d = r.decide("ALLOW", "x"); r.act("repair.started", d, "x"); r.act("repair.executed", d, "x"); r.act("repair.executed", d, "x"); }), "E_UNAUTHORIZED_ACTION"),
-    ("101g", "started again after its result", || governed(|r| { let d = r.decide("ALLOW", "x"); r.act("repair.started", d, "x"); r.act("repair.failed", d, "x"); r.act("repair.started", d, "x"); }), "E_UNAUTHORIZED_ACTION"),
-    ("101h", "an effect in each of two runs", || two_runs(|f| { let d = f.add("run.decision", Some("a"), decision("ALLOW", "x"), None); f.add("repair.executed", Some("a"), step(d, "x"), None); [1, 1, 0, 0, 0, 0] }), "E_UNAUTHORIZED_ACTION"),
-    ("101j", "held, one approval of two, done in a later run", || two_runs(|f| { let facts = with(decision("REQUIRE", "x"), "approvals", Json::uint(2)); let d = f.add("run.decision", Some("a"), facts, None); f.add("run.resolution", Some("a"), resolution(d, "u", "ALLOW"), None); [1, 0, 1, 0, 1, 0] }), "E_UNAUTHORIZED_ACTION"),
-    ("87", "false count in run.close", || written(|f| { f.add("run.open", Some("r9"), opening(), None); f.add("run.close", Some("r9"), closing([1, 1, 0, 0, 0, 0]), None); }), "E_RUN_COUNT"),
-    ("88", "second run.open", || governed(|r| { r.forge.add("run.open", Some("r9"), opening(), None); }), "E_RUN_OPEN"),
-    ("88b", "run without run.open", || written(|f| { f.add("run.decision", Some("r9"), decision("ALLOW", "x"), None); }), "E_RUN_OPEN"),
-    ("89", "decision after run.close", || written(|f| { f.add("run.decision", Some("r1"), decision("ALLOW", "x"), None); }), "E_RUN_AFTER_CLOSE"),
-    ("90", "reference to an entry that does not exist", || written(|f| { f.add("run.open", Some("r9"), with(opening(), "prior_run", Hash::ZERO.into()), None); }), "E_REF"),
-    ("90b", "resolution of a DENY", || governed(|r| { let d = r.decide("DENY", "x"); r.vote(d, "a", "ALLOW"); }), "E_REF"),
-    ("90c", "resolution, in a later run, of a DENY", || two_runs_vote(), "E_REF"),
-    ("90d", "cause with another seq", || written(|f| { let cause = object([("entry", f.entries[3].leaf.into()), ("seq", Json::uint(4))]); f.add("run.open", Some("r9"), with(opening(), "cause", cause), None); }), "E_REF"),
-    ("90e", "prior_run that is no run.close", || written(|f| { let leaf = f.entries[3].leaf; f.add("run.open", Some("r9"), with(opening(), "prior_run", leaf.into()), None); }), "E_REF"),
-    ("90f", "verification of something that is no repair", || governed(|r| { let d = r.decide("ALLOW", "x"); let facts = object([("repair", Json::from(d)), ("result", "match".into())]); r.forge.add("repair.verified", Some("r9"), facts, None); }), "E_REF"),
-    ("109", "two branches of one run", || written(|f| { f.forget_run("r1"); f.add("run.open", Some("r1"), opening(), None); }), "E_RUN_AFTER_CLOSE"),
+    (
+        "93c",
+        "no proof",
+        || {
+            run(|p| {
+                crate::forge::fields(at(p, "entries/0")).remove("proof");
+            })
+        },
+        "E_ENTRY_FIELDS",
+    ),
+    (
+        "59",
+        "action recorded before its decision",
+        before_decision,
+        "E_ACTION_BEFORE_DECISION",
+    ),
+    (
+        "59b",
+        "action with another action_hash",
+        || {
+            governed(|r| {
+                let d = r.decide("ALLOW", "x");
+                r.act("repair.started", d, "y");
+            })
+        },
+        "E_ACTION_BEFORE_DECISION",
+    ),
+    (
+        "59d",
+        "action under a decision of another run",
+        other_run,
+        "E_ACTION_BEFORE_DECISION",
+    ),
+    (
+        "60",
+        "action after DENY",
+        || {
+            governed(|r| {
+                let d = r.decide("DENY", "x");
+                r.act("repair.started", d, "x");
+            })
+        },
+        "E_UNAUTHORIZED_ACTION",
+    ),
+    (
+        "60b",
+        "action on an unresolved REQUIRE",
+        || {
+            governed(|r| {
+                let d = r.decide("REQUIRE", "x");
+                r.act("repair.started", d, "x");
+            })
+        },
+        "E_UNAUTHORIZED_ACTION",
+    ),
+    (
+        "60c",
+        "action on a rejected REQUIRE",
+        || {
+            governed(|r| {
+                let d = r.decide("REQUIRE", "x");
+                r.vote(d, "a", "ALLOW");
+                r.vote(d, "b", "DENY");
+                r.act("repair.started", d, "x");
+            })
+        },
+        "E_UNAUTHORIZED_ACTION",
+    ),
+    (
+        "60d",
+        "one approver counted twice",
+        || {
+            governed(|r| {
+                let d = r.decide2("x");
+                r.vote(d, "a", "ALLOW");
+                r.vote(d, "a", "ALLOW");
+                r.act("repair.started", d, "x");
+            })
+        },
+        "E_UNAUTHORIZED_ACTION",
+    ),
+    (
+        "60f",
+        "override alone does not approve",
+        || {
+            governed(|r| {
+                let d = r.decide2("x");
+                r.break_glass(d);
+                r.act("repair.started", d, "x");
+            })
+        },
+        "E_UNAUTHORIZED_ACTION",
+    ),
+    (
+        "101",
+        "DENY, then ALLOW of the same action",
+        || {
+            governed(|r| {
+                r.decide("DENY", "x");
+                let d = r.decide("ALLOW", "x");
+                r.act("repair.started", d, "x");
+            })
+        },
+        "E_UNAUTHORIZED_ACTION",
+    ),
+    (
+        "101b",
+        "rejected, then ALLOW of the same action",
+        || {
+            governed(|r| {
+                let held = r.decide("REQUIRE", "x");
+                r.vote(held, "a", "DENY");
+                let d = r.decide("ALLOW", "x");
+                r.act("repair.started", d, "x");
+            })
+        },
+        "E_UNAUTHORIZED_ACTION",
+    ),
+    (
+        "101c",
+        "DENY in one run, ALLOW in a later one",
+        || {
+            two_runs(|f| {
+                f.add("run.decision", Some("a"), decision("DENY", "x"), None);
+                [1, 0, 0, 1, 0, 0]
+            })
+        },
+        "E_UNAUTHORIZED_ACTION",
+    ),
+    (
+        "101d",
+        "held action executed under a later ALLOW",
+        || {
+            governed(|r| {
+                r.decide("REQUIRE", "x");
+                let d = r.decide("ALLOW", "x");
+                r.act("repair.started", d, "x");
+            })
+        },
+        "E_UNAUTHORIZED_ACTION",
+    ),
+    (
+        "101f",
+        "one decision, two effects",
+        || {
+            governed(|r| {
+                let d = r.decide("ALLOW", "x");
+                r.act("repair.started", d, "x");
+                r.act("repair.executed", d, "x");
+                r.act("repair.executed", d, "x");
+            })
+        },
+        "E_UNAUTHORIZED_ACTION",
+    ),
+    (
+        "101g",
+        "started again after its result",
+        || {
+            governed(|r| {
+                let d = r.decide("ALLOW", "x");
+                r.act("repair.started", d, "x");
+                r.act("repair.failed", d, "x");
+                r.act("repair.started", d, "x");
+            })
+        },
+        "E_UNAUTHORIZED_ACTION",
+    ),
+    (
+        "101h",
+        "an effect in each of two runs",
+        || {
+            two_runs(|f| {
+                let d = f.add("run.decision", Some("a"), decision("ALLOW", "x"), None);
+                f.add("repair.executed", Some("a"), step(d, "x"), None);
+                [1, 1, 0, 0, 0, 0]
+            })
+        },
+        "E_UNAUTHORIZED_ACTION",
+    ),
+    (
+        "101j",
+        "held, one approval of two, done in a later run",
+        || {
+            two_runs(|f| {
+                let facts = with(decision("REQUIRE", "x"), "approvals", Json::uint(2));
+                let d = f.add("run.decision", Some("a"), facts, None);
+                f.add(
+                    "run.resolution",
+                    Some("a"),
+                    resolution(d, "u", "ALLOW"),
+                    None,
+                );
+                [1, 0, 1, 0, 1, 0]
+            })
+        },
+        "E_UNAUTHORIZED_ACTION",
+    ),
+    (
+        "87",
+        "false count in run.close",
+        || {
+            written(|f| {
+                f.add("run.open", Some("r9"), opening(), None);
+                f.add("run.close", Some("r9"), closing([1, 1, 0, 0, 0, 0]), None);
+            })
+        },
+        "E_RUN_COUNT",
+    ),
+    (
+        "88",
+        "second run.open",
+        || {
+            governed(|r| {
+                r.forge.add("run.open", Some("r9"), opening(), None);
+            })
+        },
+        "E_RUN_OPEN",
+    ),
+    (
+        "88b",
+        "run without run.open",
+        || {
+            written(|f| {
+                f.add("run.decision", Some("r9"), decision("ALLOW", "x"), None);
+            })
+        },
+        "E_RUN_OPEN",
+    ),
+    (
+        "89",
+        "decision after run.close",
+        || {
+            written(|f| {
+                f.add("run.decision", Some("r1"), decision("ALLOW", "x"), None);
+            })
+        },
+        "E_RUN_AFTER_CLOSE",
+    ),
+    (
+        "90",
+        "reference to an entry that does not exist",
+        || {
+            written(|f| {
+                f.add(
+                    "run.open",
+                    Some("r9"),
+                    with(opening(), "prior_run", Hash::ZERO.into()),
+                    None,
+                );
+            })
+        },
+        "E_REF",
+    ),
+    (
+        "90b",
+        "resolution of a DENY",
+        || {
+            governed(|r| {
+                let d = r.decide("DENY", "x");
+                r.vote(d, "a", "ALLOW");
+            })
+        },
+        "E_REF",
+    ),
+    (
+        "90c",
+        "resolution, in a later run, of a DENY",
+        || two_runs_vote(),
+        "E_REF",
+    ),
+    (
+        "90d",
+        "cause with another seq",
+        || {
+            written(|f| {
+                let cause = object([("entry", f.entries[3].leaf.into()), ("seq", Json::uint(4))]);
+                f.add(
+                    "run.open",
+                    Some("r9"),
+                    with(opening(), "cause", cause),
+                    None,
+                );
+            })
+        },
+        "E_REF",
+    ),
+    (
+        "90e",
+        "prior_run that is no run.close",
+        || {
+            written(|f| {
+                let leaf = f.entries[3].leaf;
+                f.add(
+                    "run.open",
+                    Some("r9"),
+                    with(opening(), "prior_run", leaf.into()),
+                    None,
+                );
+            })
+        },
+        "E_REF",
+    ),
+    (
+        "90f",
+        "verification of something that is no repair",
+        || {
+            governed(|r| {
+                r.counts = [1, 1, 0, 0, 0, 0];
+                let d = r.decide("ALLOW", "x");
+                let facts = object([("repair", Json::from(d)), ("result", "match".into())]);
+                r.forge.add("repair.verified", Some("r9"), facts, None);
+            })
+        },
+        "E_REF",
+    ),
+    (
+        "109",
+        "two branches of one run",
+        || {
+            written(|f| {
+                f.forget_run("r1");
+                f.add("run.open", Some("r1"), opening(), None);
+            })
+        },
+        "E_RUN_AFTER_CLOSE",
+    ),
 ];
 
 #[test]
@@ -80,7 +471,11 @@ fn interior() -> Verdict {
     let mut proof = items(at(&mut package, "entries/0/proof")).clone();
     proof.remove(0);
     // Index 0 of a tree of half the size has a path that is one shorter.
-    set(at(&mut package, "entries/0"), "proof", Json::Array(proof.clone()));
+    set(
+        at(&mut package, "entries/0"),
+        "proof",
+        Json::Array(proof.clone()),
+    );
     items(at(&mut package, "entries/0/proof")).push(proof[0].clone());
     check(&package, &forge.trust())
 }
@@ -90,7 +485,11 @@ fn beyond() -> Verdict {
     let full = forge.clone();
     forge.seals.truncate(1);
     let mut package = full.run("r2");
-    set(&mut package, "seals", Json::Array(vec![forge.seals[0].as_str().into()]));
+    set(
+        &mut package,
+        "seals",
+        Json::Array(vec![forge.seals[0].as_str().into()]),
+    );
     check(&package, &forge.trust())
 }
 
@@ -102,7 +501,8 @@ struct Governed {
 
 impl Governed {
     fn decide(&mut self, effect: &str, action: &str) -> Hash {
-        self.forge.add("run.decision", Some("r9"), decision(effect, action), None)
+        self.forge
+            .add("run.decision", Some("r9"), decision(effect, action), None)
     }
 
     fn decide2(&mut self, action: &str) -> Hash {
@@ -121,15 +521,20 @@ impl Governed {
     }
 
     fn act(&mut self, kind: &str, decision: Hash, action: &str) {
-        self.forge.add(kind, Some("r9"), step(decision, action), None);
+        self.forge
+            .add(kind, Some("r9"), step(decision, action), None);
     }
 }
 
 fn governed(write: fn(&mut Governed)) -> Verdict {
-    let mut run = Governed { forge: base(), counts: [0; 6] };
+    let mut run = Governed {
+        forge: base(),
+        counts: [0; 6],
+    };
     run.forge.add("run.open", Some("r9"), opening(), None);
     write(&mut run);
-    run.forge.add("run.close", Some("r9"), closing(run.counts), None);
+    run.forge
+        .add("run.close", Some("r9"), closing(run.counts), None);
     run.forge.seal();
     check(&run.forge.export(), &run.forge.trust())
 }
@@ -155,7 +560,12 @@ fn two_runs_vote() -> Verdict {
     let denied = forge.add("run.decision", Some("a"), decision("DENY", "x"), None);
     forge.add("run.close", Some("a"), closing([1, 0, 0, 1, 0, 0]), None);
     forge.add("run.open", Some("b"), opening(), None);
-    forge.add("run.resolution", Some("b"), resolution(denied, "u", "ALLOW"), None);
+    forge.add(
+        "run.resolution",
+        Some("b"),
+        resolution(denied, "u", "ALLOW"),
+        None,
+    );
     forge.add("run.close", Some("b"), closing([0; 6]), None);
     forge.seal();
     check(&forge.export(), &forge.trust())

@@ -44,9 +44,14 @@ impl LocalKey {
             ));
         } else {
             let signing = generate()?;
-            let pem = signing.to_pkcs8_pem(LineEnding::LF).map_err(|_| anyhow!("no key"))?;
-            let mut file =
-                OpenOptions::new().write(true).create_new(true).mode(0o600).open(&private)?;
+            let pem = signing
+                .to_pkcs8_pem(LineEnding::LF)
+                .map_err(|_| anyhow!("no key"))?;
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&private)?;
             file.write_all(pem.as_bytes())?;
             signing
         };
@@ -109,5 +114,8 @@ pub(super) fn random() -> Result<[u8; 32]> {
 
 /// 128 random bits, for ids.
 pub(super) fn random_bits() -> Result<u128> {
-    Ok(random()?.iter().take(16).fold(0, |bits, byte| (bits << 8) | u128::from(*byte)))
+    Ok(random()?
+        .iter()
+        .take(16)
+        .fold(0, |bits, byte| (bits << 8) | u128::from(*byte)))
 }

@@ -11,6 +11,8 @@
 
 mod key;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 
@@ -68,7 +70,9 @@ impl Recording {
             let name = format!("{}.mapping.json", artifact.hash().replace(':', "-"));
             std::fs::write(files.join(&name), &text)?;
             let run = RunId::new(now(), key::random_bits()?);
-            let duty = Principal::System { duty: "check".to_owned() };
+            let duty = Principal::System {
+                duty: "check".to_owned(),
+            };
             let opening = Opening {
                 flow: flow_version(&artifact.hash())?,
                 artifact: artifact.hash(),
@@ -78,9 +82,18 @@ impl Recording {
                 purpose: "check",
                 as_of: Some(as_of),
             };
-            stream.append(&[Draft::new(Kind::RunOpen, opening.facts()).in_run(run)], now())?;
+            stream.append(
+                &[Draft::new(Kind::RunOpen, opening.facts()).in_run(run)],
+                now(),
+            )?;
             LocalStream::prepare(&folder)?;
-            Ok(Self { folder, files, key, stream, run })
+            Ok(Self {
+                folder,
+                files,
+                key,
+                stream,
+                run,
+            })
         };
         begin().with_context(|| format!("no evidence can be written to {}", folder.display()))
     }
@@ -111,7 +124,10 @@ impl Recording {
 
     /// Records that nothing could be told.
     pub(super) fn fail(self) -> Result<()> {
-        let closing = Closing { status: "failed", ..Closing::default() };
+        let closing = Closing {
+            status: "failed",
+            ..Closing::default()
+        };
         self.close(&closing, PathBuf::new()).map(|_| ())
     }
 
@@ -120,7 +136,10 @@ impl Recording {
         let draft = Draft::new(Kind::RunClose, closing.facts()).in_run(self.run);
         self.stream.append(&[draft], now()).with_context(failed)?;
         let seal = self.stream.seal(&self.key, now()).with_context(failed)?;
-        let verdict = self.stream.write(&self.folder, &self.key).with_context(failed)?;
+        let verdict = self
+            .stream
+            .write(&self.folder, &self.key)
+            .with_context(failed)?;
         ensure!(
             verdict.is_accepted(),
             "the evidence that was just written does not verify: {}",

@@ -41,7 +41,11 @@ pub(super) struct LocalStream {
 impl LocalStream {
     /// Reads the stream of a folder, or begins a new one where there is no folder.
     pub(super) fn open(folder: &Path, key: &LocalKey, now: Timestamp) -> Result<Self> {
-        if folder.exists() { Self::read(folder, key) } else { Self::create(key, now) }
+        if folder.exists() {
+            Self::read(folder, key)
+        } else {
+            Self::create(key, now)
+        }
     }
 
     fn create(key: &LocalKey, now: Timestamp) -> Result<Self> {
@@ -89,18 +93,30 @@ impl LocalStream {
                 .and_then(Json::as_uint)
                 .context("a header without a time")?;
             let parts = parts.remove(&head.size).unwrap_or_default();
-            entries.push(Stored { header: header.to_vec(), parts });
+            entries.push(Stored {
+                header: header.to_vec(),
+                parts,
+            });
             head.size += 1;
         }
         let mut seals = Vec::new();
         for line in lines(file("seals.jsonl")?) {
             let line = Json::parse_canonical(line).map_err(broken)?;
-            let note = line.get("note").and_then(Json::as_str).context("a seal without a note")?;
+            let note = line
+                .get("note")
+                .and_then(Json::as_str)
+                .context("a seal without a note")?;
             head.floor = Seal::parse(note).map_err(broken)?.body.at;
             seals.push(note.to_owned());
         }
         // Every run of this command is closed before the folder is written.
-        Ok(Self { descriptor, head, runs: BTreeMap::new(), entries, seals })
+        Ok(Self {
+            descriptor,
+            head,
+            runs: BTreeMap::new(),
+            entries,
+            seals,
+        })
     }
 
     pub(super) const fn id(&self) -> Hash {
@@ -122,8 +138,14 @@ impl LocalStream {
         self.head = extension.head;
         self.runs.extend(extension.runs);
         for entry in extension.entries {
-            let parts = entry.parts.into_iter().map(|part| (part.name, (part.bytes, part.salt)));
-            self.entries.push(Stored { header: entry.bytes, parts: parts.collect() });
+            let parts = entry
+                .parts
+                .into_iter()
+                .map(|part| (part.name, (part.bytes, part.salt)));
+            self.entries.push(Stored {
+                header: entry.bytes,
+                parts: parts.collect(),
+            });
         }
         Ok(())
     }
@@ -209,11 +231,14 @@ fn swap(staging: &Path, folder: &Path) -> Result<()> {
 }
 
 /// The files of a folder.
-fn files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+pub(super) fn files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut files = BTreeMap::new();
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
-        let name = entry.file_name().into_string().map_err(|_| anyhow!("an unreadable name"))?;
+        let name = entry
+            .file_name()
+            .into_string()
+            .map_err(|_| anyhow!("an unreadable name"))?;
         if !entry.file_type()?.is_file() {
             bail!("{} is not a file", entry.path().display());
         }
@@ -223,7 +248,9 @@ fn files(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
 }
 
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
+    bytes
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
 }
 
 type Parts = BTreeMap<u64, BTreeMap<PartName, (Vec<u8>, [u8; 32])>>;
@@ -236,7 +263,11 @@ fn parts(bytes: &[u8]) -> Result<Parts> {
             let name = PartName::from_name(line.get("part")?.as_str()?)?;
             let salt: Hash = line.get("s")?.as_str()?.parse().ok()?;
             let content = line.get("d")?.canonical();
-            Some((line.get("seq")?.as_uint()?, name, (content, *salt.as_bytes())))
+            Some((
+                line.get("seq")?.as_uint()?,
+                name,
+                (content, *salt.as_bytes()),
+            ))
         };
         let (seq, name, content) = part().context("a part that is not there any more")?;
         parts.entry(seq).or_default().insert(name, content);
