@@ -19,8 +19,8 @@ use counterfoil_core::redacted::Redacted;
 use counterfoil_core::tenancy::{Capability, Principal, Role, TenantCtx};
 use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::{
-    CreateProject, NewProject, NewSecrets, NewWorkspace, ProposeRepair, ReceiveWebhook, Reconcile,
-    RepairPorts, SealStream, SweepRepairs, Vault, VoteOnAction,
+    CreateProject, KnownProjects, NewProject, NewSecrets, NewWorkspace, ProposeRepair,
+    ReceiveWebhook, Reconcile, RepairPorts, SealStream, SweepRepairs, Vault, VoteOnAction,
 };
 use counterfoil_testkit::memory::{
     Mailbox, MemApp, MemArchive, MemBilling, MemDatabases, MemKeys, MemObjects, MemSigner,
@@ -335,6 +335,7 @@ impl World {
             vault: self.vault.clone(),
             checks: self.mail.clone(),
             clock: Arc::new(self.clock.clone()),
+            known: KnownProjects::default(),
             delay: Duration::from_secs(5),
         }
     }

@@ -2,7 +2,7 @@
 
 mod handler;
 
-use counterfoil_core::usecases::ReceiveWebhook;
+use counterfoil_core::usecases::{KnownProjects, ReceiveWebhook};
 use counterfoil_lambda::{Boot, Error, config};
 
 #[tokio::main(flavor = "current_thread")]
@@ -13,6 +13,7 @@ async fn main() -> Result<(), Error> {
         vault: boot.vault()?,
         checks: boot.checks()?,
         clock: boot.clock(),
+        known: KnownProjects::default(),
         delay: config::check_delay(),
     };
     boot.run(move |event| handler::handle(receive.clone(), event))

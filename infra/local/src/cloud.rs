@@ -16,6 +16,9 @@ pub struct Options {
     pub extra_env: Vec<(String, String)>,
     /// Builds the functions and deploys them; otherwise only tables, buckets, keys and queues.
     pub functions: bool,
+    /// Runs each function under its own role instead of as the account's root, so that a permission
+    /// that the template forgets is missing here too (see [`EmulatorOptions::auth`]).
+    pub auth: bool,
 }
 
 /// An emulator with the stack of `template.yaml` in its default account. Ends when dropped.
@@ -46,7 +49,7 @@ impl LocalCloud {
         };
         let emulator_options = EmulatorOptions {
             extra_env: options.extra_env.clone(),
-            auth: false,
+            auth: options.auth,
         };
         let emulator = Emulator::start(&emulator_options, progress)?;
         let deployment = emulator.deploy(

@@ -26,17 +26,24 @@ where
     port_error(kind, doing, error)
 }
 
-/// A failed write: it may have taken place unless the service refused it.
-pub(crate) fn write<E>(doing: &str, error: SdkError<E, HttpResponse>) -> PortError
+/// A failed write. `doubt` says that an earlier sending of it may have been written; then nothing
+/// that a later answer says can take that back.
+pub(crate) fn write<E>(doing: &str, error: SdkError<E, HttpResponse>, doubt: bool) -> PortError
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
     let kind = match classify(&error) {
+        _ if doubt => PortErrorKind::OutcomeUnknown,
         Class::Refused => PortErrorKind::Refused,
         Class::Throttled => PortErrorKind::Unavailable,
         Class::Unknown => PortErrorKind::OutcomeUnknown,
     };
     port_error(kind, doing, error)
+}
+
+/// The error of a read that was to settle a write that may have taken place.
+pub(crate) fn unsettled(doing: &str, source: PortError) -> PortError {
+    PortError::caused(PortErrorKind::OutcomeUnknown, doing, source)
 }
 
 /// A stored value that cannot be what was written.
@@ -55,13 +62,17 @@ pub(crate) enum Class {
     Unknown,
 }
 
-const THROTTLES: [&str; 6] = [
+/// What says "not now": the attempt that got this answer did nothing.
+const THROTTLES: [&str; 8] = [
+    "ConditionalRequestConflict",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "ThrottlingException",
     "Throttling",
     "SlowDown",
     "TooManyRequestsException",
+    // A single write that met a transaction on the same item.
+    "TransactionConflictException",
 ];
 
 /// The status is looked at first, because a 5xx may carry any code or none. A lost reply is a
@@ -74,7 +85,7 @@ pub(crate) fn classify<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse
         }
         SdkError::ServiceError(service) => match service.err().code() {
             Some(code) if THROTTLES.contains(&code) => Class::Throttled,
-            Some("TransactionInProgressException") | None => Class::Unknown,
+            Some("TransactionInProgressException" | "RequestTimeout") | None => Class::Unknown,
             Some(_) => Class::Refused,
         },
         _ => Class::Unknown,

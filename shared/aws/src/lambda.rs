@@ -31,12 +31,17 @@ impl OtherFunction {
             .payload(Blob::new(request.to_string()))
             .send()
             .await
-            .map_err(|e| error::write(doing, e))?;
+            .map_err(|e| error::write(doing, e, false))?;
         match answered.function_error {
             None => Ok(()),
             Some(kind) => {
+                // It may have failed after it did what it was asked for.
                 let source = format!("the function answered with an error ({kind})");
-                Err(PortError::caused(PortErrorKind::Unavailable, doing, source))
+                Err(PortError::caused(
+                    PortErrorKind::OutcomeUnknown,
+                    doing,
+                    source,
+                ))
             }
         }
     }

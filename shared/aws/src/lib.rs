@@ -1,10 +1,12 @@
-//! Adapters to AWS: one file per port. They translate and classify; they decide nothing.
+#![doc = include_str!("../README.md")]
 
+mod backoff;
 pub mod clients;
 pub mod dynamodb;
 mod error;
 pub mod kms;
 pub mod lambda;
+mod resend;
 pub mod s3;
 pub mod sqs;
 

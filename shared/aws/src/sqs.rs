@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::retry::RetryConfig;
 use counterfoil_core::ports::{CheckRequest, Checks, PortError, PortErrorKind};
 
-use crate::error;
+use crate::resend::resend;
 
 /// The longest delay of a message.
 const LONGEST: u64 = 900;
@@ -32,15 +33,20 @@ impl Checks for SqsChecks {
         let body = serde_json::to_string(request)
             .map_err(|source| PortError::caused(PortErrorKind::Refused, doing, source))?;
         let seconds = i32::try_from(delay.as_secs().min(LONGEST)).unwrap_or(i32::MAX);
-        // A lost answer makes the SDK send twice, which the consumer does not mind.
-        self.client
-            .send_message()
-            .queue_url(&self.url)
-            .message_body(body)
-            .delay_seconds(seconds)
-            .send()
-            .await
-            .map_err(|e| error::write(doing, e))?;
+        // After a lost answer the message goes out twice, which the consumer does not mind.
+        let send = || {
+            self.client
+                .send_message()
+                .queue_url(&self.url)
+                .message_body(&body)
+                .delay_seconds(seconds)
+                .customize()
+                .config_override(
+                    aws_sdk_sqs::Config::builder().retry_config(RetryConfig::disabled()),
+                )
+                .send()
+        };
+        resend(doing, send).await?;
         Ok(())
     }
 }

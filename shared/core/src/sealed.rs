@@ -28,6 +28,8 @@ pub enum Purpose {
     Webhook,
     /// The key under which customers get pseudonyms.
     Pseudonym,
+    /// What a run has read and found, between its steps; a data key per object.
+    Snapshot,
 }
 
 impl Purpose {
@@ -38,6 +40,7 @@ impl Purpose {
             Self::Repair => "repair",
             Self::Webhook => "webhook",
             Self::Pseudonym => "pseudonym",
+            Self::Snapshot => "snapshot",
         }
     }
 }

@@ -1,9 +1,4 @@
-//! The evidence format `counterfoil/v1`: canonical JSON, streams, the Merkle tree, seals, packages
-//! and their offline verification.
-//!
-//! Normative text: `docs/evidence-format.md`. This crate has no I/O, no clock and no randomness;
-//! bytes, times and salts are arguments. It does not decide what is recorded, and it holds no
-//! private key.
+#![doc = include_str!("../README.md")]
 
 mod base64;
 pub mod code;
@@ -15,6 +10,8 @@ pub mod json;
 pub mod kind;
 pub mod package;
 pub mod part;
+mod recorded;
+mod runs;
 pub mod seal;
 pub mod stream;
 pub mod tree;

@@ -114,41 +114,7 @@ async fn begin(client: &mut Client) -> Result<Transaction<'_>, tokio_postgres::E
         .read_only(false)
         .start()
         .await?;
-    limit(&transaction).await.map_err(failed)?;
-    catalog::require_table(&transaction, &plan.schema, &plan.table).await?;
-    let types = types(&transaction, &select).await?;
-    let update = Update::of(plan, &types)?;
-    let prepared = transaction
-        .prepare_typed(&update.text, &update.types)
-        .await
-        .map_err(failed)?;
-    let rows = transaction
-        .execute(&prepared, &update.parameters())
-        .await
-        .map_err(failed)?;
-    Ok((transaction, rows))
-}
-
-/// Begins a transaction that may write, with bounds on statements and locks.
-///
-/// READ COMMITTED compares with the newest row even if another session changes it meanwhile.
-async fn begin(client: &mut Client) -> Result<Transaction<'_>, tokio_postgres::Error> {
-    let transaction = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::ReadCommitted)
-        .read_only(false)
-        .start()
-        .await?;
-    let millis = PATIENCE.as_millis().to_string();
-    let names = [
-        "statement_timeout",
-        "lock_timeout",
-        "idle_in_transaction_session_timeout",
-    ];
-    let [first, second, third] = &names;
-    transaction
-        .query_one(SETTINGS, &[first, &millis, second, third])
-        .await?;
+    limit(&transaction).await?;
     Ok(transaction)
 }
 

@@ -1,6 +1,7 @@
-//! For tests and the demo: ports in memory, a fake Stripe, proxies that lose replies. Never part of
-//! the product.
+#![doc = include_str!("../README.md")]
 
+pub mod contract;
+pub mod http_faults;
 pub mod memory;
 pub mod stripe;
 pub mod tcp_proxy;

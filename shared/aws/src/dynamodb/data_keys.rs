@@ -2,10 +2,16 @@
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemOutput};
 use counterfoil_core::ports::{PortError, WrappedKeys};
 
 use super::items::{b, bytes, item, s};
-use crate::error;
+use super::once;
+use crate::backoff::Backoff;
+use crate::error::{self, Class};
+use crate::resend::{ATTEMPTS, resend};
 
 /// The table of wrapped keys.
 #[derive(Debug, Clone)]
@@ -21,11 +27,14 @@ impl DynamoDataKeys {
     }
 }
 
-#[async_trait]
-impl WrappedKeys for DynamoDataKeys {
-    async fn put(&self, owner: &str, name: &str, wrapped: &[u8]) -> Result<bool, PortError> {
-        let put = self
-            .client
+impl DynamoDataKeys {
+    async fn put_if_absent(
+        &self,
+        owner: &str,
+        name: &str,
+        wrapped: &[u8],
+    ) -> Result<PutItemOutput, SdkError<PutItemError, HttpResponse>> {
+        self.client
             .put_item()
             .table_name(&self.table)
             .set_item(Some(item([
@@ -34,16 +43,39 @@ impl WrappedKeys for DynamoDataKeys {
                 ("k", b(wrapped)),
             ])))
             .condition_expression("attribute_not_exists(pk)")
+            .customize()
+            .config_override(once())
             .send()
-            .await;
-        match put {
-            Ok(_) => Ok(true),
-            // The SDK repeats a put whose answer was lost, and the repetition fails its own
-            // condition: only what is stored tells.
-            Err(failed) => match self.get(owner, name).await? {
-                Some(stored) => Ok(stored == wrapped),
-                None => Err(error::write("storing a data key", failed)),
-            },
+            .await
+    }
+}
+
+#[async_trait]
+impl WrappedKeys for DynamoDataKeys {
+    async fn put(&self, owner: &str, name: &str, wrapped: &[u8]) -> Result<bool, PortError> {
+        let doing = "storing a data key";
+        let mut backoff = Backoff::default();
+        let mut doubt = false;
+        let mut left = ATTEMPTS;
+        loop {
+            let Err(failed) = self.put_if_absent(owner, name, wrapped).await else {
+                return Ok(true);
+            };
+            let class = error::classify(&failed);
+            doubt |= class == Class::Unknown;
+            // A repetition fails the condition of the attempt whose answer was lost: only what is
+            // stored tells.
+            match self.get(owner, name).await {
+                Ok(Some(stored)) => return Ok(stored == wrapped),
+                Ok(None) => {}
+                Err(unread) if doubt => return Err(error::unsettled(doing, unread)),
+                Err(unread) => return Err(unread),
+            }
+            left = left.saturating_sub(1);
+            if class == Class::Refused || left == 0 {
+                return Err(error::write(doing, failed, doubt));
+            }
+            backoff.wait().await;
         }
     }
 
@@ -65,13 +97,16 @@ impl WrappedKeys for DynamoDataKeys {
     }
 
     async fn shred(&self, owner: &str, name: &str) -> Result<(), PortError> {
-        self.client
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(item([("pk", s(owner)), ("sk", s(name))])))
-            .send()
-            .await
-            .map_err(|e| error::write("destroying a data key", e))?;
+        let send = || {
+            self.client
+                .delete_item()
+                .table_name(&self.table)
+                .set_key(Some(item([("pk", s(owner)), ("sk", s(name))])))
+                .customize()
+                .config_override(once())
+                .send()
+        };
+        resend("destroying a data key", send).await?;
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Strongly consistent reads of evidence.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -34,20 +35,21 @@ impl EvidenceRead for DynamoEvidence {
         }
         let entries = self.range(&self.tables.evidence, stream, from, to).await?;
         let parts = self.range(&self.tables.parts, stream, from, to).await?;
-        join(entries, &parts)
+        join(entries, parts)
     }
 
     async fn run(&self, stream: Hash, run: &str) -> Result<Vec<StoredEntry>, PortError> {
-        let Some(state) = self.read_run(stream, run).await? else {
-            return Ok(Vec::new());
-        };
-        // The index follows the table by moments; the run's own counter says how many there are.
+        // The index follows the table by moments. What the index had when it was asked is all there
+        // was if the run's own counter, read afterwards, says so.
         for _ in 0..INDEX_LOOKS {
             let seqs = self.seqs_of_run(stream, run).await?;
+            let Some(state) = self.read_run(stream, run).await? else {
+                return Ok(Vec::new());
+            };
             if u64::try_from(seqs.len()).unwrap_or(u64::MAX) >= state.next {
                 let entries = self.batch(&self.tables.evidence, stream, &seqs).await?;
                 let parts = self.batch(&self.tables.parts, stream, &seqs).await?;
-                return join(entries, &parts);
+                return join(entries, parts);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -58,7 +60,11 @@ impl EvidenceRead for DynamoEvidence {
     }
 
     async fn nodes(&self, stream: Hash, seqs: &[u64]) -> Result<Vec<StoredEntry>, PortError> {
-        join(self.batch(&self.tables.evidence, stream, seqs).await?, &[])
+        // A batch must not name a key twice.
+        let seqs: BTreeSet<u64> = seqs.iter().copied().collect();
+        let seqs: Vec<u64> = seqs.into_iter().collect();
+        let entries = self.batch(&self.tables.evidence, stream, &seqs).await?;
+        join(entries, Vec::new())
     }
 }
 
@@ -152,14 +158,18 @@ impl DynamoEvidence {
     }
 }
 
-fn join(entries: Vec<Item>, parts: &[Item]) -> Result<Vec<StoredEntry>, PortError> {
+fn join(entries: Vec<Item>, parts: Vec<Item>) -> Result<Vec<StoredEntry>, PortError> {
     let corrupt = || error::corrupt("reading an entry");
+    let mut by_seq = BTreeMap::new();
+    for row in parts {
+        by_seq.insert(number(&row, "seq").ok_or_else(corrupt)?, row);
+    }
     let mut joined = Vec::new();
     for row in entries {
         let seq = number(&row, "seq").ok_or_else(corrupt)?;
         let nodes = bytes(&row, "nodes").ok_or_else(corrupt)?;
         let nodes: Result<Vec<Hash>, _> = nodes.chunks(32).map(Hash::from_slice).collect();
-        let of_entry = parts.iter().find(|part| number(part, "seq") == Some(seq));
+        let of_entry = by_seq.get(&seq);
         joined.push(StoredEntry {
             seq,
             header: bytes(&row, "h").ok_or_else(corrupt)?.to_vec(),

@@ -2,16 +2,20 @@
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{Put, ReturnValue, TransactWriteItem};
 use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::evidence::stream::Head;
 use counterfoil_core::evidence::tree::Frontier;
 use counterfoil_core::ports::{PortError, PortErrorKind, SealCommit, SealStore, SealedState};
 
-use super::append::head_from;
+use super::heads::head_from;
 use super::items::{Item, b, bytes, item, n, number, s, text};
-use super::transaction::{Answer, Backoff, Transaction};
+use super::once;
+use super::transaction::{Answer, Transaction};
+use crate::backoff::Backoff;
 use crate::error;
+use crate::resend::attempts;
 
 /// Attempts of a commit before it is given up.
 const ATTEMPTS: u32 = 6;
@@ -55,7 +59,7 @@ impl DynamoSeals {
         sealed: &SealedState,
     ) -> Result<Vec<TransactWriteItem>, PortError> {
         let unbuilt = |e| PortError::caused(PortErrorKind::Refused, "building a seal", e);
-        let sort = format!("{:016}-{:016}", sealed.size, sealed.at);
+        let sort = sort_key(sealed);
         let seal = Put::builder()
             .table_name(&self.seals)
             .set_item(Some(Self::row(stream, &sort, sealed)))
@@ -79,7 +83,49 @@ impl DynamoSeals {
     }
 }
 
-fn sealed(row: &Item) -> Result<SealedState, PortError> {
+impl DynamoSeals {
+    /// What became of a commit: `None` while it may still be written, because `last` is what it was.
+    async fn settle(
+        &self,
+        stream: Hash,
+        previous: Option<Hash>,
+        sealed: &SealedState,
+    ) -> Result<Option<SealCommit>, PortError> {
+        let last = self.last(stream).await?;
+        if last.map(|last| last.seal_hash) == previous {
+            return Ok(None);
+        }
+        // `last` may be the seal that another sealer put on top of ours, so ours is looked up under
+        // its own name.
+        let ours = self.read(stream, &sort_key(sealed)).await?;
+        Ok(Some(match ours {
+            Some(ours) if ours.note == sealed.note => SealCommit::Committed,
+            _ => SealCommit::Lost,
+        }))
+    }
+
+    async fn read(&self, stream: Hash, sort: &str) -> Result<Option<SealedState>, PortError> {
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.seals)
+            .set_key(Some(item([
+                ("stream", s(stream.to_string())),
+                ("sort", s(sort)),
+            ])))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|e| error::read("reading a seal", e))?;
+        found.item.as_ref().map(seal_from).transpose()
+    }
+}
+
+fn sort_key(sealed: &SealedState) -> String {
+    format!("{:016}-{:016}", sealed.size, sealed.at)
+}
+
+fn seal_from(row: &Item) -> Result<SealedState, PortError> {
     let corrupt = || error::corrupt("reading a seal");
     let hash = |name| text(row, name).and_then(|hash| hash.parse().ok());
     let size = number(row, "size").ok_or_else(corrupt)?;
@@ -97,56 +143,44 @@ fn sealed(row: &Item) -> Result<SealedState, PortError> {
 #[async_trait]
 impl SealStore for DynamoSeals {
     async fn last(&self, stream: Hash) -> Result<Option<SealedState>, PortError> {
-        let found = self
-            .client
-            .get_item()
-            .table_name(&self.seals)
-            .set_key(Some(item([
-                ("stream", s(stream.to_string())),
-                ("sort", s("last")),
-            ])))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|e| error::read("reading the last seal", e))?;
-        found.item.as_ref().map(sealed).transpose()
+        self.read(stream, "last").await
     }
 
     async fn raise_floor(&self, stream: Hash, at: u64) -> Result<Option<Head>, PortError> {
-        let raised = self
-            .client
-            .update_item()
-            .table_name(&self.head)
-            .set_key(Some(item([
-                ("stream", s(stream.to_string())),
-                ("item", s("head")),
-            ])))
-            .update_expression("SET floor = :t")
-            .condition_expression("floor < :t AND #at <= :t")
-            .expression_attribute_names("#at", "at")
-            .expression_attribute_values(":t", n(at))
-            .return_values(ReturnValue::AllNew)
-            .send()
-            .await;
-        match raised {
+        let doing = "raising the floor";
+        let send = || {
+            self.client
+                .update_item()
+                .table_name(&self.head)
+                .set_key(Some(item([
+                    ("stream", s(stream.to_string())),
+                    ("item", s("head")),
+                ])))
+                .update_expression("SET floor = :t")
+                .condition_expression("floor < :t AND #at <= :t")
+                .expression_attribute_names("#at", "at")
+                .expression_attribute_values(":t", n(at))
+                .return_values(ReturnValue::AllNew)
+                .customize()
+                .config_override(once())
+                .send()
+        };
+        match attempts(send).await {
             Ok(done) => {
-                let row = done
-                    .attributes
-                    .ok_or_else(|| error::corrupt("raising the floor"))?;
+                let row = done.attributes.ok_or_else(|| error::corrupt(doing))?;
                 head_from(stream, &row).map(Some)
             }
-            Err(failed) => {
-                let condition = failed
+            // Perhaps by an earlier attempt of ours, whose answer was lost. A floor that nobody
+            // uses does no harm: the sealer starts again with a later time.
+            Err(failed)
+                if failed
+                    .error
                     .as_service_error()
-                    .is_some_and(aws_sdk_dynamodb::operation::update_item::UpdateItemError::is_conditional_check_failed_exception);
-                // A floor that was raised although the answer was lost does no harm: the sealer
-                // starts again with a later time.
-                if condition {
-                    Ok(None)
-                } else {
-                    Err(error::read("raising the floor", failed))
-                }
+                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(None)
             }
+            Err(failed) => Err(error::write(doing, failed.error, failed.doubt)),
         }
     }
 
@@ -156,32 +190,34 @@ impl SealStore for DynamoSeals {
         previous: Option<Hash>,
         sealed: &SealedState,
     ) -> Result<SealCommit, PortError> {
+        let doing = "committing a seal";
         let transaction = Transaction::new(
             self.items(stream, previous, sealed)?,
             sealed.note.as_bytes(),
         );
         let mut backoff = Backoff::default();
+        let mut doubt = false;
         for _ in 0..ATTEMPTS {
             match transaction.send(&self.client).await {
                 Answer::Done => return Ok(SealCommit::Committed),
-                Answer::Refused(e) => return Err(error::write("committing a seal", *e)),
-                Answer::Mismatch => return Err(error::corrupt("committing a seal")),
-                Answer::Cancelled(_) | Answer::Unknown | Answer::Throttled => {
-                    let last = self.last(stream).await?;
-                    if last.as_ref().is_some_and(|last| last.note == sealed.note) {
-                        return Ok(SealCommit::Committed);
-                    }
-                    if last.map(|last| last.seal_hash) != previous {
-                        return Ok(SealCommit::Lost);
-                    }
-                }
+                Answer::Refused(e) if !doubt => return Err(error::write(doing, *e, false)),
+                Answer::Mismatch if !doubt => return Err(error::corrupt(doing)),
+                answer => doubt |= matches!(answer, Answer::Unknown),
+            }
+            match self.settle(stream, previous, sealed).await {
+                Ok(Some(settled)) => return Ok(settled),
+                Ok(None) => {}
+                Err(unread) if doubt => return Err(error::unsettled(doing, unread)),
+                Err(unread) => return Err(unread),
             }
             backoff.wait().await;
         }
-        Err(PortError::new(
-            PortErrorKind::OutcomeUnknown,
-            "committing a seal",
-        ))
+        let kind = if doubt {
+            PortErrorKind::OutcomeUnknown
+        } else {
+            PortErrorKind::Unavailable
+        };
+        Err(PortError::new(kind, doing))
     }
 
     async fn all(&self, stream: Hash) -> Result<Vec<SealedState>, PortError> {
@@ -203,7 +239,7 @@ impl SealStore for DynamoSeals {
                 .await
                 .map_err(|e| error::read("listing seals", e))?;
             for row in page.items.unwrap_or_default() {
-                seals.push(sealed(&row)?);
+                seals.push(seal_from(&row)?);
             }
             match page.last_evaluated_key {
                 Some(key) if !key.is_empty() => start = Some(key),

@@ -1,16 +1,18 @@
-//! The state table: `pk`, `sk`, `v` (version), `doc` (JSON text), `expires_at` (seconds), and the
-//! entry that explains the version in `ev_stream`, `ev_seq`, `ev_hash`.
+//! The state table: `pk`, `sk`, `v` (version), `doc` (JSON text), `expires_at` (seconds), the entry
+//! that explains the version in `ev_stream`, `ev_seq`, `ev_hash`, and in `tx` the token of the
+//! transaction that wrote it, where no entry tells.
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
-use counterfoil_core::ports::{
-    EntryRef, Expect, PortError, PortErrorKind, State, StateKey, StateWrite, Stored,
-};
+use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
+use counterfoil_core::ports::PortErrorKind::{OutcomeUnknown, Refused, Unavailable};
+use counterfoil_core::ports::{EntryRef, Expect, PortError, State, StateKey, StateWrite, Stored};
 use counterfoil_core::time::Timestamp;
 
+use super::clock::now;
 use super::items::{Item, item, n, number, s, text};
-use super::transaction::{Answer, Backoff, CONDITION, Transaction};
+use super::transaction::{Answer, CONDITION, INVALID, Transaction};
+use crate::backoff::Backoff;
 use crate::error;
 
 /// Attempts of a write before it is given up.
@@ -23,47 +25,89 @@ pub struct DynamoState {
     table: String,
 }
 
+/// What the rows say about a write whose answer was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trace {
+    /// A row carries its token: all of it was written.
+    Written,
+    /// A row is as it was before, or another write took its place: none of it was written.
+    Absent,
+    /// Every row has moved on since, or is gone.
+    Lost,
+}
+
 impl DynamoState {
     /// State in this table.
     pub const fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
 
-    /// Whether every write is there already: what a lost reply is settled by.
-    async fn applied(&self, writes: &[StateWrite]) -> Result<bool, PortError> {
+    async fn row(&self, key: &StateKey) -> Result<Option<Item>, PortError> {
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(item([("pk", s(&key.pk)), ("sk", s(&key.sk))])))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|e| error::read("reading a record", e))?;
+        Ok(found.item)
+    }
+
+    /// Looks for the traces of a write. A transaction is all or nothing, so one row is enough.
+    async fn trace(&self, writes: &[StateWrite], token: &str) -> Result<Trace, PortError> {
+        let mut all = Trace::Lost;
         for write in writes {
-            let stored = self.get(&write.key).await?;
-            let same = match (&write.doc, stored) {
-                (None, None) => true,
-                (Some(doc), Some(stored)) => {
-                    let version = match write.expect {
-                        Expect::Absent => stored.version == 1,
-                        Expect::Version(version) => stored.version == version.saturating_add(1),
-                        Expect::Anything => true,
-                    };
-                    version && stored.doc == *doc
-                }
-                _ => false,
-            };
-            if !same {
-                return Ok(false);
+            match trace(write, self.row(&write.key).await?.as_ref(), token) {
+                Trace::Written => return Ok(Trace::Written),
+                Trace::Absent => all = Trace::Absent,
+                Trace::Lost => {}
             }
         }
-        Ok(true)
+        Ok(all)
     }
 }
 
-/// The transaction item of a write. `explained` is the entry of the same transaction, if any.
+fn trace(write: &StateWrite, row: Option<&Item>, token: &str) -> Trace {
+    if write.doc.is_some() && row.and_then(|row| text(row, "tx")) == Some(token) {
+        return Trace::Written;
+    }
+    let version = row.map(|row| number(row, "v"));
+    let expected = match write.expect {
+        Expect::Anything => return Trace::Lost,
+        Expect::Absent => None,
+        Expect::Version(version) => Some(version),
+    };
+    let next = expected.map_or(1, |version| version.saturating_add(1));
+    let untouched = version == expected.map(Some);
+    let replaced = write.doc.is_some() && version == Some(Some(next));
+    if untouched || replaced {
+        Trace::Absent
+    } else {
+        Trace::Lost
+    }
+}
+
+/// The transaction item of a write. `explained` is the entry of the same transaction, if any, and
+/// `token` marks the row where there is none.
 pub(super) fn transact(
     table: &str,
     write: &StateWrite,
     explained: Option<&EntryRef>,
+    token: Option<&str>,
 ) -> Result<TransactWriteItem, PortError> {
-    let build = || PortError::new(PortErrorKind::Refused, "building a state write");
+    let unbuilt = |e| PortError::caused(Refused, "building a state write", e);
     let key = item([("pk", s(&write.key.pk)), ("sk", s(&write.key.sk))]);
+    let condition = condition(write.expect);
+    let (expression, values) = condition.map_or((None, None), |(e, v)| (Some(e), Some(v)));
     let Some(doc) = &write.doc else {
-        let delete = Delete::builder().table_name(table).set_key(Some(key));
-        let delete = delete.build().map_err(|_| build())?;
+        let delete = Delete::builder()
+            .table_name(table)
+            .set_key(Some(key))
+            .set_condition_expression(expression)
+            .set_expression_attribute_values(values);
+        let delete = delete.build().map_err(unbuilt)?;
         return Ok(TransactWriteItem::builder().delete(delete).build());
     };
     let mut row = key;
@@ -74,26 +118,37 @@ pub(super) fn transact(
     row.insert("v".to_owned(), n(version));
     row.insert("doc".to_owned(), s(doc.to_string()));
     if let Some(at) = write.expires_at {
-        row.insert(
-            "expires_at".to_owned(),
-            AttributeValue::N(at.as_secs().to_string()),
-        );
+        // Whole seconds, and never too early.
+        let seconds = at.as_millis().div_ceil(1_000);
+        row.insert("expires_at".to_owned(), n(seconds));
     }
     if let Some(entry) = explained.or(write.cites.as_ref()) {
         row.insert("ev_stream".to_owned(), s(&entry.stream));
         row.insert("ev_seq".to_owned(), n(entry.seq));
         row.insert("ev_hash".to_owned(), s(&entry.leaf));
     }
-    let put = Put::builder().table_name(table).set_item(Some(row));
-    let put = match write.expect {
-        Expect::Anything => put,
-        Expect::Absent => put.condition_expression("attribute_not_exists(pk)"),
-        Expect::Version(version) => put
-            .condition_expression("v = :v")
-            .expression_attribute_values(":v", n(version)),
-    };
-    let put = put.build().map_err(|_| build())?;
+    if let Some(token) = token {
+        row.insert("tx".to_owned(), s(token));
+    }
+    let put = Put::builder()
+        .table_name(table)
+        .set_item(Some(row))
+        .set_condition_expression(expression)
+        .set_expression_attribute_values(values);
+    let put = put.build().map_err(unbuilt)?;
     Ok(TransactWriteItem::builder().put(put).build())
+}
+
+/// A row past its time counts as absent, also where the table has not swept it yet.
+fn condition(expect: Expect) -> Option<(String, Item)> {
+    match expect {
+        Expect::Anything => None,
+        Expect::Absent => Some((
+            "attribute_not_exists(pk) OR expires_at <= :now".to_owned(),
+            item([(":now", n(now().as_millis() / 1_000))]),
+        )),
+        Expect::Version(version) => Some(("v = :v".to_owned(), item([(":v", n(version))]))),
+    }
 }
 
 /// A canonical description of a write, for the transaction's token.
@@ -136,35 +191,16 @@ fn stored(row: &Item) -> Result<Stored, PortError> {
     })
 }
 
-/// An expired row may stay for days; it is absent all the same. Rows that expire are never read by
-/// time-critical code, so the clock of this machine is good enough.
+/// An expired row may stay for days; it is absent all the same. Only what is remembered for a while
+/// expires (no approval, no lease), in whole seconds: the clock of this machine is good enough.
 fn expired(row: &Item, now: Timestamp) -> bool {
     number(row, "expires_at").is_some_and(|at| at <= now.as_millis() / 1_000)
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "only to hide rows that the table has not swept yet"
-)]
-fn now() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let millis = since.unwrap_or_default().as_millis();
-    Timestamp::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
 }
 
 #[async_trait]
 impl State for DynamoState {
     async fn get(&self, key: &StateKey) -> Result<Option<Stored>, PortError> {
-        let found = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(item([("pk", s(&key.pk)), ("sk", s(&key.sk))])))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|e| error::read("reading a record", e))?;
-        match found.item {
+        match self.row(key).await? {
             Some(row) if !expired(&row, now()) => stored(&row).map(Some),
             _ => Ok(None),
         }
@@ -202,43 +238,121 @@ impl State for DynamoState {
         if writes.is_empty() {
             return Ok(true);
         }
+        let doing = "writing records";
+        let token = token()?;
         let items: Result<Vec<_>, _> = writes
             .iter()
-            .map(|write| transact(&self.table, write, None))
+            .map(|write| transact(&self.table, write, None, Some(&token)))
             .collect();
-        let mut content: String = writes.iter().map(describe).collect();
-        // Two equal writes at different times are two writes.
-        content.push_str(&now().as_millis().to_string());
-        let transaction = Transaction::new(items?, content.as_bytes());
+        let transaction = Transaction {
+            items: items?,
+            token,
+        };
         let mut backoff = Backoff::default();
+        // Whether an earlier sending of this very request may have been written.
         let mut doubt = false;
         for _ in 0..ATTEMPTS {
             match transaction.send(&self.client).await {
                 Answer::Done => return Ok(true),
-                Answer::Cancelled(codes) => {
-                    if doubt && self.applied(&writes).await? {
-                        return Ok(true);
-                    }
-                    if codes.iter().any(|code| code == CONDITION) {
-                        return Ok(false);
-                    }
-                    doubt = false;
-                }
-                Answer::Throttled => {}
                 Answer::Unknown => doubt = true,
-                Answer::Refused(e) => return Err(error::write("writing records", *e)),
-                Answer::Mismatch => return Err(error::corrupt("writing records")),
+                Answer::Cancelled(codes) if codes.iter().any(|code| code == CONDITION) => {
+                    return if doubt {
+                        self.settle(&writes, &transaction.token).await
+                    } else {
+                        Ok(false)
+                    };
+                }
+                Answer::Cancelled(codes) if codes.iter().any(|code| code == INVALID) => {
+                    let kind = if doubt { OutcomeUnknown } else { Refused };
+                    return Err(PortError::new(kind, doing));
+                }
+                Answer::Throttled | Answer::Cancelled(_) => {}
+                Answer::Refused(e) => return Err(error::write(doing, *e, doubt)),
+                Answer::Mismatch => return Err(error::corrupt(doing)),
             }
             backoff.wait().await;
         }
-        if doubt && self.applied(&writes).await? {
-            return Ok(true);
+        if !doubt {
+            return Err(PortError::new(Unavailable, doing));
         }
-        let kind = if doubt {
-            PortErrorKind::OutcomeUnknown
-        } else {
-            PortErrorKind::Unavailable
-        };
-        Err(PortError::new(kind, "writing records"))
+        match self.trace(&writes, &transaction.token).await {
+            Ok(Trace::Written) => Ok(true),
+            Ok(_) => Err(PortError::new(OutcomeUnknown, doing)),
+            Err(unread) => Err(error::unsettled(doing, unread)),
+        }
+    }
+}
+
+impl DynamoState {
+    /// A condition failed after an attempt that may have been written: perhaps its own.
+    async fn settle(&self, writes: &[StateWrite], token: &str) -> Result<bool, PortError> {
+        let doing = "writing records";
+        match self.trace(writes, token).await {
+            Ok(Trace::Written) => Ok(true),
+            Ok(Trace::Absent) => Ok(false),
+            Ok(Trace::Lost) => Err(PortError::new(OutcomeUnknown, doing)),
+            Err(unread) => Err(error::unsettled(doing, unread)),
+        }
+    }
+}
+
+/// What marks the rows of one write, and makes its repetition the same request.
+fn token() -> Result<String, PortError> {
+    let mut random = [0_u8; 16];
+    getrandom::fill(&mut random)
+        .map_err(|e| PortError::caused(Unavailable, "drawing a token", e.to_string()))?;
+    Ok(hex::encode(random))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: &str = "0123456789abcdef";
+
+    fn key() -> StateKey {
+        StateKey {
+            pk: "ws_1".to_owned(),
+            sk: "row#1".to_owned(),
+        }
+    }
+
+    fn row(version: u64, token: &str) -> Item {
+        item([("v", n(version)), ("tx", s(token))])
+    }
+
+    fn seen(write: &StateWrite, row: Option<&Item>) -> Trace {
+        trace(write, row, OURS)
+    }
+
+    #[test]
+    fn the_token_proves_a_write_and_its_place_the_opposite() {
+        let create = StateWrite::create(key(), true.into());
+        assert_eq!(seen(&create, Some(&row(1, OURS))), Trace::Written);
+        assert_eq!(seen(&create, Some(&row(1, "another"))), Trace::Absent);
+        assert_eq!(seen(&create, None), Trace::Absent);
+        let replace = StateWrite::replace(key(), 4, true.into());
+        assert_eq!(seen(&replace, Some(&row(5, OURS))), Trace::Written);
+        assert_eq!(seen(&replace, Some(&row(5, "another"))), Trace::Absent);
+        assert_eq!(seen(&replace, Some(&row(4, "earlier"))), Trace::Absent);
+    }
+
+    #[test]
+    fn a_row_that_has_moved_on_proves_nothing() {
+        let create = StateWrite::create(key(), true.into());
+        let replace = StateWrite::replace(key(), 4, true.into());
+        assert_eq!(seen(&create, Some(&row(2, "later"))), Trace::Lost);
+        assert_eq!(seen(&replace, Some(&row(6, "later"))), Trace::Lost);
+        assert_eq!(seen(&replace, None), Trace::Lost);
+    }
+
+    #[test]
+    fn a_deletion_proves_nothing_unless_the_row_is_still_there() {
+        let mut delete = StateWrite::delete(key());
+        assert_eq!(seen(&delete, None), Trace::Lost);
+        delete.expect = Expect::Version(3);
+        assert_eq!(seen(&delete, None), Trace::Lost);
+        assert_eq!(seen(&delete, Some(&row(3, "earlier"))), Trace::Absent);
+        assert_eq!(seen(&delete, Some(&row(4, "later"))), Trace::Lost);
     }
 }

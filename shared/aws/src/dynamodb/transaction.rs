@@ -1,9 +1,9 @@
 //! One `TransactWriteItems`, sent as often as needed and read for what it means.
 //!
 //! The items are built once and resent as clones: the SDK keeps them in hash maps, so building them
-//! again could serialise them in another order, and the token would no longer fit.
-
-use std::time::Duration;
+//! again could serialise them in another order, and the token would no longer fit. The SDK's own
+//! retries are off: its later attempt could be cancelled by its earlier one, and the answer would
+//! hide that.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::http::HttpResponse;
@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use counterfoil_core::evidence::hash::sha256;
 
+use super::once;
 use crate::error::{Class, classify};
 
 /// What an answer means.
@@ -39,7 +40,8 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
-    /// `content` is our own canonical description of the items, from which the token is made.
+    /// `content` is our own canonical description of the items, from which the token is made. It
+    /// must hold something that no other write has: a salt, a signature.
     pub(super) fn new(items: Vec<TransactWriteItem>, content: &[u8]) -> Self {
         let mut token = sha256(content).to_string();
         token.truncate(32);
@@ -51,6 +53,8 @@ impl Transaction {
             .transact_write_items()
             .set_transact_items(Some(self.items.clone()))
             .client_request_token(&self.token)
+            .customize()
+            .config_override(once())
             .send()
             .await;
         match sent {
@@ -84,24 +88,7 @@ fn read(error: SdkError<TransactWriteItemsError, HttpResponse>) -> Answer {
 
 /// The code of an item whose condition did not hold.
 pub(super) const CONDITION: &str = "ConditionalCheckFailed";
-
-/// Full-jitter back-off: base 10 ms, cap 500 ms, measured best of those tried with 16 writers.
-#[derive(Debug, Default)]
-pub(super) struct Backoff {
-    attempt: u32,
-}
-
-impl Backoff {
-    pub(super) async fn wait(&mut self) {
-        let ceiling = 10_u64.saturating_mul(1_u64.checked_shl(self.attempt).unwrap_or(u64::MAX));
-        let ceiling = ceiling.min(500);
-        self.attempt = self.attempt.saturating_add(1).min(20);
-        let mut random = [0_u8; 8];
-        // Without randomness the full wait is as good as any.
-        let jitter = match getrandom::fill(&mut random) {
-            Ok(()) => u64::from_le_bytes(random) % ceiling.saturating_add(1),
-            Err(_) => ceiling,
-        };
-        tokio::time::sleep(Duration::from_millis(jitter)).await;
-    }
-}
+/// The code of an item that another transaction was busy with.
+pub(super) const CONFLICT: &str = "TransactionConflict";
+/// The code of an item that the table does not take, for example because it is too large.
+pub(super) const INVALID: &str = "ValidationError";

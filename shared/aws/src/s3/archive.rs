@@ -3,15 +3,17 @@
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::put_object::{PutObjectError, PutObjectOutput};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketVersioningStatus, ChecksumAlgorithm, ObjectLockRetentionMode};
+use bytes::Bytes;
 use counterfoil_core::ports::{Archive, PortError, PortErrorKind, PutOnce};
 
-use crate::error;
-
-/// Attempts of a put whose outcome is not known.
-const ATTEMPTS: u32 = 4;
+use super::once;
+use crate::backoff::Backoff;
+use crate::error::{self, Class};
+use crate::resend::ATTEMPTS;
 
 /// The locked bucket.
 #[derive(Debug, Clone)]
@@ -59,62 +61,72 @@ impl S3Archive {
     }
 }
 
+impl S3Archive {
+    async fn put_if_absent(
+        &self,
+        key: &str,
+        bytes: Bytes,
+    ) -> Result<PutObjectOutput, SdkError<PutObjectError>> {
+        self.client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .if_none_match("*")
+            .checksum_algorithm(ChecksumAlgorithm::Sha256)
+            .body(ByteStream::from(bytes))
+            .customize()
+            .config_override(once())
+            .send()
+            .await
+    }
+}
+
 #[async_trait]
 impl Archive for S3Archive {
     async fn put_once(&self, key: &str, bytes: Vec<u8>) -> Result<PutOnce, PortError> {
-        let mut last = None;
-        for _ in 0..ATTEMPTS {
-            let put = self
-                .client
-                .put_object()
-                .bucket(&self.bucket)
-                .key(key)
-                .if_none_match("*")
-                .checksum_algorithm(ChecksumAlgorithm::Sha256)
-                .body(ByteStream::from(bytes.clone()))
-                .customize()
-                .config_override(
-                    aws_sdk_s3::Config::builder().retry_config(RetryConfig::disabled()),
-                )
-                .send()
-                .await;
-            let Err(failed) = put else {
+        let doing = "storing a locked object";
+        let bytes = Bytes::from(bytes);
+        let mut backoff = Backoff::default();
+        let mut doubt = false;
+        let mut left = ATTEMPTS;
+        loop {
+            let Err(failed) = self.put_if_absent(key, bytes.clone()).await else {
                 return Ok(PutOnce::Stored);
             };
+            let class = error::classify(&failed);
+            doubt |= class == Class::Unknown;
             // 412, 409 or no answer at all: what lies there decides.
-            match self.get(key).await? {
-                Some(stored) if stored == bytes => return Ok(PutOnce::Stored),
-                Some(_) => return Ok(PutOnce::Different),
-                None => last = Some(error::write("storing a locked object", failed)),
+            match self.get(key).await {
+                Ok(Some(stored)) if stored == bytes => return Ok(PutOnce::Stored),
+                Ok(Some(_)) => return Ok(PutOnce::Different),
+                Ok(None) => {}
+                Err(unread) if doubt => return Err(error::unsettled(doing, unread)),
+                Err(unread) => return Err(unread),
             }
+            left = left.saturating_sub(1);
+            if class == Class::Refused || left == 0 {
+                return Err(error::write(doing, failed, doubt));
+            }
+            backoff.wait().await;
         }
-        Err(last.unwrap_or_else(|| error::corrupt("storing a locked object")))
     }
 
-    async fn keys(&self, prefix: &str) -> Result<Vec<String>, PortError> {
-        let mut keys = Vec::new();
-        let mut from = None;
-        loop {
-            let page = self
-                .client
-                .list_objects_v2()
-                .bucket(&self.bucket)
-                .prefix(prefix)
-                .set_continuation_token(from.take())
-                .send()
-                .await
-                .map_err(|e| error::read("listing locked objects", e))?;
-            keys.extend(
-                page.contents
-                    .unwrap_or_default()
-                    .into_iter()
-                    .filter_map(|o| o.key),
-            );
-            match page.next_continuation_token {
-                Some(token) => from = Some(token),
-                None => return Ok(keys),
-            }
-        }
+    async fn keys_after(&self, prefix: &str, after: &str) -> Result<Vec<String>, PortError> {
+        let page = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.bucket)
+            .prefix(prefix)
+            .start_after(after)
+            .send()
+            .await
+            .map_err(|e| error::read("listing locked objects", e))?;
+        Ok(page
+            .contents
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|object| object.key)
+            .collect())
     }
 
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, PortError> {

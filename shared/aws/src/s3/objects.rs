@@ -7,9 +7,12 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ChecksumAlgorithm;
+use bytes::Bytes;
 use counterfoil_core::ports::{Objects, PortError, PortErrorKind};
 
+use super::once;
 use crate::error;
+use crate::resend::resend;
 
 /// The longest that a link may be valid.
 const LONGEST: Duration = Duration::from_mins(5);
@@ -31,16 +34,20 @@ impl S3Objects {
 #[async_trait]
 impl Objects for S3Objects {
     async fn put(&self, key: &str, bytes: Vec<u8>, content_type: &str) -> Result<(), PortError> {
-        self.client
-            .put_object()
-            .bucket(&self.bucket)
-            .key(key)
-            .content_type(content_type)
-            .checksum_algorithm(ChecksumAlgorithm::Sha256)
-            .body(ByteStream::from(bytes))
-            .send()
-            .await
-            .map_err(|e| error::write("storing an object", e))?;
+        let bytes = Bytes::from(bytes);
+        let send = || {
+            self.client
+                .put_object()
+                .bucket(&self.bucket)
+                .key(key)
+                .content_type(content_type)
+                .checksum_algorithm(ChecksumAlgorithm::Sha256)
+                .body(ByteStream::from(bytes.clone()))
+                .customize()
+                .config_override(once())
+                .send()
+        };
+        resend("storing an object", send).await?;
         Ok(())
     }
 

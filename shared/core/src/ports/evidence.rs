@@ -19,7 +19,8 @@ pub struct EntryRef {
     pub leaf: String,
 }
 
-/// Entries and the state changes that belong to them: all of it happens, or none.
+/// Entries and the state changes that belong to them: all of it happens, or none. At most 100 items:
+/// 1, 2 per entry, 1 per run, 1 per state change.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
     /// Entries in order.

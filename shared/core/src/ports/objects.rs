@@ -35,8 +35,9 @@ pub trait Archive: Send + Sync {
     /// Stores `bytes` under `key` unless something is there (If-None-Match), and reads back what is.
     async fn put_once(&self, key: &str, bytes: Vec<u8>) -> Result<PutOnce, PortError>;
 
-    /// Keys that start with `prefix`, ascending.
-    async fn keys(&self, prefix: &str) -> Result<Vec<String>, PortError>;
+    /// Keys that start with `prefix` and come after `after` in byte order, ascending; at most the
+    /// first thousand.
+    async fn keys_after(&self, prefix: &str, after: &str) -> Result<Vec<String>, PortError>;
 
     /// The object, or `None`.
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, PortError>;

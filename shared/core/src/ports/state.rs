@@ -22,7 +22,8 @@ pub enum Expect {
     Absent,
     /// The document has exactly this version.
     Version(u64),
-    /// Nothing; the last writer wins. Only for rows that anybody would write alike.
+    /// Nothing; the last writer wins and the version begins again at 1, so nobody may count on it.
+    /// Only for rows that anybody would write alike.
     Anything,
 }
 
@@ -33,9 +34,10 @@ pub struct StateWrite {
     pub key: StateKey,
     /// Its condition.
     pub expect: Expect,
-    /// The new content, or `None` to delete it. The version becomes the old one plus 1, or 1.
+    /// The new content, or `None` to delete it.
     pub doc: Option<Value>,
-    /// When the row may disappear; readers treat it as absent from then on.
+    /// When the row may disappear, in whole seconds, rounded up; for readers and for
+    /// [`Expect::Absent`] it is absent from then on.
     pub expires_at: Option<Timestamp>,
     /// The entry that explains the change: an index into the drafts of the same batch.
     pub entry: Option<usize>,
@@ -103,7 +105,7 @@ impl StateWrite {
 pub struct Stored {
     /// Its key.
     pub key: StateKey,
-    /// 1 for a new document, plus 1 with every change.
+    /// 1 for a new document, plus 1 with every replacement.
     pub version: u64,
     /// Content.
     pub doc: Value,
@@ -122,6 +124,10 @@ pub trait State: Send + Sync {
 
     /// Applies all writes in one transaction (at most 100); `Ok(false)` when a condition does not
     /// hold, and then nothing was written. A lost reply is settled inside by reading back.
+    ///
+    /// # Errors
+    /// `OutcomeUnknown` when an attempt may have been written and its rows do not tell; after every
+    /// other error nothing was written.
     ///
     /// Only for rows that no entry explains, or that cite a durable one: every other change goes
     /// through [`super::EvidenceAppend`].

@@ -46,6 +46,7 @@ pub struct Shop {
     mapping: Compiled,
     catalog: Catalog,
     feature_names: Vec<String>,
+    currency: String,
     sold: Vec<Sold>,
     by_price: BTreeMap<String, PriceId>,
     deals: Vec<Deal>,
@@ -69,6 +70,7 @@ impl Shop {
             mapping: mapping.clone(),
             catalog: catalog.clone(),
             feature_names: names,
+            currency: main_currency(catalog),
             sold: Vec::new(),
             by_price: BTreeMap::new(),
             deals: Vec::new(),
@@ -242,22 +244,38 @@ impl Shop {
             .map(|(minor, currency)| Money::new(minor, currency))
     }
 
-    /// What one unit of a plan costs per month at least: the lowest price that can be bought now,
-    /// else the lowest price. `None` where no price is a fixed amount.
+    /// What one unit of a plan costs per month at least, in the currency of most prices: the lowest
+    /// price that can be bought now, else the lowest price. `None` where there is no fixed one.
     pub fn list_price(&self, plan: PlanId) -> Option<Money> {
-        let selling = |active: bool| {
-            self.sold
-                .iter()
-                .filter(|sold| sold.plan == Some(plan))
-                .filter(|sold| {
-                    let price = self.catalog.prices.get(&sold.price);
-                    !active || price.is_none_or(|price| price.active != Some(false))
-                })
-                .filter_map(|sold| Some(Money::new(sold.monthly?, sold.currency.clone())))
-                .min()
+        let lowest = |buyable: bool| {
+            let sold = self.sold.iter().filter(|sold| sold.plan == Some(plan));
+            let sold = sold.filter(|sold| sold.currency == self.currency);
+            let sold = sold.filter(|sold| !buyable || self.can_be_bought(&sold.price));
+            sold.filter_map(|sold| sold.monthly).min()
         };
-        selling(true).or_else(|| selling(false))
+        let minor = lowest(true).or_else(|| lowest(false))?;
+        Some(Money::new(minor, self.currency.clone()))
     }
+
+    fn can_be_bought(&self, price: &str) -> bool {
+        let price = self.catalog.prices.get(price);
+        price.is_none_or(|price| price.active != Some(false))
+    }
+}
+
+/// The currency of most prices; of equals the first by name.
+fn main_currency(catalog: &Catalog) -> String {
+    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+    for price in catalog
+        .prices
+        .values()
+        .filter(|price| price.recurring.is_some())
+    {
+        *counts.entry(&price.currency).or_default() += 1;
+    }
+    let most = counts.into_iter().rev().max_by_key(|(_, count)| *count);
+    most.map(|(currency, _)| currency.to_owned())
+        .unwrap_or_default()
 }
 
 /// A place in memory: `usize` has at least 32 bits wherever this runs.

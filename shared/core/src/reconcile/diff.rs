@@ -8,7 +8,7 @@ use super::ids::{CUSTOMER, SUBSCRIPTION};
 use super::promised::Promised;
 use super::risk;
 use super::scan::Scan;
-use super::store::{Record, Slot, index};
+use super::store::{AMBIGUOUS, Record, Slot, index};
 use crate::cell::AppRow;
 use crate::mapping::Layout;
 use crate::money::Money;
@@ -27,7 +27,7 @@ pub(super) struct Subject<'a> {
     pub(super) customers: Vec<u32>,
     /// How surely they do; `None` without customers.
     pub(super) identity: Option<Identity>,
-    /// Another row has a better claim to a customer who points here too.
+    /// A customer who points here has keys that point to another row too.
     pub(super) disputed: bool,
     /// The row has a Stripe customer id stored that this account does not know.
     pub(super) dangling: bool,
@@ -111,13 +111,13 @@ impl Subject<'_> {
     }
 
     fn duplicate(&self) -> Option<Finding> {
-        let live = |number: &&u32| {
-            self.scan
-                .slots
-                .get(index(**number))
-                .is_some_and(Slot::counts)
-        };
-        let count = self.customers.iter().filter(live).count();
+        let slot = |number: &u32| self.scan.slots.get(index(*number));
+        // Whoever belongs to several rows is reported as such.
+        let certain: Vec<u32> = (self.customers.iter().copied())
+            .filter(|number| slot(number).is_some_and(|slot| !slot.is(AMBIGUOUS)))
+            .collect();
+        let live = |number: &&u32| slot(number).is_some_and(Slot::counts);
+        let count = certain.iter().filter(live).count();
         if count < 2 {
             return None;
         }
@@ -127,6 +127,7 @@ impl Subject<'_> {
             actual: Symbol::Count(i64::try_from(count).unwrap_or(i64::MAX)),
             direction: twice.is_some().then_some(Direction::Owed),
             at_risk: twice,
+            customers: customer_ids(self.scan, &certain),
             ..self.report(
                 FindingKind::DuplicateCustomer,
                 Rule::SeveralCustomers,

@@ -3,18 +3,20 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-/// First byte of an id that is kept in the side table; no id begins with it.
-const ASIDE: u8 = 0xff;
+/// What the three bytes of an id that is kept in the side table begin with; no group of characters
+/// is as large: 63^4 - 1 is 0xf05f80.
+const ASIDE: [u8; 3] = [0xff; 3];
 
-/// An id without its prefix, padded with zeros; or, where it does not fit, its place in
-/// [`LongIds`]. Equal ids have equal bytes.
+/// An id without its prefix: four letters and digits in three bytes, the rest zeros. Or, where it
+/// does not fit, its place in [`LongIds`]. Equal ids have equal bytes, and the order of the bytes is
+/// that of the texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct ShortId<const N: usize>([u8; N]);
 
-/// `cus_` and 14 characters today.
-pub(super) type CustomerId = ShortId<16>;
-/// `sub_` and 24 characters today.
-pub(super) type SubscriptionId = ShortId<24>;
+/// `cus_` and up to 16 characters; 14 today.
+pub(super) type CustomerId = ShortId<12>;
+/// `sub_` and up to 24 characters; 24 today.
+pub(super) type SubscriptionId = ShortId<18>;
 
 /// Ids that have another form.
 #[derive(Debug, Clone, Default)]
@@ -26,22 +28,32 @@ pub(super) struct LongIds {
 impl<const N: usize> ShortId<N> {
     fn fitting(prefix: &str, id: &str) -> Option<Self> {
         let rest = id.strip_prefix(prefix)?.as_bytes();
+        if rest.is_empty() || rest.len() > N / 3 * 4 {
+            return None;
+        }
         let mut bytes = [0; N];
-        let usable = !rest.is_empty() && rest.iter().all(u8::is_ascii_graphic);
-        let target = bytes.get_mut(..rest.len()).filter(|_| usable)?;
-        target.copy_from_slice(rest);
+        for (target, group) in bytes.chunks_exact_mut(3).zip(rest.chunks(4)) {
+            let mut number = 0_u32;
+            for place in 0..4 {
+                number = number * 63 + group.get(place).map_or(Some(0), |byte| digit(*byte))?;
+            }
+            let [_, a, b, c] = number.to_be_bytes();
+            target.copy_from_slice(&[a, b, c]);
+        }
         Some(Self(bytes))
     }
 
     fn aside(number: u32) -> Self {
         let mut bytes = [0; N];
-        for (target, byte) in bytes
-            .iter_mut()
-            .zip([ASIDE].into_iter().chain(number.to_be_bytes()))
-        {
+        let source = ASIDE.into_iter().chain(number.to_be_bytes());
+        for (target, byte) in bytes.iter_mut().zip(source) {
             *target = byte;
         }
         Self(bytes)
+    }
+
+    fn is_aside(&self) -> bool {
+        self.0.starts_with(&ASIDE)
     }
 
     pub(super) const fn bytes(&self) -> &[u8; N] {
@@ -50,30 +62,53 @@ impl<const N: usize> ShortId<N> {
 
     /// The id as Stripe writes it.
     pub(super) fn text(&self, prefix: &str, long: &LongIds) -> String {
-        if self.0.first() == Some(&ASIDE) {
-            let number = self
-                .0
-                .iter()
-                .skip(1)
-                .take(4)
-                .fold(0, |n, b| (n << 8) | usize::from(*b));
+        if self.is_aside() {
+            let number = self.0.iter().skip(3).take(4);
+            let number = number.fold(0, |number, byte| (number << 8) | usize::from(*byte));
             return long.names.get(number).cloned().unwrap_or_default();
         }
-        let rest = self
-            .0
-            .iter()
-            .take_while(|byte| **byte != 0)
-            .map(|byte| char::from(*byte));
-        prefix.chars().chain(rest).collect()
+        let mut text = prefix.to_owned();
+        for group in self.0.chunks_exact(3) {
+            let mut number = group
+                .iter()
+                .fold(0, |number, byte| (number << 8) | u32::from(*byte));
+            for scale in [63 * 63 * 63, 63 * 63, 63, 1] {
+                text.extend(character(number / scale));
+                number %= scale;
+            }
+        }
+        text
     }
 
     /// The order of the texts.
     pub(super) fn order(&self, other: &Self, prefix: &str, long: &LongIds) -> Ordering {
-        if self.0.first() == Some(&ASIDE) || other.0.first() == Some(&ASIDE) {
+        if self.is_aside() || other.is_aside() {
             return self.text(prefix, long).cmp(&other.text(prefix, long));
         }
         self.cmp(other)
     }
+}
+
+/// A letter or digit as a number from 1 on, in the order of ASCII.
+fn digit(byte: u8) -> Option<u32> {
+    let number = match byte {
+        b'0'..=b'9' => byte - b'0' + 1,
+        b'A'..=b'Z' => byte - b'A' + 11,
+        b'a'..=b'z' => byte - b'a' + 37,
+        _ => return None,
+    };
+    Some(u32::from(number))
+}
+
+fn character(digit: u32) -> Option<char> {
+    let digit = u8::try_from(digit).ok()?;
+    let byte = match digit {
+        1..=10 => digit - 1 + b'0',
+        11..=36 => digit - 11 + b'A',
+        37..=62 => digit - 37 + b'a',
+        _ => return None,
+    };
+    Some(char::from(byte))
 }
 
 impl LongIds {
@@ -114,13 +149,16 @@ mod tests {
             "cus_ABCDEFGHIJKLMNOPQRSTUVWXYZ",
             "",
             "cus_é",
+            "cus_a-b",
+            "cus_0",
+            "cus_00",
         ] {
             let short: CustomerId = long.short(CUSTOMER, id);
             assert_eq!(short.text(CUSTOMER, &long), id);
             assert_eq!(long.find(CUSTOMER, id), Some(short));
             assert_eq!(long.short(CUSTOMER, id), short);
         }
-        assert_eq!(long.find::<16>(CUSTOMER, "other"), None);
+        assert_eq!(long.find::<12>(CUSTOMER, "other"), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use counterfoil_evidence::hash::sha256;
 
+use super::store::index;
 use crate::mapping::MatchSource;
 
 /// 96 bits of SHA-256: to hit one of a million customers by a made-up value takes 2^76 attempts.
@@ -11,9 +12,66 @@ pub(super) type KeyHash = [u8; 12];
 
 /// A value and whose it is. 16 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct KeyEntry {
-    pub(super) hash: KeyHash,
-    pub(super) customer: u32,
+struct KeyEntry {
+    hash: KeyHash,
+    customer: u32,
+}
+
+/// The customers' values of one match key, sorted by hash.
+#[derive(Debug, Clone, Default)]
+pub(super) struct KeyIndex {
+    entries: Vec<KeyEntry>,
+    /// Where the hashes of each bucket begin, and the end. Hashes are even, so a bucket has about
+    /// 8 entries: two cache lines instead of the twenty probes of a binary search.
+    starts: Vec<u32>,
+    /// Bits of the hash that do not name the bucket.
+    shift: u32,
+}
+
+impl KeyIndex {
+    /// Enters a value.
+    pub(super) fn push(&mut self, hash: KeyHash, customer: u32) {
+        self.entries.push(KeyEntry { hash, customer });
+    }
+
+    /// Sorts; nothing is found before.
+    pub(super) fn seal(&mut self) {
+        self.entries.sort_unstable();
+        self.entries.dedup();
+        let buckets = (self.entries.len() / 8).next_power_of_two();
+        self.shift = 32_u32.saturating_sub(buckets.trailing_zeros());
+        self.starts = Vec::with_capacity(buckets + 1);
+        for (place, entry) in (0_u32..).zip(&self.entries) {
+            let bucket = bucket(&entry.hash, self.shift);
+            while self.starts.len() <= bucket {
+                self.starts.push(place);
+            }
+        }
+        let end = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        self.starts.resize(buckets + 1, end);
+    }
+
+    /// Adds the customers with this value to `found`, ascending.
+    pub(super) fn find(&self, hash: &KeyHash, found: &mut Vec<u32>) {
+        let bucket = bucket(hash, self.shift);
+        let place = |bucket: usize| self.starts.get(bucket).map(|start| index(*start));
+        let Some((start, end)) = place(bucket).zip(place(bucket + 1)) else {
+            return;
+        };
+        let entries = self.entries.get(start..end).unwrap_or_default();
+        let same = entries.iter().filter(|entry| entry.hash == *hash);
+        found.extend(same.map(|entry| entry.customer));
+    }
+}
+
+fn bucket(hash: &KeyHash, shift: u32) -> usize {
+    let [a, b, c, d, ..] = *hash;
+    // A shift by all 32 bits leaves the one bucket.
+    index(
+        u32::from_be_bytes([a, b, c, d])
+            .checked_shr(shift)
+            .unwrap_or(0),
+    )
 }
 
 /// The hash under which a value is looked up.
@@ -44,4 +102,42 @@ fn is_uuid(value: &str) -> bool {
             8 | 13 | 18 | 23 => byte == b'-',
             _ => byte.is_ascii_hexdigit(),
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_is_found_with_all_its_customers() {
+        for count in [0, 1, 7, 8, 9, 16, 1_000] {
+            let hash = |n: u32| key_hash(&MatchSource::Email, &format!("{n}@example.com"));
+            let mut keys = KeyIndex::default();
+            for n in 0..count {
+                keys.push(hash(n), n);
+                keys.push(hash(n), n);
+                keys.push(hash(n), n + 5_000);
+            }
+            keys.seal();
+            for n in 0..count {
+                let mut found = Vec::new();
+                keys.find(&hash(n), &mut found);
+                assert_eq!(found, [n, n + 5_000], "{n} of {count}");
+            }
+            let mut found = Vec::new();
+            keys.find(&hash(count), &mut found);
+            assert!(found.is_empty());
+        }
+    }
+
+    #[test]
+    fn only_addresses_and_uuids_are_folded() {
+        let same =
+            |source: &MatchSource, a: &str, b: &str| key_hash(source, a) == key_hash(source, b);
+        let metadata = MatchSource::Metadata("user_id".to_owned());
+        assert!(same(&MatchSource::Email, "A@Éx.com", "a@éx.com"));
+        assert!(!same(&metadata, "User1", "user1"));
+        let uuid = "0b5d1c3e-58a9-4e6f-9a63-b6e8a2d4f001";
+        assert!(same(&metadata, &uuid.to_uppercase(), uuid));
+    }
 }

@@ -28,6 +28,7 @@ mod scan;
 mod store;
 #[cfg(test)]
 mod tests;
+mod unclaimed;
 
 pub use finding::{
     Backing, Direction, Field, Finding, FindingKind, Identity, NotRepairable, Outcome, Symbol,

@@ -6,7 +6,7 @@ use super::amounts::{Amounts, NO_AMOUNT};
 use super::directory::Directory;
 use super::ids::{CUSTOMER, CustomerId, LongIds, SUBSCRIPTION, SubscriptionId};
 use super::join::Join;
-use super::key::{KeyEntry, key_hash};
+use super::key::{KeyIndex, key_hash};
 use super::store::{DELETED, NO_KEY, NO_SEATS, READ, Record, Slot, bit, index};
 use crate::billing::line::{CustomerLine, SubscriptionLine};
 use crate::billing::{Catalog, Customer, Status, Subscription};
@@ -24,7 +24,7 @@ pub struct Scan {
     pub(super) slots: Vec<Slot>,
     pub(super) directory: Directory,
     pub(super) long: LongIds,
-    pub(super) keys: Vec<Vec<KeyEntry>>,
+    pub(super) keys: Vec<KeyIndex>,
     pub(super) records: Vec<Record>,
     pub(super) amounts: Amounts,
     pub(super) states: BTreeMap<SubscriptionId, String>,
@@ -61,7 +61,7 @@ impl Scan {
             slots: Vec::new(),
             directory: Directory::default(),
             long: LongIds::default(),
-            keys: vec![Vec::new(); artifact.compiled().keys.len()],
+            keys: vec![KeyIndex::default(); artifact.compiled().keys.len()],
             records: Vec::new(),
             amounts: Amounts::default(),
             states: BTreeMap::new(),
@@ -84,9 +84,9 @@ impl Scan {
     /// Takes a customer as Stripe's JSON, without copying it.
     ///
     /// # Errors
-    /// When the bytes are no customer; nothing was taken then.
-    pub fn customer_json(&mut self, bytes: &[u8]) -> Result<(), serde_json::Error> {
-        let line: CustomerLine<'_> = serde_json::from_slice(bytes)?;
+    /// When the text is no customer; nothing was taken then.
+    pub fn customer_json(&mut self, text: &str) -> Result<(), serde_json::Error> {
+        let line: CustomerLine<'_> = serde_json::from_str(text)?;
         let metadata = |key: &str| line.metadata.get(key);
         self.take_customer(&line.id, line.deleted, line.email.0.as_deref(), metadata);
         Ok(())
@@ -114,11 +114,8 @@ impl Scan {
             };
             present |= bit(place);
             let hash = key_hash(&key.source, value);
-            if let Some(entries) = self.keys.get_mut(place) {
-                entries.push(KeyEntry {
-                    hash,
-                    customer: number,
-                });
+            if let Some(keys) = self.keys.get_mut(place) {
+                keys.push(hash, number);
             }
         }
         if let Some(slot) = self.slots.get_mut(index(number)) {
@@ -147,14 +144,14 @@ impl Scan {
     /// Takes a subscription as Stripe's JSON, without copying it.
     ///
     /// # Errors
-    /// When the bytes are no subscription; nothing was taken then.
-    pub fn subscription_json(&mut self, bytes: &[u8]) -> Result<(), serde_json::Error> {
-        let line: SubscriptionLine<'_> = serde_json::from_slice(bytes)?;
+    /// When the text is no subscription; nothing was taken then.
+    pub fn subscription_json(&mut self, text: &str) -> Result<(), serde_json::Error> {
+        let line: SubscriptionLine<'_> = serde_json::from_str(text)?;
         self.items.clear();
         for item in line.items() {
             let Some(price) = self.shop.known_price(&item.price.0) else {
                 // The catalogue does not have it: the whole object tells what it is.
-                self.subscription(&serde_json::from_slice(bytes)?);
+                self.subscription(&serde_json::from_str(text)?);
                 return Ok(());
             };
             self.items.push((price, item.quantity));
@@ -205,10 +202,7 @@ impl Scan {
 
     /// Ends Stripe's side.
     pub fn seal(mut self) -> Join {
-        for entries in &mut self.keys {
-            entries.sort_unstable();
-            entries.dedup();
-        }
+        self.keys.iter_mut().for_each(KeyIndex::seal);
         self.records.sort_unstable();
         // A subscription that was read twice counts once; the last in order stands for both.
         self.records.reverse();

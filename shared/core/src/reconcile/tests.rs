@@ -83,6 +83,10 @@ fn catalog() -> Catalog {
         price("pro_year", "pro", None, 30_000, "year"),
         price("audit", "audit", None, 500, "month"),
         price("mystery", "mystery", None, 9_900, "month"),
+        Price {
+            currency: "eur".to_owned(),
+            ..price("basic_eur", "basic", None, 900, "month")
+        },
     ];
     let product = |id: &str| Product {
         id: format!("prod_{id}"),

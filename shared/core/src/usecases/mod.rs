@@ -14,7 +14,7 @@ mod vault;
 
 pub use create_project::{CreateProject, CreateProjectError, NewProject, NewSecrets, NewWorkspace};
 pub use export_run::{ExportRun, ExportRunError, Exported, LINK_VALID};
-pub use receive_webhook::{Delivery, ReceiveWebhook, Received, WebhookError};
+pub use receive_webhook::{Delivery, KnownProjects, ReceiveWebhook, Received, WebhookError};
 pub use reconcile::{
     BillingAccounts, LookError, Reconcile, ReconcileError, RunSummary, Sources, flow_version,
     look_at_all,

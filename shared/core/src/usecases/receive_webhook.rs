@@ -3,7 +3,8 @@
 //! The order is: look whether the event was seen, enqueue, then remember. A crash in between makes
 //! a check come twice, which is harmless; the other order could lose one.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -14,10 +15,26 @@ use crate::ports::{CheckRequest, Checks, Clock, Expect, PortError, State, StateK
 use crate::records::{Directory, Project, RecordError, Records};
 use crate::redacted::Redacted;
 use crate::sealed::Purpose;
+use crate::time::Timestamp;
 use crate::webhook::{self, Event, EventError, Hint, SignatureError};
 
 /// How long an event id is remembered: longer than the 30 days for which Stripe keeps events.
 const REMEMBER: Duration = Duration::from_hours(35 * 24);
+
+/// How long a project and its signing secrets are kept: a rolled secret is known after this.
+const KEEP: Duration = Duration::from_mins(1);
+
+/// Projects with their opened signing secrets, so that a warm delivery costs three calls. Projects
+/// that do not exist are not kept.
+#[derive(Clone, Default)]
+pub struct KnownProjects(Arc<Mutex<BTreeMap<ProjectId, Known>>>);
+
+#[derive(Clone)]
+struct Known {
+    project: Project,
+    secrets: Vec<Redacted<String>>,
+    since: Timestamp,
+}
 
 /// A delivery as it came.
 #[derive(Debug)]
@@ -81,6 +98,8 @@ pub struct ReceiveWebhook {
     pub checks: Arc<dyn Checks>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Projects that were looked up lately.
+    pub known: KnownProjects,
     /// How long a check waits, so that a burst of events is over when it looks.
     pub delay: Duration,
 }
@@ -91,12 +110,25 @@ impl std::fmt::Debug for ReceiveWebhook {
     }
 }
 
+impl std::fmt::Debug for KnownProjects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("KnownProjects")
+    }
+}
+
+impl KnownProjects {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ProjectId, Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl ReceiveWebhook {
     /// Takes one delivery.
     pub async fn receive(&self, delivery: &Delivery<'_>) -> Result<Received, WebhookError> {
-        let project = self.project(delivery.project).await?;
-        let secrets = self.secrets(&project).await?;
         let now = self.clock.now();
+        let Known {
+            project, secrets, ..
+        } = self.known(delivery.project, now).await?;
         webhook::verify(
             delivery.signature,
             delivery.body,
@@ -111,8 +143,25 @@ impl ReceiveWebhook {
         self.take(&project, event).await
     }
 
-    async fn project(&self, id: &str) -> Result<Project, WebhookError> {
+    async fn known(&self, id: &str, now: Timestamp) -> Result<Known, WebhookError> {
         let id: ProjectId = id.parse().map_err(|_| WebhookError::NoProject)?;
+        if let Some(known) = self.known.lock().get(&id)
+            && now.since(known.since) < KEEP
+        {
+            return Ok(known.clone());
+        }
+        let project = self.project(id).await?;
+        let secrets = self.secrets(&project).await?;
+        let known = Known {
+            project,
+            secrets,
+            since: now,
+        };
+        self.known.lock().insert(id, known.clone());
+        Ok(known)
+    }
+
+    async fn project(&self, id: ProjectId) -> Result<Project, WebhookError> {
         let found = Directory::of(self.state.as_ref()).project(id).await?;
         Ok(found.ok_or(WebhookError::NoProject)?.value)
     }

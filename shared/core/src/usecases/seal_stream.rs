@@ -91,9 +91,11 @@ impl SealStream {
     pub async fn seal(&self, stream: Hash) -> Result<Sealing, SealError> {
         for _ in 0..ATTEMPTS {
             let last = self.seals.last(stream).await?;
+            if !self.is_newest(stream, last.as_ref()).await? {
+                continue;
+            }
             if let Some(last) = &last {
-                self.check_last(stream, last).await?;
-                self.publish(stream, last).await?;
+                self.publish_again(stream, last).await?;
             }
             let Some(head) = self.evidence.head(stream).await? else {
                 return if last.is_some() {
@@ -118,23 +120,37 @@ impl SealStream {
             if self.seals.commit(stream, previous, &sealed).await? == SealCommit::Lost {
                 continue;
             }
-            self.publish(stream, &sealed).await?;
+            self.publish(stream, start, &sealed).await?;
             return Ok(Sealing::Sealed { size: sealed.size });
         }
         Err(SealError::Busy)
     }
 
-    /// The last note must verify under our key, and locked storage must not be ahead of it.
-    async fn check_last(&self, stream: Hash, last: &SealedState) -> Result<(), SealError> {
-        let key = self.signer.key().await?;
-        seal::verify_note(&last.note, &self.origin(stream), &[key]).map_err(SealError::Mismatch)?;
-        let prefix = format!("seal/{stream}/");
-        let newest = self.archive.keys(&prefix).await?.into_iter().max();
-        let ours = seal_object(stream, last.size, last.at);
-        if newest.is_some_and(|newest| newest > ours) {
+    /// The last note must verify under our key, and locked storage must not be ahead of it; `false`
+    /// when another sealer has moved on since it was read.
+    async fn is_newest(
+        &self,
+        stream: Hash,
+        last: Option<&SealedState>,
+    ) -> Result<bool, SealError> {
+        let mut ours = String::new();
+        if let Some(last) = last {
+            let key = self.signer.key().await?;
+            seal::verify_note(&last.note, &self.origin(stream), &[key])
+                .map_err(SealError::Mismatch)?;
+            ours = seal_object(stream, last.size, last.at);
+        }
+        let newer = self
+            .archive
+            .keys_after(&format!("seal/{stream}/"), &ours)
+            .await?;
+        if newer.is_empty() {
+            return Ok(true);
+        }
+        if self.seals.last(stream).await?.as_ref() == last {
             return Err(SealError::Rollback);
         }
-        Ok(())
+        Ok(false)
     }
 
     fn time(&self, head: &Head, last: Option<&SealedState>) -> Result<u64, SealError> {
@@ -213,21 +229,31 @@ impl SealStream {
             .await
     }
 
-    /// Copies a committed seal, and first the segment that it covers if a crash left that out.
-    async fn publish(&self, stream: Hash, sealed: &SealedState) -> Result<(), SealError> {
+    /// Copies a committed seal, and first the segment that it covers.
+    async fn publish(
+        &self,
+        stream: Hash,
+        from: u64,
+        sealed: &SealedState,
+    ) -> Result<(), SealError> {
+        self.copy_segment(stream, from, sealed.size).await?;
         let key = seal_object(stream, sealed.size, sealed.at);
-        if let Some(copy) = self.archive.get(&key).await? {
-            return if copy == sealed.note.as_bytes() {
-                Ok(())
-            } else {
-                Err(SealError::Equivocation { key })
-            };
-        }
-        let seals = self.seals.all(stream).await?;
-        let before = seals.iter().rev().find(|seal| seal.size < sealed.size);
-        self.copy_segment(stream, before.map_or(0, |seal| seal.size), sealed.size)
-            .await?;
         self.lock(key, sealed.note.clone().into_bytes()).await
+    }
+
+    /// Copies the last seal if a crash after its commit left that out.
+    async fn publish_again(&self, stream: Hash, last: &SealedState) -> Result<(), SealError> {
+        let key = seal_object(stream, last.size, last.at);
+        match self.archive.get(&key).await? {
+            Some(copy) if copy == last.note.as_bytes() => Ok(()),
+            Some(_) => Err(SealError::Equivocation { key }),
+            None => {
+                let seals = self.seals.all(stream).await?;
+                let before = seals.iter().rev().find(|seal| seal.size < last.size);
+                self.publish(stream, before.map_or(0, |seal| seal.size), last)
+                    .await
+            }
+        }
     }
 
     async fn lock(&self, key: String, bytes: Vec<u8>) -> Result<(), SealError> {

@@ -9,6 +9,8 @@ use crate::header::{Header, RunRef};
 use crate::json::Json;
 use crate::kind::Kind;
 use crate::part::{PartName, check_length};
+use crate::recorded::Recorded;
+use crate::runs::Replay;
 use crate::stream::{Head, RunHead};
 use crate::tree::Frontier;
 
@@ -63,16 +65,19 @@ pub struct SegmentCheck {
     closed: bool,
     next_key: Option<Hash>,
     runs: BTreeMap<String, RunHead>,
+    /// The runs that begin in the segment: their rules can be checked whole.
+    replay: Replay<'static>,
 }
 
 impl SegmentCheck {
     /// A check that begins with the first entry of a stream.
-    pub const fn from_genesis(stream: Hash) -> Self {
+    pub fn from_genesis(stream: Hash) -> Self {
         Self::after(stream, 0, stream, Frontier::new())
     }
 
-    /// A check that goes on after a sealed size, whose last leaf and tree state are given.
-    pub const fn after(stream: Hash, size: u64, leaf: Hash, frontier: Frontier) -> Self {
+    /// A check that goes on after a sealed size, whose last leaf and tree state are given. Whether
+    /// its last entry was `stream.close` the caller has to know.
+    pub fn after(stream: Hash, size: u64, leaf: Hash, frontier: Frontier) -> Self {
         Self {
             stream,
             start: size,
@@ -83,19 +88,20 @@ impl SegmentCheck {
             closed: false,
             next_key: None,
             runs: BTreeMap::new(),
+            replay: Replay::from_start(),
         }
     }
 
     /// No entry may be older than this, ms: the time of the last seal.
     #[must_use]
-    pub const fn not_before(mut self, at: u64) -> Self {
+    pub fn not_before(mut self, at: u64) -> Self {
         self.at = at;
         self
     }
 
     /// The key that a `key.rotate` of this segment must add. Without it any rotation is refused.
     #[must_use]
-    pub const fn with_next_key(mut self, key: Hash) -> Self {
+    pub fn with_next_key(mut self, key: Hash) -> Self {
         self.next_key = Some(key);
         self
     }
@@ -215,14 +221,20 @@ impl SegmentCheck {
         if frontier.push(leaf) != entry.nodes {
             return Err(Fault::new(Code::Root, "the persisted nodes differ"));
         }
+        let entry = Recorded {
+            header,
+            leaf,
+            facts,
+        };
+        self.replay.take_if_begun(&entry)?;
         if let Some(run) = run {
             self.runs.insert(run.id.clone(), run);
         }
         self.frontier = frontier;
         self.leaf = leaf;
-        self.at = header.at;
+        self.at = entry.header.at;
         self.size = self.size.saturating_add(1);
-        self.closed = header.kind == Kind::StreamClose;
+        self.closed = entry.header.kind == Kind::StreamClose;
         Ok(())
     }
 

@@ -12,6 +12,9 @@ use crate::header::{Header, RunRef, is_run_id};
 use crate::json::{Json, MAX_UINT};
 use crate::kind::{Kind, RunRule};
 use crate::part::{Part, PartName};
+use crate::recorded::Recorded;
+use crate::runs::Replay;
+use crate::seal::{SegmentEntry, SegmentPart};
 
 /// How far head or floor may be ahead of the writer's clock: beyond, a clock is wrong, and an entry
 /// with such a time would bind all later ones.
@@ -88,6 +91,24 @@ impl Entry {
     pub const fn seq(&self) -> u64 {
         self.header.seq
     }
+
+    /// The entry as a store would give it back: for sealing and packing.
+    pub fn as_stored(&self) -> SegmentEntry<'_> {
+        let part = |name| {
+            let part = self.parts.iter().find(|part| part.name == name)?;
+            Some(SegmentPart::Present {
+                bytes: &part.bytes,
+                salt: &part.salt,
+            })
+        };
+        SegmentEntry {
+            seq: self.seq(),
+            header: &self.bytes,
+            nodes: &self.nodes,
+            facts: part(PartName::Facts),
+            subject: part(PartName::Subject),
+        }
+    }
 }
 
 /// What one append adds to a stream.
@@ -131,6 +152,7 @@ pub fn extend(
         runs,
         touched: BTreeMap::new(),
         entries: Vec::new(),
+        replay: Replay::from_start(),
     };
     for draft in drafts {
         writer.add(draft, salt)?;
@@ -147,19 +169,21 @@ struct Writer<'a> {
     runs: &'a BTreeMap<String, RunHead>,
     touched: BTreeMap<String, RunHead>,
     entries: Vec<Entry>,
+    /// The runs that begin in this batch.
+    replay: Replay<'static>,
 }
 
 impl Writer<'_> {
     fn add(&mut self, draft: &Draft, salt: &mut dyn FnMut() -> [u8; 32]) -> Result<(), DraftError> {
         let facts = self.cited(draft)?;
         let mut run = self.run(draft)?;
-        let parts = self
-            .check(draft, &facts, salt)
-            .map_err(|fault| DraftError::Refused {
-                draft: self.entries.len(),
-                kind: draft.kind,
-                fault,
-            })?;
+        let (index, kind) = (self.entries.len(), draft.kind);
+        let refused = |fault| DraftError::Refused {
+            draft: index,
+            kind,
+            fault,
+        };
+        let parts = self.check(draft, &facts, salt).map_err(refused)?;
         let commitment = |name| {
             parts
                 .iter()
@@ -182,6 +206,12 @@ impl Writer<'_> {
         };
         let bytes = header.bytes();
         let leaf = hash::leaf(&bytes);
+        let recorded = Recorded {
+            header: header.clone(),
+            leaf,
+            facts,
+        };
+        self.replay.take_if_begun(&recorded).map_err(refused)?;
         let nodes = self.head.frontier.push(leaf);
         self.head.size = self.head.size.saturating_add(1);
         self.head.prev = leaf;

@@ -63,13 +63,13 @@ fn entries_link_and_cite_each_other() {
     assert_eq!(first.header.prev, head.stream);
     assert_eq!(second.header.prev, first.leaf);
     assert_eq!(third.header.run.as_ref().unwrap().prev, second.leaf);
-    let facts = Json::parse_canonical(&third.parts[0].bytes).unwrap();
+    let facts = Json::parse_canonical(&fourth.parts[0].bytes).unwrap();
     assert_eq!(
         facts.get("decision").unwrap().as_str().unwrap(),
-        second.leaf.to_string()
+        third.leaf.to_string()
     );
-    assert_eq!(done.head.size, 3);
-    assert_eq!(done.runs["r1"].next, 2);
+    assert_eq!(done.head.size, 4);
+    assert_eq!(done.runs["r1"].next, 3);
     assert_ne!(first.parts[0].salt, second.parts[0].salt);
 }
 
@@ -146,4 +146,33 @@ fn a_cite_must_be_of_an_earlier_entry() {
 fn debug_output_shows_no_subject() {
     let draft = opening().subject(object([("email", "a@b.example".into())]));
     assert!(!format!("{draft:?}").contains("example"));
+}
+
+#[test]
+fn a_run_that_breaks_its_own_rules_is_refused_when_it_is_written() {
+    let empty = Head::new(descriptor().stream_id());
+    let head = extend_at(&empty, &[genesis()], 2_000).unwrap().head;
+    let count = [
+        "decisions",
+        "allow",
+        "require",
+        "deny",
+        "unresolved",
+        "overrides",
+    ];
+    let close = |value: u64| {
+        let counts = count.map(|name| (name, Json::uint(value)));
+        let rest = [
+            ("outputs", Json::Array(vec![])),
+            ("status", "completed".into()),
+        ];
+        Draft::new(Kind::RunClose, object(counts.into_iter().chain(rest))).in_run("r1")
+    };
+    assert!(extend_at(&head, &[opening(), close(0)], 2_000).is_ok());
+    assert_eq!(refusal(&head, &[opening(), close(1)]), Code::RunCount);
+    let undecided = action(Kind::RepairStarted).cite("decision", 0);
+    assert_eq!(
+        refusal(&head, &[opening(), undecided]),
+        Code::ActionBeforeDecision
+    );
 }

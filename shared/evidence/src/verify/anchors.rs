@@ -19,9 +19,10 @@ pub(super) fn check(
     report: &mut Report,
 ) -> Result<Anchored, Fault> {
     let stream = evidence.trust.stream;
+    let rotations = keys::rotations(evidence);
     let valid = |note: &String| {
         let anchor = read_one(note, evidence.trust, stream, usable)?;
-        keys::check_in_force(evidence, &anchor)?;
+        keys::check_in_force(evidence, &rotations, &anchor)?;
         Ok::<_, Fault>(anchor)
     };
     let mut anchors = Vec::new();

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use super::input::{Form, Raw};
 use crate::code::{Code, Fault};
@@ -9,6 +10,7 @@ use crate::hash::{self, Hash};
 use crate::header::Header;
 use crate::json::{Json, MAX_DEPTH};
 use crate::part::{PartName, check_length};
+use crate::recorded::Recorded;
 
 /// Whether entries may carry a proof.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,39 +39,16 @@ pub(super) enum Subject {
 
 /// An entry that is sound by itself.
 pub(super) struct Item {
-    pub(super) header: Header,
-    pub(super) leaf: Hash,
-    pub(super) facts: Json,
+    pub(super) entry: Recorded,
     pub(super) subject: Subject,
     pub(super) proof: Option<Json>,
 }
 
-impl Item {
-    /// Where it is, for a fault.
-    pub(super) fn place(&self) -> String {
-        format!("entry {}", self.header.seq)
-    }
+impl Deref for Item {
+    type Target = Recorded;
 
-    pub(super) fn fault(&self, code: Code, what: impl Into<String>) -> Fault {
-        Fault::new(code, what).at(self.place())
-    }
-
-    /// A text field of the facts.
-    pub(super) fn text(&self, name: &str) -> &str {
-        self.facts
-            .get(name)
-            .and_then(Json::as_str)
-            .unwrap_or_default()
-    }
-
-    /// A hash field of the facts.
-    pub(super) fn hash(&self, name: &str) -> Option<Hash> {
-        crate::header::hash_field(&self.facts, name)
-    }
-
-    /// A number of the facts.
-    pub(super) fn uint(&self, name: &str) -> Option<u64> {
-        self.facts.get(name).and_then(Json::as_uint)
+    fn deref(&self) -> &Recorded {
+        &self.entry
     }
 }
 
@@ -113,9 +92,11 @@ fn check(raw: &Raw, stream: Hash, fields: Fields) -> Result<Item, Fault> {
         }
     }
     Ok(Item {
-        header,
-        leaf,
-        facts,
+        entry: Recorded {
+            header,
+            leaf,
+            facts,
+        },
         subject,
         proof: members.get("proof").cloned(),
     })

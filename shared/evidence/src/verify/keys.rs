@@ -9,13 +9,13 @@ use crate::hash::Hash;
 use crate::kind::Kind;
 
 /// A rotation in the package.
-struct Rotation {
+pub(super) struct Rotation {
     seq: u64,
     add: Hash,
     retire: Hash,
 }
 
-fn rotations(evidence: &Evidence<'_>) -> Vec<Rotation> {
+pub(super) fn rotations(evidence: &Evidence<'_>) -> Vec<Rotation> {
     let rotates = evidence
         .all()
         .filter(|item| item.header.kind == Kind::KeyRotate);
@@ -37,7 +37,7 @@ pub(super) fn check(evidence: &Evidence<'_>, report: &mut Report) -> Result<(), 
     let rotations = rotations(evidence);
     check_rotations(evidence, &rotations)?;
     for sealed in &evidence.seals {
-        check_in_force(evidence, sealed)?;
+        check_in_force(evidence, &rotations, sealed)?;
     }
     check_between_seals(evidence, &rotations)?;
     check_handover(evidence, &rotations, report)
@@ -61,13 +61,14 @@ fn check_rotations(evidence: &Evidence<'_>, rotations: &[Rotation]) -> Result<()
 }
 
 /// At least one key of the seal is in force at its size and not capped below it.
-pub(super) fn check_in_force(evidence: &Evidence<'_>, sealed: &Sealed) -> Result<(), Fault> {
+pub(super) fn check_in_force(
+    evidence: &Evidence<'_>,
+    rotations: &[Rotation],
+    sealed: &Sealed,
+) -> Result<(), Fault> {
     let size = sealed.seal.body.size;
     let mut valid: BTreeSet<Hash> = evidence.descriptor.sealers.iter().copied().collect();
-    for rotation in rotations(evidence)
-        .iter()
-        .filter(|rotation| rotation.seq < size)
-    {
+    for rotation in rotations.iter().filter(|rotation| rotation.seq < size) {
         valid.remove(&rotation.retire);
         valid.insert(rotation.add);
     }

@@ -18,14 +18,14 @@ mod range;
 mod redactions;
 mod references;
 mod run;
-mod runs;
 mod seals;
 mod trust;
 mod verdict;
 
+pub use crate::runs::Governance;
 pub use input::Package;
 pub use trust::{PinnedKey, Trust, TrustError};
-pub use verdict::{Accepted, Governance, HoldStatus, LostUnderHold, Verdict};
+pub use verdict::{Accepted, HoldStatus, LostUnderHold, Verdict};
 
 use std::collections::BTreeMap;
 
@@ -34,6 +34,7 @@ use crate::descriptor::Descriptor;
 use crate::hash::Hash;
 use crate::json::Json;
 use crate::kind::Kind;
+use crate::runs::Replay;
 use entry::Item;
 use input::{Form, Loaded};
 use seals::Sealed;
@@ -152,7 +153,7 @@ fn accept(loaded: &Loaded, trust: &Trust) -> Result<Accepted, Fault> {
     if let Some(neighbours) = neighbours {
         range::check_neighbours(&evidence, &neighbours)?;
     }
-    runs::check(&evidence, &mut report)?;
+    check_runs(&evidence, &mut report)?;
     if let Form::Run(id) = &loaded.form {
         run::check_whole(&evidence, id)?;
     }
@@ -164,6 +165,24 @@ fn accept(loaded: &Loaded, trust: &Trust) -> Result<Accepted, Fault> {
     let anchored = anchors::check(&evidence, &usable, &mut report)?;
     seals::check_timestamps(&evidence, &mut report)?;
     verdict::accepted(&evidence, report, anchored)
+}
+
+/// Step 11: every run, in stream order.
+fn check_runs(evidence: &Evidence<'_>, report: &mut Report) -> Result<(), Fault> {
+    let outside = |leaf: Hash| evidence.by_leaf(leaf).is_none();
+    let mut replay = match &evidence.loaded.form {
+        Form::Range(range) if range.from > 0 => Replay::of_range(&outside),
+        _ => Replay::from_start(),
+    };
+    evidence
+        .entries
+        .iter()
+        .try_for_each(|item| replay.take(item))?;
+    let outcome = replay.finish();
+    report.governance = outcome.governance;
+    report.open = outcome.open;
+    report.not_checked.extend(outcome.skipped);
+    Ok(())
 }
 
 /// What the steps find that is no failure.

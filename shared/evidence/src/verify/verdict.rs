@@ -9,31 +9,7 @@ use super::{Evidence, Report};
 use crate::code::Fault;
 use crate::hash::Hash;
 use crate::json::{Json, object};
-
-/// Governance result of a closed run; always computed, never read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Governance {
-    /// Every decision was resolved and every effect has its result.
-    Clean,
-    /// A break-glass approval is in the run.
-    Overridden,
-    /// A decision was not resolved, or an effect has no result, in the run.
-    Unresolved,
-    /// The run began before the range.
-    Unknown,
-}
-
-impl Governance {
-    /// The word that is printed.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Clean => "clean",
-            Self::Overridden => "overridden",
-            Self::Unresolved => "unresolved",
-            Self::Unknown => "unknown",
-        }
-    }
-}
+use crate::runs::Governance;
 
 /// What the package says about legal holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,7 +171,20 @@ impl Verdict {
                 } = accepted;
                 format!("OK L{level} {format}: {entries} entries, sealed at size {size}")
             }
-            Err(Fault { code, detail }) => format!("FAIL {code} {detail}"),
+            Err(Fault { code, detail }) => {
+                // A detail may quote the package; it must not be able to write a line of its own.
+                let plain = |c: char| {
+                    if c.is_control() || c.is_whitespace() {
+                        ' '
+                    } else {
+                        c
+                    }
+                };
+                format!(
+                    "FAIL {code} {}",
+                    detail.chars().map(plain).collect::<String>()
+                )
+            }
         }
     }
 

@@ -3,9 +3,12 @@
 //! Numbers are those of the acceptance list of the format. Rows that must be accepted are in
 //! `controls`.
 
+mod anchors;
 mod documents;
 mod entries;
+mod erasure;
 mod folders;
+mod governed;
 mod ranges;
 mod runs;
 mod seals;

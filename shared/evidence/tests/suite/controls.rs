@@ -361,10 +361,10 @@ fn what_one_package_cannot_show_is_accepted_and_said() {
         &Trust::new(Sealer::new(1).key, other.stream),
     ));
     let mut branched = Forge::new("prj_2", &Sealer::new(1));
-    branched.add("run.open", Some("r"), opening(), subject("one"));
+    branched.add("run.open", Some("r"), opening(), Some(subject("one")));
     branched.add("run.close", Some("r"), closing([0; 6]), None);
     branched.forget_run("r");
-    branched.add("run.open", Some("r"), opening(), subject("two"));
+    branched.add("run.open", Some("r"), opening(), Some(subject("two")));
     branched.add("run.close", Some("r"), closing([0; 6]), None);
     branched.seal();
     accepted(check(&branched.run_of("r", &[1, 2]), &branched.trust()));
@@ -384,7 +384,8 @@ fn lines_are_name_and_json_value() {
     ] {
         let prefix = format!("{name}: ");
         let line = lines.iter().find(|line| line.starts_with(&prefix)).unwrap();
-        serde_json::from_str::<serde_json::Value>(&line[prefix.len()..]).unwrap();
+        let value = line.strip_prefix(&prefix).unwrap();
+        serde_json::from_str::<serde_json::Value>(value).unwrap();
     }
     assert_eq!(
         verdict.to_json().get("result").unwrap().as_str(),

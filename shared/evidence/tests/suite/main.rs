@@ -3,6 +3,7 @@
 #![expect(
     unreachable_pub,
     clippy::as_conversions,
+    clippy::cast_possible_truncation,
     clippy::disallowed_methods,
     reason = "one crate of tests: its helpers are shared, count small things and read vectors"
 )]
@@ -16,9 +17,13 @@ mod flips;
 #[cfg(test)]
 mod forge;
 #[cfg(test)]
+mod histories;
+#[cfg(test)]
 mod round_trip;
 #[cfg(test)]
 mod rules;
+#[cfg(test)]
+mod store;
 #[cfg(test)]
 mod vectors;
 #[cfg(test)]

@@ -86,11 +86,8 @@ pub fn everything() -> Json {
     object([("all", Json::from(true))])
 }
 
-pub fn subject(text: &str) -> Option<Json> {
-    Some(object([
-        ("customer", text.into()),
-        ("note", "caf\u{e9}".into()),
-    ]))
+pub fn subject(text: &str) -> Json {
+    object([("customer", text.into()), ("note", "caf\u{e9}".into())])
 }
 
 /// A run with one ALLOW decision and its effect.
@@ -100,14 +97,14 @@ pub fn simple_run(forge: &mut Forge, id: &str) -> Hash {
         "run.decision",
         Some(id),
         decision("ALLOW", id),
-        subject("cus_1"),
+        Some(subject("cus_1")),
     );
     forge.add("repair.started", Some(id), step(decided, id), None);
     forge.add(
         "repair.executed",
         Some(id),
         step(decided, id),
-        subject("cus_1"),
+        Some(subject("cus_1")),
     );
     forge.add("run.close", Some(id), closing([1, 1, 0, 0, 0, 0]), None)
 }
@@ -116,13 +113,10 @@ pub fn simple_run(forge: &mut Forge, id: &str) -> Hash {
 pub mod seq {
     pub const OPEN: usize = 1;
     pub const DECISION: usize = 2;
-    pub const STARTED: usize = 3;
     pub const EXECUTED: usize = 4;
     pub const CLOSE: usize = 5;
-    pub const HELD_OPEN: usize = 6;
     pub const HELD: usize = 7;
     pub const VOTE_1: usize = 8;
-    pub const HELD_CLOSE: usize = 11;
     pub const HOLD_SET: usize = 12;
     pub const REDACT: usize = 14;
     pub const OBSERVED: usize = 15;
@@ -136,7 +130,7 @@ pub fn base() -> Forge {
     forge.seal();
     forge.add("run.open", Some("r2"), opening(), None);
     let facts = with(decision("REQUIRE", "held"), "approvals", Json::uint(2));
-    let held = forge.add("run.decision", Some("r2"), facts, subject("cus_2"));
+    let held = forge.add("run.decision", Some("r2"), facts, Some(subject("cus_2")));
     forge.add(
         "run.resolution",
         Some("r2"),
@@ -147,7 +141,7 @@ pub fn base() -> Forge {
         "run.resolution",
         Some("r2"),
         resolution(held, "usr_2", "ALLOW"),
-        subject("why"),
+        Some(subject("why")),
     );
     forge.add(
         "run.action",

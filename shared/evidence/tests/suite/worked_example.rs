@@ -7,9 +7,7 @@ use counterfoil_evidence::hash::{Hash, commitment};
 use counterfoil_evidence::json::Json;
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::package::{ExportPackage, RunPackage};
-use counterfoil_evidence::seal::{
-    DEFAULT_PREFIX, Seal, SealBody, SegmentEntry, SegmentPart, origin, verify_note,
-};
+use counterfoil_evidence::seal::{DEFAULT_PREFIX, Seal, SealBody, origin, verify_note};
 use counterfoil_evidence::stream::{Draft, Entry, Head, extend};
 use counterfoil_evidence::tree::inclusion_proof;
 
@@ -90,23 +88,6 @@ fn entries() -> (Vec<Entry>, Head) {
         entries.extend(done.entries);
     }
     (entries, head)
-}
-
-fn stored(entry: &Entry) -> SegmentEntry<'_> {
-    let part = |index: usize| entry.parts.get(index);
-    SegmentEntry {
-        seq: entry.seq(),
-        header: &entry.bytes,
-        nodes: &entry.nodes,
-        facts: part(0).map(|p| SegmentPart::Present {
-            bytes: &p.bytes,
-            salt: &p.salt,
-        }),
-        subject: part(1).map(|p| SegmentPart::Present {
-            bytes: &p.bytes,
-            salt: &p.salt,
-        }),
-    }
 }
 
 fn note() -> String {
@@ -224,10 +205,10 @@ fn packages_are_written_byte_for_byte() {
             .copied()
     };
     for entry in &entries {
-        export.add(&stored(entry)).unwrap();
+        export.add(&entry.as_stored()).unwrap();
         if entry.header.run.is_some() {
             let proof = inclusion_proof(entry.seq(), 4, lookup).unwrap();
-            run.add(&stored(entry), &proof).unwrap();
+            run.add(&entry.as_stored(), &proof).unwrap();
         }
     }
     export.seal(&note()).unwrap();

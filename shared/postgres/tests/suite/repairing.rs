@@ -335,3 +335,26 @@ async fn a_row_that_another_session_holds_is_given_up_in_time() {
         "free"
     );
 }
+
+#[tokio::test]
+async fn the_row_is_read_after_a_commit_that_is_still_on_its_way() {
+    let database = users("on_its_way");
+    let name = database.name;
+    let committing = tokio::task::spawn_blocking(move || {
+        let slowly = "BEGIN; UPDATE users SET premium = true; SELECT pg_sleep(1); COMMIT";
+        crate::support::server().sql(name, slowly)
+    });
+    let sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' \
+                    AND datname = current_database()";
+    while database.sql(sleeping) == "0" {
+        assert!(!committing.is_finished());
+    }
+    let plan = plan(
+        "users",
+        key(1),
+        &[("premium", Cell::Bool(false), Cell::Bool(true))],
+    );
+    let read = database.repairer().await.current(&plan).await.unwrap();
+    assert_eq!(read, Some(vec![Cell::Bool(true)]));
+    committing.await.unwrap().unwrap();
+}

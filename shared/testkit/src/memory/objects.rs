@@ -51,11 +51,12 @@ impl Archive for MemArchive {
         })
     }
 
-    async fn keys(&self, prefix: &str) -> Result<Vec<String>, PortError> {
+    async fn keys_after(&self, prefix: &str, after: &str) -> Result<Vec<String>, PortError> {
         let bucket = lock(&self.bucket);
         Ok(bucket
             .keys()
-            .filter(|key| key.starts_with(prefix))
+            .filter(|key| key.starts_with(prefix) && key.as_str() > after)
+            .take(1_000)
             .cloned()
             .collect())
     }

@@ -5,25 +5,39 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use counterfoil_core::evidence::hash::Hash;
+use counterfoil_core::evidence::kind::Kind;
 use counterfoil_core::evidence::part::PartName;
-use counterfoil_core::evidence::stream::{Head, RunHead, extend};
+use counterfoil_core::evidence::stream::{DraftError, Entry, Head, RunHead, extend};
 use counterfoil_core::ports::{
     AppendError, Batch, Clock, EntryRef, EvidenceAppend, EvidenceRead, Expect, PortError,
     PortErrorKind, Random, SealCommit, SealStore, SealedState, State, StateKey, StateWrite, Stored,
     StoredEntry, StoredPart,
 };
+use counterfoil_core::time::Timestamp;
 
 use super::signals::{SeededRandom, SetClock};
+
+/// Most items of one transaction.
+const MAX_ITEMS: usize = 100;
 
 #[derive(Debug, Default)]
 struct Inner {
     heads: BTreeMap<Hash, Head>,
     runs: BTreeMap<(Hash, String), RunHead>,
     entries: BTreeMap<(Hash, u64), (StoredEntry, Option<String>)>,
-    state: BTreeMap<StateKey, Stored>,
+    state: BTreeMap<StateKey, Row>,
     seals: BTreeMap<Hash, Vec<SealedState>>,
     appends_left: Option<u32>,
 }
+
+/// A document and the time from which it is absent.
+#[derive(Debug, Clone)]
+struct Row {
+    stored: Stored,
+    expires_at: Option<Timestamp>,
+}
+
+type Rows = BTreeMap<StateKey, Row>;
 
 /// Evidence, state and seals in memory.
 #[derive(Debug)]
@@ -75,31 +89,88 @@ impl MemStore {
     }
 }
 
-fn holds(state: &BTreeMap<StateKey, Stored>, write: &StateWrite) -> bool {
+fn live(row: &Row, now: Timestamp) -> bool {
+    row.expires_at.is_none_or(|at| now < at)
+}
+
+fn holds(state: &Rows, write: &StateWrite, now: Timestamp) -> bool {
+    let row = state.get(&write.key);
     match write.expect {
         Expect::Anything => true,
-        Expect::Absent => !state.contains_key(&write.key),
-        Expect::Version(version) => state
-            .get(&write.key)
-            .is_some_and(|stored| stored.version == version),
+        Expect::Absent => !row.is_some_and(|row| live(row, now)),
+        Expect::Version(version) => row.is_some_and(|row| row.stored.version == version),
     }
 }
 
-fn apply(state: &mut BTreeMap<StateKey, Stored>, write: &StateWrite, evidence: Option<EntryRef>) {
-    let version = state.get(&write.key).map_or(1, |stored| stored.version + 1);
-    match &write.doc {
-        None => {
-            state.remove(&write.key);
+fn apply(state: &mut Rows, write: &StateWrite, evidence: Option<EntryRef>) {
+    let Some(doc) = &write.doc else {
+        state.remove(&write.key);
+        return;
+    };
+    let version = match write.expect {
+        Expect::Version(version) => version.saturating_add(1),
+        Expect::Absent | Expect::Anything => 1,
+    };
+    let stored = Stored {
+        key: write.key.clone(),
+        version,
+        doc: doc.clone(),
+        evidence,
+    };
+    let row = Row {
+        stored,
+        expires_at: write.expires_at,
+    };
+    state.insert(write.key.clone(), row);
+}
+
+/// The runs that a batch belongs to, as they are before it.
+fn runs_before(
+    inner: &Inner,
+    stream: Hash,
+    batch: &Batch,
+) -> Result<BTreeMap<String, RunHead>, AppendError> {
+    let mut runs = BTreeMap::new();
+    for run in batch.drafts.iter().filter_map(|draft| draft.run.clone()) {
+        let known = inner.runs.get(&(stream, run.clone())).cloned();
+        let mut of_run = batch
+            .drafts
+            .iter()
+            .filter(|draft| draft.run.as_ref() == Some(&run));
+        let opens = of_run.any(|draft| draft.kind == Kind::RunOpen);
+        if known.as_ref().is_some_and(|known| known.closed || opens) {
+            return Err(AppendError::RunConflict { run });
         }
-        Some(doc) => {
-            let stored = Stored {
-                key: write.key.clone(),
-                version,
-                doc: doc.clone(),
-                evidence,
-            };
-            state.insert(write.key.clone(), stored);
-        }
+        let known = known.unwrap_or_else(|| RunHead::new(run.clone(), stream));
+        runs.insert(run, known);
+    }
+    Ok(runs)
+}
+
+/// As many items as a transaction of the real store: head, entry and parts of each draft, runs,
+/// state.
+fn check_size(batch: &Batch, runs: usize) -> Result<(), AppendError> {
+    if 1 + 2 * batch.drafts.len() + runs + batch.state.len() <= MAX_ITEMS {
+        return Ok(());
+    }
+    let refused = PortError::new(PortErrorKind::Refused, "appending that much at once");
+    Err(AppendError::Unavailable(refused))
+}
+
+fn stored_entry(entry: &Entry) -> StoredEntry {
+    let part = |name: PartName| {
+        let part = entry.parts.iter().find(|part| part.name == name)?;
+        Some(StoredPart::Present {
+            bytes: part.bytes.clone(),
+            salt: part.salt,
+        })
+    };
+    StoredEntry {
+        seq: entry.seq(),
+        header: entry.bytes.clone(),
+        nodes: entry.nodes.clone(),
+        facts: part(PartName::Facts),
+        subject: part(PartName::Subject),
     }
 }
 
@@ -115,58 +186,29 @@ impl EvidenceAppend for MemStore {
             Some(left) => *left -= 1,
             None => {}
         }
-        let head = inner
-            .heads
-            .get(&stream)
-            .cloned()
-            .unwrap_or_else(|| Head::new(stream));
-        let mut runs = BTreeMap::new();
-        for run in batch.drafts.iter().filter_map(|draft| draft.run.clone()) {
-            let known = inner.runs.get(&(stream, run.clone())).cloned();
-            let opens = batch
-                .drafts
-                .iter()
-                .any(|draft| draft.run.as_ref() == Some(&run) && draft.kind.name() == "run.open");
-            if known.as_ref().is_some_and(|known| known.closed || opens) {
-                return Err(AppendError::RunConflict { run });
-            }
-            let known = known.unwrap_or_else(|| RunHead::new(run.clone(), stream));
-            runs.insert(run, known);
-        }
-        let now = self.clock.now().as_millis();
-        let extension = extend(&head, &runs, &batch.drafts, now, &mut || {
-            self.random.bytes32()
-        })
-        .map_err(AppendError::Draft)?;
-        if let Some(index) = batch
-            .state
-            .iter()
-            .position(|write| !holds(&inner.state, write))
-        {
+        let creates = batch.drafts.first().map(|draft| draft.kind) == Some(Kind::Genesis);
+        let head = match inner.heads.get(&stream) {
+            Some(head) => head.clone(),
+            None if creates => Head::new(stream),
+            None => return Err(AppendError::NoStream),
+        };
+        let runs = runs_before(&inner, stream, &batch)?;
+        let now = self.clock.now();
+        let mut salt = || self.random.bytes32();
+        let extension = extend(&head, &runs, &batch.drafts, now.as_millis(), &mut salt);
+        let extension = extension.map_err(|error| match error {
+            DraftError::Clock { .. } => AppendError::Clock,
+            other => AppendError::Draft(other),
+        })?;
+        check_size(&batch, runs.len())?;
+        let fails = |write: &StateWrite| !holds(&inner.state, write, now);
+        if let Some(index) = batch.state.iter().position(fails) {
             return Err(AppendError::StateChanged { index });
         }
         let mut refs = Vec::new();
         for (entry, draft) in extension.entries.iter().zip(&batch.drafts) {
-            let part = |name: PartName| {
-                entry
-                    .parts
-                    .iter()
-                    .find(|part| part.name == name)
-                    .map(|part| StoredPart::Present {
-                        bytes: part.bytes.clone(),
-                        salt: part.salt,
-                    })
-            };
-            let stored = StoredEntry {
-                seq: entry.seq(),
-                header: entry.bytes.clone(),
-                nodes: entry.nodes.clone(),
-                facts: part(PartName::Facts),
-                subject: part(PartName::Subject),
-            };
-            inner
-                .entries
-                .insert((stream, entry.seq()), (stored, draft.run.clone()));
+            let stored = (stored_entry(entry), draft.run.clone());
+            inner.entries.insert((stream, entry.seq()), stored);
             refs.push(EntryRef {
                 stream: stream.to_string(),
                 seq: entry.seq(),
@@ -230,21 +272,30 @@ impl EvidenceRead for MemStore {
 #[async_trait]
 impl State for MemStore {
     async fn get(&self, key: &StateKey) -> Result<Option<Stored>, PortError> {
-        Ok(self.lock().state.get(key).cloned())
+        let now = self.clock.now();
+        let inner = self.lock();
+        let row = inner.state.get(key).filter(|row| live(row, now));
+        Ok(row.map(|row| row.stored.clone()))
     }
 
     async fn list(&self, pk: &str, prefix: &str) -> Result<Vec<Stored>, PortError> {
+        let now = self.clock.now();
         let inner = self.lock();
-        let rows = inner.state.values();
-        Ok(rows
-            .filter(|row| row.key.pk == pk && row.key.sk.starts_with(prefix))
-            .cloned()
-            .collect())
+        let rows = inner.state.values().filter(|row| live(row, now));
+        let of_prefix = rows.filter(|row| {
+            let key = &row.stored.key;
+            key.pk == pk && key.sk.starts_with(prefix)
+        });
+        Ok(of_prefix.map(|row| row.stored.clone()).collect())
     }
 
     async fn write(&self, writes: Vec<StateWrite>) -> Result<bool, PortError> {
+        if writes.len() > MAX_ITEMS {
+            return Err(PortError::new(PortErrorKind::Refused, "writing records"));
+        }
+        let now = self.clock.now();
         let mut inner = self.lock();
-        if !writes.iter().all(|write| holds(&inner.state, write)) {
+        if !writes.iter().all(|write| holds(&inner.state, write, now)) {
             return Ok(false);
         }
         for write in &writes {

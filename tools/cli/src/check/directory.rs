@@ -74,7 +74,7 @@ impl Directory {
     fn lines(
         &self,
         name: &str,
-        mut each: impl FnMut(&[u8]) -> serde_json::Result<()>,
+        mut each: impl FnMut(&str) -> serde_json::Result<()>,
     ) -> Result<()> {
         let path = self.path.join(name);
         let unreadable = || format!("{} could not be read", path.display());
@@ -93,7 +93,7 @@ impl Directory {
             }
             // The parser's message could quote the line, which is a customer.
             ensure!(
-                each(&line).is_ok(),
+                std::str::from_utf8(&line).is_ok_and(|line| each(line).is_ok()),
                 "line {number} of {} is not a Stripe object",
                 path.display()
             );
@@ -116,7 +116,7 @@ mod tests {
         let mut read = Vec::new();
         let error = directory
             .lines("customers.ndjson", |line| {
-                let value: Value = serde_json::from_slice(line)?;
+                let value: Value = serde_json::from_str(line)?;
                 read.push(value);
                 Ok(())
             })

@@ -81,6 +81,7 @@ pub(super) async fn set(story: &Story) -> Result<Scene> {
         .context("starting the fake Stripe")?;
     let options = Options {
         functions: true,
+        auth: true,
         extra_env: vec![
             (
                 Var::StripeUrl.name().to_owned(),

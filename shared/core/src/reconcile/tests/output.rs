@@ -1,7 +1,7 @@
 //! What is told about a finding: money, rule, evidence, JSON.
 
 use super::super::{Outcome, Scan, findings};
-use super::{AS_OF, Cell, Timestamp, World, artifact, catalog, check, row, short};
+use super::{AS_OF, Cell, Money, Timestamp, World, artifact, catalog, check, row, short};
 
 fn risk(world: &str) -> Option<i64> {
     World::of(world).run(&artifact("")).findings[0]
@@ -31,6 +31,19 @@ fn money_at_risk_is_per_month() {
         Some(9_000)
     );
     assert_eq!(risk("cus a | active pro | active basic"), Some(4_000));
+}
+
+#[test]
+fn currencies_are_not_added_up() {
+    let at_risk = |world: &str| {
+        World::of(world).run(&artifact("")).findings[0]
+            .at_risk
+            .clone()
+    };
+    let both = "cus a user=1 | active pro | active basic_eur\nrow 1";
+    assert_eq!(at_risk(both), Some(Money::new(3_000, "usd")));
+    let euro = "cus a user=1 | active basic_eur*2\nrow 1";
+    assert_eq!(at_risk(euro), Some(Money::new(1_800, "eur")));
 }
 
 #[test]
@@ -117,7 +130,7 @@ fn escapes_nulls_and_foreign_prices_are_read_from_json_too() {
         r#"{"id":"cus_a","email":null,"metadata":{"user_id":"\u0031","x":"y\n"},"deleted":null}"#,
         r#"{"id":"cus_b","email":"2\u0040EXAMPLE.com","metadata":null}"#,
     ] {
-        scan.customer_json(customer.as_bytes()).unwrap();
+        scan.customer_json(customer).unwrap();
     }
     for subscription in [
         r#"{"id":"sub_a","customer":{"id":"cus_a"},"status":"active","items":{"data":[
@@ -125,10 +138,10 @@ fn escapes_nulls_and_foreign_prices_are_read_from_json_too() {
         r#"{"id":"sub_b","customer":"cus_b","status":"active","items":{"data":[
             {"price":{"id":"price_pro"},"quantity":1}],"has_more":null},"discount":null}"#,
     ] {
-        scan.subscription_json(subscription.as_bytes()).unwrap();
+        scan.subscription_json(subscription).unwrap();
     }
-    assert!(scan.customer_json(b"{}").is_err());
-    assert!(scan.subscription_json(b"[]").is_err());
+    assert!(scan.customer_json("{}").is_err());
+    assert!(scan.subscription_json("[]").is_err());
     let mut join = scan.seal();
     join.row(&row(&["1", "basic", "on"]));
     join.row(&row(&["2", "pro", "on"]));

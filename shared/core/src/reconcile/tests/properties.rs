@@ -156,10 +156,10 @@ proptest! {
         let as_of = Timestamp::from_secs(AS_OF);
         let mut scan = Scan::new(&artifact, &catalog(), as_of, true);
         for customer in &world.customers {
-            scan.customer_json(&serde_json::to_vec(customer).unwrap()).unwrap();
+            scan.customer_json(&serde_json::to_string(customer).unwrap()).unwrap();
         }
         for subscription in &world.subscriptions {
-            scan.subscription_json(&serde_json::to_vec(subscription).unwrap()).unwrap();
+            scan.subscription_json(&serde_json::to_string(subscription).unwrap()).unwrap();
         }
         let mut join = scan.seal();
         world.rows.iter().for_each(|row| join.row(row));

@@ -479,7 +479,7 @@ fn work_context(ctx: &TenantCtx, secret: SecretId) -> SealContext {
     SealContext {
         workspace: ctx.workspace(),
         project: ctx.project(),
-        purpose: Purpose::Read,
+        purpose: Purpose::Snapshot,
         secret,
         version: 1,
     }

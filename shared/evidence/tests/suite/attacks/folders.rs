@@ -111,7 +111,7 @@ const ROWS: &[Row] = &[
         "seal line without a note in it",
         || {
             lines("seals.jsonl", |l| {
-                l[0] = "{\"at\":1,\"note\":\"\",\"size\":1}".to_owned()
+                l[0] = "{\"at\":1,\"note\":\"\",\"size\":1}".to_owned();
             })
         },
         "E_NOTE_SYNTAX",

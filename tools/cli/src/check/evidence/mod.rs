@@ -126,6 +126,7 @@ impl Recording {
     pub(super) fn fail(self) -> Result<()> {
         let closing = Closing {
             status: "failed",
+            result: Some("partial"),
             ..Closing::default()
         };
         self.close(&closing, PathBuf::new()).map(|_| ())

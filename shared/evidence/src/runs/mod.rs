@@ -1,44 +1,59 @@
-//! Step 11: runs, decisions and actions, in stream order (evidence-format section 9).
+//! Runs, decisions and actions, replayed in stream order (evidence-format section 9).
+//!
+//! The verifier replays every run of a package. Writer and sealer replay the runs that begin in
+//! what they hold: what is wrong with those is wrong for every later reader.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-use super::entry::Item;
-use super::input::Form;
-use super::verdict::Governance;
-use super::{Evidence, Report};
 use crate::code::{Code, Fault};
 use crate::hash::Hash;
 use crate::header::RunRef;
 use crate::json::Json;
 use crate::kind::Kind;
+use crate::recorded::Recorded;
 
 mod decision;
 
 use decision::{Decision, Effect, Standing};
 
-pub(super) fn check(evidence: &Evidence<'_>, report: &mut Report) -> Result<(), Fault> {
-    let partial = matches!(&evidence.loaded.form, Form::Range(range) if range.from > 0);
-    let mut replay = Replay::new(evidence, partial);
-    for item in &evidence.entries {
-        if let Some(place) = &item.header.run {
-            replay.take(item, place)?;
+/// Governance result of a closed run; always computed, never read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Governance {
+    /// Every decision was resolved and every effect has its result.
+    Clean,
+    /// A break-glass approval is in the run.
+    Overridden,
+    /// A decision was not resolved, or an effect has no result, in the run.
+    Unresolved,
+    /// The run began before the range.
+    Unknown,
+}
+
+impl Governance {
+    /// The word that is printed.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Overridden => "overridden",
+            Self::Unresolved => "unresolved",
+            Self::Unknown => "unknown",
         }
     }
-    for (id, run) in replay.runs {
-        if run.closed {
-            report.governance.insert(id, run.governance());
-        } else {
-            report.open.push(id);
-        }
-    }
-    for what in replay.skipped {
-        report.skip(what);
-    }
-    Ok(())
+}
+
+/// What a replay found that is no failure.
+pub(crate) struct Outcome {
+    /// Result of each closed run.
+    pub(crate) governance: BTreeMap<String, Governance>,
+    /// Runs that are not closed.
+    pub(crate) open: Vec<String>,
+    /// What could not be checked.
+    pub(crate) skipped: BTreeSet<String>,
 }
 
 /// What is known of one run.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Run {
     next: u64,
     prev: Option<Hash>,
@@ -73,9 +88,11 @@ enum Progress {
     Done,
 }
 
-struct Replay<'a> {
-    evidence: &'a Evidence<'a>,
-    partial: bool,
+/// Runs so far.
+#[derive(Clone, Default)]
+pub(crate) struct Replay<'a> {
+    /// For a range that does not begin at genesis: whether a leaf lies outside the package.
+    outside: Option<&'a dyn Fn(Hash) -> bool>,
     runs: BTreeMap<String, Run>,
     decisions: BTreeMap<Hash, Decision>,
     /// Decisions about one action, in stream order.
@@ -84,20 +101,33 @@ struct Replay<'a> {
     skipped: BTreeSet<String>,
 }
 
+impl fmt::Debug for Replay<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replay")
+            .field("runs", &self.runs.len())
+            .finish_non_exhaustive()
+    }
+}
+
 impl<'a> Replay<'a> {
-    const fn new(evidence: &'a Evidence<'a>, partial: bool) -> Self {
+    /// A replay of runs that all begin in it.
+    pub(crate) fn from_start() -> Self {
+        Self::default()
+    }
+
+    /// A replay of a range, whose runs may have begun before it.
+    pub(crate) fn of_range(outside: &'a dyn Fn(Hash) -> bool) -> Self {
         Self {
-            evidence,
-            partial,
-            runs: BTreeMap::new(),
-            decisions: BTreeMap::new(),
-            by_action: BTreeMap::new(),
-            effects: BTreeMap::new(),
-            skipped: BTreeSet::new(),
+            outside: Some(outside),
+            ..Self::default()
         }
     }
 
-    fn take(&mut self, item: &Item, place: &RunRef) -> Result<(), Fault> {
+    /// Takes the next entry; entries outside runs are passed over.
+    pub(crate) fn take(&mut self, item: &Recorded) -> Result<(), Fault> {
+        let Some(place) = &item.header.run else {
+            return Ok(());
+        };
         self.link(item, place)?;
         match item.header.kind {
             Kind::RunDecision => {
@@ -111,8 +141,33 @@ impl<'a> Replay<'a> {
         }
     }
 
-    fn link(&mut self, item: &Item, place: &RunRef) -> Result<(), Fault> {
-        let begins_before = self.partial && place.n > 0;
+    /// Takes an entry if its run begins in this replay.
+    pub(crate) fn take_if_begun(&mut self, item: &Recorded) -> Result<(), Fault> {
+        match &item.header.run {
+            Some(place) if place.n == 0 || self.runs.contains_key(&place.id) => self.take(item),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn finish(self) -> Outcome {
+        let mut governance = BTreeMap::new();
+        let mut open = Vec::new();
+        for (id, run) in self.runs {
+            if run.closed {
+                governance.insert(id, run.governance());
+            } else {
+                open.push(id);
+            }
+        }
+        Outcome {
+            governance,
+            open,
+            skipped: self.skipped,
+        }
+    }
+
+    fn link(&mut self, item: &Recorded, place: &RunRef) -> Result<(), Fault> {
+        let begins_before = self.outside.is_some() && place.n > 0;
         let run = self.runs.entry(place.id.clone()).or_insert_with(|| {
             if begins_before {
                 Run {
@@ -142,7 +197,7 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    fn decide(&mut self, item: &Item, place: &RunRef) {
+    fn decide(&mut self, item: &Recorded, place: &RunRef) {
         let decision = Decision::new(item, &place.id);
         self.by_action
             .entry(decision.action.clone())
@@ -154,7 +209,7 @@ impl<'a> Replay<'a> {
         }
     }
 
-    fn resolve(&mut self, item: &Item, place: &RunRef) -> Result<(), Fault> {
+    fn resolve(&mut self, item: &Recorded, place: &RunRef) -> Result<(), Fault> {
         let overrides = item.facts.get("override").and_then(Json::as_bool);
         let overrides = overrides == Some(true);
         if overrides && let Some(run) = self.runs.get_mut(&place.id) {
@@ -177,7 +232,7 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    fn act(&mut self, item: &Item, place: &RunRef) -> Result<(), Fault> {
+    fn act(&mut self, item: &Recorded, place: &RunRef) -> Result<(), Fault> {
         let action = item.text("action_hash").to_owned();
         let cited = item.hash("decision").unwrap_or(Hash::ZERO);
         match self.decisions.get(&cited) {
@@ -204,12 +259,12 @@ impl<'a> Replay<'a> {
     /// The decision of a run that began before the range may lie before the range.
     fn is_before_range(&self, place: &RunRef, cited: Hash) -> bool {
         let partial = self.runs.get(&place.id).is_some_and(|run| run.partial);
-        partial && self.evidence.by_leaf(cited).is_none()
+        partial && self.outside.is_some_and(|outside| outside(cited))
     }
 
     fn check_authority(
         &self,
-        item: &Item,
+        item: &Recorded,
         place: &RunRef,
         cited: Hash,
         decision: &Decision,
@@ -245,7 +300,7 @@ impl<'a> Replay<'a> {
     }
 
     /// One effect: begun once at most, then one result at most, and nothing after it.
-    fn advance(&mut self, item: &Item, action: &str) -> Result<(), Fault> {
+    fn advance(&mut self, item: &Recorded, action: &str) -> Result<(), Fault> {
         let progress = self.effects.get(action).copied();
         let next = match (item.header.kind, progress) {
             (Kind::RepairStarted, None) => Progress::Started,
@@ -258,7 +313,7 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    fn close(&mut self, item: &Item, place: &RunRef) -> Result<(), Fault> {
+    fn close(&mut self, item: &Recorded, place: &RunRef) -> Result<(), Fault> {
         let Some(run) = self.runs.get_mut(&place.id) else {
             return Ok(());
         };
@@ -298,7 +353,7 @@ impl<'a> Replay<'a> {
     }
 }
 
-fn before_decision(item: &Item) -> Fault {
+fn before_decision(item: &Recorded) -> Fault {
     let what = "it cites no earlier decision of its run about the same action";
     item.fault(Code::ActionBeforeDecision, what)
 }

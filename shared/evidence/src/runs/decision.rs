@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::entry::Item;
+use crate::recorded::Recorded;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
@@ -20,12 +20,13 @@ pub(super) enum Standing {
 }
 
 /// Votes on a decision.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Votes {
     approvers: BTreeSet<String>,
     rejected: bool,
 }
 
+#[derive(Clone)]
 pub(super) struct Decision {
     pub(super) run: String,
     pub(super) action: String,
@@ -40,7 +41,7 @@ pub(super) struct Decision {
 }
 
 impl Decision {
-    pub(super) fn new(item: &Item, run: &str) -> Self {
+    pub(super) fn new(item: &Recorded, run: &str) -> Self {
         let effect = match item.text("effect") {
             "ALLOW" => Effect::Allow,
             "REQUIRE" => Effect::Require,

@@ -1,0 +1,14 @@
+//! The adapters against emulated AWS services, and against a network that loses what they send.
+
+#[cfg(test)]
+mod cloud;
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod locked;
+#[cfg(test)]
+mod requests;
+#[cfg(test)]
+mod writers;

@@ -1,0 +1,130 @@
+//! [`SealStore`]: one line of seals per stream, and the floor under its writers.
+
+use counterfoil_core::evidence::hash::{Hash, sha256};
+use counterfoil_core::evidence::tree::Frontier;
+use counterfoil_core::ports::{
+    AppendError, Batch, EvidenceAppend, EvidenceRead, SealCommit, SealStore, SealedState,
+};
+
+use super::Sample;
+
+/// A seal of this size and time: the store does not read notes.
+fn sealed(size: u64, at: u64) -> SealedState {
+    let mut frontier = Frontier::new();
+    let mut leaf = Hash::ZERO;
+    for n in 0..size {
+        leaf = sha256(&n.to_be_bytes());
+        frontier.push(leaf);
+    }
+    let note = format!("note of size {size} at {at}\n— signed\n");
+    SealedState {
+        seal_hash: sha256(note.as_bytes()),
+        note,
+        size,
+        at,
+        leaf,
+        frontier,
+    }
+}
+
+/// Seals follow each other.
+pub async fn seals(store: &impl SealStore) {
+    let stream = Sample::named("contract: seals").id();
+    let commit = async |previous: Option<&SealedState>, seal: &SealedState| {
+        let previous = previous.map(|seal| seal.seal_hash);
+        store.commit(stream, previous, seal).await.unwrap()
+    };
+    assert_eq!(store.last(stream).await.unwrap(), None);
+    assert!(store.all(stream).await.unwrap().is_empty());
+
+    let first = sealed(9, 1_795_392_000_000);
+    let early = commit(Some(&first), &sealed(9, 1_795_392_000_001)).await;
+    assert_eq!(early, SealCommit::Lost, "there is nothing to follow");
+    assert_eq!(store.last(stream).await.unwrap(), None);
+    assert_eq!(commit(None, &first).await, SealCommit::Committed);
+    assert_eq!(store.last(stream).await.unwrap(), Some(first.clone()));
+
+    let rival = sealed(9, 1_795_392_000_002);
+    assert_eq!(
+        commit(None, &rival).await,
+        SealCommit::Lost,
+        "there is a first one"
+    );
+    let second = sealed(10, 1_795_392_001_000);
+    assert_eq!(commit(Some(&first), &second).await, SealCommit::Committed);
+    let rival = sealed(11, 1_795_392_001_001);
+    assert_eq!(
+        commit(Some(&first), &rival).await,
+        SealCommit::Lost,
+        "another followed it"
+    );
+
+    // The same size again at a later time: a heartbeat.
+    let third = sealed(10, 1_795_392_002_000);
+    assert_eq!(commit(Some(&second), &third).await, SealCommit::Committed);
+    let fourth = sealed(100, 1_795_392_003_000);
+    assert_eq!(commit(Some(&third), &fourth).await, SealCommit::Committed);
+    assert_eq!(store.last(stream).await.unwrap(), Some(fourth.clone()));
+    let all = store.all(stream).await.unwrap();
+    assert_eq!(
+        all,
+        [first, second, third, fourth],
+        "oldest first, the lost ones never"
+    );
+
+    let other = Sample::named("contract: seals of another stream").id();
+    assert_eq!(store.last(other).await.unwrap(), None);
+    assert!(store.all(other).await.unwrap().is_empty());
+}
+
+/// The floor only rises, and no later entry is older than it.
+pub async fn floors(store: &(impl EvidenceAppend + EvidenceRead), seals: &impl SealStore) {
+    let nobody = Sample::named("contract: floors of nothing").id();
+    assert_eq!(
+        seals.raise_floor(nobody, u64::MAX >> 12).await.unwrap(),
+        None
+    );
+    assert_eq!(
+        store.head(nobody).await.unwrap(),
+        None,
+        "a floor makes no stream"
+    );
+
+    let sample = Sample::begun("contract: floors", store).await;
+    let before = store.head(sample.id()).await.unwrap().unwrap();
+    let raise = async |at| seals.raise_floor(sample.id(), at).await.unwrap();
+    assert_eq!(
+        raise(before.at - 1).await,
+        None,
+        "older than the newest entry"
+    );
+    let raised = raise(before.at).await.expect("as old as the newest entry");
+    assert_eq!(raised.floor, before.at);
+    assert_eq!(
+        (raised.size, raised.prev, raised.at, raised.frontier),
+        (before.size, before.prev, before.at, before.frontier),
+        "nothing else moves"
+    );
+    assert_eq!(raise(before.at).await, None, "already there");
+    let ahead = before.at + 60_000;
+    assert_eq!(raise(ahead).await.map(|head| head.floor), Some(ahead));
+    assert_eq!(raise(ahead - 1).await, None, "it never falls");
+    let head = store.head(sample.id()).await.unwrap().unwrap();
+    assert_eq!((head.floor, head.at), (ahead, before.at));
+
+    sample
+        .append(store, Batch::of([Sample::seen("above")]))
+        .await;
+    let head = store.head(sample.id()).await.unwrap().unwrap();
+    assert!(head.at >= ahead, "an entry is not below the floor");
+    assert_eq!((head.size, head.floor), (2, ahead));
+
+    // A floor that is minutes ahead of the clock means that a clock is wrong.
+    assert!(raise(before.at + 600_000).await.is_some());
+    let refused = store
+        .append(sample.id(), Batch::of([Sample::seen("bound")]))
+        .await;
+    assert!(matches!(refused, Err(AppendError::Clock)), "{refused:?}");
+    let head = store.head(sample.id()).await.unwrap().unwrap();
+    assert_eq!(head.size, 2, "nothing is bound to a wrong time");
+}
