@@ -23,7 +23,16 @@ impl OtherFunction {
         Self { client, name }
     }
 
-    async fn ask(&self, doing: &str, request: &Value) -> Result<(), PortError> {
+    /// Invokes the function with an event and returns its answer: what a schedule does, by hand.
+    ///
+    /// # Errors
+    /// When the function cannot be invoked or answers with an error.
+    pub async fn invoke(&self, event: &Value) -> Result<Value, PortError> {
+        let answer = self.ask("invoking a function", event).await?;
+        serde_json::from_slice(&answer).map_err(|_| error::corrupt("invoking a function"))
+    }
+
+    async fn ask(&self, doing: &str, request: &Value) -> Result<Vec<u8>, PortError> {
         let answered = self
             .client
             .invoke()
@@ -33,7 +42,7 @@ impl OtherFunction {
             .await
             .map_err(|e| error::write(doing, e, false))?;
         match answered.function_error {
-            None => Ok(()),
+            None => Ok(answered.payload.map(Blob::into_inner).unwrap_or_default()),
             Some(kind) => {
                 // It may have failed after it did what it was asked for.
                 let source = format!("the function answered with an error ({kind})");
@@ -58,7 +67,7 @@ impl Proposals for OtherFunction {
         let request = json!({
             "propose": { "project": project, "run": run, "incident": incident },
         });
-        self.ask("proposing a repair", &request).await
+        self.ask("proposing a repair", &request).await.map(drop)
     }
 }
 
@@ -70,5 +79,6 @@ impl SealRequests for OtherFunction {
             &json!({ "seal": { "stream": stream.to_string() } }),
         )
         .await
+        .map(drop)
     }
 }

@@ -168,6 +168,11 @@ impl Boot {
         )))
     }
 
+    /// Any function, by name.
+    pub fn other_function(&self, name: &str) -> OtherFunction {
+        OtherFunction::new(self.clients.lambda.clone(), name.to_owned())
+    }
+
     /// Time.
     pub fn clock(&self) -> Arc<dyn Clock> {
         Arc::new(SystemClock)

@@ -128,11 +128,7 @@ impl SealStream {
 
     /// The last note must verify under our key, and locked storage must not be ahead of it; `false`
     /// when another sealer has moved on since it was read.
-    async fn is_newest(
-        &self,
-        stream: Hash,
-        last: Option<&SealedState>,
-    ) -> Result<bool, SealError> {
+    async fn is_newest(&self, stream: Hash, last: Option<&SealedState>) -> Result<bool, SealError> {
         let mut ours = String::new();
         if let Some(last) = last {
             let key = self.signer.key().await?;

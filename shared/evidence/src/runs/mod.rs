@@ -92,7 +92,7 @@ enum Progress {
 #[derive(Clone, Default)]
 pub(crate) struct Replay<'a> {
     /// For a range that does not begin at genesis: whether a leaf lies outside the package.
-    outside: Option<&'a dyn Fn(Hash) -> bool>,
+    outside: Option<&'a (dyn Fn(Hash) -> bool + Sync)>,
     runs: BTreeMap<String, Run>,
     decisions: BTreeMap<Hash, Decision>,
     /// Decisions about one action, in stream order.
@@ -116,7 +116,7 @@ impl<'a> Replay<'a> {
     }
 
     /// A replay of a range, whose runs may have begun before it.
-    pub(crate) fn of_range(outside: &'a dyn Fn(Hash) -> bool) -> Self {
+    pub(crate) fn of_range(outside: &'a (dyn Fn(Hash) -> bool + Sync)) -> Self {
         Self {
             outside: Some(outside),
             ..Self::default()

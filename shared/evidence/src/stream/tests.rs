@@ -33,6 +33,20 @@ fn action(kind: Kind) -> Draft {
     Draft::new(kind, object([("action_hash", hash.into())])).in_run("r1")
 }
 
+fn decision() -> Draft {
+    let digest = |text: &str| Json::from(crate::hash::digest_string(text.as_bytes()));
+    let facts = object([
+        ("action", "repair.execute".into()),
+        ("action_hash", digest("act")),
+        ("effect", "ALLOW".into()),
+        ("policy", digest("policy")),
+        ("baseline", digest("policy")),
+        ("rule", "base.permit".into()),
+        ("reason", "Allowed.".into()),
+    ]);
+    Draft::new(Kind::RunDecision, facts).in_run("r1")
+}
+
 fn extend_at(head: &Head, drafts: &[Draft], now: u64) -> Result<Extension, DraftError> {
     let mut count = 0;
     extend(head, &BTreeMap::new(), drafts, now, &mut || {
@@ -54,10 +68,11 @@ fn entries_link_and_cite_each_other() {
     let drafts = [
         genesis(),
         opening(),
-        action(Kind::RepairStarted).cite("decision", 1),
+        decision(),
+        action(Kind::RepairStarted).cite("decision", 2),
     ];
     let done = extend_at(&head, &drafts, 2_000).unwrap();
-    let [first, second, third] = &done.entries[..] else {
+    let [first, second, third, fourth] = &done.entries[..] else {
         panic!()
     };
     assert_eq!(first.header.prev, head.stream);

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use counterfoil_aws::Clients;
+use counterfoil_aws::lambda::OtherFunction;
 use counterfoil_core::incident::Incident;
 use counterfoil_core::mapping::{Mapping, compile};
 use counterfoil_core::ports::{SealSigner, State};
@@ -64,6 +65,7 @@ pub(super) struct Scene {
     pub(super) seal_key_pem: String,
     pub(super) expected: usize,
     state: Arc<dyn State>,
+    scan: OtherFunction,
 }
 
 /// Raises the curtain.
@@ -152,6 +154,7 @@ pub(super) async fn set(story: &Story) -> Result<Scene> {
         seal_key_pem: pem(signer.key().await?.spki()),
         expected: sample.expected.len(),
         state: boot.state()?,
+        scan: boot.other_function(cloud.deployment.output("ReconcileFunction")?),
         workspace: tenant.workspace,
         project: tenant.project,
         cloud,
@@ -258,21 +261,14 @@ impl Scene {
 
     /// Invokes the schedule's function with the schedule's event; returns the run it started.
     pub(super) async fn invoke_scan(&self) -> Result<String> {
-        let name = self.cloud.deployment.output("ReconcileFunction")?;
-        let url = format!(
-            "{}/2015-03-31/functions/{name}/invocations",
-            self.cloud.endpoint
-        );
         let event = serde_json::json!({
             "source": "counterfoil.schedule", "detail": { "job": "scan" },
         });
-        let request = reqwest::Client::new().request(reqwest::Method::POST, url);
-        let answer = request
-            .body(event.to_string())
-            .send()
-            .await?
-            .error_for_status()?;
-        let answer: serde_json::Value = serde_json::from_str(&answer.text().await?)?;
+        let answer = self
+            .scan
+            .invoke(&event)
+            .await
+            .context("invoking the scan")?;
         let run = answer
             .pointer("/runs/0")
             .and_then(serde_json::Value::as_str);
