@@ -1,8 +1,13 @@
 //! Use cases against ports in memory: what people and machines can make the product do, and what
 //! happens when a store, a database or a worker fails in the middle.
 
+#[cfg(test)]
 mod repairs;
+#[cfg(test)]
 mod runs;
+#[cfg(test)]
 mod sealing;
+#[cfg(test)]
 mod webhooks;
+#[cfg(test)]
 mod world;

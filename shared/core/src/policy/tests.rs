@@ -79,7 +79,8 @@ fn every_repair_waits_for_another_person_and_then_may_happen() {
 
 #[test]
 fn every_doubt_about_a_repair_is_a_deny_that_approvals_do_not_lift() {
-    let cases: [(fn(&mut RepairFacts), &str); 16] = [
+    type Case = (fn(&mut RepairFacts), &'static str);
+    let cases: [Case; 16] = [
         (|f| f.rows = 2, "base.forbid.multi-row"),
         (|f| f.rows = 0, "base.forbid.multi-row"),
         (|f| f.allowlisted = false, "base.forbid.unlisted-column"),

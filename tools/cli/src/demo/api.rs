@@ -13,7 +13,7 @@ pub(super) struct Api {
     key: Redacted<String>,
 }
 
-/// An answer: status, ETag and body.
+/// An answer: status, `ETag` and body.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,

@@ -16,7 +16,7 @@ use super::scene::Scene;
 use super::story::Story;
 
 /// How long any one step may take before the demo says that something is wrong.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the play leaves for the summary.
 #[derive(Debug, Default)]
@@ -122,7 +122,9 @@ async fn approve_held(scene: &Scene, story: &mut Story, played: &mut Played) -> 
         people.approver
     ));
     played.repaired.push(text(&action, "/id")?.to_owned());
-    played.exported_run = after.text("/follow_up_run")?.to_owned();
+    after
+        .text("/follow_up_run")?
+        .clone_into(&mut played.exported_run);
     Ok(())
 }
 
