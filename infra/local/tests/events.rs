@@ -56,7 +56,7 @@ fn every_route_has_an_event_and_every_http_event_a_route() {
         .filter_map(|event| Some(event.get("routeKey")?.as_str()?.to_owned()))
         .collect();
     assert_eq!(of_events, routes());
-    assert!(of_events.len() >= 11);
+    assert!(of_events.len() >= 10);
 }
 
 #[test]
