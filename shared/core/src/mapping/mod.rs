@@ -1,6 +1,6 @@
 //! The mapping: who is whom, which columns say what the app grants, what each price promises.
 //!
-//! People write [`Mapping`] (TOML on disk, JSON in the API). [`compile`] checks it whole and turns
+//! People write [`Mapping`] (TOML on disk, JSON in the API). [`compile()`] checks it whole and turns
 //! it into an [`Artifact`]: canonical JSON with integers only, named by its SHA-256. The artifact
 //! is what runs. Whether the database really has such a table is asked by
 //! [`Artifact::check_against`].

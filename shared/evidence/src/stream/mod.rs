@@ -1,6 +1,6 @@
 //! The pure half of appending (evidence-format section 18): from drafts to finished entries.
 //!
-//! [`extend`] decides positions, times, links, salts and commitments, and refuses what a later
+//! [`extend()`] decides positions, times, links, salts and commitments, and refuses what a later
 //! verifier would refuse. It writes nothing: a store puts the result down in one transaction under
 //! the condition that head and runs are still the ones given. Whether the stream was closed by
 //! `stream.close` cannot be seen from its head; whoever closes a stream must not append to it.
