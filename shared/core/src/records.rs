@@ -3,6 +3,7 @@
 //! Keys: a tenant's rows lie in partition `<workspace>#<project>`, a workspace's own rows in
 //! `<workspace>`, rows that are looked up before a tenant is known in partitions of the directory.
 
+use counterfoil_evidence::hash::Hash;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -211,6 +212,17 @@ pub struct Project {
     pub pseudonym_key: SecretId,
     /// Whether scans propose repairs by themselves.
     pub auto_propose: bool,
+}
+
+impl Project {
+    /// The id of its evidence stream.
+    ///
+    /// # Errors
+    /// `Corrupt` when the row does not hold one.
+    pub fn stream_id(&self) -> Result<Hash, PortError> {
+        let corrupt = |_| PortError::new(PortErrorKind::Corrupt, "reading the stream id");
+        self.stream.parse().map_err(corrupt)
+    }
 }
 
 /// A stored mapping: its compiled artifact.

@@ -49,7 +49,8 @@ pub struct RepairFacts {
     pub target_known: bool,
     /// Prices and states behind the promise have rules.
     pub promise_known: bool,
-    /// How the customer was matched: `metadata`, `stored_id`, `email`, `ambiguous`.
+    /// How the customer was matched: `metadata`, `stored_id`, `email`, `ambiguous`; `none` where the
+    /// row stands alone, without a customer.
     pub identity: String,
     /// A second look at both sides still differed.
     pub confirmed: bool,

@@ -107,7 +107,7 @@ impl ExportRun {
     pub async fn export(&self, ctx: &TenantCtx, run: &str) -> Result<Exported, ExportRunError> {
         let run: RunId = run.parse().map_err(|_| ExportRunError::NotFound)?;
         let project = self.project(ctx).await?;
-        let stream = stream_of(&project)?;
+        let stream = project.stream_id()?;
         let entries = self.reader.run(stream, &run.to_string()).await?;
         let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
             return Err(ExportRunError::NotFound);
@@ -157,7 +157,7 @@ impl ExportRun {
     pub async fn download(&self, ctx: &TenantCtx, id: &str) -> Result<Exported, ExportRunError> {
         let export = self.find(ctx, id).await?;
         let project = self.project(ctx).await?;
-        let stream = stream_of(&project)?;
+        let stream = project.stream_id()?;
         self.judge(ctx, &project, stream).await?;
         let facts = object([
             ("actor", actor(ctx.principal())),
@@ -311,13 +311,6 @@ fn header_kind(entry: &StoredEntry) -> Result<Option<Kind>, ExportRunError> {
         .get("kind")
         .and_then(Json::as_str)
         .and_then(Kind::from_name))
-}
-
-fn stream_of(project: &Project) -> Result<Hash, PortError> {
-    project
-        .stream
-        .parse()
-        .map_err(|_| PortError::new(PortErrorKind::Corrupt, "reading the stream id"))
 }
 
 /// A key counts as its owner does now: when the owner leaves, it can no longer export.

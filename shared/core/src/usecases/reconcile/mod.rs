@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use counterfoil_evidence::hash::Hash;
 use counterfoil_evidence::json::object;
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
@@ -202,7 +201,7 @@ impl Reconcile {
         }
         let records = Records::of(self.state.as_ref(), ctx);
         let batch = Batch::of([draft]).with(records.create(&run)?.explained_by(0));
-        self.evidence.append(stream_of(project)?, batch).await?;
+        self.evidence.append(project.stream_id()?, batch).await?;
         let run = Versioned {
             value: run,
             version: 1,
@@ -400,7 +399,7 @@ impl Reconcile {
                 .explained_by(0),
         );
         self.evidence
-            .append(stream_of(work.project)?, batch)
+            .append(work.project.stream_id()?, batch)
             .await?;
         Ok(summary(&work.run.value))
     }
@@ -512,11 +511,4 @@ fn summary(run: &Run) -> RunSummary {
         result: run.result,
         counts: run.counts,
     }
-}
-
-fn stream_of(project: &Project) -> Result<Hash, PortError> {
-    project
-        .stream
-        .parse()
-        .map_err(|_| PortError::new(PortErrorKind::Corrupt, "reading the stream id"))
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::{Reconcile, ReconcileError, RunSummary, Work, stream_of, summary};
+use super::{Reconcile, ReconcileError, RunSummary, Work, summary};
 use crate::ids::IncidentId;
 use crate::incident::{Incident, IncidentState};
 use crate::mapping::Artifact;
@@ -78,7 +78,7 @@ impl Reconcile {
         );
         let entries = self
             .evidence
-            .append(stream_of(work.project)?, batch)
+            .append(work.project.stream_id()?, batch)
             .await?;
         work.run.evidence = entries.get(last).cloned();
         work.run.version = work.run.version.saturating_add(1);

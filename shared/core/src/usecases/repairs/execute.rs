@@ -7,7 +7,7 @@ use super::judge::repair_question;
 use super::propose::{active_mapping, surroundings};
 use super::settle::{self, Outcome};
 use super::vote::{expire, follow_up};
-use super::{ActionError, RepairPorts, stream_of};
+use super::{ActionError, RepairPorts};
 use crate::ids::DecisionId;
 use crate::incident::{Incident, IncidentState};
 use crate::policy::{Effect, Judgement, Permit, Question, evaluate};
@@ -110,7 +110,7 @@ async fn start(
     let batch = Batch::of(drafts)
         .with(records.replace(version, &action)?.explained_by(entry))
         .with(records.create(&unfinished)?.explained_by(entry));
-    let entries = ports.evidence.append(stream_of(project)?, batch).await?;
+    let entries = ports.evidence.append(project.stream_id()?, batch).await?;
     let decision = entries.get(entry).cloned().ok_or(ActionError::Changed)?;
     let permit = Permit::grant(judgement.effect, action.plan.clone(), decision.clone())
         .ok_or(ActionError::Changed)?;
@@ -214,7 +214,7 @@ async fn go_stale(
                 .explained_by(entry),
         );
     }
-    ports.evidence.append(stream_of(project)?, batch).await?;
+    ports.evidence.append(project.stream_id()?, batch).await?;
     Ok(Versioned {
         value: action,
         version: version.saturating_add(1),

@@ -69,10 +69,7 @@ pub(super) fn repair_question(
             finding.kind,
             FindingKind::UnmappedPrice | FindingKind::UnknownState
         ),
-        identity: finding
-            .identity
-            .map_or("ambiguous", Identity::name)
-            .to_owned(),
+        identity: finding.identity.map_or("none", Identity::name).to_owned(),
         // An incident opens only after both sides were read again.
         confirmed: incident.state != IncidentState::Resolved,
         livemode_matches: finding.kind != FindingKind::TestModeBacking,

@@ -16,7 +16,6 @@ mod vote;
 
 use std::sync::Arc;
 
-use counterfoil_evidence::hash::Hash;
 use thiserror::Error;
 
 pub use propose::{ProposeRepair, Proposed};
@@ -28,9 +27,7 @@ use super::reconcile::{BillingAccounts, LookError};
 use super::vault::{Vault, VaultError};
 use crate::json::JsonError;
 use crate::policy::Judgement;
-use crate::ports::{
-    AppDatabase, AppendError, Clock, EvidenceAppend, PortError, PortErrorKind, Random, State,
-};
+use crate::ports::{AppDatabase, AppendError, Clock, EvidenceAppend, PortError, Random, State};
 use crate::records::{Directory, Project, RecordError, Records, Versioned};
 use crate::repair::Action;
 use crate::tenancy::TenantCtx;
@@ -143,11 +140,4 @@ impl RepairPorts {
         }
         Ok(found)
     }
-}
-
-fn stream_of(project: &Project) -> Result<Hash, ActionError> {
-    project
-        .stream
-        .parse()
-        .map_err(|_| PortError::new(PortErrorKind::Corrupt, "reading the stream id").into())
 }

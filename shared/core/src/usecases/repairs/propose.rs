@@ -7,7 +7,7 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use super::judge::{Surroundings, repair_question};
-use super::{ActionError, RepairPorts, stream_of};
+use super::{ActionError, RepairPorts};
 use crate::cell::Cell;
 use crate::ids::{ActionId, DecisionId, ProjectId, RunId};
 use crate::incident::{Incident, IncidentState};
@@ -190,7 +190,7 @@ impl ProposeRepair {
         let entries = self
             .ports
             .evidence
-            .append(stream_of(project)?, batch)
+            .append(project.stream_id()?, batch)
             .await?;
         action.decided = entries.get(1).cloned();
         Ok(Proposed { action, version: 1 })

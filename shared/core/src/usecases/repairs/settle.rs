@@ -8,7 +8,7 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use super::vote::expire;
-use super::{ActionError, RepairPorts, stream_of};
+use super::{ActionError, RepairPorts};
 use crate::cell::Cell;
 use crate::ids::RunId;
 use crate::incident::{Incident, IncidentState};
@@ -125,7 +125,7 @@ async fn executed(
         .subject(row(&action)?);
     let records = ports.records(ctx);
     let batch = Batch::of([draft]).with(records.replace(version, &action)?.explained_by(0));
-    let entries = ports.evidence.append(stream_of(project)?, batch).await?;
+    let entries = ports.evidence.append(project.stream_id()?, batch).await?;
     let version = version.saturating_add(1);
     Ok(Versioned {
         value: action,
@@ -167,7 +167,7 @@ async fn failed(
         };
         batch = batch.with(records.replace(incident.version, &open)?.explained_by(0));
     }
-    ports.evidence.append(stream_of(project)?, batch).await?;
+    ports.evidence.append(project.stream_id()?, batch).await?;
     Ok(Versioned {
         value: action,
         version: version.saturating_add(1),
@@ -233,7 +233,7 @@ async fn verify(
     .with(records.replace(version, &action)?.explained_by(0))
     .with(records.replace(incident.version, &after)?.explained_by(1))
     .with(StateWrite::delete(records.key::<Unfinished>(&action.id.to_string())).explained_by(0));
-    ports.evidence.append(stream_of(project)?, batch).await?;
+    ports.evidence.append(project.stream_id()?, batch).await?;
     Ok(Versioned {
         value: action,
         version: version.saturating_add(1),

@@ -6,7 +6,7 @@ use counterfoil_evidence::stream::Draft;
 
 use super::judge::approval_facts;
 use super::propose::opening;
-use super::{ActionError, RepairPorts, execute, stream_of};
+use super::{ActionError, RepairPorts, execute};
 use crate::ids::{ActionId, DecisionId, RunId};
 use crate::incident::{Incident, IncidentState};
 use crate::json::canonical;
@@ -162,7 +162,7 @@ impl VoteOnAction {
         batch = batch.with(records.replace(version, &action)?.explained_by(entry));
         self.ports
             .evidence
-            .append(stream_of(project)?, batch)
+            .append(project.stream_id()?, batch)
             .await?;
         let voted = Versioned {
             value: action,
@@ -235,7 +235,7 @@ impl VoteOnAction {
         ]);
         self.ports
             .evidence
-            .append(stream_of(project)?, batch)
+            .append(project.stream_id()?, batch)
             .await?;
         Ok(())
     }
@@ -283,7 +283,7 @@ pub(super) async fn end(
                 .explained_by(entry),
         );
     }
-    ports.evidence.append(stream_of(project)?, batch).await?;
+    ports.evidence.append(project.stream_id()?, batch).await?;
     Ok(Versioned {
         value: action,
         version: version.saturating_add(1),
