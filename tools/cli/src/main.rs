@@ -9,6 +9,7 @@ mod check;
 mod demo;
 mod verify;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -29,9 +30,34 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match Cli::parse().command {
+    match Cli::parse_from(arguments(std::env::args_os())).command {
         Command::Check(args) => check::main(&args),
         Command::Verify(args) => verify::main(&args),
         Command::Demo(args) => demo::main(&args),
+    }
+}
+
+/// `cargo demo -- --once` arrives as `demo -- --once`, because the alias ends in `-- demo`: the second
+/// separator is cargo's habit, not the user's wish.
+fn arguments(given: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut given: Vec<OsString> = given.into_iter().collect();
+    let is = |at: usize, text: &str| given.get(at).is_some_and(|argument| argument == text);
+    if is(1, "demo") && is(2, "--") {
+        given.remove(2);
+    }
+    given
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demo_takes_its_options_with_and_without_cargos_separator() {
+        for line in [&["c", "demo", "--", "--once"][..], &["c", "demo", "--once"]] {
+            let cli = Cli::try_parse_from(arguments(line.iter().map(OsString::from))).unwrap();
+            assert!(matches!(cli.command, Command::Demo(_)));
+        }
+        assert!(Cli::try_parse_from(arguments(["c", "verify", "--"].map(OsString::from))).is_err());
     }
 }
