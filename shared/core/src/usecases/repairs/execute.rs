@@ -3,10 +3,10 @@
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
+use super::follow_up::{expire, follow_up};
 use super::judge::repair_question;
 use super::propose::{active_mapping, surroundings};
 use super::settle::{self, Outcome};
-use super::vote::{expire, follow_up};
 use super::{ActionError, RepairPorts};
 use crate::ids::DecisionId;
 use crate::incident::{Incident, IncidentState};

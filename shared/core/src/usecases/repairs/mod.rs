@@ -8,6 +8,7 @@
 //! - A reply that was lost at COMMIT is settled by reading the row, never by sending again.
 
 mod execute;
+mod follow_up;
 mod judge;
 mod propose;
 mod read;

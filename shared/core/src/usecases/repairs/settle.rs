@@ -7,7 +7,7 @@ use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::vote::expire;
+use super::follow_up::expire;
 use super::{ActionError, RepairPorts};
 use crate::cell::Cell;
 use crate::ids::RunId;

@@ -1,21 +1,20 @@
 //! A person's yes or no, bound to the digest they were shown.
 
-use counterfoil_evidence::json::object;
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
+use super::follow_up::{end, expire, follow_up};
 use super::judge::approval_facts;
 use super::propose::opening;
 use super::{ActionError, RepairPorts, execute};
 use crate::ids::{ActionId, DecisionId, RunId};
-use crate::incident::{Incident, IncidentState};
 use crate::json::canonical;
 use crate::policy::{Effect, Judgement, Question, evaluate};
-use crate::ports::{Batch, EntryRef, PortError, PortErrorKind};
+use crate::ports::Batch;
 use crate::records::{Project, Versioned};
 use crate::repair::{Action, ActionState, Vote, VoteKind};
 use crate::tenancy::{Capability, Principal, TenantCtx};
-use crate::usecases::facts::{Closing, Decided, resolution};
+use crate::usecases::facts::{Closing, Decided};
 
 /// A vote as it comes in.
 #[derive(Debug)]
@@ -238,142 +237,5 @@ impl VoteOnAction {
             .append(project.stream_id()?, batch)
             .await?;
         Ok(())
-    }
-}
-
-/// Ends a held action without an effect: rejected, expired or cancelled.
-pub(super) async fn end(
-    ports: &RepairPorts,
-    ctx: &TenantCtx,
-    project: &Project,
-    version: u64,
-    mut action: Action,
-    state: ActionState,
-    reason: Option<&str>,
-) -> Result<Versioned<Action>, ActionError> {
-    action.state = state;
-    // Expiry and withdrawal are resolutions by the system, whoever caused them.
-    let approver = match state {
-        ActionState::Cancelled => "system:cancel".to_owned(),
-        _ => ctx.principal().id(),
-    };
-    let votes = follow_up(ports, project, ctx.principal(), &mut action)?;
-    let run = votes.run;
-    let mut drafts = votes.drafts(ctx.principal(), &approver, false, reason);
-    let entry = drafts.len().saturating_sub(1);
-    let closing = Closing {
-        status: "completed",
-        ..Closing::default()
-    };
-    drafts.push(Draft::new(Kind::RunClose, closing.facts()).in_run(run));
-    let records = ports.records(ctx);
-    let mut batch = Batch::of(drafts).with(records.replace(version, &action)?.explained_by(entry));
-    let resource = action.binding.resource.to_string();
-    if let Some(incident) = records.get::<Incident>(&resource).await?
-        && incident.value.state == IncidentState::Repairing
-        && incident.value.action == Some(action.id)
-    {
-        let open = Incident {
-            state: IncidentState::Open,
-            ..incident.value
-        };
-        batch = batch.with(
-            records
-                .replace(incident.version, &open)?
-                .explained_by(entry),
-        );
-    }
-    ports.evidence.append(project.stream_id()?, batch).await?;
-    Ok(Versioned {
-        value: action,
-        version: version.saturating_add(1),
-        evidence: None,
-    })
-}
-
-/// Ends a hold that nobody approved in time. Time never allows (governance section 1).
-pub(super) async fn expire(
-    ports: &RepairPorts,
-    ctx: &TenantCtx,
-    project: &Project,
-    action: Versioned<Action>,
-) -> Result<(), ActionError> {
-    let system = TenantCtx::new(
-        ctx.workspace(),
-        ctx.project(),
-        Principal::System {
-            duty: "expiry".to_owned(),
-        },
-    );
-    let Versioned { value, version, .. } = action;
-    end(
-        ports,
-        &system,
-        project,
-        version,
-        value,
-        ActionState::Expired,
-        None,
-    )
-    .await?;
-    Ok(())
-}
-
-/// The run that carries votes and effect. The first vote opens it.
-pub(super) struct FollowUp {
-    pub(super) run: RunId,
-    open: Option<Draft>,
-    decision: EntryRef,
-}
-
-pub(super) fn follow_up(
-    ports: &RepairPorts,
-    project: &Project,
-    principal: &Principal,
-    action: &mut Action,
-) -> Result<FollowUp, ActionError> {
-    let decision = action
-        .decided
-        .clone()
-        .ok_or_else(|| PortError::new(PortErrorKind::Corrupt, "reading the action's decision"))?;
-    if let Some(run) = action.follow_up {
-        return Ok(FollowUp {
-            run,
-            open: None,
-            decision,
-        });
-    }
-    let run = RunId::new(ports.clock.now(), ports.random.bits128());
-    action.follow_up = Some(run);
-    let opening = opening(project, principal, "repair", Some(&decision))?;
-    let open = Draft::new(Kind::RunOpen, opening.facts()).in_run(run);
-    Ok(FollowUp {
-        run,
-        open: Some(open),
-        decision,
-    })
-}
-
-impl FollowUp {
-    /// `run.open` where this is the first vote, or nothing.
-    pub(super) fn opening(&self) -> Vec<Draft> {
-        self.open.iter().cloned().collect()
-    }
-
-    fn drafts(
-        &self,
-        principal: &Principal,
-        approver: &str,
-        allow: bool,
-        reason: Option<&str>,
-    ) -> Vec<Draft> {
-        let mut drafts = self.opening();
-        let facts = resolution(&self.decision, approver, allow, principal);
-        let mut draft = Draft::new(Kind::RunResolution, facts).in_run(self.run);
-        if let Some(reason) = reason {
-            draft = draft.subject(object([("comment", reason.into())]));
-        }
-        drafts.push(draft);
-        drafts
     }
 }
