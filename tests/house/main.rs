@@ -4,4 +4,6 @@
 #[cfg(test)]
 mod dependencies;
 #[cfg(test)]
+mod template;
+#[cfg(test)]
 mod text;

@@ -1,0 +1,137 @@
+//! Rights in template.yaml that the emulator does not judge: conditions on keys, and who may never
+//! do what. Read as text, statement by statement.
+
+use std::path::Path;
+
+struct Statement {
+    /// The resource of the template that it stands in.
+    of: String,
+    text: String,
+}
+
+/// Every policy statement, from its `Sid` to the next one or the end of its resource.
+fn statements() -> Vec<Statement> {
+    let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
+    let template = std::fs::read_to_string(template).unwrap();
+    let mut statements: Vec<Statement> = Vec::new();
+    let (mut of, mut open) = (String::new(), false);
+    for line in template
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+    {
+        if line.starts_with("  ") && !line.starts_with("   ") && line.ends_with(':') {
+            line.trim().trim_end_matches(':').clone_into(&mut of);
+            open = false;
+        } else if line.trim_start().starts_with("- Sid:") {
+            statements.push(Statement {
+                of: of.clone(),
+                text: String::new(),
+            });
+            open = true;
+        }
+        if open && let Some(statement) = statements.last_mut() {
+            statement.text.push_str(line);
+            statement.text.push('\n');
+        }
+    }
+    assert!(
+        statements.len() > 30,
+        "found {} statements",
+        statements.len()
+    );
+    statements
+}
+
+fn allows(statement: &Statement, action: &str) -> bool {
+    statement.text.contains("Effect: Allow") && statement.text.contains(action)
+}
+
+#[test]
+fn every_right_to_open_a_secret_names_a_purpose() {
+    let opening = statements()
+        .into_iter()
+        .filter(|found| allows(found, "kms:Decrypt"));
+    let mut count = 0;
+    for statement in opening {
+        count += 1;
+        let named = statement.text.contains("kms:EncryptionContext:purpose");
+        // The bucket's own encryption is bound by service and bucket instead.
+        let bucket = statement.text.contains("kms:ViaService");
+        assert!(named || bucket, "{}: {}", statement.of, statement.text);
+    }
+    assert!(count >= 6, "found {count}");
+}
+
+#[test]
+fn only_repair_approve_opens_the_repair_credential() {
+    for statement in statements() {
+        if statement
+            .text
+            .contains("kms:EncryptionContext:purpose\": repair")
+            || statement.text.contains("[repair")
+            || statement.text.contains(", repair]")
+        {
+            let own = statement.of == "RepairApprovePolicy";
+            let key = statement.of == "SecretsKey"
+                && statement
+                    .text
+                    .contains("Principal: { AWS: !GetAtt RepairApproveRole.Arn }");
+            assert!(own || key, "{}: {}", statement.of, statement.text);
+        }
+    }
+}
+
+#[test]
+fn only_archive_signs_seals_and_writes_to_locked_storage() {
+    for statement in statements() {
+        if allows(&statement, "kms:Sign") {
+            let key = statement.of == "SealKey" && statement.text.contains("ArchiveRole");
+            assert!(statement.of == "ArchivePolicy" || key, "{}", statement.of);
+        }
+        if allows(&statement, "s3:PutObject") && statement.text.contains("LockedBucket") {
+            assert_eq!(statement.of, "ArchivePolicy");
+        }
+    }
+}
+
+#[test]
+fn nobody_may_change_or_remove_an_entry() {
+    for statement in statements() {
+        let evidence = statement.text.contains("!GetAtt Evidence.Arn");
+        for action in [
+            "UpdateItem",
+            "DeleteItem",
+            "BatchWriteItem",
+            "PartiQL",
+            "UpdateTimeToLive",
+        ] {
+            let change = evidence && allows(&statement, &format!("dynamodb:{action}"));
+            assert!(
+                !change,
+                "{} allows {action}: {}",
+                statement.of, statement.text
+            );
+        }
+    }
+}
+
+#[test]
+fn no_function_has_a_wildcard_action() {
+    for statement in statements() {
+        for wildcard in [
+            "dynamodb:*",
+            "s3:*",
+            "kms:*",
+            "sqs:*",
+            "lambda:*",
+            "\"*:*\"",
+        ] {
+            let denied = statement.text.contains("Effect: Deny");
+            assert!(
+                denied || !statement.text.contains(wildcard),
+                "{}: {wildcard}",
+                statement.of
+            );
+        }
+    }
+}
