@@ -5,6 +5,7 @@
 
 mod look;
 mod record;
+mod snapshot;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,17 +22,16 @@ pub(super) use look::{active_mapping, look_again, open_sources};
 
 use super::facts::{Closing, Opening};
 use super::vault::{Vault, VaultError};
-use crate::ids::{IncidentId, ProjectId, RunId, SecretId};
+use crate::ids::{IncidentId, ProjectId, RunId};
 use crate::incident::Incident;
-use crate::json::{JsonError, canonical};
+use crate::json::JsonError;
 use crate::ports::{
     AppDatabase, AppendError, Batch, CheckRequest, Checks, Clock, EvidenceAppend, Objects,
-    PortError, PortErrorKind, Proposals, Random, State,
+    PortError, Proposals, Random, State,
 };
 use crate::reconcile::{Finding, Outcome};
 use crate::records::{Directory, Project, RecordError, Records, Versioned};
-use crate::run::{Run, RunCounts, RunResult, RunScope, RunStep, SealedObject};
-use crate::sealed::{Purpose, SealContext, Sealed};
+use crate::run::{Run, RunCounts, RunResult, RunScope, RunStep};
 use crate::tenancy::TenantCtx;
 
 /// A run that has made no progress for this long is finished or given up by the next schedule.
@@ -417,42 +417,6 @@ impl Reconcile {
             .collect())
     }
 
-    /// Seals findings under a data key of their own and stores them.
-    async fn store(
-        &self,
-        work: &Work<'_>,
-        findings: &[Finding],
-    ) -> Result<SealedObject, ReconcileError> {
-        let secret = SecretId::new(self.clock.now(), self.random.bits128());
-        let context = work_context(work.ctx, secret);
-        let bytes = serde_json::to_vec(findings).map_err(shape)?;
-        let sealed = self.vault.seal(&context, &bytes).await?;
-        let key = format!(
-            "snapshots/{}/{}/{secret}.sealed",
-            work.project.id, work.run.value.id
-        );
-        let object = canonical(&sealed)?;
-        self.objects.put(&key, object, "application/json").await?;
-        Ok(SealedObject { key, secret })
-    }
-
-    async fn load(&self, work: &Work<'_>) -> Result<Vec<Finding>, ReconcileError> {
-        let stored = work
-            .run
-            .value
-            .findings
-            .as_ref()
-            .ok_or(ReconcileError::NotReady)?;
-        let missing = || PortError::new(PortErrorKind::Corrupt, "reading the run's findings");
-        let object = self.objects.get(&stored.key).await?.ok_or_else(missing)?;
-        let sealed: Sealed = serde_json::from_slice(&object).map_err(shape)?;
-        let bytes = self
-            .vault
-            .open(&work_context(work.ctx, stored.secret), &sealed)
-            .await?;
-        Ok(serde_json::from_slice(bytes.reveal()).map_err(shape)?)
-    }
-
     /// Writes the run's record where no entry explains the step.
     async fn save(&self, work: &mut Work<'_>) -> Result<(), ReconcileError> {
         work.run.value.touched_at = self.clock.now();
@@ -464,23 +428,6 @@ impl Reconcile {
         }
         work.run.version = work.run.version.saturating_add(1);
         Ok(())
-    }
-}
-
-fn shape(source: serde_json::Error) -> RecordError {
-    RecordError::Shape {
-        family: "findings",
-        source,
-    }
-}
-
-fn work_context(ctx: &TenantCtx, secret: SecretId) -> SealContext {
-    SealContext {
-        workspace: ctx.workspace(),
-        project: ctx.project(),
-        purpose: Purpose::Snapshot,
-        secret,
-        version: 1,
     }
 }
 
