@@ -16,11 +16,11 @@ use self::subjects::{Append, Archived, DataKey, Seal, StateRows, Subject};
 use super::cloud::Cloud;
 
 /// How long a client waits for one answer here, instead of seconds.
-const ATTEMPT: Duration = Duration::from_millis(400);
+const ATTEMPT: Duration = Duration::from_secs(1);
 /// Longer than that.
-const LATE: Duration = Duration::from_millis(900);
+const LATE: Duration = Duration::from_millis(1_500);
 /// Cases that run at the same time.
-const PARALLEL: usize = 8;
+const PARALLEL: usize = 12;
 
 /// What a caller is told about its write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,9 +11,11 @@ use counterfoil_aws::Clients;
 use counterfoil_aws::dynamodb::DynamoEvidence;
 use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::ports::{AppendError, Batch, EvidenceAppend, EvidenceRead};
+use counterfoil_core::usecases::Sealing;
 use counterfoil_testkit::contract::{Sample, recompute};
 use counterfoil_testkit::http_faults::{Fault, FaultProxy};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use self::history::{Call, Told};
 use super::cloud::Cloud;
@@ -208,4 +210,39 @@ async fn sixteen_writers_and_two_sealers_make_one_chain() {
         .filter(|passed| passed.fault.is_some())
         .count();
     assert!(injured > 10, "only {injured} requests met a fault");
+}
+
+/// One sealer stops after it has read the newest seal; the other one seals and publishes; the first
+/// goes on and finds a newer copy in the locked bucket than it knows of.
+#[tokio::test]
+async fn a_sealer_that_was_overtaken_raises_no_alarm() {
+    let cloud = Cloud::new();
+    let direct = cloud.clients().await;
+    let proxy = FaultProxy::start(&cloud.deployment.endpoint).await.unwrap();
+    let proxied = cloud.clients_at(&proxy.endpoint()).await;
+    let store = cloud.evidence(&direct);
+    let sample = Sample::begun("two sealers", &store).await;
+    let stream = sample.id();
+    let (slow, fast) = (
+        seals::sealer(&cloud, &proxied),
+        seals::sealer(&cloud, &direct),
+    );
+    for size in 1..4 {
+        proxy.plan("GET ", [Fault::Wait]);
+        let overtake = async {
+            proxy.somebody_waits().await;
+            let sealed = fast.seal(stream).await.unwrap();
+            assert_eq!(sealed, Sealing::Sealed { size });
+            proxy.go_on();
+        };
+        let both = async { tokio::join!(slow.seal(stream), overtake) };
+        let (sealed, ()) = timeout(Duration::from_secs(30), both).await.unwrap();
+        assert_eq!(sealed.unwrap(), Sealing::NothingNew);
+        sample
+            .append(&store, Batch::of([Sample::seen("more")]))
+            .await;
+    }
+    let entries = store.entries(stream, 0, 9).await.unwrap();
+    let (links, _) = recompute(stream, &entries);
+    seals::agree_with(&cloud, &direct, stream, &links).await;
 }

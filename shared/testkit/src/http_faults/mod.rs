@@ -40,13 +40,16 @@ pub enum Fault {
     HoldBack,
     /// It waits for [`FaultProxy::go_on`], then passes as if nothing had been.
     Wait,
-    /// The server never sees it; this error is the answer: status and code.
+    /// The server never sees it; this error is the answer: status and code, or the reason for which
+    /// a transaction is cancelled.
     Answer(u16, &'static str),
 }
 
 impl Fault {
     /// Another transaction was busy with an item.
-    pub const CONFLICT: Self = Self::Answer(400, "TransactionCanceledException");
+    pub const CONFLICT: Self = Self::Answer(400, "TransactionConflict");
+    /// A condition does not hold.
+    pub const CONDITION: Self = Self::Answer(400, "ConditionalCheckFailed");
     /// Too many requests.
     pub const THROTTLED: Self = Self::Answer(400, "ThrottlingException");
     /// Too many requests for the table.
@@ -333,10 +336,16 @@ impl Chances {
 /// An error as the service would word it.
 fn answer(request: &Request, status: u16, code: &str) -> Reply {
     if request.speaks_json() {
-        let reasons = if code == "TransactionCanceledException" {
-            ",\"CancellationReasons\":[{\"Code\":\"TransactionConflict\"},{\"Code\":\"None\"}]"
+        let reason = match code {
+            "TransactionConflict" | "ConditionalCheckFailed" => code,
+            _ => "",
+        };
+        let (code, reasons) = if reason.is_empty() {
+            (code, String::new())
         } else {
-            ""
+            let reasons = format!("[{{\"Code\":\"{reason}\"}},{{\"Code\":\"None\"}}]");
+            let reasons = format!(",\"CancellationReasons\":{reasons}");
+            ("TransactionCanceledException", reasons)
         };
         let body = format!(
             "{{\"__type\":\"com.amazonaws.dynamodb.v20120810#{code}\",\"Message\":\"injected\"{reasons}}}"

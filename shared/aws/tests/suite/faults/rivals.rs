@@ -3,6 +3,8 @@
 //! The proxy stops the writer where it reads back; the rival writes; then the writer goes on. What
 //! was held back arrives last.
 
+use std::time::Duration;
+
 use counterfoil_core::evidence::stream::Draft;
 use counterfoil_core::ports::{
     AppendError, Archive, Batch, EntryRef, EvidenceAppend, EvidenceRead, PutOnce, SealCommit,
@@ -31,9 +33,15 @@ async fn between<T>(
         rival.await;
         proxy.go_on();
     };
-    let (written, ()) = tokio::join!(write, rival);
+    let (written, ()) = soon(async { tokio::join!(write, rival) }).await;
     proxy.release().await.unwrap();
     written
+}
+
+/// A writer that does not do what its rival waits for must not hang the test.
+async fn soon<T>(done: impl Future<Output = T>) -> T {
+    let limit = Duration::from_secs(30);
+    tokio::time::timeout(limit, done).await.unwrap()
 }
 
 const APPEND: &str = "TransactWriteItems";
@@ -169,11 +177,39 @@ async fn a_state_write_that_the_rival_beat_is_not_written_later() {
         assert!(direct.write(create()).await.unwrap());
         proxy.go_on();
     };
-    let (told, ()) = tokio::join!(store.write(create()), rival);
+    let (told, ()) = soon(async { tokio::join!(store.write(create()), rival) }).await;
     assert!(!told.unwrap(), "the rival was first");
     proxy.release().await.unwrap();
     let stored = direct.get(&key).await.unwrap().unwrap();
     assert_eq!(stored.version, 1);
+}
+
+#[tokio::test]
+async fn a_state_write_that_fails_its_own_condition_knows_its_rows() {
+    let cloud = Cloud::new();
+    let proxy = FaultProxy::start(&cloud.deployment.endpoint).await.unwrap();
+    let store = cloud.state(&cloud.clients_at(&proxy.endpoint()).await);
+    let create = |sk: &str| {
+        let key = StateKey {
+            pk: "ws_rivals#own".to_owned(),
+            sk: sk.to_owned(),
+        };
+        vec![StateWrite::create(key, json!("ours"))]
+    };
+    // As where the token of the first attempt is forgotten already.
+    proxy.plan(APPEND, [Fault::DropReply, Fault::CONDITION]);
+    assert!(store.write(create("row#1")).await.unwrap());
+    // A conflict in between takes no doubt away.
+    proxy.plan(
+        APPEND,
+        [Fault::DropReply, Fault::CONFLICT, Fault::CONDITION],
+    );
+    assert!(store.write(create("row#2")).await.unwrap());
+    proxy.plan(APPEND, [Fault::CONDITION]);
+    assert!(
+        !store.write(create("row#3")).await.unwrap(),
+        "no doubt at all"
+    );
 }
 
 #[tokio::test]

@@ -7,10 +7,12 @@ use counterfoil_aws::Clients;
 use counterfoil_aws::dynamodb::{DynamoDataKeys, DynamoEvidence, DynamoSeals, DynamoState};
 use counterfoil_aws::s3::S3Archive;
 use counterfoil_core::evidence::hash::{Hash, sha256};
+use counterfoil_core::evidence::stream::Head;
 use counterfoil_core::evidence::tree::Frontier;
 use counterfoil_core::ports::{
     AppendError, Archive, Batch, EntryRef, EvidenceAppend, EvidenceRead, PortError, PortErrorKind,
-    PutOnce, SealCommit, SealStore, SealedState, State, StateKey, StateWrite, WrappedKeys,
+    PutOnce, SealCommit, SealStore, SealedState, State, StateKey, StateWrite, Stored, StoredEntry,
+    WrappedKeys,
 };
 use counterfoil_testkit::contract::{Sample, recompute};
 use counterfoil_testkit::http_faults::Fault;
@@ -39,8 +41,27 @@ pub(super) trait Subject: Sized + Send + Sync {
     /// Writes through the proxy.
     async fn write(&self) -> Told;
 
+    /// What is seen of it, in several reads.
+    type Look: PartialEq + Send;
+
+    /// Reads it all.
+    async fn look(&self, cloud: &Cloud, clients: &Clients) -> Self::Look;
+
     /// Whether all of it is there, exactly once; panics when it is there in part or twice.
-    async fn is_there(&self, cloud: &Cloud, clients: &Clients) -> bool;
+    fn is_whole(&self, look: Self::Look) -> bool;
+
+    /// The same, of what is there now. A write that arrives between two reads is seen in part, so
+    /// only what was seen twice counts.
+    async fn is_there(&self, cloud: &Cloud, clients: &Clients) -> bool {
+        let mut before = self.look(cloud, clients).await;
+        loop {
+            let now = self.look(cloud, clients).await;
+            if now == before {
+                return self.is_whole(now);
+            }
+            before = now;
+        }
+    }
 }
 
 fn told(error: &PortError) -> Told {
@@ -72,10 +93,10 @@ impl Subject for Append {
 
     async fn prepare(cloud: &Cloud, clients: &Clients, number: usize, short: bool) -> Self {
         let mut store = cloud.evidence(clients);
+        let sample = Sample::begun(&format!("faults: append {number}"), &store).await;
         if short {
             store = store.patience(Duration::from_millis(700));
         }
-        let sample = Sample::begun(&format!("faults: append {number}"), &store).await;
         let row = row("append", number);
         Self { store, sample, row }
     }
@@ -94,17 +115,24 @@ impl Subject for Append {
         }
     }
 
-    async fn is_there(&self, cloud: &Cloud, clients: &Clients) -> bool {
+    type Look = (Vec<StoredEntry>, Option<Head>, Option<Stored>);
+
+    async fn look(&self, cloud: &Cloud, clients: &Clients) -> Self::Look {
         let store = cloud.evidence(clients);
         let entries = store.entries(self.sample.id(), 0, 99).await.unwrap();
+        let head = store.head(self.sample.id()).await.unwrap();
+        let row = cloud.state(clients).get(&self.row).await.unwrap();
+        (entries, head, row)
+    }
+
+    fn is_whole(&self, (entries, head, row): Self::Look) -> bool {
         let (links, root) = recompute(self.sample.id(), &entries);
-        let head = store.head(self.sample.id()).await.unwrap().unwrap();
+        let head = head.unwrap();
         assert_eq!(
             head.frontier.root(),
             root,
             "the head is that of the entries"
         );
-        let row = cloud.state(clients).get(&self.row).await.unwrap();
         let explained = row.map(|row| row.evidence.unwrap());
         match links.as_slice() {
             [_genesis] => {
@@ -163,10 +191,16 @@ impl Subject for StateRows {
         }
     }
 
-    async fn is_there(&self, cloud: &Cloud, clients: &Clients) -> bool {
+    type Look = (Option<Stored>, Option<Stored>);
+
+    async fn look(&self, cloud: &Cloud, clients: &Clients) -> Self::Look {
         let store = cloud.state(clients);
         let created = store.get(&self.created).await.unwrap();
-        let replaced = store.get(&self.replaced).await.unwrap().unwrap();
+        (created, store.get(&self.replaced).await.unwrap())
+    }
+
+    fn is_whole(&self, (created, replaced): Self::Look) -> bool {
+        let replaced = replaced.unwrap();
         match (created.map(|row| row.version), replaced.version) {
             (None, 1) => false,
             (Some(1), 2) => true,
@@ -229,10 +263,16 @@ impl Subject for Seal {
         }
     }
 
-    async fn is_there(&self, cloud: &Cloud, clients: &Clients) -> bool {
+    type Look = (Vec<SealedState>, Option<SealedState>);
+
+    async fn look(&self, cloud: &Cloud, clients: &Clients) -> Self::Look {
         let store = cloud.seals(clients);
         let all = store.all(self.stream).await.unwrap();
-        assert_eq!(store.last(self.stream).await.unwrap().as_ref(), all.last());
+        (all, store.last(self.stream).await.unwrap())
+    }
+
+    fn is_whole(&self, (all, last): Self::Look) -> bool {
+        assert_eq!(last.as_ref(), all.last());
         if all == [self.first.clone()] {
             return false;
         }
@@ -274,9 +314,14 @@ impl Subject for DataKey {
         }
     }
 
-    async fn is_there(&self, cloud: &Cloud, clients: &Clients) -> bool {
+    type Look = Option<Vec<u8>>;
+
+    async fn look(&self, cloud: &Cloud, clients: &Clients) -> Self::Look {
         let stored = cloud.data_keys(clients).get("ws_faults", &self.name).await;
-        let stored = stored.unwrap();
+        stored.unwrap()
+    }
+
+    fn is_whole(&self, stored: Self::Look) -> bool {
         assert!(stored.as_ref().is_none_or(|bytes| bytes == b"wrapped"));
         stored.is_some()
     }
@@ -319,12 +364,17 @@ impl Subject for Archived {
         }
     }
 
-    async fn is_there(&self, cloud: &Cloud, clients: &Clients) -> bool {
+    type Look = (usize, Option<Vec<u8>>);
+
+    async fn look(&self, cloud: &Cloud, clients: &Clients) -> Self::Look {
         let listed = clients.s3.list_object_versions().bucket(&self.bucket);
         let listed = listed.prefix(&self.key).send().await.unwrap();
-        let versions = listed.versions().len();
-        assert!(versions <= 1, "{versions} versions");
         let stored = cloud.archive(clients).get(&self.key).await.unwrap();
+        (listed.versions().len(), stored)
+    }
+
+    fn is_whole(&self, (versions, stored): Self::Look) -> bool {
+        assert!(versions <= 1, "{versions} versions");
         assert_eq!(stored.is_some(), versions == 1);
         stored.is_some()
     }
