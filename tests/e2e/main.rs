@@ -1,11 +1,32 @@
 //! The product end to end: the template in the local cloud, every function as a real process under
 //! its own role behind the HTTP API, a real Postgres, the fake Stripe.
+//!
+//! One local cloud for the whole test process ([`stage`]); a workspace, a project and a database per
+//! test ([`tenant`]). Schedules run in the background, so no test depends on being alone.
 
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod archive;
+#[cfg(test)]
+mod calls;
+#[cfg(test)]
+mod events;
+#[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod loops;
 #[cfg(test)]
+mod lost_replies;
+#[cfg(test)]
+mod records;
+#[cfg(test)]
+mod sources;
+#[cfg(test)]
 mod stage;
+#[cfg(test)]
+mod tenant;
+#[cfg(test)]
+mod votes;
 #[cfg(test)]
 mod webhooks;

@@ -115,8 +115,11 @@ pub(crate) fn problem(error: &ActionError) -> Problem {
             let title = format!("{} ({})", judgement.reason, judgement.rule);
             Problem::new(StatusCode::FORBIDDEN, "action-denied", title)
         }
+        ActionError::Unknown(_) | ActionError::Unsettled(_) => {
+            tracing::error!(cause = chain(error), "request not settled");
+            Problem::outcome_unknown()
+        }
         ActionError::Evidence(_)
-        | ActionError::Unknown(_)
         | ActionError::Port(_)
         | ActionError::Record(_)
         | ActionError::Vault(_)

@@ -51,20 +51,32 @@ struct Proposal {
     execute_on_approval: bool,
 }
 
+impl Proposal {
+    fn read(bytes: &Bytes) -> Result<Self, Problem> {
+        let proposal: Self = body(bytes)?;
+        if proposal.reason.trim().chars().count() < 10 {
+            let rule = "say in at least 10 characters why";
+            return Err(Problem::invalid("/reason", rule));
+        }
+        Ok(proposal)
+    }
+}
+
 async fn propose(
     State(Routes(ports)): State<Routes>,
     Caller(ctx): Caller,
     Path(incident): Path<String>,
     bytes: Bytes,
 ) -> Result<Response, Problem> {
-    let proposal: Proposal = body(&bytes)?;
-    if proposal.reason.trim().chars().count() < 10 {
-        return Err(Problem::invalid(
-            "/reason",
-            "say in at least 10 characters why",
-        ));
-    }
     let propose = ProposeRepair { ports };
+    let proposal = match Proposal::read(&bytes) {
+        Ok(proposal) => proposal,
+        // Whether the caller may know the incident and propose comes before what they sent.
+        Err(bad) => {
+            let admitted = propose.admit(&ctx, &incident).await;
+            return Err(admitted.map_or_else(|error| answer::problem(&error), |_| bad));
+        }
+    };
     let proposed = propose
         .propose(
             &ctx,
@@ -110,6 +122,19 @@ struct Ballot {
     action_digest: String,
 }
 
+impl Ballot {
+    /// The ballot, and the version of the action that was displayed.
+    fn read(headers: &HeaderMap, bytes: &Bytes) -> Result<(Self, u64), Problem> {
+        let ballot = body(bytes)?;
+        let version = if_match(headers)?.ok_or_else(|| {
+            let title = "Send `If-Match` with the ETag of the action that was displayed";
+            let status = StatusCode::PRECONDITION_REQUIRED;
+            Problem::new(status, "precondition-required", title)
+        })?;
+        Ok((ballot, version))
+    }
+}
+
 async fn vote(
     State(Routes(ports)): State<Routes>,
     Caller(ctx): Caller,
@@ -117,18 +142,19 @@ async fn vote(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Result<Response, Problem> {
-    let ballot: Ballot = body(&bytes)?;
-    let version = if_match(&headers)?;
-    if version.is_none() {
-        let title = "Send `If-Match` with the ETag of the action that was displayed";
-        let status = StatusCode::PRECONDITION_REQUIRED;
-        return Err(Problem::new(status, "precondition-required", title));
-    }
+    let (ballot, version) = match Ballot::read(&headers, &bytes) {
+        Ok(read) => read,
+        // Whether the caller may know the action comes before what they sent.
+        Err(bad) => {
+            let known = ReadActions { ports }.get(&ctx, &id).await;
+            return Err(known.map_or_else(|error| answer::problem(&error), |_| bad));
+        }
+    };
     let voted = Voted {
         kind: ballot.vote,
         digest: &ballot.action_digest,
         reason: ballot.reason.trim(),
-        version,
+        version: Some(version),
     };
     let after = VoteOnAction { ports }.vote(&ctx, &id, &voted).await;
     let after = after.map_err(|error| answer::problem(&error))?;

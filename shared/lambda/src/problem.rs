@@ -70,6 +70,12 @@ impl Problem {
         }
     }
 
+    /// Something was begun, and whether it took effect is not known yet.
+    pub fn outcome_unknown() -> Self {
+        let title = "It is not known yet whether this took effect: read the record again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "outcome-unknown", title)
+    }
+
     /// Input that breaks a rule.
     pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         let error = FieldError {

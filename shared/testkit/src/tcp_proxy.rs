@@ -5,7 +5,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -18,6 +18,8 @@ use tokio::task::{JoinHandle, JoinSet};
 pub enum Loss {
     /// COMMIT reaches the server and takes effect; the answer does not come back.
     Answer,
+    /// The same, and from then on no connection gets through until [`CommitProxy::recover`].
+    AnswerAndServer,
     /// COMMIT does not reach the server.
     Commit,
     /// The connection ends at the first UPDATE, which does not reach the server.
@@ -28,8 +30,15 @@ pub enum Loss {
 #[derive(Debug)]
 pub struct CommitProxy {
     port: u16,
-    lost: Arc<AtomicU32>,
+    seen: Arc<Seen>,
     task: JoinHandle<()>,
+}
+
+/// What has happened so far.
+#[derive(Debug, Default)]
+struct Seen {
+    lost: AtomicU32,
+    down: AtomicBool,
 }
 
 impl CommitProxy {
@@ -40,16 +49,19 @@ impl CommitProxy {
     pub async fn start(port: u16, loss: Loss) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let own_port = listener.local_addr()?.port();
-        let lost = Arc::new(AtomicU32::new(0));
-        let counter = Arc::clone(&lost);
+        let seen = Arc::new(Seen::default());
+        let shared = Arc::clone(&seen);
         let task = tokio::spawn(async move {
             // Dropping the set ends the connections with the proxy.
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
-                let counter = Arc::clone(&counter);
+                if shared.down.load(Ordering::SeqCst) {
+                    continue;
+                }
+                let seen = Arc::clone(&shared);
                 connections.spawn(async move {
                     let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-                    if let Err(error) = pass(client, server, loss, &counter).await {
+                    if let Err(error) = pass(client, server, loss, &seen).await {
                         tracing::debug!(%error, "a proxied connection ended");
                     }
                 });
@@ -57,7 +69,7 @@ impl CommitProxy {
         });
         Ok(Self {
             port: own_port,
-            lost,
+            seen,
             task,
         })
     }
@@ -69,7 +81,12 @@ impl CommitProxy {
 
     /// How often something was lost.
     pub fn losses(&self) -> u32 {
-        self.lost.load(Ordering::SeqCst)
+        self.seen.lost.load(Ordering::SeqCst)
+    }
+
+    /// Lets connections through again after [`Loss::AnswerAndServer`].
+    pub fn recover(&self) {
+        self.seen.down.store(false, Ordering::SeqCst);
     }
 }
 
@@ -83,7 +100,7 @@ async fn pass(
     client: TcpStream,
     server: SocketAddr,
     loss: Loss,
-    lost: &AtomicU32,
+    seen: &Seen,
 ) -> std::io::Result<()> {
     let server = TcpStream::connect(server).await?;
     let (from_client, to_client) = client.into_split();
@@ -91,7 +108,7 @@ async fn pass(
     let (mute, muted) = watch::channel(false);
     let answers = answers(from_server, to_client, muted);
     tokio::select! {
-        sent = requests(from_client, to_server, loss, &mute, lost) => sent?,
+        sent = requests(from_client, to_server, loss, &mute, seen) => sent?,
         ended = answers => return ended,
     }
     Ok(())
@@ -104,23 +121,25 @@ async fn requests(
     mut server: OwnedWriteHalf,
     loss: Loss,
     mute: &watch::Sender<bool>,
-    lost: &AtomicU32,
+    seen: &Seen,
 ) -> std::io::Result<()> {
     let startup = message(&mut client, false).await?;
     server.write_all(&startup).await?;
     loop {
         let message = message(&mut client, true).await?;
         let gone = match loss {
-            Loss::Answer | Loss::Commit => contains(&message, b"COMMIT\0"),
+            Loss::Answer | Loss::AnswerAndServer | Loss::Commit => contains(&message, b"COMMIT\0"),
             Loss::Update => contains(&message, b"UPDATE \""),
         };
         if !gone {
             server.write_all(&message).await?;
             continue;
         }
-        lost.fetch_add(1, Ordering::SeqCst);
-        if loss != Loss::Answer {
-            return Ok(());
+        seen.lost.fetch_add(1, Ordering::SeqCst);
+        match loss {
+            Loss::Commit | Loss::Update => return Ok(()),
+            Loss::AnswerAndServer => seen.down.store(true, Ordering::SeqCst),
+            Loss::Answer => {}
         }
         mute.send_replace(true);
         server.write_all(&message).await?;

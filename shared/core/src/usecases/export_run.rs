@@ -173,9 +173,11 @@ impl ExportRun {
 
     /// What is known about an export.
     pub async fn find(&self, ctx: &TenantCtx, id: &str) -> Result<Export, ExportRunError> {
+        // A text that is not an id names nothing, and the table is not asked for it.
+        let id: ExportId = id.parse().map_err(|_| ExportRunError::NotFound)?;
         let records = Records::of(self.state.as_ref(), ctx);
         Ok(records
-            .get::<Export>(id)
+            .get::<Export>(&id.to_string())
             .await?
             .ok_or(ExportRunError::NotFound)?
             .value)

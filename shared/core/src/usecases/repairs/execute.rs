@@ -54,8 +54,13 @@ pub(super) async fn execute(
         return go_stale(ports, ctx, project, action, incident, &question, &judgement).await;
     }
     let started = start(ports, ctx, project, action, &question, &judgement).await?;
-    let outcome = effect(ports, ctx, project, started.permit, &started.action.value).await?;
-    settle::record(ports, ctx, project, started.action, outcome).await
+    let settled = async {
+        let outcome = effect(ports, ctx, project, started.permit, &started.action.value).await?;
+        settle::record(ports, ctx, project, started.action, outcome).await
+    };
+    // From here on an error must not sound as if nothing had happened.
+    let unsettled = |error| ActionError::Unsettled(Box::new(error));
+    settled.await.map_err(unsettled)
 }
 
 struct Started {

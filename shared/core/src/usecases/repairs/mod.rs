@@ -26,6 +26,8 @@ pub use vote::{VoteOnAction, Voted};
 
 use super::reconcile::{BillingAccounts, LookError};
 use super::vault::{Vault, VaultError};
+use crate::ids::{ActionId, IncidentId};
+use crate::incident::Incident;
 use crate::json::JsonError;
 use crate::policy::Judgement;
 use crate::ports::{AppDatabase, AppendError, Clock, EvidenceAppend, PortError, Random, State};
@@ -60,6 +62,10 @@ pub enum ActionError {
     /// Evidence could not be written, so nothing was done: 503.
     #[error("evidence could not be written: nothing was done")]
     Evidence(#[source] AppendError),
+    /// The repair was begun, and what became of it could not be found out or recorded; the sweep
+    /// will: 503.
+    #[error("the repair was begun and its outcome is not settled yet")]
+    Unsettled(#[source] Box<Self>),
     /// It is not known whether evidence was written; the sweep will find out: 503.
     #[error("it is not known yet whether this happened")]
     Unknown(#[source] AppendError),
@@ -132,8 +138,20 @@ impl RepairPorts {
         Records::of(self.state.as_ref(), ctx)
     }
 
+    /// A text that is not an id names nothing, and the table is not asked for it.
+    async fn incident(
+        &self,
+        ctx: &TenantCtx,
+        id: &str,
+    ) -> Result<Versioned<Incident>, ActionError> {
+        let id: IncidentId = id.parse().map_err(|_| ActionError::NotFound)?;
+        let found = self.records(ctx).get::<Incident>(&id.to_string()).await?;
+        found.ok_or(ActionError::NotFound)
+    }
+
     async fn action(&self, ctx: &TenantCtx, id: &str) -> Result<Versioned<Action>, ActionError> {
-        let found = self.records(ctx).get::<Action>(id).await?;
+        let id: ActionId = id.parse().map_err(|_| ActionError::NotFound)?;
+        let found = self.records(ctx).get::<Action>(&id.to_string()).await?;
         let mut found = found.ok_or(ActionError::NotFound)?;
         // The first version of an action is explained by its decision; later ones remember it.
         if found.value.decided.is_none() {

@@ -16,7 +16,7 @@ use crate::mapping::Artifact;
 use crate::policy::{Effect, Judgement, evaluate};
 use crate::ports::{Batch, EntryRef};
 use crate::reconcile::FindingKind;
-use crate::records::{Directory, Project};
+use crate::records::{Directory, Project, Versioned};
 use crate::repair::{Action, ActionBinding, ActionState, RepairPlan};
 use crate::run::{Run, RunStep};
 use crate::tenancy::{Capability, Principal, TenantCtx};
@@ -51,17 +51,32 @@ impl ProposeRepair {
         reason: Option<&str>,
         execute_on_approval: bool,
     ) -> Result<Proposed, ActionError> {
+        let project = self.ports.project(ctx).await?;
+        let incident = self.admit(ctx, incident).await?;
+        self.record(ctx, &project, incident, reason, execute_on_approval, None)
+            .await
+    }
+
+    /// The incident, for whoever may propose its repair. Whether it exists for them comes first.
+    ///
+    /// # Errors
+    /// [`ActionError::NotFound`], then [`ActionError::MissingCapability`].
+    pub async fn admit(
+        &self,
+        ctx: &TenantCtx,
+        incident: &str,
+    ) -> Result<Versioned<Incident>, ActionError> {
+        let incident = self.ports.incident(ctx, incident).await?;
         let may_propose = match ctx.principal() {
             Principal::User { role, .. } => role.may_approve(),
             Principal::ApiKey { capability, .. } => *capability == Capability::Repair,
             Principal::Scheduler { .. } | Principal::System { .. } => false,
         };
-        if !may_propose {
-            return Err(ActionError::MissingCapability);
+        if may_propose {
+            Ok(incident)
+        } else {
+            Err(ActionError::MissingCapability)
         }
-        let project = self.ports.project(ctx).await?;
-        self.record(ctx, &project, incident, reason, execute_on_approval, None)
-            .await
     }
 
     /// Proposes on behalf of a scan. The caller is trusted by nothing but the scan's id: it must be
@@ -87,6 +102,7 @@ impl ProposeRepair {
                 state: "not an open scan".to_owned(),
             });
         }
+        let incident = self.ports.incident(&ctx, incident).await?;
         self.record(&ctx, &project, incident, None, true, scan.evidence.as_ref())
             .await
     }
@@ -95,16 +111,12 @@ impl ProposeRepair {
         &self,
         ctx: &TenantCtx,
         project: &Project,
-        incident: &str,
+        incident: Versioned<Incident>,
         reason: Option<&str>,
         execute_on_approval: bool,
         cause: Option<&EntryRef>,
     ) -> Result<Proposed, ActionError> {
         let records = self.ports.records(ctx);
-        let incident = records
-            .get::<Incident>(incident)
-            .await?
-            .ok_or(ActionError::NotFound)?;
         if incident.value.state != IncidentState::Open {
             let state = format!(
                 "not to be proposed: its incident is {:?}",

@@ -99,8 +99,15 @@ pub(super) async fn record(
             let executed = executed(ports, ctx, project, action).await?;
             match verify(ports, ctx, project, executed.clone()).await {
                 Ok(verified) => Ok(verified),
-                // The row is right and recorded; the sweep verifies when both sides answer again.
-                Err(ActionError::Look(_) | ActionError::Port(_)) => Ok(executed),
+                // The row is right and recorded. The sweep verifies when both sides answer again;
+                // a run that has touched the incident meanwhile is one of its reasons, too.
+                Err(
+                    ActionError::Look(_)
+                    | ActionError::Port(_)
+                    | ActionError::Changed
+                    | ActionError::Evidence(_)
+                    | ActionError::Unknown(_),
+                ) => Ok(executed),
                 Err(other) => Err(other),
             }
         }

@@ -99,6 +99,8 @@ impl VoteOnAction {
         ctx: &TenantCtx,
         id: &str,
     ) -> Result<Versioned<Action>, ActionError> {
+        let project = self.ports.project(ctx).await?;
+        let action = self.ports.action(ctx, id).await?;
         let may_trigger = match ctx.principal() {
             Principal::User { role, .. } => role.may_approve(),
             Principal::ApiKey { capability, .. } => *capability == Capability::Repair,
@@ -107,8 +109,6 @@ impl VoteOnAction {
         if !may_trigger {
             return Err(ActionError::MissingCapability);
         }
-        let project = self.ports.project(ctx).await?;
-        let action = self.ports.action(ctx, id).await?;
         execute::execute(&self.ports, ctx, &project, action).await
     }
 

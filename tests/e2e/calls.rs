@@ -1,0 +1,208 @@
+//! The product's HTTP API, as people, machines and Stripe call it.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use counterfoil_core::incident::Incident;
+use counterfoil_testkit::stripe::sign_event;
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use super::stage::{Stage, now};
+use super::tenant::Tenant;
+
+/// Headers that differ between two answers that say the same.
+const MASKED: [&str; 4] = [
+    "date",
+    "x-amzn-requestid",
+    "apigw-requestid",
+    "x-amzn-trace-id",
+];
+
+/// An answer of the HTTP API, without what differs anyway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+
+    pub(crate) fn field(&self, pointer: &str) -> String {
+        let json = self.json();
+        let field = json.pointer(pointer).and_then(Value::as_str);
+        field.unwrap_or_default().to_owned()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
+    pub(crate) fn etag(&self) -> &str {
+        self.header("etag")
+    }
+
+    /// The status, and the problem's code or the action's state.
+    pub(crate) fn says(&self) -> (u16, String) {
+        let code = self.field("/code");
+        let code = if code.is_empty() {
+            self.field("/state")
+        } else {
+            code
+        };
+        (self.status, code)
+    }
+}
+
+impl Stage {
+    /// Sends a request to the product's API.
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        key: Option<&str>,
+        etag: Option<&str>,
+        body: &Value,
+    ) -> Answer {
+        let mut request = self.request(method, path);
+        if let Some(key) = key {
+            request = request.bearer_auth(key);
+        }
+        if let Some(etag) = etag {
+            request = request.header("if-match", etag);
+        }
+        if !body.is_null() {
+            request = request
+                .header("content-type", "application/json")
+                .body(body.to_string());
+        }
+        answer(request).await
+    }
+
+    fn request(&self, method: &str, path: &str) -> RequestBuilder {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        Client::new().request(method, format!("{}{path}", self.cloud.api_url))
+    }
+
+    /// Delivers a signed event about `customer`.
+    pub(crate) async fn webhook(&self, tenant: &Tenant, customer: &str) -> Answer {
+        let body = event(customer);
+        let at = now().as_secs();
+        let signature = sign_event(&[&tenant.webhook_secret], body.as_bytes(), at);
+        let project = tenant.project.id.to_string();
+        self.deliver(&project, Some(&signature), body.as_bytes())
+            .await
+    }
+
+    pub(crate) async fn deliver(
+        &self,
+        project: &str,
+        signature: Option<&str>,
+        body: &[u8],
+    ) -> Answer {
+        self.deliver_as("application/json; charset=utf-8", project, signature, body)
+            .await
+    }
+
+    /// The HTTP API hands bodies of some content types to functions as text, all others as base64.
+    pub(crate) async fn deliver_as(
+        &self,
+        content_type: &str,
+        project: &str,
+        signature: Option<&str>,
+        body: &[u8],
+    ) -> Answer {
+        let path = format!("/webhooks/stripe/{project}");
+        let mut request = self.request("POST", &path).body(body.to_vec());
+        request = request.header("content-type", content_type);
+        if let Some(signature) = signature {
+            request = request.header("stripe-signature", signature);
+        }
+        answer(request).await
+    }
+
+    /// Asks for the repair of an incident, to be executed on approval.
+    pub(crate) async fn propose_as(&self, key: &str, incident: &Incident) -> Answer {
+        let path = format!("/v1/incidents/{}/repairs", incident.id);
+        let body = json!({ "reason": "support asked for it", "execute_on_approval": true });
+        self.call("POST", &path, Some(key), None, &body).await
+    }
+
+    /// Proposes the repair of an incident as Ada.
+    pub(crate) async fn propose(&self, tenant: &Tenant, incident: &Incident) -> Answer {
+        let answer = self.propose_as(&tenant.ada, incident).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        answer
+    }
+
+    /// Votes on an action as it was displayed.
+    pub(crate) async fn vote(&self, action: &Answer, key: &str, vote: &str) -> Answer {
+        let path = format!("/v1/actions/{}/approvals", action.field("/id"));
+        let etag = Some(action.etag());
+        self.call("POST", &path, Some(key), etag, &ballot(action, vote))
+            .await
+    }
+
+    /// The action as it is now.
+    pub(crate) async fn action(&self, key: &str, id: &str) -> Answer {
+        let path = format!("/v1/actions/{id}");
+        self.call("GET", &path, Some(key), None, &Value::Null).await
+    }
+
+    /// Makes the package of a run.
+    pub(crate) async fn export(&self, key: &str, run: &str) -> Answer {
+        let body = json!({ "run_id": run });
+        self.call("POST", "/v1/exports", Some(key), None, &body)
+            .await
+    }
+}
+
+/// What is sent with a vote.
+pub(crate) fn ballot(action: &Answer, vote: &str) -> Value {
+    json!({
+        "vote": vote, "reason": "checked the invoice",
+        "action_digest": action.field("/action_digest"),
+    })
+}
+
+async fn answer(request: RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let headers = response.headers().iter().map(|(name, value)| {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        (name.as_str().to_owned(), value)
+    });
+    Answer {
+        status: response.status().as_u16(),
+        headers: headers
+            .filter(|(name, _)| !MASKED.contains(&name.as_str()))
+            .collect(),
+        text: response.text().await.unwrap(),
+    }
+}
+
+/// Every answer is the same problem, byte for byte, whatever the reason.
+pub(crate) fn alike(answers: &[(String, Answer)], status: u16) {
+    let (_, first) = answers.first().unwrap();
+    for (case, answer) in answers {
+        assert_eq!(answer.status, status, "{case}: {}", answer.text);
+        assert_eq!(answer, first, "{case}");
+    }
+    assert_eq!(first.header("content-type"), "application/problem+json");
+}
+
+/// An event of Stripe about `customer`, with an id of its own.
+pub(crate) fn event(customer: &str) -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+    json!({
+        "id": format!("evt_endtoend{number}"), "object": "event",
+        "type": "customer.subscription.updated",
+        "livemode": false, "created": now().as_secs(),
+        "data": { "object": { "id": "sub_1", "object": "subscription", "customer": customer } },
+    })
+    .to_string()
+}

@@ -1,0 +1,180 @@
+//! A workspace with its people, a project, its keys and its database.
+
+use std::path::Path;
+
+use counterfoil_core::mapping::{Mapping, compile};
+use counterfoil_core::records::Project;
+use counterfoil_core::redacted::Redacted;
+use counterfoil_core::tenancy::{Capability, Principal, Role};
+use counterfoil_core::usecases::{CreateProject, NewProject, NewSecrets, NewWorkspace};
+use counterfoil_testkit::stripe::{APP_USERS_TABLE, insert_users};
+use counterfoil_testkit::tcp_proxy::{CommitProxy, Loss};
+
+use super::stage::{Stack, Stage};
+
+const MAPPING: &str = include_str!("../../tools/cli/src/demo/counterfoil.toml");
+const COLUMNS: &str =
+    "id,email,stripe_customer_id,plan,premium,trial_ends_at,seats,features,comped_until";
+const REPAIRABLE: &str = "plan,premium,trial_ends_at,seats,features";
+
+/// In every password and signing secret, so that a log that holds one is found.
+pub(crate) const SECRET_MARK: &str = "end_to_end_only";
+
+/// What is unusual about a tenant.
+#[derive(Debug, Default)]
+pub(crate) struct Setup {
+    /// Repairs go through a proxy that loses something.
+    pub(crate) loss: Option<Loss>,
+    /// Another Stripe key than one that may read everything.
+    pub(crate) stripe_key: Option<String>,
+    /// Another address for reading than the database's.
+    pub(crate) read_url: Option<String>,
+    /// Scans propose repairs.
+    pub(crate) auto_propose: bool,
+}
+
+/// A project of its own, with keys.
+pub(crate) struct Tenant {
+    pub(crate) project: Project,
+    pub(crate) database: String,
+    /// The owner.
+    pub(crate) ada: String,
+    /// An approver.
+    pub(crate) ben: String,
+    /// A repair key of Ada's.
+    pub(crate) repair_key: String,
+    /// A reading key of Ben's.
+    pub(crate) read_key: String,
+    pub(crate) webhook_secret: String,
+    pub(crate) old_webhook_secret: String,
+    pub(crate) proxy: Option<CommitProxy>,
+}
+
+impl Stage {
+    pub(crate) async fn tenant(&self) -> Tenant {
+        self.tenant_with(Setup::default()).await
+    }
+
+    pub(crate) async fn tenant_with(&self, setup: Setup) -> Tenant {
+        self.tenant_in(&self.main, setup).await
+    }
+
+    pub(crate) async fn tenant_in(&self, stack: &Stack, setup: Setup) -> Tenant {
+        let number = self.number();
+        let database = format!("app_{number}");
+        self.postgres.create_database(&database).unwrap();
+        self.postgres.sql(&database, APP_USERS_TABLE).unwrap();
+        let rows = insert_users(&self.sample.users);
+        self.postgres.sql(&database, &rows).unwrap();
+        // Roles belong to the whole server: each tenant has its own.
+        let read = self.role(&database, &format!("read_{number}"), "read-role.sql", &[]);
+        let update = [("update_columns", REPAIRABLE)];
+        let name = format!("repair_{number}");
+        let mut repair = self.role(&database, &name, "repair-role.sql", &update);
+        let mut proxy = None;
+        if let Some(loss) = setup.loss {
+            let port = self.postgres.port();
+            let started = CommitProxy::start(port, loss).await.unwrap();
+            repair = repair.replace(&format!(":{port}/"), &format!(":{}/", started.port()));
+            proxy = Some(started);
+        }
+        let webhook_secret = format!("whsec_{database}_{SECRET_MARK}");
+        let old_webhook_secret = format!("whsec_old_{database}_{SECRET_MARK}");
+        let secret = |text: &str| Redacted::new(text.to_owned());
+        let stripe_key = setup.stripe_key;
+        let secrets = NewSecrets {
+            stripe_key: Redacted::new(stripe_key.unwrap_or_else(|| self.stripe.restricted_key())),
+            read_database: Redacted::new(setup.read_url.unwrap_or(read)),
+            repair_database: Some(Redacted::new(repair)),
+            webhook: vec![secret(&old_webhook_secret), secret(&webhook_secret)],
+        };
+        let Access {
+            project,
+            keys: [ada, ben, repair_key, read_key],
+        } = access(stack, secrets, setup.auto_propose).await;
+        Tenant {
+            project,
+            database,
+            ada,
+            ben,
+            repair_key,
+            read_key,
+            webhook_secret,
+            old_webhook_secret,
+            proxy,
+        }
+    }
+
+    /// A role of a tenant's database, made with the script that customers run; returns its URL.
+    fn role(&self, database: &str, name: &str, script: &str, more: &[(&str, &str)]) -> String {
+        let sql = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/sql");
+        let password = format!("{name}_{SECRET_MARK}");
+        let mut variables = vec![
+            ("role", name),
+            ("schema", "public"),
+            ("table", "app_users"),
+            ("columns", COLUMNS),
+        ];
+        variables.extend_from_slice(more);
+        let environment = [("COUNTERFOIL_ROLE_PASSWORD", password.as_str())];
+        self.postgres
+            .script(database, &sql.join(script), &variables, &environment)
+            .unwrap();
+        self.postgres.url(name, &password, database)
+    }
+}
+
+struct Access {
+    project: Project,
+    /// Of Ada, of Ben, to repair, to read.
+    keys: [String; 4],
+}
+
+async fn access(stack: &Stack, secrets: NewSecrets, auto_propose: bool) -> Access {
+    let boot = &stack.boot;
+    let create = CreateProject {
+        evidence: boot.evidence().unwrap(),
+        state: boot.state().unwrap(),
+        vault: boot.vault().unwrap(),
+        signer: boot.signer().unwrap(),
+        clock: boot.clock(),
+        random: boot.random(),
+    };
+    let people = [("Ada", Role::Owner), ("Ben", Role::Approver)];
+    let new = NewWorkspace {
+        name: "Test",
+        people: &people,
+    };
+    let (workspace, ids) = create.workspace(&new).await.unwrap();
+    let by = Principal::System {
+        duty: "setup".to_owned(),
+    };
+    // The second look is taken, but need not wait for long: nobody else repairs here.
+    let mapping = MAPPING.replace("race_grace = \"2s\"", "race_grace = \"1s\"");
+    assert_ne!(mapping, MAPPING);
+    let new = NewProject {
+        workspace: &workspace,
+        by: &by,
+        name: "Shop",
+        livemode: false,
+        artifact: &compile(&Mapping::from_toml(&mapping).unwrap()).unwrap(),
+        hints: ("rk_test_…", "db"),
+        secrets,
+        auto_propose,
+    };
+    let project = create.project(new).await.unwrap();
+    let key = async |capability, owner, approver| {
+        let key = create
+            .api_key(&project, &by, capability, owner, approver)
+            .await
+            .unwrap();
+        key.reveal().clone()
+    };
+    let keys = [
+        key(Capability::Repair, ids[0], Some(ids[0])).await,
+        key(Capability::Repair, ids[1], Some(ids[1])).await,
+        key(Capability::Repair, ids[0], None).await,
+        key(Capability::Read, ids[1], None).await,
+    ];
+    Access { project, keys }
+}

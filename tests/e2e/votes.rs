@@ -1,0 +1,181 @@
+//! Votes on held actions: whose count, how often, and on what was displayed.
+
+use counterfoil_core::incident::IncidentState;
+use serde_json::json;
+
+use super::calls::{Answer, ballot};
+use super::stage::{Stage, stage};
+use super::tenant::Tenant;
+
+/// The rules by which decisions of this effect were made, in order.
+async fn rules(stage: &Stage, tenant: &Tenant, effect: &str) -> Vec<String> {
+    let entries = stage.main.entries(tenant).await;
+    let decisions = entries
+        .iter()
+        .filter(|entry| entry.kind == "run.decision" && entry.facts["effect"] == effect);
+    let rules = decisions.map(|entry| entry.facts["rule"].as_str().unwrap().to_owned());
+    rules.collect()
+}
+
+/// A tenant with a lost webhook, the user's id, and the repair that Ada has proposed.
+async fn proposed(stage: &Stage) -> (Tenant, String, Answer) {
+    let tenant = stage.tenant().await;
+    let (customer, user) = stage.drifted("paid_no_access");
+    let incident = stage.found(&tenant, &customer).await;
+    let action = stage.propose(&tenant, &incident).await;
+    (tenant, user, action)
+}
+
+#[test]
+fn a_vote_that_does_not_count_is_refused_recorded_and_changes_nothing() {
+    let stage = stage();
+    stage.run(async {
+        let (tenant, user, action) = proposed(stage).await;
+        let path = format!("/v1/actions/{}/approvals", action.field("/id"));
+        let mut other_digest = ballot(&action, "approve");
+        other_digest["action_digest"] = json!(format!("sha256:{}", "f".repeat(64)));
+        let mut short = ballot(&action, "approve");
+        short["reason"] = json!("ok");
+        let (yes, no) = (ballot(&action, "approve"), ballot(&action, "reject"));
+        for (key, body, rule) in [
+            (&tenant.ada, &yes, "base.forbid.proposer-approves"),
+            (&tenant.repair_key, &yes, "base.forbid.machine-approves"),
+            (&tenant.read_key, &no, "base.forbid.machine-approves"),
+            (&tenant.ben, &other_digest, "base.forbid.approval-form"),
+            (&tenant.ben, &short, "base.forbid.approval-form"),
+        ] {
+            let answer = stage.call("POST", &path, Some(key), Some(action.etag()), body);
+            let answer = answer.await;
+            assert_eq!(answer.says(), (403, "action-denied".to_owned()), "{rule}");
+            assert!(answer.text.contains(rule), "{}", answer.text);
+            assert_eq!(rules(stage, &tenant, "DENY").await.pop().unwrap(), rule);
+        }
+        assert_eq!(rules(stage, &tenant, "DENY").await.len(), 5);
+        let now = stage.action(&tenant.ada, &action.field("/id")).await;
+        assert_eq!((now.says().1.as_str(), now.etag()), ("held", "\"1\""));
+        assert_eq!(stage.updates(&tenant), 0);
+        assert!(!stage.granted(&tenant, &user));
+    });
+}
+
+#[test]
+fn a_vote_is_for_the_version_that_was_displayed() {
+    let stage = stage();
+    stage.run(async {
+        let (tenant, _, action) = proposed(stage).await;
+        let path = format!("/v1/actions/{}/approvals", action.field("/id"));
+        let yes = ballot(&action, "approve");
+        for (etag, says) in [
+            (None, (428, "precondition-required")),
+            (Some("\"9\""), (412, "precondition-failed")),
+            (Some("\"0\""), (412, "precondition-failed")),
+            (Some("*"), (400, "invalid-request")),
+        ] {
+            let answer = stage.call("POST", &path, Some(&tenant.ben), etag, &yes);
+            let answer = answer.await.says();
+            assert_eq!((answer.0, answer.1.as_str()), says, "{etag:?}");
+        }
+        assert_eq!(stage.updates(&tenant), 0);
+        let done = stage.vote(&action, &tenant.ben, "approve").await;
+        assert_eq!(done.says(), (200, "verified".to_owned()), "{}", done.text);
+    });
+}
+
+#[test]
+fn a_rejected_repair_ends_and_its_incident_is_open_again() {
+    let stage = stage();
+    stage.run(async {
+        let (tenant, _, action) = proposed(stage).await;
+        let rows = stage.rows(&tenant);
+        let (customer, _) = stage.drifted("paid_no_access");
+        let proposed = stage.incident_now(&tenant, &customer).await.unwrap();
+        assert_eq!(proposed.state, IncidentState::Repairing);
+        let after = stage.vote(&action, &tenant.ben, "reject").await;
+        assert_eq!(after.says(), (200, "rejected".to_owned()), "{}", after.text);
+        let incident = stage.incident_now(&tenant, &customer).await.unwrap();
+        assert_eq!(incident.state, IncidentState::Open);
+        let late = stage.vote(&after, &tenant.ben, "approve").await;
+        assert_eq!(late.says(), (403, "action-denied".to_owned()));
+        let path = format!("/v1/actions/{}/execute", action.field("/id"));
+        let nothing = json!({});
+        let forced = stage.call("POST", &path, Some(&tenant.repair_key), None, &nothing);
+        assert_eq!(forced.await.says(), (409, "wrong-state".to_owned()));
+        assert_eq!(stage.updates(&tenant), 0);
+        assert_eq!(stage.rows(&tenant), rows);
+        // And may be proposed again.
+        stage.propose(&tenant, &incident).await;
+    });
+}
+
+#[test]
+fn two_people_who_approve_at_once_cause_one_update() {
+    let stage = stage();
+    stage.run(async {
+        let tenant = stage.tenant().await;
+        let (customer, user) = stage.drifted("wrong_plan");
+        let incident = stage.found(&tenant, &customer).await;
+        let action = stage.propose_as(&tenant.repair_key, &incident).await;
+        assert_eq!(action.status, 201, "{}", action.text);
+        let (one, two, three, four) = tokio::join!(
+            stage.vote(&action, &tenant.ada, "approve"),
+            stage.vote(&action, &tenant.ben, "approve"),
+            stage.vote(&action, &tenant.ada, "approve"),
+            stage.vote(&action, &tenant.ben, "approve"),
+        );
+        let answers = [one, two, three, four];
+        let won = answers.iter().filter(|answer| answer.status == 200);
+        assert_eq!(won.count(), 1, "{answers:?}");
+        let lost = answers.iter().filter(|answer| answer.status != 200);
+        for answer in lost {
+            assert!((400..500).contains(&answer.status), "{answer:?}");
+        }
+        let now = stage.action(&tenant.ada, &action.field("/id")).await;
+        assert_eq!(now.says().1, "verified");
+        assert_eq!(stage.updates(&tenant), 1, "row {user}");
+        let entries = stage.main.entries(&tenant).await;
+        for kind in ["repair.started", "repair.executed", "run.resolution"] {
+            let count = entries.iter().filter(|entry| entry.kind == kind).count();
+            assert_eq!(count, 1, "{kind}");
+        }
+    });
+}
+
+#[test]
+fn checks_of_the_same_customer_do_not_make_a_repair_look_failed() {
+    let stage = stage();
+    stage.run(async {
+        let (tenant, user, action) = proposed(stage).await;
+        let (customer, _) = stage.drifted("paid_no_access");
+        for _ in 0..8 {
+            let taken = stage.webhook(&tenant, &customer).await;
+            assert_eq!(taken.status, 200, "{}", taken.text);
+        }
+        let done = stage.vote(&action, &tenant.ben, "approve").await;
+        // `executed` where a check touched the incident at that moment: the sweep verifies it.
+        assert_eq!(done.status, 200, "{}", done.text);
+        let state = done.field("/state");
+        assert!(
+            ["verified", "executed"].contains(&state.as_str()),
+            "{state}"
+        );
+        assert!(stage.granted(&tenant, &user));
+        assert_eq!(stage.updates(&tenant), 1);
+    });
+}
+
+#[test]
+fn a_row_that_changed_since_the_proposal_is_left_alone() {
+    let stage = stage();
+    stage.run(async {
+        let (tenant, user, action) = proposed(stage).await;
+        let change = format!("UPDATE app_users SET plan = 'enterprise' WHERE id = '{user}'");
+        stage.postgres.sql(&tenant.database, &change).unwrap();
+        let rows = stage.rows(&tenant);
+        let after = stage.vote(&action, &tenant.ben, "approve").await;
+        assert_eq!(after.says(), (200, "stale".to_owned()), "{}", after.text);
+        assert_eq!(stage.rows(&tenant), rows);
+        let (customer, _) = stage.drifted("paid_no_access");
+        let incident = stage.incident_now(&tenant, &customer).await.unwrap();
+        assert_eq!(incident.state, IncidentState::Open);
+    });
+}
