@@ -8,7 +8,7 @@ use counterfoil_testkit::stripe::sign_event;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use super::stage::{Stage, now};
+use super::stage::{Stage, now, wait};
 use super::tenant::Tenant;
 
 /// Headers that differ between two answers that say the same.
@@ -83,6 +83,24 @@ impl Stage {
         answer(request).await
     }
 
+    /// Sends a POST that creates something once, whatever happens to its answer.
+    pub(crate) async fn post_once(
+        &self,
+        path: &str,
+        key: &str,
+        idempotency_key: &str,
+        body: &Value,
+    ) -> Answer {
+        let request = self.request("POST", path).bearer_auth(key);
+        let request = request.header("content-type", "application/json");
+        answer(
+            request
+                .header("idempotency-key", idempotency_key)
+                .body(body.to_string()),
+        )
+        .await
+    }
+
     fn request(&self, method: &str, path: &str) -> RequestBuilder {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         Client::new().request(method, format!("{}{path}", self.cloud.api_url))
@@ -153,11 +171,41 @@ impl Stage {
         self.call("GET", &path, Some(key), None, &Value::Null).await
     }
 
-    /// Makes the package of a run.
+    /// Makes the package of a run: the export, once it is ready.
     pub(crate) async fn export(&self, key: &str, run: &str) -> Answer {
-        let body = json!({ "run_id": run });
-        self.call("POST", "/v1/exports", Some(key), None, &body)
-            .await
+        self.exported(key, &json!({ "run_id": run })).await
+    }
+
+    /// Asks for an export and waits for its end.
+    pub(crate) async fn exported(&self, key: &str, body: &Value) -> Answer {
+        let asked = self
+            .call("POST", "/v1/exports", Some(key), None, body)
+            .await;
+        assert_eq!(asked.status, 202, "{}", asked.text);
+        let path = asked.header("location").to_owned();
+        assert_eq!(path, format!("/v1/exports/{}", asked.field("/id")));
+        let ended = async || {
+            let export = self.call("GET", &path, Some(key), None, &Value::Null).await;
+            let state = export.field("/state");
+            ["ready", "failed"]
+                .contains(&state.as_str())
+                .then_some(export)
+        };
+        wait("the export", ended).await
+    }
+
+    /// A fresh link to a part of an export, and what it leads to: the bytes that are recorded.
+    pub(crate) async fn fetched(&self, key: &str, export: &Answer, part: &str) -> Vec<u8> {
+        let id = export.field("/id");
+        let path = format!("/v1/exports/{id}/download?part={part}");
+        let link = self.call("GET", &path, Some(key), None, &Value::Null).await;
+        assert_eq!(link.status, 200, "{}", link.text);
+        let response = reqwest::get(link.field("/url")).await.unwrap();
+        assert_eq!(response.status(), 200);
+        let bytes = response.bytes().await.unwrap().to_vec();
+        let digest = counterfoil_core::evidence::hash::digest_string(&bytes);
+        assert_eq!(link.field("/digest"), digest);
+        bytes
     }
 }
 

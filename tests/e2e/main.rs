@@ -11,7 +11,11 @@ mod archive;
 #[cfg(test)]
 mod calls;
 #[cfg(test)]
+mod erasure;
+#[cfg(test)]
 mod events;
+#[cfg(test)]
+mod exports;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
@@ -24,6 +28,8 @@ mod records;
 mod sources;
 #[cfg(test)]
 mod stage;
+#[cfg(test)]
+mod tamper;
 #[cfg(test)]
 mod tenant;
 #[cfg(test)]

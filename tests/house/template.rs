@@ -95,6 +95,51 @@ fn only_archive_signs_seals_and_writes_to_locked_storage() {
 }
 
 #[test]
+fn only_api_removes_payloads_snapshots_and_keys() {
+    let may = |action: &str, of: &str| {
+        let all = statements().into_iter();
+        let mut named: Vec<String> = all
+            .filter(|found| allows(found, action) && found.text.contains(of))
+            .map(|found| found.of)
+            .collect();
+        named.dedup();
+        named
+    };
+    assert_eq!(may("dynamodb:UpdateItem", "!GetAtt EvidenceParts.Arn"), ["ApiFunctionPolicy"]);
+    assert_eq!(may("dynamodb:DeleteItem", "!GetAtt DataKeys.Arn"), ["ApiFunctionPolicy"]);
+    assert_eq!(may("s3:DeleteObject", "/snapshots/"), ["ApiFunctionPolicy"]);
+}
+
+/// A lifecycle rule deletes what a legal hold keeps.
+#[test]
+fn no_lifecycle_rule_deletes_snapshots() {
+    let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
+    let template = std::fs::read_to_string(template).unwrap();
+    assert!(!template.contains("Prefix: snapshots/"));
+}
+
+/// archive reads no tenant's rows: it finds streams in the directory and keeps its alarms in the
+/// workspace's own partition.
+#[test]
+fn archive_reaches_no_record_of_a_project() {
+    let of_state = statements().into_iter().filter(|found| {
+        found.of == "ArchivePolicy" && found.text.contains("!GetAtt State.Arn")
+    });
+    let mut count = 0;
+    for statement in of_state {
+        count += 1;
+        let directory = statement.text.contains("dynamodb:LeadingKeys\": [directory]");
+        let alarms = format!("dynamodb:LeadingKeys\": [\"ws_{}\"]", "?".repeat(26));
+        assert!(
+            directory || statement.text.contains(&alarms),
+            "{}",
+            statement.text
+        );
+    }
+    assert_eq!(count, 2);
+}
+
+#[test]
 fn nobody_may_change_or_remove_an_entry() {
     for statement in statements() {
         let evidence = statement.text.contains("!GetAtt Evidence.Arn");

@@ -2,7 +2,13 @@
 //! happens when a store, a database or a worker fails in the middle.
 
 #[cfg(test)]
+mod erasure;
+#[cfg(test)]
+mod exports;
+#[cfg(test)]
 mod repairs;
+#[cfg(test)]
+mod replays;
 #[cfg(test)]
 mod runs;
 #[cfg(test)]

@@ -11,16 +11,18 @@ use counterfoil_core::billing::{
 use counterfoil_core::cell::Cell;
 use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::evidence::json::Json;
+use counterfoil_core::evidence::seal::SealKey;
 use counterfoil_core::incident::Incident;
 use counterfoil_core::mapping::{Artifact, ColumnType, Mapping, TableColumn, compile};
-use counterfoil_core::ports::Clock;
+use counterfoil_core::ports::{Clock, SealSigner};
 use counterfoil_core::records::{Directory, Project, Records, Workspace};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::tenancy::{Capability, Principal, Role, TenantCtx};
 use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::{
     CreateProject, KnownProjects, NewProject, NewSecrets, NewWorkspace, ProposeRepair,
-    ReceiveWebhook, Reconcile, RepairPorts, SealStream, SweepRepairs, Vault, VoteOnAction,
+    ReceiveWebhook, Reconcile, RecordAlarm, RepairPorts, SealStream, SweepRepairs, Vault,
+    VoteOnAction,
 };
 use counterfoil_testkit::memory::{
     Mailbox, MemApp, MemArchive, MemBilling, MemDatabases, MemKeys, MemObjects, MemSigner,
@@ -345,9 +347,31 @@ impl World {
             evidence: self.store.clone(),
             seals: self.store.clone(),
             signer: self.signer.clone(),
+            retiring: None,
             archive: self.archive.clone(),
             clock: Arc::new(self.clock.clone()),
             origin_prefix: "evidence.counterfoil.example/s/".to_owned(),
+            budget: Duration::from_secs(60),
+        }
+    }
+
+    /// The same when `signer` is being retired for `next`.
+    pub(crate) fn sealer_with(&self, next: &Arc<MemSigner>) -> SealStream {
+        SealStream {
+            signer: next.clone(),
+            retiring: Some(self.signer.clone()),
+            ..self.sealer()
+        }
+    }
+
+    pub(crate) async fn seal_key(&self) -> SealKey {
+        self.signer.key().await.unwrap()
+    }
+
+    pub(crate) fn record_alarm(&self) -> RecordAlarm {
+        RecordAlarm {
+            evidence: self.store.clone(),
+            state: self.store.clone(),
         }
     }
 

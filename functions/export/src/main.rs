@@ -1,15 +1,22 @@
-//! Evidence packages: `/v1/exports*`.
+//! Evidence packages: `/v1/exports*`, and the worker behind the exports queue.
 
+mod answer;
 mod handler;
+mod reports;
+mod routes;
 
-use counterfoil_core::usecases::ExportRun;
+use std::sync::Arc;
+
+use counterfoil_core::usecases::Exports;
 use counterfoil_lambda::config::{Var, required};
 use counterfoil_lambda::{Boot, Error};
+
+use reports::Pdf;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let boot = Boot::start("export").await?;
-    let export = ExportRun {
+    let exports = Exports {
         evidence: boot.evidence()?,
         reader: boot.evidence()?,
         seals: boot.seals()?,
@@ -17,10 +24,13 @@ async fn main() -> Result<(), Error> {
         sealer: boot.seal_requests()?,
         state: boot.state()?,
         objects: boot.objects()?,
+        scratch: boot.scratch(),
+        reports: Arc::new(Pdf),
+        queue: boot.export_requests()?,
         clock: boot.clock(),
         random: boot.random(),
         origin_prefix: required(Var::SealOriginPrefix)?,
     };
-    boot.run(move |event| handler::handle(export.clone(), event))
+    boot.run(move |event| handler::handle(exports.clone(), event))
         .await
 }

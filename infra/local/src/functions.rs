@@ -14,12 +14,13 @@ use crate::lock::Lock;
 use crate::{Progress, command, paths};
 
 /// Packages of the functions; each has one binary of the same name.
-pub const FUNCTIONS: [&str; 5] = [
+pub const FUNCTIONS: [&str; 6] = [
     "stripe-webhook",
     "scheduled-reconcile",
     "repair-approve",
     "export",
     "archive",
+    "api",
 ];
 
 /// Builds function binaries.

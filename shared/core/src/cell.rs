@@ -50,7 +50,7 @@ pub struct TableShape {
 }
 
 /// One row of the app's table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppRow {
     /// Primary key.
     pub key: Cell,

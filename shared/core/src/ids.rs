@@ -118,6 +118,10 @@ typed_id!(
     /// A sealed secret.
     SecretId, "sec_"
 );
+typed_id!(
+    /// A legal hold.
+    HoldId, "hld_"
+);
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,7 @@
 use counterfoil_evidence::hash::sha256;
 use serde::{Deserialize, Serialize};
 
+use crate::erasure::ERASED;
 use crate::ids::{ActionId, IncidentId, ProjectId, RunId};
 use crate::money::Money;
 use crate::reconcile::Finding;
@@ -122,6 +123,35 @@ impl Incident {
         self.state != IncidentState::Resolved
             && self.finding.expected == finding.expected
             && self.finding.actual == finding.actual
+    }
+
+    /// Whether it is about this Stripe customer.
+    pub fn concerns(&self, customer: &str) -> bool {
+        let finding = &self.finding;
+        finding.subject == customer || finding.customers.iter().any(|it| it == customer)
+    }
+
+    /// Whether it is over.
+    pub fn is_past(&self) -> bool {
+        self.state == IncidentState::Resolved
+    }
+
+    /// Whether its personal data was erased.
+    pub fn is_erased(&self) -> bool {
+        self.finding.subject == ERASED
+    }
+
+    /// The incident without personal data: kind, time and run stay. If both sides still differ, the
+    /// next look opens it again.
+    #[must_use]
+    pub fn erased(self, now: Timestamp) -> Self {
+        let resolved_at = self.resolved_at.or(Some(now));
+        Self {
+            state: IncidentState::Resolved,
+            finding: self.finding.without_person(ERASED),
+            resolved_at,
+            ..self
+        }
     }
 
     /// Money at risk per month, if there is any.

@@ -8,10 +8,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::ids::{ActionId, ExportId, KeyId, ProjectId, RunId, SecretId, UserId, WorkspaceId};
+use crate::hold::LegalHold;
+use crate::ids::{ActionId, HoldId, KeyId, ProjectId, RunId, SecretId, UserId, WorkspaceId};
 use crate::incident::Incident;
 use crate::ports::{EntryRef, PortError, PortErrorKind, State, StateKey, StateWrite};
 use crate::repair::Action;
+use crate::retention::Retention;
 use crate::run::Run;
 use crate::sealed::{Purpose, Sealed};
 use crate::tenancy::{Capability, Principal, Role, TenantCtx};
@@ -53,7 +55,6 @@ record!(Incident, "incident");
 record!(Action, "action");
 record!(Run, "run");
 record!(Secret, "secret");
-record!(Export, "export");
 record!(Unfinished, "unfinished");
 
 impl Record for Mapping {
@@ -249,25 +250,6 @@ pub struct Secret {
     pub sealed: Sealed,
 }
 
-/// An export.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Export {
-    /// Id.
-    pub id: ExportId,
-    /// The run it is about.
-    pub run: String,
-    /// Object key in the data bucket.
-    pub object: String,
-    /// SHA-256 of the package, `sha256:…`.
-    pub digest: String,
-    /// Size in bytes.
-    pub bytes: u64,
-    /// Stream the package is of, hex64.
-    pub stream: String,
-    /// When it was made.
-    pub made_at: Timestamp,
-}
-
 /// Marks an action whose effect was authorised and is not settled: what the sweep looks at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unfinished {
@@ -363,6 +345,38 @@ impl<'a> Directory<'a> {
         }
     }
 
+    /// Key of a legal hold's row: it lies in its workspace, also when it is on one project.
+    pub fn hold_key(workspace: WorkspaceId, id: HoldId) -> StateKey {
+        StateKey {
+            pk: workspace.to_string(),
+            sk: format!("hold#{id}"),
+        }
+    }
+
+    /// Key of a workspace's retention settings.
+    pub fn retention_key(workspace: WorkspaceId) -> StateKey {
+        StateKey {
+            pk: workspace.to_string(),
+            sk: "setting#retention".to_owned(),
+        }
+    }
+
+    /// The write that creates a row, or replaces the version given.
+    pub(crate) fn write<T: Serialize>(
+        key: StateKey,
+        version: Option<u64>,
+        value: &T,
+    ) -> Result<StateWrite, RecordError> {
+        let doc = serde_json::to_value(value).map_err(|source| RecordError::Shape {
+            family: "directory",
+            source,
+        })?;
+        Ok(match version {
+            None => StateWrite::create(key, doc),
+            Some(version) => StateWrite::replace(key, version, doc),
+        })
+    }
+
     /// A project, by id alone.
     pub async fn project(&self, id: ProjectId) -> Result<Option<Versioned<Project>>, RecordError> {
         self.find("project", &Self::project_key(id)).await
@@ -376,6 +390,60 @@ impl<'a> Directory<'a> {
     /// Every workspace.
     pub async fn workspaces(&self) -> Result<Vec<Workspace>, RecordError> {
         self.all("workspace").await
+    }
+
+    /// The workspace that owns a stream: its own, or that of one of its projects.
+    pub async fn owner_of(&self, stream: Hash) -> Result<Option<Workspace>, RecordError> {
+        let name = stream.to_string();
+        let workspaces = self.workspaces().await?;
+        if let Some(own) = workspaces.iter().find(|own| own.stream == name) {
+            return Ok(Some(own.clone()));
+        }
+        let projects = self.projects().await?;
+        let Some(project) = projects.iter().find(|project| project.stream == name) else {
+            return Ok(None);
+        };
+        let mut owners = workspaces.into_iter();
+        Ok(owners.find(|owner| owner.id == project.workspace))
+    }
+
+    /// A workspace, by id.
+    pub async fn workspace(
+        &self,
+        id: WorkspaceId,
+    ) -> Result<Option<Versioned<Workspace>>, RecordError> {
+        self.find("workspace", &Self::workspace_key(id)).await
+    }
+
+    /// Every member of a workspace.
+    pub async fn members(&self, workspace: WorkspaceId) -> Result<Vec<Member>, RecordError> {
+        let rows = self.rows(&workspace.to_string(), "member").await?;
+        Ok(rows.into_iter().map(|row| row.value).collect())
+    }
+
+    /// A legal hold of a workspace.
+    pub async fn hold(
+        &self,
+        workspace: WorkspaceId,
+        id: HoldId,
+    ) -> Result<Option<Versioned<LegalHold>>, RecordError> {
+        self.find("hold", &Self::hold_key(workspace, id)).await
+    }
+
+    /// Every legal hold of a workspace and of its projects, also those that are over.
+    pub async fn holds(
+        &self,
+        workspace: WorkspaceId,
+    ) -> Result<Vec<Versioned<LegalHold>>, RecordError> {
+        self.rows(&workspace.to_string(), "hold").await
+    }
+
+    /// A workspace's retention settings, if it ever chose some.
+    pub async fn retention(
+        &self,
+        workspace: WorkspaceId,
+    ) -> Result<Option<Versioned<Retention>>, RecordError> {
+        self.find("setting", &Self::retention_key(workspace)).await
     }
 
     /// A member of a workspace.
@@ -423,6 +491,25 @@ impl<'a> Directory<'a> {
             version: stored.version,
             evidence: stored.evidence,
         }))
+    }
+
+    async fn rows<T: DeserializeOwned>(
+        &self,
+        partition: &str,
+        family: &'static str,
+    ) -> Result<Vec<Versioned<T>>, RecordError> {
+        let rows = self.state.list(partition, &format!("{family}#")).await?;
+        rows.into_iter()
+            .map(|stored| {
+                let value = serde_json::from_value(stored.doc)
+                    .map_err(|source| RecordError::Shape { family, source })?;
+                Ok(Versioned {
+                    value,
+                    version: stored.version,
+                    evidence: stored.evidence,
+                })
+            })
+            .collect()
     }
 
     async fn all<T: DeserializeOwned>(&self, family: &'static str) -> Result<Vec<T>, RecordError> {

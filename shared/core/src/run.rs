@@ -60,13 +60,19 @@ pub struct RunCounts {
     pub findings: u64,
 }
 
-/// A sealed object in the data bucket.
+/// What one look has read and found, sealed in the data bucket ([`crate::snapshot`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SealedObject {
+pub struct Snapshot {
     /// Key in the bucket.
     pub key: String,
     /// The secret whose data key opens it.
     pub secret: SecretId,
+    /// What evidence calls the file inside.
+    pub name: String,
+    /// SHA-256 of the file inside, `sha256:…`.
+    pub digest: String,
+    /// Size of the file inside.
+    pub bytes: u64,
 }
 
 /// A run.
@@ -84,12 +90,25 @@ pub struct Run {
     pub as_of: Timestamp,
     /// When it last made progress.
     pub touched_at: Timestamp,
-    /// Findings of the newest look, sealed: the run's work in progress.
-    pub findings: Option<SealedObject>,
+    /// What was read and found, one snapshot per look; the newest carries the run's findings.
+    #[serde(default)]
+    pub looks: Vec<Snapshot>,
     /// Numbers.
     pub counts: RunCounts,
     /// How it ended, once it has.
     pub result: Option<RunResult>,
     /// Differences are beyond the mapping's limit: nothing is proposed.
     pub mass_drift: bool,
+    /// Its snapshots are given up: nobody may read them, and deleting them follows or is done.
+    #[serde(default)]
+    pub pruned: Option<Pruned>,
+}
+
+/// That the snapshots of a run are given up. Their digests stay in `run.close` for life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pruned {
+    /// When that was recorded.
+    pub at: Timestamp,
+    /// Every object is deleted and every data key destroyed.
+    pub gone: bool,
 }

@@ -44,6 +44,22 @@ impl Role {
     pub const fn may_export(self) -> bool {
         matches!(self, Self::Auditor | Self::Admin | Self::Owner)
     }
+
+    /// Whether people of this role may erase and change settings (governance `base.permit.admin`).
+    pub const fn may_administer(self) -> bool {
+        matches!(self, Self::Admin | Self::Owner)
+    }
+
+    /// Whether people of this role may place a legal hold: preserving is safe, releasing is not
+    /// (governance `base.permit.admin`, `base.permit.auditor`).
+    pub const fn may_hold(self) -> bool {
+        matches!(self, Self::Auditor | Self::Admin | Self::Owner)
+    }
+
+    /// Whether people of this role may release a legal hold (governance `base.permit.owner`).
+    pub const fn may_release(self) -> bool {
+        matches!(self, Self::Owner)
+    }
 }
 
 /// Whoever acts.
@@ -100,6 +116,14 @@ impl Principal {
             Self::ApiKey { id, .. } => id.to_string(),
             Self::Scheduler { run } => run.to_string(),
             Self::System { duty } => format!("system:{duty}"),
+        }
+    }
+
+    /// The role of the person behind this request; a machine has none.
+    pub const fn role(&self) -> Option<Role> {
+        match self {
+            Self::User { role, .. } => Some(*role),
+            Self::ApiKey { .. } | Self::Scheduler { .. } | Self::System { .. } => None,
         }
     }
 

@@ -3,22 +3,22 @@
 //! Further fields are allowed and ignored. An optional field that is there must have its type.
 
 use crate::base64 as b64;
-use crate::hash::{Hash, parse_digest, sha256};
+use crate::hash::{parse_digest, sha256};
 use crate::header::is_run_id;
-use crate::json::{Json, is_key};
+use crate::json::{View, is_key};
 use crate::kind::Kind;
 
 /// What is wrong: field and rule.
 type Wrong = String;
 
-pub(crate) fn check(kind: Kind, facts: &Json) -> Result<(), Wrong> {
-    if facts.as_object().is_none() {
+pub(crate) fn check(kind: Kind, facts: View<'_>) -> Result<(), Wrong> {
+    if facts.members().is_none() {
         return Err("not an object".to_owned());
     }
     let fields = Fields(facts);
     fields.optional("actor", "an object with type and id", is_party)?;
     match kind {
-        Kind::Genesis => fields.required("descriptor", "an object", |v| v.as_object().is_some()),
+        Kind::Genesis => fields.required("descriptor", "an object", |v| v.members().is_some()),
         Kind::StreamClose => {
             fields.text("reason", 256)?;
             fields.optional("successor", HEX64, is_hash)
@@ -89,10 +89,10 @@ fn key_rotate(fields: &Fields<'_>) -> Result<(), Wrong> {
     fields.hash("add")?;
     fields.hash("retire")?;
     fields.required("spki", "base64 of the key whose hash is add", |value| {
-        let Some(der) = value.as_str().and_then(|text| b64::decode(text).ok()) else {
+        let Some(der) = value.as_str().and_then(|text| b64::decode(&text).ok()) else {
             return false;
         };
-        fields.0.get("add").and_then(Json::as_str) == Some(sha256(&der).to_string().as_str())
+        fields.0.get("add").and_then(View::as_hash) == Some(sha256(&der))
     })
 }
 
@@ -102,7 +102,7 @@ fn redact(fields: &Fields<'_>) -> Result<(), Wrong> {
     fields.hash("entry")?;
     fields.hash("commit")?;
     fields.required("reason", "a lower-case word", |value| {
-        value.as_str().is_some_and(is_key)
+        value.as_str().is_some_and(|text| is_key(&text))
     })
 }
 
@@ -116,8 +116,8 @@ fn run_open(fields: &Fields<'_>) -> Result<(), Wrong> {
     fields.digest("artifact")?;
     fields.required("policy_bundles", "at most 16 digests", |value| {
         value
-            .as_array()
-            .is_some_and(|items| items.len() <= 16 && items.iter().all(is_digest))
+            .items()
+            .is_some_and(|items| all_of_at_most(16, items, is_digest))
     })?;
     fields.required("inputs", FILES, is_files)?;
     fields.optional("cause", "an object with entry and seq", |value| {
@@ -172,10 +172,10 @@ fn observation(fields: &Fields<'_>) -> Result<(), Wrong> {
     fields.optional("decision", HEX64, is_hash)
 }
 
-struct Fields<'a>(&'a Json);
+struct Fields<'a>(View<'a>);
 
 impl Fields<'_> {
-    fn required(&self, name: &str, rule: &str, is: impl Fn(&Json) -> bool) -> Result<(), Wrong> {
+    fn required(&self, name: &str, rule: &str, is: impl Fn(View<'_>) -> bool) -> Result<(), Wrong> {
         match self.0.get(name) {
             Some(value) if is(value) => Ok(()),
             Some(_) => Err(format!("{name} must be {rule}")),
@@ -183,7 +183,7 @@ impl Fields<'_> {
         }
     }
 
-    fn optional(&self, name: &str, rule: &str, is: impl Fn(&Json) -> bool) -> Result<(), Wrong> {
+    fn optional(&self, name: &str, rule: &str, is: impl Fn(View<'_>) -> bool) -> Result<(), Wrong> {
         match self.0.get(name) {
             Some(value) if !is(value) => Err(format!("{name} must be {rule}")),
             _ => Ok(()),
@@ -191,8 +191,14 @@ impl Fields<'_> {
     }
 
     fn text(&self, name: &str, most: usize) -> Result<(), Wrong> {
-        let rule = format!("a string of 1 to {most} characters");
-        self.required(name, &rule, |value| is_text(value, most))
+        match self.0.get(name) {
+            Some(value) if is_text(value, most) => Ok(()),
+            _ => self.required(
+                name,
+                &format!("a string of 1 to {most} characters"),
+                |value| is_text(value, most),
+            ),
+        }
     }
 
     fn uint(&self, name: &str) -> Result<(), Wrong> {
@@ -208,67 +214,77 @@ impl Fields<'_> {
     }
 
     fn one_of(&self, name: &str, words: &[&str]) -> Result<(), Wrong> {
-        let rule = format!("one of {}", words.join(", "));
-        self.required(name, &rule, |value| {
-            value.as_str().is_some_and(|text| words.contains(&text))
-        })
+        let is = |value: View<'_>| {
+            value
+                .as_str()
+                .is_some_and(|text| words.contains(&text.as_ref()))
+        };
+        match self.0.get(name) {
+            Some(value) if is(value) => Ok(()),
+            _ => self.required(name, &format!("one of {}", words.join(", ")), is),
+        }
     }
 }
 
-fn is_text(value: &Json, most: usize) -> bool {
-    value
-        .as_str()
-        .is_some_and(|text| !text.is_empty() && text.chars().count() <= most)
+fn is_text(value: View<'_>, most: usize) -> bool {
+    value.as_str().is_some_and(|text| {
+        !text.is_empty() && (text.len() <= most || text.chars().count() <= most)
+    })
 }
 
-fn is_uint(value: &Json) -> bool {
+fn is_uint(value: View<'_>) -> bool {
     value.as_uint().is_some()
 }
 
-fn is_hash(value: &Json) -> bool {
-    value
-        .as_str()
-        .is_some_and(|text| text.parse::<Hash>().is_ok())
+fn is_hash(value: View<'_>) -> bool {
+    value.as_hash().is_some()
 }
 
-fn is_digest(value: &Json) -> bool {
+fn is_digest(value: View<'_>) -> bool {
     value
         .as_str()
-        .is_some_and(|text| parse_digest(text).is_some())
+        .is_some_and(|text| parse_digest(&text).is_some())
 }
 
-fn is_party(value: &Json) -> bool {
+fn is_party(value: View<'_>) -> bool {
     value.get("type").is_some_and(|kind| is_text(kind, 64))
         && value.get("id").is_some_and(|id| is_text(id, 128))
 }
 
-fn is_files(value: &Json) -> bool {
+fn is_files(value: View<'_>) -> bool {
     value
-        .as_array()
-        .is_some_and(|items| items.len() <= 1024 && items.iter().all(is_file))
+        .items()
+        .is_some_and(|items| all_of_at_most(1024, items, is_file))
 }
 
-fn is_file(value: &Json) -> bool {
-    value.as_object().is_some_and(|fields| fields.len() == 3)
+fn all_of_at_most<'a>(
+    most: usize,
+    items: impl Iterator<Item = View<'a>>,
+    is: impl Fn(View<'a>) -> bool,
+) -> bool {
+    items
+        .enumerate()
+        .all(|(index, item)| index < most && is(item))
+}
+
+fn is_file(value: View<'_>) -> bool {
+    value.members() == Some(3)
         && value.get("bytes").is_some_and(is_uint)
         && value.get("hash").is_some_and(is_digest)
         && value.get("ref").is_some_and(|name| is_text(name, 512))
 }
 
-fn is_hold_target(value: &Json) -> bool {
-    let Some(fields) = value.as_object() else {
-        return false;
-    };
-    let uint = |name| value.get(name).and_then(Json::as_uint);
-    match fields.len() {
-        1 => {
-            value.get("all").and_then(Json::as_bool) == Some(true)
+fn is_hold_target(value: View<'_>) -> bool {
+    let uint = |name| value.get(name).and_then(View::as_uint);
+    match value.members() {
+        Some(1) => {
+            value.get("all").and_then(View::as_bool) == Some(true)
                 || value
                     .get("run")
-                    .and_then(Json::as_str)
-                    .is_some_and(is_run_id)
+                    .and_then(View::as_str)
+                    .is_some_and(|id| is_run_id(&id))
         }
-        2 => uint("from")
+        Some(2) => uint("from")
             .zip(uint("to"))
             .is_some_and(|(from, to)| from < to),
         _ => false,

@@ -35,9 +35,33 @@ impl Hash {
         bytes.try_into().map(Self).map_err(|_| HashError)
     }
 
+    /// A hash from 64 lower-case hexadecimal digits.
+    pub(crate) fn from_hex(digits: &[u8]) -> Option<Self> {
+        let digits: &[u8; 64] = digits.try_into().ok()?;
+        let (pairs, _) = digits.as_chunks::<2>();
+        let mut bytes = [0; 32];
+        // Digits are at most 15 and everything else is above: one comparison at the end will do.
+        let mut wrong = 0;
+        for ([high, low], byte) in pairs.iter().zip(&mut bytes) {
+            let (high, low) = (nibble(*high), nibble(*low));
+            wrong |= high | low;
+            *byte = (high << 4) | (low & 15);
+        }
+        (wrong < 16).then_some(Self(bytes))
+    }
+
     /// The 32 bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+/// The value of a lower-case hexadecimal digit; 255 for anything else.
+const fn nibble(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit.wrapping_sub(b'0'),
+        b'a'..=b'f' => digit.wrapping_sub(b'a').wrapping_add(10),
+        _ => u8::MAX,
     }
 }
 
@@ -57,15 +81,7 @@ impl FromStr for Hash {
     type Err = HashError;
 
     fn from_str(text: &str) -> Result<Self, HashError> {
-        if !text
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-        {
-            return Err(HashError);
-        }
-        let mut bytes = [0; 32];
-        hex::decode_to_slice(text, &mut bytes).map_err(|_| HashError)?;
-        Ok(Self(bytes))
+        Self::from_hex(text.as_bytes()).ok_or(HashError)
     }
 }
 

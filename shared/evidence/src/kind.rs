@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::code::{Code, Fault};
 use crate::facts;
-use crate::json::Json;
+use crate::json::{Json, View};
 
 /// Whether entries of a kind belong to a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +94,11 @@ impl Kind {
     /// # Errors
     /// `E_FACTS`, naming the field.
     pub fn check_facts(self, facts: &Json) -> Result<(), Fault> {
+        self.check_facts_in(View::Tree(facts))
+    }
+
+    /// As [`Kind::check_facts`], in place.
+    pub(crate) fn check_facts_in(self, facts: View<'_>) -> Result<(), Fault> {
         facts::check(self, facts)
             .map_err(|what| Fault::new(Code::Facts, format!("facts of {self}: {what}")))
     }

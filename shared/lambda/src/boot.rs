@@ -11,13 +11,14 @@ use counterfoil_aws::dynamodb::{DynamoDataKeys, DynamoEvidence, DynamoSeals, Dyn
 use counterfoil_aws::kms::{KmsSigner, KmsWrapper};
 use counterfoil_aws::lambda::OtherFunction;
 use counterfoil_aws::s3::{S3Archive, S3Objects};
-use counterfoil_aws::sqs::SqsChecks;
-use counterfoil_core::ports::{Clock, Random};
+use counterfoil_aws::sqs::{SqsChecks, SqsExports};
+use counterfoil_core::ports::{Clock, Random, Scratch};
 use counterfoil_core::usecases::Vault;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
 use crate::config::{MissingVariable, Var, optional};
+use crate::scratch::TempScratch;
 use crate::system::{OsRandom, SystemClock};
 use crate::telemetry;
 
@@ -132,6 +133,12 @@ impl Boot {
         Ok(Arc::new(KmsSigner::new(self.clients.kms.clone(), key)))
     }
 
+    /// The seal key that is being retired, if one is.
+    pub fn retiring_signer(&self) -> Option<Arc<KmsSigner>> {
+        let key = self.setting(Var::RetiringSealKeyId).ok()?;
+        Some(Arc::new(KmsSigner::new(self.clients.kms.clone(), key)))
+    }
+
     /// The data bucket.
     pub fn objects(&self) -> Result<Arc<S3Objects>, MissingVariable> {
         let bucket = self.setting(Var::DataBucket)?;
@@ -148,6 +155,17 @@ impl Boot {
     pub fn checks(&self) -> Result<Arc<SqsChecks>, MissingVariable> {
         let url = self.setting(Var::ChecksQueueUrl)?;
         Ok(Arc::new(SqsChecks::new(self.clients.sqs.clone(), url)))
+    }
+
+    /// The exports queue.
+    pub fn export_requests(&self) -> Result<Arc<SqsExports>, MissingVariable> {
+        let url = self.setting(Var::ExportsQueueUrl)?;
+        Ok(Arc::new(SqsExports::new(self.clients.sqs.clone(), url)))
+    }
+
+    /// Working space on this machine.
+    pub fn scratch(&self) -> Arc<dyn Scratch> {
+        Arc::new(TempScratch)
     }
 
     /// `repair-approve`, asked to propose.

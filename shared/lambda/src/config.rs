@@ -43,10 +43,14 @@ variables! {
     LockedBucket = "LOCKED_BUCKET",
     /// URL of the checks queue.
     ChecksQueueUrl = "CHECKS_QUEUE_URL",
+    /// URL of the exports queue.
+    ExportsQueueUrl = "EXPORTS_QUEUE_URL",
     /// KMS key of the data keys.
     SecretsKeyId = "SECRETS_KEY_ID",
     /// KMS key of the seals.
     SealKeyId = "SEAL_KEY_ID",
+    /// KMS key that sealed before, while streams are handed over to the other one.
+    RetiringSealKeyId = "RETIRING_SEAL_KEY_ID",
     /// What the origin of a seal starts with, for example `evidence.example.com/s/`.
     SealOriginPrefix = "SEAL_ORIGIN_PREFIX",
     /// Name of the repair-approve function.

@@ -8,6 +8,7 @@ pub mod config;
 pub mod event;
 pub mod http;
 pub mod problem;
+pub mod scratch;
 pub mod system;
 pub mod telemetry;
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod contract;
+pub mod delivery;
 pub mod http_faults;
 pub mod memory;
 pub mod stripe;

@@ -17,6 +17,7 @@ mod tests {
         contract::evidence(&store).await;
         contract::evidence_with_state(&store, &store).await;
         contract::runs(&store).await;
+        contract::redactions(&store).await;
     }
 
     #[tokio::test]
@@ -31,6 +32,7 @@ mod tests {
     async fn seals_in_memory() {
         let store = MemStore::new(clock());
         contract::seals(&store).await;
+        contract::starts(&store).await;
         contract::floors(&store, &store).await;
     }
 

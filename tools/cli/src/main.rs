@@ -7,6 +7,9 @@
 
 mod check;
 mod demo;
+mod export;
+mod ledger;
+mod replay;
 mod verify;
 
 use std::ffi::OsString;
@@ -26,6 +29,8 @@ struct Cli {
 enum Command {
     Check(Box<check::Args>),
     Verify(Box<verify::Args>),
+    Export(Box<export::Args>),
+    Ledger(Box<ledger::Args>),
     Demo(demo::Args),
 }
 
@@ -33,6 +38,8 @@ fn main() -> ExitCode {
     match Cli::parse_from(arguments(std::env::args_os())).command {
         Command::Check(args) => check::main(&args),
         Command::Verify(args) => verify::main(&args),
+        Command::Export(args) => export::main(&args),
+        Command::Ledger(args) => ledger::main(&args),
         Command::Demo(args) => demo::main(&args),
     }
 }

@@ -3,16 +3,27 @@
 //! It needs no account and no network: the package, the public key and the stream id, the latter two
 //! obtained from elsewhere. Exit status: 0 accepted at the required level, 3 refused, 2 not decided.
 
-use std::collections::BTreeMap;
+mod authority;
+mod input;
+#[cfg(test)]
+mod tests;
+
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args as ClapArgs;
 use counterfoil_evidence::hash::{Hash, sha256};
-use counterfoil_evidence::seal::SealKey;
-use counterfoil_evidence::verify::{Package, PinnedKey, Trust, Verdict, seals_of, verify};
+use counterfoil_evidence::json::Json;
+use counterfoil_evidence::seal::{SealKey, Witness, is_prefix};
+use counterfoil_evidence::verify::{PinnedKey, TimestampAuthority, Trust, Verdict};
+
+use authority::OpenSsl;
+use input::{Input, list};
+
+use crate::replay::Replayed;
 
 /// Verifies an evidence package offline
 #[derive(Debug, ClapArgs)]
@@ -24,7 +35,7 @@ EXIT STATUS:
   3  refused; the first line names the code of the first check that failed
   2  not decided: usage, unreadable input, or the level was not reached")]
 pub(crate) struct Args {
-    /// A JSON document, a folder or a tar archive
+    /// A JSON document, a folder, a tar archive or a compressed one (tar.gz)
     package: PathBuf,
     /// Public key that may have sealed, as PEM; repeat for each generation
     #[arg(long, value_name = "PEM")]
@@ -47,6 +58,15 @@ pub(crate) struct Args {
     /// Every version of every seal from locked storage, one file each
     #[arg(long, value_name = "DIR")]
     seal_dir: Option<PathBuf>,
+    /// A witness whose cosignatures count, as name+id+key; repeat for each
+    #[arg(long, value_name = "VKEY")]
+    witness: Vec<String>,
+    /// How many of the witnesses must have signed the last seal; without it, all
+    #[arg(long, value_name = "K")]
+    quorum: Option<u64>,
+    /// Certificates of the time-stamp authority, as PEM; tokens are checked by the openssl command
+    #[arg(long, value_name = "PEM")]
+    tsa_ca: Option<PathBuf>,
     /// An output file of a run, checked against its digest
     #[arg(long, value_name = "REF=FILE")]
     output: Vec<String>,
@@ -59,6 +79,9 @@ pub(crate) struct Args {
     /// The most bytes that are read
     #[arg(long, value_name = "N")]
     max_bytes: Option<u64>,
+    /// An unpacked delivery: findings and decisions are derived again from the inputs kept in it
+    #[arg(long, value_name = "DIR")]
+    replay: Option<PathBuf>,
     /// Print the verdict as one JSON object
     #[arg(long)]
     json: bool,
@@ -67,9 +90,12 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn main(args: &Args) -> ExitCode {
     match run(args) {
-        Ok(verdict) => {
-            print(&verdict, args.json);
-            ExitCode::from(verdict.exit_status())
+        Ok((verdict, replayed)) => {
+            let replayed = replayed.as_ref();
+            print(&verdict, replayed, args.json);
+            report_contradiction(&verdict, args.json);
+            let differs = replayed.is_some_and(|replayed| replayed.difference.is_some());
+            ExitCode::from(if differs { 3 } else { verdict.exit_status() })
         }
         Err(error) => {
             eprintln!("not decided: {error:#}");
@@ -78,21 +104,84 @@ pub(crate) fn main(args: &Args) -> ExitCode {
     }
 }
 
-fn print(verdict: &Verdict, json: bool) {
+fn print(verdict: &Verdict, replayed: Option<&Replayed>, json: bool) {
     if json {
-        println!("{}", verdict.to_json().canonical_text());
+        let mut object = verdict.to_json();
+        if let (Json::Object(fields), Some(replayed)) = (&mut object, replayed) {
+            fields.insert("replay".to_owned(), replayed.to_json());
+        }
+        println!("{}", object.canonical_text());
         return;
     }
-    println!("{}", verdict.first_line());
+    match replayed.and_then(|replayed| replayed.difference.as_ref()) {
+        Some(what) => println!("FAIL E_REPLAY {what}"),
+        None => println!("{}", verdict.first_line()),
+    }
     for line in verdict.lines() {
         println!("{line}");
     }
+    for line in replayed.map(Replayed::lines).unwrap_or_default() {
+        println!("{line}");
+    }
+    if verdict.is_short_of_level() {
+        eprintln!(
+            "not decided: level {} is required and was not reached; give an anchor (--min-seal, \
+             --prior), witnesses or a time-stamp authority, or lower --level",
+            verdict.required
+        );
+    }
 }
 
-fn run(args: &Args) -> Result<Verdict> {
+/// Two valid seals that contradict each other are proof against the holder of the key: they are kept.
+fn report_contradiction(verdict: &Verdict, json: bool) {
+    let Some(notes) = &verdict.contradiction else {
+        return;
+    };
+    match keep(&notes.0, &notes.1) {
+        Ok(name) if json => eprintln!("both seals were written to {name}"),
+        Ok(name) => println!("proof: {}", Json::from(name).canonical_text()),
+        Err(error) => eprintln!("the contradicting seals could not be written: {error:#}"),
+    }
+}
+
+/// Writes both notes into a file of the current folder, named after them.
+fn keep(one: &str, other: &str) -> Result<String> {
+    let text = format!(
+        "Two seals of one stream, each with a valid signature, that cannot both be true.\n\n\
+         ---- first seal ----\n{one}---- second seal ----\n{other}---- end ----\n"
+    );
+    let digest = sha256(text.as_bytes()).to_string();
+    let short = digest.get(..16).unwrap_or_default();
+    let name = format!("contradicting-seals-{short}.txt");
+    if fs::read(&name).is_ok_and(|kept| kept == text.as_bytes()) {
+        return Ok(name);
+    }
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&name)
+        .with_context(|| format!("writing {name}"))?;
+    file.write_all(text.as_bytes())?;
+    Ok(name)
+}
+
+fn run(args: &Args) -> Result<(Verdict, Option<Replayed>)> {
     let trust = trust(args)?;
-    let input = Input::read(&args.package, &trust)?;
-    Ok(verify(input.package(), &trust))
+    let authority = args.tsa_ca.as_ref().map(|file| {
+        read(file)?;
+        Ok::<_, anyhow::Error>(OpenSsl::new(file.clone()))
+    });
+    let authority = authority.transpose()?;
+    let authority = authority
+        .as_ref()
+        .map(|authority| authority as &dyn TimestampAuthority);
+    let input = Input::open(&args.package, &trust)?;
+    let verdict = input.verify(&trust, authority)?;
+    let replayed = match &args.replay {
+        Some(folder) if verdict.is_accepted() => Some(input.replay(folder)?),
+        _ => None,
+    };
+    Ok((verdict, replayed))
 }
 
 fn trust(args: &Args) -> Result<Trust> {
@@ -128,8 +217,20 @@ fn trust(args: &Args) -> Result<Trust> {
         key.context("--cap names a key that is not given")?.max_size = Some(size);
     }
     if let Some(origin) = &args.origin {
+        ensure!(
+            is_prefix(origin),
+            "--origin must be 1 to 128 visible characters without + and end in /s/"
+        );
         trust.prefix.clone_from(origin);
     }
+    for witness in &args.witness {
+        let witness = Witness::parse(witness).with_context(|| format!("--witness {witness}"))?;
+        trust.witnesses.push(witness);
+    }
+    if let Some(quorum) = args.quorum {
+        trust.quorum = quorum;
+    }
+    trust.check()?;
     if let Some(level) = args.level {
         trust.level = level;
     }
@@ -146,16 +247,14 @@ fn trust(args: &Args) -> Result<Trust> {
         trust.anchors.push(text(file)?);
     }
     if let Some(folder) = &args.seal_dir {
-        for (_, file) in files(folder)? {
+        for (_, file) in list(folder)? {
             trust.versions.push(text(&file)?);
         }
     }
     for prior in &args.prior {
-        let input = Input::read(prior, &trust)?;
-        let seals = seals_of(input.package(), &trust);
-        let seals = seals.map_err(|fault| {
-            anyhow::anyhow!("{} is no package to compare with: {fault}", prior.display())
-        })?;
+        let seals = Input::open(prior, &trust)?.seals(&trust);
+        let seals = seals
+            .with_context(|| format!("--prior {} is no package", prior.display()))?;
         trust.anchors.extend(seals);
     }
     Ok(trust)
@@ -167,59 +266,6 @@ fn pinned(file: &Path) -> Result<PinnedKey> {
     Ok(key
         .with_context(|| format!("{} is no P-256 public key in PEM", file.display()))?
         .into())
-}
-
-/// A package in memory.
-enum Input {
-    File(Vec<u8>),
-    Folder(BTreeMap<String, Vec<u8>>),
-}
-
-impl Input {
-    fn read(path: &Path, trust: &Trust) -> Result<Self> {
-        if !path.is_dir() {
-            let size = fs::metadata(path).with_context(|| format!("reading {}", path.display()))?;
-            let max = trust.limits.max_bytes;
-            ensure!(
-                size.len() <= max,
-                "{} is larger than --max-bytes {max}",
-                path.display()
-            );
-            return Ok(Self::File(read(path)?));
-        }
-        let mut folder = BTreeMap::new();
-        for (name, file) in files(path)? {
-            if file.is_dir() {
-                for (inner, file) in files(&file)? {
-                    folder.insert(format!("{name}/{inner}"), read(&file)?);
-                }
-            } else {
-                folder.insert(name, read(&file)?);
-            }
-        }
-        Ok(Self::Folder(folder))
-    }
-
-    fn package(&self) -> Package<'_> {
-        match self {
-            Self::File(bytes) => Package::of_file(bytes),
-            Self::Folder(files) => Package::Folder(files),
-        }
-    }
-}
-
-fn files(folder: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let listed = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
-    let mut files = Vec::new();
-    for entry in listed {
-        let entry = entry?;
-        let Ok(name) = entry.file_name().into_string() else {
-            bail!("{} has a file whose name is not text", folder.display());
-        };
-        files.push((name, entry.path()));
-    }
-    files.sort();
-    Ok(files)
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {

@@ -228,6 +228,7 @@ def _function(cloud, name, wanted):
         "Role": actual["Role"],
         "Timeout": actual["Timeout"],
         "MemorySize": actual["MemorySize"],
+        "EphemeralStorage": actual.get("EphemeralStorage", {"Size": 512}),
         "Tracing": actual["TracingConfig"]["Mode"],
         "LoggingConfig": {key: logging.get(key) for key in wanted["LoggingConfig"]},
         "Environment": {"Variables": actual.get("Environment", {}).get("Variables", {})},

@@ -12,6 +12,7 @@ use counterfoil_core::ports::{AppendError, Batch, EntryRef, PortError, PortError
 use super::clock::now;
 use super::heads::Known;
 use super::items::{Item, b, item, n, s};
+use super::redact::{redact, register};
 use super::state::{describe, transact};
 use super::transaction::{CONDITION, CONFLICT, INVALID, Transaction};
 use super::{DynamoEvidence, Tables};
@@ -127,8 +128,15 @@ impl Attempt {
             )?);
             content.extend_from_slice(&entry.bytes);
         }
-        for entry in &extension.entries {
-            items.push(put_parts(&tables.parts, entry, before.stream)?);
+        for (entry, draft) in extension.entries.iter().zip(&batch.drafts) {
+            let about = draft.about.as_ref().filter(|_| draft.subject.is_some());
+            let about = about.map(|about| format!("{}/{about}", before.stream));
+            items.push(put_parts(
+                &tables.parts,
+                entry,
+                before.stream,
+                about.as_deref(),
+            )?);
             for part in &entry.parts {
                 content.extend_from_slice(&part.salt);
             }
@@ -145,6 +153,15 @@ impl Attempt {
             let built = transact(&tables.state, write, explained, None);
             items.push(built.map_err(AppendError::Unavailable)?);
             content.extend_from_slice(describe(write).as_bytes());
+        }
+        // Nothing of these needs to be in the token's content: the salts of the entries beside them
+        // are in no other request.
+        for redaction in &batch.redactions {
+            let by = refs.get(redaction.draft).map(|by| by.seq);
+            items.push(redact(&tables.parts, before.stream, *redaction, by)?);
+        }
+        if let Some(write) = &batch.holds {
+            items.push(register(&tables.head, before.stream, write)?);
         }
         if items.len() > MAX_ITEMS {
             let doing = "appending more than one transaction can hold";
@@ -164,8 +181,8 @@ impl Attempt {
         })
     }
 
-    /// Reads the reasons by position: head, entries, parts, runs, state. A stale head fails several
-    /// items at once; a run or a state row that fails alone is an answer of its own.
+    /// Reads the reasons by position: head, entries, parts, runs, state, redactions, register of
+    /// holds. A stale head fails several items at once; what fails alone is an answer of its own.
     pub(super) fn cancelled(&self, codes: &[String], batch: &Batch) -> Result<bool, AppendError> {
         let entries = self.extension.entries.len();
         let runs_at = entries.saturating_mul(2).saturating_add(1);
@@ -187,6 +204,16 @@ impl Attempt {
         for index in 0..batch.state.len() {
             if failed(state_at.saturating_add(index)) {
                 return Err(AppendError::StateChanged { index });
+            }
+        }
+        let redactions_at = state_at.saturating_add(batch.state.len());
+        let holds_at = redactions_at.saturating_add(batch.redactions.len());
+        if batch.holds.is_some() && failed(holds_at) {
+            return Err(AppendError::HoldsChanged);
+        }
+        for index in 0..batch.redactions.len() {
+            if failed(redactions_at.saturating_add(index)) {
+                return Err(AppendError::PartChanged { index });
             }
         }
         // A run's counter was stale, or the service names a reason of its own (throttling of one
@@ -257,11 +284,19 @@ fn put_entry(
     put_new(table, row)
 }
 
-fn put_parts(table: &str, entry: &Entry, stream: Hash) -> Result<TransactWriteItem, AppendError> {
+fn put_parts(
+    table: &str,
+    entry: &Entry,
+    stream: Hash,
+    subject_key: Option<&str>,
+) -> Result<TransactWriteItem, AppendError> {
     let mut row = item([("stream", s(stream.to_string())), ("seq", n(entry.seq()))]);
     for part in &entry.parts {
         let stored = item([("d", b(part.bytes.clone())), ("s", b(part.salt))]);
         row.insert(part.name.name().to_owned(), AttributeValue::M(stored));
+    }
+    if let Some(key) = subject_key {
+        row.insert("subject_key".to_owned(), s(key));
     }
     put_new(table, row)
 }
@@ -304,7 +339,7 @@ fn put_new(table: &str, row: Item) -> Result<TransactWriteItem, AppendError> {
     Ok(TransactWriteItem::builder().put(put).build())
 }
 
-fn unbuilt(source: BuildError) -> AppendError {
+pub(super) fn unbuilt(source: BuildError) -> AppendError {
     AppendError::Unavailable(PortError::caused(
         PortErrorKind::Refused,
         "building a write",

@@ -106,7 +106,11 @@ impl DynamoEvidence {
         }))
     }
 
-    async fn head_item(&self, stream: Hash, name: &str) -> Result<Option<Item>, PortError> {
+    pub(super) async fn head_item(
+        &self,
+        stream: Hash,
+        name: &str,
+    ) -> Result<Option<Item>, PortError> {
         let found = self
             .client
             .get_item()

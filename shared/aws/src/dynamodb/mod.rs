@@ -7,8 +7,10 @@ mod data_keys;
 mod heads;
 mod items;
 mod read;
+mod redact;
 mod seals;
 mod state;
+mod store_time;
 mod transaction;
 
 pub use data_keys::DynamoDataKeys;

@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::evidence::stream::Head;
-use counterfoil_core::ports::{EvidenceRead, PortError, PortErrorKind, StoredEntry, StoredPart};
+use counterfoil_core::ports::{
+    EvidenceRead, Holds, PortError, PortErrorKind, StoredEntry, StoredPart,
+};
 
 use super::DynamoEvidence;
 use super::items::{Item, bytes, item, n, number, s};
@@ -65,6 +67,38 @@ impl EvidenceRead for DynamoEvidence {
         let seqs: Vec<u64> = seqs.into_iter().collect();
         let entries = self.batch(&self.tables.evidence, stream, &seqs).await?;
         join(entries, Vec::new())
+    }
+
+    async fn by_subject(&self, stream: Hash, pseudonym: &str) -> Result<Vec<u64>, PortError> {
+        let doing = "looking up a person";
+        let key = s(format!("{stream}/{pseudonym}"));
+        let mut seqs = Vec::new();
+        let mut start = None;
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.tables.parts)
+                .index_name("by_subject")
+                .key_condition_expression("subject_key = :k")
+                .expression_attribute_values(":k", key.clone())
+                .projection_expression("seq")
+                .set_exclusive_start_key(start.take())
+                .send()
+                .await
+                .map_err(|e| error::read(doing, e))?;
+            for row in page.items.unwrap_or_default() {
+                seqs.push(number(&row, "seq").ok_or_else(|| error::corrupt(doing))?);
+            }
+            match page.last_evaluated_key {
+                Some(key) if !key.is_empty() => start = Some(key),
+                _ => return Ok(seqs),
+            }
+        }
+    }
+
+    async fn holds(&self, stream: Hash) -> Result<Holds, PortError> {
+        self.read_holds(stream).await
     }
 }
 

@@ -1,17 +1,24 @@
-//! The seals table: one item per seal under `<size 16>-<at 16>`, and `last`.
+//! The seals table: one item per seal under `<size 16>-<at 16>`, and beside them `last`, `progress`
+//! and `refused`.
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{Put, ReturnValue, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValue, TransactWriteItem};
 use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::evidence::stream::Head;
 use counterfoil_core::evidence::tree::Frontier;
-use counterfoil_core::ports::{PortError, PortErrorKind, SealCommit, SealStore, SealedState};
+use counterfoil_core::ports::{
+    PortError, PortErrorKind, RefusalCause, SealCommit, SealProgress, SealStart, SealStore,
+    SealedState,
+};
+use counterfoil_core::time::Timestamp;
 
 use super::heads::head_from;
 use super::items::{Item, b, bytes, item, n, number, s, text};
 use super::once;
+use super::store_time::StoreTime;
 use super::transaction::{Answer, Transaction};
 use crate::backoff::Backoff;
 use crate::error;
@@ -140,10 +147,125 @@ fn seal_from(row: &Item) -> Result<SealedState, PortError> {
     })
 }
 
+fn progress_from(row: &Item) -> Result<SealProgress, PortError> {
+    let corrupt = || error::corrupt("reading the place of the sealer");
+    let hash = |name| text(row, name).map(str::parse::<Hash>).transpose();
+    let size = number(row, "size").ok_or_else(corrupt)?;
+    let frontier = bytes(row, "frontier").ok_or_else(corrupt)?;
+    Ok(SealProgress {
+        base: hash("base").map_err(|_| corrupt())?,
+        size,
+        leaf: hash("leaf").ok().flatten().ok_or_else(corrupt)?,
+        frontier: Frontier::from_bytes(size, frontier).map_err(|_| corrupt())?,
+        rotated: row.get("rotated") == Some(&AttributeValue::Bool(true)),
+    })
+}
+
+/// The cause, unless the refusal was lifted.
+fn refusal_from(row: &Item) -> Result<Option<RefusalCause>, PortError> {
+    if row.contains_key("lifted") {
+        return Ok(None);
+    }
+    let cause = text(row, "cause").and_then(RefusalCause::from_name);
+    cause
+        .map(Some)
+        .ok_or_else(|| error::corrupt("reading a refusal"))
+}
+
 #[async_trait]
 impl SealStore for DynamoSeals {
     async fn last(&self, stream: Hash) -> Result<Option<SealedState>, PortError> {
         self.read(stream, "last").await
+    }
+
+    async fn start(&self, stream: Hash) -> Result<SealStart, PortError> {
+        let time = StoreTime::default();
+        // `last`, `progress` and `refused` in one answer: they sort after the digits of the seals.
+        let found = self
+            .client
+            .query()
+            .table_name(&self.seals)
+            .key_condition_expression("#s = :s AND sort > :seals")
+            .expression_attribute_names("#s", "stream")
+            .expression_attribute_values(":s", s(stream.to_string()))
+            .expression_attribute_values(":seals", s(":"))
+            .consistent_read(true)
+            .customize()
+            .interceptor(time.clone())
+            .send()
+            .await
+            .map_err(|e| error::read("reading the last seal", e))?;
+        let rows = found.items.unwrap_or_default();
+        let row = |sort| rows.iter().find(|row| text(row, "sort") == Some(sort));
+        Ok(SealStart {
+            last: row("last").map(seal_from).transpose()?,
+            progress: row("progress").map(progress_from).transpose()?,
+            refused: row("refused").map(refusal_from).transpose()?.flatten(),
+            store_time: time.get(),
+        })
+    }
+
+    async fn keep_progress(&self, stream: Hash, progress: &SealProgress) -> Result<(), PortError> {
+        let mut row = item([
+            ("stream", s(stream.to_string())),
+            ("sort", s("progress")),
+            ("size", n(progress.size)),
+            ("leaf", s(progress.leaf.to_string())),
+            ("frontier", b(progress.frontier.to_bytes())),
+            ("rotated", AttributeValue::Bool(progress.rotated)),
+        ]);
+        if let Some(base) = progress.base {
+            row.insert("base".to_owned(), s(base.to_string()));
+        }
+        let put = self.client.put_item().table_name(&self.seals);
+        let put = put.set_item(Some(row)).send().await;
+        put.map(drop)
+            .map_err(|e| error::write("keeping the place of the sealer", e, false))
+    }
+
+    async fn refuse(
+        &self,
+        stream: Hash,
+        cause: RefusalCause,
+        at: Timestamp,
+    ) -> Result<(), PortError> {
+        let row = item([
+            ("stream", s(stream.to_string())),
+            ("sort", s("refused")),
+            ("cause", s(cause.name())),
+            ("at", n(at.as_millis())),
+        ]);
+        let put = self.client.put_item().table_name(&self.seals);
+        let put = put
+            .set_item(Some(row))
+            .condition_expression("attribute_not_exists(sort) OR attribute_exists(lifted)")
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(()),
+            // It is refused already, perhaps by an earlier attempt of ours.
+            Err(e)
+                if e.as_service_error()
+                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(())
+            }
+            Err(e) => Err(error::write("refusing a stream", e, false)),
+        }
+    }
+
+    async fn lift(&self, stream: Hash, at: Timestamp) -> Result<(), PortError> {
+        let key = item([("stream", s(stream.to_string())), ("sort", s("refused"))]);
+        let update = self.client.update_item().table_name(&self.seals);
+        let update = update
+            .set_key(Some(key))
+            .update_expression("SET lifted = :t")
+            .expression_attribute_values(":t", n(at.as_millis()))
+            .send()
+            .await;
+        update
+            .map(drop)
+            .map_err(|e| error::write("lifting a refusal", e, false))
     }
 
     async fn raise_floor(&self, stream: Hash, at: u64) -> Result<Option<Head>, PortError> {
@@ -218,6 +340,28 @@ impl SealStore for DynamoSeals {
             PortErrorKind::Unavailable
         };
         Err(PortError::new(kind, doing))
+    }
+
+    async fn after(&self, stream: Hash, size: u64, at: u64) -> Result<Vec<SealedState>, PortError> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.seals)
+            .key_condition_expression("#s = :s AND sort BETWEEN :after AND :end")
+            .expression_attribute_names("#s", "stream")
+            .expression_attribute_values(":s", s(stream.to_string()))
+            // '!' is below every digit and ':' above: the seal itself is left out, `last` as well.
+            .expression_attribute_values(":after", s(format!("{size:016}-{at:016}!")))
+            .expression_attribute_values(":end", s(":"))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|e| error::read("listing seals", e))?;
+        page.items
+            .unwrap_or_default()
+            .iter()
+            .map(seal_from)
+            .collect()
     }
 
     async fn all(&self, stream: Hash) -> Result<Vec<SealedState>, PortError> {

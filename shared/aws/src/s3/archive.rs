@@ -1,9 +1,11 @@
 //! The Object Lock bucket. Its default retention locks what is put; this adapter only ever puts
 //! with `If-None-Match`, and reads back what is there.
 
+use std::sync::{Arc, OnceLock};
+
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::put_object::{PutObjectError, PutObjectOutput};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketVersioningStatus, ChecksumAlgorithm, ObjectLockRetentionMode};
@@ -20,12 +22,18 @@ use crate::resend::ATTEMPTS;
 pub struct S3Archive {
     client: Client,
     bucket: String,
+    /// Set once the bucket was seen to lock; clones share it.
+    locks: Arc<OnceLock<()>>,
 }
 
 impl S3Archive {
     /// Locked storage in `bucket`.
-    pub const fn new(client: Client, bucket: String) -> Self {
-        Self { client, bucket }
+    pub fn new(client: Client, bucket: String) -> Self {
+        Self {
+            client,
+            bucket,
+            locks: Arc::default(),
+        }
     }
 
     /// Makes sure that the bucket locks: versioning on, default retention in COMPLIANCE mode.
@@ -33,6 +41,14 @@ impl S3Archive {
     /// # Errors
     /// `Refused` when it does not; nothing should be archived there.
     pub async fn check(&self) -> Result<(), PortError> {
+        if self.locks().await? {
+            return Ok(());
+        }
+        let doing = "checking that the locked bucket keeps what it is given (COMPLIANCE)";
+        Err(PortError::new(PortErrorKind::Refused, doing))
+    }
+
+    async fn read_lock(&self) -> Result<bool, PortError> {
         let versioning = self
             .client
             .get_bucket_versioning()
@@ -46,18 +62,17 @@ impl S3Archive {
             .bucket(&self.bucket)
             .send()
             .await;
-        let lock = lock.map_err(|e| error::read("checking the locked bucket", e))?;
+        let lock = match lock {
+            Ok(lock) => lock.object_lock_configuration,
+            Err(e) if e.code() == Some("ObjectLockConfigurationNotFoundError") => None,
+            Err(e) => return Err(error::read("checking the locked bucket", e)),
+        };
         let retention = lock
-            .object_lock_configuration
             .and_then(|config| config.rule)
             .and_then(|rule| rule.default_retention);
         let compliant = retention
             .is_some_and(|retention| retention.mode == Some(ObjectLockRetentionMode::Compliance));
-        if versioning.status == Some(BucketVersioningStatus::Enabled) && compliant {
-            return Ok(());
-        }
-        let doing = "checking that the locked bucket keeps what it is given (COMPLIANCE)";
-        Err(PortError::new(PortErrorKind::Refused, doing))
+        Ok(versioning.status == Some(BucketVersioningStatus::Enabled) && compliant)
     }
 }
 
@@ -83,6 +98,17 @@ impl S3Archive {
 
 #[async_trait]
 impl Archive for S3Archive {
+    async fn locks(&self) -> Result<bool, PortError> {
+        if self.locks.get().is_some() {
+            return Ok(true);
+        }
+        let locks = self.read_lock().await?;
+        if locks {
+            let _ = self.locks.set(());
+        }
+        Ok(locks)
+    }
+
     async fn put_once(&self, key: &str, bytes: Vec<u8>) -> Result<PutOnce, PortError> {
         let doing = "storing a locked object";
         let bytes = Bytes::from(bytes);

@@ -1,6 +1,7 @@
 //! The data bucket and the locked bucket.
 
 mod archive;
+mod multipart;
 mod objects;
 
 pub use archive::S3Archive;

@@ -112,12 +112,12 @@ fn hasty(clients: &Clients) -> Clients {
 }
 
 /// One write in one weather: what is told is compared with what is there.
-async fn play<S: Subject>(cloud: Arc<Cloud>, number: usize, weather: Weather) {
+async fn play<S: Subject>(cloud: &'static Cloud, number: usize, weather: Weather) {
     let direct = cloud.clients().await;
     let proxy = FaultProxy::start(&cloud.deployment.endpoint).await.unwrap();
     let proxied = hasty(&cloud.clients_at(&proxy.endpoint()).await);
     let short = weather.writes.len() >= FOR_EVER;
-    let subject = S::prepare(&cloud, &proxied, number, short).await;
+    let subject = S::prepare(cloud, &proxied, number, short).await;
     let before = proxy.count(S::WRITES);
     proxy.plan(
         S::WRITES,
@@ -132,9 +132,9 @@ async fn play<S: Subject>(cloud: Arc<Cloud>, number: usize, weather: Weather) {
         "case {number}, {:?}, {sent} sent: {told:?}",
         weather.writes.first()
     );
-    let there = subject.is_there(&cloud, &direct).await;
+    let there = subject.is_there(cloud, &direct).await;
     proxy.release().await.unwrap();
-    let later = subject.is_there(&cloud, &direct).await;
+    let later = subject.is_there(cloud, &direct).await;
 
     match told {
         Told::Written => assert!(there, "success without the write: {what}"),
@@ -150,11 +150,11 @@ async fn play<S: Subject>(cloud: Arc<Cloud>, number: usize, weather: Weather) {
 }
 
 async fn every_weather<S: Subject>() {
-    let cloud = Arc::new(Cloud::new());
+    let cloud = Cloud::shared();
     let few = Arc::new(Semaphore::new(PARALLEL));
     let mut cases = JoinSet::new();
     for (number, weather) in weathers().into_iter().enumerate() {
-        let (cloud, few) = (Arc::clone(&cloud), Arc::clone(&few));
+        let few = Arc::clone(&few);
         cases.spawn(async move {
             let _turn = few.acquire().await.unwrap();
             play::<S>(cloud, number, weather).await;

@@ -7,8 +7,16 @@ mod contract;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod linear;
+#[cfg(test)]
 mod locked;
 #[cfg(test)]
 mod requests;
+#[cfg(test)]
+mod second;
+#[cfg(test)]
+mod steps;
+#[cfg(test)]
+mod stores;
 #[cfg(test)]
 mod writers;

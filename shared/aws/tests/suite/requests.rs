@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use counterfoil_aws::dynamodb::DynamoEvidence;
-use counterfoil_core::ports::{Batch, EvidenceRead, SealStore};
+use counterfoil_core::ports::{Batch, EvidenceRead, SealStore, StateKey, StateWrite};
 use counterfoil_testkit::contract::{Sample, recompute};
 use counterfoil_testkit::http_faults::{Fault, FaultProxy};
+use serde_json::json;
 
 use super::cloud::{Cloud, now};
 
 struct Watched {
-    cloud: Cloud,
+    cloud: &'static Cloud,
     proxy: FaultProxy,
     store: DynamoEvidence,
     sample: Sample,
@@ -18,7 +19,7 @@ struct Watched {
 
 impl Watched {
     async fn stream(name: &str) -> Self {
-        let cloud = Cloud::new();
+        let cloud = Cloud::shared();
         let proxy = FaultProxy::start(&cloud.deployment.endpoint).await.unwrap();
         let store = cloud.evidence(&cloud.clients_at(&proxy.endpoint()).await);
         let sample = Sample::begun(name, &store).await;
@@ -62,6 +63,40 @@ async fn a_writer_that_is_alone_and_warm_sends_one_request_per_append() {
         assert_eq!(watched.cost(batch).await, [WRITE]);
     }
     watched.recomputes(7).await;
+}
+
+/// As the product does it: the decision, what it allows, and the rows that change with it.
+#[tokio::test]
+async fn a_governed_change_costs_one_request() {
+    let watched = Watched::stream("requests: governed").await;
+    watched.cost(Batch::of([Sample::open("run_1")])).await;
+    for change in 0..5 {
+        let row = |name: &str| StateKey {
+            pk: "ws_requests#changes".to_owned(),
+            sk: format!("{name}#{change}"),
+        };
+        let decided = Sample::require("run_1");
+        let batch = Batch::of([decided, Sample::allow("run_1", 0)])
+            .with(StateWrite::create(row("action"), json!("started")).explained_by(1))
+            .with(StateWrite::create(row("approval"), json!("consumed")).explained_by(1));
+        assert_eq!(watched.cost(batch).await, [WRITE]);
+    }
+    watched.recomputes(12).await;
+}
+
+#[tokio::test]
+async fn entries_in_groups_of_49_cost_one_request_per_group() {
+    let watched = Watched::stream("requests: groups").await;
+    let seen = |n: usize| Sample::seen(&n.to_string());
+    for size in [1, 10, 49] {
+        assert_eq!(watched.cost(Batch::of((0..size).map(seen))).await, [WRITE]);
+    }
+    // 49 entries of one run need an item for its counter and no more: 1 + 2 x 49 + 1 = 100.
+    let open = Batch::of([Sample::open("run_1")]);
+    assert_eq!(watched.cost(open).await, [WRITE]);
+    let in_run = (0..49).map(|n| seen(n).in_run("run_1"));
+    assert_eq!(watched.cost(Batch::of(in_run)).await, [WRITE]);
+    watched.recomputes(1 + 1 + 10 + 49 + 1 + 49).await;
 }
 
 #[tokio::test]

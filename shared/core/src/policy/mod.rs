@@ -11,7 +11,9 @@ use counterfoil_evidence::hash::digest_string;
 use serde::{Deserialize, Serialize};
 
 pub use permit::Permit;
-pub use rules::{ApprovalFacts, ExportFacts, Question, RepairFacts, Who};
+pub use rules::{
+    ApprovalFacts, ConfirmedFacts, EraseFacts, ExportFacts, HoldFacts, Question, RepairFacts, Who,
+};
 
 /// The outcome of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

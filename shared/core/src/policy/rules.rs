@@ -3,13 +3,13 @@
 //!
 //! Facts are computed by the product, never supplied by a caller.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The text of this file.
 pub const TEXT: &str = include_str!("rules.rs");
 
 /// Who asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Who {
     /// A person with the role approver, admin or owner.
@@ -29,7 +29,7 @@ pub enum Who {
 }
 
 /// What is known about a repair when it is judged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is one fact that a rule names"
@@ -75,7 +75,7 @@ pub struct RepairFacts {
 }
 
 /// What is known about a vote when it is judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is one fact that a rule names"
@@ -96,16 +96,53 @@ pub struct ApprovalFacts {
 }
 
 /// What is known about an export when it is judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportFacts {
     /// Who asks; a key counts as its owner does now.
     pub who: Who,
     /// The person, or the owner of the key, has a role that may export.
     pub role_may_export: bool,
+    /// It is about the workspace's own stream, not about the project of the credential.
+    pub beyond_project: bool,
+}
+
+/// What is known about an erasure when it is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EraseFacts {
+    /// Who asks.
+    pub who: Who,
+    /// The person has a role that may erase.
+    pub role_may_erase: bool,
+    /// An active legal hold covers something of it.
+    pub legal_hold: bool,
+    /// Nothing is erased: what is gone already is declared lost.
+    pub lost: bool,
+}
+
+/// What is known about a legal hold when it is to be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldFacts {
+    /// Who asks.
+    pub who: Who,
+    /// The person has a role that may place a legal hold.
+    pub role_may_hold: bool,
+}
+
+/// What is known about an act of a person that a second one must confirm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfirmedFacts {
+    /// Who asks.
+    pub who: Who,
+    /// The person has a role that may do this.
+    pub role_may: bool,
+    /// It makes something weaker: a legal hold ends, less is kept.
+    pub loosening: bool,
+    /// Distinct people who approved it, without the one who proposed it.
+    pub approvals: u8,
 }
 
 /// One thing to judge.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", content = "facts")]
 pub enum Question {
     /// May this repair be executed?
@@ -120,6 +157,18 @@ pub enum Question {
     /// May this evidence be exported?
     #[serde(rename = "evidence.export")]
     Export(ExportFacts),
+    /// May these contents be erased?
+    #[serde(rename = "evidence.erase")]
+    Erase(EraseFacts),
+    /// May this legal hold be set?
+    #[serde(rename = "legal_hold.set")]
+    SetHold(HoldFacts),
+    /// May this legal hold be released?
+    #[serde(rename = "legal_hold.release")]
+    ReleaseHold(ConfirmedFacts),
+    /// May this setting be changed?
+    #[serde(rename = "settings.change")]
+    ChangeSetting(ConfirmedFacts),
 }
 
 impl Question {
@@ -130,6 +179,10 @@ impl Question {
             Self::Approve(_) => "approval.give",
             Self::Reject(_) => "approval.reject",
             Self::Export(_) => "evidence.export",
+            Self::Erase(_) => "evidence.erase",
+            Self::SetHold(_) => "legal_hold.set",
+            Self::ReleaseHold(_) => "legal_hold.release",
+            Self::ChangeSetting(_) => "settings.change",
         }
     }
 }
@@ -172,7 +225,7 @@ macro_rules! rule {
     };
 }
 
-use Question::{Approve, Export, Reject, Repair};
+use Question::{Approve, ChangeSetting, Erase, Export, Reject, ReleaseHold, Repair, SetHold};
 
 /// Every rule, in the order in which they are asked.
 pub const RULES: &[Rule] = &[
@@ -186,6 +239,16 @@ pub const RULES: &[Rule] = &[
         Approve(f) | Reject(f) => f.who == Who::Approver),
     rule!("base.permit.export", Permit, "Auditors, admins and owners may export evidence.",
         Export(f) => f.role_may_export),
+    rule!("base.permit.admin-erase", Permit, "Admins and owners may erase contents.",
+        Erase(f) => f.role_may_erase),
+    rule!("base.permit.hold", Permit, "Auditors, admins and owners may place a legal hold.",
+        SetHold(f) => f.role_may_hold),
+    rule!("base.permit.owner-release", Permit, "Owners may release a legal hold.",
+        ReleaseHold(f) => f.role_may),
+    rule!("base.permit.admin-settings", Permit, "Admins and owners may change settings.",
+        ChangeSetting(f) => f.role_may),
+    rule!("base.forbid.legal-hold-evidence", Deny, "A legal hold keeps this evidence.",
+        Erase(f) => f.legal_hold && !f.lost),
     rule!("base.forbid.multi-row", Deny, "A repair touches exactly one row.",
         Repair(f) => f.rows != 1),
     rule!("base.forbid.unlisted-column", Deny, "The mapping does not allow writing this column.",
@@ -224,8 +287,14 @@ pub const RULES: &[Rule] = &[
         Approve(f) => f.voted_before),
     rule!("base.forbid.approval-form", Deny, "The digest shown must be the action's, and the reason at least 10 characters.",
         Approve(f) | Reject(f) => !f.digest_matches || f.reason_chars < 10),
+    rule!("base.forbid.key-beyond-project", Deny, "A key of one project does not reach the records of the workspace.",
+        Export(f) => f.beyond_project && matches!(f.who, Who::RepairKey | Who::ReadKey)),
     rule!("base.require.machine-live", Require, "What a machine proposes needs a person's approval.",
         Repair(f) => matches!(f.who, Who::RepairKey | Who::Scheduler) && f.approvals == 0),
+    rule!("base.require.legal-release", Require, "A legal hold is released by two people.",
+        ReleaseHold(f) => f.approvals == 0),
+    rule!("base.require.settings-loosen", Require, "Keeping less than before needs a second person.",
+        ChangeSetting(f) => f.loosening && f.approvals == 0),
     rule!("base.require.four-eyes", Require, "A repair needs the approval of a second person.",
         Repair(f) => f.who == Who::Approver && f.approvals == 0),
 ];

@@ -128,8 +128,29 @@ fn whoever_has_no_permit_is_denied_by_default() {
     let nobody = ExportFacts {
         who: Who::ReadKey,
         role_may_export: false,
+        beyond_project: false,
     };
     check(&Question::Export(nobody), Effect::Deny, "default-deny");
+}
+
+#[test]
+fn a_key_exports_its_project_and_a_person_the_workspace() {
+    let export = |who, beyond_project| {
+        Question::Export(ExportFacts {
+            who,
+            role_may_export: true,
+            beyond_project,
+        })
+    };
+    let permit = "base.permit.export";
+    for who in [Who::RepairKey, Who::ReadKey] {
+        check(&export(who, false), Effect::Allow, permit);
+        let rule = "base.forbid.key-beyond-project";
+        check(&export(who, true), Effect::Deny, rule);
+    }
+    for who in [Who::Approver, Who::Auditor] {
+        check(&export(who, true), Effect::Allow, permit);
+    }
 }
 
 #[test]
@@ -193,4 +214,66 @@ fn rule_ids_are_unique_and_every_rule_has_a_sentence() {
 fn the_digest_is_that_of_the_rules_text() {
     assert!(rules::TEXT.contains("base.forbid.proposer-approves"));
     assert_eq!(bundle_digest(), digest_string(rules::TEXT.as_bytes()));
+}
+
+#[test]
+fn an_erasure_is_judged_by_role_and_stopped_by_a_legal_hold() {
+    let facts = |role_may_erase, legal_hold, lost| {
+        Question::Erase(EraseFacts {
+            who: Who::Approver,
+            role_may_erase,
+            legal_hold,
+            lost,
+        })
+    };
+    let kept = "base.forbid.legal-hold-evidence";
+    check(&facts(true, false, false), Effect::Allow, "base.permit.admin-erase");
+    check(&facts(false, false, false), Effect::Deny, "default-deny");
+    check(&facts(true, true, false), Effect::Deny, kept);
+    check(&facts(false, true, false), Effect::Deny, kept);
+    // What is gone already is not kept by denying it.
+    check(&facts(true, true, true), Effect::Allow, "base.permit.admin-erase");
+    check(&facts(false, true, true), Effect::Deny, "default-deny");
+}
+
+#[test]
+fn a_legal_hold_is_set_by_one_person_and_released_by_two() {
+    let set = |role_may_hold| {
+        Question::SetHold(HoldFacts {
+            who: Who::Auditor,
+            role_may_hold,
+        })
+    };
+    check(&set(true), Effect::Allow, "base.permit.hold");
+    check(&set(false), Effect::Deny, "default-deny");
+    let confirmed = |role_may, loosening, approvals| ConfirmedFacts {
+        who: Who::Approver,
+        role_may,
+        loosening,
+        approvals,
+    };
+    let release = |role_may, approvals| Question::ReleaseHold(confirmed(role_may, true, approvals));
+    check(&release(true, 0), Effect::Require, "base.require.legal-release");
+    check(&release(true, 1), Effect::Allow, "base.permit.owner-release");
+    check(&release(false, 0), Effect::Deny, "default-deny");
+    check(&release(false, 1), Effect::Deny, "default-deny");
+    let setting = |role_may, loosening, approvals| {
+        Question::ChangeSetting(confirmed(role_may, loosening, approvals))
+    };
+    let settings = "base.permit.admin-settings";
+    check(&setting(true, false, 0), Effect::Allow, settings);
+    check(&setting(true, true, 0), Effect::Require, "base.require.settings-loosen");
+    check(&setting(true, true, 1), Effect::Allow, settings);
+    check(&setting(false, false, 0), Effect::Deny, "default-deny");
+}
+
+#[test]
+fn roles_may_what_the_governance_design_says() {
+    use crate::tenancy::Role;
+    let rights = |role: Role| (role.may_administer(), role.may_hold(), role.may_release());
+    assert_eq!(rights(Role::Viewer), (false, false, false));
+    assert_eq!(rights(Role::Auditor), (false, true, false));
+    assert_eq!(rights(Role::Approver), (false, false, false));
+    assert_eq!(rights(Role::Admin), (true, true, false));
+    assert_eq!(rights(Role::Owner), (true, true, true));
 }

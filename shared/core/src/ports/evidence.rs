@@ -20,13 +20,90 @@ pub struct EntryRef {
 }
 
 /// Entries and the state changes that belong to them: all of it happens, or none. At most 100 items:
-/// 1, 2 per entry, 1 per run, 1 per state change.
+/// 1, 2 per entry, 1 per run, 1 per state change, 1 per redaction, 1 for the register of holds.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
     /// Entries in order.
     pub drafts: Vec<Draft>,
     /// State changes, each with its own condition; a change cites an entry by its index in `drafts`.
     pub state: Vec<StateWrite>,
+    /// Parts that `redact` entries of this batch remove.
+    pub redactions: Vec<Redaction>,
+    /// What must hold for, or becomes of, the stream's register of legal holds.
+    pub holds: Option<HoldsWrite>,
+}
+
+/// A `subject` that a `redact` entry of the same batch removes, with its salt and its place in the
+/// index of subjects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Redaction {
+    /// Index of the `redact` entry in [`Batch::drafts`].
+    pub draft: usize,
+    /// `seq` of the entry whose part goes.
+    pub seq: u64,
+    /// The part is gone already (reason `lost`): the condition is that it does not exist.
+    pub lost: bool,
+}
+
+/// The active legal holds of a stream (evidence-format section 18: item `holds`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Holds {
+    /// 0 where nothing was ever held, plus 1 with every change.
+    pub version: u64,
+    /// The active ones, in the order in which they were set.
+    pub active: Vec<ActiveHold>,
+}
+
+/// One active legal hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActiveHold {
+    /// Its id.
+    pub hold: String,
+    /// What it keeps.
+    pub target: HoldTarget,
+}
+
+/// What a legal hold keeps (evidence-format section 6, `hold.set`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub enum HoldTarget {
+    /// Every entry; `all` is `true`.
+    All {
+        /// Always `true`.
+        all: bool,
+    },
+    /// The entries of one run.
+    Run {
+        /// The run's id.
+        run: String,
+    },
+    /// The entries `from..to`.
+    Range {
+        /// First `seq`.
+        from: u64,
+        /// First `seq` after it.
+        to: u64,
+    },
+}
+
+impl HoldTarget {
+    /// Whether the entry at `seq`, of this run, is kept.
+    pub fn keeps(&self, seq: u64, in_run: Option<&str>) -> bool {
+        match self {
+            Self::All { .. } => true,
+            Self::Run { run } => in_run == Some(run.as_str()),
+            Self::Range { from, to } => (*from..*to).contains(&seq),
+        }
+    }
+}
+
+/// The register's part in a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HoldsWrite {
+    /// The register still has this version.
+    Unchanged(u64),
+    /// The register had the version before this one's, and becomes this.
+    Replace(Holds),
 }
 
 impl Batch {
@@ -34,7 +111,7 @@ impl Batch {
     pub fn of(drafts: impl IntoIterator<Item = Draft>) -> Self {
         Self {
             drafts: drafts.into_iter().collect(),
-            state: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -42,6 +119,13 @@ impl Batch {
     #[must_use]
     pub fn with(mut self, write: StateWrite) -> Self {
         self.state.push(write);
+        self
+    }
+
+    /// Says what must hold for the register of legal holds.
+    #[must_use]
+    pub fn holds(mut self, write: HoldsWrite) -> Self {
+        self.holds = Some(write);
         self
     }
 }
@@ -58,6 +142,16 @@ pub enum AppendError {
         /// Index in [`Batch::state`].
         index: usize,
     },
+    /// The part of redaction number `index` is not as the redaction needs it: erased already, or,
+    /// for reason `lost`, still there; no entry exists.
+    #[error("the part to redact is not as expected")]
+    PartChanged {
+        /// Index in [`Batch::redactions`].
+        index: usize,
+    },
+    /// A legal hold was set or released meanwhile; no entry exists.
+    #[error("the legal holds have changed in the meantime")]
+    HoldsChanged,
     /// The run of an entry is closed, or was opened before; no entry exists.
     #[error("run {run} is closed or was opened before")]
     RunConflict {
@@ -143,4 +237,11 @@ pub trait EvidenceRead: Send + Sync {
 
     /// The entries named, without parts, for the nodes of a proof; absent ones are left out.
     async fn nodes(&self, stream: Hash, seqs: &[u64]) -> Result<Vec<StoredEntry>, PortError>;
+
+    /// The positions of entries whose `subject` is about this pseudonym and not erased, ascending.
+    /// From an index that may lag by moments: an entry that was just written may be missing.
+    async fn by_subject(&self, stream: Hash, pseudonym: &str) -> Result<Vec<u64>, PortError>;
+
+    /// The register of legal holds of a stream; empty where nothing was ever held.
+    async fn holds(&self, stream: Hash) -> Result<Holds, PortError>;
 }

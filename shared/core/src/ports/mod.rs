@@ -8,6 +8,8 @@ mod billing;
 mod evidence;
 mod keys;
 mod objects;
+mod reports;
+mod scratch;
 mod seals;
 mod signals;
 mod state;
@@ -19,12 +21,21 @@ use thiserror::Error;
 pub use appdb::{AppDatabase, AppInspector, AppRepairer, Applied, Completeness};
 pub use billing::Billing;
 pub use evidence::{
-    AppendError, Batch, EntryRef, EvidenceAppend, EvidenceRead, StoredEntry, StoredPart,
+    ActiveHold, AppendError, Batch, EntryRef, EvidenceAppend, EvidenceRead, HoldTarget, Holds,
+    HoldsWrite, Redaction, StoredEntry, StoredPart,
 };
 pub use keys::{DataKey, KeyWrapper, WrappedKeys};
 pub use objects::{Archive, Objects, PutOnce};
-pub use seals::{SealCommit, SealSigner, SealStore, SealedState};
-pub use signals::{CheckRequest, Checks, Clock, Proposals, Random, SealRequests};
+pub use reports::{
+    IncidentLine, RepairLine, ReportAbout, ReportDelivery, Reports, RunLine,
+};
+pub use scratch::{Scratch, ScratchFile};
+pub use seals::{
+    RefusalCause, SealCommit, SealProgress, SealSigner, SealStart, SealStore, SealedState,
+};
+pub use signals::{
+    CheckRequest, Checks, Clock, ExportRequest, ExportRequests, Proposals, Random, SealRequests,
+};
 pub use state::{Expect, State, StateKey, StateWrite, Stored};
 
 /// Why a port did not answer.

@@ -7,7 +7,7 @@ use counterfoil_evidence::hash::Hash;
 use serde::{Deserialize, Serialize};
 
 use super::PortError;
-use crate::ids::{IncidentId, ProjectId, RunId, WorkspaceId};
+use crate::ids::{ExportId, IncidentId, ProjectId, RunId, WorkspaceId};
 use crate::time::Timestamp;
 
 /// The current time.
@@ -77,6 +77,23 @@ pub trait Proposals: Send + Sync {
         run: RunId,
         incident: IncidentId,
     ) -> Result<(), PortError>;
+}
+
+/// "Build this export."
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExportRequest {
+    /// Project whose record it is.
+    pub project: ProjectId,
+    /// The export.
+    pub export: ExportId,
+}
+
+/// The exports queue. Delivery is at least once; the export's record says what is left to do.
+#[async_trait]
+pub trait ExportRequests: Send + Sync {
+    /// Sends a request.
+    async fn send(&self, request: &ExportRequest) -> Result<(), PortError>;
 }
 
 /// Asks `archive` to seal a stream now.

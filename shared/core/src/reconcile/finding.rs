@@ -271,6 +271,16 @@ impl Finding {
         self.kind == FindingKind::MassDrift
     }
 
+    /// What differed, without whom it was about: no id, no row, no value, no amount.
+    #[must_use]
+    pub fn without_person(self, instead: &str) -> Self {
+        let reason = self.not_repairable.unwrap_or(NotRepairable::NoRow);
+        Self {
+            field: self.field,
+            ..Self::report(self.kind, instead.to_owned(), self.rule, reason)
+        }
+    }
+
     /// Takes back what a repair would write.
     pub(super) fn refuse_repair(&mut self, reason: NotRepairable) {
         self.changes.clear();

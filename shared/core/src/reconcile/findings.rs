@@ -37,16 +37,19 @@ struct Line<'a> {
     direction: Option<&'static str>,
 }
 
-/// Canonical JSON lines, sorted by kind and subject pseudonym, each ended by a line feed.
+/// Canonical JSON lines under the given pseudonyms, sorted by kind and subject pseudonym, each ended by a line feed.
 ///
 /// # Errors
 /// When an amount is beyond 2^53 minor units.
-pub fn lines(findings: &[Finding], pseudonym_key: &[u8; 32]) -> Result<Vec<u8>, JsonError> {
+pub fn lines(
+    findings: &[Finding],
+    pseudonym: impl Fn(&str) -> String,
+) -> Result<Vec<u8>, JsonError> {
     let mut lines: Vec<Line<'_>> = findings
         .iter()
         .map(|finding| Line {
             kind: finding.kind.name(),
-            subject: pseudonym(pseudonym_key, &finding.subject),
+            subject: pseudonym(&finding.subject),
             field: finding.field.map(Field::name),
             expected: mapped(finding.field, &finding.expected),
             actual: mapped(finding.field, &finding.actual),

@@ -124,6 +124,9 @@ pub struct Action {
     pub plan: RepairPlan,
     /// Salt of the plan's digest, hex64.
     pub salt: String,
+    /// Pseudonym of the customer whom the row belongs to: entries about it can be found by this.
+    #[serde(default)]
+    pub about: Option<String>,
     /// Who proposed.
     pub proposer: Principal,
     /// The person's words, if a person proposed.
@@ -164,6 +167,27 @@ impl Action {
         people.sort_unstable();
         people.dedup();
         people
+    }
+
+    /// Whether its row values were erased.
+    pub fn is_erased(&self) -> bool {
+        self.salt.is_empty() && self.plan.changes.is_empty()
+    }
+
+    /// The action without row values, words and the salt that tied its digest to them.
+    #[must_use]
+    pub fn erased(self) -> Self {
+        Self {
+            plan: RepairPlan {
+                key: crate::cell::Cell::Null,
+                changes: Vec::new(),
+                ..self.plan
+            },
+            salt: String::new(),
+            reason: None,
+            about: None,
+            ..self
+        }
     }
 
     /// The person who proposed, if it was one. For a plain key that is nobody; its owner may approve.

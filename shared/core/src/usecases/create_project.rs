@@ -13,12 +13,14 @@ use counterfoil_evidence::stream::Draft;
 use thiserror::Error;
 
 use super::facts::{change, target};
+use super::holds::{changed, set_draft};
 use super::vault::{Vault, VaultError};
 use crate::auth::NewKey;
+use crate::hold::{HoldState, LegalHold};
 use crate::ids::{KeyId, ProjectId, SecretId, UserId, WorkspaceId};
 use crate::mapping::Artifact;
 use crate::ports::{
-    AppendError, Batch, Clock, EvidenceAppend, PortError, Random, SealSigner, State, StateWrite,
+    AppendError, Batch, Clock, EvidenceAppend, Holds, HoldsWrite, PortError, Random, SealSigner, State, StateWrite,
 };
 use crate::records::{
     ApiKey, Directory, Mapping, Member, Project, RecordError, Records, Secret, Workspace,
@@ -43,6 +45,9 @@ pub enum CreateProjectError {
     /// A record could not be written.
     #[error("a record could not be written")]
     Record(#[from] RecordError),
+    /// A value cannot be recorded: a defect.
+    #[error("a value cannot be recorded")]
+    Json(#[from] crate::json::JsonError),
     /// A key could not be made from the random bytes.
     #[error("the random source gave unusable bytes")]
     Random,
@@ -247,8 +252,59 @@ impl CreateProject {
             batch.drafts.push(Draft::new(Kind::SecretChanged, facts));
             batch = batch.with(records.create(secret)?.explained_by(entry));
         }
+        let held = self.holds_of(&project).await?;
+        let mut holds = Holds::default();
+        for hold in &held {
+            batch.drafts.push(set_draft(hold, &hold.by)?);
+            holds = changed(&holds, hold, true).unwrap_or(holds);
+        }
+        if !held.is_empty() {
+            holds.version = 1;
+            batch = batch.holds(HoldsWrite::Replace(holds.clone()));
+        }
         self.evidence.append(stream, batch).await?;
+        self.hold_late(&project, stream, &held, holds).await?;
         Ok(project)
+    }
+
+    /// The legal holds of a workspace: a project that is created meanwhile starts with them.
+    async fn holds_of(&self, project: &Project) -> Result<Vec<LegalHold>, CreateProjectError> {
+        let holds = Directory::of(self.state.as_ref())
+            .holds(project.workspace)
+            .await?;
+        let in_force = |hold: &LegalHold| {
+            hold.project.is_none() && matches!(hold.state, HoldState::Setting | HoldState::Active)
+        };
+        let holds = holds.into_iter().map(|hold| hold.value);
+        Ok(holds.filter(in_force).collect())
+    }
+
+    /// A hold that was recorded while the project was being created may have missed it, and it the
+    /// hold. Whoever sets the hold looks for projects again at its end; this is the other half.
+    async fn hold_late(
+        &self,
+        project: &Project,
+        stream: Hash,
+        held: &[LegalHold],
+        mut holds: Holds,
+    ) -> Result<(), CreateProjectError> {
+        for hold in self.holds_of(project).await? {
+            if held.iter().any(|known| known.id == hold.id) {
+                continue;
+            }
+            let Some(after) = changed(&holds, &hold, true) else {
+                continue;
+            };
+            let batch = Batch::of([set_draft(&hold, &hold.by)?])
+                .holds(HoldsWrite::Replace(after.clone()));
+            match self.evidence.append(stream, batch).await {
+                Ok(_) => holds = after,
+                // Whoever sets the hold has found the project.
+                Err(AppendError::HoldsChanged) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     /// Creates an API key for a project; an approver key speaks as `approver`. Shown once.

@@ -10,7 +10,7 @@ use crate::ids::{ActionId, DecisionId, RunId};
 use crate::json::{JsonError, to_json};
 use crate::policy::{Judgement, Question, bundle_digest};
 use crate::ports::{EntryRef, StoredEntry, StoredPart};
-use crate::run::RunCounts;
+use crate::run::{RunCounts, Snapshot};
 use crate::tenancy::Principal;
 use crate::time::Timestamp;
 
@@ -32,6 +32,15 @@ impl FileRef {
             name: name.into(),
             digest: counterfoil_evidence::hash::digest_string(bytes),
             bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// A reference to the file inside a snapshot.
+    pub fn of_snapshot(snapshot: &Snapshot) -> Self {
+        Self {
+            name: snapshot.name.clone(),
+            digest: snapshot.digest.clone(),
+            bytes: snapshot.bytes,
         }
     }
 
@@ -59,6 +68,11 @@ pub fn actor(principal: &Principal) -> Json {
 /// Something that was changed or acted on, with an opaque id.
 pub fn target(kind: &str, id: impl std::fmt::Display + Copy) -> Json {
     object([("id", id.to_string().into()), ("type", kind.into())])
+}
+
+/// Something that is named by a word.
+pub fn target_named(kind: &str, name: &str) -> Json {
+    object([("id", name.into()), ("type", kind.into())])
 }
 
 /// `run.open`: what runs, under which policy, on which inputs, and why.

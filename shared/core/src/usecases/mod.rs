@@ -4,24 +4,45 @@
 //! decision, and calls the port that acts last.
 
 mod create_project;
-mod export_run;
+mod declare_lost;
+mod erase;
+mod exports;
 pub mod facts;
+mod governed;
+mod holds;
+mod prune;
+mod read_run;
 mod receive_webhook;
+mod record_alarm;
 mod reconcile;
 mod repairs;
+mod retention;
+mod replay;
 mod seal_stream;
 mod vault;
 
 pub use create_project::{CreateProject, CreateProjectError, NewProject, NewSecrets, NewWorkspace};
-pub use export_run::{ExportRun, ExportRunError, Exported, LINK_VALID};
+pub use exports::{
+    Accepted, ExportError, Exports, Fetched, LINK_VALID, WorkError, Worked,
+};
+pub use declare_lost::{DeclareLost, Lost};
+pub use erase::{Erase, EraseError, EraseRequest, Erased};
+pub use holds::{HELD, HoldError, LegalHolds, NewHold, Released, SOLO_AFTER};
+pub use prune::PruneError;
+pub use read_run::{EntryView, ReadRun, RunView};
 pub use receive_webhook::{Delivery, KnownProjects, ReceiveWebhook, Received, WebhookError};
 pub use reconcile::{
     BillingAccounts, LookError, Reconcile, ReconcileError, RunSummary, Sources, flow_version,
-    look_at_all,
+    look_at_all, open_snapshot,
 };
 pub use repairs::{
     ActionError, ProposeRepair, Proposed, ReadActions, RepairPorts, SWEEP_AFTER, SweepRepairs,
     VoteOnAction, Voted,
 };
-pub use seal_stream::{SealError, SealStream, Sealing};
+pub use retention::{Enforced, KeepRetention, RetentionChange, RetentionError};
+pub use replay::{Inputs, RecordedRun, ReplayError, Replayed, replay_run};
+pub use record_alarm::{Alarm, AlarmError, Change, Noted, RecordAlarm};
+pub use seal_stream::{
+    ClockFault, Rechecked, RotateError, RotateKey, Rotated, SealError, SealStream, Sealing,
+};
 pub use vault::{Vault, VaultError};

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::ids::{ProjectId, SecretId, WorkspaceId};
 use crate::ports::{KeyWrapper, PortError, Random, WrappedKeys};
+use crate::reconcile::findings::pseudonym;
 use crate::records::{Record, RecordError, Records, Secret};
 use crate::redacted::Redacted;
 use crate::sealed::{Purpose, SealContext, Sealed, SealedError};
@@ -95,6 +96,31 @@ impl Vault {
             .unwrap(&wrapped, &context.encryption_context())
             .await?;
         Ok(sealed.open(context, &key)?)
+    }
+
+    /// Destroys the data key of a sealed value: nobody can open it any more, in any copy.
+    pub async fn shred(&self, context: &SealContext) -> Result<(), VaultError> {
+        let owner = owner(context.workspace, context.project);
+        Ok(self.wrapped.shred(&owner, &key_name(context)).await?)
+    }
+
+    /// The pseudonym of a customer or of a row in one project.
+    pub async fn pseudonym(
+        &self,
+        records: &Records<'_>,
+        ctx: &TenantCtx,
+        key: SecretId,
+        name: &str,
+    ) -> Result<String, VaultError> {
+        let key = self
+            .secret_bytes(records, ctx, key, Purpose::Pseudonym)
+            .await?;
+        let key: [u8; 32] = key
+            .reveal()
+            .as_slice()
+            .try_into()
+            .map_err(|_| VaultError::NoSecret)?;
+        Ok(pseudonym(&key, name))
     }
 
     /// Opens a stored secret of a project as text.

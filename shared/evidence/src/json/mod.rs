@@ -5,11 +5,14 @@
 //! rounds large numbers.
 
 mod parse;
+mod tape;
 #[cfg(test)]
 mod tests;
 mod write;
 
 use std::collections::BTreeMap;
+
+pub(crate) use tape::{Tape, View};
 
 use crate::code::{Code, Fault};
 

@@ -4,6 +4,8 @@
 //! verifies it first with [`crate::verify`].
 
 mod export;
+pub mod folder;
+pub mod gzip;
 mod range;
 mod run;
 pub mod tar;

@@ -3,11 +3,14 @@
 //! Only regular files with plain names, each once. Everything else an archive can hold is refused,
 //! because two readers could understand it differently.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, Read as _};
 
 use crate::code::{Code, Fault};
+use crate::verify::Unreadable;
 
-const BLOCK: usize = 512;
+/// Members and headers are padded to this many bytes.
+pub const BLOCK: usize = 512;
 
 /// Limits of an archive, checked before a member is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,11 +54,119 @@ pub fn read(bytes: &[u8], limits: TarLimits) -> Result<BTreeMap<String, Vec<u8>>
     Ok(files)
 }
 
+/// Where a member lies in an archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Its name.
+    pub name: String,
+    /// Where its content begins, in bytes.
+    pub offset: u64,
+    /// How long it is, in bytes.
+    pub size: u64,
+}
+
+/// Finds the members of an archive that is read as a stream, under the same rules as [`read`].
+///
+/// # Errors
+/// As [`read`], or when it cannot be read.
+pub fn index(mut archive: impl BufRead, limits: TarLimits) -> Result<Vec<Place>, Unreadable> {
+    let mut places: Vec<Place> = Vec::new();
+    let mut names = BTreeSet::new();
+    let mut offset = 0_u64;
+    let mut total = 0_u64;
+    let mut block = [0; BLOCK];
+    while full_block(&mut archive, &mut block)? {
+        if block.iter().all(|byte| *byte == 0) {
+            return zero_to_the_end(archive).map(|()| places);
+        }
+        let member = Member::read(&block)?;
+        total = total.saturating_add(member.size);
+        if total > limits.max_bytes || names.len() >= limits.max_files {
+            return Err(limit("the archive is too large").into());
+        }
+        offset = offset.saturating_add(BLOCK_BYTES);
+        skip(&mut archive, member.size)?;
+        let padding = member
+            .size
+            .next_multiple_of(BLOCK_BYTES)
+            .abs_diff(member.size);
+        if !only_zeros(&mut archive, padding)? {
+            return Err(limit("the padding of a member is not zero").into());
+        }
+        if !member.directory {
+            if !names.insert(member.name.clone()) {
+                return Err(limit("a name is there twice").into());
+            }
+            places.push(Place {
+                name: member.name,
+                offset,
+                size: member.size,
+            });
+        }
+        offset = offset.saturating_add(member.size).saturating_add(padding);
+    }
+    Ok(places)
+}
+
+const BLOCK_BYTES: u64 = 512;
+
+/// Reads a block; `false` at the end. Fewer bytes than a block must be zero.
+fn full_block(archive: &mut impl BufRead, block: &mut [u8; BLOCK]) -> Result<bool, Unreadable> {
+    let mut read = 0_usize;
+    while let Some(rest) = block.get_mut(read..).filter(|rest| !rest.is_empty()) {
+        match archive.read(rest)? {
+            0 if block.iter().take(read).all(|byte| *byte == 0) => return Ok(false),
+            0 => return Err(limit("something follows the last member").into()),
+            count => read = read.saturating_add(count),
+        }
+    }
+    Ok(true)
+}
+
+fn skip(archive: &mut impl BufRead, mut bytes: u64) -> Result<(), Unreadable> {
+    while bytes > 0 {
+        let length = archive.fill_buf()?.len();
+        if length == 0 {
+            return Err(limit("the archive is cut").into());
+        }
+        let step = length.min(usize::try_from(bytes).unwrap_or(usize::MAX));
+        archive.consume(step);
+        bytes = bytes.saturating_sub(u64::try_from(step).unwrap_or(u64::MAX));
+    }
+    Ok(())
+}
+
+fn only_zeros(archive: &mut impl BufRead, bytes: u64) -> Result<bool, Unreadable> {
+    let mut padding = Vec::new();
+    archive.take(bytes).read_to_end(&mut padding)?;
+    if u64::try_from(padding.len()) != Ok(bytes) {
+        return Err(limit("the archive is cut").into());
+    }
+    Ok(padding.iter().all(|byte| *byte == 0))
+}
+
+fn zero_to_the_end(mut archive: impl BufRead) -> Result<(), Unreadable> {
+    loop {
+        let buffer = archive.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(());
+        }
+        if buffer.iter().any(|byte| *byte != 0) {
+            return Err(limit("something follows the last member").into());
+        }
+        let length = buffer.len();
+        archive.consume(length);
+    }
+}
+
 /// Writes an archive: files in the order of their names, no times, no owners.
 pub fn write(files: &BTreeMap<String, Vec<u8>>) -> Vec<u8> {
     let mut out = Vec::new();
     for (name, content) in files {
-        out.extend_from_slice(&header(name, content.len()));
+        out.extend_from_slice(&header(
+            name,
+            u64::try_from(content.len()).unwrap_or(u64::MAX),
+        ));
         out.extend_from_slice(content);
         out.resize(out.len().next_multiple_of(BLOCK), 0);
     }
@@ -150,7 +261,9 @@ fn checksum(block: &[u8; BLOCK]) -> u64 {
     blanked.sum()
 }
 
-fn header(name: &str, size: usize) -> [u8; BLOCK] {
+/// The header of a regular file of `size` bytes: no time, no owner. A name has at most 100 bytes and a
+/// file less than 8 GiB.
+pub fn header(name: &str, size: u64) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
     let mut put = |at: usize, text: &str| {
         for (target, byte) in block.iter_mut().skip(at).zip(text.bytes()) {
@@ -214,6 +327,26 @@ mod tests {
         refuse(&write(&large));
         let many = (0..5).map(|n| (n.to_string(), vec![])).collect();
         refuse(&write(&many));
+    }
+
+    #[test]
+    fn a_stream_is_indexed_as_it_is_read() {
+        let good = write(&files());
+        for length in 0..=good.len() {
+            let bytes = &good[..length];
+            match (read(bytes, LIMITS), index(bytes, LIMITS)) {
+                (Ok(files), Ok(places)) => {
+                    assert_eq!(files.len(), places.len());
+                    for place in places {
+                        let from = usize::try_from(place.offset).unwrap();
+                        let to = from + usize::try_from(place.size).unwrap();
+                        assert_eq!(files[&place.name], &bytes[from..to]);
+                    }
+                }
+                (Err(_), Err(Unreadable::Refused(fault))) => assert_eq!(fault.code, Code::Limit),
+                (read, indexed) => panic!("{length}: {read:?}, {indexed:?}"),
+            }
+        }
     }
 
     #[test]

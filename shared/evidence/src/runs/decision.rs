@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::recorded::Recorded;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
     Allow,
     Require,
@@ -12,7 +12,7 @@ pub(super) enum Effect {
 }
 
 /// Where a REQUIRE decision stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     Rejected,
     Approved,
@@ -20,58 +20,73 @@ pub(super) enum Standing {
 }
 
 /// Votes on a decision.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 struct Votes {
     approvers: BTreeSet<String>,
     rejected: bool,
 }
 
-#[derive(Clone)]
-pub(super) struct Decision {
-    pub(super) run: String,
-    pub(super) action: String,
-    pub(super) effect: Effect,
-    /// A resolution marked break-glass.
-    pub(super) overridden: bool,
-    approvals: u64,
+/// What resolutions said; only a REQUIRE decision has it.
+#[derive(Debug, Clone, Default)]
+struct Ballot {
     /// Votes of all runs.
-    votes: Votes,
+    all: Votes,
     /// Votes of its own run, which alone count for that run's totals.
     own: Votes,
 }
 
+#[derive(Debug, Clone)]
+pub(super) struct Decision {
+    /// Number of its run.
+    pub(super) run: u32,
+    /// Number of what it is about.
+    pub(super) action: u32,
+    pub(super) effect: Effect,
+    /// A resolution marked break-glass.
+    pub(super) overridden: bool,
+    approvals: u64,
+    ballot: Option<Box<Ballot>>,
+}
+
 impl Decision {
-    pub(super) fn new(item: &Recorded, run: &str) -> Self {
-        let effect = match item.text("effect") {
+    pub(super) fn new(item: &Recorded<'_>, run: u32, action: u32) -> Self {
+        let effect = match item.text("effect").as_ref() {
             "ALLOW" => Effect::Allow,
             "REQUIRE" => Effect::Require,
             _ => Effect::Deny,
         };
         Self {
-            run: run.to_owned(),
-            action: item.text("action_hash").to_owned(),
+            run,
+            action,
             effect,
             overridden: false,
             approvals: item.uint("approvals").unwrap_or(1),
-            votes: Votes::default(),
-            own: Votes::default(),
+            ballot: None,
         }
     }
 
     pub(super) fn resolve(&mut self, approver: &str, allows: bool, overrides: bool, own: bool) {
         self.overridden |= overrides;
-        self.votes.take(approver, allows);
+        let ballot = self.ballot.get_or_insert_default();
+        ballot.all.take(approver, allows);
         if own {
-            self.own.take(approver, allows);
+            ballot.own.take(approver, allows);
         }
     }
 
     pub(super) fn standing(&self) -> Standing {
-        self.votes.standing(self.approvals)
+        self.stands(|ballot| &ballot.all)
     }
 
     pub(super) fn standing_in_run(&self) -> Standing {
-        self.own.standing(self.approvals)
+        self.stands(|ballot| &ballot.own)
+    }
+
+    fn stands(&self, of: impl Fn(&Ballot) -> &Votes) -> Standing {
+        match self.ballot.as_deref() {
+            Some(ballot) => of(ballot).standing(self.approvals),
+            None => Votes::default().standing(self.approvals),
+        }
     }
 }
 

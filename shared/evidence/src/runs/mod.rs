@@ -4,12 +4,11 @@
 //! what they hold: what is wrong with those is wrong for every later reader.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use crate::code::{Code, Fault};
-use crate::hash::Hash;
+use crate::hash::{Hash, parse_digest, sha256};
 use crate::header::RunRef;
-use crate::json::Json;
+use crate::json::View;
 use crate::kind::Kind;
 use crate::recorded::Recorded;
 
@@ -52,138 +51,183 @@ pub(crate) struct Outcome {
     pub(crate) skipped: BTreeSet<String>,
 }
 
+/// An action of a range under a decision that this replay has not seen: allowed if the leaf it cites
+/// is not in the package at all.
+#[derive(Debug, Clone)]
+pub(crate) struct Doubt {
+    /// The leaf cited.
+    pub(crate) cited: Hash,
+    /// What it is if the leaf is in the package.
+    pub(crate) fault: Fault,
+}
+
 /// What is known of one run.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 struct Run {
     next: u64,
     prev: Option<Hash>,
-    closed: bool,
     /// Followed only from its first entry in the range.
     partial: bool,
-    decisions: Vec<Hash>,
+    /// Present once it is closed.
+    result: Option<Governance>,
     overrides: u64,
-    unresolved: u64,
+    decisions: Vec<u32>,
     /// Actions that were begun and have no result in the run.
-    begun: BTreeSet<String>,
-}
-
-impl Run {
-    fn governance(&self) -> Governance {
-        if self.partial {
-            Governance::Unknown
-        } else if self.overrides > 0 {
-            Governance::Overridden
-        } else if self.unresolved > 0 || !self.begun.is_empty() {
-            Governance::Unresolved
-        } else {
-            Governance::Clean
-        }
-    }
+    begun: Vec<u32>,
 }
 
 /// How far the one effect of an action hash has come.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
     Started,
     Done,
 }
 
-/// Runs so far.
-#[derive(Clone, Default)]
-pub(crate) struct Replay<'a> {
-    /// For a range that does not begin at genesis: whether a leaf lies outside the package.
-    outside: Option<&'a (dyn Fn(Hash) -> bool + Sync)>,
-    runs: BTreeMap<String, Run>,
-    decisions: BTreeMap<Hash, Decision>,
-    /// Decisions about one action, in stream order.
-    by_action: BTreeMap<String, Vec<Hash>>,
-    effects: BTreeMap<String, Progress>,
+/// What all runs say about one action.
+#[derive(Debug, Clone, Default)]
+struct Action {
+    denied: bool,
+    progress: Option<Progress>,
+    /// Numbers of its REQUIRE decisions, in stream order.
+    held: Vec<u32>,
+}
+
+/// Runs so far. Numbers stand for runs, decisions and actions, in the order of appearance.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Replay {
+    /// Whether runs may have begun before what is replayed.
+    range: bool,
+    numbers: BTreeMap<String, u32>,
+    /// The run asked for last: entries of one run mostly follow each other.
+    last: Option<(String, u32)>,
+    runs: Vec<Run>,
+    decided: BTreeMap<Hash, u32>,
+    decisions: Vec<Decision>,
+    known: BTreeMap<Hash, u32>,
+    actions: Vec<Action>,
     skipped: BTreeSet<String>,
+    doubts: Vec<Doubt>,
 }
 
-impl fmt::Debug for Replay<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Replay")
-            .field("runs", &self.runs.len())
-            .finish_non_exhaustive()
-    }
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-impl<'a> Replay<'a> {
+fn at<T>(items: &[T], number: u32) -> Option<&T> {
+    items.get(usize::try_from(number).ok()?)
+}
+
+fn at_mut<T>(items: &mut [T], number: u32) -> Option<&mut T> {
+    items.get_mut(usize::try_from(number).ok()?)
+}
+
+impl Replay {
     /// A replay of runs that all begin in it.
     pub(crate) fn from_start() -> Self {
         Self::default()
     }
 
     /// A replay of a range, whose runs may have begun before it.
-    pub(crate) fn of_range(outside: &'a (dyn Fn(Hash) -> bool + Sync)) -> Self {
+    pub(crate) fn of_range() -> Self {
         Self {
-            outside: Some(outside),
+            range: true,
             ..Self::default()
         }
     }
 
+    /// The number of a run; a new one if it was not seen before.
+    pub(crate) fn number(&mut self, id: &str) -> u32 {
+        if let Some((last, number)) = &self.last
+            && last == id
+        {
+            return *number;
+        }
+        let found = if let Some(number) = self.numbers.get(id) {
+            *number
+        } else {
+            let next = number(self.numbers.len());
+            self.numbers.insert(id.to_owned(), next);
+            next
+        };
+        self.last = Some((id.to_owned(), found));
+        found
+    }
+
+    /// The number of a run that was seen.
+    pub(crate) fn number_of(&self, id: &str) -> Option<u32> {
+        self.numbers.get(id).copied()
+    }
+
+    /// What a range leaves to be told by whoever knows all leaves.
+    pub(crate) fn doubts(&self) -> &[Doubt] {
+        &self.doubts
+    }
+
     /// Takes the next entry; entries outside runs are passed over.
-    pub(crate) fn take(&mut self, item: &Recorded) -> Result<(), Fault> {
+    pub(crate) fn take(&mut self, item: &Recorded<'_>) -> Result<(), Fault> {
         let Some(place) = &item.header.run else {
             return Ok(());
         };
-        self.link(item, place)?;
+        let run = self.number(&place.id);
+        self.link(item, place, run)?;
         match item.header.kind {
             Kind::RunDecision => {
-                self.decide(item, place);
+                self.decide(item, run);
                 Ok(())
             }
-            Kind::RunResolution => self.resolve(item, place),
-            Kind::RunClose => self.close(item, place),
-            kind if kind.is_action() => self.act(item, place),
+            Kind::RunResolution => self.resolve(item, run),
+            Kind::RunClose => self.close(item, place, run),
+            kind if kind.is_action() => self.act(item, place, run),
             _ => Ok(()),
         }
     }
 
     /// Takes an entry if its run begins in this replay.
-    pub(crate) fn take_if_begun(&mut self, item: &Recorded) -> Result<(), Fault> {
+    pub(crate) fn take_if_begun(&mut self, item: &Recorded<'_>) -> Result<(), Fault> {
         match &item.header.run {
-            Some(place) if place.n == 0 || self.runs.contains_key(&place.id) => self.take(item),
+            Some(place) if place.n == 0 || self.numbers.contains_key(&place.id) => self.take(item),
             _ => Ok(()),
         }
     }
 
-    pub(crate) fn finish(self) -> Outcome {
+    /// What there is to say at the end.
+    pub(crate) fn outcome(&self) -> Outcome {
         let mut governance = BTreeMap::new();
         let mut open = Vec::new();
-        for (id, run) in self.runs {
-            if run.closed {
-                governance.insert(id, run.governance());
-            } else {
-                open.push(id);
+        for (id, number) in &self.numbers {
+            let id = id.clone();
+            match at(&self.runs, *number).and_then(|run| run.result) {
+                Some(result) => {
+                    governance.insert(id, result);
+                }
+                None => open.push(id),
             }
         }
         Outcome {
             governance,
             open,
-            skipped: self.skipped,
+            skipped: self.skipped.clone(),
         }
     }
 
-    fn link(&mut self, item: &Recorded, place: &RunRef) -> Result<(), Fault> {
-        let begins_before = self.outside.is_some() && place.n > 0;
-        let run = self.runs.entry(place.id.clone()).or_insert_with(|| {
-            if begins_before {
-                Run {
-                    next: place.n,
-                    prev: Some(place.prev),
-                    partial: true,
-                    ..Run::default()
-                }
-            } else {
-                Run {
-                    prev: Some(item.header.stream),
-                    ..Run::default()
-                }
-            }
-        });
-        if run.closed {
+    fn link(&mut self, item: &Recorded<'_>, place: &RunRef, number: u32) -> Result<(), Fault> {
+        let begins_before = self.range && place.n > 0;
+        if at(&self.runs, number).is_none() {
+            self.runs.push(Run {
+                next: if begins_before { place.n } else { 0 },
+                prev: Some(if begins_before {
+                    place.prev
+                } else {
+                    item.header.stream
+                }),
+                partial: begins_before,
+                ..Run::default()
+            });
+        }
+        let Some(run) = at_mut(&mut self.runs, number) else {
+            return Err(item.fault(Code::Limit, "there are too many runs"));
+        };
+        if run.result.is_some() {
             return Err(item.fault(Code::RunAfterClose, "its run is closed"));
         }
         if place.n != run.next || Some(place.prev) != run.prev {
@@ -197,100 +241,112 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    fn decide(&mut self, item: &Recorded, place: &RunRef) {
-        let decision = Decision::new(item, &place.id);
-        self.by_action
-            .entry(decision.action.clone())
-            .or_default()
-            .push(item.leaf);
-        self.decisions.insert(item.leaf, decision);
-        if let Some(run) = self.runs.get_mut(&place.id) {
-            run.decisions.push(item.leaf);
+    fn action(&mut self, item: &Recorded<'_>) -> u32 {
+        let text = item.text("action_hash");
+        let hash = parse_digest(&text).unwrap_or_else(|| sha256(text.as_bytes()));
+        let next = number(self.actions.len());
+        let known = *self.known.entry(hash).or_insert(next);
+        if known == next {
+            self.actions.push(Action::default());
+        }
+        known
+    }
+
+    fn decide(&mut self, item: &Recorded<'_>, run: u32) {
+        let action = self.action(item);
+        let decision = Decision::new(item, run, action);
+        let index = number(self.decisions.len());
+        if let Some(action) = at_mut(&mut self.actions, action) {
+            match decision.effect {
+                Effect::Deny => action.denied = true,
+                Effect::Require => action.held.push(index),
+                Effect::Allow => {}
+            }
+        }
+        self.decided.insert(item.leaf, index);
+        self.decisions.push(decision);
+        if let Some(run) = at_mut(&mut self.runs, run) {
+            run.decisions.push(index);
         }
     }
 
-    fn resolve(&mut self, item: &Recorded, place: &RunRef) -> Result<(), Fault> {
-        let overrides = item.facts.get("override").and_then(Json::as_bool);
+    fn resolve(&mut self, item: &Recorded<'_>, run: u32) -> Result<(), Fault> {
+        let overrides = item.facts.get("override").and_then(View::as_bool);
         let overrides = overrides == Some(true);
-        if overrides && let Some(run) = self.runs.get_mut(&place.id) {
+        if overrides && let Some(run) = at_mut(&mut self.runs, run) {
             run.overrides = run.overrides.saturating_add(1);
         }
         let named = item.hash("decision").unwrap_or(Hash::ZERO);
-        let Some(decision) = self.decisions.get_mut(&named) else {
+        let index = self.decided.get(&named).copied().unwrap_or(u32::MAX);
+        let Some(decision) = at_mut(&mut self.decisions, index) else {
             return Ok(());
         };
         if decision.effect != Effect::Require {
             return Err(item.fault(Code::Ref, "it resolves a decision that is not REQUIRE"));
         }
         let allows = item.text("effect") == "ALLOW";
-        decision.resolve(
-            item.text("approver"),
-            allows,
-            overrides,
-            decision.run == place.id,
-        );
+        let own = decision.run == run;
+        decision.resolve(&item.text("approver"), allows, overrides, own);
         Ok(())
     }
 
-    fn act(&mut self, item: &Recorded, place: &RunRef) -> Result<(), Fault> {
-        let action = item.text("action_hash").to_owned();
+    fn act(&mut self, item: &Recorded<'_>, place: &RunRef, run: u32) -> Result<(), Fault> {
+        let action = self.action(item);
         let cited = item.hash("decision").unwrap_or(Hash::ZERO);
-        match self.decisions.get(&cited) {
-            Some(decision) => self.check_authority(item, place, cited, decision)?,
-            None if self.is_before_range(place, cited) => {
+        match self.decided.get(&cited).copied() {
+            Some(decision) => self.check_authority(item, run, decision, action)?,
+            // The decision of a run that began before the range may lie before the range.
+            None if at(&self.runs, run).is_some_and(|run| run.partial) => {
                 self.skipped.insert(format!(
                     "actions of run {} under decisions from before the range",
                     place.id
                 ));
+                self.doubts.push(Doubt {
+                    cited,
+                    fault: before_decision(item),
+                });
             }
             None => return Err(before_decision(item)),
         }
-        self.advance(item, &action)?;
-        if let Some(run) = self.runs.get_mut(&place.id) {
+        self.advance(item, action)?;
+        if let Some(run) = at_mut(&mut self.runs, run) {
             if item.header.kind == Kind::RepairStarted {
-                run.begun.insert(action);
+                run.begun.push(action);
             } else {
-                run.begun.remove(&action);
+                run.begun.retain(|begun| *begun != action);
             }
         }
         Ok(())
     }
 
-    /// The decision of a run that began before the range may lie before the range.
-    fn is_before_range(&self, place: &RunRef, cited: Hash) -> bool {
-        let partial = self.runs.get(&place.id).is_some_and(|run| run.partial);
-        partial && self.outside.is_some_and(|outside| outside(cited))
-    }
-
     fn check_authority(
         &self,
-        item: &Recorded,
-        place: &RunRef,
-        cited: Hash,
-        decision: &Decision,
+        item: &Recorded<'_>,
+        run: u32,
+        cited: u32,
+        about: u32,
     ) -> Result<(), Fault> {
-        if decision.run != place.id || decision.action != item.text("action_hash") {
+        let decision = at(&self.decisions, cited).filter(|d| d.run == run && d.action == about);
+        let (Some(decision), Some(action)) = (decision, at(&self.actions, about)) else {
             return Err(before_decision(item));
-        }
+        };
         let refused = |what: &str| Err(item.fault(Code::UnauthorizedAction, what));
         match (decision.effect, decision.standing()) {
             (Effect::Allow, _) | (Effect::Require, Standing::Approved) => {}
             (Effect::Deny, _) => return refused("it was denied"),
             (Effect::Require, _) => return refused("it was not approved"),
         }
-        let mut later = false;
-        for leaf in self.by_action.get(&decision.action).into_iter().flatten() {
-            let Some(other) = self.decisions.get(leaf) else {
+        if action.denied {
+            return refused("the same action was denied before");
+        }
+        for other in &action.held {
+            let before = decision.effect == Effect::Allow && *other < cited;
+            let Some(other) = at(&self.decisions, *other) else {
                 continue;
             };
-            later |= *leaf == cited;
-            let held = !later && decision.effect == Effect::Allow;
-            match (other.effect, other.standing()) {
-                (Effect::Deny, _) => return refused("the same action was denied before"),
-                (Effect::Require, Standing::Rejected) => {
-                    return refused("the same action was rejected before");
-                }
-                (Effect::Require, Standing::Unresolved) if held && !other.overridden => {
+            match other.standing() {
+                Standing::Rejected => return refused("the same action was rejected before"),
+                Standing::Unresolved if before && !other.overridden => {
                     return refused("the same action is held and not approved");
                 }
                 _ => {}
@@ -300,49 +356,85 @@ impl<'a> Replay<'a> {
     }
 
     /// One effect: begun once at most, then one result at most, and nothing after it.
-    fn advance(&mut self, item: &Recorded, action: &str) -> Result<(), Fault> {
-        let progress = self.effects.get(action).copied();
-        let next = match (item.header.kind, progress) {
+    fn advance(&mut self, item: &Recorded<'_>, action: u32) -> Result<(), Fault> {
+        let Some(action) = at_mut(&mut self.actions, action) else {
+            return Ok(());
+        };
+        let next = match (item.header.kind, action.progress) {
             (Kind::RepairStarted, None) => Progress::Started,
             (Kind::RepairStarted, Some(_)) | (_, Some(Progress::Done)) => {
                 return Err(item.fault(Code::UnauthorizedAction, "the action was done before"));
             }
             _ => Progress::Done,
         };
-        self.effects.insert(action.to_owned(), next);
+        action.progress = Some(next);
         Ok(())
     }
 
-    fn close(&mut self, item: &Recorded, place: &RunRef) -> Result<(), Fault> {
-        let Some(run) = self.runs.get_mut(&place.id) else {
+    fn close(&mut self, item: &Recorded<'_>, place: &RunRef, run: u32) -> Result<(), Fault> {
+        let Some(run) = at_mut(&mut self.runs, run) else {
             return Ok(());
         };
-        run.closed = true;
-        let decisions = || {
-            run.decisions
-                .iter()
-                .filter_map(|leaf| self.decisions.get(leaf))
-        };
-        let count = |effect: Effect| decisions().filter(|d| d.effect == effect).count();
-        let unresolved = decisions()
-            .filter(|d| d.effect == Effect::Require)
-            .filter(|d| d.standing_in_run() == Standing::Unresolved)
-            .count();
-        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-        let counted = [
-            ("decisions", number(run.decisions.len())),
-            ("allow", number(count(Effect::Allow))),
-            ("require", number(count(Effect::Require))),
-            ("deny", number(count(Effect::Deny))),
-            ("unresolved", number(unresolved)),
-            ("overrides", run.overrides),
-        ];
-        run.unresolved = number(unresolved);
+        // What only counted for this run is let go with it.
+        let (decided, begun) = (
+            std::mem::take(&mut run.decisions),
+            std::mem::take(&mut run.begun),
+        );
+        let mut counts = Counts::default();
+        for decision in decided.iter().filter_map(|d| at(&self.decisions, *d)) {
+            counts.take(decision);
+        }
+        run.result = Some(if run.partial {
+            Governance::Unknown
+        } else if run.overrides > 0 {
+            Governance::Overridden
+        } else if counts.unresolved > 0 || !begun.is_empty() {
+            Governance::Unresolved
+        } else {
+            Governance::Clean
+        });
         if run.partial {
-            self.skipped
-                .insert(format!("open, counts and result of run {}", place.id));
+            let skipped = format!("open, counts and result of run {}", place.id);
+            self.skipped.insert(skipped);
             return Ok(());
         }
+        counts.check(item, run.overrides)
+    }
+}
+
+/// What a `run.close` states.
+#[derive(Default)]
+struct Counts {
+    allow: u64,
+    require: u64,
+    deny: u64,
+    unresolved: u64,
+}
+
+impl Counts {
+    fn take(&mut self, decision: &Decision) {
+        let count = match decision.effect {
+            Effect::Allow => &mut self.allow,
+            Effect::Require => &mut self.require,
+            Effect::Deny => &mut self.deny,
+        };
+        *count = count.saturating_add(1);
+        let open = decision.standing_in_run() == Standing::Unresolved;
+        if decision.effect == Effect::Require && open {
+            self.unresolved = self.unresolved.saturating_add(1);
+        }
+    }
+
+    fn check(&self, item: &Recorded<'_>, overrides: u64) -> Result<(), Fault> {
+        let decisions = self.allow.saturating_add(self.require);
+        let counted = [
+            ("decisions", decisions.saturating_add(self.deny)),
+            ("allow", self.allow),
+            ("require", self.require),
+            ("deny", self.deny),
+            ("unresolved", self.unresolved),
+            ("overrides", overrides),
+        ];
         for (name, counted) in counted {
             if item.uint(name) != Some(counted) {
                 let what = format!("{name} is not {counted}, the number in the run");
@@ -353,7 +445,7 @@ impl<'a> Replay<'a> {
     }
 }
 
-fn before_decision(item: &Recorded) -> Fault {
+fn before_decision(item: &Recorded<'_>) -> Fault {
     let what = "it cites no earlier decision of its run about the same action";
     item.fault(Code::ActionBeforeDecision, what)
 }

@@ -9,10 +9,12 @@ mod note;
 mod segment;
 #[cfg(test)]
 mod tests;
+mod witness;
 
 pub use key::{KeyError, SealKey};
 pub use note::{MAX_NOTE, Seal, SigLine};
 pub use segment::{SegmentCheck, SegmentEntry, SegmentPart};
+pub use witness::{Witness, WitnessError};
 
 use crate::base64;
 use crate::code::{Code, Fault};

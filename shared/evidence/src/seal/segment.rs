@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::code::{Code, Fault};
 use crate::hash::{self, Hash};
 use crate::header::{Header, RunRef};
-use crate::json::Json;
+use crate::json::{Json, View};
 use crate::kind::Kind;
 use crate::part::{PartName, check_length};
 use crate::recorded::Recorded;
@@ -63,10 +63,11 @@ pub struct SegmentCheck {
     at: u64,
     frontier: Frontier,
     closed: bool,
-    next_key: Option<Hash>,
+    rotation: Option<(Hash, Hash)>,
+    rotated: bool,
     runs: BTreeMap<String, RunHead>,
     /// The runs that begin in the segment: their rules can be checked whole.
-    replay: Replay<'static>,
+    replay: Replay,
 }
 
 impl SegmentCheck {
@@ -86,7 +87,8 @@ impl SegmentCheck {
             at: 0,
             frontier,
             closed: false,
-            next_key: None,
+            rotation: None,
+            rotated: false,
             runs: BTreeMap::new(),
             replay: Replay::from_start(),
         }
@@ -99,11 +101,17 @@ impl SegmentCheck {
         self
     }
 
-    /// The key that a `key.rotate` of this segment must add. Without it any rotation is refused.
+    /// The keys that a `key.rotate` of this segment must retire and add. Without them any rotation
+    /// is refused, and so is a second one.
     #[must_use]
-    pub fn with_next_key(mut self, key: Hash) -> Self {
-        self.next_key = Some(key);
+    pub fn with_rotation(mut self, retire: Hash, add: Hash) -> Self {
+        self.rotation = Some((retire, add));
         self
+    }
+
+    /// Whether the segment holds the rotation: its seal is the handover seal.
+    pub const fn rotated(&self) -> bool {
+        self.rotated
     }
 
     /// Number of entries up to here.
@@ -221,20 +229,19 @@ impl SegmentCheck {
         if frontier.push(leaf) != entry.nodes {
             return Err(Fault::new(Code::Root, "the persisted nodes differ"));
         }
-        let entry = Recorded {
-            header,
+        self.replay.take_if_begun(&Recorded {
+            header: &header,
             leaf,
-            facts,
-        };
-        self.replay.take_if_begun(&entry)?;
+            facts: View::Tree(&facts),
+        })?;
         if let Some(run) = run {
             self.runs.insert(run.id.clone(), run);
         }
         self.frontier = frontier;
         self.leaf = leaf;
-        self.at = entry.header.at;
+        self.at = header.at;
         self.size = self.size.saturating_add(1);
-        self.closed = entry.header.kind == Kind::StreamClose;
+        self.closed = header.kind == Kind::StreamClose;
         Ok(())
     }
 
@@ -282,10 +289,11 @@ impl SegmentCheck {
                 }
             }
             Kind::KeyRotate => {
-                let added = facts.get("add").and_then(Json::as_str);
+                let key = |name| facts.get(name).and_then(Json::as_str)?.parse::<Hash>().ok();
+                let stated = key("retire").zip(key("add"));
                 // Taken, so that a second rotation in the segment is refused.
-                let expected = self.next_key.take().map(|key| key.to_string());
-                if added.is_none() || added != expected.as_deref() {
+                self.rotated = stated.is_some() && stated == self.rotation.take();
+                if !self.rotated {
                     return Err(Fault::new(
                         Code::KeyRotate,
                         "not the key this sealer goes over to",

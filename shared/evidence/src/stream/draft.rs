@@ -25,6 +25,9 @@ pub struct Draft {
     pub facts: Json,
     /// What can be erased.
     pub subject: Option<Json>,
+    /// Pseudonym of the person whom `subject` is about: how a store finds it again to erase it. It
+    /// lies beside the part, never in the header.
+    pub about: Option<String>,
     /// References into the same batch.
     pub cites: Vec<Cite>,
 }
@@ -37,6 +40,7 @@ impl Draft {
             run: None,
             facts,
             subject: None,
+            about: None,
             cites: Vec::new(),
         }
     }
@@ -59,6 +63,13 @@ impl Draft {
         self
     }
 
+    /// Whom its erasable part is about, by pseudonym.
+    #[must_use]
+    pub fn about(mut self, pseudonym: Option<String>) -> Self {
+        self.about = pseudonym;
+        self
+    }
+
     /// Sets `facts[field]` to the leaf of entry number `entry` of the same batch.
     #[must_use]
     pub fn cite(mut self, field: &'static str, entry: usize) -> Self {
@@ -75,6 +86,6 @@ impl fmt::Debug for Draft {
             .field("facts", &self.facts)
             .field("has_subject", &self.subject.is_some())
             .field("cites", &self.cites)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

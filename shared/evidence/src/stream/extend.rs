@@ -9,7 +9,7 @@ use crate::code::{Code, Fault};
 use crate::descriptor::Descriptor;
 use crate::hash::{self, Hash};
 use crate::header::{Header, RunRef, is_run_id};
-use crate::json::{Json, MAX_UINT};
+use crate::json::{Json, MAX_UINT, View};
 use crate::kind::{Kind, RunRule};
 use crate::part::{Part, PartName};
 use crate::recorded::Recorded;
@@ -170,7 +170,7 @@ struct Writer<'a> {
     touched: BTreeMap<String, RunHead>,
     entries: Vec<Entry>,
     /// The runs that begin in this batch.
-    replay: Replay<'static>,
+    replay: Replay,
 }
 
 impl Writer<'_> {
@@ -207,9 +207,9 @@ impl Writer<'_> {
         let bytes = header.bytes();
         let leaf = hash::leaf(&bytes);
         let recorded = Recorded {
-            header: header.clone(),
+            header: &header,
             leaf,
-            facts,
+            facts: View::Tree(&facts),
         };
         self.replay.take_if_begun(&recorded).map_err(refused)?;
         let nodes = self.head.frontier.push(leaf);

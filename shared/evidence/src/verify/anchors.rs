@@ -1,7 +1,9 @@
 //! Step 17: what the auditor holds and the operator cannot change.
 
-use super::seals::{Sealed, read_one};
-use super::{Evidence, Report, keys};
+use super::input::Body;
+use super::members::Unreadable;
+use super::seals::{Sealed, each_note, read_anchor};
+use super::{Contradiction, Evidence, Report, keys};
 use crate::code::{Code, Fault};
 use crate::hash::Hash;
 use crate::tree::{Frontier, check_consistency};
@@ -13,100 +15,197 @@ pub(super) struct Anchored {
     pub(super) largest: bool,
 }
 
+/// A seal that the auditor brought.
+struct Anchor<'a> {
+    note: &'a str,
+    sealed: Sealed,
+}
+
 pub(super) fn check(
     evidence: &Evidence<'_>,
     usable: &[Hash],
     report: &mut Report,
-) -> Result<Anchored, Fault> {
-    let stream = evidence.trust.stream;
-    let rotations = keys::rotations(evidence);
-    let valid = |note: &String| {
-        let anchor = read_one(note, evidence.trust, stream, usable)?;
-        keys::check_in_force(evidence, &rotations, &anchor)?;
-        Ok::<_, Fault>(anchor)
-    };
-    let mut anchors = Vec::new();
-    for (index, note) in evidence.trust.anchors.iter().enumerate() {
-        anchors.push(valid(note).map_err(|fault| fault.at(format!("anchor {index}")))?);
+    contradiction: &mut Contradiction,
+) -> Result<Anchored, Unreadable> {
+    let mut anchors = read(evidence, usable)?;
+    let versions = read_versions(evidence, usable, report);
+    if let Some((fault, one, other)) = find_equivocation(evidence, &versions) {
+        *contradiction = pair(evidence, one, other)?;
+        return Err(fault.into());
     }
-    let mut versions = Vec::new();
-    for (index, note) in evidence.trust.versions.iter().enumerate() {
-        match valid(note) {
-            Ok(version) => versions.push(version),
-            Err(fault) => report.skip(format!("seal version {index} was ignored: {fault}")),
-        }
-    }
-    check_equivocation(evidence, &versions)?;
     anchors.extend(versions);
     if anchors.is_empty() {
         report.skip("no anchor was given: a rollback or a second history cannot be seen");
         return Ok(Anchored::default());
     }
-    link_all(evidence, &anchors, report)
+    let mut fork = None;
+    match link_all(evidence, &anchors, report, &mut fork) {
+        Ok(anchored) => Ok(anchored),
+        Err(fault) => {
+            if let Some((one, other)) = fork {
+                *contradiction = pair(evidence, one, other)?;
+            }
+            Err(fault.into())
+        }
+    }
+}
+
+/// Step 5 for a note of the auditor, and its keys must be in force.
+fn valid(evidence: &Evidence<'_>, usable: &[Hash], note: &str) -> Result<Sealed, Fault> {
+    let trust = evidence.trust;
+    let sealed = read_anchor(note, trust, trust.stream, usable)?;
+    keys::check_in_force(evidence, &keys::rotations(evidence), &sealed)?;
+    Ok(sealed)
+}
+
+fn read<'a>(evidence: &Evidence<'a>, usable: &[Hash]) -> Result<Vec<Anchor<'a>>, Fault> {
+    let notes = evidence.trust.anchors.iter().enumerate();
+    notes
+        .map(|(index, note)| match valid(evidence, usable, note) {
+            Ok(sealed) => Ok(Anchor { note, sealed }),
+            Err(fault) => Err(fault.at(format!("anchor {index}"))),
+        })
+        .collect()
+}
+
+/// Of the versions from locked storage, those that are not valid are ignored.
+fn read_versions<'a>(
+    evidence: &Evidence<'a>,
+    usable: &[Hash],
+    report: &mut Report,
+) -> Vec<Anchor<'a>> {
+    let mut versions = Vec::new();
+    for (index, note) in evidence.trust.versions.iter().enumerate() {
+        match valid(evidence, usable, note) {
+            Ok(sealed) => versions.push(Anchor { note, sealed }),
+            Err(fault) => report.skip(format!("seal version {index} was ignored: {fault}")),
+        }
+    }
+    versions
+}
+
+/// A note of the auditor, or that of a seal of the package by its place.
+#[derive(Clone, Copy)]
+enum Note<'a> {
+    Brought(&'a str),
+    Packed(usize),
+}
+
+/// Both notes, read again where they lie in the package.
+fn pair(
+    evidence: &Evidence<'_>,
+    one: Note<'_>,
+    other: Note<'_>,
+) -> Result<Contradiction, Unreadable> {
+    let text = |note: Note<'_>| match note {
+        Note::Brought(note) => Ok(Some(note.to_owned())),
+        Note::Packed(index) => {
+            notes_at(&evidence.loaded.body, &[index]).map(|notes| notes.into_iter().next())
+        }
+    };
+    Ok(text(one)?.zip(text(other)?).map(Box::new))
+}
+
+/// The notes of the package at some places, ascending.
+pub(super) fn notes_at(body: &Body<'_>, places: &[usize]) -> Result<Vec<String>, Unreadable> {
+    let mut notes = Vec::new();
+    let mut index = 0_usize;
+    each_note(body, |note| {
+        if places.contains(&index) {
+            notes.push(note);
+        }
+        index = index.saturating_add(1);
+    })?;
+    Ok(notes)
 }
 
 /// Two valid seals of one size with different roots, or two on top of one seal.
-fn check_equivocation(evidence: &Evidence<'_>, versions: &[Sealed]) -> Result<(), Fault> {
+fn find_equivocation<'a>(
+    evidence: &Evidence<'_>,
+    versions: &[Anchor<'a>],
+) -> Option<(Fault, Note<'a>, Note<'a>)> {
     if versions.is_empty() {
-        return Ok(());
+        return None;
     }
-    let all: Vec<&Sealed> = versions.iter().chain(&evidence.seals).collect();
-    let mut by_size: Vec<&Sealed> = all.clone();
-    by_size.sort_by_key(|sealed| sealed.seal.body.size);
-    let mut by_prev = all;
-    by_prev.sort_by_key(|sealed| sealed.seal.body.prev);
-    for (one, other) in by_size.iter().zip(by_size.iter().skip(1)) {
-        let (a, b) = (&one.seal.body, &other.seal.body);
-        if a.size == b.size && a.root != b.root {
-            return Err(one.fault(Code::Equivocation, "two valid seals have different roots"));
+    let brought = versions
+        .iter()
+        .map(|version| (&version.sealed, Note::Brought(version.note)));
+    let packed = evidence.seals.iter().enumerate();
+    let packed = packed.map(|(index, sealed)| (sealed, Note::Packed(index)));
+    let mut all: Vec<(&Sealed, Note<'a>)> = brought.chain(packed).collect();
+    all.sort_by_key(|(sealed, _)| sealed.body.size);
+    for ((one, a), (other, b)) in all.iter().zip(all.iter().skip(1)) {
+        if one.body.size == other.body.size && one.body.root != other.body.root {
+            let fault = one.fault(Code::Equivocation, "two valid seals have different roots");
+            return Some((fault, *a, *b));
         }
     }
-    for (one, other) in by_prev.iter().zip(by_prev.iter().skip(1)) {
-        let (a, b) = (&one.seal.body, &other.seal.body);
-        if a.prev == b.prev && a != b {
-            return Err(one.fault(Code::Equivocation, "two valid seals follow the same seal"));
+    all.sort_by_key(|(sealed, _)| sealed.body.prev);
+    for ((one, a), (other, b)) in all.iter().zip(all.iter().skip(1)) {
+        if one.body.prev == other.body.prev && one.body != other.body {
+            let fault = one.fault(Code::Equivocation, "two valid seals follow the same seal");
+            return Some((fault, *a, *b));
         }
     }
-    Ok(())
+    None
 }
 
-fn link_all(
+fn link_all<'a>(
     evidence: &Evidence<'_>,
-    anchors: &[Sealed],
+    anchors: &[Anchor<'a>],
     report: &mut Report,
+    fork: &mut Option<(Note<'a>, Note<'a>)>,
 ) -> Result<Anchored, Fault> {
-    let largest = anchors.iter().map(|anchor| anchor.seal.body.size).max();
-    let mut order: Vec<&Sealed> = anchors.iter().collect();
-    order.sort_by_key(|anchor| anchor.seal.body.size);
-    order.dedup_by_key(|anchor| (anchor.seal.body.size, anchor.seal.body.root));
-    let roots = Roots::of(evidence, &order);
+    let size = |anchor: &Anchor<'_>| anchor.sealed.body.size;
+    let largest = anchors.iter().map(size).max();
+    let mut order: Vec<&Anchor<'a>> = anchors.iter().collect();
+    order.sort_by_key(|anchor| size(anchor));
+    order.dedup_by_key(|anchor| (size(anchor), anchor.sealed.body.root));
+    let sizes: Vec<u64> = order.iter().map(|anchor| size(anchor)).collect();
+    let roots = Roots::of(evidence, &sizes);
     let mut anchored = Anchored::default();
     for anchor in order {
-        let size = anchor.seal.body.size;
-        if link(evidence, anchor, &roots)? {
-            anchored.sizes.push(size);
-            anchored.largest |= largest == Some(size);
-        } else {
-            report.skip(format!(
+        let size = size(anchor);
+        match link(evidence, &anchor.sealed, &roots) {
+            Ok(true) => {
+                anchored.sizes.push(size);
+                anchored.largest |= largest == Some(size);
+            }
+            Ok(false) => report.skip(format!(
                 "anchor of size {size}: no consistency proof for it"
-            ));
+            )),
+            Err(fault) => {
+                if fault.code == Code::Fork {
+                    *fork = Some((Note::Brought(anchor.note), against(evidence, size)));
+                }
+                return Err(fault);
+            }
         }
     }
     Ok(anchored)
+}
+
+/// The seal of the package that an anchor of a size contradicts: that of its size, else the last.
+fn against(evidence: &Evidence<'_>, size: u64) -> Note<'static> {
+    let equal = evidence
+        .seals
+        .iter()
+        .position(|sealed| sealed.body.size == size);
+    Note::Packed(equal.unwrap_or(evidence.seals.len().saturating_sub(1)))
 }
 
 /// Roots at the sizes of the anchors, where all leaves are there.
 struct Roots(Vec<(u64, Hash)>);
 
 impl Roots {
-    fn of(evidence: &Evidence<'_>, anchors: &[&Sealed]) -> Self {
+    fn of(evidence: &Evidence<'_>, sizes: &[u64]) -> Self {
         let mut roots = Vec::new();
         if !evidence.is_full() {
             return Self(roots);
         }
         let mut tree = Frontier::new();
-        let mut leaves = evidence.entries.iter();
-        for size in anchors.iter().map(|anchor| anchor.seal.body.size) {
+        let mut leaves = evidence.rows().iter();
+        for size in sizes.iter().copied() {
             while tree.size() < size {
                 let Some(item) = leaves.next() else {
                     return Self(roots);
@@ -128,7 +227,7 @@ impl Roots {
 
 /// Whether the package and the anchor are one history; `false` when that cannot be told.
 fn link(evidence: &Evidence<'_>, anchor: &Sealed, roots: &Roots) -> Result<bool, Fault> {
-    let body = &anchor.seal.body;
+    let body = &anchor.body;
     let fork = || Err(anchor.fault(Code::Fork, "the anchor and the package are two histories"));
     if let Some(root) = roots.at(body.size) {
         return if root == body.root { Ok(true) } else { fork() };
@@ -136,15 +235,15 @@ fn link(evidence: &Evidence<'_>, anchor: &Sealed, roots: &Roots) -> Result<bool,
     let equal = evidence
         .seals
         .iter()
-        .find(|sealed| sealed.seal.body.size == body.size);
+        .find(|sealed| sealed.body.size == body.size);
     if let Some(equal) = equal {
-        return if equal.seal.body.root == body.root {
+        return if equal.body.root == body.root {
             Ok(true)
         } else {
             fork()
         };
     }
-    let last = &evidence.last_seal()?.seal.body;
+    let last = &evidence.last_seal()?.body;
     let proof = evidence
         .loaded
         .consistency

@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ops::Deref;
 
-use super::input::{Form, Raw};
+use super::collect::Sound;
+use super::input::Form;
+use super::row::Subject;
 use crate::code::{Code, Fault};
 use crate::hash::{self, Hash};
 use crate::header::Header;
-use crate::json::{Json, MAX_DEPTH};
+use crate::json::{Json, MAX_DEPTH, View};
+use crate::kind::Kind;
 use crate::part::{PartName, check_length};
-use crate::recorded::Recorded;
 
 /// Whether entries may carry a proof.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,43 +29,39 @@ impl Fields {
     }
 }
 
-/// What became of a `subject`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Subject {
-    None,
-    Present,
-    /// Redacted by the entry with this `seq`.
-    Erased(u64),
+/// An entry of a document that is sound by itself.
+pub(super) struct Item<'a> {
+    header: Header,
+    leaf: Hash,
+    facts: &'a Json,
+    subject: Subject,
+    proof: Option<&'a Json>,
 }
 
-/// An entry that is sound by itself.
-pub(super) struct Item {
-    pub(super) entry: Recorded,
-    pub(super) subject: Subject,
-    pub(super) proof: Option<Json>,
-}
-
-impl Deref for Item {
-    type Target = Recorded;
-
-    fn deref(&self) -> &Recorded {
-        &self.entry
+impl<'a> Item<'a> {
+    /// The entry for the pass over all entries.
+    pub(super) fn sound(&'a self) -> Sound<'a> {
+        Sound {
+            header: &self.header,
+            leaf: self.leaf,
+            facts: View::Tree(self.facts),
+            subject: self.subject,
+            proof: self.proof.cloned(),
+        }
     }
 }
 
-pub(super) fn check_all(raw: &[Raw], stream: Hash, fields: Fields) -> Result<Vec<Item>, Fault> {
-    raw.iter()
-        .enumerate()
-        .map(|(index, raw)| {
-            check(raw, stream, fields)
-                .map_err(|fault| fault.at(format!("element {index} of entries")))
-        })
-        .collect()
+/// The key that an entry adds if it is a `key.rotate`, sound or not.
+pub(super) fn added_key(json: &Json) -> Option<Hash> {
+    let kind = json.get("h")?.get("kind")?.as_str()?;
+    let facts = json.get("p")?.get("facts")?.get("d")?;
+    let add = facts.get("add")?.as_str()?.parse().ok();
+    add.filter(|_| kind == Kind::KeyRotate.name())
 }
 
-fn check(raw: &Raw, stream: Hash, fields: Fields) -> Result<Item, Fault> {
+pub(super) fn check(json: &Json, stream: Hash, fields: Fields) -> Result<Item<'_>, Fault> {
     let wrong = |what: &str| Fault::new(Code::EntryFields, what);
-    let members = raw.json.as_object().ok_or_else(|| wrong("not an object"))?;
+    let members = json.as_object().ok_or_else(|| wrong("not an object"))?;
     let known = |name: &str| match name {
         "h" | "p" => true,
         "proof" => fields == Fields::Proof,
@@ -76,29 +73,26 @@ fn check(raw: &Raw, stream: Hash, fields: Fields) -> Result<Item, Fault> {
     let (Some(header), Some(parts)) = (members.get("h"), members.get("p")) else {
         return Err(wrong("h or p is missing"));
     };
-    let (header, leaf) = check_header(header, raw.header.as_deref(), stream)?;
+    let (header, leaf) = check_header(header, None, stream)?;
     let parts = parts
         .as_object()
         .ok_or_else(|| Fault::new(Code::Format, "p is not an object"))?;
-    check_set(&header, parts)?;
-    let mut facts = Json::Null;
+    check_set(&header, parts.keys().map(String::as_str))?;
+    let mut facts = &Json::Null;
     let mut subject = Subject::None;
     for (name, part) in parts {
-        let bytes = raw.parts.get(name).map(Vec::as_slice);
         match PartName::from_name(name) {
-            Some(PartName::Facts) => facts = check_facts(&header, part, bytes)?,
-            Some(PartName::Subject) => subject = check_subject(&header, part, bytes)?,
+            Some(PartName::Facts) => facts = check_facts(header.facts, part, None)?,
+            Some(PartName::Subject) => subject = check_subject(&header, part, None)?,
             None => {}
         }
     }
     Ok(Item {
-        entry: Recorded {
-            header,
-            leaf,
-            facts,
-        },
+        header,
+        leaf,
+        facts,
         subject,
-        proof: members.get("proof").cloned(),
+        proof: members.get("proof"),
     })
 }
 
@@ -116,42 +110,86 @@ pub(super) fn check_header(
     Ok((header, hash::leaf(&bytes)))
 }
 
-fn check_set(header: &Header, parts: &BTreeMap<String, Json>) -> Result<(), Fault> {
-    let named = |name: &str| {
+/// The parts are those that the header names.
+pub(super) fn check_set<'a>(
+    header: &Header,
+    mut names: impl Iterator<Item = &'a str>,
+) -> Result<(), Fault> {
+    let mut count = 0_usize;
+    let named = names.all(|name| {
+        count = count.saturating_add(1);
         PartName::from_name(name).is_some_and(|name| header.commitment(name).is_some())
-    };
+    });
     let expected = if header.subject.is_some() { 2 } else { 1 };
-    if parts.len() != expected || !parts.keys().all(|name| named(name)) {
-        return Err(Fault::new(
-            Code::PartSet,
-            "the parts are not those that the header names",
-        ));
+    if named && count == expected {
+        return Ok(());
     }
-    Ok(())
+    Err(part_set())
 }
 
-fn check_facts(header: &Header, part: &Json, bytes: Option<&[u8]>) -> Result<Json, Fault> {
+pub(super) fn part_set() -> Fault {
+    Fault::new(
+        Code::PartSet,
+        "the parts are not those that the header names",
+    )
+}
+
+pub(super) fn facts_protected() -> Fault {
+    Fault::new(Code::FactsProtected, "facts cannot be erased")
+}
+
+pub(super) fn check_facts<'a>(
+    commitment: Hash,
+    part: &'a Json,
+    bytes: Option<&[u8]>,
+) -> Result<&'a Json, Fault> {
     if part.get("x").is_some() {
-        return Err(Fault::new(Code::FactsProtected, "facts cannot be erased"));
+        return Err(facts_protected());
     }
-    present(PartName::Facts, header.facts, part, bytes).cloned()
+    present(PartName::Facts, commitment, part, bytes)
 }
 
-fn check_subject(header: &Header, part: &Json, bytes: Option<&[u8]>) -> Result<Subject, Fault> {
+pub(super) fn check_subject(
+    header: &Header,
+    part: &Json,
+    bytes: Option<&[u8]>,
+) -> Result<Subject, Fault> {
+    let commitment = header.subject.unwrap_or(Hash::ZERO);
     let Some(by) = part.get("x") else {
-        let commitment = header.subject.unwrap_or(Hash::ZERO);
-        return present(PartName::Subject, commitment, part, bytes).map(|_| Subject::Present);
+        return present(PartName::Subject, commitment, part, bytes)
+            .map(|_| Subject::Present(commitment));
     };
     if part.as_object().map(BTreeMap::len) != Some(1) {
         return Err(Fault::new(Code::Format, "an absent part has only x"));
     }
-    match by.as_uint() {
-        Some(by) if by > header.seq => Ok(Subject::Erased(by)),
+    erased(header, by.as_uint())
+}
+
+/// An absent `subject` names the entry that explains it, which comes later.
+pub(super) fn erased(header: &Header, by: Option<u64>) -> Result<Subject, Fault> {
+    match by {
+        Some(by) if by > header.seq => {
+            Ok(Subject::Erased(header.subject.unwrap_or(Hash::ZERO), by))
+        }
         _ => Err(Fault::new(
             Code::PartMissing,
             "subject is explained by no later entry",
         )),
     }
+}
+
+/// A part commits to its bytes.
+pub(super) fn check_commitment(
+    name: PartName,
+    commitment: Hash,
+    salt: Option<Hash>,
+    bytes: &[u8],
+) -> Result<(), Fault> {
+    if salt.map(|salt| hash::commitment(salt.as_bytes(), bytes)) == Some(commitment) {
+        return Ok(());
+    }
+    let what = format!("{name} does not match its commitment");
+    Err(Fault::new(Code::PartHash, what))
 }
 
 fn present<'a>(
@@ -180,11 +218,6 @@ fn present<'a>(
         ));
     }
     let salt = salt.as_str().and_then(|salt| salt.parse::<Hash>().ok());
-    if salt.map(|salt| hash::commitment(salt.as_bytes(), &bytes)) != Some(commitment) {
-        return Err(Fault::new(
-            Code::PartHash,
-            format!("{name} does not match its commitment"),
-        ));
-    }
+    check_commitment(name, commitment, salt, &bytes)?;
     Ok(content)
 }

@@ -1,7 +1,7 @@
 //! Step 9 for a full export: one chain from genesis, and every seal recomputed.
 
 use super::Evidence;
-use super::entry::Item;
+use super::row::Row;
 use super::seals::Sealed;
 use crate::code::{Code, Fault};
 use crate::hash::Hash;
@@ -9,61 +9,71 @@ use crate::kind::Kind;
 use crate::tree::Frontier;
 
 pub(super) fn check(evidence: &Evidence<'_>) -> Result<(), Fault> {
-    let entries = &evidence.entries;
-    check_seq(entries, 0)?;
-    let mut before = (evidence.trust.stream, 0);
-    for item in entries {
-        before = check_link(item, before)?;
-    }
+    let rows = evidence.rows();
+    check_seq(rows, 0)?;
+    check_links(evidence, Some((evidence.trust.stream, 0)))?;
     check_genesis(evidence)?;
-    check_close(entries)?;
+    check_close(rows)?;
     check_seals(evidence)
 }
 
 /// Positions are dense from `first`.
-pub(super) fn check_seq(entries: &[Item], first: u64) -> Result<(), Fault> {
-    for (item, expected) in entries.iter().zip(first..) {
-        if item.header.seq != expected {
-            return Err(item.fault(Code::Seq, format!("it is where entry {expected} belongs")));
+pub(super) fn check_seq(rows: &[Row], first: u64) -> Result<(), Fault> {
+    for (row, expected) in rows.iter().zip(first..) {
+        if row.seq != expected {
+            return Err(row.fault(Code::Seq, format!("it is where entry {expected} belongs")));
         }
     }
     Ok(())
 }
 
-/// An entry names the leaf before it and is not older; returns what the next one has to name.
-pub(super) fn check_link(item: &Item, (leaf, at): (Hash, u64)) -> Result<(Hash, u64), Fault> {
-    if item.header.prev != leaf {
-        return Err(item.fault(Code::Prev, "prev is not the leaf of the entry before"));
+/// Every entry names the leaf before it and is not older. `before` is what the first one continues,
+/// where that is known.
+pub(super) fn check_links(
+    evidence: &Evidence<'_>,
+    before: Option<(Hash, u64)>,
+) -> Result<(), Fault> {
+    let mut at = before.map_or(0, |(_, at)| at);
+    for (index, row) in evidence.rows().iter().enumerate() {
+        let linked = match (index, before) {
+            (0, Some((leaf, _))) => evidence.entries.first_prev == leaf,
+            (0, None) => true,
+            _ => row.linked,
+        };
+        if !linked {
+            return Err(row.fault(Code::Prev, "prev is not the leaf of the entry before"));
+        }
+        if row.at < at {
+            return Err(row.fault(Code::Time, "older than the entry before"));
+        }
+        at = row.at;
     }
-    if item.header.at < at {
-        return Err(item.fault(Code::Time, "older than the entry before"));
-    }
-    Ok((item.leaf, item.header.at))
+    Ok(())
 }
 
 /// `genesis` is entry 0, names this descriptor, and is nowhere else.
 pub(super) fn check_genesis(evidence: &Evidence<'_>) -> Result<(), Fault> {
-    let first = evidence.entries.first();
+    let first = evidence.rows().first();
     let first = first.ok_or_else(|| Fault::new(Code::Genesis, "there is no entry"))?;
-    if first.header.seq == 0 {
-        if first.header.kind != Kind::Genesis {
+    if first.seq == 0 {
+        if first.kind != Kind::Genesis {
             return Err(first.fault(Code::Genesis, "the first entry is not genesis"));
         }
-        if first.facts.get("descriptor") != Some(&evidence.loaded.descriptor) {
+        if !evidence.entries.genesis {
             return Err(first.fault(Code::Genesis, "genesis names another descriptor"));
         }
     }
-    for item in evidence.all() {
-        if item.header.kind == Kind::Genesis && item.header.seq != 0 {
-            return Err(item.fault(Code::Genesis, "genesis is entry 0 and nowhere else"));
+    for row in evidence.all() {
+        if row.kind == Kind::Genesis && row.seq != 0 {
+            return Err(row.fault(Code::Genesis, "genesis is entry 0 and nowhere else"));
         }
     }
     Ok(())
 }
 
-pub(super) fn check_close(entries: &[Item]) -> Result<(), Fault> {
-    for (item, next) in entries.iter().zip(entries.iter().skip(1)) {
-        if item.header.kind == Kind::StreamClose {
+pub(super) fn check_close(rows: &[Row]) -> Result<(), Fault> {
+    for (row, next) in rows.iter().zip(rows.iter().skip(1)) {
+        if row.kind == Kind::StreamClose {
             return Err(next.fault(Code::AfterClose, "it follows stream.close"));
         }
     }
@@ -72,11 +82,11 @@ pub(super) fn check_close(entries: &[Item]) -> Result<(), Fault> {
 
 fn check_seals(evidence: &Evidence<'_>) -> Result<(), Fault> {
     check_first_seal(evidence)?;
-    let count = u64::try_from(evidence.entries.len()).unwrap_or(u64::MAX);
+    let count = u64::try_from(evidence.rows().len()).unwrap_or(u64::MAX);
     let mut tree = Frontier::new();
-    let mut leaves = evidence.entries.iter();
+    let mut leaves = evidence.rows().iter();
     for sealed in &evidence.seals {
-        let body = &sealed.seal.body;
+        let body = &sealed.body;
         if body.size > count {
             let what = format!("the package has only {count} entries");
             return Err(sealed.fault(Code::Truncated, what));
@@ -90,7 +100,7 @@ fn check_seals(evidence: &Evidence<'_>) -> Result<(), Fault> {
         }
         check_against_entries(sealed, evidence)?;
     }
-    let covered = evidence.last_seal()?.seal.body.size;
+    let covered = evidence.last_seal()?.body.size;
     if covered != count {
         let what = format!("the last seal covers {covered} of {count} entries");
         return Err(Fault::new(Code::UnsealedTail, what));
@@ -100,7 +110,7 @@ fn check_seals(evidence: &Evidence<'_>) -> Result<(), Fault> {
 
 pub(super) fn check_first_seal(evidence: &Evidence<'_>) -> Result<(), Fault> {
     match evidence.seals.first() {
-        Some(first) if first.seal.body.prev != Hash::ZERO => {
+        Some(first) if first.body.prev != Hash::ZERO => {
             Err(first.fault(Code::SealFirst, "the first seal names a seal before it"))
         }
         _ => Ok(()),
@@ -109,22 +119,22 @@ pub(super) fn check_first_seal(evidence: &Evidence<'_>) -> Result<(), Fault> {
 
 /// Head and time of a seal against the entries around its size, as far as they are there.
 pub(super) fn check_against_entries(sealed: &Sealed, evidence: &Evidence<'_>) -> Result<(), Fault> {
-    let body = &sealed.seal.body;
-    let from = evidence.entries.first().map_or(0, |item| item.header.seq);
+    let body = &sealed.body;
+    let from = evidence.rows().first().map_or(0, |row| row.seq);
     let at = |seq: u64| {
         let index = usize::try_from(seq.checked_sub(from)?).ok()?;
-        evidence.entries.get(index)
+        evidence.rows().get(index)
     };
     if let Some(last) = body.size.checked_sub(1).and_then(at) {
         if last.leaf != body.head {
             return Err(sealed.fault(Code::Head, "head is not the leaf of its last entry"));
         }
-        if body.at < last.header.at {
+        if body.at < last.at {
             return Err(sealed.fault(Code::BackdatedSeal, "older than its last entry"));
         }
     }
     match at(body.size) {
-        Some(next) if next.header.at < body.at => {
+        Some(next) if next.at < body.at => {
             Err(next.fault(Code::Backdated, "older than a seal that does not cover it"))
         }
         _ => Ok(()),

@@ -2,71 +2,65 @@
 
 use std::collections::BTreeMap;
 
-use super::entry::Item;
+use super::collect::{HoldAct, Redact, Target};
 use super::input::Form;
+use super::row::Row;
 use super::verdict::LostUnderHold;
 use super::{Evidence, Report};
 use crate::code::{Code, Fault};
-use crate::json::Json;
-use crate::kind::Kind;
-
-/// What a hold covers.
-enum Target {
-    All,
-    Run(String),
-    Range(u64, u64),
-}
 
 pub(super) fn check(evidence: &Evidence<'_>, report: &mut Report) -> Result<(), Fault> {
     if matches!(evidence.loaded.form, Form::Run(_)) {
         report.skip("legal holds: a run package does not replay them");
         return Ok(());
     }
-    let starts_at = evidence.entries.first().map_or(0, |item| item.header.seq);
+    let starts_at = evidence.rows().first().map_or(0, |row| row.seq);
     let mut holds = Holds {
         known: BTreeMap::new(),
         from_start: starts_at == 0,
     };
-    for item in &evidence.entries {
-        match item.header.kind {
-            Kind::HoldSet => holds.set(item)?,
-            Kind::HoldRelease => holds.release(item, report)?,
-            Kind::Redact => holds.redact(evidence, item, report)?,
-            _ => {}
+    for act in &evidence.entries.holds {
+        match act {
+            HoldAct::Set(row, name, target) => holds.set(row, name, target)?,
+            HoldAct::Release(row, name) => holds.release(row, name, report)?,
+            HoldAct::Redact(index) => {
+                if let Some(redact) = evidence.entries.redacts.get(*index) {
+                    holds.redact(evidence, redact, report)?;
+                }
+            }
         }
     }
     if !holds.from_start {
         report.skip("legal holds that were set before the range");
     }
-    report.holds = holds.active().map(|(name, _)| name.clone()).collect();
+    report.holds = holds.active().map(|(name, _)| name.to_owned()).collect();
     Ok(())
 }
 
-struct Holds {
+struct Holds<'a> {
     /// By name: the target while it is active, none after its release.
-    known: BTreeMap<String, Option<Target>>,
+    known: BTreeMap<&'a str, Option<&'a Target>>,
     from_start: bool,
 }
 
-impl Holds {
-    fn active(&self) -> impl Iterator<Item = (&String, &Target)> {
+impl<'a> Holds<'a> {
+    fn active(&self) -> impl Iterator<Item = (&'a str, &'a Target)> {
         self.known
             .iter()
-            .filter_map(|(name, target)| Some((name, target.as_ref()?)))
+            .filter_map(|(name, target)| Some((*name, (*target)?)))
     }
 
-    fn set(&mut self, item: &Item) -> Result<(), Fault> {
-        let name = item.text("hold").to_owned();
-        if matches!(self.known.get(&name), Some(Some(_))) {
-            return Err(item.fault(Code::HoldState, format!("hold {name} is active already")));
+    fn set(&mut self, row: &Row, name: &'a str, target: &'a Target) -> Result<(), Fault> {
+        match self.known.insert(name, Some(target)) {
+            Some(Some(_)) => {
+                Err(row.fault(Code::HoldState, format!("hold {name} is active already")))
+            }
+            _ => Ok(()),
         }
-        self.known.insert(name, Some(target(item)));
-        Ok(())
     }
 
-    fn release(&mut self, item: &Item, report: &mut Report) -> Result<(), Fault> {
-        let name = item.text("hold").to_owned();
-        match self.known.insert(name.clone(), None) {
+    fn release(&mut self, row: &Row, name: &'a str, report: &mut Report) -> Result<(), Fault> {
+        match self.known.insert(name, None) {
             Some(Some(_)) => Ok(()),
             None if !self.from_start => {
                 report.skip(format!(
@@ -74,57 +68,45 @@ impl Holds {
                 ));
                 Ok(())
             }
-            _ => Err(item.fault(Code::HoldState, format!("hold {name} is not active"))),
+            _ => Err(row.fault(Code::HoldState, format!("hold {name} is not active"))),
         }
     }
 
     fn redact(
         &self,
         evidence: &Evidence<'_>,
-        item: &Item,
+        redact: &Redact,
         report: &mut Report,
     ) -> Result<(), Fault> {
-        let seq = item.uint("seq").unwrap_or(u64::MAX);
+        let seq = redact.seq.unwrap_or(u64::MAX);
         let target = evidence.by_seq(seq);
         for (name, hold) in self.active() {
             let covered = match (hold, target) {
                 (Target::All, _) => true,
                 (Target::Range(from, to), _) => (*from..*to).contains(&seq),
                 (Target::Run(id), Some(target)) => {
-                    target.header.run.as_ref().is_some_and(|run| run.id == *id)
+                    let number = evidence.entries.replay.number_of(id);
+                    number.is_some() && target.run == number
                 }
                 (Target::Run(_), None) => {
-                    let redact = item.header.seq;
-                    report.skip(format!("redact entry {redact} against hold {name}"));
+                    let by = redact.row.seq;
+                    report.skip(format!("redact entry {by} against hold {name}"));
                     false
                 }
             };
             if !covered {
                 continue;
             }
-            if item.text("reason") != "lost" {
-                return Err(item.fault(Code::Hold, format!("it erases under hold {name}")));
+            if !redact.lost {
+                let what = format!("it erases under hold {name}");
+                return Err(redact.row.fault(Code::Hold, what));
             }
-            let lost = LostUnderHold {
-                hold: name.clone(),
-                redact: item.header.seq,
+            report.lost_under_hold.push(LostUnderHold {
+                hold: name.to_owned(),
+                redact: redact.row.seq,
                 seq,
-            };
-            report.lost_under_hold.push(lost);
+            });
         }
         Ok(())
-    }
-}
-
-fn target(item: &Item) -> Target {
-    let field = |name: &str| item.facts.get("target").and_then(|target| target.get(name));
-    let number = |name: &str| field(name).and_then(Json::as_uint);
-    match (
-        field("run").and_then(Json::as_str),
-        number("from").zip(number("to")),
-    ) {
-        (Some(id), _) => Target::Run(id.to_owned()),
-        (None, Some((from, to))) => Target::Range(from, to),
-        (None, None) => Target::All,
     }
 }

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use super::members::Members;
 use super::range::RangeForm;
 use crate::base64;
 use crate::code::{Code, Fault};
 use crate::hash::Hash;
 use crate::header::is_run_id;
 use crate::json::Json;
-use crate::package::tar::{self, TarLimits};
+use crate::package::gzip;
+use crate::package::tar::TarLimits;
 use crate::package::{EXPORT_FORMAT, RANGE_FORMAT, RUN_FORMAT};
 use crate::tree::decode_proof;
 
-mod folder;
+pub(super) mod folder;
 
 /// A package as it was received.
 #[derive(Debug, Clone, Copy)]
@@ -23,13 +25,17 @@ pub enum Package<'a> {
     Folder(&'a BTreeMap<String, Vec<u8>>),
     /// A folder in a tar archive, not compressed.
     Tar(&'a [u8]),
+    /// The same, compressed with gzip.
+    Gzip(&'a [u8]),
 }
 
 impl<'a> Package<'a> {
-    /// A package that is one file: a tar archive, or else a JSON document.
+    /// A package that is one file: a tar archive, a compressed one, or else a JSON document.
     pub fn of_file(bytes: &'a [u8]) -> Self {
         if bytes.get(257..262) == Some(b"ustar") {
             Self::Tar(bytes)
+        } else if bytes.starts_with(&gzip::MAGIC) {
+            Self::Gzip(bytes)
         } else {
             Self::Document(bytes)
         }
@@ -37,7 +43,6 @@ impl<'a> Package<'a> {
 }
 
 /// The three forms of a package.
-#[derive(Debug)]
 pub(super) enum Form {
     /// One run, by its id.
     Run(String),
@@ -47,63 +52,46 @@ pub(super) enum Form {
     Range(Box<RangeForm>),
 }
 
-/// An entry as given, with the exact bytes where the form has them.
-#[derive(Debug)]
-pub(super) struct Raw {
-    pub(super) json: Json,
-    /// Header line of the folder form.
-    pub(super) header: Option<Vec<u8>>,
-    /// Bytes of `d` from the lines of the folder form, by part name.
-    pub(super) parts: BTreeMap<String, Vec<u8>>,
-}
-
-impl Raw {
-    pub(super) const fn embedded(json: Json) -> Self {
-        Self {
-            json,
-            header: None,
-            parts: BTreeMap::new(),
-        }
-    }
+/// The entries and seals of a package, where they lie.
+pub(super) enum Body<'a> {
+    /// In one document.
+    Document {
+        entries: Vec<Json>,
+        seals: Vec<String>,
+        /// Time-stamp tokens by the seal hash they are for.
+        timestamps: Vec<(Hash, Vec<u8>)>,
+    },
+    /// In files.
+    Folder {
+        members: &'a dyn Members,
+        /// Proofs of the first and the last entry of a range.
+        borders: Option<(Json, Json)>,
+        /// Seal hashes of the time-stamp tokens.
+        timestamps: Vec<Hash>,
+    },
 }
 
 /// The members of a package; not yet judged.
-#[derive(Debug)]
-pub(super) struct Loaded {
+pub(super) struct Loaded<'a> {
     pub(super) form: Form,
     pub(super) descriptor: Json,
-    pub(super) entries: Vec<Raw>,
-    pub(super) seals: Vec<String>,
-    /// Time-stamp tokens by the seal hash they are for.
-    pub(super) timestamps: Vec<(Hash, Vec<u8>)>,
+    pub(super) body: Body<'a>,
     /// Consistency proofs by size, ascending.
     pub(super) consistency: Vec<(u64, Vec<Hash>)>,
 }
 
 /// Members of the outermost object.
-pub(super) type Members = BTreeMap<String, Json>;
+pub(super) type Fields = BTreeMap<String, Json>;
 
-pub(super) fn load(package: Package<'_>, limits: TarLimits) -> Result<Loaded, Fault> {
-    let size = |len: usize| u64::try_from(len).unwrap_or(u64::MAX);
-    let too_large = || Fault::new(Code::Limit, "the package is larger than the limit");
-    match package {
-        Package::Document(bytes) if size(bytes.len()) > limits.max_bytes => Err(too_large()),
-        Package::Document(bytes) => document(bytes),
-        Package::Folder(files) => {
-            let total = files
-                .values()
-                .map(|content| size(content.len()))
-                .sum::<u64>();
-            if total > limits.max_bytes || files.len() > limits.max_files {
-                return Err(too_large());
-            }
-            folder::load(files)
-        }
-        Package::Tar(bytes) => folder::load(&tar::read(bytes, limits)?),
-    }
+pub(super) fn too_large() -> Fault {
+    Fault::new(Code::Limit, "the package is larger than the limit")
 }
 
-fn document(bytes: &[u8]) -> Result<Loaded, Fault> {
+/// Reads the document form.
+pub(super) fn document(bytes: &[u8], limits: TarLimits) -> Result<Loaded<'static>, Fault> {
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limits.max_bytes {
+        return Err(too_large());
+    }
     let Json::Object(mut members) = Json::parse_document(bytes)? else {
         return Err(format("the package is not an object"));
     };
@@ -126,15 +114,17 @@ fn document(bytes: &[u8]) -> Result<Loaded, Fault> {
         consistency: consistency(&mut members)?,
         form: form(&mut members)?,
         descriptor,
-        entries: entries.into_iter().map(Raw::embedded).collect(),
-        seals: seals.collect::<Result<_, _>>()?,
-        timestamps,
+        body: Body::Document {
+            entries,
+            seals: seals.collect::<Result<_, _>>()?,
+            timestamps,
+        },
     })
 }
 
 /// The format is known, and no member is there that it does not have. `body` are the members that
 /// the folder form keeps in files of their own.
-fn check_members(members: &Members, body: &[&str]) -> Result<(), Fault> {
+pub(super) fn check_members(members: &Fields, body: &[&str]) -> Result<(), Fault> {
     let own: &[&str] = match members.get("format").and_then(Json::as_str) {
         Some(RUN_FORMAT) => &["consistency", "run"],
         Some(EXPORT_FORMAT) => &[],
@@ -160,7 +150,7 @@ fn check_members(members: &Members, body: &[&str]) -> Result<(), Fault> {
     }
 }
 
-fn form(members: &mut Members) -> Result<Form, Fault> {
+pub(super) fn form(members: &mut Fields) -> Result<Form, Fault> {
     let name = required(members, "format")?;
     match name.as_str() {
         Some(RUN_FORMAT) => match required(members, "run")? {
@@ -172,7 +162,7 @@ fn form(members: &mut Members) -> Result<Form, Fault> {
     }
 }
 
-fn consistency(members: &mut Members) -> Result<Vec<(u64, Vec<Hash>)>, Fault> {
+pub(super) fn consistency(members: &mut Fields) -> Result<Vec<(u64, Vec<Hash>)>, Fault> {
     let fields = |what: &str| Fault::new(Code::PackageFields, format!("consistency: {what}"));
     let Some(items) = members.remove("consistency") else {
         return Ok(Vec::new());
@@ -212,7 +202,7 @@ fn timestamp(item: &Json) -> Result<(Hash, Vec<u8>), Fault> {
     Ok((seal, base64::decode(text("tsr")?)?))
 }
 
-pub(super) fn required(members: &mut Members, name: &str) -> Result<Json, Fault> {
+pub(super) fn required(members: &mut Fields, name: &str) -> Result<Json, Fault> {
     members
         .remove(name)
         .ok_or_else(|| format(&format!("{name} is missing")))

@@ -2,33 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use super::collect::Rotation;
 use super::seals::Sealed;
 use super::{Evidence, Report};
 use crate::code::{Code, Fault};
 use crate::hash::Hash;
-use crate::kind::Kind;
 
-/// A rotation in the package.
-pub(super) struct Rotation {
-    seq: u64,
-    add: Hash,
-    retire: Hash,
-}
-
-pub(super) fn rotations(evidence: &Evidence<'_>) -> Vec<Rotation> {
-    let rotates = evidence
-        .all()
-        .filter(|item| item.header.kind == Kind::KeyRotate);
-    let mut rotations: Vec<Rotation> = rotates
-        .filter_map(|item| {
-            let (add, retire) = (item.hash("add")?, item.hash("retire")?);
-            Some(Rotation {
-                seq: item.header.seq,
-                add,
-                retire,
-            })
-        })
-        .collect();
+/// The rotations in the package, by position.
+pub(super) fn rotations<'a>(evidence: &'a Evidence<'_>) -> Vec<&'a Rotation> {
+    let mut rotations: Vec<&Rotation> = evidence.entries.rotations.iter().collect();
     rotations.sort_unstable_by_key(|rotation| rotation.seq);
     rotations
 }
@@ -44,7 +26,7 @@ pub(super) fn check(evidence: &Evidence<'_>, report: &mut Report) -> Result<(), 
 }
 
 /// A rotation retires a valid key and adds one that is not.
-fn check_rotations(evidence: &Evidence<'_>, rotations: &[Rotation]) -> Result<(), Fault> {
+fn check_rotations(evidence: &Evidence<'_>, rotations: &[&Rotation]) -> Result<(), Fault> {
     let mut valid: BTreeSet<Hash> = evidence.descriptor.sealers.iter().copied().collect();
     for rotation in rotations {
         let fault = |what: &str| {
@@ -63,10 +45,10 @@ fn check_rotations(evidence: &Evidence<'_>, rotations: &[Rotation]) -> Result<()
 /// At least one key of the seal is in force at its size and not capped below it.
 pub(super) fn check_in_force(
     evidence: &Evidence<'_>,
-    rotations: &[Rotation],
+    rotations: &[&Rotation],
     sealed: &Sealed,
 ) -> Result<(), Fault> {
-    let size = sealed.seal.body.size;
+    let size = sealed.body.size;
     let mut valid: BTreeSet<Hash> = evidence.descriptor.sealers.iter().copied().collect();
     for rotation in rotations.iter().filter(|rotation| rotation.seq < size) {
         valid.remove(&rotation.retire);
@@ -83,11 +65,11 @@ pub(super) fn check_in_force(
     }
 }
 
-fn check_between_seals(evidence: &Evidence<'_>, rotations: &[Rotation]) -> Result<(), Fault> {
+fn check_between_seals(evidence: &Evidence<'_>, rotations: &[&Rotation]) -> Result<(), Fault> {
     let sizes: Vec<u64> = evidence
         .seals
         .iter()
-        .map(|sealed| sealed.seal.body.size)
+        .map(|sealed| sealed.body.size)
         .collect();
     for (from, to) in sizes.iter().zip(sizes.iter().skip(1)) {
         let between = rotations
@@ -104,19 +86,13 @@ fn check_between_seals(evidence: &Evidence<'_>, rotations: &[Rotation]) -> Resul
 /// The first seal after a rotation carries lines of both keys, as far as they are pinned.
 fn check_handover(
     evidence: &Evidence<'_>,
-    rotations: &[Rotation],
+    rotations: &[&Rotation],
     report: &mut Report,
 ) -> Result<(), Fault> {
-    let from_start = evidence
-        .entries
-        .first()
-        .is_some_and(|item| item.header.seq == 0);
+    let from_start = evidence.rows().first().is_some_and(|row| row.seq == 0);
     let whole = from_start && !matches!(evidence.loaded.form, super::Form::Run(_));
     for rotation in rotations {
-        let mut after = evidence
-            .seals
-            .iter()
-            .filter(|s| s.seal.body.size > rotation.seq);
+        let mut after = evidence.seals.iter().filter(|s| s.body.size > rotation.seq);
         let Some(handover) = after.next().filter(|_| whole) else {
             report.skip(format!(
                 "handover seal of the rotation at entry {}",

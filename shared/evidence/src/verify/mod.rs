@@ -1,49 +1,99 @@
 //! The offline verifier (evidence-format sections 13 to 15).
 //!
-//! [`verify`] takes a package and what the auditor trusts, and gives a [`Verdict`]: accepted at a
-//! level, with everything that was not checked, or refused with one code. The steps run in the
-//! order of section 14, and the first failure ends.
+//! [`verify`] takes a package in memory, [`verify_members`] one whose files lie anywhere, and both
+//! what the auditor trusts; they give a [`Verdict`]: accepted at a level, with everything that was not
+//! checked, or refused with one code. The steps have the order of section 14, and the first failure
+//! counts.
 //!
-//! Not done by this version: witness cosignatures, and the signature inside a time-stamp token.
-//! Both are listed as not checked, and no level is given for them.
+//! The folder form is read as streams, each line once, and about 100 bytes of an entry are kept, so a
+//! package of any size can be verified: give a [`Members`] that opens its files. A document is held in
+//! memory as a whole.
+//!
+//! Not done here: the signature inside a time-stamp token, which needs certificates and their clock. A
+//! caller that can check it gives a [`TimestampAuthority`]; without one the token is listed as not
+//! checked.
 
 mod anchors;
+mod collect;
+mod disorder;
 mod entry;
+mod external;
 mod full;
+mod header_line;
 mod holds;
 mod input;
 mod keys;
+mod members;
 mod outputs;
+mod part_line;
 mod range;
 mod redactions;
 mod references;
+mod row;
 mod run;
 mod seals;
+mod stream;
 mod trust;
 mod verdict;
 
 pub use crate::runs::Governance;
+pub use external::{TimestampAuthority, Token};
 pub use input::Package;
+pub use members::{Members, Unreadable};
 pub use trust::{PinnedKey, Trust, TrustError};
 pub use verdict::{Accepted, HoldStatus, LostUnderHold, Verdict};
 
 use std::collections::BTreeMap;
+use std::io;
 
 use crate::code::{Code, Fault};
 use crate::descriptor::Descriptor;
 use crate::hash::Hash;
-use crate::json::Json;
-use crate::kind::Kind;
+use crate::package::gzip;
+use crate::package::tar;
 use crate::runs::Replay;
-use entry::Item;
-use input::{Form, Loaded};
+use collect::Collected;
+use input::{Body, Form, Loaded};
+use row::Row;
 use seals::Sealed;
 
-/// Verifies a package.
+/// Verifies a package in memory.
 pub fn verify(package: Package<'_>, trust: &Trust) -> Verdict {
-    match input::load(package, trust.limits).and_then(|loaded| accept(&loaded, trust)) {
-        Ok(accepted) => Verdict::new(Ok(accepted), trust.level),
-        Err(fault) => Verdict::new(Err(fault), trust.level),
+    verify_with(package, trust, None)
+}
+
+/// Verifies a package in memory, with somebody who can check time-stamp tokens.
+pub fn verify_with(
+    package: Package<'_>,
+    trust: &Trust,
+    authority: Option<&dyn TimestampAuthority>,
+) -> Verdict {
+    let result = with_loaded(package, trust, |loaded| accept(loaded, trust, authority));
+    match result {
+        Ok(verdict) => verdict,
+        Err(Unreadable::Refused(fault)) => Verdict::refused(fault, trust.level),
+        Err(Unreadable::Io(error)) => {
+            let fault = Fault::new(Code::Format, format!("the package cannot be read: {error}"));
+            Verdict::refused(fault, trust.level)
+        }
+    }
+}
+
+/// Verifies a package in folder form whose files are read as streams.
+///
+/// # Errors
+/// When they cannot be read; nothing is said about the package then.
+pub fn verify_members(
+    members: &dyn Members,
+    trust: &Trust,
+    authority: Option<&dyn TimestampAuthority>,
+) -> io::Result<Verdict> {
+    let result = input::folder::load(members, trust.limits)
+        .and_then(|loaded| accept(&loaded, trust, authority));
+    match result {
+        Ok(verdict) => Ok(verdict),
+        Err(Unreadable::Refused(fault)) => Ok(Verdict::refused(fault, trust.level)),
+        Err(Unreadable::Io(error)) => Err(error),
     }
 }
 
@@ -51,35 +101,63 @@ pub fn verify(package: Package<'_>, trust: &Trust) -> Verdict {
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn seals_of(package: Package<'_>, trust: &Trust) -> Result<Vec<String>, Fault> {
-    input::load(package, trust.limits).map(|loaded| loaded.seals)
+pub fn seals_of(package: Package<'_>, trust: &Trust) -> Result<Vec<String>, Unreadable> {
+    with_loaded(package, trust, |loaded| notes(&loaded.body))
 }
 
-/// What the steps after parsing work on.
+/// As [`seals_of`], of a package whose files are read as streams.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn seals_of_members(members: &dyn Members, trust: &Trust) -> Result<Vec<String>, Unreadable> {
+    notes(&input::folder::load(members, trust.limits)?.body)
+}
+
+fn notes(body: &Body<'_>) -> Result<Vec<String>, Unreadable> {
+    let mut notes = Vec::new();
+    seals::each_note(body, |note| notes.push(note))?;
+    Ok(notes)
+}
+
+fn with_loaded<T>(
+    package: Package<'_>,
+    trust: &Trust,
+    then: impl FnOnce(&Loaded<'_>) -> Result<T, Unreadable>,
+) -> Result<T, Unreadable> {
+    let limits = trust.limits;
+    match package {
+        Package::Document(bytes) => then(&input::document(bytes, limits)?),
+        Package::Folder(files) => then(&input::folder::load(files, limits)?),
+        Package::Tar(bytes) => {
+            let files = tar::read(bytes, limits)?;
+            then(&input::folder::load(&files, limits)?)
+        }
+        Package::Gzip(bytes) => {
+            let files = tar::read(&gzip::unpack(bytes, limits.max_bytes)?, limits)?;
+            then(&input::folder::load(&files, limits)?)
+        }
+    }
+}
+
+/// What the steps after the entries work on.
 struct Evidence<'a> {
-    loaded: &'a Loaded,
+    loaded: &'a Loaded<'a>,
     trust: &'a Trust,
     descriptor: Descriptor,
     /// Seals, oldest first; there is at least one.
     seals: Vec<Sealed>,
-    /// Entries of the package, ascending in a valid one.
-    entries: Vec<Item>,
-    /// Redact and rotation entries from outside a range.
-    extra: Vec<Item>,
-    /// Entries and extras by leaf.
-    by_leaf: BTreeMap<Hash, Place>,
-}
-
-/// Where an entry is in the package.
-#[derive(Clone, Copy)]
-enum Place {
-    Entry(usize),
-    Extra(usize),
+    /// The last note, with its cosignatures.
+    last_note: String,
+    entries: Collected<'a>,
 }
 
 impl Evidence<'_> {
-    fn is_full(&self) -> bool {
+    const fn is_full(&self) -> bool {
         matches!(self.loaded.form, Form::Full)
+    }
+
+    fn rows(&self) -> &[Row] {
+        &self.entries.rows
     }
 
     fn last_seal(&self) -> Result<&Sealed, Fault> {
@@ -88,73 +166,163 @@ impl Evidence<'_> {
             .ok_or_else(|| Fault::new(Code::NoSeal, "the package has no seal"))
     }
 
-    fn all(&self) -> impl Iterator<Item = &Item> {
-        self.entries.iter().chain(&self.extra)
+    fn all(&self) -> impl Iterator<Item = &Row> {
+        self.entries.rows.iter().chain(&self.entries.extra)
     }
 
-    fn by_leaf(&self, leaf: Hash) -> Option<&Item> {
-        match *self.by_leaf.get(&leaf)? {
-            Place::Entry(index) => self.entries.get(index),
-            Place::Extra(index) => self.extra.get(index),
+    fn by_seq(&self, seq: u64) -> Option<&Row> {
+        let find = |rows: &[Row]| rows.binary_search_by_key(&seq, |row| row.seq);
+        let rows = self.rows();
+        // Positions are dense in all forms but the run package.
+        let place = rows
+            .first()
+            .and_then(|first| usize::try_from(seq.checked_sub(first.seq)?).ok());
+        if let Some(row) = place.and_then(|place| rows.get(place))
+            && row.seq == seq
+        {
+            return Some(row);
         }
-    }
-
-    fn by_seq(&self, seq: u64) -> Option<&Item> {
-        let find = |items: &[Item]| items.binary_search_by_key(&seq, |item| item.header.seq);
-        match find(&self.entries) {
-            Ok(index) => self.entries.get(index),
-            Err(_) => find(&self.extra)
+        match find(rows) {
+            Ok(index) => rows.get(index),
+            Err(_) => find(&self.entries.extra)
                 .ok()
-                .and_then(|index| self.extra.get(index)),
+                .and_then(|index| self.entries.extra.get(index)),
         }
     }
 }
 
-fn accept(loaded: &Loaded, trust: &Trust) -> Result<Accepted, Fault> {
-    let descriptor = Descriptor::from_json(&loaded.descriptor)?;
-    let stream = descriptor.stream_id();
-    let usable = usable_keys(loaded, trust, &descriptor)?;
-    let seals = seals::read(loaded, trust, stream, &usable)?;
-    if stream != trust.stream {
-        let what = format!(
-            "the package is of stream {stream}, pinned is {}",
-            trust.stream
-        );
-        return Err(Fault::new(Code::StreamPin, what));
+/// Two valid seals that contradict each other: proof against the holder of the key.
+type Contradiction = Option<Box<(String, String)>>;
+
+/// Steps 4 to 19. What cannot be read ends; what is refused is a verdict.
+fn accept(
+    loaded: &Loaded<'_>,
+    trust: &Trust,
+    authority: Option<&dyn TimestampAuthority>,
+) -> Result<Verdict, Unreadable> {
+    let descriptor = Descriptor::from_json(&loaded.descriptor);
+    let stream = descriptor
+        .as_ref()
+        .map_or(Hash::ZERO, Descriptor::stream_id);
+    let seals = seals::read(&loaded.body, trust, stream)?;
+    let entries = pass(loaded, trust, stream)?;
+    let mut contradiction = None;
+    let accepted = descriptor.map_err(Unreadable::from).and_then(|descriptor| {
+        let usable = usable_keys(trust, &descriptor, &entries.added)?;
+        let (seals, last_note) = seals.finish(&usable)?;
+        check_pin(stream, trust)?;
+        if let Some(fault) = &entries.entry_fault {
+            return Err(fault.clone().into());
+        }
+        let evidence = Evidence {
+            loaded,
+            trust,
+            descriptor,
+            seals,
+            last_note,
+            entries,
+        };
+        steps(evidence, &usable, authority, &mut contradiction)
+    });
+    match accepted {
+        Ok(accepted) => Ok(Verdict::new(Ok(accepted), trust.level)),
+        Err(Unreadable::Refused(fault)) => {
+            Ok(Verdict::new(Err(fault), trust.level).proving(contradiction))
+        }
+        Err(error) => Err(error),
     }
-    let entries = entry::check_all(&loaded.entries, stream, entry::Fields::of(&loaded.form))?;
-    let extra = match &loaded.form {
-        Form::Range(range) => entry::check_all(&range.extra, stream, entry::Fields::Proof)?,
-        _ => Vec::new(),
+}
+
+fn check_pin(stream: Hash, trust: &Trust) -> Result<(), Fault> {
+    if stream == trust.stream {
+        return Ok(());
+    }
+    let what = format!(
+        "the package is of stream {stream}, pinned is {}",
+        trust.stream
+    );
+    Err(Fault::new(Code::StreamPin, what))
+}
+
+/// Reads every entry once.
+fn pass<'a>(
+    loaded: &Loaded<'_>,
+    trust: &'a Trust,
+    stream: Hash,
+) -> Result<Collected<'a>, Unreadable> {
+    let first = match &loaded.form {
+        Form::Range(range) => range.from,
+        _ => 0,
     };
-    let by_leaf = index(&entries, &extra);
-    let evidence = Evidence {
-        loaded,
-        trust,
-        descriptor,
-        seals,
-        entries,
-        extra,
-        by_leaf,
+    let fresh = || {
+        let replay = if first > 0 {
+            Replay::of_range()
+        } else {
+            Replay::from_start()
+        };
+        Collected::new(loaded.descriptor.canonical(), replay, trust)
     };
-    seals::check_chain(&evidence.seals)?;
+    let mut collected = match &loaded.body {
+        Body::Document { entries, .. } => {
+            let mut collected = fresh();
+            let fields = entry::Fields::of(&loaded.form);
+            for (index, json) in entries.iter().enumerate() {
+                collected.added.extend(entry::added_key(json));
+                if collected.entry_fault.is_some() {
+                    continue;
+                }
+                match entry::check(json, stream, fields) {
+                    Ok(item) => collected.take(item.sound()),
+                    Err(fault) => collected.fail(index, fault),
+                }
+            }
+            collected
+        }
+        Body::Folder {
+            members, borders, ..
+        } => {
+            let mut collected = stream::read(*members, first, stream, fresh)?;
+            if let Some(borders) = borders {
+                range::give_borders(borders, &mut collected)?;
+            }
+            collected
+        }
+    };
+    if let Form::Range(range) = &loaded.form {
+        range::take_extras(range, stream, &mut collected);
+    }
+    Ok(collected)
+}
+
+/// Steps 8 to 19.
+fn steps(
+    mut evidence: Evidence<'_>,
+    usable: &[Hash],
+    authority: Option<&dyn TimestampAuthority>,
+    contradiction: &mut Contradiction,
+) -> Result<Accepted, Unreadable> {
+    let body = &evidence.loaded.body;
+    if let Err((fault, pair)) = seals::check_chain(&evidence.seals) {
+        if let Some((one, other)) = pair {
+            let mut notes = anchors::notes_at(body, &[one, other])?.into_iter();
+            *contradiction = notes.next().zip(notes.next()).map(Box::new);
+        }
+        return Err(fault.into());
+    }
     let mut report = Report::default();
-    let neighbours = match &loaded.form {
+    let neighbours = match &evidence.loaded.form {
         Form::Full => full::check(&evidence).map(|()| None)?,
         Form::Run(_) => run::check_inclusion(&evidence).map(|()| None)?,
         Form::Range(range) => Some(range::check(&evidence, range)?),
     };
-    for item in evidence.all() {
-        item.header
-            .kind
-            .check_facts(&item.facts)
-            .map_err(|fault| fault.at(item.place()))?;
+    if let Some(fault) = evidence.entries.facts_fault.take() {
+        return Err(fault.into());
     }
     if let Some(neighbours) = neighbours {
         range::check_neighbours(&evidence, &neighbours)?;
     }
-    check_runs(&evidence, &mut report)?;
-    if let Form::Run(id) = &loaded.form {
+    check_runs(&mut evidence, &mut report)?;
+    if let Form::Run(id) = &evidence.loaded.form {
         run::check_whole(&evidence, id)?;
     }
     keys::check(&evidence, &mut report)?;
@@ -162,23 +330,25 @@ fn accept(loaded: &Loaded, trust: &Trust) -> Result<Accepted, Fault> {
     redactions::check(&evidence, &mut report)?;
     holds::check(&evidence, &mut report)?;
     outputs::check(&evidence)?;
-    let anchored = anchors::check(&evidence, &usable, &mut report)?;
-    seals::check_timestamps(&evidence, &mut report)?;
-    verdict::accepted(&evidence, report, anchored)
+    let anchored = anchors::check(&evidence, usable, &mut report, contradiction)?;
+    let external = external::check(&evidence, authority, &mut report)?;
+    Ok(verdict::accepted(&evidence, report, anchored, external)?)
 }
 
-/// Step 11: every run, in stream order.
-fn check_runs(evidence: &Evidence<'_>, report: &mut Report) -> Result<(), Fault> {
-    let outside = |leaf: Hash| evidence.by_leaf(leaf).is_none();
-    let mut replay = match &evidence.loaded.form {
-        Form::Range(range) if range.from > 0 => Replay::of_range(&outside),
-        _ => Replay::from_start(),
-    };
-    evidence
-        .entries
-        .iter()
-        .try_for_each(|item| replay.take(item))?;
-    let outcome = replay.finish();
+/// Step 11: what the pass found of runs.
+fn check_runs(evidence: &mut Evidence<'_>, report: &mut Report) -> Result<(), Fault> {
+    let doubts = evidence.entries.replay.doubts();
+    let leaves: Vec<Hash> = doubts.iter().map(|doubt| doubt.cited).collect();
+    let inside = references::find(evidence, &leaves);
+    for (doubt, found) in doubts.iter().zip(inside) {
+        if found.is_some() {
+            return Err(doubt.fault.clone());
+        }
+    }
+    if let Some(fault) = evidence.entries.run_fault.take() {
+        return Err(fault);
+    }
+    let outcome = evidence.entries.replay.outcome();
     report.governance = outcome.governance;
     report.open = outcome.open;
     report.not_checked.extend(outcome.skipped);
@@ -202,43 +372,13 @@ impl Report {
 }
 
 /// Pinned keys that the descriptor or a rotation in the package lets seal.
-fn usable_keys(
-    loaded: &Loaded,
-    trust: &Trust,
-    descriptor: &Descriptor,
-) -> Result<Vec<Hash>, Fault> {
-    let extra = match &loaded.form {
-        Form::Range(range) => range.extra.as_slice(),
-        _ => &[],
-    };
-    let added = loaded.entries.iter().chain(extra).filter_map(|raw| {
-        let kind = raw.json.get("h")?.get("kind")?.as_str()?;
-        let facts = raw.json.get("p")?.get("facts")?.get("d")?;
-        let add = facts.get("add").and_then(Json::as_str)?;
-        if kind == Kind::KeyRotate.name() {
-            add.parse::<Hash>().ok()
-        } else {
-            None
-        }
-    });
-    let named: Vec<Hash> = descriptor.sealers.iter().copied().chain(added).collect();
+fn usable_keys(trust: &Trust, descriptor: &Descriptor, added: &[Hash]) -> Result<Vec<Hash>, Fault> {
+    let named = |key: &Hash| descriptor.sealers.contains(key) || added.contains(key);
     let pinned = trust.keys.iter().map(|pinned| pinned.key.hash());
-    let usable: Vec<Hash> = pinned.filter(|key| named.contains(key)).collect();
+    let usable: Vec<Hash> = pinned.filter(named).collect();
     if usable.is_empty() {
         let what = "no pinned key is a sealer of this stream; pin the key of the descriptor";
         return Err(Fault::new(Code::KeyNotInDescriptor, what));
     }
     Ok(usable)
-}
-
-fn index(entries: &[Item], extra: &[Item]) -> BTreeMap<Hash, Place> {
-    let entries = entries
-        .iter()
-        .enumerate()
-        .map(|(at, item)| (item.leaf, Place::Entry(at)));
-    let extra = extra
-        .iter()
-        .enumerate()
-        .map(|(at, item)| (item.leaf, Place::Extra(at)));
-    extra.chain(entries).collect()
 }

@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::Evidence;
-use super::entry::{Item, Subject, check_header};
+use super::collect::Collected;
+use super::entry::{self, check_header};
 use super::full;
-use super::input::{Members, Raw, array, format, required};
+use super::input::{Fields, array, format, required};
 use super::run::check_one;
 use crate::code::{Code, Fault};
 use crate::hash::Hash;
@@ -16,18 +17,17 @@ use crate::kind::Kind;
 use crate::tree::{check_inclusion, decode_proof};
 
 /// The members that only a range has.
-#[derive(Debug)]
 pub(super) struct RangeForm {
     pub(super) from: u64,
     pub(super) to: u64,
     period: Option<(u64, u64)>,
     before: Option<Json>,
     after: Option<Json>,
-    pub(super) extra: Vec<Raw>,
+    extra: Vec<Json>,
 }
 
 impl RangeForm {
-    pub(super) fn read(members: &mut Members) -> Result<Self, Fault> {
+    pub(super) fn read(members: &mut Fields) -> Result<Self, Fault> {
         let number = |json: Json, name: &str| {
             json.as_uint()
                 .ok_or_else(|| format(&format!("{name} is not a number")))
@@ -40,10 +40,7 @@ impl RangeForm {
             _ => return Err(range("a period has from_at and to_at, or none of them")),
         };
         let extra = match members.remove("extra") {
-            Some(items) => array(items, "extra")?
-                .into_iter()
-                .map(Raw::embedded)
-                .collect(),
+            Some(items) => array(items, "extra")?,
             None => Vec::new(),
         };
         let (before, after) = (members.remove("before"), members.remove("after"));
@@ -56,6 +53,36 @@ impl RangeForm {
             extra,
         })
     }
+}
+
+/// Reads the entries from outside the range.
+pub(super) fn take_extras(form: &RangeForm, stream: Hash, collected: &mut Collected<'_>) {
+    for (index, json) in form.extra.iter().enumerate() {
+        collected.added.extend(entry::added_key(json));
+        if collected.entry_fault.is_some() {
+            continue;
+        }
+        match entry::check(json, stream, entry::Fields::Proof) {
+            Ok(item) => collected.take_extra(item.sound()),
+            Err(fault) => collected.fail(index, fault),
+        }
+    }
+}
+
+/// Gives the proofs of the folder form to the first and the last entry.
+pub(super) fn give_borders(
+    (first, last): &(Json, Json),
+    collected: &mut Collected<'_>,
+) -> Result<(), Fault> {
+    let Some(end) = collected.rows.len().checked_sub(1) else {
+        return Ok(());
+    };
+    if end == 0 && first != last {
+        return Err(range("one entry has two different proofs"));
+    }
+    collected.proofs.insert(end, last.clone());
+    collected.proofs.insert(0, first.clone());
+    Ok(())
 }
 
 /// The headers on both sides of a range.
@@ -73,13 +100,13 @@ pub(super) fn check<'a>(
     evidence: &Evidence<'_>,
     form: &'a RangeForm,
 ) -> Result<Neighbours<'a>, Fault> {
-    let entries = &evidence.entries;
+    let entries = evidence.rows();
     let count = u64::try_from(entries.len()).unwrap_or(u64::MAX);
     if form.from >= form.to || form.to.saturating_sub(form.from) != count {
         return Err(range("the number of entries is not that of the range"));
     }
     full::check_seq(entries, form.from)?;
-    check_proof_fields(entries)?;
+    check_proof_fields(evidence)?;
     let before = neighbour(form.before.as_ref(), evidence, &["h"], "before")?;
     let after = neighbour(form.after.as_ref(), evidence, &["h", "proof"], "after")?;
     check_links(evidence, form, before.as_ref())?;
@@ -87,22 +114,28 @@ pub(super) fn check<'a>(
     full::check_close(entries)?;
     check_seal_list(evidence, form)?;
     let last = evidence.last_seal()?;
-    let borders = entries.first().into_iter().chain(entries.last());
-    borders
-        .chain(&evidence.extra)
-        .try_for_each(|item| check_one(item, last))?;
+    for index in [0, entries.len().saturating_sub(1)] {
+        if let Some(row) = entries.get(index) {
+            check_one(row, evidence.entries.proofs.get(&index), last)?;
+        }
+    }
+    for (row, proof) in evidence
+        .entries
+        .extra
+        .iter()
+        .zip(&evidence.entries.extra_proofs)
+    {
+        check_one(row, proof.as_ref(), last)?;
+    }
     check_extras(evidence, form)?;
     for sealed in evidence
         .seals
         .iter()
-        .filter(|sealed| sealed.seal.body.size <= form.to)
+        .filter(|sealed| sealed.body.size <= form.to)
     {
         full::check_against_entries(sealed, evidence)?;
     }
-    if entries
-        .last()
-        .is_some_and(|item| item.header.at > last.seal.body.at)
-    {
+    if entries.last().is_some_and(|row| row.at > last.body.at) {
         return Err(last.fault(Code::BackdatedSeal, "older than an entry it covers"));
     }
     check_end(evidence)?;
@@ -114,14 +147,18 @@ pub(super) fn check<'a>(
 }
 
 /// The first and the last entry have a proof, the others have none.
-fn check_proof_fields(entries: &[Item]) -> Result<(), Fault> {
-    let last = entries.len().saturating_sub(1);
-    for (index, item) in entries.iter().enumerate() {
-        if item.proof.is_some() != (index == 0 || index == last) {
-            return Err(item.fault(Code::EntryFields, "only the first and last have a proof"));
-        }
+fn check_proof_fields(evidence: &Evidence<'_>) -> Result<(), Fault> {
+    let rows = evidence.rows();
+    let last = rows.len().saturating_sub(1);
+    let proofs = &evidence.entries.proofs;
+    let wrong = [0, last]
+        .into_iter()
+        .find(|border| !proofs.contains_key(border))
+        .or_else(|| proofs.keys().copied().find(|at| *at != 0 && *at != last));
+    match wrong.and_then(|index| rows.get(index)) {
+        Some(row) => Err(row.fault(Code::EntryFields, "only the first and last have a proof")),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn neighbour(
@@ -154,24 +191,16 @@ fn check_links(
     form: &RangeForm,
     before: Option<&(Header, Hash)>,
 ) -> Result<(), Fault> {
-    let mut entries = evidence.entries.iter();
-    let mut link = match before {
+    let link = match before {
         Some((header, leaf)) => {
             if header.seq.checked_add(1) != Some(form.from) {
                 return Err(range("before is not the entry before the range"));
             }
-            (*leaf, header.at)
+            Some((*leaf, header.at))
         }
-        None if form.from == 0 => (evidence.trust.stream, 0),
-        None => match entries.next() {
-            Some(first) => (first.leaf, first.header.at),
-            None => return Ok(()),
-        },
+        None => (form.from == 0).then_some((evidence.trust.stream, 0)),
     };
-    for item in entries {
-        link = full::check_link(item, link)?;
-    }
-    Ok(())
+    full::check_links(evidence, link)
 }
 
 /// All seals above `from`, ending with the first one that covers `to`.
@@ -182,16 +211,16 @@ fn check_seal_list(evidence: &Evidence<'_>, form: &RangeForm) -> Result<(), Faul
     let Some((last, others)) = evidence.seals.split_last() else {
         return Err(Fault::new(Code::NoSeal, "the package has no seal"));
     };
-    if last.seal.body.size < form.to {
+    if last.body.size < form.to {
         return Err(last.fault(Code::Range, "the last seal does not cover the range"));
     }
-    if let Some(larger) = others.iter().find(|sealed| sealed.seal.body.size > form.to) {
+    if let Some(larger) = others.iter().find(|sealed| sealed.body.size > form.to) {
         return Err(larger.fault(Code::Range, "only the last seal is larger than the range"));
     }
     match evidence
         .seals
         .iter()
-        .find(|sealed| sealed.seal.body.size <= form.from)
+        .find(|sealed| sealed.body.size <= form.from)
     {
         Some(smaller) => Err(smaller.fault(Code::Range, "it covers nothing of the range")),
         None => Ok(()),
@@ -200,16 +229,13 @@ fn check_seal_list(evidence: &Evidence<'_>, form: &RangeForm) -> Result<(), Faul
 
 /// Extras are redact entries that an absent part names, and rotations; ascending, outside.
 fn check_extras(evidence: &Evidence<'_>, form: &RangeForm) -> Result<(), Fault> {
-    let erased = |item: &Item| match item.subject {
-        Subject::Erased(by) => Some(by),
-        _ => None,
-    };
-    let named: BTreeSet<u64> = evidence.entries.iter().filter_map(erased).collect();
+    let rows = evidence.rows().iter();
+    let named: BTreeSet<u64> = rows.filter_map(|row| row.subject.erased_by()).collect();
     let mut last = None;
-    for item in &evidence.extra {
-        let seq = item.header.seq;
+    for item in &evidence.entries.extra {
+        let seq = item.seq;
         let inside = (form.from..form.to).contains(&seq);
-        let belongs = match item.header.kind {
+        let belongs = match item.kind {
             Kind::KeyRotate => !inside,
             Kind::Redact => seq >= form.to && named.contains(&seq),
             _ => false,
@@ -224,10 +250,10 @@ fn check_extras(evidence: &Evidence<'_>, form: &RangeForm) -> Result<(), Fault> 
 
 /// A `stream.close` is the last entry of its stream, so the covering seal ends with it.
 fn check_end(evidence: &Evidence<'_>) -> Result<(), Fault> {
-    let covered = evidence.last_seal()?.seal.body.size;
-    match evidence.entries.last() {
-        Some(item) if item.header.kind == Kind::StreamClose => {
-            if item.header.seq.checked_add(1) == Some(covered) {
+    let covered = evidence.last_seal()?.body.size;
+    match evidence.rows().last() {
+        Some(item) if item.kind == Kind::StreamClose => {
+            if item.seq.checked_add(1) == Some(covered) {
                 Ok(())
             } else {
                 Err(item.fault(Code::AfterClose, "the stream goes on after stream.close"))
@@ -281,11 +307,11 @@ fn check_after(
     if header.seq != form.to {
         return Err(range("after is not the entry after the range"));
     }
-    let last = evidence.entries.last();
+    let last = evidence.rows().last();
     if last.is_some_and(|last| header.prev != last.leaf) {
         return Err(Fault::new(Code::Prev, "after does not continue the range"));
     }
-    if last.is_some_and(|last| header.at < last.header.at) {
+    if last.is_some_and(|last| header.at < last.at) {
         return Err(Fault::new(Code::Time, "after is older than the range"));
     }
     if header.kind == Kind::Genesis {
@@ -294,7 +320,7 @@ fn check_after(
             "genesis is entry 0 and nowhere else",
         ));
     }
-    if last.is_some_and(|last| last.header.kind == Kind::StreamClose) {
+    if last.is_some_and(|last| last.kind == Kind::StreamClose) {
         return Err(Fault::new(
             Code::AfterClose,
             "an entry follows stream.close",
@@ -307,14 +333,8 @@ fn check_after(
         .unwrap_or(&Json::Null);
     let proof = decode_proof(proof).map_err(|fault| fault.at("after"))?;
     let seal = evidence.last_seal()?;
-    check_inclusion(
-        leaf,
-        header.seq,
-        seal.seal.body.size,
-        &proof,
-        seal.seal.body.root,
-    )?;
-    let covered = seal.seal.body.size;
+    check_inclusion(leaf, header.seq, seal.body.size, &proof, seal.body.root)?;
+    let covered = seal.body.size;
     if header.kind == Kind::StreamClose && header.seq.checked_add(1) != Some(covered) {
         return Err(Fault::new(
             Code::AfterClose,
@@ -324,13 +344,13 @@ fn check_after(
     let sealed_at = evidence
         .seals
         .iter()
-        .filter(|sealed| sealed.seal.body.size <= form.to);
-    match sealed_at.map(|sealed| sealed.seal.body.at).max() {
+        .filter(|sealed| sealed.body.size <= form.to);
+    match sealed_at.map(|sealed| sealed.body.at).max() {
         Some(at) if header.at < at => Err(Fault::new(
             Code::Backdated,
             "after is older than a seal that does not cover it",
         )),
-        _ if header.at > seal.seal.body.at => {
+        _ if header.at > seal.body.at => {
             Err(seal.fault(Code::BackdatedSeal, "older than an entry it covers"))
         }
         _ => Ok(()),
@@ -345,14 +365,14 @@ fn check_period(
     after: Option<&Header>,
 ) -> Result<(), Fault> {
     if evidence
-        .entries
+        .rows()
         .iter()
-        .any(|item| !(from_at..to_at).contains(&item.header.at))
+        .any(|row| !(from_at..to_at).contains(&row.at))
     {
         return Err(range("an entry lies outside the period"));
     }
     let begins = form.from == 0 || before.is_some_and(|before| before.at < from_at);
-    let last = &evidence.last_seal()?.seal.body;
+    let last = &evidence.last_seal()?.body;
     let ends = match after {
         Some(after) => after.at >= to_at,
         None => last.size == form.to && last.at >= to_at,

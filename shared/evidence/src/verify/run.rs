@@ -3,39 +3,35 @@
 use std::collections::BTreeSet;
 
 use super::Evidence;
-use super::entry::{Item, Subject};
+use super::row::Row;
 use super::seals::Sealed;
 use crate::code::{Code, Fault};
+use crate::json::Json;
 use crate::kind::Kind;
 use crate::tree::{check_inclusion as included, decode_proof};
 
 pub(super) fn check_inclusion(evidence: &Evidence<'_>) -> Result<(), Fault> {
     let last = evidence.last_seal()?;
-    evidence
-        .entries
-        .iter()
-        .try_for_each(|item| check_one(item, last))
+    for (index, row) in evidence.rows().iter().enumerate() {
+        check_one(row, evidence.entries.proofs.get(&index), last)?;
+    }
+    Ok(())
 }
 
 /// An entry has a proof, and the proof leads to the root of the seal.
-pub(super) fn check_one(item: &Item, seal: &Sealed) -> Result<(), Fault> {
-    let proof = item.proof.as_ref();
-    let proof = proof.ok_or_else(|| item.fault(Code::EntryFields, "its proof is missing"))?;
-    let proof = decode_proof(proof).map_err(|fault| fault.at(item.place()))?;
-    let body = &seal.seal.body;
-    included(item.leaf, item.header.seq, body.size, &proof, body.root)
+pub(super) fn check_one(row: &Row, proof: Option<&Json>, seal: &Sealed) -> Result<(), Fault> {
+    let proof = proof.ok_or_else(|| row.fault(Code::EntryFields, "its proof is missing"))?;
+    let proof = decode_proof(proof).map_err(|fault| fault.at(row.place()))?;
+    let body = &seal.body;
+    included(row.leaf, row.seq, body.size, &proof, body.root)
 }
 
 /// The package holds the whole run, what belongs to it, and nothing else.
 pub(super) fn check_whole(evidence: &Evidence<'_>, id: &str) -> Result<(), Fault> {
-    let entries = &evidence.entries;
-    let of_run = |item: &&Item| item.header.run.as_ref().is_some_and(|run| run.id == id);
-    let has = |kind: Kind| {
-        entries
-            .iter()
-            .filter(of_run)
-            .any(|item| item.header.kind == kind)
-    };
+    let entries = evidence.rows();
+    let number = evidence.entries.replay.number_of(id);
+    let of_run = |row: &&Row| number.is_some() && row.run == number;
+    let has = |kind: Kind| entries.iter().filter(of_run).any(|item| item.kind == kind);
     if !has(Kind::RunOpen) || !has(Kind::RunClose) {
         return Err(Fault::new(
             Code::RunIncomplete,
@@ -44,15 +40,12 @@ pub(super) fn check_whole(evidence: &Evidence<'_>, id: &str) -> Result<(), Fault
     }
     let named: BTreeSet<u64> = entries
         .iter()
-        .filter_map(|item| match item.subject {
-            Subject::Erased(by) => Some(by),
-            _ => None,
-        })
+        .filter_map(|row| row.subject.erased_by())
         .collect();
     for item in entries {
-        let belongs = match item.header.kind {
+        let belongs = match item.kind {
             Kind::KeyRotate => true,
-            Kind::Redact => named.contains(&item.header.seq),
+            Kind::Redact => named.contains(&item.seq),
             _ => of_run(&item),
         };
         if !belongs {
@@ -63,18 +56,18 @@ pub(super) fn check_whole(evidence: &Evidence<'_>, id: &str) -> Result<(), Fault
 }
 
 fn check_order(evidence: &Evidence<'_>) -> Result<(), Fault> {
-    let entries = &evidence.entries;
+    let entries = evidence.rows();
     for (before, item) in entries.iter().zip(entries.iter().skip(1)) {
-        if item.header.seq <= before.header.seq {
+        if item.seq <= before.seq {
             return Err(item.fault(Code::Seq, "seq does not ascend"));
         }
-        if item.header.at < before.header.at {
+        if item.at < before.at {
             return Err(item.fault(Code::Time, "older than an entry before it"));
         }
     }
     let seal = evidence.last_seal()?;
     match entries.last() {
-        Some(last) if last.header.at > seal.seal.body.at => {
+        Some(last) if last.at > seal.body.at => {
             Err(seal.fault(Code::BackdatedSeal, "older than an entry it covers"))
         }
         _ => Ok(()),

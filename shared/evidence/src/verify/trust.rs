@@ -6,7 +6,7 @@ use crate::base64;
 use crate::hash::Hash;
 use crate::json::Json;
 use crate::package::tar::TarLimits;
-use crate::seal::{DEFAULT_PREFIX, SealKey, is_prefix};
+use crate::seal::{DEFAULT_PREFIX, SealKey, Witness, is_prefix};
 
 /// A key that the auditor got out of band.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,9 +41,9 @@ pub struct Trust {
     pub versions: Vec<String>,
     /// Output files: reference and SHA-256.
     pub outputs: Vec<(String, Hash)>,
-    /// Pinned witnesses, each `name+id+b64`.
-    pub witnesses: Vec<String>,
-    /// Witnesses that must have signed.
+    /// Pinned witnesses.
+    pub witnesses: Vec<Witness>,
+    /// How many of them must have signed; all of them if this is 0.
     pub quorum: u64,
     /// The assurance level that is required, 1 to 4.
     pub level: u8,
@@ -53,7 +53,7 @@ pub struct Trust {
 
 /// The trust file cannot be used. Nothing is said about any package.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("trust file: {what}")]
+#[error("what is trusted: {what}")]
 pub struct TrustError {
     what: String,
 }
@@ -126,7 +126,11 @@ impl Trust {
                 .clone_into(&mut trust.prefix);
         }
         trust.anchors = texts(&json, "anchors")?;
-        trust.witnesses = texts(&json, "witnesses")?;
+        for witness in texts(&json, "witnesses")? {
+            let witness = Witness::parse(&witness);
+            let witness = witness.map_err(|error| wrong(format!("witnesses: {error}")))?;
+            trust.witnesses.push(witness);
+        }
         if let Some(quorum) = json.get("quorum") {
             trust.quorum = quorum
                 .as_uint()
@@ -138,7 +142,41 @@ impl Trust {
                 .filter(|level| (1..=4).contains(level))
                 .ok_or_else(|| wrong("level must be 1 to 4"))?;
         }
+        trust.check()?;
         Ok(trust)
+    }
+
+    /// Checks what only the whole shows.
+    ///
+    /// # Errors
+    /// When the quorum can never be reached.
+    pub fn check(&self) -> Result<(), TrustError> {
+        let count = self.distinct_witnesses();
+        if self.quorum > count {
+            let quorum = self.quorum;
+            return Err(wrong(format!(
+                "quorum {quorum} is more than the {count} witnesses with different keys; pin more"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Two witnesses with one key are one.
+    fn distinct_witnesses(&self) -> u64 {
+        let all = self.witnesses.iter().enumerate();
+        let distinct = all.filter(|(index, witness)| {
+            let mut before = self.witnesses.iter().take(*index);
+            !before.any(|other| other.has_key_of(witness))
+        });
+        u64::try_from(distinct.count()).unwrap_or(u64::MAX)
+    }
+
+    /// How many different witnesses make the quorum.
+    pub(super) fn needed_witnesses(&self) -> u64 {
+        match self.quorum {
+            0 => self.distinct_witnesses(),
+            quorum => quorum,
+        }
     }
 
     pub(super) fn seal_keys(&self) -> Vec<SealKey> {

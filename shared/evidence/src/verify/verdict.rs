@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::anchors::Anchored;
+use super::external::External;
 use super::input::Form;
-use super::{Evidence, Report};
+use super::{Contradiction, Evidence, Report};
 use crate::code::Fault;
 use crate::hash::Hash;
 use crate::json::{Json, object};
@@ -77,7 +78,7 @@ pub struct Accepted {
     pub anchors: Vec<u64>,
     /// Witnesses that signed the last seal.
     pub witnesses: u64,
-    /// Whether a verified time-stamp is on the last seal.
+    /// Whether a time-stamp that was verified is on the last seal.
     pub timestamp: bool,
     /// What was not checked, one sentence each.
     pub not_checked: Vec<String>,
@@ -87,37 +88,39 @@ pub(super) fn accepted(
     evidence: &Evidence<'_>,
     mut report: Report,
     anchored: Anchored,
+    external: External,
 ) -> Result<Accepted, Fault> {
     let (format, hold_status) = match evidence.loaded.form {
         Form::Run(_) => (crate::package::RUN_FORMAT, HoldStatus::Unchecked),
         Form::Full => (crate::package::EXPORT_FORMAT, hold_status(&report)),
         Form::Range(_) => (crate::package::RANGE_FORMAT, hold_status(&report)),
     };
-    if !evidence.trust.witnesses.is_empty() {
-        report.skip("witness cosignatures: this version does not check them");
-    }
     if evidence.descriptor.predecessor.is_some() {
         report.skip("the stream that the descriptor names as predecessor");
     }
     report.skip("actions that were never recorded, and facts that were recorded falsely");
     let last = evidence.last_seal()?;
     Ok(Accepted {
-        level: if anchored.largest { 3 } else { 2 },
+        level: match (anchored.largest, external.timestamp, external.quorum) {
+            (_, _, true) | (true, true, _) => 4,
+            (true, false, _) => 3,
+            _ => 2,
+        },
         format,
         stream: evidence.trust.stream,
-        size: last.seal.body.size,
-        root: last.seal.body.root,
+        size: last.body.size,
+        root: last.body.root,
         seal_hash: last.hash,
-        sealed_at: last.seal.body.at,
-        entries: u64::try_from(evidence.entries.len()).unwrap_or(u64::MAX),
+        sealed_at: last.body.at,
+        entries: u64::try_from(evidence.rows().len()).unwrap_or(u64::MAX),
         governance: report.governance,
         open: report.open,
         holds: report.holds,
         hold_status,
         lost_under_hold: report.lost_under_hold,
         anchors: anchored.sizes,
-        witnesses: 0,
-        timestamp: false,
+        witnesses: external.witnesses,
+        timestamp: external.timestamp,
         not_checked: report.not_checked,
     })
 }
@@ -137,11 +140,28 @@ pub struct Verdict {
     pub result: Result<Accepted, Fault>,
     /// The level that the auditor requires.
     pub required: u8,
+    /// On `E_FORK` and `E_EQUIVOCATION`: two valid notes that contradict each other, which is proof
+    /// against the holder of the key.
+    pub contradiction: Option<Box<(String, String)>>,
 }
 
 impl Verdict {
     pub(super) const fn new(result: Result<Accepted, Fault>, required: u8) -> Self {
-        Self { result, required }
+        Self {
+            result,
+            required,
+            contradiction: None,
+        }
+    }
+
+    /// A refusal that was found before the verifier began: an archive that breaks a rule.
+    pub const fn refused(fault: Fault, required: u8) -> Self {
+        Self::new(Err(fault), required)
+    }
+
+    pub(super) fn proving(mut self, contradiction: Contradiction) -> Self {
+        self.contradiction = contradiction;
+        self
     }
 
     /// Exit status of a program: 0 accepted at the required level, 3 refused, 2 level not reached.
@@ -151,6 +171,11 @@ impl Verdict {
             Ok(accepted) if accepted.level >= self.required => 0,
             Ok(_) => 2,
         }
+    }
+
+    /// Whether it was accepted at a lower level than the required one.
+    pub const fn is_short_of_level(&self) -> bool {
+        self.exit_status() == 2
     }
 
     /// Whether the package was accepted at the required level.

@@ -2,12 +2,13 @@
 
 use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::seal::Seal;
-use counterfoil_evidence::verify::{Accepted, HoldStatus, Package, Trust, Verdict, verify};
+use counterfoil_evidence::verify::{Accepted, HoldStatus, Package, Trust, Verdict};
 
 use crate::forge::{Forge, Sealer, check, with};
 use crate::rules::{
     base, closing, decision, everything, hold, opening, resolution, seq, simple_run, step, subject,
 };
+use crate::second::verify;
 
 pub fn accepted(verdict: Verdict) -> Accepted {
     verdict.result.unwrap_or_else(|fault| panic!("{fault}"))

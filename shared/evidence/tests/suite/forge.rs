@@ -8,10 +8,12 @@ use counterfoil_evidence::hash::{Hash, commitment, leaf, sha256};
 use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::seal::{self, DEFAULT_PREFIX, Seal, SealBody, SealKey};
 use counterfoil_evidence::tree::{Frontier, NodeId, consistency_proof, inclusion_proof};
-use counterfoil_evidence::verify::{Package, Trust, Verdict, verify};
+use counterfoil_evidence::verify::{Package, Trust, Verdict};
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{Signature, SigningKey};
 use p256::pkcs8::EncodePublicKey as _;
+
+use crate::second::verify;
 
 pub const START: u64 = 1_795_392_000_000;
 

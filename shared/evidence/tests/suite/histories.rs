@@ -8,13 +8,14 @@ use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::seal::Seal;
 use counterfoil_evidence::stream::{Draft, Entry};
-use counterfoil_evidence::verify::{Package, Trust, verify};
+use counterfoil_evidence::verify::{Package, Trust};
 use proptest::prelude::*;
 
 use crate::forge::Sealer;
 use crate::rules::{
     closing, decision, everything, hold, opening, party, resolution, step, subject,
 };
+use crate::second::verify;
 use crate::store::Store;
 
 /// What a random history does next.

@@ -9,7 +9,11 @@
 )]
 
 #[cfg(test)]
+mod accepted;
+#[cfg(test)]
 mod attacks;
+#[cfg(test)]
+mod complete;
 #[cfg(test)]
 mod controls;
 #[cfg(test)]
@@ -17,11 +21,15 @@ mod flips;
 #[cfg(test)]
 mod forge;
 #[cfg(test)]
+mod good;
+#[cfg(test)]
 mod histories;
 #[cfg(test)]
 mod round_trip;
 #[cfg(test)]
 mod rules;
+#[cfg(test)]
+mod second;
 #[cfg(test)]
 mod store;
 #[cfg(test)]

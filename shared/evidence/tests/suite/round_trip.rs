@@ -141,7 +141,9 @@ fn the_sealer_refuses_a_second_run_under_one_id_and_an_unknown_rotation() {
     store.append(&[Draft::new(Kind::KeyRotate, rotation)]);
     let mut check = SegmentCheck::from_genesis(store.head.stream);
     check.push(&store.stored(0)).unwrap();
-    let mut told = check.clone().with_next_key(next.key.hash());
+    let (old, new) = (store.sealer.key.hash(), next.key.hash());
+    let mut told = check.clone().with_rotation(old, new);
+    let mut other = check.clone().with_rotation(store.head.stream, new);
     assert!(
         check
             .push(&store.stored(1))
@@ -149,5 +151,7 @@ fn the_sealer_refuses_a_second_run_under_one_id_and_an_unknown_rotation() {
             .detail
             .contains("E_KEY_ROTATE")
     );
+    assert!(other.push(&store.stored(1)).is_err(), "retires another key");
     told.push(&store.stored(1)).unwrap();
+    assert!(told.rotated());
 }

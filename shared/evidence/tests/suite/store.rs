@@ -13,9 +13,10 @@ use counterfoil_evidence::seal::{
 };
 use counterfoil_evidence::stream::{Draft, Entry, Head, RunHead, extend};
 use counterfoil_evidence::tree::{Frontier, NodeId, inclusion_nodes, inclusion_proof};
-use counterfoil_evidence::verify::{Package, Trust, Verdict, verify};
+use counterfoil_evidence::verify::{Package, Trust, Verdict};
 
 use crate::forge::{START, Sealer};
+use crate::second::verify;
 
 /// A store in memory: what an adapter keeps.
 pub struct Store {

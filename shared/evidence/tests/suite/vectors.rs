@@ -8,7 +8,9 @@ use counterfoil_evidence::hash::{Hash, leaf};
 use counterfoil_evidence::json::Json;
 use counterfoil_evidence::seal::{Seal, SealKey};
 use counterfoil_evidence::tree::{Frontier, check_consistency, check_inclusion};
-use counterfoil_evidence::verify::{Governance, HoldStatus, Package, Trust, Verdict, verify};
+use counterfoil_evidence::verify::{Governance, HoldStatus, Package, Trust, Verdict};
+
+use crate::second::verify;
 
 pub fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

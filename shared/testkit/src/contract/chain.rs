@@ -1,10 +1,12 @@
 //! A stream, recomputed from its stored bytes.
 
+use std::collections::BTreeMap;
+
 use counterfoil_core::evidence::hash::{self, Hash};
 use counterfoil_core::evidence::header::Header;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::evidence::seal::SegmentCheck;
-use counterfoil_core::ports::{StoredEntry, StoredPart};
+use counterfoil_core::ports::{EvidenceRead, StoredEntry, StoredPart};
 use counterfoil_core::usecases::facts::segment_entry;
 
 /// One entry of a recomputed stream.
@@ -57,4 +59,38 @@ pub fn recompute(stream: Hash, entries: &[StoredEntry]) -> (Vec<Link>, Hash) {
         });
     }
     (links, check.frontier().root())
+}
+
+/// Reads a whole stream and checks everything about it: [`recompute`], its head, and that every run
+/// is one sub-chain that reads back whole.
+pub async fn whole(store: &impl EvidenceRead, stream: Hash) -> Vec<Link> {
+    let entries = store.entries(stream, 0, u64::MAX >> 1).await.unwrap();
+    let (links, root) = recompute(stream, &entries);
+    let head = store.head(stream).await.unwrap();
+    let (Some(head), Some(last)) = (&head, links.last()) else {
+        assert!(head.is_none() && links.is_empty(), "entries without a head");
+        return links;
+    };
+    let size = u64::try_from(links.len()).unwrap();
+    assert_eq!(
+        (head.size, head.prev, head.at),
+        (size, last.leaf, last.header.at),
+        "the head is the newest entry"
+    );
+    assert_eq!(head.frontier.root(), root, "and its tree is the entries'");
+
+    let mut runs: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+    for link in &links {
+        if let Some(place) = &link.header.run {
+            let of_run = runs.entry(&place.id).or_default();
+            assert_eq!(place.n, u64::try_from(of_run.len()).unwrap(), "one branch");
+            of_run.push(link.header.seq);
+        }
+    }
+    for (run, seqs) in runs {
+        let of_run = store.run(stream, run).await.unwrap();
+        let found: Vec<u64> = of_run.iter().map(|entry| entry.seq).collect();
+        assert_eq!(found, seqs, "{run} reads back whole");
+    }
+    links
 }

@@ -15,18 +15,24 @@
 
 mod chain;
 mod evidence;
+mod history;
 mod keys;
 mod objects;
+mod redaction;
 mod runs;
 mod sample;
+mod sealed;
 mod seals;
 mod state;
 
-pub use chain::{Link, recompute};
+pub use chain::{Link, recompute, whole};
 pub use evidence::{evidence, evidence_with_state};
+pub use history::{Call, Told, agrees_with};
 pub use keys::{data_keys, wrapped_keys};
 pub use objects::{archive, objects};
+pub use redaction::redactions;
 pub use runs::runs;
 pub use sample::Sample;
-pub use seals::{floors, seals};
+pub use sealed::sealed;
+pub use seals::{floors, seals, starts};
 pub use state::{expiry, state};

@@ -31,6 +31,23 @@ pub async fn objects(store: &impl Objects) {
         link.contains("contract/large"),
         "a link names its object: {link}"
     );
+    deletion(store).await;
+}
+
+async fn deletion(store: &impl Objects) {
+    for key in ["gone/b/2", "gone/a/1", "gone/a/2"] {
+        let put = store.put(key, noise(10), "application/octet-stream");
+        put.await.unwrap();
+    }
+    let keys = async |prefix: &str| store.keys(prefix).await.unwrap();
+    assert_eq!(keys("gone/a/").await, ["gone/a/1", "gone/a/2"]);
+    assert_eq!(keys("gone/").await.len(), 3);
+    store.delete("gone/a/1").await.unwrap();
+    // Once more, as after a lost answer.
+    store.delete("gone/a/1").await.unwrap();
+    assert_eq!(store.get("gone/a/1").await.unwrap(), None);
+    assert_eq!(keys("gone/a/").await, ["gone/a/2"]);
+    assert!(keys("gone/c/").await.is_empty());
 }
 
 /// The locked bucket.

@@ -24,6 +24,13 @@ impl Sample {
         }
     }
 
+    /// The same, to be sealed with this key.
+    #[must_use]
+    pub fn sealed_by(mut self, key: Hash) -> Self {
+        self.descriptor.sealers = vec![key];
+        self
+    }
+
     /// Its id.
     pub fn id(&self) -> Hash {
         self.descriptor.stream_id()
@@ -37,13 +44,17 @@ impl Sample {
 
     /// The stream with its first entry.
     pub async fn begun(name: &str, store: &impl EvidenceAppend) -> Self {
-        let sample = Self::named(name);
-        let batch = Batch::of([sample.genesis()]);
+        Self::named(name).begin(store).await
+    }
+
+    /// Appends its first entry.
+    pub async fn begin(self, store: &impl EvidenceAppend) -> Self {
+        let batch = Batch::of([self.genesis()]);
         store
-            .append(sample.id(), batch)
+            .append(self.id(), batch)
             .await
             .expect("a new stream begins with its genesis");
-        sample
+        self
     }
 
     /// Something that was seen, told apart by `id`.

@@ -3,8 +3,10 @@
 use counterfoil_core::evidence::hash::{Hash, sha256};
 use counterfoil_core::evidence::tree::Frontier;
 use counterfoil_core::ports::{
-    AppendError, Batch, EvidenceAppend, EvidenceRead, SealCommit, SealStore, SealedState,
+    AppendError, Batch, EvidenceAppend, EvidenceRead, RefusalCause, SealCommit, SealProgress,
+    SealStore, SealedState,
 };
+use counterfoil_core::time::Timestamp;
 
 use super::Sample;
 
@@ -75,6 +77,66 @@ pub async fn seals(store: &impl SealStore) {
     let other = Sample::named("contract: seals of another stream").id();
     assert_eq!(store.last(other).await.unwrap(), None);
     assert!(store.all(other).await.unwrap().is_empty());
+}
+
+/// What else a run of the sealer begins with: the place of an earlier one, a refusal, the time.
+pub async fn starts(store: &impl SealStore) {
+    let stream = Sample::named("contract: starts").id();
+    let start = async || store.start(stream).await.unwrap();
+    let nothing = start().await;
+    assert_eq!(
+        (nothing.last, nothing.progress, nothing.refused),
+        (None, None, None)
+    );
+    assert!(nothing.store_time.is_some(), "the store says its time");
+
+    let seal = sealed(9, 1_795_392_000_000);
+    store.commit(stream, None, &seal).await.unwrap();
+    let ahead = sealed(12, 1);
+    let mut place = SealProgress {
+        base: None,
+        size: ahead.size,
+        leaf: ahead.leaf,
+        frontier: ahead.frontier,
+        rotated: false,
+    };
+    store.keep_progress(stream, &place).await.unwrap();
+    assert_eq!(start().await.progress.as_ref(), Some(&place));
+    place.base = Some(seal.seal_hash);
+    place.rotated = true;
+    store.keep_progress(stream, &place).await.unwrap();
+    let found = start().await;
+    assert_eq!(
+        found.progress.as_ref(),
+        Some(&place),
+        "the last writer wins"
+    );
+    assert_eq!(found.last, Some(seal.clone()));
+
+    let at = Timestamp::from_millis(1_795_392_000_000);
+    let refuse = async |cause| store.refuse(stream, cause, at).await.unwrap();
+    for cause in RefusalCause::ALL {
+        refuse(*cause).await;
+        refuse(RefusalCause::Clock).await;
+        assert_eq!(
+            start().await.refused,
+            Some(*cause),
+            "the first cause stays"
+        );
+        store.lift(stream, at).await.unwrap();
+        assert_eq!(start().await.refused, None);
+        store.lift(stream, at).await.unwrap();
+    }
+    refuse(RefusalCause::Rollback).await;
+    let found = start().await;
+    assert_eq!(found.last, store.last(stream).await.unwrap());
+    assert_eq!(
+        store.all(stream).await.unwrap(),
+        [seal],
+        "none of it is a seal"
+    );
+    let other = Sample::named("contract: starts of another stream").id();
+    assert_eq!(store.start(other).await.unwrap().refused, None);
 }
 
 /// The floor only rises, and no later entry is older than it.

@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -19,9 +19,25 @@ use self::message::{Reply, Request};
 use crate::memory::SeededRandom;
 use counterfoil_core::ports::Random;
 
+/// When a request takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Never: the server does not see it.
+    Never,
+    /// At once.
+    Now,
+    /// At [`FaultProxy::release`].
+    Later,
+}
+
 /// What happens to one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
+    /// Nothing: it passes, and a plan goes on with the request after it.
+    None,
+    /// The client gets no answer and its connection stays open, until the client gives up or is
+    /// gone.
+    Silence(Effect),
     /// The server never sees it; the connection ends.
     DropRequest,
     /// It takes effect; the connection ends without a reply.
@@ -192,7 +208,7 @@ impl FaultProxy {
         of_operation.count()
     }
 
-    /// Returns when a request meets [`Fault::Wait`].
+    /// Returns when a request meets [`Fault::Wait`] or [`Fault::Silence`].
     pub async fn somebody_waits(&self) {
         let mut waiting = self.shared.waiting.subscribe();
         // The sender lives as long as this proxy.
@@ -246,6 +262,13 @@ impl Shared {
         };
         self.under_way.send_modify(|count| *count -= 1);
         let reply = reply?;
+        if let Some(Fault::Silence(_)) = fault {
+            self.waiting.send_modify(|count| *count += 1);
+            // Nobody sends a second request before the first is answered.
+            let gone = client.read_u8().await;
+            self.waiting.send_modify(|count| *count -= 1);
+            return gone.map(drop);
+        }
         client.write_all(&reply).await?;
         client.shutdown().await
     }
@@ -257,8 +280,9 @@ impl Shared {
             reply
         };
         match fault {
-            Fault::DropRequest => Ok(Vec::new()),
-            Fault::HoldBack => {
+            Fault::None => Ok(request.forward(self.server).await?.bytes()),
+            Fault::DropRequest | Fault::Silence(Effect::Never) => Ok(Vec::new()),
+            Fault::HoldBack | Fault::Silence(Effect::Later) => {
                 self.lock().held.push(request.clone());
                 Ok(Vec::new())
             }
@@ -271,7 +295,7 @@ impl Shared {
                 Ok(request.forward(self.server).await?.bytes())
             }
             Fault::Answer(status, code) => Ok(answer(request, status, code).bytes()),
-            Fault::DropReply => {
+            Fault::DropReply | Fault::Silence(Effect::Now) => {
                 request.forward(self.server).await?;
                 Ok(Vec::new())
             }
@@ -313,6 +337,7 @@ impl Inner {
             chances.draw()
         };
         let fault = planned.or_else(by_chance);
+        let fault = fault.filter(|fault| *fault != Fault::None);
         self.log.push(Passed {
             operation,
             fault,

@@ -5,6 +5,7 @@ mod app;
 mod billing;
 mod keys;
 mod objects;
+mod scratch;
 mod signals;
 mod store;
 
@@ -12,5 +13,6 @@ pub use app::{ApplyFault, MemApp, MemDatabases};
 pub use billing::MemBilling;
 pub use keys::{MemKeys, MemSigner};
 pub use objects::{MemArchive, MemObjects};
+pub use scratch::MemScratch;
 pub use signals::{Mailbox, SeededRandom, SetClock};
 pub use store::MemStore;

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use counterfoil_core::evidence::hash::{Hash, sha256};
 use counterfoil_core::ids::{IncidentId, ProjectId, RunId};
 use counterfoil_core::ports::{
-    CheckRequest, Checks, Clock, PortError, Proposals, Random, SealRequests,
+    CheckRequest, Checks, Clock, ExportRequest, ExportRequests, PortError, Proposals, Random,
+    SealRequests,
 };
 use counterfoil_core::time::Timestamp;
 
@@ -71,12 +72,18 @@ pub struct Mailbox {
     checks: Mutex<Vec<(CheckRequest, Duration)>>,
     proposals: Mutex<Vec<(ProjectId, RunId, IncidentId)>>,
     seals: Mutex<Vec<Hash>>,
+    exports: Mutex<Vec<ExportRequest>>,
 }
 
 impl Mailbox {
     /// Takes every check that was sent.
     pub fn take_checks(&self) -> Vec<(CheckRequest, Duration)> {
         std::mem::take(&mut *lock(&self.checks))
+    }
+
+    /// Takes every export that was asked for.
+    pub fn take_exports(&self) -> Vec<ExportRequest> {
+        std::mem::take(&mut *lock(&self.exports))
     }
 
     /// Takes every proposal that was asked for.
@@ -108,6 +115,14 @@ impl Proposals for Mailbox {
         incident: IncidentId,
     ) -> Result<(), PortError> {
         lock(&self.proposals).push((project, run, incident));
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ExportRequests for Mailbox {
+    async fn send(&self, request: &ExportRequest) -> Result<(), PortError> {
+        lock(&self.exports).push(*request);
         Ok(())
     }
 }

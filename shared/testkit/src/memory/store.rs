@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use counterfoil_core::evidence::hash::Hash;
@@ -9,9 +10,9 @@ use counterfoil_core::evidence::kind::Kind;
 use counterfoil_core::evidence::part::PartName;
 use counterfoil_core::evidence::stream::{DraftError, Entry, Head, RunHead, extend};
 use counterfoil_core::ports::{
-    AppendError, Batch, Clock, EntryRef, EvidenceAppend, EvidenceRead, Expect, PortError,
-    PortErrorKind, Random, SealCommit, SealStore, SealedState, State, StateKey, StateWrite, Stored,
-    StoredEntry, StoredPart,
+    AppendError, Batch, Clock, EntryRef, EvidenceAppend, EvidenceRead, Expect, Holds, HoldsWrite,
+    PortError, PortErrorKind, Random, RefusalCause, SealCommit, SealProgress, SealStart, SealStore,
+    SealedState, State, StateKey, StateWrite, Stored, StoredEntry, StoredPart,
 };
 use counterfoil_core::time::Timestamp;
 
@@ -26,8 +27,13 @@ struct Inner {
     runs: BTreeMap<(Hash, String), RunHead>,
     entries: BTreeMap<(Hash, u64), (StoredEntry, Option<String>)>,
     state: BTreeMap<StateKey, Row>,
+    about: BTreeMap<(Hash, u64), String>,
+    holds: BTreeMap<Hash, Holds>,
     seals: BTreeMap<Hash, Vec<SealedState>>,
+    progress: BTreeMap<Hash, SealProgress>,
+    refused: BTreeMap<Hash, RefusalCause>,
     appends_left: Option<u32>,
+    store_ahead: Duration,
 }
 
 /// A document and the time from which it is absent.
@@ -63,6 +69,11 @@ impl MemStore {
         self.lock().appends_left = count;
     }
 
+    /// Lets the store's own clock be ahead of everybody else's.
+    pub fn store_ahead(&self, by: Duration) {
+        self.lock().store_ahead = by;
+    }
+
     /// Every stored entry of a stream.
     pub fn stream(&self, stream: Hash) -> Vec<StoredEntry> {
         let inner = self.lock();
@@ -79,6 +90,40 @@ impl MemStore {
             && let Some(byte) = entry.header.last_mut()
         {
             *byte ^= 1;
+        }
+    }
+
+    /// Loses a `subject`, as an accident in the table of parts would.
+    pub fn lose(&self, stream: Hash, seq: u64) {
+        if let Some((entry, _)) = self.lock().entries.get_mut(&(stream, seq)) {
+            entry.subject = None;
+        }
+    }
+
+    /// Every record as text, for a search.
+    pub fn dump(&self) -> String {
+        format!("{:?}", self.lock().state)
+    }
+
+    /// Deletes a stored entry, as somebody with that right could.
+    pub fn remove(&self, stream: Hash, seq: u64) {
+        self.lock().entries.remove(&(stream, seq));
+    }
+
+    /// Puts another head in the place of a stream's, as a restored table has it.
+    pub fn set_head(&self, head: Head) {
+        self.lock().heads.insert(head.stream, head);
+    }
+
+    /// Changes what is stored of the last seal, as somebody with write access to the table could.
+    pub fn tamper_seal(&self, stream: Hash, change: impl FnOnce(&mut SealedState)) {
+        if let Some(last) = self
+            .lock()
+            .seals
+            .get_mut(&stream)
+            .and_then(|seals| seals.last_mut())
+        {
+            change(last);
         }
     }
 
@@ -148,13 +193,40 @@ fn runs_before(
 }
 
 /// As many items as a transaction of the real store: head, entry and parts of each draft, runs,
-/// state.
+/// state, redactions, register of holds.
 fn check_size(batch: &Batch, runs: usize) -> Result<(), AppendError> {
-    if 1 + 2 * batch.drafts.len() + runs + batch.state.len() <= MAX_ITEMS {
+    let rest = batch.state.len() + batch.redactions.len() + usize::from(batch.holds.is_some());
+    if 1 + 2 * batch.drafts.len() + runs + rest <= MAX_ITEMS {
         return Ok(());
     }
     let refused = PortError::new(PortErrorKind::Refused, "appending that much at once");
     Err(AppendError::Unavailable(refused))
+}
+
+/// The conditions of redactions and of the register of holds.
+fn redactions_hold(inner: &Inner, stream: Hash, batch: &Batch) -> Result<(), AppendError> {
+    for (index, redaction) in batch.redactions.iter().enumerate() {
+        let entry = inner.entries.get(&(stream, redaction.seq));
+        let fits = entry.is_some_and(|(entry, _)| match &entry.subject {
+            Some(StoredPart::Present { .. }) => !redaction.lost,
+            Some(StoredPart::Erased(_)) => false,
+            None => redaction.lost,
+        });
+        if !fits || redaction.draft >= batch.drafts.len() {
+            return Err(AppendError::PartChanged { index });
+        }
+    }
+    let version = inner.holds.get(&stream).map_or(0, |holds| holds.version);
+    let fits = match &batch.holds {
+        None => true,
+        Some(HoldsWrite::Unchanged(expected)) => *expected == version,
+        Some(HoldsWrite::Replace(holds)) => holds.version == version + 1,
+    };
+    if fits {
+        Ok(())
+    } else {
+        Err(AppendError::HoldsChanged)
+    }
 }
 
 fn stored_entry(entry: &Entry) -> StoredEntry {
@@ -205,10 +277,14 @@ impl EvidenceAppend for MemStore {
         if let Some(index) = batch.state.iter().position(fails) {
             return Err(AppendError::StateChanged { index });
         }
+        redactions_hold(&inner, stream, &batch)?;
         let mut refs = Vec::new();
         for (entry, draft) in extension.entries.iter().zip(&batch.drafts) {
             let stored = (stored_entry(entry), draft.run.clone());
             inner.entries.insert((stream, entry.seq()), stored);
+            if let (Some(about), Some(_)) = (&draft.about, &draft.subject) {
+                inner.about.insert((stream, entry.seq()), about.clone());
+            }
             refs.push(EntryRef {
                 stream: stream.to_string(),
                 seq: entry.seq(),
@@ -222,6 +298,17 @@ impl EvidenceAppend for MemStore {
                 write,
                 evidence.or_else(|| write.cites.clone()),
             );
+        }
+        for redaction in &batch.redactions {
+            let by = refs.get(redaction.draft).map(|of| of.seq);
+            let target = inner.entries.get_mut(&(stream, redaction.seq));
+            if let (Some(by), Some((entry, _))) = (by, target) {
+                entry.subject = Some(StoredPart::Erased(by));
+            }
+            inner.about.remove(&(stream, redaction.seq));
+        }
+        if let Some(HoldsWrite::Replace(holds)) = &batch.holds {
+            inner.holds.insert(stream, holds.clone());
         }
         for (id, run) in extension.runs {
             inner.runs.insert((stream, id), run);
@@ -243,11 +330,9 @@ impl EvidenceRead for MemStore {
         from: u64,
         to: u64,
     ) -> Result<Vec<StoredEntry>, PortError> {
-        let all = self.stream(stream);
-        Ok(all
-            .into_iter()
-            .filter(|entry| (from..to).contains(&entry.seq))
-            .collect())
+        let inner = self.lock();
+        let wanted = inner.entries.range((stream, from)..(stream, to.max(from)));
+        Ok(wanted.map(|(_, (entry, _))| entry.clone()).collect())
     }
 
     async fn run(&self, stream: Hash, run: &str) -> Result<Vec<StoredEntry>, PortError> {
@@ -261,11 +346,24 @@ impl EvidenceRead for MemStore {
     }
 
     async fn nodes(&self, stream: Hash, seqs: &[u64]) -> Result<Vec<StoredEntry>, PortError> {
-        let all = self.stream(stream);
-        Ok(all
-            .into_iter()
-            .filter(|entry| seqs.contains(&entry.seq))
+        let inner = self.lock();
+        let found = seqs
+            .iter()
+            .filter_map(|seq| inner.entries.get(&(stream, *seq)));
+        Ok(found.map(|(entry, _)| entry.clone()).collect())
+    }
+
+    async fn by_subject(&self, stream: Hash, pseudonym: &str) -> Result<Vec<u64>, PortError> {
+        let inner = self.lock();
+        let of_stream = inner.about.range((stream, 0)..=(stream, u64::MAX));
+        Ok(of_stream
+            .filter(|(_, about)| *about == pseudonym)
+            .map(|((_, seq), _)| *seq)
             .collect())
+    }
+
+    async fn holds(&self, stream: Hash) -> Result<Holds, PortError> {
+        Ok(self.lock().holds.get(&stream).cloned().unwrap_or_default())
     }
 }
 
@@ -315,6 +413,40 @@ impl SealStore for MemStore {
             .and_then(|seals| seals.last().cloned()))
     }
 
+    async fn start(&self, stream: Hash) -> Result<SealStart, PortError> {
+        let now = self.clock.now();
+        let inner = self.lock();
+        Ok(SealStart {
+            last: inner
+                .seals
+                .get(&stream)
+                .and_then(|seals| seals.last().cloned()),
+            progress: inner.progress.get(&stream).cloned(),
+            refused: inner.refused.get(&stream).copied(),
+            store_time: Some(now.plus(inner.store_ahead)),
+        })
+    }
+
+    async fn keep_progress(&self, stream: Hash, progress: &SealProgress) -> Result<(), PortError> {
+        self.lock().progress.insert(stream, progress.clone());
+        Ok(())
+    }
+
+    async fn refuse(
+        &self,
+        stream: Hash,
+        cause: RefusalCause,
+        _: Timestamp,
+    ) -> Result<(), PortError> {
+        self.lock().refused.entry(stream).or_insert(cause);
+        Ok(())
+    }
+
+    async fn lift(&self, stream: Hash, _: Timestamp) -> Result<(), PortError> {
+        self.lock().refused.remove(&stream);
+        Ok(())
+    }
+
     async fn raise_floor(&self, stream: Hash, at: u64) -> Result<Option<Head>, PortError> {
         let mut inner = self.lock();
         let Some(head) = inner.heads.get_mut(&stream) else {
@@ -340,6 +472,13 @@ impl SealStore for MemStore {
         }
         seals.push(sealed.clone());
         Ok(SealCommit::Committed)
+    }
+
+    async fn after(&self, stream: Hash, size: u64, at: u64) -> Result<Vec<SealedState>, PortError> {
+        let inner = self.lock();
+        let seals = inner.seals.get(&stream).into_iter().flatten();
+        let later = seals.filter(|seal| (seal.size, seal.at) > (size, at));
+        Ok(later.take(100).cloned().collect())
     }
 
     async fn all(&self, stream: Hash) -> Result<Vec<SealedState>, PortError> {

@@ -1,6 +1,7 @@
 //! `counterfoil demo`: the whole loop on this machine, told as a story.
 
 mod api;
+mod exports;
 mod play;
 mod scene;
 mod story;
@@ -23,7 +24,8 @@ use story::Story;
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "EXAMPLES:
   counterfoil demo                    plays, then keeps running until Ctrl-C
-  counterfoil demo --once --out out   plays once and leaves out/run.json, out/key.pem, out/summary.json
+  counterfoil demo --once --out out   plays once and leaves out/run.json, out/report.pdf, out/export.tar, out/key.pem,
+                                      out/stream.txt, out/summary.json
 
 EXIT STATUS:
   0  everything held
@@ -61,10 +63,17 @@ async fn run(args: &Args) -> Result<()> {
     check(&scene, &played, &mut story)?;
     if let Some(folder) = &args.out {
         leave(folder, &scene, &played).with_context(|| format!("writing {}", folder.display()))?;
+        let (folder, stream) = (folder.display(), &scene.project.stream);
         story.say(format!(
-            "Left in {}: run.json, key.pem, summary.json.",
-            folder.display()
+            "Left in {folder}: run.json with report.pdf (one repair), export.tar (everything), key.pem, stream.txt, \
+             summary.json."
         ));
+        story.say("Verify them, offline:");
+        for package in ["run.json", "export.tar"] {
+            story.say(format!(
+                "  counterfoil verify {folder}/{package} --key {folder}/key.pem --stream {stream}"
+            ));
+        }
     }
     println!("\nEverything held, in {} s.", story.seconds());
     if args.once {
@@ -82,6 +91,9 @@ fn check(scene: &Scene, played: &Played, story: &mut Story) -> Result<()> {
     let verdict = verify(Package::Document(&played.package), &trust);
     story.say(verdict.first_line());
     ensure!(verdict.is_accepted(), "the package was refused");
+    let everything = verify(Package::Tar(&played.everything), &trust);
+    story.say(format!("Everything: {}", everything.first_line()));
+    ensure!(everything.is_accepted(), "the archive was refused");
     let mut altered = played.package.clone();
     let middle = altered.len() / 2;
     if let Some(byte) = altered.get_mut(middle) {
@@ -104,7 +116,13 @@ fn check(scene: &Scene, played: &Played, story: &mut Story) -> Result<()> {
 fn leave(folder: &Path, scene: &Scene, played: &Played) -> Result<()> {
     fs::create_dir_all(folder)?;
     fs::write(folder.join("run.json"), &played.package)?;
+    fs::write(folder.join("report.pdf"), &played.report)?;
+    fs::write(folder.join("export.tar"), &played.everything)?;
     fs::write(folder.join("key.pem"), &scene.seal_key_pem)?;
+    fs::write(
+        folder.join("stream.txt"),
+        format!("{}\n", scene.project.stream),
+    )?;
     let summary = json!({
         "stream": scene.project.stream,
         "workspace": scene.workspace.id,

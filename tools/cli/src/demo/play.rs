@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use counterfoil_core::evidence::json::Json;
 use counterfoil_core::incident::{Incident, IncidentState};
 use counterfoil_core::records::Versioned;
 use counterfoil_core::run::{Run, RunStep};
@@ -12,11 +11,12 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::api::{Answer, Api};
+use super::exports::export;
 use super::scene::Scene;
 use super::story::Story;
 
 /// How long any one step may take before the demo says that something is wrong.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the play leaves for the summary.
 #[derive(Debug, Default)]
@@ -28,7 +28,12 @@ pub(super) struct Played {
     pub(super) refused_votes: usize,
     pub(super) export: String,
     pub(super) exported_run: String,
+    /// The run package.
     pub(super) package: Vec<u8>,
+    /// Its report.
+    pub(super) report: Vec<u8>,
+    /// The whole stream, folder form as a tar archive.
+    pub(super) everything: Vec<u8>,
 }
 
 /// Plays the loop once.
@@ -228,33 +233,6 @@ async fn check_again(scene: &Scene, story: &mut Story, played: &mut Played) -> R
         played.resolved >= played.repaired.len(),
         "repaired incidents are not resolved"
     );
-    Ok(())
-}
-
-async fn export(scene: &Scene, story: &mut Story, played: &mut Played) -> Result<()> {
-    story.chapter("Evidence for somebody who trusts nobody");
-    let body = json!({ "run_id": played.exported_run });
-    let exported = scene
-        .owner
-        .post("/v1/exports", &body, None)
-        .await?
-        .expect(StatusCode::CREATED)?;
-    exported.text("/id")?.clone_into(&mut played.export);
-    let package = reqwest::get(exported.text("/url")?)
-        .await?
-        .error_for_status()?
-        .bytes()
-        .await?;
-    played.package = package.to_vec();
-    let entries = Json::parse_document(&package)?;
-    let entries = entries
-        .get("entries")
-        .and_then(Json::as_array)
-        .map_or(0, <[Json]>::len);
-    story.say(format!(
-        "The first repair as a package: {entries} entries, {} bytes, a link of five minutes.",
-        package.len()
-    ));
     Ok(())
 }
 

@@ -53,7 +53,7 @@ async fn appended_after(
     batch: Batch,
     rival: Batch,
 ) -> (Result<Vec<EntryRef>, AppendError>, Vec<String>) {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared();
     let direct = cloud.clients().await;
     let proxy = FaultProxy::start(&cloud.deployment.endpoint).await.unwrap();
     let store = cloud.evidence(&cloud.clients_at(&proxy.endpoint()).await);
@@ -133,7 +133,7 @@ async fn a_run_that_the_rival_opened_or_closed_refuses_the_batch_for_good() {
 
 #[tokio::test]
 async fn a_floor_that_rises_meanwhile_kills_the_late_request() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared();
     let direct = cloud.clients().await;
     let proxy = FaultProxy::start(&cloud.deployment.endpoint).await.unwrap();
     let store = cloud.evidence(&cloud.clients_at(&proxy.endpoint()).await);
@@ -161,7 +161,7 @@ async fn a_floor_that_rises_meanwhile_kills_the_late_request() {
 
 #[tokio::test]
 async fn a_state_write_that_the_rival_beat_is_not_written_later() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared();
     let direct = cloud.state(&cloud.clients().await);
     let proxy = FaultProxy::start(&cloud.deployment.endpoint).await.unwrap();
     let store = cloud.state(&cloud.clients_at(&proxy.endpoint()).await);
@@ -186,7 +186,7 @@ async fn a_state_write_that_the_rival_beat_is_not_written_later() {
 
 #[tokio::test]
 async fn a_state_write_that_fails_its_own_condition_knows_its_rows() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared();
     let proxy = FaultProxy::start(&cloud.deployment.endpoint).await.unwrap();
     let store = cloud.state(&cloud.clients_at(&proxy.endpoint()).await);
     let create = |sk: &str| {
@@ -214,7 +214,7 @@ async fn a_state_write_that_fails_its_own_condition_knows_its_rows() {
 
 #[tokio::test]
 async fn a_seal_is_lost_to_the_rival_or_lies_under_it() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared();
     let direct = cloud.seals(&cloud.clients().await);
     let proxy = FaultProxy::start(&cloud.deployment.endpoint).await.unwrap();
     let store = cloud.seals(&cloud.clients_at(&proxy.endpoint()).await);
@@ -258,7 +258,7 @@ async fn a_seal_is_lost_to_the_rival_or_lies_under_it() {
 
 #[tokio::test]
 async fn a_key_and_an_object_that_the_rival_stored_stay() {
-    let cloud = Cloud::new();
+    let cloud = Cloud::shared();
     let clients = cloud.clients().await;
     let proxy = FaultProxy::start(&cloud.deployment.endpoint).await.unwrap();
     let proxied = cloud.clients_at(&proxy.endpoint()).await;

@@ -87,7 +87,10 @@ fn evidence_lines_hold_no_personal_data() {
                  cus b user=9 | active pro";
     let outcome = World::of(world).run(&artifact(""));
     let key = [7; 32];
-    let bytes = findings::lines(&outcome.findings, &key).unwrap();
+    let bytes = findings::lines(&outcome.findings, |subject| {
+        findings::pseudonym(&key, subject)
+    })
+    .unwrap();
     let text = String::from_utf8(bytes).unwrap();
     for word in ["secret", "cus_", "sub_", "gold", "2026"] {
         assert!(!text.contains(word), "{word} in {text}");

@@ -8,6 +8,8 @@ use thiserror::Error;
 
 use crate::billing::{Catalog, Customer};
 use crate::cell::{AppRow, Cell};
+use crate::ids::{IncidentId, ProjectId};
+use crate::incident::Incident;
 use crate::json::JsonError;
 use crate::mapping::{Artifact, MatchSource};
 use crate::policy::bundle_digest;
@@ -15,7 +17,9 @@ use crate::ports::{AppDatabase, AppInspector, Billing, Completeness, PortError, 
 use crate::reconcile::{Finding, Outcome, Scan};
 use crate::records::{Mapping, Project, RecordError, Records};
 use crate::redacted::Redacted;
+use crate::run::RunScope;
 use crate::sealed::Purpose;
+use crate::snapshot::Recorder;
 use crate::tenancy::TenantCtx;
 use crate::time::Timestamp;
 use crate::usecases::vault::{Vault, VaultError};
@@ -176,6 +180,7 @@ pub(crate) async fn open_sources(
     records: &Records<'_>,
     ctx: &TenantCtx,
     project: &Project,
+    recorder: Option<&Recorder>,
 ) -> Result<Sources, LookError> {
     let artifact = active_mapping(records, project).await?;
     let key = vault
@@ -184,9 +189,53 @@ pub(crate) async fn open_sources(
     let url = vault
         .secret(records, ctx, project.read_database, Purpose::Read)
         .await?;
-    let billing = billing.account(&key, project.livemode).await?;
-    let app = databases.inspect(&url).await?;
+    let mut billing = billing.account(&key, project.livemode).await?;
+    let mut app = databases.inspect(&url).await?;
+    if let Some(recorder) = recorder {
+        billing = recorder.billing(billing);
+        app = recorder.app(app);
+    }
     Sources::new(billing, app, artifact, project.livemode).await
+}
+
+/// The first look of a run.
+///
+/// # Errors
+/// See [`LookError`].
+pub(crate) async fn first_look(
+    sources: &Sources,
+    scope: &RunScope,
+    as_of: Timestamp,
+) -> Result<Outcome, LookError> {
+    match scope {
+        RunScope::Scan => look_at_all(sources, as_of).await,
+        RunScope::Check { customer } => look_at_customer(sources, customer, as_of).await,
+    }
+}
+
+/// The second look: what the first one found and is still there, or was known before.
+///
+/// # Errors
+/// See [`LookError`].
+pub(crate) async fn second_look(
+    sources: &Sources,
+    project: ProjectId,
+    first: Vec<Finding>,
+    known: &BTreeSet<IncidentId>,
+    as_of: Timestamp,
+) -> Result<Vec<Finding>, LookError> {
+    let mut confirmed = Vec::new();
+    for finding in first {
+        let identity = Incident::identity(project, &finding);
+        if known.contains(&identity) {
+            confirmed.push(finding);
+            continue;
+        }
+        let again = look_again(sources, &finding, as_of).await?;
+        let same = |seen: &Finding| Incident::identity(project, seen) == identity;
+        confirmed.extend(again.into_iter().find(same));
+    }
+    Ok(confirmed)
 }
 
 /// Compares everything.
@@ -216,7 +265,7 @@ pub async fn look_at_all(sources: &Sources, as_of: Timestamp) -> Result<Outcome,
 ///
 /// # Errors
 /// See [`LookError`].
-pub(crate) async fn look_at_customer(
+async fn look_at_customer(
     sources: &Sources,
     customer: &str,
     as_of: Timestamp,

@@ -7,7 +7,7 @@ mod look;
 mod record;
 mod snapshot;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 use thiserror::Error;
 
-use look::look_at_customer;
 pub use look::{BillingAccounts, LookError, Sources, flow_version, look_at_all};
-pub(super) use look::{active_mapping, look_again, open_sources};
+pub(super) use look::{active_mapping, first_look, look_again, open_sources, second_look};
+pub use snapshot::open_snapshot;
 
-use super::facts::{Closing, Opening};
+use super::facts::{Closing, FileRef, Opening};
 use super::vault::{Vault, VaultError};
 use crate::ids::{IncidentId, ProjectId, RunId};
 use crate::incident::Incident;
@@ -32,6 +32,7 @@ use crate::ports::{
 use crate::reconcile::{Finding, Outcome};
 use crate::records::{Directory, Project, RecordError, Records, Versioned};
 use crate::run::{Run, RunCounts, RunResult, RunScope, RunStep};
+use crate::snapshot::{Recorder, SnapshotError};
 use crate::tenancy::TenantCtx;
 
 /// A run that has made no progress for this long is finished or given up by the next schedule.
@@ -69,6 +70,9 @@ pub enum ReconcileError {
     /// A value cannot be recorded: a defect.
     #[error("a value cannot be recorded")]
     Json(#[from] JsonError),
+    /// What was read could not be kept or read again.
+    #[error("the run's snapshot could not be kept or read")]
+    Snapshot(#[from] SnapshotError),
     /// No such project.
     #[error("there is no such project")]
     NoProject,
@@ -106,6 +110,12 @@ impl std::fmt::Debug for Reconcile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Reconcile")
     }
+}
+
+/// What `run.open` calls the compiled mapping of this digest.
+pub(crate) fn mapping_name(digest: &str) -> String {
+    let hex = digest.rsplit(':').next().unwrap_or(digest);
+    format!("mappings/{hex}.json")
 }
 
 /// A run at work: the run with its record's version and the project's context.
@@ -177,15 +187,21 @@ impl Reconcile {
             step: RunStep::Looking,
             as_of: now,
             touched_at: now,
-            findings: None,
+            looks: Vec::new(),
             counts: RunCounts::default(),
             result: None,
             mass_drift: false,
+            pruned: None,
         };
+        let records = Records::of(self.state.as_ref(), ctx);
+        let mapping = active_mapping(&records, project).await?.canonical_text();
         let opening = Opening {
             flow: flow_version(&project.mapping)?,
             artifact: project.mapping.clone(),
-            inputs: &[],
+            inputs: &[FileRef::of(
+                mapping_name(&project.mapping),
+                mapping.as_bytes(),
+            )],
             cause: None,
             principal: ctx.principal(),
             purpose: if run.scope == RunScope::Scan {
@@ -197,9 +213,14 @@ impl Reconcile {
         };
         let mut draft = Draft::new(Kind::RunOpen, opening.facts()).in_run(run.id);
         if let RunScope::Check { customer } = &run.scope {
-            draft = draft.subject(object([("customer", customer.as_str().into())]));
+            // The run's record leads to the entry as well: an outage of the key service does not
+            // keep a check from being recorded.
+            let key = project.pseudonym_key;
+            let about = self.vault.pseudonym(&records, ctx, key, customer).await.ok();
+            draft = draft
+                .subject(object([("customer", customer.as_str().into())]))
+                .about(about);
         }
-        let records = Records::of(self.state.as_ref(), ctx);
         let batch = Batch::of([draft]).with(records.create(&run)?.explained_by(0));
         self.evidence.append(project.stream_id()?, batch).await?;
         let run = Versioned {
@@ -228,7 +249,7 @@ impl Reconcile {
             RunStep::Looking => Err(ReconcileError::NotReady),
             RunStep::Confirming => self.confirm(work).await,
             RunStep::Recording => {
-                let findings = self.load(&work).await?;
+                let findings = self.found(&work).await?;
                 self.publish(work, findings).await
             }
             RunStep::Done => Ok(summary(&work.run.value)),
@@ -260,7 +281,8 @@ impl Reconcile {
 
     /// The first look.
     async fn look(&self, mut work: Work<'_>) -> Result<RunSummary, ReconcileError> {
-        let outcome = match self.first_look(&work).await {
+        let recorder = Self::recorder(&work, work.run.value.as_of, None);
+        let outcome = match self.first_look(&work, &recorder).await {
             Ok(outcome) => outcome,
             Err(error) => {
                 let code = error.code();
@@ -282,22 +304,18 @@ impl Reconcile {
         let wait = artifact.race_grace();
         if new && !wait.is_zero() && work.run.value.reason != "manual" && !work.run.value.mass_drift
         {
-            return self.wait(work, &outcome.findings, wait).await;
+            return self.wait(work, &recorder, &outcome.findings, wait).await;
         }
-        self.close(work, &artifact, outcome.findings).await
+        self.close(work, &artifact, &recorder, outcome.findings)
+            .await
     }
 
-    async fn first_look(&self, work: &Work<'_>) -> Result<Outcome, LookError> {
-        let sources = self.sources(work).await?;
-        match &work.run.value.scope {
-            RunScope::Scan => look_at_all(&sources, work.run.value.as_of).await,
-            RunScope::Check { customer } => {
-                look_at_customer(&sources, customer, work.run.value.as_of).await
-            }
-        }
+    async fn first_look(&self, work: &Work<'_>, recorder: &Recorder) -> Result<Outcome, LookError> {
+        let sources = self.sources(work, recorder).await?;
+        first_look(&sources, &work.run.value.scope, work.run.value.as_of).await
     }
 
-    async fn sources(&self, work: &Work<'_>) -> Result<Sources, LookError> {
+    async fn sources(&self, work: &Work<'_>, recorder: &Recorder) -> Result<Sources, LookError> {
         let records = Records::of(self.state.as_ref(), work.ctx);
         let (billing, databases) = (self.billing.as_ref(), self.databases.as_ref());
         open_sources(
@@ -307,6 +325,7 @@ impl Reconcile {
             &records,
             work.ctx,
             work.project,
+            Some(recorder),
         )
         .await
     }
@@ -315,10 +334,12 @@ impl Reconcile {
     async fn wait(
         &self,
         mut work: Work<'_>,
+        recorder: &Recorder,
         findings: &[Finding],
         grace: Duration,
     ) -> Result<RunSummary, ReconcileError> {
-        work.run.value.findings = Some(self.store(&work, findings).await?);
+        let snapshot = self.keep(&work, recorder, findings, |_| None).await?;
+        work.run.value.looks.push(snapshot);
         work.run.value.step = RunStep::Confirming;
         self.save(&mut work).await?;
         let request = CheckRequest::Confirm {
@@ -332,9 +353,20 @@ impl Reconcile {
 
     /// The second look: only a difference that is still there on both sides is a finding.
     async fn confirm(&self, work: Work<'_>) -> Result<RunSummary, ReconcileError> {
-        let first = self.load(&work).await?;
-        let known = self.incidents(work.ctx).await?;
-        let confirmed = match self.second_look(&work, first, &known).await {
+        let first = self.found(&work).await?;
+        let incidents = self.incidents(work.ctx).await?;
+        let known: BTreeSet<IncidentId> = first
+            .iter()
+            .filter(|finding| is_known(&incidents, work.project, finding))
+            .map(|finding| Incident::identity(work.project.id, finding))
+            .collect();
+        let now = self.clock.now();
+        let recorder = Self::recorder(&work, now, Some(known.clone()));
+        let confirmed = async {
+            let sources = self.sources(&work, &recorder).await?;
+            second_look(&sources, work.project.id, first, &known, now).await
+        };
+        let confirmed = match confirmed.await {
             Ok(confirmed) => confirmed,
             Err(error) => {
                 let code = error.code();
@@ -345,29 +377,7 @@ impl Reconcile {
         };
         let records = Records::of(self.state.as_ref(), work.ctx);
         let artifact = active_mapping(&records, work.project).await?;
-        self.close(work, &artifact, confirmed).await
-    }
-
-    async fn second_look(
-        &self,
-        work: &Work<'_>,
-        first: Vec<Finding>,
-        known: &BTreeMap<IncidentId, Versioned<Incident>>,
-    ) -> Result<Vec<Finding>, LookError> {
-        let sources = self.sources(work).await?;
-        let now = self.clock.now();
-        let mut confirmed = Vec::new();
-        for finding in first {
-            if is_known(known, work.project, &finding) {
-                confirmed.push(finding);
-                continue;
-            }
-            let identity = Incident::identity(work.project.id, &finding);
-            let again = look_again(&sources, &finding, now).await?;
-            let same = |seen: &Finding| Incident::identity(work.project.id, seen) == identity;
-            confirmed.extend(again.into_iter().find(same));
-        }
-        Ok(confirmed)
+        self.close(work, &artifact, &recorder, confirmed).await
     }
 
     /// Closes a run that proves nothing: no incident opens, changes or resolves.

@@ -15,6 +15,7 @@ use crate::reconcile::{Finding, findings};
 use crate::records::{Records, Versioned};
 use crate::run::{RunResult, RunScope, RunStep};
 use crate::sealed::Purpose;
+use crate::snapshot::Recorder;
 use crate::usecases::facts::{Closing, FileRef, change, target};
 
 /// Incident rows written in one transaction.
@@ -26,6 +27,7 @@ impl Reconcile {
         &self,
         mut work: Work<'_>,
         artifact: &Artifact,
+        recorder: &Recorder,
         found: Vec<Finding>,
     ) -> Result<RunSummary, ReconcileError> {
         let records = Records::of(self.state.as_ref(), work.ctx);
@@ -39,21 +41,24 @@ impl Reconcile {
             .as_slice()
             .try_into()
             .map_err(|_| PortError::new(PortErrorKind::Corrupt, "reading the pseudonym key"))?;
-        let lines = findings::lines(&found, &key)?;
+        let lines = findings::lines(&found, |subject| findings::pseudonym(&key, subject))?;
         let object = format!("findings/{}/{}.jsonl", work.project.id, work.run.value.id);
-        let output = FileRef::of(object.clone(), &lines);
+        let mut outputs = vec![FileRef::of(object.clone(), &lines)];
         self.objects
             .put(&object, lines, "application/x-ndjson")
             .await?;
 
-        work.run.value.findings = Some(self.store(&work, &found).await?);
+        let pseudonym = |subject: &str| Some(findings::pseudonym(&key, subject));
+        let snapshot = self.keep(&work, recorder, &found, pseudonym).await?;
+        work.run.value.looks.push(snapshot);
+        outputs.extend(work.run.value.looks.iter().map(FileRef::of_snapshot));
         work.run.value.counts.findings = u64::try_from(found.len()).unwrap_or(u64::MAX);
         work.run.value.step = RunStep::Recording;
         work.run.value.result = Some(RunResult::Complete);
         work.run.value.touched_at = self.clock.now();
         let closing = Closing {
             status: "completed",
-            outputs: std::slice::from_ref(&output),
+            outputs: &outputs,
             counts: Some(work.run.value.counts),
             result: Some(if work.run.value.mass_drift {
                 "mass-drift"

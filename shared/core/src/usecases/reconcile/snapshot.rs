@@ -1,62 +1,111 @@
-//! What a run has found, sealed between its steps: a data key per object, a purpose that no other
-//! function may open.
+//! Snapshots of a run, each sealed under a data key of its own, for a purpose of its own. They are
+//! the run's work in progress between its steps, and what a replay of the run needs.
+
+use std::collections::BTreeSet;
 
 use super::{Reconcile, ReconcileError, Work};
-use crate::ids::SecretId;
+use crate::ids::{IncidentId, SecretId};
 use crate::json::canonical;
-use crate::ports::{PortError, PortErrorKind};
+use crate::ports::{Objects, PortError, PortErrorKind};
 use crate::reconcile::Finding;
 use crate::records::RecordError;
-use crate::run::SealedObject;
+use crate::redacted::Redacted;
+use crate::run::Snapshot;
 use crate::sealed::{Purpose, SealContext, Sealed};
+use crate::snapshot::{FORMAT, Look, Recorder, findings};
 use crate::tenancy::TenantCtx;
+use crate::time::Timestamp;
+use crate::usecases::vault::{Vault, VaultError};
 
 impl Reconcile {
-    /// Seals findings under a data key of their own and stores them.
-    pub(super) async fn store(
-        &self,
+    /// Begins the snapshot of a look.
+    pub(super) fn recorder(
         work: &Work<'_>,
-        findings: &[Finding],
-    ) -> Result<SealedObject, ReconcileError> {
-        let secret = SecretId::new(self.clock.now(), self.random.bits128());
-        let context = work_context(work.ctx, secret);
-        let bytes = serde_json::to_vec(findings).map_err(shape)?;
-        let sealed = self.vault.seal(&context, &bytes).await?;
-        let key = format!(
-            "snapshots/{}/{}/{secret}.sealed",
-            work.project.id, work.run.value.id
-        );
-        let object = canonical(&sealed)?;
-        self.objects.put(&key, object, "application/json").await?;
-        Ok(SealedObject { key, secret })
+        as_of: Timestamp,
+        known: Option<BTreeSet<IncidentId>>,
+    ) -> Recorder {
+        Recorder::new(&Look {
+            format: FORMAT.to_owned(),
+            project: work.project.id,
+            run: work.run.value.id,
+            scope: work.run.value.scope.clone(),
+            as_of,
+            livemode: work.project.livemode,
+            known,
+        })
     }
 
-    pub(super) async fn load(&self, work: &Work<'_>) -> Result<Vec<Finding>, ReconcileError> {
+    /// Ends a snapshot, seals it and stores it.
+    pub(super) async fn keep(
+        &self,
+        work: &Work<'_>,
+        recorder: &Recorder,
+        found: &[Finding],
+        pseudonym: impl Fn(&str) -> Option<String>,
+    ) -> Result<Snapshot, ReconcileError> {
+        let file = recorder.finish(found, pseudonym)?;
+        let run = work.run.value.id;
+        let number = work.run.value.looks.len().saturating_add(1);
+        let secret = SecretId::new(self.clock.now(), self.random.bits128());
+        let snapshot = Snapshot {
+            key: format!("snapshots/{}/{run}/{secret}.sealed", work.project.id),
+            secret,
+            name: format!("snapshots/{run}/{number}.jsonl.gz"),
+            digest: counterfoil_evidence::hash::digest_string(&file),
+            bytes: u64::try_from(file.len()).unwrap_or(u64::MAX),
+        };
+        let sealed = self
+            .vault
+            .seal(&snapshot_context(work.ctx, secret), &file)
+            .await?;
+        let object = canonical(&sealed)?;
+        self.objects
+            .put(&snapshot.key, object, "application/json")
+            .await?;
+        Ok(snapshot)
+    }
+
+    /// What the newest look has found.
+    pub(super) async fn found(&self, work: &Work<'_>) -> Result<Vec<Finding>, ReconcileError> {
         let stored = work
             .run
             .value
-            .findings
-            .as_ref()
+            .looks
+            .last()
             .ok_or(ReconcileError::NotReady)?;
-        let missing = || PortError::new(PortErrorKind::Corrupt, "reading the run's findings");
-        let object = self.objects.get(&stored.key).await?.ok_or_else(missing)?;
-        let sealed: Sealed = serde_json::from_slice(&object).map_err(shape)?;
-        let bytes = self
-            .vault
-            .open(&work_context(work.ctx, stored.secret), &sealed)
-            .await?;
-        Ok(serde_json::from_slice(bytes.reveal()).map_err(shape)?)
+        let file = open_snapshot(&self.vault, self.objects.as_ref(), work.ctx, stored).await?;
+        let missing = || PortError::new(PortErrorKind::Corrupt, "reading the run's snapshot");
+        Ok(findings(file.ok_or_else(missing)?.reveal())?)
     }
 }
 
-fn shape(source: serde_json::Error) -> RecordError {
-    RecordError::Shape {
-        family: "findings",
+/// The file inside a snapshot; `None` once it was pruned, erased or its data key shredded.
+///
+/// # Errors
+/// When a service does not answer, or the stored object is not what was stored.
+pub async fn open_snapshot(
+    vault: &Vault,
+    objects: &dyn Objects,
+    ctx: &TenantCtx,
+    snapshot: &Snapshot,
+) -> Result<Option<Redacted<Vec<u8>>>, VaultError> {
+    let Some(object) = objects.get(&snapshot.key).await? else {
+        return Ok(None);
+    };
+    let sealed: Sealed = serde_json::from_slice(&object).map_err(|source| RecordError::Shape {
+        family: "snapshot",
         source,
+    })?;
+    let context = snapshot_context(ctx, snapshot.secret);
+    match vault.open(&context, &sealed).await {
+        Ok(file) => Ok(Some(file)),
+        Err(VaultError::Shredded) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
-fn work_context(ctx: &TenantCtx, secret: SecretId) -> SealContext {
+/// Where a snapshot's data key belongs.
+fn snapshot_context(ctx: &TenantCtx, secret: SecretId) -> SealContext {
     SealContext {
         workspace: ctx.workspace(),
         project: ctx.project(),

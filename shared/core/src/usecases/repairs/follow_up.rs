@@ -97,6 +97,7 @@ pub(super) struct FollowUp {
     pub(super) run: RunId,
     open: Option<Draft>,
     decision: EntryRef,
+    about: Option<String>,
 }
 
 pub(super) fn follow_up(
@@ -114,6 +115,7 @@ pub(super) fn follow_up(
             run,
             open: None,
             decision,
+            about: action.about.clone(),
         });
     }
     let run = RunId::new(ports.clock.now(), ports.random.bits128());
@@ -124,6 +126,7 @@ pub(super) fn follow_up(
         run,
         open: Some(open),
         decision,
+        about: action.about.clone(),
     })
 }
 
@@ -145,7 +148,9 @@ impl FollowUp {
         let facts = resolution(&self.decision, approver, allow, principal);
         let mut draft = Draft::new(Kind::RunResolution, facts).in_run(self.run);
         if let Some(reason) = reason {
-            draft = draft.subject(object([("comment", reason.into())]));
+            draft = draft
+                .subject(object([("comment", reason.into())]))
+                .about(self.about.clone());
         }
         drafts.push(draft);
         drafts

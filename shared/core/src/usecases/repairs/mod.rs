@@ -149,6 +149,22 @@ impl RepairPorts {
         found.ok_or(ActionError::NotFound)
     }
 
+    /// The pseudonym of the customer whom an incident is about, or of the row where no customer
+    /// belongs to it. Records lead to the entries as well, so an outage of the key service does not
+    /// stop a repair.
+    async fn about(
+        &self,
+        ctx: &TenantCtx,
+        project: &Project,
+        incident: &Incident,
+    ) -> Option<String> {
+        let finding = &incident.finding;
+        let name = finding.customers.first().unwrap_or(&finding.subject);
+        let records = self.records(ctx);
+        let key = project.pseudonym_key;
+        self.vault.pseudonym(&records, ctx, key, name).await.ok()
+    }
+
     async fn action(&self, ctx: &TenantCtx, id: &str) -> Result<Versioned<Action>, ActionError> {
         let id: ActionId = id.parse().map_err(|_| ActionError::NotFound)?;
         let found = self.records(ctx).get::<Action>(&id.to_string()).await?;

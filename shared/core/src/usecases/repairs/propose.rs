@@ -15,7 +15,7 @@ use crate::json::to_json;
 use crate::mapping::Artifact;
 use crate::policy::{Effect, Judgement, evaluate};
 use crate::ports::{Batch, EntryRef};
-use crate::reconcile::FindingKind;
+use crate::reconcile::{Finding, FindingKind};
 use crate::records::{Directory, Project, Versioned};
 use crate::repair::{Action, ActionBinding, ActionState, RepairPlan};
 use crate::run::{Run, RunStep};
@@ -162,15 +162,18 @@ impl ProposeRepair {
             principal: ctx.principal(),
             at: now,
         };
+        let about = self.ports.about(ctx, project, &incident.value).await;
         let opening = opening(project, ctx.principal(), "repair", cause)?;
         let drafts = [
             Draft::new(Kind::RunOpen, opening.facts()).in_run(run),
             Draft::new(Kind::RunDecision, decided.facts()?)
                 .in_run(run)
-                .subject(subject(&plan, &salt, reason)?),
+                .subject(subject(&plan, &salt, reason, &incident.value.finding)?)
+                .about(about.clone()),
             Draft::new(Kind::RunClose, closing(&judgement).facts()).in_run(run),
         ];
         let mut action = Action {
+            about,
             reason: reason.map(str::to_owned),
             execute_on_approval,
             ..new_action(
@@ -225,6 +228,7 @@ fn new_action(
         digest,
         plan,
         salt: String::new(),
+        about: None,
         proposer: proposer.clone(),
         reason: None,
         decision,
@@ -332,7 +336,12 @@ fn closing(judgement: &Judgement) -> Closing<'static> {
     }
 }
 
-fn subject(plan: &RepairPlan, salt: &[u8; 32], reason: Option<&str>) -> Result<Json, ActionError> {
+fn subject(
+    plan: &RepairPlan,
+    salt: &[u8; 32],
+    reason: Option<&str>,
+    finding: &Finding,
+) -> Result<Json, ActionError> {
     let side = |pick: fn(&crate::repair::ColumnChange) -> &Cell| {
         plan.changes
             .iter()
@@ -347,12 +356,26 @@ fn subject(plan: &RepairPlan, salt: &[u8; 32], reason: Option<&str>) -> Result<J
     let mut fields = vec![
         ("after", Json::Array(side(|change| &change.after)?)),
         ("before", Json::Array(side(|change| &change.before)?)),
+        ("difference", difference(finding)?),
         ("key", to_json(&plan.key)?),
         ("plan_salt", hex::encode(salt).into()),
         ("table", format!("{}.{}", plan.schema, plan.table).into()),
     ];
     if let Some(reason) = reason {
         fields.push(("comment", reason.into()));
+    }
+    Ok(object(fields))
+}
+
+/// What differs and what it costs a month: the reason for the proposal, as people read it.
+fn difference(finding: &Finding) -> Result<Json, ActionError> {
+    let mut fields = vec![
+        ("granted", Json::from(finding.actual.text())),
+        ("kind", finding.kind.name().into()),
+        ("promised", finding.expected.text().into()),
+    ];
+    if let Some(money) = &finding.at_risk {
+        fields.push(("at_risk", to_json(money)?));
     }
     Ok(object(fields))
 }

@@ -129,7 +129,8 @@ async fn executed(
     facts.push(("rows", Json::uint(1)));
     let draft = Draft::new(Kind::RepairExecuted, object(facts))
         .in_run(run)
-        .subject(row(&action)?);
+        .subject(row(&action)?)
+        .about(action.about.clone());
     let records = ports.records(ctx);
     let batch = Batch::of([draft]).with(records.replace(version, &action)?.explained_by(0));
     let entries = ports.evidence.append(project.stream_id()?, batch).await?;
@@ -205,6 +206,7 @@ async fn verify(
         &records,
         ctx,
         project,
+        None,
     )
     .await?;
     let seen = look_again(&sources, &incident.value.finding, now).await?;

@@ -10,12 +10,31 @@ use crate::controls::rotation;
 use crate::forge::{Forge, Sealer, check, with};
 use crate::rules::{base, simple_run};
 
-const ROWS: &[Row] = &[
+pub(super) const ROWS: &[Row] = &[
     (
         "10b",
         "cut tail and newer seals, later export held",
         || cut(2),
         "E_ROLLBACK",
+    ),
+    (
+        "10c",
+        "same, the latest seal held, the older package untouched",
+        || {
+            let forge = second_history();
+            let mut old = forge.clone();
+            old.seals.truncate(1);
+            let mut trust = forge.trust();
+            trust.anchors = vec![forge.seals[1].clone()];
+            check(&old.run("x"), &trust)
+        },
+        "E_ROLLBACK",
+    ),
+    (
+        "49c",
+        "fork, the latest seal of the true history held",
+        || fork(2),
+        "E_FORK",
     ),
     (
         "49b",
@@ -167,7 +186,7 @@ fn cut(seals: usize) -> Verdict {
 }
 
 /// A second history of the same descriptor, signed with the genuine key.
-fn second_history() -> Forge {
+pub fn second_history() -> Forge {
     let mut forge = Forge::new("prj_base", &Sealer::new(1));
     for id in ["x", "y", "z", "r1"] {
         simple_run(&mut forge, id);

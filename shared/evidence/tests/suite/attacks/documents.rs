@@ -1,13 +1,14 @@
 //! The JSON document and its members.
 
 use counterfoil_evidence::json::{Json, object};
-use counterfoil_evidence::verify::{Package, verify};
+use counterfoil_evidence::verify::Package;
 
 use super::{Row, export, judge, pin, run, text};
 use crate::forge::{at, check, fields, items, with};
 use crate::rules::{base, seq};
+use crate::second::verify;
 
-const ROWS: &[Row] = &[
+pub(super) const ROWS: &[Row] = &[
     (
         "31",
         "duplicate JSON key",

@@ -9,7 +9,7 @@ use super::{Row, export, judge, run, written};
 use crate::forge::{Forge, Sealer, at, check, fields, items, recommit, relink, with, without};
 use crate::rules::{opening, party, seq, simple_run};
 
-const ROWS: &[Row] = &[
+pub(super) const ROWS: &[Row] = &[
     ("1", "alter a part", || export(alter), "E_PART_HASH"),
     (
         "1r",

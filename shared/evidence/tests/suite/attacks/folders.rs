@@ -3,15 +3,27 @@
 use std::collections::BTreeMap;
 
 use counterfoil_evidence::package::tar;
-use counterfoil_evidence::verify::{Package, Verdict, verify};
+use counterfoil_evidence::verify::{Package, Verdict};
 
 use super::{Row, judge};
-use crate::forge::outcome;
+use crate::forge::{Forge, outcome};
 use crate::rules::base;
+use crate::second::verify;
 
 type Files = BTreeMap<String, Vec<u8>>;
 
-const ROWS: &[Row] = &[
+pub(super) const ROWS: &[Row] = &[
+    (
+        "65f",
+        "gzip bomb",
+        || {
+            let mut trust = base().trust();
+            trust.limits.max_bytes = 1_000_000;
+            let bomb = crate::accepted::gzip(&vec![0; 4_000_000]);
+            verify(Package::of_file(&bomb), &trust)
+        },
+        "E_LIMIT",
+    ),
     (
         "72",
         "space in a header line",
@@ -260,10 +272,14 @@ fn the_untouched_folder_and_archive_are_accepted() {
     assert!(outcome(&archive(|_| {})).starts_with("OK L2"));
 }
 
-/// The base stream in folder form, written by hand from its export.
-fn files() -> Files {
+/// The base stream in folder form.
+pub fn files() -> Files {
+    files_of(&base())
+}
+
+/// A stream in folder form, written by hand from its export.
+pub fn files_of(forge: &Forge) -> Files {
     use counterfoil_evidence::json::{Json, object};
-    let forge = base();
     let mut files = Files::new();
     let mut add = |name: &str, content: Vec<u8>| {
         files.entry(name.to_owned()).or_default().extend(content);

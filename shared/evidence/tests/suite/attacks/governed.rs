@@ -8,7 +8,7 @@ use super::{Row, judge, written};
 use crate::forge::{Forge, Sealer, check, with};
 use crate::rules::{base, closing, decision, opening, resolution, seq, step};
 
-const ROWS: &[Row] = &[
+pub(super) const ROWS: &[Row] = &[
     (
         "59",
         "action recorded before its decision",

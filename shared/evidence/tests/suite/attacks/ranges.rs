@@ -11,7 +11,7 @@ use crate::rules::{base, seq};
 const FROM: usize = 3;
 const TO: usize = 10;
 
-const ROWS: &[Row] = &[
+pub(super) const ROWS: &[Row] = &[
     (
         "95",
         "entry missing",

@@ -8,7 +8,7 @@ use super::{Row, judge, run};
 use crate::forge::{at, check, items, recommit};
 use crate::rules::{base, seq};
 
-const ROWS: &[Row] = &[
+pub(super) const ROWS: &[Row] = &[
     (
         "26",
         "drop a decision",

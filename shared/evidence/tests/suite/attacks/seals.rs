@@ -8,7 +8,7 @@ use super::{Row, export, judge, pin};
 use crate::forge::{Forge, Sealer, at, check, items, outcome, with};
 use crate::rules::{base, simple_run};
 
-const ROWS: &[Row] = &[
+pub(super) const ROWS: &[Row] = &[
     (
         "12",
         "drop a middle seal",
@@ -93,8 +93,8 @@ const ROWS: &[Row] = &[
     ),
     (
         "65g",
-        "10^5 signature lines",
-        || note(|n| lines(n, 100_000)),
+        "10^6 signature lines",
+        || note(|n| lines(n, 1_000_000)),
         "E_LIMIT",
     ),
     (
@@ -170,7 +170,7 @@ const ROWS: &[Row] = &[
         "E_B64",
     ),
     (
-        "63b",
+        "63x",
         "two sizes alike with other roots in the package",
         equal_sizes,
         "E_EQUIVOCATION",
@@ -231,14 +231,16 @@ fn malleated() -> Verdict {
     let forge = base();
     let mut package = forge.export();
     let body = Seal::parse(&forge.seals[1]).unwrap().body;
-    let (r, s) = forge.sealers[0].signature(&body).split_scalars();
-    let other = p256::ecdsa::Signature::from_scalars(r.to_bytes(), (-*s).to_bytes()).unwrap();
-    let line = (
-        forge.sealers[0].key.clone(),
-        other.to_der().to_bytes().to_vec(),
-    );
-    *at(&mut package, "seals/1") = seal::note(&body, &[line]).into();
+    *at(&mut package, "seals/1") = other_form(&forge, &body).into();
     check(&package, &forge.trust())
+}
+
+/// A note whose signature is (r, n-s) instead of (r, s).
+pub fn other_form(forge: &Forge, body: &SealBody) -> String {
+    let (r, s) = forge.sealers[0].signature(body).split_scalars();
+    let other = p256::ecdsa::Signature::from_scalars(r.to_bytes(), (-*s).to_bytes()).unwrap();
+    let der = other.to_der().to_bytes().to_vec();
+    seal::note(body, &[(forge.sealers[0].key.clone(), der)])
 }
 
 fn resigned(index: usize) -> Verdict {

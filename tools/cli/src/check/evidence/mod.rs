@@ -100,7 +100,10 @@ impl Recording {
 
     /// Records what was found.
     pub(super) fn finish(self, outcome: &Outcome) -> Result<Recorded> {
-        let lines = findings::lines(&outcome.findings, &self.key.pseudonym_key())?;
+        let key = self.key.pseudonym_key();
+        let lines = findings::lines(&outcome.findings, |subject| {
+            findings::pseudonym(&key, subject)
+        })?;
         let name = format!("{}.findings.jsonl", self.run);
         let path = self.files.join(&name);
         std::fs::write(&path, &lines)

@@ -1,0 +1,69 @@
+//! Tells apart a request and the hourly duty.
+
+use counterfoil_core::usecases::{DeclareLost, Erase, KeepRetention, LegalHolds, ReadRun};
+use counterfoil_lambda::Error;
+use counterfoil_lambda::event::{self, Incoming};
+use counterfoil_lambda::telemetry::chain;
+use serde_json::{Value, json};
+
+use crate::routes;
+
+/// The use cases behind the routes.
+#[derive(Debug, Clone)]
+pub(crate) struct Api {
+    pub(crate) erase: Erase,
+    pub(crate) holds: LegalHolds,
+    pub(crate) retention: KeepRetention,
+    pub(crate) lost: DeclareLost,
+    pub(crate) runs: ReadRun,
+}
+
+/// Handles one invocation.
+pub(crate) async fn handle(api: Api, event: Value) -> Result<Value, Error> {
+    let event = match event::read(event)? {
+        Incoming::Http(request) => return Ok(event::answer(routes::router(api), *request).await?),
+        Incoming::Other(event) => event,
+    };
+    match event.pointer("/detail/job").and_then(Value::as_str) {
+        Some("retention") => duty(&api).await,
+        _ => Err("this function takes HTTP API events and the job `retention`".into()),
+    }
+}
+
+/// Legal holds first, then erasures, then retention. One that fails does not stop the next: the
+/// first error fails the invocation, and the schedule tries again.
+async fn duty(api: &Api) -> Result<Value, Error> {
+    let holds = api.holds.finish().await;
+    let erasures = api.erase.finish().await;
+    let enforced = api.retention.enforce().await;
+    let mut failed: Option<Error> = None;
+    let mut note = |error: Error| {
+        tracing::error!(cause = chain(error.as_ref()), "duty not done");
+        failed.get_or_insert(error);
+    };
+    let holds = holds.map_err(|error| note(error.into())).unwrap_or_default();
+    let erasures = erasures
+        .map_err(|error| note(error.into()))
+        .unwrap_or_default();
+    let enforced = enforced
+        .map_err(|error| note(error.into()))
+        .unwrap_or_default();
+    tracing::info!(
+        holds,
+        erasures,
+        pruned = enforced.pruned,
+        objects = enforced.objects,
+        held = enforced.held,
+        "duty"
+    );
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(json!({
+            "holds_finished": holds,
+            "erasures_finished": erasures,
+            "pruned": enforced.pruned,
+            "objects_deleted": enforced.objects,
+            "held": enforced.held,
+        })),
+    }
+}

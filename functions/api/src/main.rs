@@ -1,0 +1,58 @@
+//! What people and their programs ask of a project's evidence: runs, erasure, legal holds,
+//! retention. Its hourly duty finishes what was begun and gives up snapshots past their window.
+
+mod answer;
+mod handler;
+mod routes;
+
+use counterfoil_core::usecases::{DeclareLost, Erase, KeepRetention, LegalHolds, ReadRun};
+use counterfoil_lambda::{Boot, Error};
+
+use handler::Api;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let boot = Boot::start("api").await?;
+    let (evidence, state) = (boot.evidence()?, boot.state()?);
+    let (objects, vault) = (boot.objects()?, boot.vault()?);
+    let api = Api {
+        erase: Erase {
+            evidence: evidence.clone(),
+            reader: evidence.clone(),
+            state: state.clone(),
+            objects: objects.clone(),
+            vault: vault.clone(),
+            clock: boot.clock(),
+            random: boot.random(),
+        },
+        holds: LegalHolds {
+            evidence: evidence.clone(),
+            reader: evidence.clone(),
+            state: state.clone(),
+            clock: boot.clock(),
+            random: boot.random(),
+        },
+        retention: KeepRetention {
+            evidence: evidence.clone(),
+            reader: evidence.clone(),
+            state: state.clone(),
+            objects,
+            vault,
+            clock: boot.clock(),
+            random: boot.random(),
+        },
+        lost: DeclareLost {
+            evidence: evidence.clone(),
+            reader: evidence.clone(),
+            state: state.clone(),
+            clock: boot.clock(),
+            random: boot.random(),
+        },
+        runs: ReadRun {
+            reader: evidence,
+            state,
+        },
+    };
+    boot.run(move |event| handler::handle(api.clone(), event))
+        .await
+}

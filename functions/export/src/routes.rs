@@ -1,0 +1,213 @@
+//! The routes of `export`.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use axum::routing::{get, post};
+use counterfoil_core::export::ExportScope;
+use counterfoil_core::ports::{Clock, State as StatePort};
+use counterfoil_core::time::Timestamp;
+use counterfoil_core::usecases::Exports;
+use counterfoil_lambda::Problem;
+use counterfoil_lambda::http::{Authenticates, Caller, body};
+use counterfoil_lambda::telemetry::chain;
+use serde::Deserialize;
+
+use crate::answer::{accepted, found, link, problem};
+
+#[derive(Clone)]
+struct Routes(Exports);
+
+impl Authenticates for Routes {
+    fn state(&self) -> Arc<dyn StatePort> {
+        self.0.state.clone()
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        self.0.clock.clone()
+    }
+}
+
+pub(crate) fn router(exports: Exports) -> Router {
+    Router::new()
+        .route("/v1/exports", post(create))
+        .route("/v1/exports/{id}", get(read))
+        .route("/v1/exports/{id}/download", get(download))
+        .fallback(async || Problem::not_found())
+        .with_state(Routes(exports))
+}
+
+/// What is asked for, as it is sent: exactly one kind of it.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Request {
+    run_id: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    all: Option<bool>,
+    workspace: Option<bool>,
+    customer: Option<String>,
+}
+
+const ONE_OF: &str = "name exactly one of `run_id`, `from` with `to`, `\"all\": true`, `\"workspace\": true`, `customer`";
+
+impl Request {
+    fn scope(self) -> Result<ExportScope, Problem> {
+        for (pointer, flag) in [("/all", self.all), ("/workspace", self.workspace)] {
+            if flag == Some(false) {
+                return Err(Problem::invalid(
+                    pointer,
+                    "must be true where it is given: leave it out otherwise",
+                ));
+            }
+        }
+        let period = self.from.is_some() || self.to.is_some();
+        let named = [
+            self.run_id.is_some(),
+            period,
+            self.all.is_some(),
+            self.workspace.is_some(),
+            self.customer.is_some(),
+        ];
+        if named.iter().filter(|given| **given).count() != 1 {
+            return Err(Problem::invalid("", ONE_OF));
+        }
+        if let Some(run) = self.run_id {
+            // A text that is not an id names nothing.
+            let run_id = run.parse().map_err(|_| Problem::not_found())?;
+            return Ok(ExportScope::Run { run_id });
+        }
+        if let Some(customer) = self.customer {
+            return Ok(ExportScope::Customer { customer });
+        }
+        if period {
+            return Ok(ExportScope::Period {
+                from: moment("/from", self.from)?,
+                to: moment("/to", self.to)?,
+            });
+        }
+        Ok(if self.all.is_some() {
+            ExportScope::All
+        } else {
+            ExportScope::Workspace
+        })
+    }
+}
+
+/// An RFC 3339 time in UTC, so that nobody has to know which summer time was meant.
+fn moment(pointer: &str, text: Option<String>) -> Result<Timestamp, Problem> {
+    let rule = "must be a time in UTC that ends in Z, for example 2026-11-23T00:00:00Z";
+    let text = text.unwrap_or_default();
+    let time = text.ends_with('Z').then(|| text.parse().ok()).flatten();
+    time.ok_or_else(|| Problem::invalid(pointer, rule))
+}
+
+async fn create(
+    State(Routes(exports)): State<Routes>,
+    Caller(ctx): Caller,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Result<Response, Problem> {
+    let scope = body::<Request>(&bytes)?.scope()?;
+    let key = idempotency_key(&headers)?;
+    let made = exports
+        .create(&ctx, scope, key)
+        .await
+        .map_err(|error| problem(&error))?;
+    if let Some(error) = &made.not_sent {
+        let export = made.export.value.id.to_string();
+        tracing::warn!(export.id = export, cause = chain(error), "no worker told");
+    }
+    Ok(accepted(&made))
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else {
+        return Ok(None);
+    };
+    let text = value.to_str().ok();
+    let fits = text.filter(|text| (1..=255).contains(&text.len()));
+    let rule = "`Idempotency-Key` must have 1 to 255 ASCII characters";
+    fits.map(Some).ok_or_else(|| Problem::invalid("", rule))
+}
+
+async fn read(
+    State(Routes(exports)): State<Routes>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let export = exports.find(&ctx, &id).await;
+    Ok(found(&export.map_err(|error| problem(&error))?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Part {
+    #[serde(default = "package")]
+    part: String,
+}
+
+fn package() -> String {
+    "package".to_owned()
+}
+
+async fn download(
+    State(Routes(exports)): State<Routes>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+    Query(Part { part }): Query<Part>,
+) -> Result<Response, Problem> {
+    if !["package", "report"].contains(&part.as_str()) {
+        return Err(Problem::invalid("", "`part` must be package or report"));
+    }
+    let fetched = exports.download(&ctx, &id, &part).await;
+    Ok(link(&fetched.map_err(|error| problem(&error))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::response::IntoResponse;
+
+    fn scope(text: &str) -> Result<ExportScope, u16> {
+        let request = body::<Request>(&Bytes::copy_from_slice(text.as_bytes()));
+        let scope = request.and_then(Request::scope);
+        scope.map_err(|problem| problem.into_response().status().as_u16())
+    }
+
+    #[test]
+    fn exactly_one_kind_of_export_is_named() {
+        assert_eq!(scope(r#"{"all":true}"#), Ok(ExportScope::All));
+        assert_eq!(scope(r#"{"workspace":true}"#), Ok(ExportScope::Workspace));
+        for bad in [
+            "{}",
+            "",
+            "[]",
+            r#"{"all":false}"#,
+            r#"{"all":true,"workspace":true}"#,
+            r#"{"all":true,"customer":"cus_1"}"#,
+            r#"{"everything":true}"#,
+            r#"{"from":"2026-11-23T00:00:00Z"}"#,
+            r#"{"to":"2026-11-23T00:00:00Z"}"#,
+        ] {
+            assert_eq!(scope(bad), Err(400), "{bad}");
+        }
+        assert_eq!(scope(r#"{"run_id":"not an id"}"#), Err(404));
+    }
+
+    #[test]
+    fn a_period_is_given_in_utc() {
+        let good = r#"{"from":"2026-11-23T00:00:00Z","to":"2026-11-24T00:00:00.5Z"}"#;
+        let from = Timestamp::from_secs(1_795_392_000);
+        let to = Timestamp::from_millis(1_795_478_400_500);
+        assert_eq!(scope(good), Ok(ExportScope::Period { from, to }));
+        for bad in ["2026-11-24T00:00:00+01:00", "2026-11-24", "yesterday", ""] {
+            let text = format!(r#"{{"from":"2026-11-23T00:00:00Z","to":"{bad}"}}"#);
+            assert_eq!(scope(&text), Err(400), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Both sides, written down while they answer.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use super::{Line, Look, SnapshotError, Writer};
+use crate::billing::{Catalog, Customer, Subscription};
+use crate::cell::{AppRow, TableShape};
+use crate::mapping::TableColumns;
+use crate::ports::{AppInspector, Billing, Completeness, PortError};
+use crate::reconcile::Finding;
+
+/// Writes a snapshot of one look.
+#[derive(Clone)]
+pub struct Recorder(Arc<Mutex<Option<Writer>>>);
+
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Recorder")
+    }
+}
+
+impl Recorder {
+    /// Begins a snapshot.
+    pub fn new(look: &Look) -> Self {
+        Self(Arc::new(Mutex::new(Some(Writer::new(look)))))
+    }
+
+    /// Stripe's side, written down.
+    pub fn billing(&self, of: Box<dyn Billing>) -> Box<dyn Billing> {
+        Box::new(Recorded {
+            of,
+            to: self.clone(),
+        })
+    }
+
+    /// The app's side, written down.
+    pub fn app(&self, of: Box<dyn AppInspector>) -> Box<dyn AppInspector> {
+        Box::new(Recorded {
+            of,
+            to: self.clone(),
+        })
+    }
+
+    fn line(&self, line: &Line) {
+        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(writer) = writer.as_mut() {
+            writer.line(line);
+        }
+    }
+
+    /// Ends the snapshot with what was found and what evidence calls the subjects.
+    ///
+    /// # Errors
+    /// When a line could not be written, or the snapshot was ended before.
+    pub fn finish(
+        &self,
+        found: &[Finding],
+        pseudonym: impl Fn(&str) -> Option<String>,
+    ) -> Result<Vec<u8>, SnapshotError> {
+        for finding in found {
+            self.line(&Line::Found(finding.clone()));
+        }
+        for finding in found {
+            let subject = finding.subject.clone();
+            if let Some(pseudonym) = pseudonym(&subject) {
+                self.line(&Line::Pseudonym { subject, pseudonym });
+            }
+        }
+        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        writer.take().ok_or(SnapshotError::Format)?.finish()
+    }
+}
+
+struct Recorded<T: ?Sized> {
+    of: Box<T>,
+    to: Recorder,
+}
+
+#[async_trait]
+impl Billing for Recorded<dyn Billing> {
+    async fn catalog(&self) -> Result<Catalog, PortError> {
+        let answer = self.of.catalog().await?;
+        self.to.line(&Line::Catalog(answer.clone()));
+        Ok(answer)
+    }
+
+    async fn customer(&self, id: &str) -> Result<Option<Customer>, PortError> {
+        let answer = self.of.customer(id).await?;
+        self.to.line(&Line::CustomerAsked {
+            id: id.to_owned(),
+            answer: answer.clone(),
+        });
+        Ok(answer)
+    }
+
+    async fn subscriptions_of(&self, customer: &str) -> Result<Vec<Subscription>, PortError> {
+        let answer = self.of.subscriptions_of(customer).await?;
+        self.to.line(&Line::SubscriptionsAsked {
+            customer: customer.to_owned(),
+            answer: answer.clone(),
+        });
+        Ok(answer)
+    }
+
+    async fn customers(&self, each: &mut (dyn FnMut(Customer) + Send)) -> Result<(), PortError> {
+        let mut each = |customer: Customer| {
+            self.to.line(&Line::Customer(customer.clone()));
+            each(customer);
+        };
+        self.of.customers(&mut each).await
+    }
+
+    async fn subscriptions(
+        &self,
+        each: &mut (dyn FnMut(Subscription) + Send),
+    ) -> Result<(), PortError> {
+        let mut each = |subscription: Subscription| {
+            self.to.line(&Line::Subscription(subscription.clone()));
+            each(subscription);
+        };
+        self.of.subscriptions(&mut each).await
+    }
+}
+
+#[async_trait]
+impl AppInspector for Recorded<dyn AppInspector> {
+    async fn writable(&self) -> Result<Vec<String>, PortError> {
+        self.of.writable().await
+    }
+
+    async fn columns(&self, schema: &str, table: &str) -> Result<Option<TableColumns>, PortError> {
+        let answer = self.of.columns(schema, table).await?;
+        self.to.line(&Line::Columns(answer.clone()));
+        Ok(answer)
+    }
+
+    async fn rows(
+        &self,
+        table: &TableShape,
+        each: &mut (dyn FnMut(AppRow) + Send),
+    ) -> Result<Completeness, PortError> {
+        let mut each = |row: AppRow| {
+            self.to.line(&Line::Row(row.clone()));
+            each(row);
+        };
+        self.of.rows(table, &mut each).await
+    }
+
+    async fn rows_where(
+        &self,
+        table: &TableShape,
+        column: &str,
+        values: &[String],
+        ignore_case: bool,
+    ) -> Result<Vec<AppRow>, PortError> {
+        let answer = self
+            .of
+            .rows_where(table, column, values, ignore_case)
+            .await?;
+        self.to.line(&Line::RowsAsked {
+            column: column.to_owned(),
+            values: values.to_vec(),
+            answer: answer.clone(),
+        });
+        Ok(answer)
+    }
+}

@@ -1,0 +1,149 @@
+//! Both sides, answering from a snapshot: the same questions in the same order, or nothing.
+
+use std::io::Cursor;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use super::{Line, Lines, Look, SnapshotError};
+use crate::billing::{Catalog, Customer, Subscription};
+use crate::cell::{AppRow, TableShape};
+use crate::mapping::TableColumns;
+use crate::ports::{AppInspector, Billing, Completeness, PortError, PortErrorKind};
+
+/// Answers what a look asked, from what it was told then.
+#[derive(Clone)]
+pub struct Replay(Arc<Mutex<Lines<Cursor<Vec<u8>>>>>);
+
+impl std::fmt::Debug for Replay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Replay")
+    }
+}
+
+impl Replay {
+    /// Opens a snapshot.
+    ///
+    /// # Errors
+    /// When it is no snapshot.
+    pub fn open(bytes: Vec<u8>) -> Result<(Look, Self), SnapshotError> {
+        let (look, lines) = Lines::open(Cursor::new(bytes))?;
+        Ok((look, Self(Arc::new(Mutex::new(lines)))))
+    }
+
+    /// The next line, if it is what the question expects.
+    fn answer<T>(&self, pick: impl FnOnce(Line) -> Option<T>) -> Result<T, PortError> {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = lines.take().map_err(damaged)?;
+        line.and_then(pick)
+            .ok_or_else(|| PortError::new(PortErrorKind::Corrupt, "asking the snapshot"))
+    }
+
+    /// Every next line that `pick` takes, up to the first that it leaves.
+    fn each<T>(
+        &self,
+        is: impl Fn(&Line) -> bool,
+        pick: impl Fn(Line) -> Option<T>,
+        each: &mut (dyn FnMut(T) + Send),
+    ) -> Result<(), PortError> {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while lines.peek().is_some_and(&is) {
+            if let Some(item) = lines.take().map_err(damaged)?.and_then(&pick) {
+                each(item);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn damaged(error: SnapshotError) -> PortError {
+    PortError::caused(PortErrorKind::Corrupt, "reading the snapshot", error)
+}
+
+#[async_trait]
+impl Billing for Replay {
+    async fn catalog(&self) -> Result<Catalog, PortError> {
+        self.answer(|line| match line {
+            Line::Catalog(answer) => Some(answer),
+            _ => None,
+        })
+    }
+
+    async fn customer(&self, asked: &str) -> Result<Option<Customer>, PortError> {
+        self.answer(|line| match line {
+            Line::CustomerAsked { id, answer } if id == asked => Some(answer),
+            _ => None,
+        })
+    }
+
+    async fn subscriptions_of(&self, asked: &str) -> Result<Vec<Subscription>, PortError> {
+        self.answer(|line| match line {
+            Line::SubscriptionsAsked { customer, answer } if customer == asked => Some(answer),
+            _ => None,
+        })
+    }
+
+    async fn customers(&self, each: &mut (dyn FnMut(Customer) + Send)) -> Result<(), PortError> {
+        let pick = |line| match line {
+            Line::Customer(customer) => Some(customer),
+            _ => None,
+        };
+        self.each(|line| matches!(line, Line::Customer(_)), pick, each)
+    }
+
+    async fn subscriptions(
+        &self,
+        each: &mut (dyn FnMut(Subscription) + Send),
+    ) -> Result<(), PortError> {
+        let pick = |line| match line {
+            Line::Subscription(subscription) => Some(subscription),
+            _ => None,
+        };
+        self.each(|line| matches!(line, Line::Subscription(_)), pick, each)
+    }
+}
+
+#[async_trait]
+impl AppInspector for Replay {
+    /// A snapshot can be written by nobody.
+    async fn writable(&self) -> Result<Vec<String>, PortError> {
+        Ok(Vec::new())
+    }
+
+    async fn columns(&self, _: &str, _: &str) -> Result<Option<TableColumns>, PortError> {
+        self.answer(|line| match line {
+            Line::Columns(answer) => Some(answer),
+            _ => None,
+        })
+    }
+
+    async fn rows(
+        &self,
+        _: &TableShape,
+        each: &mut (dyn FnMut(AppRow) + Send),
+    ) -> Result<Completeness, PortError> {
+        let pick = |line| match line {
+            Line::Row(row) => Some(row),
+            _ => None,
+        };
+        self.each(|line| matches!(line, Line::Row(_)), pick, each)?;
+        Ok(Completeness::Complete)
+    }
+
+    async fn rows_where(
+        &self,
+        _: &TableShape,
+        asked: &str,
+        wanted: &[String],
+        _: bool,
+    ) -> Result<Vec<AppRow>, PortError> {
+        self.answer(|line| match line {
+            Line::RowsAsked {
+                column,
+                values,
+                answer,
+            } if column == asked && values == wanted => Some(answer),
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,170 @@
+//! After the parts are gone: snapshots given up, packages deleted, records scrubbed.
+
+use super::find::Found;
+use super::{Erase, EraseError, Work};
+use crate::erasure::{ERASED, ErasureState};
+use crate::export::{Export, ExportFailure, ExportScope, ExportState};
+use crate::ports::{AppendError, StateWrite};
+use crate::records::{Records, Versioned};
+use crate::run::{Run, RunScope, RunStep};
+use crate::usecases::prune::{Prune, PruneError, RUNS};
+
+/// Snapshots that one request deletes; the hourly duty goes on.
+const AT_ONCE: usize = 2 * RUNS;
+
+impl Erase {
+    /// Removes copies and values; returns how many things are left for later.
+    pub(super) async fn clean(&self, work: &mut Work<'_>) -> Result<u64, EraseError> {
+        let scope = work.erasure.value.scope.clone();
+        let found = self.find(work.ctx, work.project, &scope).await?;
+        let waiting = self.snapshots(work, &found).await?;
+        let mut left = u64::try_from(waiting).unwrap_or(u64::MAX);
+        for export in &found.exports {
+            if export.value.is_final() {
+                self.package(work, export).await?;
+            } else {
+                // A worker may hold what was erased since; its result goes when it is there.
+                left = left.saturating_add(1);
+            }
+        }
+        self.records(work, &found).await?;
+        if left == 0 {
+            work.erasure.value.state = ErasureState::Done;
+            let scope = work.erasure.value.scope.clone().without_id();
+            work.erasure.value.scope = scope;
+        }
+        self.save(work).await?;
+        Ok(left)
+    }
+
+    async fn snapshots(&self, work: &mut Work<'_>, found: &Found) -> Result<usize, EraseError> {
+        let prune = Prune {
+            evidence: self.evidence.as_ref(),
+            state: self.state.as_ref(),
+            objects: self.objects.as_ref(),
+            vault: &self.vault,
+            clock: self.clock.as_ref(),
+            ctx: work.ctx,
+        };
+        let closed = |run: &&Versioned<Run>| run.value.step == RunStep::Done;
+        let ready: Vec<_> = found.snapshots.iter().filter(closed).collect();
+        let now: Vec<_> = ready.iter().copied().take(AT_ONCE).cloned().collect();
+        let unrecorded = |run: &&Versioned<Run>| run.value.pruned.is_none();
+        let unrecorded: Vec<_> = now.iter().filter(unrecorded).cloned().collect();
+        for runs in unrecorded.chunks(RUNS) {
+            let holds = self.reader.holds(work.stream).await?;
+            if let Some(held) = self.held(work.project, work.stream, &holds, found).await? {
+                return Err(held);
+            }
+            let decision = work.erasure.value.decision.as_ref();
+            let recorded = prune.record(work.stream, runs, &holds, "erasure", decision);
+            match recorded.await {
+                Ok(()) => {}
+                Err(PruneError::Evidence(
+                    AppendError::HoldsChanged | AppendError::StateChanged { .. },
+                )) => return Err(EraseError::Changed),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let records = Records::of(self.state.as_ref(), work.ctx);
+        for run in &now {
+            let id = run.value.id.to_string();
+            if let Some(run) = records.get::<Run>(&id).await? {
+                let deleted = prune.delete(&run).await?;
+                let objects = &mut work.erasure.value.objects;
+                *objects = objects.saturating_add(deleted);
+            }
+        }
+        Ok(found.snapshots.len().saturating_sub(now.len()))
+    }
+
+    /// Deletes the files of an export and says so in its record. It can be made again.
+    async fn package(
+        &self,
+        work: &mut Work<'_>,
+        export: &Versioned<Export>,
+    ) -> Result<(), EraseError> {
+        // Also what attempts have left that did not count.
+        let prefix = format!("exports/{}/{}/", work.project.id, export.value.id);
+        for key in self.objects.keys(&prefix).await? {
+            self.objects.delete(&key).await?;
+            let objects = &mut work.erasure.value.objects;
+            *objects = objects.saturating_add(1);
+        }
+        let mut after = export.value.clone();
+        after.erase();
+        self.scrub(work, export, after).await
+    }
+
+    async fn records(&self, work: &Work<'_>, found: &Found) -> Result<(), EraseError> {
+        for incident in &found.incidents {
+            let after = incident.value.clone().erased(self.clock.now());
+            self.scrub(work, incident, after).await?;
+        }
+        for action in &found.actions {
+            let after = action.value.clone().erased();
+            self.scrub(work, action, after).await?;
+        }
+        for asked in &found.asked {
+            let mut after = asked.value.clone();
+            after.scope = ExportScope::Customer {
+                customer: ERASED.to_owned(),
+            };
+            self.scrub(work, asked, after).await?;
+        }
+        let records = Records::of(self.state.as_ref(), work.ctx);
+        for run in &found.runs {
+            // Its record may have moved on since it was found: its snapshots were given up.
+            let id = run.value.id.to_string();
+            let Some(run) = records.get::<Run>(&id).await? else {
+                continue;
+            };
+            let mut after = run.value.clone();
+            after.scope = RunScope::Check {
+                customer: ERASED.to_owned(),
+            };
+            self.scrub(work, &run, after).await?;
+        }
+        Ok(())
+    }
+
+    /// Replaces a record by itself without personal data, citing the decision.
+    async fn scrub<T: crate::records::Record + Sync>(
+        &self,
+        work: &Work<'_>,
+        before: &Versioned<T>,
+        after: T,
+    ) -> Result<(), EraseError> {
+        let records = Records::of(self.state.as_ref(), work.ctx);
+        let write: StateWrite = records.replace(before.version, &after)?;
+        let write = match &work.erasure.value.decision {
+            Some(decision) => write.citing(decision.clone()),
+            None => write,
+        };
+        if self.state.write(vec![write]).await? {
+            Ok(())
+        } else {
+            Err(EraseError::Changed)
+        }
+    }
+}
+
+impl Export {
+    /// Whether its files were deleted by an erasure.
+    pub(super) fn is_erased(&self) -> bool {
+        let failure = self.failure.as_ref();
+        failure.is_some_and(|failure| failure.code == ERASED)
+    }
+
+    fn erase(&mut self) {
+        if let ExportScope::Customer { customer } = &mut self.scope {
+            ERASED.clone_into(customer);
+        }
+        self.state = ExportState::Failed;
+        self.made = None;
+        self.failure = Some(ExportFailure {
+            code: ERASED.to_owned(),
+            detail: "Contents of it were erased: ask for a new one".to_owned(),
+        });
+    }
+}

@@ -1,0 +1,204 @@
+//! Releasing a legal hold: proposed by one owner, approved by another.
+
+use std::time::Duration;
+
+use super::{ATTEMPTS, HoldError, LegalHolds, changed, release_draft};
+use crate::hold::{HoldState, LegalHold, ProposedRelease};
+use crate::policy::{ConfirmedFacts, Effect, Question};
+use crate::ports::{AppendError, Batch, HoldsWrite};
+use crate::records::{Directory, Versioned};
+use crate::tenancy::{Role, TenantCtx};
+use crate::usecases::governed::{DECISION, Governed, who};
+
+/// How long a proposed release waits (governance section 19); later it must be proposed anew.
+pub const HELD: Duration = Duration::from_hours(72);
+/// After which the only person of a workspace counts as the second one (governance section 8, small
+/// workspaces).
+pub const SOLO_AFTER: Duration = Duration::from_hours(24);
+
+/// What became of a request to release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Released {
+    /// Waits for a second owner.
+    Held(Versioned<LegalHold>),
+    /// Over.
+    Done(Versioned<LegalHold>),
+}
+
+impl LegalHolds {
+    /// Proposes the release of a hold, or, as another owner, approves and does it.
+    ///
+    /// # Errors
+    /// [`HoldError::Denied`] when policy refuses; the refusal is recorded.
+    pub async fn release(&self, ctx: &TenantCtx, id: &str) -> Result<Released, HoldError> {
+        let hold = self.find(ctx, id).await?;
+        match hold.value.state {
+            HoldState::Active => {}
+            HoldState::Releasing => return Ok(Released::Done(self.withdraw(hold).await?)),
+            HoldState::Released => return Ok(Released::Done(hold)),
+            state @ HoldState::Setting => return Err(HoldError::WrongState { state }),
+        }
+        let now = self.clock.now();
+        let person = ctx.principal().person();
+        let waiting = hold.value.release.clone();
+        let waiting = waiting.filter(|release| now.since(release.at) < HELD);
+        let Some(waiting) = waiting else {
+            return self.propose(ctx, hold).await;
+        };
+        let mut approver = ctx.principal().id();
+        if person == Some(waiting.by) {
+            let people = self.directory().members(ctx.workspace()).await?;
+            if people.len() > 1 || now.since(waiting.at) < SOLO_AFTER {
+                return Ok(Released::Held(hold));
+            }
+            approver = format!("solo:{approver}");
+        }
+        self.approve(ctx, hold, &waiting, &approver).await
+    }
+
+    async fn propose(
+        &self,
+        ctx: &TenantCtx,
+        hold: Versioned<LegalHold>,
+    ) -> Result<Released, HoldError> {
+        let judged = self.judge_release(ctx, 0, None);
+        let mut batch = Batch::of(judged.opened(ctx.principal(), None)?);
+        batch.drafts.push(judged.closing());
+        let stream = self.own_stream(ctx, &hold.value).await?;
+        let person = ctx.principal().person();
+        let (Effect::Require, Some(by)) = (judged.judgement.effect, person) else {
+            self.evidence.append(stream, batch).await?;
+            return Err(HoldError::Denied(judged.judgement));
+        };
+        // The decision is not durable yet: what cites it follows in a write of its own, and a crash
+        // in between only means that the release is proposed again.
+        let entries = self.evidence.append(stream, batch).await?;
+        let decision = entries.get(DECISION).cloned().ok_or(HoldError::Changed)?;
+        let mut after = hold.value;
+        after.release = Some(ProposedRelease {
+            by,
+            at: self.clock.now(),
+            decision: decision.clone(),
+            action_hash: judged.action_hash,
+        });
+        if after.decision.is_none() {
+            after.decision = hold.evidence;
+        }
+        let key = Directory::hold_key(after.workspace, after.id);
+        let write = Directory::write(key, Some(hold.version), &after)?.citing(decision.clone());
+        if !self.state.write(vec![write]).await? {
+            return Err(HoldError::Changed);
+        }
+        Ok(Released::Held(Versioned {
+            value: after,
+            version: hold.version.saturating_add(1),
+            evidence: Some(decision),
+        }))
+    }
+
+    async fn approve(
+        &self,
+        ctx: &TenantCtx,
+        hold: Versioned<LegalHold>,
+        waiting: &ProposedRelease,
+        approver: &str,
+    ) -> Result<Released, HoldError> {
+        let judged = self.judge_release(ctx, 1, Some(&waiting.action_hash));
+        let stream = self.own_stream(ctx, &hold.value).await?;
+        if !judged.allowed() {
+            // A refused approval is a decision of its own, with a hash of its own.
+            let refused = self.judge_release(ctx, 1, None);
+            let mut batch = Batch::of(refused.opened(ctx.principal(), None)?);
+            batch.drafts.push(refused.closing());
+            self.evidence.append(stream, batch).await?;
+            return Err(HoldError::Denied(judged.judgement));
+        }
+        for _ in 0..ATTEMPTS {
+            let holds = self.reader.holds(stream).await?;
+            let after = changed(&holds, &hold.value, false).ok_or(HoldError::Changed)?;
+            let mut value = hold.value.clone();
+            value.release = None;
+            value.state = if value.project.is_some() {
+                HoldState::Released
+            } else {
+                HoldState::Releasing
+            };
+            let mut batch =
+                Batch::of(judged.approved(ctx.principal(), &waiting.decision, approver)?);
+            let decision = batch.drafts.len().saturating_sub(1);
+            let released = release_draft(&value, ctx.principal()).cite("decision", decision);
+            batch.drafts.extend([released, judged.closing()]);
+            let key = Directory::hold_key(value.workspace, value.id);
+            let write = Directory::write(key, Some(hold.version), &value)?;
+            let batch = batch
+                .with(write.explained_by(decision))
+                .holds(HoldsWrite::Replace(after));
+            match self.evidence.append(stream, batch).await {
+                Ok(entries) => {
+                    let released = Versioned {
+                        value,
+                        version: hold.version.saturating_add(1),
+                        evidence: entries.get(decision).cloned(),
+                    };
+                    return Ok(Released::Done(self.withdraw(released).await?));
+                }
+                Err(AppendError::HoldsChanged) => {}
+                Err(AppendError::StateChanged { .. }) => return Err(HoldError::Changed),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(HoldError::Changed)
+    }
+
+    /// Releases what the workspace's stream has released in its projects, last one first.
+    pub(super) async fn withdraw(
+        &self,
+        hold: Versioned<LegalHold>,
+    ) -> Result<Versioned<LegalHold>, HoldError> {
+        if hold.value.state != HoldState::Releasing {
+            return Ok(hold);
+        }
+        let mut told = hold.value.clone();
+        told.decision.clone_from(&hold.evidence);
+        let mut streams = self.project_streams(&hold.value).await?;
+        streams.reverse();
+        for stream in streams {
+            self.mirror(stream, &told, false).await?;
+        }
+        let mut after = hold.value;
+        after.state = HoldState::Released;
+        let key = Directory::hold_key(after.workspace, after.id);
+        let mut write = Directory::write(key, Some(hold.version), &after)?;
+        write.cites.clone_from(&hold.evidence);
+        if !self.state.write(vec![write]).await? {
+            return Err(HoldError::Changed);
+        }
+        Ok(Versioned {
+            value: after,
+            version: hold.version.saturating_add(1),
+            evidence: hold.evidence,
+        })
+    }
+
+    async fn own_stream(
+        &self,
+        ctx: &TenantCtx,
+        hold: &LegalHold,
+    ) -> Result<counterfoil_evidence::hash::Hash, HoldError> {
+        if hold.project.is_none() {
+            return self.workspace_stream(hold).await;
+        }
+        Ok(self.project(ctx).await?.stream_id()?)
+    }
+
+    fn judge_release(&self, ctx: &TenantCtx, approvals: u8, hash: Option<&str>) -> Governed {
+        let facts = ConfirmedFacts {
+            who: who(ctx.principal()),
+            role_may: ctx.principal().role().is_some_and(Role::may_release),
+            loosening: true,
+            approvals,
+        };
+        let question = Question::ReleaseHold(facts);
+        Governed::judge(question, hash, self.clock.as_ref(), self.random.as_ref())
+    }
+}

@@ -1,0 +1,318 @@
+//! Deriving a recorded run again: the same inputs, the same mapping, the same rules must give the
+//! same findings and the same decisions (evidence-format section 13, `--replay`).
+//!
+//! Works on facts of a package that the verifier has accepted, and on inputs that are still kept.
+//! What was pruned or erased cannot be derived again; that is said, and is no difference.
+
+use counterfoil_evidence::hash::digest_string;
+use counterfoil_evidence::json::Json;
+use thiserror::Error;
+
+use super::reconcile::{LookError, Sources, first_look, flow_version, second_look};
+use crate::json::{JsonError, from_json};
+use crate::mapping::Artifact;
+use crate::policy::{Question, bundle_digest, evaluate};
+use crate::reconcile::{Outcome, findings};
+use crate::run::RunScope;
+use crate::snapshot::{self, Look, Replay, SnapshotError};
+
+/// The facts of a closed run.
+#[derive(Debug, Clone, Copy)]
+pub struct RecordedRun<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Facts of `run.open`.
+    pub open: &'a Json,
+    /// Facts of every `run.decision`.
+    pub decisions: &'a [Json],
+    /// Facts of `run.close`.
+    pub close: &'a Json,
+}
+
+/// Gives the input of this name, if it is still kept.
+pub type Inputs<'a> = &'a (dyn Fn(&str) -> Option<Vec<u8>> + Sync);
+
+/// What came of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// The findings were derived again and are the same.
+    pub findings: bool,
+    /// Decisions that were judged again and are the same.
+    pub decisions: u64,
+    /// What could not be derived again, one sentence each.
+    pub not_checked: Vec<String>,
+}
+
+/// A difference: the record does not follow from its inputs (`E_REPLAY`).
+#[derive(Debug, Error)]
+pub enum ReplayError {
+    /// What differs.
+    #[error("run {run}: {what}")]
+    Differs {
+        /// The run.
+        run: String,
+        /// In one sentence.
+        what: String,
+    },
+    /// An input has the digest that evidence names and is still not what it should be.
+    #[error("run {run}: the kept input {name} cannot be read")]
+    Input {
+        /// The run.
+        run: String,
+        /// The input.
+        name: String,
+        /// Why.
+        #[source]
+        source: SnapshotError,
+    },
+    /// The engine stopped on the inputs.
+    #[error("run {run}: the engine does not ask what it asked then")]
+    Engine {
+        /// The run.
+        run: String,
+        /// Where it stopped.
+        #[source]
+        source: LookError,
+    },
+    /// A value has no canonical form: a defect.
+    #[error("a value cannot be compared")]
+    Json(#[from] JsonError),
+}
+
+/// Derives a run again.
+///
+/// # Errors
+/// See [`ReplayError`]: every one of them means that the record and its inputs do not agree.
+pub async fn replay_run(
+    run: &RecordedRun<'_>,
+    inputs: Inputs<'_>,
+) -> Result<Replayed, ReplayError> {
+    let mut replayed = Replayed::default();
+    for decision in run.decisions {
+        replay_decision(run, decision, &mut replayed)?;
+    }
+    if matches!(text(run.open, "purpose"), Some("scan" | "check"))
+        && text(run.close, "status") == Some("completed")
+    {
+        replay_findings(run, inputs, &mut replayed).await?;
+    }
+    Ok(replayed)
+}
+
+fn replay_decision(
+    run: &RecordedRun<'_>,
+    decision: &Json,
+    replayed: &mut Replayed,
+) -> Result<(), ReplayError> {
+    let name = text(decision, "decision").unwrap_or("a decision");
+    if text(decision, "policy") != Some(bundle_digest().as_str()) {
+        let what = "was judged by other rules than those of this build";
+        replayed
+            .not_checked
+            .push(format!("{name} of run {} {what}", run.id));
+        return Ok(());
+    }
+    let request = decision
+        .get("request")
+        .map(Json::canonical)
+        .unwrap_or_default();
+    let Ok(question) = from_json::<Question>(&request) else {
+        return Err(run.differs(format!(
+            "{name}: what was judged is not a question of these rules"
+        )));
+    };
+    let judgement = evaluate(&question);
+    let approvals = decision
+        .get("approvals")
+        .and_then(Json::as_uint)
+        .unwrap_or(0);
+    let same = text(decision, "effect") == Some(judgement.effect.name())
+        && text(decision, "rule") == Some(judgement.rule)
+        && text(decision, "reason") == Some(judgement.reason)
+        && approvals == u64::from(judgement.approvals);
+    if !same {
+        let (effect, rule) = (judgement.effect.name(), judgement.rule);
+        return Err(run.differs(format!("{name}: the rules say {effect} by {rule}")));
+    }
+    replayed.decisions = replayed.decisions.saturating_add(1);
+    Ok(())
+}
+
+async fn replay_findings(
+    run: &RecordedRun<'_>,
+    inputs: Inputs<'_>,
+    replayed: &mut Replayed,
+) -> Result<(), ReplayError> {
+    let mut kept = Vec::new();
+    let mapping = files(run.open, "inputs").find(|file| file.name.starts_with("mappings/"));
+    let snapshots = files(run.close, "outputs").filter(|file| file.name.starts_with("snapshots/"));
+    for file in mapping.into_iter().chain(snapshots) {
+        let Some(bytes) = inputs(file.name) else {
+            let name = file.name;
+            let what = format!("inputs of run {}: digest only, {name} is not kept", run.id);
+            replayed.not_checked.push(what);
+            return Ok(());
+        };
+        if digest_string(&bytes) != file.digest {
+            return Err(run.differs(format!("{} is not the input that was used", file.name)));
+        }
+        kept.push((file.name, bytes));
+    }
+    let mut kept = kept.into_iter();
+    let artifact = kept
+        .next()
+        .filter(|(_, bytes)| text(run.open, "artifact") == Some(digest_string(bytes).as_str()));
+    let artifact = artifact.and_then(|(_, bytes)| Artifact::from_json(&bytes).ok());
+    let Some(artifact) = artifact else {
+        let what = format!(
+            "run {} names no compiled mapping that this build reads",
+            run.id
+        );
+        replayed.not_checked.push(what);
+        return Ok(());
+    };
+    if text(run.open, "flow") != Some(flow_version(&artifact.hash())?.as_str()) {
+        let what = "was made by another version of engine, rules or connectors";
+        replayed.not_checked.push(format!("run {} {what}", run.id));
+        return Ok(());
+    }
+    let looks: Vec<(&str, Vec<u8>)> = kept.collect();
+    derive(run, &artifact, &looks).await?;
+    replayed.findings = true;
+    Ok(())
+}
+
+async fn derive(
+    run: &RecordedRun<'_>,
+    artifact: &Artifact,
+    looks: &[(&str, Vec<u8>)],
+) -> Result<(), ReplayError> {
+    let [first, rest @ ..] = looks else {
+        return Err(run.differs("it names no snapshot of what it read".to_owned()));
+    };
+    let (look, sources) = open(run, artifact, first).await?;
+    if run.open.get("as_of").and_then(Json::as_uint) != Some(look.as_of.as_millis()) {
+        return Err(run.differs("its snapshot is of another time".to_owned()));
+    }
+    let outcome = first_look(&sources, &look.scope, look.as_of).await;
+    let outcome = outcome.map_err(|source| run.stopped(source))?;
+    let mut found = outcome.findings.clone();
+    compare(run, first, &found)?;
+    check_counts(run, &outcome, artifact, &look.scope)?;
+    for next in rest {
+        let (look, sources) = open(run, artifact, next).await?;
+        let known = look.known.unwrap_or_default();
+        let confirmed = second_look(&sources, look.project, found, &known, look.as_of).await;
+        found = confirmed.map_err(|source| run.stopped(source))?;
+        compare(run, next, &found)?;
+    }
+    let last = looks.last().unwrap_or(first);
+    let names = snapshot::pseudonyms(&last.1).map_err(|source| run.unread(last.0, source))?;
+    let lines = findings::lines(&found, |subject| {
+        names.get(subject).cloned().unwrap_or_default()
+    })?;
+    let recorded = files(run.close, "outputs").find(|file| file.name.starts_with("findings/"));
+    if recorded.map(|file| file.digest) != Some(digest_string(&lines).as_str()) {
+        return Err(run.differs("its findings do not follow from what it read".to_owned()));
+    }
+    Ok(())
+}
+
+async fn open(
+    run: &RecordedRun<'_>,
+    artifact: &Artifact,
+    (name, bytes): &(&str, Vec<u8>),
+) -> Result<(Look, Sources), ReplayError> {
+    let (look, replay) = Replay::open(bytes.clone()).map_err(|source| run.unread(name, source))?;
+    if look.run.to_string() != run.id {
+        return Err(run.differs(format!("{name} is a snapshot of another run")));
+    }
+    let (billing, app) = (Box::new(replay.clone()), Box::new(replay));
+    let sources = Sources::new(billing, app, artifact.clone(), look.livemode).await;
+    Ok((look, sources.map_err(|source| run.stopped(source))?))
+}
+
+/// What the look said it found must be what the engine finds.
+fn compare(
+    run: &RecordedRun<'_>,
+    (name, bytes): &(&str, Vec<u8>),
+    found: &[crate::reconcile::Finding],
+) -> Result<(), ReplayError> {
+    let recorded = snapshot::findings(bytes).map_err(|source| run.unread(name, source))?;
+    if recorded == found {
+        return Ok(());
+    }
+    let (was, is) = (recorded.len(), found.len());
+    Err(run.differs(format!(
+        "{name} says {was} findings, the engine finds {is}, not the same ones"
+    )))
+}
+
+fn check_counts(
+    run: &RecordedRun<'_>,
+    outcome: &Outcome,
+    artifact: &Artifact,
+    scope: &RunScope,
+) -> Result<(), ReplayError> {
+    let counted = [
+        ("customers", outcome.customers),
+        ("subscriptions", outcome.subscriptions),
+        ("rows", outcome.rows),
+    ];
+    for (name, count) in counted {
+        if run.close.get(name).and_then(Json::as_uint) != Some(count) {
+            return Err(run.differs(format!("it did not read {count} {name}")));
+        }
+    }
+    let too_many = outcome.drift_permille() > artifact.max_drift_permille();
+    let mass_drift = *scope == RunScope::Scan && too_many;
+    if (text(run.close, "result") == Some("mass-drift")) != mass_drift {
+        return Err(run.differs("whether too many customers differ is recorded wrongly".to_owned()));
+    }
+    Ok(())
+}
+
+impl RecordedRun<'_> {
+    fn differs(&self, what: String) -> ReplayError {
+        ReplayError::Differs {
+            run: self.id.to_owned(),
+            what,
+        }
+    }
+
+    fn unread(&self, name: &str, source: SnapshotError) -> ReplayError {
+        ReplayError::Input {
+            run: self.id.to_owned(),
+            name: name.to_owned(),
+            source,
+        }
+    }
+
+    fn stopped(&self, source: LookError) -> ReplayError {
+        ReplayError::Engine {
+            run: self.id.to_owned(),
+            source,
+        }
+    }
+}
+
+/// A reference of `inputs` or `outputs`.
+#[derive(Clone, Copy)]
+struct File<'a> {
+    name: &'a str,
+    digest: &'a str,
+}
+
+fn files<'a>(facts: &'a Json, list: &str) -> impl Iterator<Item = File<'a>> {
+    let files = facts.get(list).and_then(Json::as_array).unwrap_or_default();
+    files.iter().filter_map(|file| {
+        Some(File {
+            name: text(file, "ref")?,
+            digest: text(file, "hash")?,
+        })
+    })
+}
+
+fn text<'a>(facts: &'a Json, name: &str) -> Option<&'a str> {
+    facts.get(name).and_then(Json::as_str)
+}

@@ -1,0 +1,272 @@
+//! People who may erase and hold, and an auditor's look at what is left.
+
+use std::sync::Arc;
+
+use counterfoil_core::auth::authenticate;
+use counterfoil_core::evidence::descriptor::Descriptor;
+use counterfoil_core::evidence::hash::Hash;
+use counterfoil_core::evidence::json::Json;
+use counterfoil_core::evidence::package::ExportPackage;
+use counterfoil_core::evidence::verify::{Package, Trust, Verdict, verify};
+use counterfoil_core::ports::{Clock, SealStore, StateWrite, State, StoredEntry, StoredPart};
+use counterfoil_core::records::{Directory, Member};
+use counterfoil_core::ids::UserId;
+use counterfoil_core::repair::VoteKind;
+use counterfoil_core::tenancy::{Capability, Principal, Role, TenantCtx};
+use counterfoil_core::usecases::{
+    CreateProject, DeclareLost, Erase, EraseRequest, KeepRetention, LegalHolds, NewHold, ReadRun,
+    Voted,
+};
+use counterfoil_core::ports::HoldTarget;
+use counterfoil_testkit::memory::SeededRandom;
+
+use crate::world::World;
+
+/// What the erased customer's data looks like anywhere.
+pub(super) const CANARY: &str = "cus_1";
+
+/// A world with people of every role.
+pub(super) struct Bench {
+    pub(super) world: World,
+    pub(super) random: Arc<SeededRandom>,
+    /// Ben, from the world.
+    pub(super) owner: TenantCtx,
+    pub(super) second: TenantCtx,
+    pub(super) admin: TenantCtx,
+    /// A reading key of an auditor: until people can log in, the auditor has no other way.
+    pub(super) auditor: TenantCtx,
+    /// A reading key of a viewer.
+    pub(super) viewer: TenantCtx,
+}
+
+impl Bench {
+    pub(super) async fn new() -> Self {
+        let world = World::new().await;
+        let random = Arc::new(SeededRandom::new(77));
+        let owner = world.ben.clone();
+        let mut people = Vec::new();
+        for role in [Role::Owner, Role::Admin, Role::Auditor, Role::Viewer] {
+            people.push(person(&world, &random, role).await);
+        }
+        let [second, admin, auditor, viewer] = people.try_into().unwrap();
+        Self {
+            world,
+            random,
+            owner,
+            second,
+            admin,
+            auditor,
+            viewer,
+        }
+    }
+
+    /// The same with one repaired incident of the customer and one of somebody else.
+    pub(super) async fn repaired() -> Self {
+        let bench = Self::new().await;
+        let world = &bench.world;
+        world.add_user("u3", "cus_3", false);
+        world.add_user("u4", "cus_4", true);
+        world.scan().await;
+        for incident in world.incidents().await {
+            let proposed = world
+                .propose()
+                .propose(
+                    &world.ann,
+                    &incident.id.to_string(),
+                    Some(&format!("{} wrote", incident.finding.customers[0])),
+                    true,
+                )
+                .await
+                .unwrap();
+            let action = proposed.action;
+            let vote = Voted {
+                kind: VoteKind::Approve,
+                digest: &action.digest,
+                reason: "checked the invoice",
+                version: None,
+            };
+            world
+                .vote()
+                .vote(&bench.owner, &action.id.to_string(), &vote)
+                .await
+                .unwrap();
+        }
+        bench
+    }
+
+    pub(super) fn erase(&self) -> Erase {
+        let world = &self.world;
+        Erase {
+            evidence: world.store.clone(),
+            reader: world.store.clone(),
+            state: world.store.clone(),
+            objects: world.objects.clone(),
+            vault: world.vault.clone(),
+            clock: Arc::new(world.clock.clone()),
+            random: self.random.clone(),
+        }
+    }
+
+    pub(super) fn holds(&self) -> LegalHolds {
+        let world = &self.world;
+        LegalHolds {
+            evidence: world.store.clone(),
+            reader: world.store.clone(),
+            state: world.store.clone(),
+            clock: Arc::new(world.clock.clone()),
+            random: self.random.clone(),
+        }
+    }
+
+    pub(super) fn retention(&self) -> KeepRetention {
+        let world = &self.world;
+        KeepRetention {
+            evidence: world.store.clone(),
+            reader: world.store.clone(),
+            state: world.store.clone(),
+            objects: world.objects.clone(),
+            vault: world.vault.clone(),
+            clock: Arc::new(world.clock.clone()),
+            random: self.random.clone(),
+        }
+    }
+
+    pub(super) fn lost(&self) -> DeclareLost {
+        let world = &self.world;
+        DeclareLost {
+            evidence: world.store.clone(),
+            reader: world.store.clone(),
+            state: world.store.clone(),
+            clock: Arc::new(world.clock.clone()),
+            random: self.random.clone(),
+        }
+    }
+
+    pub(super) fn runs(&self) -> ReadRun {
+        ReadRun {
+            reader: self.world.store.clone(),
+            state: self.world.store.clone(),
+        }
+    }
+
+    pub(super) fn entries(&self) -> Vec<StoredEntry> {
+        self.world.store.stream(self.world.stream())
+    }
+
+    /// Every stored `subject` of the project that is still there, as text.
+    pub(super) fn subjects(&self) -> Vec<(u64, String)> {
+        let entries = self.entries().into_iter();
+        entries
+            .filter_map(|entry| match entry.subject {
+                Some(StoredPart::Present { bytes, .. }) => {
+                    Some((entry.seq, String::from_utf8(bytes).unwrap()))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Everything that is stored anywhere, as text: parts, records, objects.
+    pub(super) fn everything(&self) -> String {
+        let parts = self.subjects().into_iter().map(|(_, text)| text);
+        let facts = self.entries().into_iter().map(|entry| {
+            let Some(StoredPart::Present { bytes, .. }) = entry.facts else {
+                panic!("entry {} has no facts", entry.seq);
+            };
+            String::from_utf8(bytes).unwrap()
+        });
+        let mut texts: Vec<String> = parts.chain(facts).collect();
+        texts.push(self.world.store.dump());
+        texts.push(self.world.objects.dump());
+        texts.join("\n")
+    }
+
+    /// What a stranger says of a whole stream of this workspace.
+    pub(super) async fn verdict_of(&self, stream: Hash) -> Verdict {
+        let world = &self.world;
+        world.sealer().seal(stream).await.unwrap();
+        let entries = world.store.stream(stream);
+        let Some(StoredPart::Present { bytes, .. }) = &entries[0].facts else {
+            panic!("no genesis");
+        };
+        let facts = Json::parse(bytes).unwrap();
+        let descriptor = Descriptor::from_json(facts.get("descriptor").unwrap()).unwrap();
+        let mut package = ExportPackage::new(&descriptor);
+        for entry in &entries {
+            package
+                .add(&counterfoil_core::usecases::facts::segment_entry(entry))
+                .unwrap();
+        }
+        for seal in world.store.all(stream).await.unwrap() {
+            package.seal(&seal.note).unwrap();
+        }
+        let trust = Trust::new(world.seal_key().await, stream);
+        verify(Package::Document(&package.document()), &trust)
+    }
+
+    pub(super) async fn verifies(&self) {
+        let verdict = self.verdict_of(self.world.stream()).await;
+        assert!(verdict.is_accepted(), "{:?}", verdict.result);
+    }
+
+    /// Sets a hold on the project.
+    pub(super) async fn hold(&self, target: HoldTarget) -> String {
+        let new = NewHold {
+            idempotency_key: format!("{target:?}"),
+            workspace: false,
+            target,
+            reason: "litigation against the shop".to_owned(),
+        };
+        let hold = self.holds().set(&self.admin, &new).await.unwrap();
+        hold.value.id.to_string()
+    }
+}
+
+pub(super) const ALL: HoldTarget = HoldTarget::All { all: true };
+
+pub(super) fn request() -> EraseRequest {
+    EraseRequest {
+        reason: "gdpr_art_17".to_owned(),
+        comment: Some("they asked for it by letter".to_owned()),
+    }
+}
+
+fn creator(world: &World, random: &Arc<SeededRandom>) -> CreateProject {
+    CreateProject {
+        evidence: world.store.clone(),
+        state: world.store.clone(),
+        vault: world.vault.clone(),
+        signer: world.signer.clone(),
+        clock: Arc::new(world.clock.clone()),
+        random: random.clone(),
+    }
+}
+
+/// A person of this role: through an approver key where the role may have one, else a reading key.
+async fn person(world: &World, random: &Arc<SeededRandom>, role: Role) -> TenantCtx {
+    use counterfoil_core::ports::Random;
+    let id = UserId::new(world.clock.now(), random.bits128());
+    let member = Member {
+        id,
+        name: format!("{role:?}"),
+        role,
+    };
+    let key = Directory::member_key(world.workspace.id, id);
+    let doc = serde_json::to_value(&member).unwrap();
+    assert!(world.store.write(vec![StateWrite::create(key, doc)]).await.unwrap());
+    let by = Principal::System {
+        duty: "setup".to_owned(),
+    };
+    let approver = role.may_approve().then_some(id);
+    let capability = if role.may_approve() {
+        Capability::Repair
+    } else {
+        Capability::Read
+    };
+    let key = creator(world, random)
+        .api_key(&world.project, &by, capability, id, approver)
+        .await
+        .unwrap();
+    let ctx = authenticate(world.store.as_ref(), key.reveal(), world.clock.now());
+    ctx.await.unwrap()
+}

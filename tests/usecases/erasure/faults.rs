@@ -1,0 +1,288 @@
+//! Every durable step of an erasure, failed or failed but happened, and the same request again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use counterfoil_core::erasure::ErasureState;
+use counterfoil_core::evidence::hash::Hash;
+use counterfoil_core::ports::{
+    AppendError, Batch, EntryRef, EvidenceAppend, KeyWrapper, Objects, PortError, PortErrorKind,
+    State, StateKey, StateWrite, Stored, WrappedKeys,
+};
+use counterfoil_core::usecases::{Erase, EraseRequest, Vault};
+
+use super::bench::{Bench, CANARY, request};
+
+/// Lets `left` durable steps through, then one fails, before or after it has happened.
+struct Plan {
+    left: AtomicU32,
+    happens: bool,
+}
+
+impl Plan {
+    fn fails(&self) -> bool {
+        let before = self.left.load(Ordering::SeqCst);
+        self.left.store(before.wrapping_sub(1), Ordering::SeqCst);
+        before == 0
+    }
+
+    fn error(&self) -> PortError {
+        let kind = if self.happens {
+            PortErrorKind::OutcomeUnknown
+        } else {
+            PortErrorKind::Unavailable
+        };
+        PortError::new(kind, "a planned failure")
+    }
+
+    /// Does a step, or not.
+    async fn step<T>(&self, step: impl Future<Output = Result<T, PortError>>) -> Result<T, PortError> {
+        if !self.fails() {
+            return step.await;
+        }
+        if self.happens {
+            drop(step.await);
+        }
+        Err(self.error())
+    }
+}
+
+struct Faulty<T: ?Sized> {
+    inner: Arc<T>,
+    plan: Arc<Plan>,
+}
+
+#[async_trait]
+impl EvidenceAppend for Faulty<dyn EvidenceAppend> {
+    async fn append(&self, stream: Hash, batch: Batch) -> Result<Vec<EntryRef>, AppendError> {
+        if !self.plan.fails() {
+            return self.inner.append(stream, batch).await;
+        }
+        if self.plan.happens {
+            drop(self.inner.append(stream, batch).await);
+            return Err(AppendError::OutcomeUnknown(self.plan.error()));
+        }
+        Err(AppendError::Unavailable(self.plan.error()))
+    }
+}
+
+#[async_trait]
+impl State for Faulty<dyn State> {
+    async fn get(&self, key: &StateKey) -> Result<Option<Stored>, PortError> {
+        self.inner.get(key).await
+    }
+
+    async fn list(&self, pk: &str, prefix: &str) -> Result<Vec<Stored>, PortError> {
+        self.inner.list(pk, prefix).await
+    }
+
+    async fn write(&self, writes: Vec<StateWrite>) -> Result<bool, PortError> {
+        self.plan.step(self.inner.write(writes)).await
+    }
+}
+
+#[async_trait]
+impl Objects for Faulty<dyn Objects> {
+    async fn put(&self, key: &str, bytes: Vec<u8>, kind: &str) -> Result<(), PortError> {
+        self.plan.step(self.inner.put(key, bytes, kind)).await
+    }
+
+    async fn put_stream(
+        &self,
+        key: &str,
+        content: &mut (dyn std::io::Read + Send),
+        bytes: u64,
+        kind: &str,
+    ) -> Result<(), PortError> {
+        self.inner.put_stream(key, content, bytes, kind).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, PortError> {
+        self.inner.get(key).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), PortError> {
+        self.plan.step(self.inner.delete(key)).await
+    }
+
+    async fn keys(&self, prefix: &str) -> Result<Vec<String>, PortError> {
+        self.inner.keys(prefix).await
+    }
+
+    async fn link(&self, key: &str, name: &str, valid: Duration) -> Result<String, PortError> {
+        self.inner.link(key, name, valid).await
+    }
+}
+
+#[async_trait]
+impl WrappedKeys for Faulty<dyn WrappedKeys> {
+    async fn put(&self, owner: &str, name: &str, wrapped: &[u8]) -> Result<bool, PortError> {
+        self.plan.step(self.inner.put(owner, name, wrapped)).await
+    }
+
+    async fn get(&self, owner: &str, name: &str) -> Result<Option<Vec<u8>>, PortError> {
+        self.inner.get(owner, name).await
+    }
+
+    async fn shred(&self, owner: &str, name: &str) -> Result<(), PortError> {
+        self.plan.step(self.inner.shred(owner, name)).await
+    }
+}
+
+fn faulty<T: ?Sized>(inner: Arc<T>, plan: &Arc<Plan>) -> Arc<Faulty<T>> {
+    Arc::new(Faulty {
+        inner,
+        plan: plan.clone(),
+    })
+}
+
+fn with(erase: Erase, plan: &Arc<Plan>) -> Erase {
+    let keys: Arc<dyn KeyWrapper> = erase.vault.keys.clone();
+    Erase {
+        evidence: faulty(erase.evidence, plan),
+        state: faulty(erase.state, plan),
+        objects: faulty(erase.objects, plan),
+        vault: Vault {
+            keys,
+            wrapped: faulty(erase.vault.wrapped, plan),
+            random: erase.vault.random,
+        },
+        ..erase
+    }
+}
+
+/// More than two transactions of redactions: forty checks of the customer, and one repair.
+async fn busy() -> Bench {
+    let bench = Bench::repaired().await;
+    for _ in 0..66 {
+        let request = counterfoil_core::ports::CheckRequest::Customer {
+            workspace: bench.world.workspace.id,
+            project: bench.world.project.id,
+            customer: CANARY.to_owned(),
+            reason: "manual".to_owned(),
+            event: None,
+        };
+        bench.world.reconcile().handle(&request).await.unwrap();
+    }
+    bench
+}
+
+async fn finished(bench: &Bench, request: &EraseRequest) {
+    // Large erasures are spread over several requests.
+    for _ in 0..10 {
+        let erased = bench.erase().customer(&bench.admin, CANARY, request).await;
+        if erased.unwrap().erasure.state == ErasureState::Done {
+            return;
+        }
+    }
+    panic!("not done after ten requests");
+}
+
+#[tokio::test]
+async fn whatever_fails_the_same_request_ends_it_and_redacts_nothing_twice() {
+    for happens in [false, true] {
+        let mut steps = 0;
+        loop {
+            let bench = Bench::repaired().await;
+            let targets = bench.subjects().len();
+            let plan = Arc::new(Plan {
+                left: AtomicU32::new(steps),
+                happens,
+            });
+            let first = with(bench.erase(), &plan)
+                .customer(&bench.admin, CANARY, &request())
+                .await;
+            let struck = plan.left.load(Ordering::SeqCst) == u32::MAX;
+            assert!(first.is_ok() || steps < 200, "it ends");
+            if !struck && plan.left.load(Ordering::SeqCst) < 1_000 {
+                // The plan was longer than the erasure: every step has failed once.
+                assert!(first.is_ok());
+                assert!(steps > 8, "only {steps} durable steps");
+                break;
+            }
+            finished(&bench, &request()).await;
+            let redacts = bench.world.count("redact");
+            let left = bench.subjects();
+            assert!(
+                !left.iter().any(|(_, text)| text.contains(CANARY)),
+                "step {steps}"
+            );
+            // Judging again after a decision that did not happen costs nothing else.
+            let comments = left
+                .iter()
+                .filter(|(_, text)| text.contains("by letter"))
+                .count();
+            assert_eq!(
+                targets + comments,
+                left.len() + redacts,
+                "step {steps}, happened: {happens}: once each"
+            );
+            bench.verifies().await;
+            steps += 1;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_large_erasure_takes_several_transactions_and_goes_on_between_them() {
+    let bench = busy().await;
+    let targets = bench.subjects().len();
+    for left in [1, 2] {
+        bench.world.store.appends_left(Some(left));
+        let broken = bench.erase().customer(&bench.admin, CANARY, &request()).await;
+        assert!(broken.is_err(), "{broken:?}");
+        bench.world.store.appends_left(None);
+    }
+    let so_far = bench.world.count("redact");
+    assert!(so_far > 0 && so_far < targets, "{so_far} of {targets}");
+    finished(&bench, &request()).await;
+    let erased = bench
+        .erase()
+        .customer(&bench.admin, CANARY, &request())
+        .await
+        .unwrap();
+    assert!(erased.already);
+    let redacts: Vec<u64> = (0_u64..)
+        .zip(bench.world.kinds())
+        .filter(|(_, kind)| kind == "redact")
+        .map(|(seq, _)| seq)
+        .collect();
+    assert_eq!(erased.erasure.entries, redacts, "it knows all of its entries");
+    assert_eq!(bench.world.count("run.open"), bench.world.count("run.close"));
+    bench.verifies().await;
+}
+
+#[tokio::test]
+async fn objects_are_deleted_again_and_again_until_they_are_gone() {
+    let bench = Bench::repaired().await;
+    bench.world.objects.refuse_deletions(true);
+    let refused = bench.erase().customer(&bench.admin, CANARY, &request()).await;
+    assert!(refused.is_err());
+    assert!(bench.erase().finish().await.is_err());
+    bench.world.objects.refuse_deletions(false);
+    assert_eq!(bench.erase().finish().await.unwrap(), 1, "the duty goes on");
+    let keys = bench.world.objects.all_keys();
+    assert!(!keys.iter().any(|key| key.starts_with("snapshots/")), "{keys:?}");
+    assert!(!bench.everything().contains(CANARY));
+}
+
+#[tokio::test]
+async fn a_hold_that_is_set_in_the_middle_stops_the_rest() {
+    let bench = busy().await;
+    bench.world.store.appends_left(Some(1));
+    let broken = bench.erase().customer(&bench.admin, CANARY, &request()).await;
+    assert!(broken.is_err());
+    bench.world.store.appends_left(None);
+    let before = bench.world.count("redact");
+    bench.hold(super::bench::ALL).await;
+    let held = bench.erase().customer(&bench.admin, CANARY, &request()).await;
+    assert!(
+        matches!(held, Err(counterfoil_core::usecases::EraseError::Held { .. })),
+        "{held:?}"
+    );
+    assert_eq!(bench.erase().finish().await.unwrap(), 0, "the duty waits");
+    assert_eq!(bench.world.count("redact"), before);
+    bench.verifies().await;
+}

@@ -1,0 +1,8 @@
+//! Erasure, legal holds and retention, against ports in memory: what goes, what stays provable, and
+//! what stops it.
+
+mod bench;
+mod contents;
+mod faults;
+mod holds;
+mod retention;

@@ -1,0 +1,8 @@
+//! Exports: asked for, built by a worker, verified as an auditor would, fetched.
+
+mod desk;
+mod erased;
+mod faults;
+mod packages;
+mod periods;
+mod requests;

@@ -1,0 +1,297 @@
+//! Recorded runs, derived again from what was kept of their inputs (evidence-format section 13,
+//! `--replay`).
+
+use std::collections::BTreeMap;
+
+use counterfoil_core::evidence::json::Json;
+use counterfoil_core::ports::{CheckRequest, StoredPart};
+use counterfoil_core::records::{Directory, Mapping, Records};
+use counterfoil_core::repair::VoteKind;
+use counterfoil_core::run::Run;
+use counterfoil_core::usecases::{
+    RecordedRun, ReplayError, Replayed, Voted, open_snapshot, replay_run,
+};
+
+use super::world::World;
+
+/// A run as its entries tell it.
+#[derive(Debug, Default, Clone)]
+struct Told {
+    open: Option<Json>,
+    decisions: Vec<Json>,
+    close: Option<Json>,
+}
+
+/// Every closed run of the stream, in order of their ids, and every input that is kept.
+struct Record {
+    runs: BTreeMap<String, Told>,
+    inputs: BTreeMap<String, Vec<u8>>,
+}
+
+impl Record {
+    async fn of(world: &World) -> Self {
+        let mut runs: BTreeMap<String, Told> = BTreeMap::new();
+        for entry in world.store.stream(world.stream()) {
+            let header = Json::parse(&entry.header).unwrap();
+            let Some(run) = header.get("run").and_then(|run| run.get("id")) else {
+                continue;
+            };
+            let Some(StoredPart::Present { bytes, .. }) = entry.facts else {
+                panic!("facts are protected");
+            };
+            let facts = Json::parse(&bytes).unwrap();
+            let told = runs.entry(run.as_str().unwrap().to_owned()).or_default();
+            match header.get("kind").and_then(Json::as_str).unwrap() {
+                "run.open" => told.open = Some(facts),
+                "run.decision" => told.decisions.push(facts),
+                "run.close" => told.close = Some(facts),
+                _ => {}
+            }
+        }
+        runs.retain(|_, told| told.close.is_some());
+        let ctx = Directory::system(&world.project, "test");
+        let records = Records::of(world.store.as_ref(), &ctx);
+        let mapping = records.get::<Mapping>(&world.project.mapping).await;
+        let artifact = mapping.unwrap().unwrap().value.artifact;
+        let hex = world.project.mapping.replace("sha256:", "");
+        let mut inputs = BTreeMap::from([(format!("mappings/{hex}.json"), artifact.into_bytes())]);
+        for run in records.list::<Run>().await.unwrap() {
+            for look in &run.value.looks {
+                let file = open_snapshot(&world.vault, world.objects.as_ref(), &ctx, look).await;
+                let file = file.unwrap().unwrap();
+                inputs.insert(look.name.clone(), file.reveal().clone());
+            }
+        }
+        Self { runs, inputs }
+    }
+
+    async fn replay(&self, id: &str) -> Result<Replayed, ReplayError> {
+        let told = &self.runs[id];
+        let run = RecordedRun {
+            id,
+            open: told.open.as_ref().unwrap(),
+            decisions: &told.decisions,
+            close: told.close.as_ref().unwrap(),
+        };
+        replay_run(&run, &|name| self.inputs.get(name).cloned()).await
+    }
+
+    /// The only run that looked at customers.
+    fn look(&self) -> String {
+        let mut looks = self.runs.iter().filter(|(_, told)| {
+            let open = told.open.as_ref().unwrap();
+            matches!(
+                open.get("purpose").and_then(Json::as_str),
+                Some("scan" | "check")
+            )
+        });
+        let (id, _) = looks.next().unwrap();
+        assert!(looks.next().is_none());
+        id.clone()
+    }
+
+    fn close(&mut self, id: &str) -> &mut BTreeMap<String, Json> {
+        match self.runs.get_mut(id).unwrap().close.as_mut().unwrap() {
+            Json::Object(fields) => fields,
+            _ => panic!("facts are an object"),
+        }
+    }
+}
+
+fn differs(replayed: Result<Replayed, ReplayError>) -> String {
+    match replayed {
+        Err(error) => error.to_string(),
+        Ok(replayed) => panic!("accepted: {replayed:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_scan_with_its_second_look_gives_the_same_findings_again() {
+    let world = World::new().await;
+    world.scan().await;
+    let record = Record::of(&world).await;
+    let id = record.look();
+    assert_eq!(record.inputs.len(), 3, "a mapping and two looks");
+    let replayed = record.replay(&id).await.unwrap();
+    assert!(replayed.findings);
+    assert_eq!(replayed.not_checked, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn every_run_of_a_repair_replays_and_so_does_every_decision() {
+    let world = World::new().await;
+    world.scan().await;
+    let incident = world.incident().await.id.to_string();
+    let proposed = world
+        .propose()
+        .propose(&world.ann, &incident, Some("support asked"), true)
+        .await
+        .unwrap();
+    let vote = Voted {
+        kind: VoteKind::Approve,
+        digest: &proposed.action.digest,
+        reason: "checked the invoice",
+        version: None,
+    };
+    let action = proposed.action.id.to_string();
+    world
+        .vote()
+        .vote(&world.ann, &action, &vote)
+        .await
+        .unwrap_err();
+    world.vote().vote(&world.ben, &action, &vote).await.unwrap();
+    world.scan().await;
+    let record = Record::of(&world).await;
+    let (mut findings, mut decisions) = (0, 0);
+    for id in record.runs.keys() {
+        let replayed = record.replay(id).await.unwrap();
+        assert_eq!(replayed.not_checked, Vec::<String>::new());
+        findings += u64::from(replayed.findings);
+        decisions += replayed.decisions;
+    }
+    assert_eq!(findings, 2, "two scans");
+    assert_eq!(world.count("run.decision"), 3);
+    assert_eq!(decisions, 3, "proposal, refused vote, execution");
+}
+
+#[tokio::test]
+async fn a_check_of_one_customer_and_a_mass_drift_replay() {
+    let world = World::new().await;
+    let check = CheckRequest::Customer {
+        workspace: world.workspace.id,
+        project: world.project.id,
+        customer: "cus_1".to_owned(),
+        reason: "manual".to_owned(),
+        event: None,
+    };
+    world.reconcile().handle(&check).await.unwrap();
+    for user in ["u3", "u4", "u5"] {
+        world.add_user(user, &format!("cus_{user}"), false);
+    }
+    world.reconcile().scan_all().await.unwrap();
+    let record = Record::of(&world).await;
+    assert_eq!(record.runs.len(), 2);
+    for id in record.runs.keys() {
+        let replayed = record.replay(id).await.unwrap();
+        assert!(replayed.findings, "{replayed:?}");
+    }
+}
+
+#[tokio::test]
+async fn another_input_than_the_one_that_was_used_is_a_difference() {
+    let world = World::new().await;
+    world.scan().await;
+    let mut record = Record::of(&world).await;
+    let id = record.look();
+    for name in record.inputs.keys().cloned().collect::<Vec<_>>() {
+        let kept = record.inputs.clone();
+        record.inputs.get_mut(&name).unwrap().push(0);
+        let what = differs(record.replay(&id).await);
+        assert!(what.contains("is not the input that was used"), "{what}");
+        record.inputs = kept;
+    }
+}
+
+#[tokio::test]
+async fn findings_that_do_not_follow_from_the_inputs_are_a_difference() {
+    let world = World::new().await;
+    world.scan().await;
+    let record = Record::of(&world).await;
+    let id = record.look();
+    let mut forged = Record::of(&world).await;
+    // Whoever writes the record could name any findings object: the inputs tell.
+    let outputs = forged.close(&id).get_mut("outputs").unwrap();
+    let Json::Array(outputs) = outputs else {
+        panic!("outputs are a list")
+    };
+    let Json::Object(file) = &mut outputs[0] else {
+        panic!("a file is an object")
+    };
+    file.insert(
+        "hash".to_owned(),
+        format!("sha256:{}", "0".repeat(64)).as_str().into(),
+    );
+    let what = differs(forged.replay(&id).await);
+    assert!(what.contains("do not follow from what it read"), "{what}");
+
+    let mut forged = Record::of(&world).await;
+    forged.close(&id).insert("rows".to_owned(), Json::uint(3));
+    let what = differs(forged.replay(&id).await);
+    assert!(what.contains("rows"), "{what}");
+
+    let mut forged = Record::of(&world).await;
+    forged
+        .close(&id)
+        .insert("result".to_owned(), "mass-drift".into());
+    let what = differs(forged.replay(&id).await);
+    assert!(what.contains("too many customers"), "{what}");
+}
+
+#[tokio::test]
+async fn a_decision_that_the_rules_would_not_make_is_a_difference() {
+    let world = World::new().await;
+    world.scan().await;
+    let incident = world.incident().await.id.to_string();
+    let proposal = world.propose();
+    proposal
+        .propose(&world.ann, &incident, Some("support asked"), true)
+        .await
+        .unwrap();
+    let mut record = Record::of(&world).await;
+    let (id, told) = record
+        .runs
+        .iter_mut()
+        .find(|(_, told)| !told.decisions.is_empty())
+        .unwrap();
+    let id = id.clone();
+    let Json::Object(facts) = &mut told.decisions[0] else {
+        panic!("facts are an object")
+    };
+    facts.insert("effect".to_owned(), "ALLOW".into());
+    let what = differs(record.replay(&id).await);
+    assert!(what.contains("the rules say REQUIRE"), "{what}");
+}
+
+#[tokio::test]
+async fn what_is_not_kept_or_was_judged_by_other_rules_is_said_and_is_no_difference() {
+    let world = World::new().await;
+    world.scan().await;
+    let mut record = Record::of(&world).await;
+    let id = record.look();
+    record
+        .inputs
+        .retain(|name, _| !name.starts_with("snapshots/"));
+    let replayed = record.replay(&id).await.unwrap();
+    assert!(!replayed.findings);
+    assert!(
+        replayed.not_checked[0].contains("digest only"),
+        "{replayed:?}"
+    );
+
+    let incident = world.incident().await.id.to_string();
+    let proposal = world.propose();
+    proposal
+        .propose(&world.ann, &incident, Some("support asked"), true)
+        .await
+        .unwrap();
+    let mut record = Record::of(&world).await;
+    let (id, told) = record
+        .runs
+        .iter_mut()
+        .find(|(_, told)| !told.decisions.is_empty())
+        .unwrap();
+    let id = id.clone();
+    let Json::Object(facts) = &mut told.decisions[0] else {
+        panic!("facts are an object")
+    };
+    facts.insert(
+        "policy".to_owned(),
+        format!("sha256:{}", "1".repeat(64)).as_str().into(),
+    );
+    let replayed = record.replay(&id).await.unwrap();
+    assert_eq!(replayed.decisions, 0);
+    assert!(
+        replayed.not_checked[0].contains("other rules"),
+        "{replayed:?}"
+    );
+}

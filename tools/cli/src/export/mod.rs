@@ -1,0 +1,138 @@
+//! `counterfoil export`: asks a deployment for evidence, waits, fetches it and checks what came.
+//!
+//! It does not verify evidence: that is `counterfoil verify`, with a key and a stream id from
+//! elsewhere.
+
+mod api;
+mod archive;
+mod fetch;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{ArgGroup, Args as ClapArgs};
+use serde_json::{Value, json};
+
+pub(crate) use api::{Access, Api};
+pub(crate) use archive::{Member, compare, members};
+pub(crate) use fetch::{Failure, fetch, obtain};
+
+/// Asks for evidence of a project, waits until it is made, and fetches it
+#[derive(Debug, ClapArgs)]
+#[command(
+    group(ArgGroup::new("what").required(true).args(["run", "from", "all", "workspace", "customer"])),
+    after_help = "EXAMPLES:
+  counterfoil export --api https://api.example.com --run run_01KARX6M000000000000000003 --out run.json
+  counterfoil export --api https://api.example.com --from 2026-10-01T00:00:00Z --to 2026-11-01T00:00:00Z --out october.tar
+  counterfoil export --api https://api.example.com --all --out everything.tar --report everything.pdf
+  counterfoil export --api https://api.example.com --customer cus_123 --out ledger.tar
+
+The key is read from COUNTERFOIL_API_KEY where --key is not given. A run is one JSON document; everything else is a
+tar archive whose README.txt says how it is verified:
+  tar -xf october.tar evidence.tar && counterfoil verify evidence.tar --key key.pem --stream ID
+
+EXIT STATUS:
+  0  fetched, and the bytes are those that the deployment recorded
+  1  refused, or the export failed; the last line says why
+  2  not known: usage, or the deployment could not be reached. The export may still be made
+  3  what came is not what the deployment recorded: keep the file and tell somebody"
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    access: Access,
+    /// One closed run, with its report
+    #[arg(long, value_name = "RUN")]
+    run: Option<String>,
+    /// Everything from this moment on, UTC, RFC 3339
+    #[arg(long, value_name = "TIME", requires = "to")]
+    from: Option<String>,
+    /// Up to, not including, this moment
+    #[arg(long, value_name = "TIME", requires = "from")]
+    to: Option<String>,
+    /// Everything of the project
+    #[arg(long)]
+    all: bool,
+    /// Everything about the workspace itself: people, keys, projects
+    #[arg(long)]
+    workspace: bool,
+    /// The runs that concern a customer
+    #[arg(long, value_name = "CUSTOMER")]
+    customer: Option<String>,
+    /// Where the package goes
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Where the report for people goes, as PDF
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+impl Args {
+    fn body(&self) -> Value {
+        if let Some(run) = &self.run {
+            return json!({ "run_id": run });
+        }
+        if let Some(customer) = &self.customer {
+            return json!({ "customer": customer });
+        }
+        match (&self.from, &self.to) {
+            (Some(from), Some(to)) => json!({ "from": from, "to": to }),
+            _ if self.all => json!({ "all": true }),
+            _ => json!({ "workspace": true }),
+        }
+    }
+}
+
+/// Runs the command.
+pub(crate) fn main(args: &Args) -> ExitCode {
+    exit(block_on(run(args)))
+}
+
+/// Waits for a future on a runtime of its own.
+pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting")
+        .map_err(Failure::Unknown)?;
+    runtime.block_on(future)
+}
+
+/// The exit status, after the reason.
+pub(crate) fn exit(done: Result<(), Failure>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure:#}");
+            ExitCode::from(failure.status())
+        }
+    }
+}
+
+async fn run(args: &Args) -> Result<(), Failure> {
+    let api = Api::new(&args.access);
+    let made = obtain(&api, &args.body()).await?;
+    let package = fetch(&api, &made.id, "package", &args.out).await?;
+    if package.is_archive {
+        archive::check(&args.out)?;
+    }
+    if let Some(report) = &args.report {
+        fetch(&api, &made.id, "report", report).await?;
+    }
+    println!(
+        "{}: {} bytes, {}",
+        args.out.display(),
+        package.bytes,
+        package.digest
+    );
+    println!(
+        "{} entries of stream {}, sealed at {}",
+        made.entries, made.stream, made.sealed_at
+    );
+    if made.empty {
+        println!(
+            "no entry lies in this period: the package holds its two neighbours, which prove that"
+        );
+    }
+    Ok(())
+}

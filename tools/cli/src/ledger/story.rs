@@ -1,0 +1,226 @@
+//! One sentence per entry of a run package.
+
+use counterfoil_core::money::Money;
+use counterfoil_core::time::Timestamp;
+use counterfoil_evidence::hash::leaf;
+use counterfoil_evidence::json::Json;
+
+/// What an entry says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sentence {
+    pub(super) seq: u64,
+    pub(super) at: String,
+    pub(super) leaf: String,
+    pub(super) run: String,
+    pub(super) kind: String,
+    pub(super) text: String,
+}
+
+/// The sentences of a package that was verified.
+pub(super) fn sentences(package: &Json) -> Vec<Sentence> {
+    let run = text(package, "run");
+    let entries = package.get("entries").and_then(Json::as_array);
+    let entries = entries.unwrap_or_default().iter();
+    entries
+        .filter_map(|entry| {
+            let header = entry.get("h")?;
+            let parts = entry.get("p")?;
+            let facts = parts.get("facts")?.get("d")?;
+            let kind = text(header, "kind");
+            let at = header.get("at")?.as_uint()?;
+            Some(Sentence {
+                seq: header.get("seq")?.as_uint()?,
+                at: Timestamp::from_millis(at).to_string(),
+                leaf: leaf(&header.canonical()).to_string(),
+                run: run.to_owned(),
+                text: sentence(kind, facts, &Personal::of(parts.get("subject")))?,
+                kind: kind.to_owned(),
+            })
+        })
+        .collect()
+}
+
+/// The erasable part of an entry.
+enum Personal<'a> {
+    None,
+    Present(&'a Json),
+    Erased(u64),
+}
+
+impl<'a> Personal<'a> {
+    fn of(part: Option<&'a Json>) -> Self {
+        let Some(part) = part else { return Self::None };
+        match (part.get("d"), part.get("x").and_then(Json::as_uint)) {
+            (Some(data), _) => Self::Present(data),
+            (None, Some(by)) => Self::Erased(by),
+            (None, None) => Self::None,
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<&'a Json> {
+        match self {
+            Self::Present(data) => data.get(name),
+            Self::None | Self::Erased(_) => None,
+        }
+    }
+
+    /// What was changed, in words; where it was erased, that.
+    fn change(&self) -> String {
+        if let Self::Erased(by) = self {
+            return format!(" (what exactly was erased by entry {by})");
+        }
+        let side = |name| self.get(name).and_then(Json::as_array).unwrap_or_default();
+        let changes = side("before").iter().zip(side("after"));
+        let words: Vec<String> = changes
+            .map(|(before, after)| {
+                let column = text(before, "column");
+                format!("{column} from {} to {}", value(before), value(after))
+            })
+            .collect();
+        if words.is_empty() {
+            return String::new();
+        }
+        format!(": {}", words.join(", "))
+    }
+
+    /// "; promised pro, granted free, 29.00 USD a month at risk"
+    fn difference(&self) -> String {
+        let Some(difference) = self.get("difference") else {
+            return String::new();
+        };
+        let money = difference.get("at_risk").and_then(|money| {
+            let minor = money.get("minor")?.as_int()?;
+            Some(Money::new(minor, text(money, "currency")))
+        });
+        let money = money.map_or_else(String::new, |money| format!(", {money} a month at risk"));
+        format!(
+            "; promised {}, granted {}{money}",
+            text(difference, "promised"),
+            text(difference, "granted")
+        )
+    }
+
+    fn comment(&self) -> String {
+        match self.get("comment").and_then(Json::as_str) {
+            Some(comment) => format!(", saying \"{comment}\""),
+            None => String::new(),
+        }
+    }
+}
+
+fn sentence(kind: &str, facts: &Json, personal: &Personal<'_>) -> Option<String> {
+    let actor = facts.get("actor").map(actor).unwrap_or_default();
+    let number = |name| facts.get(name).and_then(Json::as_uint).unwrap_or_default();
+    Some(match kind {
+        "run.open" => match text(facts, "purpose") {
+            "check" => "Promise and grant of the customer were compared.".to_owned(),
+            "scan" => "Promises and grants of everybody were compared.".to_owned(),
+            "repair" => format!("{actor} turned to a repair."),
+            purpose => format!("{actor} began: {purpose}."),
+        },
+        "run.decision" => format!(
+            "{actor} asked for {}{}{}{}. The rule {} said {}: {}",
+            text(facts, "action"),
+            personal.change(),
+            personal.difference(),
+            personal.comment(),
+            text(facts, "rule"),
+            text(facts, "effect"),
+            text(facts, "reason")
+        ),
+        "run.resolution" => format!(
+            "{} {}{}.",
+            text(facts, "approver"),
+            if text(facts, "effect") == "ALLOW" {
+                "approved"
+            } else {
+                "said no"
+            },
+            personal.comment()
+        ),
+        "repair.started" => "The change was begun.".to_owned(),
+        "repair.executed" => format!("The row was changed{}.", personal.change()),
+        "repair.failed" => "The row was not changed.".to_owned(),
+        "repair.verified" => match text(facts, "result") {
+            "match" => "Both sides were read again: they agree.".to_owned(),
+            _ => "Both sides were read again: they still differ.".to_owned(),
+        },
+        "run.close" => format!(
+            "Closed as {}: {} allowed, {} held, {} denied{}.",
+            text(facts, "status"),
+            number("allow"),
+            number("require"),
+            number("deny"),
+            match facts.get("findings").and_then(Json::as_uint) {
+                Some(1) => ", one difference found".to_owned(),
+                Some(found) => format!(", {found} differences found"),
+                None => String::new(),
+            }
+        ),
+        "redact" | "key.rotate" => return None,
+        other => format!("{actor} recorded {other}{}.", personal.change()),
+    })
+}
+
+/// Who, as evidence names them.
+fn actor(actor: &Json) -> String {
+    match text(actor, "type") {
+        "scheduler" => "The schedule".to_owned(),
+        "system" => "The product".to_owned(),
+        _ => text(actor, "id").to_owned(),
+    }
+}
+
+fn text<'a>(json: &'a Json, name: &str) -> &'a str {
+    json.get(name).and_then(Json::as_str).unwrap_or_default()
+}
+
+/// The value of a side: a scalar as it is, or the one inside a tagged value.
+fn value(side: &Json) -> String {
+    let plain = |json: &Json| match json {
+        Json::Null => "nothing".to_owned(),
+        Json::Str(text) => text.clone(),
+        other => other.canonical_text(),
+    };
+    match side.get("value") {
+        Some(Json::Object(tagged)) => tagged.values().next().map_or_else(String::new, plain),
+        Some(other) => plain(other),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(kind: &str, facts: &str, subject: &str) -> String {
+        let package = format!(
+            r#"{{"run":"run_1","entries":[{{"h":{{"at":1795392000000,"kind":"{kind}","seq":7}},"p":{{"facts":{{"d":{facts}}},"subject":{subject}}}}}]}}"#
+        );
+        let package = Json::parse_document(package.as_bytes()).unwrap();
+        let mut told = sentences(&package);
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].at, "2026-11-23T00:00:00Z");
+        told.remove(0).text
+    }
+
+    #[test]
+    fn a_proposal_says_what_why_and_how_much_money() {
+        let facts = r#"{"action":"repair.execute","actor":{"type":"scheduler","id":"run_0"},"effect":"REQUIRE","rule":"base.require.machine-live","reason":"What a machine proposes needs a person's approval."}"#;
+        let subject = r#"{"d":{"before":[{"column":"plan","value":{"text":"free"}}],"after":[{"column":"plan","value":{"text":"pro"}}],"difference":{"promised":"pro","granted":"free","kind":"paid_no_access","at_risk":{"minor":2900,"currency":"usd"}}},"s":"00"}"#;
+        assert_eq!(
+            told("run.decision", facts, subject),
+            "The schedule asked for repair.execute: plan from free to pro; promised pro, granted free, 29.00 USD a month at \
+             risk. The rule base.require.machine-live said REQUIRE: What a machine proposes needs a person's approval."
+        );
+    }
+
+    #[test]
+    fn what_was_erased_is_said_to_be_erased() {
+        let said = told("repair.executed", "{}", r#"{"x":12}"#);
+        assert_eq!(
+            said,
+            "The row was changed (what exactly was erased by entry 12)."
+        );
+    }
+}

@@ -1,0 +1,328 @@
+"""Section 12 and steps 1 to 3: a package in any of its forms becomes one document, within limits."""
+
+import os
+import re
+import zlib
+
+from . import Fault, Undecided, require
+from .canonical import MAX_DEPTH, b64, brackets, is_hex64, is_uint, jcs, read_document, read_line
+from .facts import RUN_ID
+from .merkle import decode_proof
+from .seals import place
+
+GIB = 1 << 30
+MAX_FILES = 100000
+MAX_SEAL_LINE = 33024
+REQUIRED = ("package.json", "descriptor.json", "headers.jsonl", "parts.jsonl", "seals.jsonl")
+_TOKEN = re.compile(r"timestamps/([0-9a-f]{64})\.tsr").fullmatch
+
+EXPORT, RANGE, RUN = "counterfoil.export/1", "counterfoil.range/1", "counterfoil.run/1"
+_MUST = {"descriptor", "entries", "format", "seals"}
+_FIELDS = {  # format: (fields that must be there, fields that may)
+    EXPORT: (_MUST, {"timestamps"}),
+    RANGE: (_MUST | {"from", "to"},
+            {"after", "before", "consistency", "extra", "from_at", "timestamps", "to_at"}),
+    RUN: (_MUST | {"run"}, {"consistency", "timestamps"}),
+}
+_IN_FILES = {"descriptor", "entries", "seals", "timestamps"}
+
+
+class Limits:
+    def __init__(self, max_bytes=GIB, max_files=MAX_FILES):
+        self.max_bytes, self.max_files = max_bytes, max_files
+
+
+class Document:
+    """What all forms become. `entries` holds the JSON objects of a document, or, for a folder, pairs
+    of a header line and its parts lines (`raw`)."""
+
+    def __init__(self):
+        self.fields = {}
+        self.raw = False
+        self.descriptor = None
+        self.entries = []
+        self.seals = []
+        self.timestamps = []  # (seal hash, token)
+
+    @property
+    def format(self):
+        return self.fields["format"]
+
+
+# Files, folders, archives.
+
+def read_path(path, limits):
+    """The package at a path: bytes of a document, or the files of a folder or archive."""
+    try:
+        if os.path.isdir(path):
+            return None, _folder(path, limits)
+        with open(path, "rb") as file:
+            data = file.read(limits.max_bytes + 1)
+    except OSError as error:
+        raise Undecided("%s cannot be read: %s", path, error.strerror) from None
+    return sniff(data, limits)
+
+
+def sniff(data, limits):
+    require(len(data) <= limits.max_bytes, "E_LIMIT", "more than %d bytes", limits.max_bytes)
+    if data[:2] == b"\x1f\x8b":
+        return None, untar(_gunzip(data, limits.max_bytes), limits)
+    if data[257:262] == b"ustar":
+        return None, untar(data, limits)
+    return data, None
+
+
+def _folder(path, limits):
+    names = []
+    for entry in os.scandir(path):
+        require(not entry.is_symlink(), "E_LIMIT", "a link in the folder")
+        if entry.name == "timestamps" and entry.is_dir():
+            names += ["timestamps/" + inner.name for inner in os.scandir(entry.path)
+                      if inner.is_file(follow_symlinks=False) or _no(inner.name)]
+        else:
+            require(entry.is_file(), "E_LIMIT", "not a regular file: " + entry.name)
+            names.append(entry.name)
+        require(len(names) <= limits.max_files, "E_LIMIT", "too many files")
+    files, left = {}, limits.max_bytes
+    for name in names:
+        _allowed(name)
+        with open(os.path.join(path, *name.split("/")), "rb") as file:
+            files[name] = file.read(left + 1)
+        left -= len(files[name])
+        require(left >= 0, "E_LIMIT", "more than %d bytes", limits.max_bytes)
+    return files
+
+
+def _no(name):
+    raise Fault("E_LIMIT", "not a regular file: timestamps/" + name)
+
+
+def _allowed(name):
+    require(name in REQUIRED or _TOKEN(name), "E_LIMIT", "a file that does not belong: %r", name)
+
+
+def _gunzip(data, limit):
+    out = b""
+    while data:
+        inflate = zlib.decompressobj(31)
+        try:
+            out += inflate.decompress(data, limit + 1 - len(out))
+        except zlib.error:
+            raise Fault("E_FORMAT", "damaged gzip data") from None
+        require(len(out) <= limit, "E_LIMIT", "more than %d bytes unpacked", limit)
+        require(inflate.eof, "E_FORMAT", "gzip data that is cut off")
+        data = inflate.unused_data
+    return out
+
+
+def _octal(field):
+    text = field.rstrip(b"\0 ").lstrip(b" ")
+    require(re.fullmatch(rb"[0-7]{1,12}", text), "E_LIMIT", "a number of the archive is not octal")
+    return int(text, 8)
+
+
+def untar(data, limits):
+    """ustar: regular files of known names, each once; after them only zero bytes."""
+    files, at, total = {}, 0, 0
+    while at < len(data):
+        block = data[at:at + 512]
+        if not any(block):
+            break
+        require(len(block) == 512 and block[257:263] == b"ustar\0" and block[263:265] == b"00",
+                "E_LIMIT", "not a ustar header")
+        blank = block[:148] + b" " * 8 + block[156:]
+        require(sum(blank) == _octal(block[148:156]), "E_LIMIT", "a wrong checksum in the archive")
+        name = block[:100].split(b"\0")[0].decode("latin-1")
+        kind, size = block[156:157], _octal(block[124:136])
+        require(not block[345], "E_LIMIT", "a directory prefix in the archive")
+        at += 512
+        if kind == b"5" and name in ("timestamps", "timestamps/") and size == 0:
+            continue
+        require(kind in (b"0", b"\0"), "E_LIMIT", "not a regular file: %r", name)
+        _allowed(name)
+        require(name not in files, "E_LIMIT", "a file twice: " + name)
+        total += size
+        require(total <= limits.max_bytes and at + size <= len(data), "E_LIMIT",
+                "a file over the limit or cut off: " + name)
+        files[name] = data[at:at + size]
+        require(len(files) <= limits.max_files, "E_LIMIT", "too many files")
+        at += (size + 511) // 512 * 512
+    require(not any(memoryview(data)[at:]), "E_LIMIT", "bytes after the end of the archive")
+    return files
+
+
+# The two kinds of package.
+
+def from_document(data):
+    document = Document()
+    fields = document.fields = read_document(data)
+    _closed(fields, set(), set())
+    document.descriptor = fields["descriptor"]
+    document.entries, document.seals = fields["entries"], fields["seals"]
+    document.timestamps = _timestamps(fields.get("timestamps", []))
+    return document
+
+
+def from_files(files, limits):
+    require(len(files) <= limits.max_files, "E_LIMIT", "too many files")
+    require(sum(map(len, files.values())) <= limits.max_bytes, "E_LIMIT", "too many bytes")
+    for name in files:
+        _allowed(name)
+    for name in REQUIRED:
+        require(name in files, "E_FORMAT", "a file is missing: " + name)
+    document = Document()
+    document.raw = True
+    document.descriptor = read_line(files["descriptor.json"])
+    document.seals = [_seal_line(line) for line in _lines(files["seals.jsonl"], "seals.jsonl")]
+    headers = _lines(files["headers.jsonl"], "headers.jsonl")
+    document.entries = _join(headers, _lines(files["parts.jsonl"], "parts.jsonl"))
+    fields = document.fields = read_document(files["package.json"])
+    _closed(fields, _IN_FILES, {"proofs"})
+    require(document.format != RUN, "E_FORMAT", "a run package has no folder form")
+    document.timestamps = [(_TOKEN(name).group(1), files[name]) for name in sorted(files)
+                           if _TOKEN(name)]
+    return document
+
+
+def _lines(data, name):
+    lines = data.split(b"\n")
+    require(not lines.pop(), "E_CANON", name + " does not end in a line feed")
+    return lines
+
+
+def _seal_line(line):
+    require(len(line) <= MAX_SEAL_LINE, "E_LIMIT", "a line of seals.jsonl over 33,024 bytes")
+    fields = read_line(line)
+    require(type(fields) is dict and set(fields) == {"at", "note", "size"}, "E_CANON",
+            "a seal line has exactly at, note, size")
+    note = fields["note"]
+    require(type(note) is str, "E_FORMAT", "the note of a seal line is a string")
+    size, at = place(note)
+    require(is_uint(fields["size"]) and is_uint(fields["at"])
+            and (fields["size"], fields["at"]) == (size, at), "E_CANON",
+            "size and at of a seal line are those of the note")
+    return note
+
+
+_TAIL = re.compile(rb',"part":"(facts|subject)","s":"([0-9a-f]{64})","seq":(0|[1-9][0-9]{0,14})\}'
+                   ).fullmatch
+_PART_NAMES = {b"facts": "facts", b"subject": "subject"}
+# A header line that has this form is canonical and has the right fields and types.
+HEADER = re.compile(
+    r'\{"alg":"sha256","at":(0|[1-9][0-9]{0,14}),"kind":"([a-z.]+)",'
+    r'"parts":\{"facts":"([0-9a-f]{64})"(?:,"subject":"([0-9a-f]{64})")?\},"prev":"([0-9a-f]{64})",'
+    r'(?:"run":\{"id":"([A-Za-z0-9_-]{1,64})","n":(0|[1-9][0-9]{0,14}),"prev":"([0-9a-f]{64})"\},)?'
+    r'"seq":(0|[1-9][0-9]{0,14}),"stream":"([0-9a-f]{64})","v":1\}').fullmatch
+
+
+def _join(headers, parts):
+    """Gives every header its parts lines: strictly ascending by (seq, part), none left over."""
+    entries, waiting, last = [], {}, (-1, "")
+    for line in parts:
+        seq, name, part = _part_line(line)
+        if seq > last[0]:
+            waiting[seq] = {name: part}
+        else:
+            require((seq, name) > last, "E_PART_SET", "parts.jsonl is not strictly ascending")
+            waiting[seq][name] = part
+        last = (seq, name)
+    seen = set()
+    for line in headers:
+        found = HEADER(line.decode("latin-1"))
+        header = None
+        if found:
+            seq = int(found.group(9))
+        else:
+            header = read_line(line)
+            seq = header.get("seq") if type(header) is dict else None
+            seq = seq if is_uint(seq) else -1
+        seen.add(seq)
+        entries.append((line, found, header, waiting.get(seq, {})))
+    for seq in waiting:
+        require(seq in seen, "E_PART_SET", "parts of an entry that is not there: %d", seq)
+    return entries
+
+
+def _part_line(line):
+    """(seq, name, part): a part is (content, its bytes, salt, whether it may nest too deep), or the
+    number of its redact entry."""
+    # The usual line: a canonical value between the first field and a tail that is canonical by its
+    # pattern. Its bytes are hashed as they stand.
+    cut = line.rfind(b',"part":"')
+    tail = _TAIL(line, cut) if cut > 0 and line.startswith(b'{"d":') else None
+    if tail:
+        try:
+            name, salt, seq = tail.groups()
+            content = line[5:cut]
+            counted = brackets(content)
+            value = read_line(content, counted)
+            return int(seq), _PART_NAMES[name], (
+                value, content, bytes.fromhex(salt.decode()), counted > MAX_DEPTH)
+        except Fault:
+            pass  # the scanner is asked about the whole line
+    value = read_line(line)
+    require(type(value) is dict, "E_FORMAT", "a line of parts.jsonl is an object")
+    names = set(value)
+    require(names in ({"d", "part", "s", "seq"}, {"part", "seq", "x"}) and is_uint(value["seq"])
+            and type(value["part"]) is str, "E_FORMAT", "a line of parts.jsonl has another shape")
+    require(value["part"] in ("facts", "subject"), "E_PART_SET", "an unknown part")
+    if "x" in value:
+        return value["seq"], value["part"], value["x"]
+    return value["seq"], value["part"], (value["d"], jcs(value["d"]), salt_of(value["s"]), True)
+
+
+def salt_of(value):
+    return bytes.fromhex(value) if is_hex64(value) else None
+
+
+# Step 3.
+
+def _closed(fields, elsewhere, added):
+    require(type(fields) is dict and type(fields.get("format")) is str
+            and fields["format"] in _FIELDS, "E_FORMAT", "no known format")
+    must, may = _FIELDS[fields["format"]]
+    if added and fields["format"] == RANGE:
+        must = must | added
+    names = set(fields)
+    for name in names - ((must | may) - elsewhere):
+        raise Fault("E_PACKAGE_FIELDS", "an unknown field: " + name)
+    for name in (must - elsewhere) - names:
+        raise Fault("E_FORMAT", "a missing field: " + name)
+    for name in ("entries", "seals", "extra", "consistency", "timestamps"):
+        require(type(fields.get(name, [])) is list, "E_FORMAT", name + " is an array")
+    for note in fields.get("seals", []):
+        require(type(note) is str, "E_FORMAT", "a seal is a string")
+    run = fields.get("run", "-")
+    require(type(run) is str and RUN_ID(run), "E_FORMAT", "run is a run id")
+    for name in ("from", "to", "from_at", "to_at"):
+        require(is_uint(fields.get(name, 0)), "E_FORMAT", name + " is a number")
+    fields["consistency"] = _consistency(fields.get("consistency", []))
+    if "proofs" in fields:
+        proofs = fields["proofs"]
+        require(type(proofs) is dict and set(proofs) == {"first", "last"}, "E_FORMAT",
+                "proofs has first and last")
+
+
+def _consistency(items):
+    """(size, proof) of each item, sizes ascending."""
+    links = {}
+    for item in items:
+        require(type(item) is dict, "E_FORMAT", "an item of consistency is an object")
+        require(set(item) <= {"proof", "size"}, "E_PACKAGE_FIELDS", "an unknown field in consistency")
+        require(set(item) == {"proof", "size"} and is_uint(item["size"]), "E_FORMAT",
+                "an item of consistency has proof and size")
+        require(not links or item["size"] > max(links), "E_PACKAGE_FIELDS",
+                "the sizes of consistency ascend")
+        links[item["size"]] = decode_proof(item["proof"])
+    return links
+
+
+def _timestamps(items):
+    tokens = []
+    for item in items:
+        require(type(item) is dict, "E_FORMAT", "a time-stamp is an object")
+        require(set(item) <= {"seal", "tsr"}, "E_PACKAGE_FIELDS", "an unknown field in a time-stamp")
+        require(set(item) == {"seal", "tsr"} and is_hex64(item["seal"]) and type(item["tsr"]) is str,
+                "E_FORMAT", "a time-stamp has seal and tsr")
+        tokens.append((item["seal"], b64(item["tsr"])))
+    return tokens
