@@ -40,7 +40,7 @@ mod bulk {
     use super::world::World;
 
     /// Runs per batch: 3 entries and their parts each.
-    const RUNS: u64 = 15;
+    const RUNS: u64 = 14;
 
     struct SealNow(SealStream);
 

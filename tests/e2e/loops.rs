@@ -112,6 +112,8 @@ async fn logs_hold_no_secret(stage: &Stage, people: [&str; 2]) {
         "postgres://",
         "@example",
     ];
+    let duty = serde_json::json!({ "detail": { "job": "retention" } });
+    drop(stage.main.invoke("ApiFunctionName", &duty).await);
     for function in FUNCTIONS {
         let lines = stage.main.logged(function).await;
         assert!(!lines.is_empty(), "{function} has logged nothing");

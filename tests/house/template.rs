@@ -105,8 +105,14 @@ fn only_api_removes_payloads_snapshots_and_keys() {
         named.dedup();
         named
     };
-    assert_eq!(may("dynamodb:UpdateItem", "!GetAtt EvidenceParts.Arn"), ["ApiFunctionPolicy"]);
-    assert_eq!(may("dynamodb:DeleteItem", "!GetAtt DataKeys.Arn"), ["ApiFunctionPolicy"]);
+    assert_eq!(
+        may("dynamodb:UpdateItem", "!GetAtt EvidenceParts.Arn"),
+        ["ApiFunctionPolicy"]
+    );
+    assert_eq!(
+        may("dynamodb:DeleteItem", "!GetAtt DataKeys.Arn"),
+        ["ApiFunctionPolicy"]
+    );
     assert_eq!(may("s3:DeleteObject", "/snapshots/"), ["ApiFunctionPolicy"]);
 }
 
@@ -122,13 +128,15 @@ fn no_lifecycle_rule_deletes_snapshots() {
 /// workspace's own partition.
 #[test]
 fn archive_reaches_no_record_of_a_project() {
-    let of_state = statements().into_iter().filter(|found| {
-        found.of == "ArchivePolicy" && found.text.contains("!GetAtt State.Arn")
-    });
+    let of_state = statements()
+        .into_iter()
+        .filter(|found| found.of == "ArchivePolicy" && found.text.contains("!GetAtt State.Arn"));
     let mut count = 0;
     for statement in of_state {
         count += 1;
-        let directory = statement.text.contains("dynamodb:LeadingKeys\": [directory]");
+        let directory = statement
+            .text
+            .contains("dynamodb:LeadingKeys\": [directory]");
         let alarms = format!("dynamodb:LeadingKeys\": [\"ws_{}\"]", "?".repeat(26));
         assert!(
             directory || statement.text.contains(&alarms),

@@ -116,6 +116,9 @@ async fn too_many_differences_open_one_incident_and_propose_nothing() {
     assert_eq!(incident.finding.kind, FindingKind::MassDrift);
     assert!(world.mail.take_proposals().is_empty());
     assert_eq!(world.count("incident.opened"), 1);
+    world.reconcile().scan_all().await.unwrap();
+    assert_eq!(world.count("incident.opened"), 1);
+    assert_eq!(world.count("incident.changed"), 1, "it is known by now");
 }
 
 #[tokio::test]

@@ -351,7 +351,7 @@ impl World {
             archive: self.archive.clone(),
             clock: Arc::new(self.clock.clone()),
             origin_prefix: "evidence.counterfoil.example/s/".to_owned(),
-            budget: Duration::from_secs(60),
+            budget: Duration::from_mins(1),
         }
     }
 

@@ -12,6 +12,7 @@ import gc
 import hashlib
 import json
 import os
+import signal
 import sys
 
 from evidence_check import Fault, Undecided, reading, seals, steps
@@ -156,6 +157,7 @@ def show(verdict, level, as_json):
     verdict["required_level"] = level
     verdict["result"] = "ok"
     if as_json:
+        del verdict["entries"]
         print(json.dumps(verdict, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
         return
     print("OK L%(level)d %(format)s: %(entries)d entries, sealed at size %(size)d" % verdict)
@@ -183,6 +185,9 @@ def main(arguments):
             return 3
     except Undecided as reason:
         print("not decided: %s" % reason, file=sys.stderr)
+        return 2
+    except MemoryError:
+        print("not decided: not enough memory for this package", file=sys.stderr)
         return 2
     show(verdict, trust.level, given.json)
     if verdict["level"] < trust.level:
@@ -237,4 +242,6 @@ def judge(request):
 if __name__ == "__main__":
     gc.disable()  # nothing here makes cycles, and large packages are faster so
     sys.stdout.reconfigure(encoding="utf-8")
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `... | head` ends quietly
     sys.exit(main(sys.argv[1:]))

@@ -219,6 +219,59 @@ class Parts(unittest.TestCase):
         self.assertTrue(signatures.cosigned(checker, witness, payload, b"body\n"))
         self.assertFalse(signatures.cosigned(checker, witness, payload, b"other\n"))
 
+    def test_time_stamp_tokens_are_checked_by_openssl(self):
+        config = """
+[tsa]
+default_tsa = one
+[one]
+serial = serial
+signer_digest = sha256
+default_policy = 1.2.3.4
+digests = sha256
+[req]
+distinguished_name = name
+x509_extensions = ext
+prompt = no
+[name]
+CN = test authority
+[ext]
+extendedKeyUsage = critical,timeStamping
+keyUsage = critical,digitalSignature
+"""
+        package = json.loads(load("example-run/run.json"))
+        note = seals.read(package["seals"][0])
+        with tempfile.TemporaryDirectory() as folder:
+            def run(*arguments):
+                subprocess.run(["openssl", *arguments], check=True, cwd=folder, capture_output=True)
+
+            for name, content in (("conf", config.encode()), ("note", note.reduced), ("serial", b"01\n")):
+                with open(os.path.join(folder, name), "wb") as file:
+                    file.write(content)
+            run("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key", "-out", "ca.pem",
+                "-config", "conf", "-days", "3650")
+            run("ts", "-query", "-data", "note", "-sha256", "-cert", "-out", "query")
+            run("ts", "-reply", "-config", "conf", "-queryfile", "query", "-signer", "ca.pem",
+                "-inkey", "key", "-out", "token")
+            with open(os.path.join(folder, "token"), "rb") as file:
+                token = file.read()
+            package["timestamps"] = [{"seal": note.hash, "tsr": base64.b64encode(token).decode()}]
+            for damage, expected in ((None, (0, "OK")), (-5, (3, "FAIL"))):
+                if damage:
+                    bad = bytearray(token)
+                    bad[damage] ^= 1
+                    package["timestamps"][0]["tsr"] = base64.b64encode(bytes(bad)).decode()
+                stamped, anchor = (os.path.join(folder, name) for name in ("stamped.json", "anchor"))
+                with open(stamped, "w", encoding="utf-8") as file:
+                    json.dump(package, file)
+                with open(anchor, "w", encoding="utf-8") as file:
+                    file.write(note.note)
+                done = command(stamped, "--key", path("example-run/sealer.pem"), "--stream",
+                               text("example-run/stream.txt"), "--tsa-ca",
+                               os.path.join(folder, "ca.pem"), "--min-seal", anchor, "--level",
+                               "4" if damage is None else "2")
+                self.assertEqual((done.returncode, done.stdout.split()[0]), expected,
+                                 done.stdout + done.stderr)
+
 
 def _der(r, s):
     numbers = b""

@@ -8,6 +8,7 @@ use counterfoil_core::hold::LegalHold;
 use counterfoil_core::policy::Judgement;
 use counterfoil_core::records::Versioned;
 use counterfoil_core::retention::Retention;
+use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::usecases::{
     EraseError, Erased, HoldError, Lost, Released, RetentionChange, RetentionError, RunView,
 };
@@ -43,8 +44,15 @@ pub(crate) fn run(run: &RunView) -> Result<Response, Problem> {
 }
 
 /// 200 when nothing is left, 202 while something is.
-pub(crate) fn erased(erased: &Erased) -> Response {
+pub(crate) fn erased(ctx: &TenantCtx, erased: &Erased) -> Response {
     let done = erased.erasure.state == ErasureState::Done;
+    tracing::info!(
+        project.id = %ctx.project(),
+        parts = erased.erasure.entries.len(),
+        objects = erased.erasure.objects,
+        left = erased.left,
+        "contents erased"
+    );
     let status = if done {
         StatusCode::OK
     } else {
@@ -106,9 +114,10 @@ pub(crate) fn released(released: &Released) -> Response {
 }
 
 fn hold_view(hold: &LegalHold) -> Value {
-    let release = hold.release.as_ref().map(|release| {
-        json!({ "proposed_by": release.by, "proposed_at": release.at.to_string() })
-    });
+    let release = hold
+        .release
+        .as_ref()
+        .map(|release| json!({ "proposed_by": release.by, "proposed_at": release.at.to_string() }));
     let scope = if hold.project.is_some() {
         "project"
     } else {
@@ -128,9 +137,9 @@ fn hold_view(hold: &LegalHold) -> Value {
 
 /// The retention setting, with its version as `ETag`.
 pub(crate) fn retention(status: StatusCode, found: &Versioned<Retention>) -> Response {
-    let proposed = found.value.proposed.as_ref().map(|proposed| {
-        json!({ "snapshot_days": proposed.snapshot_days, "proposed_by": proposed.by })
-    });
+    let proposed = found.value.proposed.as_ref().map(
+        |proposed| json!({ "snapshot_days": proposed.snapshot_days, "proposed_by": proposed.by }),
+    );
     let view = json!({ "snapshot_days": found.value.snapshot_days, "proposed": proposed });
     let mut response = (status, Json(view)).into_response();
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", found.version)) {

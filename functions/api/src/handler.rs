@@ -41,7 +41,9 @@ async fn duty(api: &Api) -> Result<Value, Error> {
         tracing::error!(cause = chain(error.as_ref()), "duty not done");
         failed.get_or_insert(error);
     };
-    let holds = holds.map_err(|error| note(error.into())).unwrap_or_default();
+    let holds = holds
+        .map_err(|error| note(error.into()))
+        .unwrap_or_default();
     let erasures = erasures
         .map_err(|error| note(error.into()))
         .unwrap_or_default();

@@ -88,7 +88,7 @@ async fn erase_run(
         }
     };
     let erased = api.erase.run(&ctx, &id, &request).await;
-    Ok(answer::erased(&erased.map_err(problem)?))
+    Ok(answer::erased(&ctx, &erased.map_err(problem)?))
 }
 
 async fn erase_customer(
@@ -106,7 +106,7 @@ async fn erase_customer(
         }
     };
     let erased = api.erase.customer(&ctx, &id, &request).await;
-    Ok(answer::erased(&erased.map_err(problem)?))
+    Ok(answer::erased(&ctx, &erased.map_err(problem)?))
 }
 
 async fn declare_lost(
@@ -121,10 +121,7 @@ async fn declare_lost(
     ))
 }
 
-async fn list_holds(
-    State(api): State<Api>,
-    Caller(ctx): Caller,
-) -> Result<Response, Problem> {
+async fn list_holds(State(api): State<Api>, Caller(ctx): Caller) -> Result<Response, Problem> {
     let holds = api.holds.list(&ctx).await;
     Ok(answer::holds(
         &holds.map_err(|error| answer::hold_problem(&error))?,
@@ -199,10 +196,7 @@ async fn release_hold(
     ))
 }
 
-async fn read_retention(
-    State(api): State<Api>,
-    Caller(ctx): Caller,
-) -> Result<Response, Problem> {
+async fn read_retention(State(api): State<Api>, Caller(ctx): Caller) -> Result<Response, Problem> {
     let found = api.retention.read(&ctx).await;
     Ok(answer::retention(
         StatusCode::OK,

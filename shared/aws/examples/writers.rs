@@ -40,6 +40,7 @@ async fn main() {
         unlucky: writers / 4,
         in_run: writers / 8,
         pause: Duration::from_millis(500),
+        at_most: Duration::MAX,
     };
     println!("{writers} writers, {appends} entries each, two sealers, one reader");
     report("ministack", size, &crowd::play(&Cloud::new(), size).await);

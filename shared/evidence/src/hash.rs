@@ -3,6 +3,7 @@
 //! Leaf, node, stream id and part commitment have prefixes of their own, so none of them can be
 //! presented as another.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -10,8 +11,26 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 /// A SHA-256 hash. Text form: 64 lower-case hexadecimal digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Hash([u8; 32]);
+
+impl Ord for Hash {
+    /// By bytes; in two words, because maps of hashes compare many of them.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let words = |hash: &Self| {
+            let (words, _) = hash.0.as_chunks::<16>();
+            let word = |word: Option<&[u8; 16]>| word.map_or(0, |word| u128::from_be_bytes(*word));
+            (word(words.first()), word(words.last()))
+        };
+        words(self).cmp(&words(other))
+    }
+}
+
+impl PartialOrd for Hash {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 /// The text is not 64 lower-case hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -43,7 +62,7 @@ impl Hash {
         // Digits are at most 15 and everything else is above: one comparison at the end will do.
         let mut wrong = 0;
         for ([high, low], byte) in pairs.iter().zip(&mut bytes) {
-            let (high, low) = (nibble(*high), nibble(*low));
+            let (high, low) = (value(*high), value(*low));
             wrong |= high | low;
             *byte = (high << 4) | (low & 15);
         }
@@ -56,7 +75,28 @@ impl Hash {
     }
 }
 
-/// The value of a lower-case hexadecimal digit; 255 for anything else.
+/// The value of every lower-case hexadecimal digit; 255 for anything else.
+static VALUES: [u8; 256] = {
+    let mut values = [u8::MAX; 256];
+    let mut digit = 0_u8;
+    while digit < u8::MAX {
+        #[expect(
+            clippy::as_conversions,
+            clippy::indexing_slicing,
+            reason = "a byte is an index of 256 items, and const code has no other way"
+        )]
+        {
+            values[digit as usize] = nibble(digit);
+        }
+        digit = digit.wrapping_add(1);
+    }
+    values
+};
+
+fn value(digit: u8) -> u8 {
+    VALUES.get(usize::from(digit)).copied().unwrap_or(u8::MAX)
+}
+
 const fn nibble(digit: u8) -> u8 {
     match digit {
         b'0'..=b'9' => digit.wrapping_sub(b'0'),
@@ -147,6 +187,18 @@ mod tests {
         assert!(text.split_at(1).1.parse::<Hash>().is_err());
         assert!(parse_digest(&digest_string(b"")).is_some());
         assert!(parse_digest(text).is_none());
+    }
+
+    #[test]
+    fn hashes_are_ordered_by_their_bytes() {
+        let hashes: Vec<Hash> = (0..64_u8).map(|n| sha256(&[n])).collect();
+        for (a, b) in hashes.iter().zip(hashes.iter().skip(1)) {
+            assert_eq!(a.cmp(b), a.as_bytes().cmp(b.as_bytes()));
+            assert_eq!(a.cmp(a), Ordering::Equal);
+        }
+        let mut last = *hashes[0].as_bytes();
+        last[31] ^= 1;
+        assert_eq!(hashes[0].cmp(&Hash(last)), hashes[0].as_bytes().cmp(&last));
     }
 
     #[test]

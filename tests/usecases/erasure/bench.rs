@@ -8,16 +8,18 @@ use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::evidence::package::ExportPackage;
 use counterfoil_core::evidence::verify::{Package, Trust, Verdict, verify};
-use counterfoil_core::ports::{Clock, SealStore, StateWrite, State, StoredEntry, StoredPart};
-use counterfoil_core::records::{Directory, Member};
 use counterfoil_core::ids::UserId;
+use counterfoil_core::ports::HoldTarget;
+use counterfoil_core::ports::{
+    CheckRequest, Clock, SealStore, State, StateWrite, StoredEntry, StoredPart,
+};
+use counterfoil_core::records::{Directory, Member};
 use counterfoil_core::repair::VoteKind;
 use counterfoil_core::tenancy::{Capability, Principal, Role, TenantCtx};
 use counterfoil_core::usecases::{
     CreateProject, DeclareLost, Erase, EraseRequest, KeepRetention, LegalHolds, NewHold, ReadRun,
     Voted,
 };
-use counterfoil_core::ports::HoldTarget;
 use counterfoil_testkit::memory::SeededRandom;
 
 use crate::world::World;
@@ -62,6 +64,10 @@ impl Bench {
 
     /// The same with one repaired incident of the customer and one of somebody else.
     pub(super) async fn repaired() -> Self {
+        Box::pin(Self::after_repairs()).await
+    }
+
+    async fn after_repairs() -> Self {
         let bench = Self::new().await;
         let world = &bench.world;
         world.add_user("u3", "cus_3", false);
@@ -92,6 +98,18 @@ impl Bench {
                 .unwrap();
         }
         bench
+    }
+
+    /// Looks at one customer, as somebody at a console would.
+    pub(super) async fn check(&self, customer: &str) {
+        let request = CheckRequest::Customer {
+            workspace: self.world.workspace.id,
+            project: self.world.project.id,
+            customer: customer.to_owned(),
+            reason: "manual".to_owned(),
+            event: None,
+        };
+        self.world.reconcile().handle(&request).await.unwrap();
     }
 
     pub(super) fn erase(&self) -> Erase {
@@ -253,7 +271,13 @@ async fn person(world: &World, random: &Arc<SeededRandom>, role: Role) -> Tenant
     };
     let key = Directory::member_key(world.workspace.id, id);
     let doc = serde_json::to_value(&member).unwrap();
-    assert!(world.store.write(vec![StateWrite::create(key, doc)]).await.unwrap());
+    assert!(
+        world
+            .store
+            .write(vec![StateWrite::create(key, doc)])
+            .await
+            .unwrap()
+    );
     let by = Principal::System {
         duty: "setup".to_owned(),
     };

@@ -38,7 +38,10 @@ impl Plan {
     }
 
     /// Does a step, or not.
-    async fn step<T>(&self, step: impl Future<Output = Result<T, PortError>>) -> Result<T, PortError> {
+    async fn step<T>(
+        &self,
+        step: impl Future<Output = Result<T, PortError>>,
+    ) -> Result<T, PortError> {
         if !self.fails() {
             return step.await;
         }
@@ -153,18 +156,11 @@ fn with(erase: Erase, plan: &Arc<Plan>) -> Erase {
     }
 }
 
-/// More than two transactions of redactions: forty checks of the customer, and one repair.
+/// More than two transactions of redactions: many checks of the customer, and one repair.
 async fn busy() -> Bench {
     let bench = Bench::repaired().await;
     for _ in 0..66 {
-        let request = counterfoil_core::ports::CheckRequest::Customer {
-            workspace: bench.world.workspace.id,
-            project: bench.world.project.id,
-            customer: CANARY.to_owned(),
-            reason: "manual".to_owned(),
-            event: None,
-        };
-        bench.world.reconcile().handle(&request).await.unwrap();
+        bench.check(CANARY).await;
     }
     bench
 }
@@ -231,7 +227,10 @@ async fn a_large_erasure_takes_several_transactions_and_goes_on_between_them() {
     let targets = bench.subjects().len();
     for left in [1, 2] {
         bench.world.store.appends_left(Some(left));
-        let broken = bench.erase().customer(&bench.admin, CANARY, &request()).await;
+        let broken = bench
+            .erase()
+            .customer(&bench.admin, CANARY, &request())
+            .await;
         assert!(broken.is_err(), "{broken:?}");
         bench.world.store.appends_left(None);
     }
@@ -249,8 +248,14 @@ async fn a_large_erasure_takes_several_transactions_and_goes_on_between_them() {
         .filter(|(_, kind)| kind == "redact")
         .map(|(seq, _)| seq)
         .collect();
-    assert_eq!(erased.erasure.entries, redacts, "it knows all of its entries");
-    assert_eq!(bench.world.count("run.open"), bench.world.count("run.close"));
+    assert_eq!(
+        erased.erasure.entries, redacts,
+        "it knows all of its entries"
+    );
+    assert_eq!(
+        bench.world.count("run.open"),
+        bench.world.count("run.close")
+    );
     bench.verifies().await;
 }
 
@@ -258,28 +263,60 @@ async fn a_large_erasure_takes_several_transactions_and_goes_on_between_them() {
 async fn objects_are_deleted_again_and_again_until_they_are_gone() {
     let bench = Bench::repaired().await;
     bench.world.objects.refuse_deletions(true);
-    let refused = bench.erase().customer(&bench.admin, CANARY, &request()).await;
+    let refused = bench
+        .erase()
+        .customer(&bench.admin, CANARY, &request())
+        .await;
     assert!(refused.is_err());
     assert!(bench.erase().finish().await.is_err());
     bench.world.objects.refuse_deletions(false);
     assert_eq!(bench.erase().finish().await.unwrap(), 1, "the duty goes on");
     let keys = bench.world.objects.all_keys();
-    assert!(!keys.iter().any(|key| key.starts_with("snapshots/")), "{keys:?}");
+    assert!(
+        !keys.iter().any(|key| key.starts_with("snapshots/")),
+        "{keys:?}"
+    );
     assert!(!bench.everything().contains(CANARY));
+}
+
+#[tokio::test]
+async fn a_hold_keeps_copies_and_records_that_an_erasure_has_not_reached() {
+    let bench = Bench::repaired().await;
+    bench.world.objects.refuse_deletions(true);
+    let broken = bench
+        .erase()
+        .customer(&bench.admin, CANARY, &request())
+        .await;
+    assert!(broken.is_err());
+    bench.world.objects.refuse_deletions(false);
+    bench.hold(super::bench::ALL).await;
+    let keys = bench.world.objects.all_keys();
+    assert_eq!(bench.erase().finish().await.unwrap(), 0, "the duty waits");
+    assert_eq!(bench.world.objects.all_keys(), keys);
+    assert!(bench.world.store.dump().contains(CANARY));
 }
 
 #[tokio::test]
 async fn a_hold_that_is_set_in_the_middle_stops_the_rest() {
     let bench = busy().await;
     bench.world.store.appends_left(Some(1));
-    let broken = bench.erase().customer(&bench.admin, CANARY, &request()).await;
+    let broken = bench
+        .erase()
+        .customer(&bench.admin, CANARY, &request())
+        .await;
     assert!(broken.is_err());
     bench.world.store.appends_left(None);
     let before = bench.world.count("redact");
     bench.hold(super::bench::ALL).await;
-    let held = bench.erase().customer(&bench.admin, CANARY, &request()).await;
+    let held = bench
+        .erase()
+        .customer(&bench.admin, CANARY, &request())
+        .await;
     assert!(
-        matches!(held, Err(counterfoil_core::usecases::EraseError::Held { .. })),
+        matches!(
+            held,
+            Err(counterfoil_core::usecases::EraseError::Held { .. })
+        ),
         "{held:?}"
     );
     assert_eq!(bench.erase().finish().await.unwrap(), 0, "the duty waits");

@@ -22,11 +22,17 @@ async fn actions(bench: &Bench) -> Vec<Action> {
 async fn a_hold_stops_an_erasure_with_its_reason_until_two_owners_release_it() {
     let bench = Bench::repaired().await;
     let id = bench.hold(ALL).await;
-    let refused = bench.erase().customer(&bench.admin, CANARY, &request()).await;
+    let refused = bench
+        .erase()
+        .customer(&bench.admin, CANARY, &request())
+        .await;
     let Err(EraseError::Held { hold, reason }) = refused else {
         panic!("{refused:?}");
     };
-    assert_eq!((hold, reason.as_str()), (id.clone(), "litigation against the shop"));
+    assert_eq!(
+        (hold, reason.as_str()),
+        (id.clone(), "litigation against the shop")
+    );
     assert_eq!(bench.world.count("redact"), 0);
     assert!(bench.everything().contains(CANARY));
 
@@ -38,7 +44,10 @@ async fn a_hold_stops_an_erasure_with_its_reason_until_two_owners_release_it() {
         let refused = bench.holds().release(ctx, &id).await;
         assert!(matches!(refused, Err(HoldError::Denied(_))), "{refused:?}");
     }
-    let refused = bench.erase().customer(&bench.admin, CANARY, &request()).await;
+    let refused = bench
+        .erase()
+        .customer(&bench.admin, CANARY, &request())
+        .await;
     assert!(matches!(refused, Err(EraseError::Held { .. })));
     let done = bench.holds().release(&bench.second, &id).await.unwrap();
     let Released::Done(hold) = done else {
@@ -71,14 +80,21 @@ async fn a_hold_keeps_what_it_covers_and_nothing_else() {
         let of_run = |run: String| HoldTarget::Run { run };
         let target = match target {
             0 => of_run(run.clone()),
-            1 => HoldTarget::Range { from: seq, to: seq + 1 },
+            1 => HoldTarget::Range {
+                from: seq,
+                to: seq + 1,
+            },
             2 => of_run(other.follow_up.unwrap().to_string()),
             _ => HoldTarget::Range { from: 0, to: 1 },
         };
         let name = format!("{target:?}");
         bench.hold(target).await;
         let erased = bench.erase().run(&bench.admin, &run, &request()).await;
-        assert_eq!(matches!(erased, Err(EraseError::Held { .. })), kept, "{name}");
+        assert_eq!(
+            matches!(erased, Err(EraseError::Held { .. })),
+            kept,
+            "{name}"
+        );
         assert_eq!(erased.is_ok(), !kept, "{name}: {erased:?}");
         bench.verifies().await;
     }
@@ -156,9 +172,15 @@ async fn bad_holds_are_refused_by_field() {
     assert_eq!(set(&|new| new.reason = "x".repeat(1_001)).await, "/reason");
     let range = |from, to| HoldTarget::Range { from, to };
     assert_eq!(set(&|new| new.target = range(3, 3)).await, "/target/to");
-    assert_eq!(set(&|new| new.target = range(0, 1 << 60)).await, "/target/to");
+    assert_eq!(
+        set(&|new| new.target = range(0, 1 << 60)).await,
+        "/target/to"
+    );
     let not_all = HoldTarget::All { all: false };
-    assert_eq!(set(&|new| new.target = not_all.clone()).await, "/target/all");
+    assert_eq!(
+        set(&|new| new.target = not_all.clone()).await,
+        "/target/all"
+    );
     let in_workspace = |new: &mut NewHold| {
         new.workspace = true;
         new.target = HoldTarget::Range { from: 0, to: 1 };
@@ -195,11 +217,14 @@ async fn a_held_workspace_holds_all_its_projects_also_later_ones() {
     for stream in &streams {
         let holds = world.store.holds(*stream).await.unwrap();
         let ids: Vec<_> = holds.active.iter().map(|it| it.hold.clone()).collect();
-        assert_eq!(ids, [id.clone()], "held in {stream}");
+        assert_eq!(ids, std::slice::from_ref(&id), "held in {stream}");
         let verdict = bench.verdict_of(*stream).await;
         assert!(verdict.is_accepted(), "{:?}", verdict.result);
     }
-    let refused = bench.erase().customer(&bench.admin, CANARY, &request()).await;
+    let refused = bench
+        .erase()
+        .customer(&bench.admin, CANARY, &request())
+        .await;
     assert!(matches!(refused, Err(EraseError::Held { .. })));
     // Everybody of the workspace sees it.
     assert_eq!(bench.holds().list(&elsewhere).await.unwrap().len(), 1);
@@ -275,7 +300,10 @@ async fn lost_parts_are_declared_also_under_a_hold_and_only_when_they_are_gone()
     bench.hold(ALL).await;
     let (seq, _) = bench.subjects()[0].clone();
     let there = bench.lost().declare(&bench.admin, seq).await;
-    assert!(matches!(there, Err(EraseError::Invalid { .. })), "{there:?}");
+    assert!(
+        matches!(there, Err(EraseError::Invalid { .. })),
+        "{there:?}"
+    );
     let denied = bench.lost().declare(&bench.viewer, seq).await;
     assert!(matches!(denied, Err(EraseError::Denied(_))), "{denied:?}");
     let none = bench.lost().declare(&bench.admin, 0).await;
@@ -288,11 +316,13 @@ async fn lost_parts_are_declared_also_under_a_hold_and_only_when_they_are_gone()
     let lost = bench.lost().declare(&bench.admin, seq).await.unwrap();
     assert!(lost.under_hold, "an alarm");
     let again = bench.lost().declare(&bench.admin, seq).await;
-    assert!(matches!(again, Err(EraseError::Invalid { .. })), "{again:?}");
+    assert!(
+        matches!(again, Err(EraseError::Invalid { .. })),
+        "{again:?}"
+    );
     // Exportable again, and the verdict says what happened under the hold.
     let verdict = bench.verdict_of(world.stream()).await;
     assert!(verdict.is_accepted(), "{:?}", verdict.result);
     let text = format!("{verdict:?}").to_lowercase();
     assert!(text.contains("violated"), "{text}");
 }
-

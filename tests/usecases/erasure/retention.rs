@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use counterfoil_core::erasure::ErasureState;
-use counterfoil_core::ports::HoldTarget;
+use counterfoil_core::ports::{Clock, HoldTarget};
 use counterfoil_core::records::{Directory, Records};
 use counterfoil_core::run::Run;
 use counterfoil_core::usecases::{EraseError, RetentionChange, RetentionError};
@@ -21,7 +21,9 @@ async fn run(bench: &Bench) -> Run {
 
 fn snapshots(bench: &Bench) -> usize {
     let keys = bench.world.objects.all_keys();
-    keys.iter().filter(|key| key.starts_with("snapshots/")).count()
+    keys.iter()
+        .filter(|key| key.starts_with("snapshots/"))
+        .count()
 }
 
 /// A world with one finished scan that is `days` old.
@@ -30,11 +32,9 @@ async fn aged(days: u32) -> Bench {
     bench.world.reconcile().scan_all().await.unwrap();
     let as_of = run(&bench).await.as_of;
     bench.world.deliver_checks().await;
-    let now = {
-        use counterfoil_core::ports::Clock;
-        bench.world.clock.now()
-    };
-    bench.world.clock.advance(DAY * days - now.since(as_of));
+    let now = bench.world.clock.now();
+    let left = (DAY * days).checked_sub(now.since(as_of)).unwrap();
+    bench.world.clock.advance(left);
     bench
 }
 
@@ -46,21 +46,25 @@ async fn snapshots_are_there_on_day_89_and_gone_on_day_90() {
         let before = snapshots(&bench);
         assert!(before > 0);
         let setting = bench.retention().read(&bench.viewer).await.unwrap().value;
-        let now = {
-            use counterfoil_core::ports::Clock;
-            bench.world.clock.now()
-        };
+        let now = bench.world.clock.now();
         // Readers ask this, however late the deletion is.
         assert_eq!(setting.keeps(&found, now), kept, "day {days}");
         let done = bench.retention().enforce().await.unwrap();
         assert_eq!(done.pruned, u64::from(!kept), "day {days}");
-        assert_eq!(snapshots(&bench), if kept { before } else { 0 }, "day {days}");
+        assert_eq!(
+            snapshots(&bench),
+            if kept { before } else { 0 },
+            "day {days}"
+        );
         assert_eq!(bench.world.count("snapshot.pruned"), usize::from(!kept));
         if !kept {
             let text = bench.everything();
             for look in &found.looks {
                 let cited = text.matches(&look.digest).count();
-                assert!(cited >= 2, "the record carries the digest, and run.close keeps it");
+                assert!(
+                    cited >= 2,
+                    "the record carries the digest, and run.close keeps it"
+                );
             }
         }
         let again = bench.retention().enforce().await.unwrap();
@@ -76,11 +80,11 @@ async fn a_deletion_that_failed_is_tried_again_by_the_next_pass() {
     assert!(bench.retention().enforce().await.is_err());
     assert!(snapshots(&bench) > 0);
     let setting = bench.retention().read(&bench.viewer).await.unwrap().value;
-    let now = {
-        use counterfoil_core::ports::Clock;
-        bench.world.clock.now()
-    };
-    assert!(!setting.keeps(&run(&bench).await, now), "nobody reads it any more");
+    let now = bench.world.clock.now();
+    assert!(
+        !setting.keeps(&run(&bench).await, now),
+        "nobody reads it any more"
+    );
     bench.world.objects.refuse_deletions(false);
     bench.retention().enforce().await.unwrap();
     assert_eq!(snapshots(&bench), 0);
@@ -105,15 +109,25 @@ async fn the_order_where_rules_collide() {
         let done = bench.retention().enforce().await.unwrap();
         assert_eq!(done.pruned > 0, prunes, "{name}");
         assert_eq!(done.held > 0, held && over, "{name}");
-        let erased = bench.erase().customer(&bench.admin, CANARY, &request()).await;
+        let erased = bench
+            .erase()
+            .customer(&bench.admin, CANARY, &request())
+            .await;
         match erased {
             Ok(erased) => {
                 assert!(erases, "{name}");
                 assert_eq!(erased.erasure.state, ErasureState::Done, "{name}");
-                assert_eq!(snapshots(&bench), 0, "an erasure does not wait for the window");
+                assert_eq!(
+                    snapshots(&bench),
+                    0,
+                    "an erasure does not wait for the window"
+                );
             }
             Err(error) => {
-                assert!(!erases && matches!(error, EraseError::Held { .. }), "{name}");
+                assert!(
+                    !erases && matches!(error, EraseError::Held { .. }),
+                    "{name}"
+                );
                 assert!(snapshots(&bench) > 0, "{name}");
             }
         }
@@ -144,30 +158,50 @@ async fn keeping_less_takes_two_people_and_never_goes_below_the_floor() {
     let retention = bench.retention();
     for days in [0, 34, 91, 4_000] {
         let refused = retention.change(&bench.admin, days, 0).await;
-        assert!(matches!(refused, Err(RetentionError::OutOfBounds)), "{days}");
+        assert!(
+            matches!(refused, Err(RetentionError::OutOfBounds)),
+            "{days}"
+        );
     }
-    for ctx in [&bench.viewer, &bench.auditor, &bench.world.repair_key, &bench.world.ann] {
+    for ctx in [
+        &bench.viewer,
+        &bench.auditor,
+        &bench.world.repair_key,
+        &bench.world.ann,
+    ] {
         let refused = retention.change(ctx, 40, 0).await;
-        assert!(matches!(refused, Err(RetentionError::Denied(_))), "{refused:?}");
+        assert!(
+            matches!(refused, Err(RetentionError::Denied(_))),
+            "{refused:?}"
+        );
     }
     let held = retention.change(&bench.admin, 40, 0).await.unwrap();
     let RetentionChange::Held(held) = held else {
         panic!("{held:?}");
     };
     assert_eq!(held.value.snapshot_days, 90);
-    let again = retention.change(&bench.admin, 40, held.version).await.unwrap();
+    let again = retention
+        .change(&bench.admin, 40, held.version)
+        .await
+        .unwrap();
     let RetentionChange::Held(again) = again else {
         panic!("one person is not two: {again:?}");
     };
     let stale = retention.change(&bench.owner, 40, held.version).await;
     assert!(matches!(stale, Err(RetentionError::Changed)), "{stale:?}");
-    let done = retention.change(&bench.owner, 40, again.version).await.unwrap();
+    let done = retention
+        .change(&bench.owner, 40, again.version)
+        .await
+        .unwrap();
     let RetentionChange::Done(done) = done else {
         panic!("{done:?}");
     };
     assert_eq!(done.value.snapshot_days, 40);
     // Keeping longer is one person's decision.
-    let longer = retention.change(&bench.admin, 60, done.version).await.unwrap();
+    let longer = retention
+        .change(&bench.admin, 60, done.version)
+        .await
+        .unwrap();
     assert!(matches!(longer, RetentionChange::Done(_)), "{longer:?}");
     let stream = bench.world.workspace.stream.parse().unwrap();
     let verdict = bench.verdict_of(stream).await;

@@ -19,7 +19,7 @@ use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::usecases::{ExportError, Exports, SealStream, WorkError, Worked};
 use counterfoil_testkit::delivery;
 pub(super) use counterfoil_testkit::delivery::manifest;
-use counterfoil_testkit::memory::{MemScratch, SeededRandom};
+use counterfoil_testkit::memory::{Mailbox, MemObjects, MemScratch, MemStore, SeededRandom};
 use tokio::sync::Notify;
 
 use super::super::world::World;
@@ -114,7 +114,7 @@ fn lost_append(kind: PortErrorKind) -> AppendError {
 }
 
 #[async_trait]
-impl EvidenceAppend for Breaking<Arc<dyn EvidenceAppend>> {
+impl EvidenceAppend for Breaking<Arc<MemStore>> {
     async fn append(&self, stream: Hash, batch: Batch) -> Result<Vec<EntryRef>, AppendError> {
         self.steps
             .step(self.port.append(stream, batch), lost_append)
@@ -123,9 +123,9 @@ impl EvidenceAppend for Breaking<Arc<dyn EvidenceAppend>> {
 }
 
 #[async_trait]
-impl State for Breaking<Arc<dyn State>> {
+impl State for Breaking<Arc<MemStore>> {
     async fn get(&self, key: &StateKey) -> Result<Option<Stored>, PortError> {
-        self.port.get(key).await
+        self.port.as_ref().get(key).await
     }
 
     async fn list(&self, pk: &str, prefix: &str) -> Result<Vec<Stored>, PortError> {
@@ -138,7 +138,7 @@ impl State for Breaking<Arc<dyn State>> {
 }
 
 #[async_trait]
-impl Objects for Breaking<Arc<dyn Objects>> {
+impl Objects for Breaking<Arc<MemObjects>> {
     async fn put(&self, key: &str, bytes: Vec<u8>, kind: &str) -> Result<(), PortError> {
         self.steps.step(self.port.put(key, bytes, kind), lost).await
     }
@@ -155,7 +155,7 @@ impl Objects for Breaking<Arc<dyn Objects>> {
     }
 
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, PortError> {
-        self.port.get(key).await
+        self.port.as_ref().get(key).await
     }
 
     async fn delete(&self, key: &str) -> Result<(), PortError> {
@@ -172,14 +172,16 @@ impl Objects for Breaking<Arc<dyn Objects>> {
 }
 
 #[async_trait]
-impl ExportRequests for Breaking<Arc<dyn ExportRequests>> {
+impl ExportRequests for Breaking<Arc<Mailbox>> {
     async fn send(&self, request: &ExportRequest) -> Result<(), PortError> {
-        self.steps.step(self.port.send(request), lost).await
+        self.steps
+            .step(ExportRequests::send(self.port.as_ref(), request), lost)
+            .await
     }
 }
 
 /// Seals at once, as `archive` does when it is asked.
-struct SealNow(SealStream);
+pub(super) struct SealNow(pub(super) SealStream);
 
 #[async_trait]
 impl SealRequests for SealNow {
@@ -240,12 +242,14 @@ impl Desk {
 
     pub(super) fn of(world: World) -> Self {
         let steps = Arc::new(Steps::default());
-        let breaking = |port| Breaking {
-            port,
-            steps: steps.clone(),
+        let store = || {
+            Arc::new(Breaking {
+                port: world.store.clone(),
+                steps: steps.clone(),
+            })
         };
         let exports = Exports {
-            evidence: Arc::new(breaking(world.store.clone() as Arc<dyn EvidenceAppend>)),
+            evidence: store(),
             reader: world.store.clone(),
             seals: world.store.clone(),
             signer: world.signer.clone(),
@@ -253,18 +257,15 @@ impl Desk {
                 port: SealNow(world.sealer()),
                 steps: steps.clone(),
             }),
-            state: Arc::new(Breaking {
-                port: world.store.clone() as Arc<dyn State>,
-                steps: steps.clone(),
-            }),
+            state: store(),
             objects: Arc::new(Breaking {
-                port: world.objects.clone() as Arc<dyn Objects>,
+                port: world.objects.clone(),
                 steps: steps.clone(),
             }),
             scratch: Arc::new(MemScratch),
             reports: Arc::new(Plain),
             queue: Arc::new(Breaking {
-                port: world.mail.clone() as Arc<dyn ExportRequests>,
+                port: world.mail.clone(),
                 steps: steps.clone(),
             }),
             clock: Arc::new(world.clock.clone()),

@@ -6,3 +6,4 @@ mod faults;
 mod packages;
 mod periods;
 mod requests;
+mod rotated;

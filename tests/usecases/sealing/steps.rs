@@ -24,7 +24,7 @@ fn sealer(world: &World, ports: &Arc<Faulty>) -> SealStream {
 async fn grown() -> World {
     let world = World::new().await;
     world.sealer().seal(world.stream()).await.unwrap();
-    world.clock.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_mins(1));
     world.scan().await;
     world
 }
@@ -81,7 +81,7 @@ async fn whatever_fails_the_next_run_ends_with_one_correct_seal() {
         // The fault passes; an entry comes in between, or does not.
         for between in [false, true] {
             if between {
-                world.clock.advance(Duration::from_secs(60));
+                world.clock.advance(Duration::from_mins(1));
                 world.scan().await;
             }
             world.clock.advance(Duration::from_secs(1));
@@ -129,7 +129,7 @@ async fn a_sealer_that_is_overtaken_at_any_step_discards_its_own() {
         ports.reached.notified().await;
         world.clock.advance(Duration::from_secs(1));
         world.sealer().seal(stream).await.unwrap();
-        world.clock.advance(Duration::from_secs(60));
+        world.clock.advance(Duration::from_mins(1));
         world.scan().await;
         world.sealer().seal(stream).await.unwrap();
         ports.go_on();

@@ -137,15 +137,15 @@ fn report_contradiction(verdict: &Verdict, json: bool) {
     let Some(notes) = &verdict.contradiction else {
         return;
     };
-    match keep(&notes.0, &notes.1) {
+    match keep(Path::new(""), &notes.0, &notes.1) {
         Ok(name) if json => eprintln!("both seals were written to {name}"),
         Ok(name) => println!("proof: {}", Json::from(name).canonical_text()),
         Err(error) => eprintln!("the contradicting seals could not be written: {error:#}"),
     }
 }
 
-/// Writes both notes into a file of the current folder, named after them.
-fn keep(one: &str, other: &str) -> Result<String> {
+/// Writes both notes into a file that is named after them.
+fn keep(folder: &Path, one: &str, other: &str) -> Result<String> {
     let text = format!(
         "Two seals of one stream, each with a valid signature, that cannot both be true.\n\n\
          ---- first seal ----\n{one}---- second seal ----\n{other}---- end ----\n"
@@ -153,13 +153,14 @@ fn keep(one: &str, other: &str) -> Result<String> {
     let digest = sha256(text.as_bytes()).to_string();
     let short = digest.get(..16).unwrap_or_default();
     let name = format!("contradicting-seals-{short}.txt");
-    if fs::read(&name).is_ok_and(|kept| kept == text.as_bytes()) {
+    let path = folder.join(&name);
+    if fs::read(&path).is_ok_and(|kept| kept == text.as_bytes()) {
         return Ok(name);
     }
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)
-        .open(&name)
+        .open(&path)
         .with_context(|| format!("writing {name}"))?;
     file.write_all(text.as_bytes())?;
     Ok(name)
@@ -174,7 +175,7 @@ fn run(args: &Args) -> Result<(Verdict, Option<Replayed>)> {
     let authority = authority.transpose()?;
     let authority = authority
         .as_ref()
-        .map(|authority| authority as &dyn TimestampAuthority);
+        .map::<&dyn TimestampAuthority, _>(|authority| authority);
     let input = Input::open(&args.package, &trust)?;
     let verdict = input.verify(&trust, authority)?;
     let replayed = match &args.replay {
@@ -238,7 +239,7 @@ fn trust(args: &Args) -> Result<Trust> {
         trust.limits.max_bytes = max_bytes;
     }
     for output in &args.output {
-        let (reference, file) = output.split_once('=').context("--output is REF=FILE")?;
+        let (reference, file) = output.rsplit_once('=').context("--output is REF=FILE")?;
         trust
             .outputs
             .push((reference.to_owned(), sha256(&read(Path::new(file))?)));
@@ -253,8 +254,7 @@ fn trust(args: &Args) -> Result<Trust> {
     }
     for prior in &args.prior {
         let seals = Input::open(prior, &trust)?.seals(&trust);
-        let seals = seals
-            .with_context(|| format!("--prior {} is no package", prior.display()))?;
+        let seals = seals.with_context(|| format!("--prior {} is no package", prior.display()))?;
         trust.anchors.extend(seals);
     }
     Ok(trust)

@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 from . import Fault, require
-from .canonical import MAX_DEPTH, MAX_INT, depth, is_hex64, is_uint, jcs, read_line
+from .canonical import MAX_DEPTH, depth, is_hex64, is_uint, jcs, read_line
 from .facts import KINDS, RUN_ID
 from .merkle import commitment, decode_proof
 from .reading import salt_of
@@ -174,4 +174,3 @@ def check_descriptor(descriptor):
 
 
 _NO_PREDECESSOR = {"root": "0" * 64, "seal": "0" * 64, "size": 0, "stream": "0" * 64}
-__all__ = ["ABSENT", "Entry", "MAX_INT", "check_descriptor", "from_json", "from_line", "header_only", "proof_of"]

@@ -102,16 +102,15 @@ def _allowed(name):
 
 
 def _gunzip(data, limit):
-    out = b""
-    while data:
-        inflate = zlib.decompressobj(31)
-        try:
-            out += inflate.decompress(data, limit + 1 - len(out))
-        except zlib.error:
-            raise Fault("E_FORMAT", "damaged gzip data") from None
-        require(len(out) <= limit, "E_LIMIT", "more than %d bytes unpacked", limit)
-        require(inflate.eof, "E_FORMAT", "gzip data that is cut off")
-        data = inflate.unused_data
+    """One gzip member and nothing after it. Unpacking stops one byte above the limit."""
+    inflate = zlib.decompressobj(31)
+    try:
+        out = inflate.decompress(data, limit + 1)
+    except zlib.error:
+        raise Fault("E_LIMIT", "damaged gzip data") from None
+    require(len(out) <= limit, "E_LIMIT", "more than %d bytes unpacked", limit)
+    require(inflate.eof and not inflate.unused_data, "E_LIMIT",
+            "gzip data that is cut off, or something after it")
     return out
 
 
@@ -134,7 +133,7 @@ def untar(data, limits):
         require(sum(blank) == _octal(block[148:156]), "E_LIMIT", "a wrong checksum in the archive")
         name = block[:100].split(b"\0")[0].decode("latin-1")
         kind, size = block[156:157], _octal(block[124:136])
-        require(not block[345], "E_LIMIT", "a directory prefix in the archive")
+        require(not any(block[345:500]), "E_LIMIT", "a directory prefix in the archive")
         at += 512
         if kind == b"5" and name in ("timestamps", "timestamps/") and size == 0:
             continue
@@ -146,7 +145,10 @@ def untar(data, limits):
                 "a file over the limit or cut off: " + name)
         files[name] = data[at:at + size]
         require(len(files) <= limits.max_files, "E_LIMIT", "too many files")
-        at += (size + 511) // 512 * 512
+        end = at + (size + 511) // 512 * 512
+        require(end <= len(data) and not any(data[at + size:end]), "E_LIMIT",
+                "the padding of %s is cut off or not zero", name)
+        at = end
     require(not any(memoryview(data)[at:]), "E_LIMIT", "bytes after the end of the archive")
     return files
 
@@ -193,7 +195,8 @@ def _lines(data, name):
 def _seal_line(line):
     require(len(line) <= MAX_SEAL_LINE, "E_LIMIT", "a line of seals.jsonl over 33,024 bytes")
     fields = read_line(line)
-    require(type(fields) is dict and set(fields) == {"at", "note", "size"}, "E_CANON",
+    require(type(fields) is dict, "E_FORMAT", "a seal line is an object")
+    require(set(fields) == {"at", "note", "size"}, "E_CANON",
             "a seal line has exactly at, note, size")
     note = fields["note"]
     require(type(note) is str, "E_FORMAT", "the note of a seal line is a string")

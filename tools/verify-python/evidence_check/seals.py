@@ -11,7 +11,7 @@ FIRST_PREV = "0" * 64
 MAX_NOTE = 16384
 MAX_LINES = 16
 
-_BODY = re.compile(r"([\x21-\x7e]+)\n([1-9][0-9]{0,15})\n([A-Za-z0-9+/]{43}=)\n"
+_BODY = re.compile(r"([\x21-\x2a\x2c-\x7e]+)\n([1-9][0-9]{0,15})\n([A-Za-z0-9+/]{43}=)\n"
                    r"at ([1-9][0-9]{0,15})\nhead ([0-9a-f]{64})\nprev ([0-9a-f]{64})\n").fullmatch
 _PLACE = re.compile(r"[^\n]*\n([1-9][0-9]{0,15})\n[^\n]*\nat ([1-9][0-9]{0,15})\n").match
 _PREFIX = re.compile(r"[\x21-\x2a\x2c-\x7e]{0,125}/s/").fullmatch
@@ -42,9 +42,9 @@ def read(note):
     """The grammar: E_LIMIT, E_NOTE, E_NOTE_LINES, E_NOTE_SYNTAX, E_SIG_SYNTAX, E_B64…."""
     data = note.encode("utf-8")
     require(len(data) <= MAX_NOTE, "E_LIMIT", "a note over 16,384 bytes")
-    require(note.count("\n\n") == 1 and "\n\n\n" not in note and "\r" not in note
+    require(note.count("\n\n") == 1 and "\n\n\n" not in note
             and note.endswith("\n") and not note.startswith("\n") and not note.endswith("\n\n"),
-            "E_NOTE", "a note has exactly one empty line, ends in LF and has no CR")
+            "E_NOTE", "a note has exactly one empty line and ends in LF")
     body, lines = note.split("\n\n")
     body += "\n"
     lines = lines[:-1].split("\n")
@@ -56,7 +56,10 @@ def read(note):
     seal.origin, size, root, at, seal.head, seal.prev = found.groups()
     seal.size, seal.at = int(size), int(at)
     require(seal.size <= MAX_INT and seal.at <= MAX_INT, "E_NOTE_SYNTAX", "a number out of range")
-    seal.root = b64(root)
+    try:
+        seal.root = b64(root)
+    except Fault:
+        raise Fault("E_NOTE_SYNTAX", "the root is not canonical base64") from None
     seal.note, seal.body = note, body.encode("ascii")
     seal.lines = [_line(line) for line in lines]
     own = [line + "\n" for line in lines if line.split(" ")[1] == seal.origin]

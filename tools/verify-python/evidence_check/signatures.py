@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from hashlib import sha256
 
-from . import Fault, Undecided, require
+from . import Undecided, require
 
 # SubjectPublicKeyInfo of an uncompressed P-256 point, and of an Ed25519 key.
 _P256_PREFIX = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
@@ -213,7 +213,4 @@ def _verify(key, body, r, s):
     x, _, z = total
     if not z:
         return False
-    return (x * pow(z * z, -1, PRIME) - r) % PRIME % ORDER == 0 and z != 0
-
-
-__all__ = ["Checker", "Fault", "Key", "ORDER", "Witness", "cosigned", "der_integers", "read_pem"]
+    return x * pow(z * z, -1, PRIME) % PRIME % ORDER == r

@@ -5,7 +5,7 @@ from hashlib import sha256
 from . import Fault, Undecided, require
 from . import entries as entry_rules
 from . import facts, merkle, reading, rules, seals
-from .canonical import b64, is_hex64, jcs
+from .canonical import b64, jcs
 from .signatures import cosigned
 
 EXPORT, RANGE, RUN = reading.EXPORT, reading.RANGE, reading.RUN
@@ -151,7 +151,8 @@ class Verification:
         require(self.seals[0].prev == seals.FIRST_PREV, "E_SEAL_FIRST", "the first seal names another")
         roots = merkle.roots_at((entry.leaf for entry in entries), {seal.size for seal in self.seals})
         for seal in self.seals:
-            require(seal.size <= size, "E_TRUNCATED", "a seal covers %d entries, %d are here", seal.size, size)
+            require(seal.size <= size, "E_TRUNCATED", "a seal covers %d entries, %d are here",
+                    seal.size, size)
             require(roots[seal.size] == seal.root, "E_ROOT", "another root at size %d", seal.size)
             require(entries[seal.size - 1].hash == seal.head, "E_HEAD", "another head at size %d", seal.size)
         for seal in self.seals:
@@ -433,7 +434,8 @@ class Verification:
         try:
             merkle.check_consistency(small.size, small.root, large.size, large.root, links[seal.size])
         except Fault:
-            raise Fault("E_FORK", "no proof that size %d and %d are one history", small.size, large.size) from None
+            raise Fault("E_FORK", "no proof that size %d and %d are one history",
+                        small.size, large.size) from None
         return True
 
     # Step 18, witnesses and time-stamps.
@@ -503,6 +505,3 @@ def seals_of(data, files, limits):
     except Fault as fault:
         raise Undecided("an earlier package cannot be read: %s", fault.code) from None
     return document.seals
-
-
-__all__ = ["Trust", "is_hex64", "seals_of", "verify"]

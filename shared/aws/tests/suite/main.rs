@@ -11,6 +11,8 @@ mod linear;
 #[cfg(test)]
 mod locked;
 #[cfg(test)]
+mod lost;
+#[cfg(test)]
 mod requests;
 #[cfg(test)]
 mod second;

@@ -20,19 +20,20 @@ const CROWD: Size = Size {
     unlucky: 8,
     in_run: 4,
     pause: Duration::from_millis(500),
+    at_most: Duration::from_secs(20),
 };
 
 async fn make_one_chain(cloud: Cloud) {
     let outcome = crowd::play(&cloud, CROWD).await;
     println!("{outcome}");
-    let wanted = CROWD.writers * CROWD.appends;
-    assert_eq!(
-        outcome.acknowledged + outcome.unknown,
-        wanted,
-        "everybody got through: {outcome}"
+    let through = outcome.acknowledged + outcome.unknown;
+    assert!(
+        through == CROWD.writers * CROWD.appends || outcome.time > CROWD.at_most,
+        "everybody got through, or time was over: {outcome}"
     );
+    assert!(outcome.acknowledged > CROWD.writers, "{outcome}");
     assert!(outcome.seals > 2 && outcome.reads > 2, "{outcome}");
-    assert!(outcome.injured > 10, "{outcome}");
+    assert!(outcome.injured > 4, "{outcome}");
 }
 
 #[tokio::test]

@@ -227,12 +227,20 @@ fn an_erasure_is_judged_by_role_and_stopped_by_a_legal_hold() {
         })
     };
     let kept = "base.forbid.legal-hold-evidence";
-    check(&facts(true, false, false), Effect::Allow, "base.permit.admin-erase");
+    check(
+        &facts(true, false, false),
+        Effect::Allow,
+        "base.permit.admin-erase",
+    );
     check(&facts(false, false, false), Effect::Deny, "default-deny");
     check(&facts(true, true, false), Effect::Deny, kept);
     check(&facts(false, true, false), Effect::Deny, kept);
     // What is gone already is not kept by denying it.
-    check(&facts(true, true, true), Effect::Allow, "base.permit.admin-erase");
+    check(
+        &facts(true, true, true),
+        Effect::Allow,
+        "base.permit.admin-erase",
+    );
     check(&facts(false, true, true), Effect::Deny, "default-deny");
 }
 
@@ -253,8 +261,16 @@ fn a_legal_hold_is_set_by_one_person_and_released_by_two() {
         approvals,
     };
     let release = |role_may, approvals| Question::ReleaseHold(confirmed(role_may, true, approvals));
-    check(&release(true, 0), Effect::Require, "base.require.legal-release");
-    check(&release(true, 1), Effect::Allow, "base.permit.owner-release");
+    check(
+        &release(true, 0),
+        Effect::Require,
+        "base.require.legal-release",
+    );
+    check(
+        &release(true, 1),
+        Effect::Allow,
+        "base.permit.owner-release",
+    );
     check(&release(false, 0), Effect::Deny, "default-deny");
     check(&release(false, 1), Effect::Deny, "default-deny");
     let setting = |role_may, loosening, approvals| {
@@ -262,7 +278,11 @@ fn a_legal_hold_is_set_by_one_person_and_released_by_two() {
     };
     let settings = "base.permit.admin-settings";
     check(&setting(true, false, 0), Effect::Allow, settings);
-    check(&setting(true, true, 0), Effect::Require, "base.require.settings-loosen");
+    check(
+        &setting(true, true, 0),
+        Effect::Require,
+        "base.require.settings-loosen",
+    );
     check(&setting(true, true, 1), Effect::Allow, settings);
     check(&setting(false, false, 0), Effect::Deny, "default-deny");
 }

@@ -26,9 +26,7 @@ pub use evidence::{
 };
 pub use keys::{DataKey, KeyWrapper, WrappedKeys};
 pub use objects::{Archive, Objects, PutOnce};
-pub use reports::{
-    IncidentLine, RepairLine, ReportAbout, ReportDelivery, Reports, RunLine,
-};
+pub use reports::{IncidentLine, RepairLine, ReportAbout, ReportDelivery, Reports, RunLine};
 pub use scratch::{Scratch, ScratchFile};
 pub use seals::{
     RefusalCause, SealCommit, SealProgress, SealSigner, SealStart, SealStore, SealedState,

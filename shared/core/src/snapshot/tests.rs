@@ -24,7 +24,9 @@ fn customer(id: &str) -> Customer {
 
 fn snapshot(lines: &[Line]) -> Vec<u8> {
     let mut writer = Writer::new(&look());
-    lines.iter().for_each(|line| writer.line(line));
+    for line in lines {
+        writer.line(line);
+    }
     writer.finish().unwrap()
 }
 

@@ -20,7 +20,8 @@ use crate::hold::{HoldState, LegalHold};
 use crate::ids::{KeyId, ProjectId, SecretId, UserId, WorkspaceId};
 use crate::mapping::Artifact;
 use crate::ports::{
-    AppendError, Batch, Clock, EvidenceAppend, Holds, HoldsWrite, PortError, Random, SealSigner, State, StateWrite,
+    AppendError, Batch, Clock, EvidenceAppend, Holds, HoldsWrite, PortError, Random, SealSigner,
+    State, StateWrite,
 };
 use crate::records::{
     ApiKey, Directory, Mapping, Member, Project, RecordError, Records, Secret, Workspace,
@@ -295,8 +296,8 @@ impl CreateProject {
             let Some(after) = changed(&holds, &hold, true) else {
                 continue;
             };
-            let batch = Batch::of([set_draft(&hold, &hold.by)?])
-                .holds(HoldsWrite::Replace(after.clone()));
+            let batch =
+                Batch::of([set_draft(&hold, &hold.by)?]).holds(HoldsWrite::Replace(after.clone()));
             match self.evidence.append(stream, batch).await {
                 Ok(_) => holds = after,
                 // Whoever sets the hold has found the project.

@@ -197,6 +197,18 @@ pub fn repair_step(decision: &str, action_hash: &str, act: ActionId) -> Vec<(&'s
     ]
 }
 
+/// What a decision about an act without a plan binds to: the digest of a canonical object that names
+/// the act and its run, so that no two acts share it.
+pub fn act_hash(action: &str, act: ActionId, run: RunId) -> String {
+    let binding = object([
+        ("act", Json::from(act.to_string())),
+        ("action", action.into()),
+        ("run", run.to_string().into()),
+        ("v", Json::uint(1)),
+    ]);
+    counterfoil_evidence::hash::digest_string(&binding.canonical())
+}
+
 /// How a run ends.
 #[derive(Debug, Clone, Default)]
 pub struct Closing<'a> {

@@ -1,11 +1,10 @@
 //! A person's act on evidence itself: judged, and recorded in a run of its own.
 
-use counterfoil_evidence::hash::digest_string;
 use counterfoil_evidence::json::Json;
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::facts::{Closing, Decided, Opening, resolution};
+use super::facts::{Closing, Decided, Opening, act_hash, resolution};
 use crate::ids::{ActionId, DecisionId, RunId};
 use crate::json::JsonError;
 use crate::policy::{Effect, Judgement, Question, Who, bundle_digest, evaluate};
@@ -40,11 +39,10 @@ impl Governed {
         let run = RunId::new(at, random.bits128());
         let act = ActionId::new(at, random.bits128());
         let decision = DecisionId::new(at, random.bits128());
-        let fresh = format!("{}\n{run}\n{act}", question.action());
+        let fresh = || act_hash(question.action(), act, run);
         Self {
             judgement: evaluate(&question),
-            action_hash: action_hash
-                .map_or_else(|| digest_string(fresh.as_bytes()), str::to_owned),
+            action_hash: action_hash.map_or_else(fresh, str::to_owned),
             question,
             run,
             act,

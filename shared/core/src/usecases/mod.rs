@@ -13,20 +13,18 @@ mod holds;
 mod prune;
 mod read_run;
 mod receive_webhook;
-mod record_alarm;
 mod reconcile;
+mod record_alarm;
 mod repairs;
-mod retention;
 mod replay;
+mod retention;
 mod seal_stream;
 mod vault;
 
 pub use create_project::{CreateProject, CreateProjectError, NewProject, NewSecrets, NewWorkspace};
-pub use exports::{
-    Accepted, ExportError, Exports, Fetched, LINK_VALID, WorkError, Worked,
-};
 pub use declare_lost::{DeclareLost, Lost};
 pub use erase::{Erase, EraseError, EraseRequest, Erased};
+pub use exports::{Accepted, ExportError, Exports, Fetched, LINK_VALID, WorkError, Worked};
 pub use holds::{HELD, HoldError, LegalHolds, NewHold, Released, SOLO_AFTER};
 pub use prune::PruneError;
 pub use read_run::{EntryView, ReadRun, RunView};
@@ -35,13 +33,13 @@ pub use reconcile::{
     BillingAccounts, LookError, Reconcile, ReconcileError, RunSummary, Sources, flow_version,
     look_at_all, open_snapshot,
 };
+pub use record_alarm::{Alarm, AlarmError, Change, Noted, RecordAlarm};
 pub use repairs::{
     ActionError, ProposeRepair, Proposed, ReadActions, RepairPorts, SWEEP_AFTER, SweepRepairs,
     VoteOnAction, Voted,
 };
-pub use retention::{Enforced, KeepRetention, RetentionChange, RetentionError};
 pub use replay::{Inputs, RecordedRun, ReplayError, Replayed, replay_run};
-pub use record_alarm::{Alarm, AlarmError, Change, Noted, RecordAlarm};
+pub use retention::{Enforced, KeepRetention, RetentionChange, RetentionError};
 pub use seal_stream::{
     ClockFault, Rechecked, RotateError, RotateKey, Rotated, SealError, SealStream, Sealing,
 };

@@ -64,9 +64,7 @@ impl Prune<'_> {
         let mut batch = Batch::default().holds(HoldsWrite::Unchanged(holds.version));
         for run in runs {
             let entry = batch.drafts.len();
-            batch
-                .drafts
-                .push(self.draft(&run.value, reason, decision));
+            batch.drafts.push(self.draft(&run.value, reason, decision));
             let mut after = run.value.clone();
             after.pruned = Some(Pruned {
                 at: self.clock.now(),

@@ -277,10 +277,7 @@ impl KeepRetention {
                     free.push(run.clone());
                 }
             }
-            match prune
-                .record(stream, &free, &holds, "retention", None)
-                .await
-            {
+            match prune.record(stream, &free, &holds, "retention", None).await {
                 Ok(()) => {
                     let pruned = u64::try_from(free.len()).unwrap_or(u64::MAX);
                     done.pruned = done.pruned.saturating_add(pruned);

@@ -237,10 +237,15 @@ fn below(max_depth: usize) -> Result<usize, Fault> {
 
 /// `^[a-z][a-z0-9_]{0,63}$`
 pub(crate) fn is_key(key: &str) -> bool {
-    let mut bytes = key.bytes();
+    is_key_bytes(key.as_bytes())
+}
+
+pub(crate) fn is_key_bytes(key: &[u8]) -> bool {
     key.len() <= 64
-        && bytes.next().is_some_and(|first| first.is_ascii_lowercase())
-        && bytes.all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+        && key.first().is_some_and(u8::is_ascii_lowercase)
+        && key
+            .iter()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
 }
 
 pub(crate) fn check_string(text: &str) -> Result<(), Fault> {

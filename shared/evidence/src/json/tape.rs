@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::{Json, MAX_INT, is_key};
+use super::{Json, MAX_INT, is_key_bytes};
 
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,7 +159,7 @@ impl Scanner<'_> {
             }
             let to = self.at.saturating_sub(1);
             let key = bytes.get(from..to)?;
-            if key <= last || !is_key(std::str::from_utf8(key).ok()?) || !self.take(b':') {
+            if !follows(key, last) || !is_key_bytes(key) || !self.take(b':') {
                 return None;
             }
             last = key;
@@ -179,9 +179,7 @@ impl Scanner<'_> {
         let mut escaped = false;
         loop {
             let rest = self.bytes.get(self.at..)?;
-            let plain = rest
-                .iter()
-                .position(|byte| matches!(byte, 0..=0x1f | b'"' | b'\\' | 0x7f))?;
+            let plain = plain(rest)?;
             self.at = self.at.saturating_add(plain);
             match self.peek()? {
                 b'"' => {
@@ -240,6 +238,44 @@ impl Scanner<'_> {
     }
 }
 
+/// Whether a key comes after the one before; mostly its first letter tells.
+fn follows(key: &[u8], last: &[u8]) -> bool {
+    match (key.first(), last.first()) {
+        (Some(key), Some(last)) if key != last => key > last,
+        _ => key > last,
+    }
+}
+
+/// How many bytes come before the first one that ends a string or is not written as it is.
+fn plain(bytes: &[u8]) -> Option<usize> {
+    let (words, _) = bytes.as_chunks::<8>();
+    let mut at = 0_usize;
+    for word in words {
+        let found = special(u64::from_le_bytes(*word)).trailing_zeros() / 8;
+        if found < 8 {
+            return at.checked_add(usize::try_from(found).ok()?);
+        }
+        at = at.saturating_add(8);
+    }
+    let rest = bytes.get(at..)?;
+    let found = rest
+        .iter()
+        .position(|byte| matches!(byte, 0..=0x1f | b'"' | b'\\' | 0x7f))?;
+    at.checked_add(found)
+}
+
+/// Eight bytes at once: the lowest bit set belongs to the first byte that is a control character, a
+/// quote, a backslash or U+007F. (Bits above it may be wrong, because a subtraction borrows.)
+const fn special(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const fn is(word: u64, byte: u64) -> u64 {
+        let zero = word ^ ONES.wrapping_mul(byte);
+        zero.wrapping_sub(ONES) & !zero
+    }
+    let control = word.wrapping_sub(ONES.wrapping_mul(0x20)) & !word;
+    (control | is(word, 0x22) | is(word, 0x5c) | is(word, 0x7f)) & ONES.wrapping_mul(0x80)
+}
+
 /// A value on a tape.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Value<'a> {
@@ -262,6 +298,11 @@ impl<'a> Value<'a> {
         self.node()
             .and_then(|node| self.bytes.get(node.from..node.to))
             .unwrap_or_default()
+    }
+
+    fn key(self) -> Option<&'a [u8]> {
+        let (from, to) = self.node()?.key;
+        self.bytes.get(from..to)
     }
 
     fn children(self) -> Children<'a> {
@@ -314,12 +355,7 @@ impl<'a> View<'a> {
             Self::Tree(json) => json.get(key).map(Self::Tree),
             Self::Tape(value) if value.shape() == Some(Shape::Object) => value
                 .children()
-                .find(|child| {
-                    child
-                        .node()
-                        .and_then(|node| child.bytes.get(node.key.0..node.key.1))
-                        == Some(key.as_bytes())
-                })
+                .find(|child| child.key().is_some_and(|own| own == key.as_bytes()))
                 .map(Self::Tape),
             Self::Tape(_) => None,
         }

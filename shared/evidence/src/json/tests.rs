@@ -52,3 +52,74 @@ fn a_broken_rule_is_reported_before_the_form() {
     let fault = Json::parse_canonical(b"{\"a\":1, \"b\":2}").unwrap_err();
     assert_eq!(fault.code, Code::Canon);
 }
+
+/// Changes of a canonical text, each at one place.
+fn damaged(text: &[u8]) -> Vec<Vec<u8>> {
+    let mut all = vec![text.to_vec()];
+    for at in 0..text.len() {
+        for byte in *b"\x00\x1f \"\\,:{}[]0a-.\x7f\x80\xc3eEtu+" {
+            let mut changed = text.to_vec();
+            changed[at] = byte;
+            all.push(changed);
+            let mut longer = text.to_vec();
+            longer.insert(at, byte);
+            all.push(longer);
+        }
+        let mut shorter = text.to_vec();
+        shorter.remove(at);
+        all.push(shorter);
+    }
+    all
+}
+
+#[test]
+fn the_scanner_takes_exactly_what_the_strict_reader_takes_as_canonical() {
+    let texts: [&[u8]; 6] = [
+        b"{\"a\":[1,-2,0,9007199254740991],\"b\":{\"c\":null,\"d\":true},\"e\":\"plain text of some length\"}",
+        "{\"a\":\"caf\u{e9} \u{1f9fe}\",\"b0_\":\"\\\"\\\\\\b\\f\\n\\r\\t\\u0001\\u001f\"}".as_bytes(),
+        b"[[],{},[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]",
+        b"-9007199254740991",
+        b"false",
+        b"\"12345678\\n1234567\\u000b\"",
+    ];
+    let mut tape = Tape::new();
+    let mut canonical = 0;
+    for text in texts.iter().flat_map(|text| damaged(text)) {
+        for depth in [3, MAX_DEPTH, MAX_DEPTH + 1] {
+            let strict = Json::parse_canonical_to(&text, depth);
+            let scanned = tape.scan(&text, depth);
+            let shown = String::from_utf8_lossy(&text);
+            assert_eq!(scanned.is_some(), strict.is_ok(), "{shown}: {strict:?}");
+            if let (Some(value), Ok(json)) = (scanned, strict) {
+                canonical += 1;
+                same(View::Tape(value), &json);
+            }
+        }
+    }
+    assert!(canonical > 500, "{canonical}");
+}
+
+/// Both show the same value, all the way down.
+fn same(view: View<'_>, json: &Json) {
+    assert_eq!(view.canonical().as_ref(), json.canonical());
+    assert_eq!(view.as_str().as_deref(), json.as_str());
+    assert_eq!(view.as_int(), json.as_int());
+    assert_eq!(view.as_bool(), json.as_bool());
+    assert_eq!(view.members(), json.as_object().map(BTreeMap::len));
+    for (key, value) in json.as_object().into_iter().flatten() {
+        same(view.get(key).unwrap(), value);
+        assert!(view.get("absent").is_none());
+    }
+    let items = view.items().map(Iterator::collect::<Vec<_>>);
+    assert_eq!(
+        items.as_ref().map(Vec::len),
+        json.as_array().map(<[Json]>::len)
+    );
+    for (item, json) in items
+        .into_iter()
+        .flatten()
+        .zip(json.as_array().into_iter().flatten())
+    {
+        same(item, json);
+    }
+}

@@ -8,8 +8,8 @@ use crate::header::{Header, MAX_HEADER, RunRef, is_run_id};
 use crate::json::MAX_UINT;
 use crate::kind::{Kind, RunRule};
 
-/// The header of a line that is valid in every respect, or nothing.
-pub(super) fn read(line: &[u8], stream: Hash) -> Option<Header> {
+/// The header of a line that is valid in every respect, or nothing. `name` is the stream id as text.
+pub(super) fn read(line: &[u8], stream: Hash, name: &str) -> Option<Header> {
     if line.len() > MAX_HEADER {
         return None;
     }
@@ -33,14 +33,14 @@ pub(super) fn read(line: &[u8], stream: Hash) -> Option<Header> {
     rest.word(b",\"seq\":")?;
     let seq = rest.uint()?;
     rest.word(b",\"stream\":\"")?;
-    let named = rest.hash()?;
-    rest.word(b",\"v\":1}")?;
+    rest.word(name.as_bytes())?;
+    rest.word(b"\",\"v\":1}")?;
     let belongs = match kind.run_rule() {
         RunRule::Always => run.is_some(),
         RunRule::Never => run.is_none(),
         RunRule::Either => true,
     };
-    (rest.0.is_empty() && named == stream && belongs).then_some(Header {
+    (rest.0.is_empty() && belongs).then_some(Header {
         at,
         kind,
         facts,

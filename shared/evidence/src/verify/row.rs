@@ -55,3 +55,13 @@ impl Row {
         Fault::new(code, what).at(self.place())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_costs_about_a_hundred_bytes() {
+        assert!(size_of::<Row>() <= 112, "{}", size_of::<Row>());
+    }
+}

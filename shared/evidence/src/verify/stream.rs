@@ -29,6 +29,8 @@ pub(super) struct Headers<'a> {
     lines: Lines<'a>,
     bytes: Vec<u8>,
     stream: Hash,
+    /// The stream id as text.
+    name: String,
 }
 
 impl<'a> Headers<'a> {
@@ -37,6 +39,7 @@ impl<'a> Headers<'a> {
             lines: Lines::open(members, "headers.jsonl", MAX_LINE)?,
             bytes: Vec::new(),
             stream,
+            name: stream.to_string(),
         })
     }
 
@@ -44,7 +47,7 @@ impl<'a> Headers<'a> {
         if !self.lines.next(&mut self.bytes)? {
             return Ok(None);
         }
-        if let Some(header) = header_line::read(&self.bytes, self.stream) {
+        if let Some(header) = header_line::read(&self.bytes, self.stream, &self.name) {
             return Ok(Some(Line {
                 seq: Some(header.seq),
                 rotates: header.kind == Kind::KeyRotate,

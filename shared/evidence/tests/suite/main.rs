@@ -17,6 +17,8 @@ mod complete;
 #[cfg(test)]
 mod controls;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod flips;
 #[cfg(test)]
 mod forge;
@@ -24,6 +26,10 @@ mod forge;
 mod good;
 #[cfg(test)]
 mod histories;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod no_io;
 #[cfg(test)]
 mod round_trip;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use counterfoil_core::ports::{Archive, Objects, PutOnce};
+use counterfoil_core::ports::{Archive, Objects, PortErrorKind, PutOnce};
 
 fn noise(len: usize) -> Vec<u8> {
     (0..=255_u8).cycle().take(len).collect()
@@ -23,6 +23,7 @@ pub async fn objects(store: &impl Objects) {
         let stored = store.get(key).await.unwrap();
         assert!(stored == Some(bytes), "{key} reads back as it was put");
     }
+    streams(store, kind).await;
     let link = store
         .link("contract/large", "large.bin", Duration::from_mins(5))
         .await
@@ -48,6 +49,33 @@ async fn deletion(store: &impl Objects) {
     assert_eq!(store.get("gone/a/1").await.unwrap(), None);
     assert_eq!(keys("gone/a/").await, ["gone/a/2"]);
     assert!(keys("gone/c/").await.is_empty());
+}
+
+/// Objects of any size, in bounded memory: below, at and above the size of a part.
+async fn streams(store: &impl Objects, kind: &str) {
+    for len in [0, 1_000, 8 << 20, (8 << 20) + 1, 20_000_000] {
+        let key = format!("contract/streamed-{len}");
+        let bytes = noise(len);
+        let size = u64::try_from(len).unwrap();
+        for _ in 0..2 {
+            let mut content = bytes.as_slice();
+            store
+                .put_stream(&key, &mut content, size, kind)
+                .await
+                .unwrap();
+        }
+        let stored = store.get(&key).await.unwrap();
+        assert!(stored == Some(bytes), "{key} reads back as it was put");
+    }
+    // Content that is not as long as promised is not stored.
+    for (len, promised) in [(10, 11), (11, 10), (9 << 20, (9 << 20) + 1)] {
+        let bytes = noise(len);
+        let put = store
+            .put_stream("contract/cut", &mut bytes.as_slice(), promised, kind)
+            .await;
+        assert_eq!(put.unwrap_err().kind, PortErrorKind::Corrupt);
+        assert_eq!(store.get("contract/cut").await.unwrap(), None);
+    }
 }
 
 /// The locked bucket.

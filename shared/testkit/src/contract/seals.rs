@@ -74,9 +74,28 @@ pub async fn seals(store: &impl SealStore) {
         "oldest first, the lost ones never"
     );
 
+    pages(store, stream, &all).await;
+
     let other = Sample::named("contract: seals of another stream").id();
     assert_eq!(store.last(other).await.unwrap(), None);
     assert!(store.all(other).await.unwrap().is_empty());
+}
+
+/// Seals after one, page by page: the rest, in order, and without the newest one's own row.
+async fn pages(store: &impl SealStore, stream: Hash, all: &[SealedState]) {
+    for (index, seal) in all.iter().enumerate() {
+        let mut found = Vec::new();
+        let (mut size, mut at) = (seal.size, seal.at);
+        loop {
+            let page = store.after(stream, size, at).await.unwrap();
+            let Some(last) = page.last() else { break };
+            (size, at) = (last.size, last.at);
+            found.extend(page);
+        }
+        assert_eq!(found, all[index + 1..]);
+    }
+    let first = store.after(stream, 0, 0).await.unwrap();
+    assert_eq!(first.first(), all.first());
 }
 
 /// What else a run of the sealer begins with: the place of an earlier one, a refusal, the time.
@@ -90,7 +109,7 @@ pub async fn starts(store: &impl SealStore) {
     );
     assert!(nothing.store_time.is_some(), "the store says its time");
 
-    let seal = sealed(9, 1_795_392_000_000);
+    let seal = sealed(9, 1_795_392_000_777);
     store.commit(stream, None, &seal).await.unwrap();
     let ahead = sealed(12, 1);
     let mut place = SealProgress {
@@ -118,11 +137,7 @@ pub async fn starts(store: &impl SealStore) {
     for cause in RefusalCause::ALL {
         refuse(*cause).await;
         refuse(RefusalCause::Clock).await;
-        assert_eq!(
-            start().await.refused,
-            Some(*cause),
-            "the first cause stays"
-        );
+        assert_eq!(start().await.refused, Some(*cause), "the first cause stays");
         store.lift(stream, at).await.unwrap();
         assert_eq!(start().await.refused, None);
         store.lift(stream, at).await.unwrap();

@@ -1,6 +1,6 @@
 //! Evidence, state and seals: one lock stands for one transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -347,6 +347,7 @@ impl EvidenceRead for MemStore {
 
     async fn nodes(&self, stream: Hash, seqs: &[u64]) -> Result<Vec<StoredEntry>, PortError> {
         let inner = self.lock();
+        let seqs: BTreeSet<u64> = seqs.iter().copied().collect();
         let found = seqs
             .iter()
             .filter_map(|seq| inner.entries.get(&(stream, *seq)));

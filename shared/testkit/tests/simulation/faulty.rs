@@ -1,7 +1,8 @@
 //! The ports as one process sees them: each call takes time, and may fail, happen anyway, or happen
 //! later.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use counterfoil_core::evidence::hash::Hash;
@@ -72,13 +73,36 @@ impl World {
     }
 }
 
+/// What happens to one call of a process, in a table of all of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Planned {
+    /// So many calls are left before it.
+    pub(super) call: u64,
+    pub(super) effect: Effect,
+    /// When a late one takes effect, ms.
+    pub(super) late: u64,
+    /// Whether the process ends there.
+    pub(super) fatal: bool,
+}
+
+/// What befalls a process.
+#[derive(Clone)]
+pub(super) enum Luck {
+    /// Nothing.
+    Good,
+    /// Calls fail and pause by chance.
+    Bad,
+    /// One call fails; what is still planned is counted here.
+    One(Arc<Mutex<Option<Planned>>>),
+}
+
 /// One process: its clock is so many milliseconds ahead.
 #[derive(Clone)]
 pub(super) struct Process {
     pub(super) world: Arc<World>,
     pub(super) ahead: i64,
-    /// Whether its calls fail and pause.
-    pub(super) unlucky: bool,
+    pub(super) luck: Luck,
+    pub(super) dead: Arc<AtomicBool>,
 }
 
 impl Clock for Process {
@@ -93,20 +117,33 @@ fn lost(kind: PortErrorKind) -> PortError {
 
 impl Process {
     async fn latency(&self) {
-        let pauses = self.unlucky && self.world.draw(PAUSES) == 0;
+        let pauses = matches!(self.luck, Luck::Bad) && self.world.draw(PAUSES) == 0;
         let ms = if pauses { PAUSE } else { (1, 40) };
         self.world.time.sleep(self.world.between(ms)).await;
     }
 
-    /// What becomes of a call; `None` when nothing is wrong.
-    fn fault(&self) -> Option<Effect> {
-        if !self.unlucky || self.world.draw(FAILS) != 0 {
-            return None;
+    /// What becomes of a call, and how late; `None` when nothing is wrong.
+    fn fault(&self) -> Option<(Effect, u64)> {
+        match &self.luck {
+            Luck::Good => None,
+            Luck::Bad => {
+                let effects = [Effect::Never, Effect::Now, Effect::Later];
+                let draw = usize::try_from(self.world.draw(3 * FAILS)).unwrap();
+                let effect = effects.get(draw)?;
+                Some((*effect, self.world.between((1, PAUSE.1))))
+            }
+            Luck::One(planned) => {
+                let mut planned = planned.lock().unwrap();
+                let next = planned.as_mut()?;
+                if next.call > 0 {
+                    next.call -= 1;
+                    return None;
+                }
+                let next = planned.take()?;
+                self.dead.store(next.fatal, Ordering::SeqCst);
+                Some((next.effect, next.late))
+            }
         }
-        let effects = [Effect::Never, Effect::Now, Effect::Later];
-        effects
-            .get(usize::try_from(self.world.draw(3)).unwrap())
-            .copied()
     }
 
     /// A read, there and back.
@@ -117,8 +154,9 @@ impl Process {
         self.latency().await;
         self.world.stamp_with(0);
         let found = read(&self.world).await?;
+        let fault = self.fault();
         self.latency().await;
-        match self.fault() {
+        match fault {
             None => Ok(found),
             Some(_) => Err(lost(PortErrorKind::Unavailable)),
         }
@@ -133,14 +171,13 @@ impl Process {
         let fault = self.fault();
         let mut done = None;
         match fault {
-            None | Some(Effect::Now) => {
+            None | Some((Effect::Now, _)) => {
                 self.world.stamp_with(0);
                 done = Some(write(&self.world).await?);
             }
-            Some(Effect::Never) => {}
-            Some(Effect::Later) => {
+            Some((Effect::Never, _)) => {}
+            Some((Effect::Later, late)) => {
                 let world = Arc::clone(&self.world);
-                let late = world.between((1, PAUSE.1));
                 self.world.time.spawn(async move {
                     world.time.sleep(late).await;
                     world.stamp_with(0);
@@ -165,15 +202,14 @@ impl EvidenceAppend for Process {
         let store = &self.world.store;
         let mut done = None;
         match fault {
-            None | Some(Effect::Now) => {
+            None | Some((Effect::Now, _)) => {
                 self.world.stamp_with(self.ahead);
                 done = Some(store.append(stream, batch).await?);
             }
-            Some(Effect::Never) => {}
-            Some(Effect::Later) => {
+            Some((Effect::Never, _)) => {}
+            Some((Effect::Later, late)) => {
                 let built_on = store.head(stream).await.unwrap();
                 let (world, ahead) = (Arc::clone(&self.world), self.ahead);
-                let late = world.between((1, PAUSE.1));
                 self.world.time.spawn(async move {
                     world.time.sleep(late).await;
                     if world.store.head(stream).await.unwrap() == built_on {

@@ -7,4 +7,6 @@ mod faulty;
 #[cfg(test)]
 mod scene;
 #[cfg(test)]
+mod steps;
+#[cfg(test)]
 mod time;

@@ -8,7 +8,7 @@ use counterfoil_core::ports::{Batch, EvidenceAppend, SealSigner};
 use counterfoil_core::usecases::{SealError, SealStream};
 use counterfoil_testkit::contract::{Call, Sample, Told, agrees_with, sealed, whole};
 
-use super::faulty::{Process, World};
+use super::faulty::{Luck, Process, World};
 use super::time::Mortal;
 
 const SEEDS: std::ops::Range<u64> = 0..24;
@@ -26,15 +26,16 @@ const SEALERS_AHEAD: [i64; 2] = [4_000, -4_000];
 /// Every so manieth append and look is the last thing that a process does.
 const DIES: u64 = 10;
 
-fn process(world: &Arc<World>, ahead: i64, unlucky: bool) -> Process {
+pub(super) fn process(world: &Arc<World>, ahead: i64, luck: Luck) -> Process {
     Process {
         world: Arc::clone(world),
         ahead,
-        unlucky,
+        luck,
+        dead: Arc::default(),
     }
 }
 
-fn sealer(process: Process) -> SealStream {
+pub(super) fn sealer(process: Process) -> SealStream {
     let process = Arc::new(process);
     SealStream {
         evidence: process.clone(),
@@ -74,7 +75,11 @@ impl Scene {
     async fn write(self: Arc<Self>, writer: u64) {
         let world = &self.world;
         let ahead = i64::try_from(world.draw(2 * WRITERS_AHEAD)).unwrap();
-        let process = process(world, ahead - i64::try_from(WRITERS_AHEAD).unwrap(), true);
+        let process = process(
+            world,
+            ahead - i64::try_from(WRITERS_AHEAD).unwrap(),
+            Luck::Bad,
+        );
         for n in 0..APPENDS {
             world.time.sleep(world.draw(20 * 60_000)).await;
             let id = format!("{writer}/{n}");
@@ -87,6 +92,7 @@ impl Scene {
             let mortal = Mortal {
                 life: Box::pin(append),
                 waits: life(world),
+                dead: Arc::default(),
             };
             let told = mortal.await.map(|result| Told::of(&result, 0));
             let call = Call {
@@ -102,12 +108,13 @@ impl Scene {
     /// A process that died is followed by another one.
     async fn seal(self: Arc<Self>, ahead: i64) {
         let world = &self.world;
-        let sealer = sealer(process(world, ahead, true));
+        let sealer = sealer(process(world, ahead, Luck::Bad));
         for _ in 0..LOOKS {
             world.time.sleep(world.draw(2 * 60_000)).await;
             let mortal = Mortal {
                 life: Box::pin(sealer.seal(self.stream)),
                 waits: life(world),
+                dead: Arc::default(),
             };
             match mortal.await {
                 None | Some(Ok(_) | Err(SealError::Busy | SealError::Port(_))) => {}
@@ -118,20 +125,29 @@ impl Scene {
 
     /// Everything, when everything has arrived.
     async fn check(self: Arc<Self>) -> (usize, usize) {
-        let honest = process(&self.world, 0, false);
+        let honest = process(&self.world, 0, Luck::Good);
         let links = whole(&honest, self.stream).await;
         let calls = self.calls.lock().unwrap().clone();
         let told = agrees_with(&calls, &links);
         assert_eq!(told, Ok(()), "seed {}", self.seed);
         let alarms = std::mem::take(&mut *self.alarms.lock().unwrap());
-        assert!(alarms.is_empty(), "seed {}: {alarms:?}", self.seed);
+        assert!(
+            alarms.is_empty(),
+            "seed {}: {} false alarms, the first: {:?}",
+            self.seed,
+            alarms.len(),
+            alarms.first()
+        );
         let seals = sealed(&sealer(honest), self.stream, &links).await;
         (links.len(), seals)
     }
 }
 
 /// Runs a future that nothing else runs beside, and returns what it gives.
-fn alone<T: Send + 'static>(world: &World, future: impl Future<Output = T> + Send + 'static) -> T {
+pub(super) fn alone<T: Send + 'static>(
+    world: &World,
+    future: impl Future<Output = T> + Send + 'static,
+) -> T {
     let given = Arc::new(Mutex::new(None));
     let give = Arc::clone(&given);
     world.time.spawn(async move {
@@ -144,7 +160,7 @@ fn alone<T: Send + 'static>(world: &World, future: impl Future<Output = T> + Sen
 
 fn play(seed: u64) -> (usize, usize) {
     let world = World::new(seed);
-    let first = process(&world, 0, false);
+    let first = process(&world, 0, Luck::Good);
     let sample = alone(&world, async move {
         let key = first.key().await.unwrap();
         let sample = Sample::named("simulation").sealed_by(key.hash());

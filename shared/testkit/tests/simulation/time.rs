@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -82,17 +83,18 @@ impl Future for Sleep {
     }
 }
 
-/// A process that is gone after it has waited so many times.
+/// A process that is gone after it has waited so many times, or when it is said to be dead.
 pub(super) struct Mortal<F> {
     pub(super) life: Pin<Box<F>>,
     pub(super) waits: u64,
+    pub(super) dead: Arc<AtomicBool>,
 }
 
 impl<F: Future> Future for Mortal<F> {
     type Output = Option<F::Output>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.waits == 0 {
+        if self.waits == 0 || self.dead.load(Ordering::SeqCst) {
             return Poll::Ready(None);
         }
         self.waits -= 1;
@@ -113,9 +115,17 @@ fn tasks_run_in_the_order_of_their_times_and_a_mortal_one_ends_early() {
                 time.sleep(1_000).await;
             }
         };
-        let life = Box::pin(slow);
+        let (life, dead) = (Box::pin(slow), Arc::default());
         time.clone().spawn(async move {
-            assert_eq!(Mortal { life, waits: 2 }.await, None);
+            assert_eq!(
+                Mortal {
+                    life,
+                    waits: 2,
+                    dead
+                }
+                .await,
+                None
+            );
             seen.lock().unwrap().push((ms, time.now()));
         });
     }

@@ -126,7 +126,7 @@ async fn run(args: &Args) -> Result<(), Failure> {
         package.digest
     );
     println!(
-        "{} entries of stream {}, sealed at {}",
+        "entries: {}; stream: {}; sealed at {}",
         made.entries, made.stream, made.sealed_at
     );
     if made.empty {

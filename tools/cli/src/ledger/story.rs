@@ -175,18 +175,31 @@ fn text<'a>(json: &'a Json, name: &str) -> &'a str {
     json.get(name).and_then(Json::as_str).unwrap_or_default()
 }
 
-/// The value of a side: a scalar as it is, or the one inside a tagged value.
+/// The value of a side: a cell is a type and a value.
 fn value(side: &Json) -> String {
-    let plain = |json: &Json| match json {
-        Json::Null => "nothing".to_owned(),
-        Json::Str(text) => text.clone(),
-        other => other.canonical_text(),
-    };
     match side.get("value") {
-        Some(Json::Object(tagged)) => tagged.values().next().map_or_else(String::new, plain),
-        Some(other) => plain(other),
-        None => String::new(),
+        Some(Json::Object(cell)) => cell.get("value").map_or_else(nothing, plain),
+        Some(value) => plain(value),
+        None => nothing(),
     }
+}
+
+fn plain(value: &Json) -> String {
+    match value {
+        Json::Null => nothing(),
+        Json::Str(text) if text.is_empty() => "\"\"".to_owned(),
+        Json::Str(text) => text.clone(),
+        Json::Array(items) if items.is_empty() => "none".to_owned(),
+        Json::Array(items) => {
+            let items: Vec<String> = items.iter().map(plain).collect();
+            items.join("+")
+        }
+        other => other.canonical_text(),
+    }
+}
+
+fn nothing() -> String {
+    "nothing".to_owned()
 }
 
 #[cfg(test)]
@@ -207,7 +220,7 @@ mod tests {
     #[test]
     fn a_proposal_says_what_why_and_how_much_money() {
         let facts = r#"{"action":"repair.execute","actor":{"type":"scheduler","id":"run_0"},"effect":"REQUIRE","rule":"base.require.machine-live","reason":"What a machine proposes needs a person's approval."}"#;
-        let subject = r#"{"d":{"before":[{"column":"plan","value":{"text":"free"}}],"after":[{"column":"plan","value":{"text":"pro"}}],"difference":{"promised":"pro","granted":"free","kind":"paid_no_access","at_risk":{"minor":2900,"currency":"usd"}}},"s":"00"}"#;
+        let subject = r#"{"d":{"before":[{"column":"plan","value":{"type":"text","value":"free"}}],"after":[{"column":"plan","value":{"type":"text","value":"pro"}}],"difference":{"promised":"pro","granted":"free","kind":"paid_no_access","at_risk":{"minor":2900,"currency":"usd"}}},"s":"00"}"#;
         assert_eq!(
             told("run.decision", facts, subject),
             "The schedule asked for repair.execute: plan from free to pro; promised pro, granted free, 29.00 USD a month at \

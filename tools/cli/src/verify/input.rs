@@ -50,12 +50,14 @@ impl Input {
             .with_context(unreadable)?;
         file.rewind().with_context(unreadable)?;
         let read = match Package::of_file(&start) {
-            Package::Tar(_) => Files::archive(path.to_owned(), None, trust),
+            Package::Tar(_) => Files::archive(path, None, trust),
             Package::Gzip(_) => Files::compressed(file, trust),
             _ => {
                 let mut bytes = Vec::new();
                 let most = trust.limits.max_bytes.saturating_add(1);
-                file.take(most).read_to_end(&mut bytes).with_context(unreadable)?;
+                file.take(most)
+                    .read_to_end(&mut bytes)
+                    .with_context(unreadable)?;
                 return Ok(Self::Document(bytes));
             }
         };
@@ -155,15 +157,15 @@ impl Files {
     }
 
     fn archive(
-        path: PathBuf,
+        path: &Path,
         unpacked: Option<NamedTempFile>,
         trust: &Trust,
     ) -> Result<Self, Unreadable> {
-        let archive = BufReader::with_capacity(BUFFER, File::open(&path)?);
+        let archive = BufReader::with_capacity(BUFFER, File::open(path)?);
         let members = tar::index(archive, trust.limits)?;
         let places = members.into_iter().map(|member| {
             let place = Place {
-                path: path.clone(),
+                path: path.to_owned(),
                 offset: member.offset,
                 size: member.size,
             };
@@ -184,7 +186,8 @@ impl Files {
             &mut gzip::bounded(packed, trust.limits.max_bytes),
             unpacked.as_file_mut(),
         )?;
-        Self::archive(unpacked.path().to_owned(), Some(unpacked), trust)
+        let path = unpacked.path().to_owned();
+        Self::archive(&path, Some(unpacked), trust)
     }
 }
 

@@ -45,7 +45,13 @@ impl Desk {
 
     /// The files of the example's folder form.
     fn files() -> std::collections::BTreeMap<String, Vec<u8>> {
-        let names = ["package.json", "descriptor.json", "headers.jsonl", "parts.jsonl", "seals.jsonl"];
+        let names = [
+            "package.json",
+            "descriptor.json",
+            "headers.jsonl",
+            "parts.jsonl",
+            "seals.jsonl",
+        ];
         let file = |name: &str| (name.to_owned(), vector(&format!("example/{name}")));
         names.map(file).into()
     }
@@ -55,7 +61,14 @@ impl Desk {
 fn decide(package: &str, more: &[&str]) -> Result<Verdict> {
     let key = vectors().join("example-run/sealer.pem");
     let stream = String::from_utf8(vector("example-run/stream.txt")).unwrap();
-    let line = ["verify", package, "--key", key.to_str().unwrap(), "--stream", stream.trim()];
+    let line = [
+        "verify",
+        package,
+        "--key",
+        key.to_str().unwrap(),
+        "--stream",
+        stream.trim(),
+    ];
     run(&Line::parse_from(line.iter().chain(more)).args).map(|(verdict, _)| verdict)
 }
 
@@ -84,15 +97,19 @@ fn every_form_of_a_package_on_disk_gets_the_verdict_of_the_library() {
         desk.file("package.tar", &archive),
         desk.file("package.tar.gz", &gzip(&archive)),
     ];
-    let trust = trust(&Line::parse_from([
-        "verify",
-        &document,
-        "--key",
-        vectors().join("example-run/sealer.pem").to_str().unwrap(),
-        "--stream",
-        String::from_utf8(vector("example-run/stream.txt")).unwrap().trim(),
-    ])
-    .args)
+    let trust = trust(
+        &Line::parse_from([
+            "verify",
+            &document,
+            "--key",
+            vectors().join("example-run/sealer.pem").to_str().unwrap(),
+            "--stream",
+            String::from_utf8(vector("example-run/stream.txt"))
+                .unwrap()
+                .trim(),
+        ])
+        .args,
+    )
     .unwrap();
     let expected = verify(Package::Folder(&files), &trust);
     assert!(expected.is_accepted(), "{expected}");
@@ -108,13 +125,22 @@ fn a_bomb_and_a_package_over_the_limit_are_refused() {
     let desk = Desk::new();
     let bomb = desk.file("bomb.tar.gz", &gzip(&vec![0; 30_000_000]));
     let verdict = decide(&bomb, &["--max-bytes", "1000000"]).unwrap();
-    assert!(first_line(&verdict).starts_with("FAIL E_LIMIT"), "{verdict}");
+    assert!(
+        first_line(&verdict).starts_with("FAIL E_LIMIT"),
+        "{verdict}"
+    );
     let run = vectors().join("example-run/run.json");
     let verdict = decide(run.to_str().unwrap(), &["--max-bytes", "100"]).unwrap();
-    assert!(first_line(&verdict).starts_with("FAIL E_LIMIT"), "{verdict}");
+    assert!(
+        first_line(&verdict).starts_with("FAIL E_LIMIT"),
+        "{verdict}"
+    );
     let cut = &tar::write(&Desk::files())[..2000];
     let verdict = decide(&desk.file("cut.tar", cut), &[]).unwrap();
-    assert!(first_line(&verdict).starts_with("FAIL E_LIMIT"), "{verdict}");
+    assert!(
+        first_line(&verdict).starts_with("FAIL E_LIMIT"),
+        "{verdict}"
+    );
 }
 
 #[test]
@@ -127,15 +153,25 @@ fn what_cannot_be_used_is_not_decided_and_named() {
         assert!(error.contains(text), "{error}");
     };
     says("no-such-file", &[], "no-such-file cannot be read");
-    says(run, &["--quorum", "1"], "quorum 1 is more than the 0 witnesses");
+    says(
+        run,
+        &["--quorum", "1"],
+        "quorum 1 is more than the 0 witnesses",
+    );
     says(run, &["--witness", "name+00000000+AA=="], "name+id+key");
     says(run, &["--origin", "elsewhere"], "end in /s/");
     says(run, &["--cap", "1=2"], "64 hexadecimal digits");
     says(run, &["--tsa-ca", "none.pem"], "none.pem");
-    let trust = desk.file("trust.json", b"{\"format\":\"counterfoil.trust/1\",\"max_sise\":1}");
+    let trust = desk.file(
+        "trust.json",
+        b"{\"format\":\"counterfoil.trust/1\",\"max_sise\":1}",
+    );
     let line = ["verify", run, "--trust", &trust];
     let error = super::run(&Line::parse_from(line).args).unwrap_err();
-    assert!(format!("{error:#}").contains("max_sise is not a field"), "{error:#}");
+    assert!(
+        format!("{error:#}").contains("max_sise is not a field"),
+        "{error:#}"
+    );
 }
 
 #[test]
@@ -154,6 +190,17 @@ fn a_trust_file_stands_for_the_options() {
     let (verdict, _) = super::run(&Line::parse_from(line).args).unwrap();
     assert_eq!(verdict.exit_status(), 2, "no anchor was given: {verdict}");
     assert!(verdict.is_short_of_level());
+}
+
+#[test]
+fn contradicting_seals_are_kept_once_in_a_file_that_holds_both() {
+    let desk = Desk::new();
+    let folder = desk.folder.path();
+    let name = keep(folder, "one\n", "other\n").unwrap();
+    assert_eq!(keep(folder, "one\n", "other\n").unwrap(), name);
+    let text = fs::read_to_string(folder.join(&name)).unwrap();
+    assert!(text.contains("first seal ----\none\n") && text.contains("second seal ----\nother\n"));
+    assert_ne!(keep(folder, "one\n", "third\n").unwrap(), name);
 }
 
 /// Runs `openssl` in the folder; `false` where it is not installed.
@@ -190,7 +237,9 @@ fn a_token_is_checked_by_the_openssl_command_and_gives_level_4_with_an_anchor() 
     let desk = Desk::new();
     let run = String::from_utf8(vector("example-run/run.json")).unwrap();
     let package = Json::parse_document(run.as_bytes()).unwrap();
-    let note = package.get("seals").unwrap().as_array().unwrap()[0].as_str().unwrap();
+    let note = package.get("seals").unwrap().as_array().unwrap()[0]
+        .as_str()
+        .unwrap();
     let seal = Seal::parse(note).unwrap();
     desk.file("note", seal.reduced().as_bytes());
     desk.file("config", AUTHORITY.as_bytes());
@@ -204,7 +253,10 @@ fn a_token_is_checked_by_the_openssl_command_and_gives_level_4_with_an_anchor() 
         return;
     }
     openssl(&desk, "ts -query -data note -sha256 -cert -out query");
-    openssl(&desk, "ts -reply -config config -queryfile query -signer tsa.pem -inkey tsa.key -out reply");
+    openssl(
+        &desk,
+        "ts -reply -config config -queryfile query -signer tsa.pem -inkey tsa.key -out reply",
+    );
     let token = fs::read(desk.folder.path().join("reply")).unwrap();
     let stamped = |token: &[u8]| {
         use base64::Engine as _;
@@ -224,7 +276,14 @@ fn a_token_is_checked_by_the_openssl_command_and_gives_level_4_with_an_anchor() 
     assert!(unchecked.first_line().starts_with("OK L3"), "{unchecked}");
     assert!(unchecked.to_string().contains("openssl ts -verify"));
 
-    let more = ["--min-seal", anchor.as_str(), "--tsa-ca", certificate, "--level", "4"];
+    let more = [
+        "--min-seal",
+        anchor.as_str(),
+        "--tsa-ca",
+        certificate,
+        "--level",
+        "4",
+    ];
     let checked = decide(&good, &more).unwrap();
     assert!(checked.first_line().starts_with("OK L4"), "{checked}");
 
@@ -232,5 +291,8 @@ fn a_token_is_checked_by_the_openssl_command_and_gives_level_4_with_an_anchor() 
     *damaged.last_mut().unwrap() ^= 1;
     let bad = desk.file("bad.json", stamped(&damaged).as_bytes());
     let refused = decide(&bad, &more).unwrap();
-    assert!(refused.first_line().starts_with("FAIL E_TIMESTAMP"), "{refused}");
+    assert!(
+        refused.first_line().starts_with("FAIL E_TIMESTAMP"),
+        "{refused}"
+    );
 }

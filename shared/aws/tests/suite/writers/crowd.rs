@@ -28,6 +28,8 @@ const LOSSES: [Fault; 7] = [
     Fault::Slow(Duration::from_millis(150)),
     Fault::CONFLICT,
 ];
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(10);
 /// How often an entry is tried again after "the stream is busy", as a client of the API would.
 const TRIES: usize = 20;
 
@@ -43,6 +45,8 @@ pub(crate) struct Size {
     pub(crate) in_run: usize,
     /// Between two looks of a sealer, and of the reader.
     pub(crate) pause: Duration,
+    /// No append begins later than that: on a machine that is too busy, fewer are made.
+    pub(crate) at_most: Duration,
 }
 
 /// What came of it.
@@ -108,8 +112,12 @@ impl Writer {
     /// is there after all.
     async fn write(self) -> Vec<Call> {
         let mut calls = Vec::new();
+        let begun = Instant::now();
         for n in 0..self.size.appends {
             for attempt in 0..TRIES {
+                if begun.elapsed() > self.size.at_most {
+                    return calls;
+                }
                 let call = self.append(n, attempt).await;
                 let busy = call.told == Told::Nothing;
                 calls.push(call);
@@ -167,13 +175,30 @@ async fn read(
     reads
 }
 
+/// Clients that wait longer for an answer: 64 writers fill the queue of an emulator, and giving up
+/// and asking again makes it longer.
+fn patient(clients: Clients) -> Clients {
+    let time = clients.dynamodb.config().timeout_config().cloned();
+    let time = time
+        .unwrap()
+        .to_builder()
+        .operation_attempt_timeout(ANSWER)
+        .operation_timeout(4 * ANSWER)
+        .build();
+    let config = clients.dynamodb.config().to_builder().timeout_config(time);
+    Clients {
+        dynamodb: aws_sdk_dynamodb::Client::from_conf(config.build()),
+        ..clients
+    }
+}
+
 /// Writes, seals and reads at the same time; then everything is read and compared: one dense chain
 /// without a fork, every acknowledged entry once and where it was said to be, nothing that was
 /// refused, in real-time order; and every seal says what the whole stream says.
 pub(crate) async fn play(cloud: &Cloud, size: Size) -> Outcome {
-    let direct = cloud.clients().await;
+    let direct = patient(cloud.clients().await);
     let proxy = FaultProxy::start(cloud.dynamodb()).await.unwrap();
-    let unlucky = cloud.clients_through(&proxy).await;
+    let unlucky = patient(cloud.clients_through(&proxy).await);
     let store = cloud.evidence(&direct);
     let key = seals::sealer(cloud, &direct).signer.key().await.unwrap();
     let sample = Sample::named("many writers").sealed_by(key.hash());

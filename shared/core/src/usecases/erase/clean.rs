@@ -17,6 +17,11 @@ impl Erase {
     pub(super) async fn clean(&self, work: &mut Work<'_>) -> Result<u64, EraseError> {
         let scope = work.erasure.value.scope.clone();
         let found = self.find(work.ctx, work.project, &scope).await?;
+        let holds = self.reader.holds(work.stream).await?;
+        // Copies and records are kept by a hold as well.
+        if let Some(held) = self.held(work.project, work.stream, &holds, &found).await? {
+            return Err(held);
+        }
         let waiting = self.snapshots(work, &found).await?;
         let mut left = u64::try_from(waiting).unwrap_or(u64::MAX);
         for export in &found.exports {

@@ -58,6 +58,7 @@ impl Found {
             && self.actions.is_empty()
             && self.runs.is_empty()
             && self.exports.is_empty()
+            && self.asked.is_empty()
     }
 
     /// Nothing is left to erase.
@@ -66,6 +67,7 @@ impl Found {
             && self.incidents.is_empty()
             && self.actions.is_empty()
             && self.runs.is_empty()
+            && self.snapshots.is_empty()
             && self.exports.is_empty()
             && self.asked.is_empty()
     }
@@ -119,12 +121,7 @@ impl Erase {
         Ok(found)
     }
 
-    async fn of_run(
-        &self,
-        ctx: &TenantCtx,
-        stream: Hash,
-        run: RunId,
-    ) -> Result<Found, EraseError> {
+    async fn of_run(&self, ctx: &TenantCtx, stream: Hash, run: RunId) -> Result<Found, EraseError> {
         let mut found = Found::default();
         let records = Records::of(self.state.as_ref(), ctx);
         let mut closed = false;
@@ -146,9 +143,7 @@ impl Erase {
         }
         let actions = records.list::<Action>().await?.into_iter();
         found.actions = actions
-            .filter(|action| {
-                action.value.binding.run == run || action.value.follow_up == Some(run)
-            })
+            .filter(|action| action.value.binding.run == run || action.value.follow_up == Some(run))
             .filter(|action| !action.value.is_erased())
             .collect();
         let incidents = records.list::<Incident>().await?.into_iter();
@@ -244,20 +239,28 @@ impl Erase {
             ExportScope::Customer { customer: of } => match customer {
                 Some(customer) => of == customer,
                 // Whose ledger cites this run is not known here.
-                None => true,
+                None => !found.seen.is_empty(),
             },
-            ExportScope::Period { .. } | ExportScope::All => {
-                let made = export.made.as_ref();
-                made.is_none_or(|made| {
+            ExportScope::Period { .. } | ExportScope::All => match &export.made {
+                Some(made) => {
                     let range = (made.from, None)..(made.to, None);
                     found.seen.range(range).next().is_some()
-                })
-            }
+                }
+                // What a worker is at may hold anything that was seen.
+                None => !export.is_final() && !found.seen.is_empty(),
+            },
             ExportScope::Workspace => false,
+        };
+        // A failed export has nothing to delete; only the name in it has to go.
+        let matters = |export: &Export| {
+            export.made.is_some()
+                || !export.is_final()
+                || matches!(export.scope, ExportScope::Customer { .. })
         };
         let exports = records.list::<Export>().await?.into_iter();
         let exports: Vec<_> = exports
-            .filter(|export| !export.value.is_erased() && holds(&export.value))
+            .filter(|export| !export.value.is_erased())
+            .filter(|export| matters(&export.value) && holds(&export.value))
             .collect();
         found.exports = exports;
         let asked = records.list::<Asked>().await?.into_iter();

@@ -101,8 +101,8 @@ impl EraseRequest {
     fn check(&self) -> Result<(), EraseError> {
         let mut letters = self.reason.bytes();
         let first = letters.next().is_some_and(|byte| byte.is_ascii_lowercase());
-        let word = letters
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+        let word =
+            letters.all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
         if !first || !word || self.reason.len() > 64 {
             let rule = "must be a code of 1 to 64 characters: a lower-case letter, then lower-case \
                         letters, digits and underscores, for example gdpr_art_17";
@@ -299,9 +299,9 @@ impl Erase {
                         left: 0,
                     });
                 }
-                Some(erasure.version)
+                Some(settled(erasure))
             }
-            Some(erasure) => Some(erasure.version),
+            Some(erasure) => Some(settled(erasure)),
             None => None,
         };
         self.begin(ctx, &project, scope, request, known, found)
@@ -315,7 +315,7 @@ impl Erase {
         project: &Project,
         scope: ErasureScope,
         request: &EraseRequest,
-        known: Option<u64>,
+        known: Option<Versioned<Erasure>>,
         found: Found,
     ) -> Result<Erased, EraseError> {
         let stream = project.stream_id()?;
@@ -332,6 +332,9 @@ impl Erase {
                 _ => refused,
             });
         }
+        // What was erased before stays in the record.
+        let version = known.as_ref().map(|known| known.version);
+        let before = known.map(|known| known.value);
         let erasure = Erasure {
             scope,
             reason: request.reason.clone(),
@@ -339,13 +342,17 @@ impl Erase {
             at: self.clock.now(),
             decision: None,
             state: ErasureState::Redacting,
-            entries: Vec::new(),
+            entries: before
+                .as_ref()
+                .map_or_else(Vec::new, |before| before.entries.clone()),
             appended: 0,
-            objects: 0,
+            objects: before.map_or(0, |before| before.objects),
         };
         let comment = request.comment.as_deref().filter(|text| !text.is_empty());
         let erasure = self
-            .decide(ctx, stream, &judged, comment, erasure, known, &found, &holds)
+            .decide(
+                ctx, stream, &judged, comment, erasure, version, &found, &holds,
+            )
             .await?;
         self.go_on(ctx, project, erasure).await
     }

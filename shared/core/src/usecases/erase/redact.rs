@@ -24,7 +24,10 @@ const ALONE: usize = 32;
 
 impl Erase {
     /// The decision, the record of the erasure, and the first redactions, in one transaction.
-    #[expect(clippy::too_many_arguments, reason = "each is one thing the transaction holds")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is one thing the transaction holds"
+    )]
     pub(super) async fn decide(
         &self,
         ctx: &TenantCtx,
@@ -75,11 +78,7 @@ impl Erase {
             let scope = work.erasure.value.scope.clone();
             let found = self.find(work.ctx, work.project, &scope).await?;
             let holds = self.reader.holds(work.stream).await?;
-            // Also when no part is left: copies and records are kept by a hold as well.
-            if let Some(held) = self
-                .held(work.project, work.stream, &holds, &found)
-                .await?
-            {
+            if let Some(held) = self.held(work.project, work.stream, &holds, &found).await? {
                 return Err(held);
             }
             if found.targets.is_empty() {

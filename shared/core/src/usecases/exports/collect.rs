@@ -38,7 +38,7 @@ pub(super) struct Summary {
     pub(super) redactions: BTreeSet<u64>,
     /// Bundles that decisions cite.
     pub(super) policies: BTreeSet<String>,
-    /// Sealing keys that were added: base64 of their DER.
+    /// Sealing keys that were added or retired: base64 of their DER.
     pub(super) keys: BTreeSet<String>,
     /// What a report lists.
     pub(super) lines: Lines,
@@ -66,7 +66,9 @@ impl Summary {
             "run.decision" => self
                 .policies
                 .extend([text("policy"), text("baseline")].into_iter().flatten()),
-            "key.rotate" => self.keys.extend(text("spki")),
+            "key.rotate" => self
+                .keys
+                .extend([text("spki"), text("retired_spki")].into_iter().flatten()),
             _ => {}
         }
         self.lines.take(entry, kind, &header, &facts);

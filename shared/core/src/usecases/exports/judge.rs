@@ -1,6 +1,6 @@
 //! May this evidence be exported? Asked for every request and for every download.
 
-use counterfoil_evidence::hash::{Hash, digest_string};
+use counterfoil_evidence::hash::Hash;
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
@@ -10,7 +10,7 @@ use crate::policy::{Effect, ExportFacts, Judgement, Question, Who, evaluate};
 use crate::ports::Batch;
 use crate::records::Project;
 use crate::tenancy::{Capability, Principal, Role, TenantCtx};
-use crate::usecases::facts::{Closing, Decided, Opening};
+use crate::usecases::facts::{Closing, Decided, Opening, act_hash};
 use crate::usecases::reconcile::flow_version;
 
 /// A judgement and the run that records it. Its decision is entry [`Ruling::DECISION`] of the batch.
@@ -60,11 +60,12 @@ impl Exports {
         let now = self.clock.now();
         let run = RunId::new(now, self.random.bits128());
         let decision = DecisionId::new(now, self.random.bits128());
-        let hash = digest_string(format!("evidence.export\n{run}\n{decision}").as_bytes());
+        let act = ActionId::new(now, self.random.bits128());
+        let hash = act_hash(question.action(), act, run);
         let decided = Decided {
             id: decision,
             run,
-            act: ActionId::new(now, self.random.bits128()),
+            act,
             action_hash: &hash,
             phase: "propose",
             question: &question,

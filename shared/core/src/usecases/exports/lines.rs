@@ -124,16 +124,29 @@ fn change(entry: &StoredEntry) -> String {
     words.join(", ")
 }
 
-/// The value of a side: a scalar as it is, or the one inside a tagged value.
+/// The value of a side: a cell is a type and a value.
 fn value(side: &Json) -> String {
     match side.get("value") {
-        Some(Json::Str(text)) => text.clone(),
-        Some(Json::Object(tagged)) => match tagged.values().next() {
-            Some(Json::Str(text)) => text.clone(),
-            Some(other) => other.canonical_text(),
-            None => String::new(),
-        },
-        Some(other) => other.canonical_text(),
-        None => String::new(),
+        Some(Json::Object(cell)) => cell.get("value").map_or_else(nothing, plain),
+        Some(value) => plain(value),
+        None => nothing(),
     }
+}
+
+fn plain(value: &Json) -> String {
+    match value {
+        Json::Null => nothing(),
+        Json::Str(text) if text.is_empty() => "\"\"".to_owned(),
+        Json::Str(text) => text.clone(),
+        Json::Array(items) if items.is_empty() => "none".to_owned(),
+        Json::Array(items) => {
+            let items: Vec<String> = items.iter().map(plain).collect();
+            items.join("+")
+        }
+        other => other.canonical_text(),
+    }
+}
+
+fn nothing() -> String {
+    "nothing".to_owned()
 }

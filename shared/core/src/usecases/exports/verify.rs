@@ -56,10 +56,11 @@ pub(super) fn check_archive(
     trust: &Trust,
 ) -> Result<Accepted, BuildError> {
     archive.rewind()?;
-    let places = tar::index(BufReader::new(&mut *archive), trust.limits).map_err(|unread| match unread {
-        Unreadable::Refused(fault) => BuildError::Unverifiable(fault),
-        Unreadable::Io(error) => error.into(),
-    })?;
+    let places =
+        tar::index(BufReader::new(&mut *archive), trust.limits).map_err(|unread| match unread {
+            Unreadable::Refused(fault) => BuildError::Unverifiable(fault),
+            Unreadable::Io(error) => error.into(),
+        })?;
     archive.rewind()?;
     let placed = Placed {
         archive: &*archive,

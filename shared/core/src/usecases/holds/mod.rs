@@ -176,8 +176,8 @@ impl LegalHolds {
                 let by = system("legal-hold");
                 release_draft(hold, &by)
             };
-            let batch = Batch::of([cited(draft, hold.decision.as_ref())])
-                .holds(HoldsWrite::Replace(after));
+            let batch =
+                Batch::of([cited(draft, hold.decision.as_ref())]).holds(HoldsWrite::Replace(after));
             match self.evidence.append(stream, batch).await {
                 Ok(_) => return Ok(()),
                 Err(AppendError::HoldsChanged) => {}
@@ -249,9 +249,10 @@ fn cited(mut draft: Draft, decision: Option<&EntryRef>) -> Draft {
 fn check_target(target: &HoldTarget) -> Result<(), HoldError> {
     let (field, rule) = match target {
         HoldTarget::All { all: false } => ("/target/all", "must be true"),
-        HoldTarget::Range { from, to } if from >= to => {
-            ("/target/to", "must be greater than `from`: the range is half open")
-        }
+        HoldTarget::Range { from, to } if from >= to => (
+            "/target/to",
+            "must be greater than `from`: the range is half open",
+        ),
         HoldTarget::Range { to, .. } if *to > counterfoil_evidence::json::MAX_UINT => {
             ("/target/to", "must not be greater than 9007199254740991")
         }

@@ -82,8 +82,7 @@ impl LegalHolds {
         let key = Directory::hold_key(hold.workspace, hold.id);
         let write = Directory::write(key, None, &hold)?.explained_by(DECISION);
         for _ in 0..ATTEMPTS {
-            let mut batch =
-                Batch::of(judged.opened(ctx.principal(), None)?).with(write.clone());
+            let mut batch = Batch::of(judged.opened(ctx.principal(), None)?).with(write.clone());
             if !new.workspace {
                 let holds = self.reader.holds(stream).await?;
                 let after = changed(&holds, &hold, true).ok_or(HoldError::Changed)?;
@@ -133,10 +132,7 @@ impl LegalHolds {
             let key = Directory::hold_key(active.workspace, active.id);
             let write = Directory::write(key, Some(hold.version), &active)?.explained_by(0);
             let after = changed(&holds, &active, true).ok_or(HoldError::Changed)?;
-            let draft = super::cited(
-                set_draft(&active, &active.by)?,
-                active.decision.as_ref(),
-            );
+            let draft = super::cited(set_draft(&active, &active.by)?, active.decision.as_ref());
             let batch = Batch::of([draft])
                 .with(write)
                 .holds(HoldsWrite::Replace(after));

@@ -216,7 +216,11 @@ impl Reconcile {
             // The run's record leads to the entry as well: an outage of the key service does not
             // keep a check from being recorded.
             let key = project.pseudonym_key;
-            let about = self.vault.pseudonym(&records, ctx, key, customer).await.ok();
+            let about = self
+                .vault
+                .pseudonym(&records, ctx, key, customer)
+                .await
+                .ok();
             draft = draft
                 .subject(object([("customer", customer.as_str().into())]))
                 .about(about);

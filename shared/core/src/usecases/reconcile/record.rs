@@ -103,17 +103,21 @@ impl Reconcile {
         let id = Incident::identity(work.project.id, &finding);
         let known = records.get::<Incident>(&id.to_string()).await?;
         let now = self.clock.now();
-        let write = match known {
+        let (kind, write) = match known {
             Some(known) => {
                 let seen = known.value.seen(finding, run.id, now);
-                records.replace(known.version, &seen)?
+                (
+                    Kind::IncidentChanged,
+                    records.replace(known.version, &seen)?,
+                )
             }
-            None => records.create(&Incident::open(work.project.id, finding, run.id, now))?,
+            None => {
+                let new = Incident::open(work.project.id, finding, run.id, now);
+                (Kind::IncidentOpened, records.create(&new)?)
+            }
         };
         let facts = change(work.ctx.principal(), target("incident", id), []);
-        batch
-            .drafts
-            .push(Draft::new(Kind::IncidentOpened, facts).in_run(run.id));
+        batch.drafts.push(Draft::new(kind, facts).in_run(run.id));
         batch.state.push(write.explained_by(0));
         Ok(())
     }

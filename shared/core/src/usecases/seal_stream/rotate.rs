@@ -131,12 +131,17 @@ impl RotateKey {
         let operator = Principal::System {
             duty: "operator".to_owned(),
         };
-        let facts = object([
+        let mut facts = vec![
             ("actor", actor(&operator)),
             ("add", add.into()),
             ("retire", retire.into()),
             ("spki", Json::from(STANDARD.encode(keys.current.spki()))),
-        ]);
+        ];
+        // Packages with older seals need the old key, and nothing else keeps it.
+        if let Some(retiring) = &keys.retiring {
+            facts.push(("retired_spki", STANDARD.encode(retiring.spki()).into()));
+        }
+        let facts = object(facts);
         let batch = Batch::of([Draft::new(Kind::KeyRotate, facts)])
             .with(StateWrite::create(key, row).explained_by(0));
         match self.evidence.append(stream, batch).await {

@@ -174,6 +174,31 @@ fn keys_and_anchors_are_refused() {
     judge(ROWS);
 }
 
+#[test]
+fn two_seals_that_contradict_each_other_are_handed_over_as_proof() {
+    let contradicting = [
+        fork(0),
+        fork(1),
+        forked_run(),
+        versions(|b| b.root = b.head),
+    ];
+    for verdict in contradicting {
+        let notes = verdict.contradiction.as_ref().expect("both notes");
+        let (one, other) = (
+            Seal::parse(&notes.0).unwrap(),
+            Seal::parse(&notes.1).unwrap(),
+        );
+        let key = Sealer::new(1).key;
+        for seal in [&one, &other] {
+            let keys = std::slice::from_ref(&key);
+            assert_eq!(seal.verified_by(keys).unwrap(), [key.hash()]);
+        }
+        assert_eq!(one.body.origin, other.body.origin);
+        assert_ne!(one.body, other.body);
+    }
+    assert!(cut(1).contradiction.is_none());
+}
+
 /// The newest entries and seals left out; the last seal is held.
 fn cut(seals: usize) -> Verdict {
     let mut forge = second_history();

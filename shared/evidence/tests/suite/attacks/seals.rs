@@ -158,6 +158,12 @@ pub(super) const ROWS: &[Row] = &[
         "E_NOTE",
     ),
     (
+        "94f",
+        "empty line before the body",
+        || note(|n| format!("\n{n}")),
+        "E_NOTE",
+    ),
+    (
         "94d",
         "control character in a name",
         || note(|n| n.replace("\u{2014} evidence.", "\u{2014} evi\u{1}dence.")),

@@ -1,0 +1,68 @@
+//! Exports of a stream whose seal key was replaced.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use counterfoil_core::evidence::verify::{Accepted, Package, PinnedKey, Trust, verify};
+use counterfoil_core::export::ExportScope;
+use counterfoil_core::ports::{Clock, SealSigner};
+use counterfoil_core::time::Timestamp;
+use counterfoil_core::usecases::{RotateKey, Rotated};
+use counterfoil_testkit::memory::MemSigner;
+
+use super::desk::{Desk, SealNow, unpack};
+use super::requests::some_run;
+
+/// A desk whose stream was sealed by one key and is sealed by another one now.
+async fn rotated() -> (Desk, Trust) {
+    let mut desk = Desk::new().await;
+    desk.export(ExportScope::All).await;
+    desk.world.clock.advance(Duration::from_secs(1));
+    let next = Arc::new(MemSigner::from_seed(9));
+    let sealer = desk.world.sealer_with(&next);
+    let rotate = RotateKey {
+        sealer: sealer.clone(),
+        evidence: desk.world.store.clone(),
+        state: desk.world.store.clone(),
+    };
+    let stream = desk.world.stream();
+    assert_eq!(rotate.rotate(stream).await.unwrap(), Rotated::HandedOver);
+    desk.world.clock.advance(Duration::from_secs(1));
+    desk.exports.signer = next.clone();
+    desk.exports.sealer = Arc::new(SealNow(sealer));
+    let keys = [next.key().await.unwrap(), desk.world.seal_key().await];
+    let trust = Trust::of(keys.map(PinnedKey::from).to_vec(), stream);
+    (desk, trust)
+}
+
+fn accepted(package: Package<'_>, trust: &Trust) -> Accepted {
+    verify(package, trust).result.unwrap()
+}
+
+#[tokio::test]
+async fn both_keys_come_along_and_everything_verifies() {
+    let (desk, trust) = rotated().await;
+    let fetched = desk.export(ExportScope::All).await;
+    let members = unpack(&fetched.bytes);
+    accepted(Package::Tar(&members["evidence.tar"]), &trust);
+    let keys = members.keys().filter(|name| name.starts_with("keys/"));
+    assert_eq!(keys.count(), 2);
+}
+
+#[tokio::test]
+async fn a_period_and_a_run_carry_the_rotation_that_lies_outside() {
+    let (desk, trust) = rotated().await;
+    let from = Timestamp::from_millis(1);
+    let to = desk.world.clock.now();
+    for (from, to) in [(from, to), (to, to.plus(Duration::from_secs(1)))] {
+        desk.world.clock.advance(Duration::from_secs(2));
+        let fetched = desk.export(ExportScope::Period { from, to }).await;
+        let members = unpack(&fetched.bytes);
+        accepted(Package::Tar(&members["evidence.tar"]), &trust);
+    }
+    let run_id = some_run(&desk).await;
+    let fetched = desk.export(ExportScope::Run { run_id }).await;
+    let text = String::from_utf8(fetched.bytes.clone()).unwrap();
+    assert!(text.contains("\"kind\":\"key.rotate\""));
+    accepted(Package::Document(&fetched.bytes), &trust);
+}
