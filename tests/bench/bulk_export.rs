@@ -185,6 +185,7 @@ mod bulk {
             signer: world.signer.clone(),
             sealer: Arc::new(SealNow(world.sealer())),
             state: world.store.clone(),
+            vault: world.vault.clone(),
             objects: Arc::new(Sink),
             scratch: Arc::new(TempScratch),
             reports: Arc::new(NoReport),

@@ -113,7 +113,7 @@ async fn a_scan_with_its_second_look_gives_the_same_findings_again() {
     let id = record.look();
     assert_eq!(record.inputs.len(), 3, "a mapping and two looks");
     let replayed = record.replay(&id).await.unwrap();
-    assert!(replayed.findings);
+    assert_eq!(replayed.findings, 1);
     assert_eq!(replayed.not_checked, Vec::<String>::new());
 }
 
@@ -146,7 +146,7 @@ async fn every_run_of_a_repair_replays_and_so_does_every_decision() {
     for id in record.runs.keys() {
         let replayed = record.replay(id).await.unwrap();
         assert_eq!(replayed.not_checked, Vec::<String>::new());
-        findings += u64::from(replayed.findings);
+        findings += replayed.findings;
         decisions += replayed.decisions;
     }
     assert_eq!(findings, 2, "two scans");
@@ -173,7 +173,7 @@ async fn a_check_of_one_customer_and_a_mass_drift_replay() {
     assert_eq!(record.runs.len(), 2);
     for id in record.runs.keys() {
         let replayed = record.replay(id).await.unwrap();
-        assert!(replayed.findings, "{replayed:?}");
+        assert_eq!(replayed.findings, 1, "{replayed:?}");
     }
 }
 
@@ -262,7 +262,7 @@ async fn what_is_not_kept_or_was_judged_by_other_rules_is_said_and_is_no_differe
         .inputs
         .retain(|name, _| !name.starts_with("snapshots/"));
     let replayed = record.replay(&id).await.unwrap();
-    assert!(!replayed.findings);
+    assert_eq!(replayed.findings, 0);
     assert!(
         replayed.not_checked[0].contains("digest only"),
         "{replayed:?}"

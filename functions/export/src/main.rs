@@ -23,6 +23,7 @@ async fn main() -> Result<(), Error> {
         signer: boot.signer()?,
         sealer: boot.seal_requests()?,
         state: boot.state()?,
+        vault: boot.vault()?,
         objects: boot.objects()?,
         scratch: boot.scratch(),
         reports: Arc::new(Pdf),

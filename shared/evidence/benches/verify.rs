@@ -98,7 +98,11 @@ fn of_children() -> Duration {
     let text = std::fs::read_to_string("/proc/self/stat").unwrap();
     let (_, fields) = text.rsplit_once(')').unwrap();
     let ticks = fields.split_whitespace().skip(13).take(2);
-    Duration::from_millis(10 * ticks.map(|field| field.parse::<u64>().unwrap()).sum::<u64>())
+    Duration::from_millis(
+        10 * ticks
+            .map(|field| field.parse::<u64>().unwrap())
+            .sum::<u64>(),
+    )
 }
 
 fn write_out(folder: &Path, files: &BTreeMap<String, Vec<u8>>) {

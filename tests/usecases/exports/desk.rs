@@ -258,6 +258,7 @@ impl Desk {
                 steps: steps.clone(),
             }),
             state: store(),
+            vault: world.vault.clone(),
             objects: Arc::new(Breaking {
                 port: world.objects.clone(),
                 steps: steps.clone(),

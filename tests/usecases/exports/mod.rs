@@ -3,6 +3,7 @@
 mod desk;
 mod erased;
 mod faults;
+mod inputs;
 mod packages;
 mod periods;
 mod requests;

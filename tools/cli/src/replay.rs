@@ -4,197 +4,125 @@
 //! DIR is an unpacked delivery; its folder `inputs` holds mappings and snapshots under the names that
 //! the entries give them. Nothing here changes a verdict of the verifier: it comes after it.
 
-use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::fs;
-use std::io::BufRead;
+use std::io::BufRead as _;
 use std::path::{Component, Path};
 
-use anyhow::{Context, Result};
-use counterfoil_core::usecases::{RecordedRun, ReplayError, replay_run};
+use anyhow::{Context, Result, anyhow};
+use counterfoil_core::usecases::{Inputs, ReplayError, ReplayRuns, Replayed};
 use counterfoil_evidence::json::{Json, object};
-use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::verify::Members;
-use tokio::runtime::Runtime;
 
-/// What a replay came to.
-#[derive(Debug, Default)]
-pub(crate) struct Replayed {
-    /// Runs whose findings were derived again.
-    findings: u64,
-    /// Decisions that were judged again.
-    decisions: u64,
-    /// What could not be derived again.
-    not_checked: Vec<String>,
-    /// The first difference, in one sentence: `E_REPLAY`.
-    pub(crate) difference: Option<String>,
+/// What a replay came to: what was derived again, or the first difference in one sentence
+/// (`E_REPLAY`).
+pub(crate) type Outcome = Result<Replayed, String>;
+
+/// Gives inputs of the delivery that was unpacked into `folder`.
+pub(crate) fn folder(folder: &Path) -> Result<impl Fn(&str) -> Option<Vec<u8>> + Sync> {
+    let place = folder.join("inputs");
+    fs::metadata(&place).with_context(|| {
+        format!(
+            "--replay {}: there is no folder `inputs` in it; give the folder into which the \
+             delivery was unpacked",
+            folder.display()
+        )
+    })?;
+    // A name that leads out of the folder names nothing.
+    Ok(move |name: &str| {
+        let name = Path::new(name);
+        let lies_inside = name
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+        lies_inside
+            .then(|| fs::read(place.join(name)).ok())
+            .flatten()
+    })
 }
 
-impl Replayed {
-    /// For people.
-    pub(crate) fn lines(&self) -> Vec<String> {
-        let (findings, decisions) = (self.findings, self.decisions);
-        let mut lines = vec![format!(
-            "replayed: findings of {findings} runs, {decisions} decisions"
-        )];
-        let skipped = self.not_checked.iter();
-        lines.extend(skipped.map(|what| format!("not replayed: {what}")));
-        lines
-    }
-
-    /// For programs.
-    pub(crate) fn to_json(&self) -> Json {
-        let not_checked = self.not_checked.iter().map(|what| what.as_str().into());
-        let difference = self.difference.as_deref();
-        object([
-            ("decisions", Json::uint(self.decisions)),
-            ("difference", difference.map_or(Json::Null, Json::from)),
-            ("findings", Json::uint(self.findings)),
-            ("not_checked", Json::Array(not_checked.collect())),
-        ])
-    }
+/// Replays a package that is one JSON document.
+pub(crate) async fn document(bytes: &[u8], inputs: Inputs<'_>) -> Result<Outcome> {
+    let document = Json::parse_document(bytes).map_err(|fault| anyhow!("{fault}"))?;
+    let entries = document.get("entries").and_then(Json::as_array);
+    let entries = entries.unwrap_or_default().iter().filter_map(|entry| {
+        let facts = entry.get("p")?.get("facts")?.get("d")?;
+        Some(Ok((entry.get("h")?.clone(), facts.clone())))
+    });
+    replay(entries, inputs).await
 }
 
-/// What is known of a run that is not closed yet.
-#[derive(Debug, Default)]
-struct Told {
-    open: Option<Json>,
-    decisions: Vec<Json>,
+/// Replays a package in the folder form, wherever its files lie.
+pub(crate) async fn members(members: &dyn Members, inputs: Inputs<'_>) -> Result<Outcome> {
+    let mut parts = members.open("parts.jsonl")?.lines();
+    let entry = |header: std::io::Result<String>| {
+        let header = json(&header?)?;
+        let seq = header.get("seq").and_then(Json::as_uint);
+        // Parts come in the order of their entries; every entry has facts, before its subject.
+        loop {
+            let part = json(&parts.next().context("an entry has no facts")??)?;
+            let is_facts = part.get("part").and_then(Json::as_str) == Some("facts");
+            if is_facts && part.get("seq").and_then(Json::as_uint) == seq {
+                let facts = part.get("d").context("facts cannot be absent")?;
+                return Ok((header, facts.clone()));
+            }
+        }
+    };
+    replay(members.open("headers.jsonl")?.lines().map(entry), inputs).await
 }
 
-/// Replays runs as their entries come.
-pub(crate) struct Replaying<'a> {
-    folder: &'a Path,
-    runtime: Runtime,
-    runs: BTreeMap<String, Told>,
-    report: Replayed,
+async fn replay(
+    entries: impl Iterator<Item = Result<(Json, Json)>>,
+    inputs: Inputs<'_>,
+) -> Result<Outcome> {
+    let mut runs = ReplayRuns::new(inputs);
+    for entry in entries {
+        let (header, facts) = entry?;
+        if let Err(difference) = runs.take(&header, &facts).await {
+            return Ok(Err(sentence(&difference)));
+        }
+    }
+    Ok(Ok(runs.finish()))
 }
 
-impl<'a> Replaying<'a> {
-    /// Inputs come from `folder`.
-    pub(crate) fn new(folder: &'a Path) -> Result<Self> {
-        fs::metadata(folder).with_context(|| {
-            format!(
-                "--replay {}: give the folder into which the delivery was unpacked",
-                folder.display()
-            )
-        })?;
-        Ok(Self {
-            folder,
-            runtime: tokio::runtime::Builder::new_current_thread().build()?,
-            runs: BTreeMap::new(),
-            report: Replayed::default(),
-        })
-    }
+/// For people.
+pub(crate) fn lines(outcome: &Outcome) -> Vec<String> {
+    let Ok(replayed) = outcome else {
+        return Vec::new();
+    };
+    let (findings, decisions) = (replayed.findings, replayed.decisions);
+    let mut lines = vec![format!(
+        "replayed: the findings of {findings} runs and {decisions} decisions follow from their inputs"
+    )];
+    let skipped = replayed.not_checked.iter();
+    lines.extend(skipped.map(|what| format!("not replayed: {what}")));
+    lines
+}
 
-    /// A package as one JSON document.
-    pub(crate) fn document(mut self, bytes: &[u8]) -> Result<Replayed> {
-        let document = Json::parse_document(bytes).map_err(|fault| anyhow::anyhow!("{fault}"))?;
-        let entries = document.get("entries").and_then(Json::as_array);
-        for entry in entries.unwrap_or_default() {
-            let facts = entry.get("p").and_then(|parts| parts.get("facts")?.get("d"));
-            if let Some((header, facts)) = entry.get("h").zip(facts) {
-                self.take(header, facts);
-            }
+/// For programs.
+pub(crate) fn to_json(outcome: &Outcome) -> Json {
+    match outcome {
+        Ok(replayed) => {
+            let skipped = replayed.not_checked.iter();
+            object([
+                ("decisions", Json::uint(replayed.decisions)),
+                ("findings", Json::uint(replayed.findings)),
+                (
+                    "not_checked",
+                    Json::Array(skipped.map(|what| what.as_str().into()).collect()),
+                ),
+            ])
         }
-        Ok(self.finish())
-    }
-
-    /// A package in the folder form, wherever its files lie.
-    pub(crate) fn members(mut self, members: &dyn Members) -> Result<Replayed> {
-        let mut parts = members.open("parts.jsonl")?.lines();
-        for header in members.open("headers.jsonl")?.lines() {
-            let header = json(&header?)?;
-            let seq = header.get("seq").and_then(Json::as_uint);
-            // Parts come in the order of their entries; every entry has facts, before its subject.
-            let facts = loop {
-                let part = json(&parts.next().context("an entry has no facts")??)?;
-                let is_facts = part.get("part").and_then(Json::as_str) == Some("facts");
-                if is_facts && part.get("seq").and_then(Json::as_uint) == seq {
-                    break part;
-                }
-            };
-            if let Some(facts) = facts.get("d") {
-                self.take(&header, facts);
-            }
-        }
-        Ok(self.finish())
-    }
-
-    fn take(&mut self, header: &Json, facts: &Json) {
-        let run = header.get("run").and_then(|run| run.get("id")?.as_str());
-        let kind = header.get("kind").and_then(Json::as_str);
-        let (Some(run), Some(kind)) = (run, kind.and_then(Kind::from_name)) else {
-            return;
-        };
-        match kind {
-            Kind::RunOpen => {
-                self.runs.entry(run.to_owned()).or_default().open = Some(facts.clone());
-            }
-            Kind::RunDecision => {
-                let told = self.runs.entry(run.to_owned()).or_default();
-                told.decisions.push(facts.clone());
-            }
-            Kind::RunClose => {
-                let told = self.runs.remove(run).unwrap_or_default();
-                self.close(run, &told, facts);
-            }
-            _ => {}
-        }
-    }
-
-    fn close(&mut self, id: &str, told: &Told, close: &Json) {
-        if self.report.difference.is_some() {
-            return;
-        }
-        let Some(open) = &told.open else {
-            let what = format!("run {id}: it was opened before this package begins");
-            self.report.not_checked.push(what);
-            return;
-        };
-        let run = RecordedRun {
-            id,
-            open,
-            decisions: &told.decisions,
-            close,
-        };
-        let folder = self.folder.join("inputs");
-        let replayed = self
-            .runtime
-            .block_on(replay_run(&run, &|name| input(&folder, name)));
-        match replayed {
-            Ok(same) => {
-                self.report.findings += u64::from(same.findings);
-                self.report.decisions += same.decisions;
-                self.report.not_checked.extend(same.not_checked);
-            }
-            Err(error) => self.report.difference = Some(sentence(&error)),
-        }
-    }
-
-    fn finish(mut self) -> Replayed {
-        let open = self.runs.into_keys();
-        let open = open.map(|id| format!("run {id}: it is not closed in this package"));
-        self.report.not_checked.extend(open);
-        self.report
+        Err(difference) => object([("difference", difference.as_str().into())]),
     }
 }
 
 fn json(line: &str) -> Result<Json> {
-    Json::parse(line.as_bytes()).map_err(|fault| anyhow::anyhow!("{fault}"))
-}
-
-/// The kept input of this name. A name that leads out of the folder names nothing.
-fn input(folder: &Path, name: &str) -> Option<Vec<u8>> {
-    let inside = |part| matches!(part, Component::Normal(_));
-    if !Path::new(name).components().all(inside) {
-        return None;
-    }
-    fs::read(folder.join(name)).ok()
+    Json::parse(line.as_bytes()).map_err(|fault| anyhow!("{fault}"))
 }
 
 fn sentence(error: &ReplayError) -> String {
     let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
+    let mut cause = error.source();
     while let Some(inner) = cause {
         text = format!("{text}: {inner}");
         cause = inner.source();

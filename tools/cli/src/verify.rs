@@ -23,7 +23,7 @@ use counterfoil_evidence::verify::{PinnedKey, TimestampAuthority, Trust, Verdict
 use authority::OpenSsl;
 use input::{Input, list};
 
-use crate::replay::Replayed;
+use crate::replay::{self, Outcome};
 
 /// Verifies an evidence package offline
 #[derive(Debug, ClapArgs)]
@@ -94,7 +94,7 @@ pub(crate) fn main(args: &Args) -> ExitCode {
             let replayed = replayed.as_ref();
             print(&verdict, replayed, args.json);
             report_contradiction(&verdict, args.json);
-            let differs = replayed.is_some_and(|replayed| replayed.difference.is_some());
+            let differs = matches!(replayed, Some(Err(_)));
             ExitCode::from(if differs { 3 } else { verdict.exit_status() })
         }
         Err(error) => {
@@ -104,23 +104,23 @@ pub(crate) fn main(args: &Args) -> ExitCode {
     }
 }
 
-fn print(verdict: &Verdict, replayed: Option<&Replayed>, json: bool) {
+fn print(verdict: &Verdict, replayed: Option<&Outcome>, json: bool) {
     if json {
         let mut object = verdict.to_json();
         if let (Json::Object(fields), Some(replayed)) = (&mut object, replayed) {
-            fields.insert("replay".to_owned(), replayed.to_json());
+            fields.insert("replay".to_owned(), replay::to_json(replayed));
         }
         println!("{}", object.canonical_text());
         return;
     }
-    match replayed.and_then(|replayed| replayed.difference.as_ref()) {
-        Some(what) => println!("FAIL E_REPLAY {what}"),
-        None => println!("{}", verdict.first_line()),
+    match replayed {
+        Some(Err(what)) => println!("FAIL E_REPLAY {what}"),
+        _ => println!("{}", verdict.first_line()),
     }
     for line in verdict.lines() {
         println!("{line}");
     }
-    for line in replayed.map(Replayed::lines).unwrap_or_default() {
+    for line in replayed.map(replay::lines).unwrap_or_default() {
         println!("{line}");
     }
     if verdict.is_short_of_level() {
@@ -166,7 +166,7 @@ fn keep(folder: &Path, one: &str, other: &str) -> Result<String> {
     Ok(name)
 }
 
-fn run(args: &Args) -> Result<(Verdict, Option<Replayed>)> {
+fn run(args: &Args) -> Result<(Verdict, Option<Outcome>)> {
     let trust = trust(args)?;
     let authority = args.tsa_ca.as_ref().map(|file| {
         read(file)?;
@@ -177,9 +177,10 @@ fn run(args: &Args) -> Result<(Verdict, Option<Replayed>)> {
         .as_ref()
         .map::<&dyn TimestampAuthority, _>(|authority| authority);
     let input = Input::open(&args.package, &trust)?;
+    let inputs = args.replay.as_deref().map(replay::folder).transpose()?;
     let verdict = input.verify(&trust, authority)?;
-    let replayed = match &args.replay {
-        Some(folder) if verdict.is_accepted() => Some(input.replay(folder)?),
+    let replayed = match &inputs {
+        Some(inputs) if verdict.is_accepted() => Some(input.replay(inputs)?),
         _ => None,
     };
     Ok((verdict, replayed))

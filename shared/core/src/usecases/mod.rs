@@ -38,7 +38,7 @@ pub use repairs::{
     ActionError, ProposeRepair, Proposed, ReadActions, RepairPorts, SWEEP_AFTER, SweepRepairs,
     VoteOnAction, Voted,
 };
-pub use replay::{Inputs, RecordedRun, ReplayError, Replayed, replay_run};
+pub use replay::{Inputs, RecordedRun, ReplayError, ReplayRuns, Replayed, replay_run};
 pub use retention::{Enforced, KeepRetention, RetentionChange, RetentionError};
 pub use seal_stream::{
     ClockFault, Rechecked, RotateError, RotateKey, Rotated, SealError, SealStream, Sealing,

@@ -4,8 +4,11 @@
 //! Works on facts of a package that the verifier has accepted, and on inputs that are still kept.
 //! What was pruned or erased cannot be derived again; that is said, and is no difference.
 
+use std::collections::BTreeMap;
+
 use counterfoil_evidence::hash::digest_string;
 use counterfoil_evidence::json::Json;
+use counterfoil_evidence::kind::Kind;
 use thiserror::Error;
 
 use super::reconcile::{LookError, Sources, first_look, flow_version, second_look};
@@ -35,8 +38,8 @@ pub type Inputs<'a> = &'a (dyn Fn(&str) -> Option<Vec<u8>> + Sync);
 /// What came of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Replayed {
-    /// The findings were derived again and are the same.
-    pub findings: bool,
+    /// Runs whose findings were derived again and are the same.
+    pub findings: u64,
     /// Decisions that were judged again and are the same.
     pub decisions: u64,
     /// What could not be derived again, one sentence each.
@@ -77,6 +80,94 @@ pub enum ReplayError {
     /// A value has no canonical form: a defect.
     #[error("a value cannot be compared")]
     Json(#[from] JsonError),
+}
+
+/// Derives every run of an accepted package again, as its entries come, in stream order.
+pub struct ReplayRuns<'a> {
+    inputs: Inputs<'a>,
+    /// Runs that are not closed yet.
+    open: BTreeMap<String, Told>,
+    replayed: Replayed,
+}
+
+/// What is known of a run that is not closed yet.
+#[derive(Default)]
+struct Told {
+    open: Option<Json>,
+    decisions: Vec<Json>,
+}
+
+impl std::fmt::Debug for ReplayRuns<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ReplayRuns")
+    }
+}
+
+impl<'a> ReplayRuns<'a> {
+    /// Begins with no entry.
+    pub fn new(inputs: Inputs<'a>) -> Self {
+        Self {
+            inputs,
+            open: BTreeMap::new(),
+            replayed: Replayed::default(),
+        }
+    }
+
+    /// Takes the next entry. A run is derived again when its `run.close` comes.
+    ///
+    /// # Errors
+    /// See [`ReplayError`].
+    pub async fn take(&mut self, header: &Json, facts: &Json) -> Result<(), ReplayError> {
+        let run = header.get("run").and_then(|run| run.get("id")?.as_str());
+        let kind = text(header, "kind").and_then(Kind::from_name);
+        let (Some(id), Some(kind)) = (run, kind) else {
+            return Ok(());
+        };
+        match kind {
+            Kind::RunOpen => {
+                self.open.entry(id.to_owned()).or_default().open = Some(facts.clone());
+            }
+            Kind::RunDecision => {
+                let told = self.open.entry(id.to_owned()).or_default();
+                told.decisions.push(facts.clone());
+            }
+            Kind::RunClose => {
+                let told = self.open.remove(id).unwrap_or_default();
+                self.close(id, &told, facts).await?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn close(&mut self, id: &str, told: &Told, close: &Json) -> Result<(), ReplayError> {
+        let Some(open) = &told.open else {
+            let what = format!("run {id} was opened before this package begins");
+            self.replayed.not_checked.push(what);
+            return Ok(());
+        };
+        let run = RecordedRun {
+            id,
+            open,
+            decisions: &told.decisions,
+            close,
+        };
+        let one = replay_run(&run, self.inputs).await?;
+        let all = &mut self.replayed;
+        all.findings = all.findings.saturating_add(one.findings);
+        all.decisions = all.decisions.saturating_add(one.decisions);
+        all.not_checked.extend(one.not_checked);
+        Ok(())
+    }
+
+    /// What came of all of them.
+    pub fn finish(self) -> Replayed {
+        let mut replayed = self.replayed;
+        let open = self.open.into_keys();
+        let open = open.map(|id| format!("run {id} is not closed in this package"));
+        replayed.not_checked.extend(open);
+        replayed
+    }
 }
 
 /// Derives a run again.
@@ -178,7 +269,7 @@ async fn replay_findings(
     }
     let looks: Vec<(&str, Vec<u8>)> = kept.collect();
     derive(run, &artifact, &looks).await?;
-    replayed.findings = true;
+    replayed.findings = replayed.findings.saturating_add(1);
     Ok(())
 }
 

@@ -53,9 +53,8 @@ impl Seal {
             )
         };
         let (body, signatures) = note.split_once("\n\n").ok_or_else(shape)?;
-        let second = body.starts_with('\n')
-            || signatures.starts_with('\n')
-            || signatures.contains("\n\n");
+        let second =
+            body.starts_with('\n') || signatures.starts_with('\n') || signatures.contains("\n\n");
         if second || !note.ends_with('\n') {
             return Err(shape());
         }

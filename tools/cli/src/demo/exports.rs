@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use counterfoil_core::evidence::json::Json;
+use counterfoil_testkit::delivery::{manifest, unpack};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -35,7 +36,15 @@ pub(super) async fn export(scene: &Scene, story: &mut Story, played: &mut Played
     ));
     let all = made(&scene.owner, story, &json!({ "all": true })).await?;
     let delivery = fetch(&scene.owner, &all, "package").await?;
-    played.everything = member(&delivery, "evidence.tar")?.to_vec();
+    let mut members = unpack(&delivery).context("the delivery is no archive")?;
+    ensure!(
+        manifest(&members).is_some(),
+        "the manifest does not name every file of the delivery"
+    );
+    let everything = members.remove("evidence.tar");
+    played.everything = everything.context("the delivery has no evidence.tar")?;
+    played.inputs = members.split_off("inputs/");
+    played.inputs.retain(|name, _| name.starts_with("inputs/"));
     let entries = all.pointer("/entries").and_then(Value::as_u64);
     story.say(format!(
         "Everything as an archive: {} entries, {} bytes, verified before it was offered.",
@@ -79,31 +88,6 @@ async fn fetch(api: &Api, export: &Value, part: &str) -> Result<Vec<u8>> {
         "other bytes came than were recorded"
     );
     Ok(bytes)
-}
-
-/// A member of an archive.
-fn member<'a>(archive: &'a [u8], name: &str) -> Result<&'a [u8]> {
-    const BLOCK: usize = 512;
-    let mut rest = archive;
-    while let Some((header, after)) = rest.split_at_checked(BLOCK) {
-        let field = |from: usize, to: usize| {
-            let field = header.get(from..to).unwrap_or_default();
-            field.split(|byte| *byte == 0).next().unwrap_or_default()
-        };
-        let size = std::str::from_utf8(field(124, 136))?;
-        if size.is_empty() {
-            break;
-        }
-        let size = usize::from_str_radix(size, 8)?;
-        let content = after.get(..size).context("the archive is cut")?;
-        if field(0, 100) == name.as_bytes() {
-            return Ok(content);
-        }
-        rest = after
-            .get(size.next_multiple_of(BLOCK)..)
-            .context("the archive is cut")?;
-    }
-    bail!("{name} is not in the archive")
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> Result<&'a str> {

@@ -10,11 +10,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args as ClapArgs;
+use counterfoil_evidence::package::tar;
 use counterfoil_evidence::seal::SealKey;
 use counterfoil_evidence::verify::{Package, Trust, verify};
 use serde_json::json;
+
+use crate::replay;
 
 use play::{Played, play};
 use scene::Scene;
@@ -24,8 +27,8 @@ use story::Story;
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "EXAMPLES:
   counterfoil demo                    plays, then keeps running until Ctrl-C
-  counterfoil demo --once --out out   plays once and leaves out/run.json, out/report.pdf, out/export.tar, out/key.pem,
-                                      out/stream.txt, out/summary.json
+  counterfoil demo --once --out out   plays once and leaves out/run.json, out/report.pdf, out/export.tar, out/inputs,
+                                      out/key.pem, out/stream.txt, out/summary.json
 
 EXIT STATUS:
   0  everything held
@@ -60,18 +63,23 @@ async fn run(args: &Args) -> Result<()> {
     let mut story = Story::begin();
     let scene = scene::set(&story).await?;
     let played = play(&scene, &mut story).await?;
-    check(&scene, &played, &mut story)?;
+    check(&scene, &played, &mut story).await?;
     if let Some(folder) = &args.out {
         leave(folder, &scene, &played).with_context(|| format!("writing {}", folder.display()))?;
         let (folder, stream) = (folder.display(), &scene.project.stream);
         story.say(format!(
-            "Left in {folder}: run.json with report.pdf (one repair), export.tar (everything), key.pem, stream.txt, \
-             summary.json."
+            "Left in {folder}: run.json with report.pdf (one repair), export.tar (everything) with inputs/ (what runs have read), \
+             key.pem, stream.txt, summary.json."
         ));
         story.say("Verify them, offline:");
         for package in ["run.json", "export.tar"] {
+            let again = if package == "export.tar" {
+                format!(" --replay {folder}")
+            } else {
+                String::new()
+            };
             story.say(format!(
-                "  counterfoil verify {folder}/{package} --key {folder}/key.pem --stream {stream}"
+                "  counterfoil verify {folder}/{package} --key {folder}/key.pem --stream {stream}{again}"
             ));
         }
     }
@@ -84,7 +92,7 @@ async fn run(args: &Args) -> Result<()> {
 }
 
 /// What an auditor does with the package, and what must hold beside it.
-fn check(scene: &Scene, played: &Played, story: &mut Story) -> Result<()> {
+async fn check(scene: &Scene, played: &Played, story: &mut Story) -> Result<()> {
     story.chapter("Verified offline, by the same code as `counterfoil verify`");
     let key = SealKey::from_pem(&scene.seal_key_pem).context("reading the seal key")?;
     let trust = Trust::new(key, scene.project.stream.parse()?);
@@ -94,6 +102,14 @@ fn check(scene: &Scene, played: &Played, story: &mut Story) -> Result<()> {
     let everything = verify(Package::Tar(&played.everything), &trust);
     story.say(format!("Everything: {}", everything.first_line()));
     ensure!(everything.is_accepted(), "the archive was refused");
+    let inputs = |name: &str| played.inputs.get(&format!("inputs/{name}")).cloned();
+    let files = tar::read(&played.everything, trust.limits)?;
+    let replayed = replay::members(&files, &inputs).await?;
+    let same = replayed.as_ref().map_err(|what| anyhow!("{what}"))?;
+    ensure!(same.findings > 0, "no run could be derived again");
+    for line in replay::lines(&replayed) {
+        story.say(line);
+    }
     let mut altered = played.package.clone();
     let middle = altered.len() / 2;
     if let Some(byte) = altered.get_mut(middle) {
@@ -118,6 +134,11 @@ fn leave(folder: &Path, scene: &Scene, played: &Played) -> Result<()> {
     fs::write(folder.join("run.json"), &played.package)?;
     fs::write(folder.join("report.pdf"), &played.report)?;
     fs::write(folder.join("export.tar"), &played.everything)?;
+    for (name, content) in &played.inputs {
+        let file = folder.join(name);
+        fs::create_dir_all(file.parent().unwrap_or(folder))?;
+        fs::write(file, content)?;
+    }
     fs::write(folder.join("key.pem"), &scene.seal_key_pem)?;
     fs::write(
         folder.join("stream.txt"),

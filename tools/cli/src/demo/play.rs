@@ -1,6 +1,7 @@
 //! The loop, played through the real endpoints: webhook, check, incident, proposal, votes, repair,
 //! verification, evidence.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -34,6 +35,8 @@ pub(super) struct Played {
     pub(super) report: Vec<u8>,
     /// The whole stream, folder form as a tar archive.
     pub(super) everything: Vec<u8>,
+    /// What runs have read, by name: `inputs/…`.
+    pub(super) inputs: BTreeMap<String, Vec<u8>>,
 }
 
 /// Plays the loop once.

@@ -7,6 +7,7 @@ use std::io::{self, BufRead, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use counterfoil_core::usecases::Inputs;
 use counterfoil_evidence::code::Fault;
 use counterfoil_evidence::package::{gzip, tar};
 use counterfoil_evidence::verify::{
@@ -15,7 +16,7 @@ use counterfoil_evidence::verify::{
 };
 use tempfile::NamedTempFile;
 
-use crate::replay::{Replayed, Replaying};
+use crate::replay::{self, Outcome};
 
 const BUFFER: usize = 1 << 16;
 
@@ -84,11 +85,11 @@ impl Input {
     }
 
     /// Derives an accepted package again from kept inputs.
-    pub(crate) fn replay(&self, folder: &Path) -> Result<Replayed> {
-        let replaying = Replaying::new(folder)?;
+    pub(crate) fn replay(&self, inputs: Inputs<'_>) -> Result<Outcome> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         match self {
-            Self::Document(bytes) => replaying.document(bytes),
-            Self::Files(files) => replaying.members(files),
+            Self::Document(bytes) => runtime.block_on(replay::document(bytes, inputs)),
+            Self::Files(files) => runtime.block_on(replay::members(files, inputs)),
             Self::Refused(_) => bail!("a refused package is not replayed"),
         }
     }

@@ -296,3 +296,29 @@ fn a_token_is_checked_by_the_openssl_command_and_gives_level_4_with_an_anchor() 
         "{refused}"
     );
 }
+
+#[test]
+fn a_replay_needs_the_folder_of_a_delivery_and_says_what_is_not_kept() {
+    let desk = Desk::new();
+    let package = vectors().join("example-run/run.json");
+    let package = package.to_str().unwrap();
+    let folder = desk.folder.path().join("delivery");
+    fs::create_dir_all(&folder).unwrap();
+    let replay = ["--replay", folder.to_str().unwrap()];
+    let error = decide(package, &replay).unwrap_err().to_string();
+    assert!(error.contains("no folder `inputs` in it"), "{error}");
+
+    fs::create_dir_all(folder.join("inputs")).unwrap();
+    let key = vectors().join("example-run/sealer.pem");
+    let stream = String::from_utf8(vector("example-run/stream.txt")).unwrap();
+    let line = ["verify", package, "--key", key.to_str().unwrap()];
+    let line = line.into_iter().chain(["--stream", stream.trim()]);
+    let (verdict, replayed) = run(&Line::parse_from(line.chain(replay)).args).unwrap();
+    assert!(verdict.is_accepted());
+    let replayed = replayed.unwrap().unwrap();
+    assert_eq!((replayed.findings, replayed.decisions), (0, 0));
+    assert!(
+        replayed.not_checked[0].contains("other rules"),
+        "{replayed:?}"
+    );
+}

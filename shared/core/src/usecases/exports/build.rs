@@ -328,7 +328,7 @@ impl Exports {
     }
 
     /// Puts a bulk package into its outer archive.
-    async fn deliver(&self, job: &Job<'_>, bulk: Bulk) -> Result<Built, BuildError> {
+    async fn deliver(&self, job: &mut Job<'_>, bulk: Bulk) -> Result<Built, BuildError> {
         let Bulk {
             mut evidence,
             accepted,
@@ -344,9 +344,10 @@ impl Exports {
         let (bytes, digest) = measure(evidence.as_mut())?;
         let hash = digest.strip_prefix("sha256:").unwrap_or_default().parse();
         let hash = hash.map_err(|_| super::failure::corrupt("naming the evidence"))?;
+        let scope = job.scope().clone();
         let about = About {
             export: job.id(),
-            scope: job.scope(),
+            scope: &scope,
             trust: &trust,
             seal: seal.clone(),
             from: span.from,
@@ -359,6 +360,7 @@ impl Exports {
         archive.bytes("README.txt", &about.readme())?;
         archive.file("evidence.tar", evidence.as_mut())?;
         drop(evidence);
+        self.inputs(job, &summary, &mut archive).await?;
         let lines = &summary.lines;
         let report = |manifest: &[u8]| {
             let delivery = ReportDelivery {
@@ -433,6 +435,9 @@ fn merge(all: &mut Summary, run: RunDocument) {
         redactions,
         policies,
         keys,
+        // A ledger's runs go without their inputs.
+        looked: _,
+        mappings: _,
         lines: _,
     } = run.summary;
     all.entries = all.entries.saturating_add(entries);

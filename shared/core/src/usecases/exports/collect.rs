@@ -38,6 +38,10 @@ pub(super) struct Summary {
     pub(super) redactions: BTreeSet<u64>,
     /// Bundles that decisions cite.
     pub(super) policies: BTreeSet<String>,
+    /// Runs of the reconciler that begin in it: their inputs may still be kept.
+    pub(super) looked: BTreeSet<String>,
+    /// Compiled mappings that runs name.
+    pub(super) mappings: BTreeSet<String>,
     /// Sealing keys that were added or retired: base64 of their DER.
     pub(super) keys: BTreeSet<String>,
     /// What a report lists.
@@ -69,6 +73,11 @@ impl Summary {
             "key.rotate" => self
                 .keys
                 .extend([text("spki"), text("retired_spki")].into_iter().flatten()),
+            "run.open" if matches!(text("purpose").as_deref(), Some("scan" | "check")) => {
+                self.mappings.extend(text("artifact"));
+                let run = header.get("run").and_then(|run| run.get("id")?.as_str());
+                self.looked.extend(run.map(str::to_owned));
+            }
             _ => {}
         }
         self.lines.take(entry, kind, &header, &facts);

@@ -14,6 +14,7 @@ mod delivery;
 mod error;
 mod failure;
 mod index;
+mod inputs;
 mod judge;
 mod ledger;
 mod lines;
@@ -35,6 +36,7 @@ pub use read::Fetched;
 pub use request::Accepted;
 pub use work::{WorkError, Worked};
 
+use super::vault::Vault;
 use crate::ports::{
     Clock, EvidenceAppend, EvidenceRead, ExportRequests, Objects, Random, Reports, Scratch,
     SealRequests, SealSigner, SealStore, State,
@@ -58,6 +60,8 @@ pub struct Exports {
     pub sealer: Arc<dyn SealRequests>,
     /// State.
     pub state: Arc<dyn State>,
+    /// Opens snapshots, the inputs of a replay.
+    pub vault: Vault,
     /// Packages.
     pub objects: Arc<dyn Objects>,
     /// Working space.

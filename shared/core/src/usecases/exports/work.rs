@@ -218,6 +218,11 @@ impl Job<'_> {
     pub(super) async fn progress(&mut self, done: u64, of: u64) -> Result<(), BuildError> {
         let of = Some(of);
         self.record.value.progress = Progress { done, of };
+        self.alive().await
+    }
+
+    /// Says that the worker is alive, now and then.
+    pub(super) async fn alive(&mut self) -> Result<(), BuildError> {
         let now = self.exports.clock.now();
         if now.since(self.record.value.touched_at) < PULSE {
             return Ok(());

@@ -103,18 +103,13 @@ impl Reconcile {
         let id = Incident::identity(work.project.id, &finding);
         let known = records.get::<Incident>(&id.to_string()).await?;
         let now = self.clock.now();
-        let (kind, write) = match known {
-            Some(known) => {
-                let seen = known.value.seen(finding, run.id, now);
-                (
-                    Kind::IncidentChanged,
-                    records.replace(known.version, &seen)?,
-                )
-            }
-            None => {
-                let new = Incident::open(work.project.id, finding, run.id, now);
-                (Kind::IncidentOpened, records.create(&new)?)
-            }
+        let (kind, write) = if let Some(known) = known {
+            let seen = known.value.seen(finding, run.id, now);
+            let write = records.replace(known.version, &seen)?;
+            (Kind::IncidentChanged, write)
+        } else {
+            let new = Incident::open(work.project.id, finding, run.id, now);
+            (Kind::IncidentOpened, records.create(&new)?)
         };
         let facts = change(work.ctx.principal(), target("incident", id), []);
         batch.drafts.push(Draft::new(kind, facts).in_run(run.id));
