@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod dependencies;
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod template;
 #[cfg(test)]
 mod text;
