@@ -42,6 +42,9 @@ mod bulk {
     /// Runs per batch: 3 entries and their parts each.
     const RUNS: u64 = 14;
 
+    const REASON: &str =
+        "What the schedule proposes may be carried out once a person has approved it.";
+
     struct SealNow(SealStream);
 
     #[async_trait]
@@ -125,7 +128,7 @@ mod bulk {
                 ("baseline", digest.as_str().into()),
                 ("effect", "ALLOW".into()),
                 ("policy", digest.as_str().into()),
-                ("reason", "The schedule may propose repairs.".into()),
+                ("reason", REASON.into()),
                 ("rule", "base.permit.scheduler-operate".into()),
             ]);
             let subject = object([("comment", "x".repeat(400).into())]);
@@ -183,6 +186,7 @@ mod bulk {
             reader: world.store.clone(),
             seals: world.store.clone(),
             signer: world.signer.clone(),
+            retiring: None,
             sealer: Arc::new(SealNow(world.sealer())),
             state: world.store.clone(),
             vault: world.vault.clone(),

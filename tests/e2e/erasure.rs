@@ -206,6 +206,7 @@ fn an_erased_customer_is_in_no_table_and_no_bucket_and_the_evidence_still_verifi
         );
         let package = stage.package(&tenant, &run).await;
         assert!(package.contains("before"), "the rows are in it");
+        let earlier = stage.export(&tenant.ada, &run).await;
 
         let path = erase_customer(&customer);
         let done = erased(stage, &tenant.ada, &path).await.json();
@@ -225,6 +226,10 @@ fn an_erased_customer_is_in_no_table_and_no_bucket_and_the_evidence_still_verifi
         let read = stage.call("GET", &read, Some(&tenant.read_key), None, &Value::Null);
         let read = read.await;
         assert_eq!(read.says(), (410, "erased".to_owned()), "{}", read.text);
+        let old = format!("/v1/exports/{}/download", earlier.field("/id"));
+        let old = stage.call("GET", &old, Some(&tenant.ada), None, &Value::Null);
+        let old = old.await;
+        assert_eq!(old.says(), (410, "erased".to_owned()), "{}", old.text);
         // Verified before it is offered: an auditor's verifier accepts it.
         let package = stage.package(&tenant, &run).await;
         assert!(

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::http::header::{ETAG, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use axum::response::{IntoResponse, Response};
+use counterfoil_core::erasure::ERASED;
 use counterfoil_core::export::{Export, ExportFile, ExportScope};
 use counterfoil_core::ids::DecisionId;
 use counterfoil_core::policy::bundle_digest;
@@ -74,6 +75,7 @@ fn view(export: &Export) -> Value {
         "id": export.id,
         "state": export.state,
         "scope": scope(&export.scope),
+        "inputs": export.inputs,
         "progress": { "done": export.progress.done, "of": export.progress.of },
         "stream": export.stream,
         "asked_at": export.asked_at.to_string(),
@@ -154,6 +156,9 @@ pub(crate) fn problem(error: &ExportError) -> Problem {
         ExportError::NotReady => {
             let title = "The export is not ready yet: read it until its state is `ready`";
             Problem::new(StatusCode::CONFLICT, "export-not-ready", title)
+        }
+        ExportError::Failed(failure) if failure.code == ERASED => {
+            Problem::new(StatusCode::GONE, "erased", failure.detail.clone())
         }
         ExportError::Failed(failure) => Problem::new(
             StatusCode::CONFLICT,

@@ -7,6 +7,7 @@ mod routes;
 
 use std::sync::Arc;
 
+use counterfoil_core::ports::SealSigner;
 use counterfoil_core::usecases::Exports;
 use counterfoil_lambda::config::{Var, required};
 use counterfoil_lambda::{Boot, Error};
@@ -21,6 +22,9 @@ async fn main() -> Result<(), Error> {
         reader: boot.evidence()?,
         seals: boot.seals()?,
         signer: boot.signer()?,
+        retiring: boot
+            .retiring_signer()
+            .map(|signer| signer as Arc<dyn SealSigner>),
         sealer: boot.seal_requests()?,
         state: boot.state()?,
         vault: boot.vault()?,

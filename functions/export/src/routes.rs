@@ -8,7 +8,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::{get, post};
-use counterfoil_core::export::ExportScope;
+use counterfoil_core::export::{ExportScope, Wanted};
 use counterfoil_core::ports::{Clock, State as StatePort};
 use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::Exports;
@@ -51,11 +51,24 @@ struct Request {
     all: Option<bool>,
     workspace: Option<bool>,
     customer: Option<String>,
+    #[serde(default)]
+    inputs: bool,
 }
 
 const ONE_OF: &str = "name exactly one of `run_id`, `from` with `to`, `\"all\": true`, `\"workspace\": true`, `customer`";
 
 impl Request {
+    fn wanted(self) -> Result<Wanted, Problem> {
+        let inputs = self.inputs;
+        let scope = self.scope()?;
+        let has_inputs = matches!(scope, ExportScope::All | ExportScope::Period { .. });
+        if inputs && !has_inputs {
+            let rule = "comes with `\"all\": true` and with periods only: leave it out otherwise";
+            return Err(Problem::invalid("/inputs", rule));
+        }
+        Ok(Wanted { scope, inputs })
+    }
+
     fn scope(self) -> Result<ExportScope, Problem> {
         for (pointer, flag) in [("/all", self.all), ("/workspace", self.workspace)] {
             if flag == Some(false) {
@@ -112,10 +125,10 @@ async fn create(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Result<Response, Problem> {
-    let scope = body::<Request>(&bytes)?.scope()?;
+    let wanted = body::<Request>(&bytes)?.wanted()?;
     let key = idempotency_key(&headers)?;
     let made = exports
-        .create(&ctx, scope, key)
+        .create(&ctx, wanted, key)
         .await
         .map_err(|error| problem(&error))?;
     if let Some(error) = &made.not_sent {
@@ -175,13 +188,16 @@ mod tests {
 
     fn scope(text: &str) -> Result<ExportScope, u16> {
         let request = body::<Request>(&Bytes::copy_from_slice(text.as_bytes()));
-        let scope = request.and_then(Request::scope);
+        let scope = request.and_then(Request::wanted).map(|wanted| wanted.scope);
         scope.map_err(|problem| problem.into_response().status().as_u16())
     }
 
     #[test]
     fn exactly_one_kind_of_export_is_named() {
         assert_eq!(scope(r#"{"all":true}"#), Ok(ExportScope::All));
+        assert_eq!(scope(r#"{"all":true,"inputs":true}"#), Ok(ExportScope::All));
+        let of_customer = r#"{"customer":"cus_1","inputs":true}"#;
+        assert_eq!(scope(of_customer), Err(400));
         assert_eq!(scope(r#"{"workspace":true}"#), Ok(ExportScope::Workspace));
         for bad in [
             "{}",

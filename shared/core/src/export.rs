@@ -53,6 +53,26 @@ impl ExportScope {
     }
 }
 
+/// What is asked for, and what is to come with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The evidence.
+    pub scope: ExportScope,
+    /// What runs have read, as far as it is still kept, for a replay. It holds personal data of every
+    /// customer that they read, so it comes only when it is asked for.
+    pub inputs: bool,
+}
+
+impl From<ExportScope> for Wanted {
+    /// Without inputs.
+    fn from(scope: ExportScope) -> Self {
+        Self {
+            scope,
+            inputs: false,
+        }
+    }
+}
+
 /// Where an export is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -142,6 +162,9 @@ pub struct Export {
     pub id: ExportId,
     /// What was asked for.
     pub scope: ExportScope,
+    /// Whether inputs come with it.
+    #[serde(default)]
+    pub inputs: bool,
     /// Who asked.
     pub by: Principal,
     /// Where it is.
@@ -195,6 +218,9 @@ pub struct Asked {
     pub id: String,
     /// What was asked for then.
     pub scope: ExportScope,
+    /// Whether inputs were to come with it.
+    #[serde(default)]
+    pub inputs: bool,
     /// The export.
     pub export: ExportId,
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use counterfoil_core::evidence::hash::{Hash, digest_string};
 use counterfoil_core::evidence::verify::{Accepted, Package, Trust, verify};
-use counterfoil_core::export::{Export, ExportScope, ExportState};
+use counterfoil_core::export::{Export, ExportState, Wanted};
 use counterfoil_core::ports::{
     AppendError, Batch, EntryRef, EvidenceAppend, ExportRequest, ExportRequests, Objects,
     PortError, PortErrorKind, ReportAbout, ReportDelivery, Reports, SealRequests, SealSigner,
@@ -253,6 +253,7 @@ impl Desk {
             reader: world.store.clone(),
             seals: world.store.clone(),
             signer: world.signer.clone(),
+            retiring: None,
             sealer: Arc::new(Breaking {
                 port: SealNow(world.sealer()),
                 steps: steps.clone(),
@@ -281,16 +282,16 @@ impl Desk {
     }
 
     /// Asks as the owner; returns the export's id.
-    pub(super) async fn ask(&self, scope: ExportScope) -> String {
-        self.ask_as(&self.world.ben, scope).await.unwrap()
+    pub(super) async fn ask(&self, wanted: impl Into<Wanted> + Send) -> String {
+        self.ask_as(&self.world.ben, wanted).await.unwrap()
     }
 
     pub(super) async fn ask_as(
         &self,
         ctx: &TenantCtx,
-        scope: ExportScope,
+        wanted: impl Into<Wanted> + Send,
     ) -> Result<String, ExportError> {
-        let accepted = self.exports.create(ctx, scope, None).await?;
+        let accepted = self.exports.create(ctx, wanted, None).await?;
         assert!(accepted.not_sent.is_none());
         Ok(accepted.export.value.id.to_string())
     }
@@ -319,8 +320,8 @@ impl Desk {
     }
 
     /// Asks, lets the worker work, and fetches.
-    pub(super) async fn export(&self, scope: ExportScope) -> Fetched {
-        let id = self.ask(scope).await;
+    pub(super) async fn export(&self, wanted: impl Into<Wanted> + Send) -> Fetched {
+        let id = self.ask(wanted).await;
         for worked in self.deliver().await {
             assert_eq!(worked.unwrap(), Worked::Ready);
         }

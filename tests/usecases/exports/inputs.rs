@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::evidence::package::tar;
-use counterfoil_core::export::ExportScope;
+use counterfoil_core::export::{ExportScope, Wanted};
 use counterfoil_core::retention::MOST_DAYS;
 use counterfoil_core::usecases::{ReplayError, ReplayRuns, Replayed};
 
@@ -14,7 +14,11 @@ use super::desk::{Desk, unpack};
 type Members = BTreeMap<String, Vec<u8>>;
 
 async fn delivery(desk: &Desk) -> Members {
-    unpack(&desk.export(ExportScope::All).await.bytes)
+    let wanted = Wanted {
+        scope: ExportScope::All,
+        inputs: true,
+    };
+    unpack(&desk.export(wanted).await.bytes)
 }
 
 fn inputs(members: &Members) -> Vec<&str> {
@@ -56,6 +60,18 @@ async fn every_run_of_a_delivery_can_be_derived_again() {
     assert_eq!(replayed.findings, 1);
     assert_eq!(replayed.decisions, 1, "that of the export");
     assert_eq!(replayed.not_checked, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn inputs_come_only_when_they_are_asked_for() {
+    let desk = Desk::new().await;
+    let members = unpack(&desk.export(ExportScope::All).await.bytes);
+    assert_eq!(inputs(&members), Vec::<&str>::new());
+    let replayed = replay(&desk, &members).await.unwrap();
+    assert!(
+        replayed.not_checked[0].contains("digest only"),
+        "{replayed:?}"
+    );
 }
 
 #[tokio::test]

@@ -33,9 +33,7 @@ async fn everything_is_one_archive_whose_manifest_names_every_file() {
     let size = desk.world.kinds().len() + 3;
     let fetched = desk.export(ExportScope::All).await;
     let members = unpack(&fetched.bytes);
-    let beside = |name: &&str| !name.starts_with("inputs/");
-    let names = members.keys().map(String::as_str).filter(beside);
-    let names: Vec<&str> = names.collect();
+    let names: Vec<&str> = members.keys().map(String::as_str).collect();
     let key = format!("keys/{}.pem", {
         use counterfoil_core::ports::SealSigner;
         desk.world.signer.key().await.unwrap().hash()

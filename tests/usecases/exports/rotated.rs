@@ -35,6 +35,21 @@ async fn rotated() -> (Desk, Trust) {
     (desk, trust)
 }
 
+#[tokio::test]
+async fn a_stream_that_is_not_handed_over_yet_is_exported_under_its_old_key() {
+    let mut desk = Desk::new().await;
+    desk.exports.retiring = Some(desk.exports.signer.clone());
+    desk.exports.signer = Arc::new(MemSigner::from_seed(9));
+    let fetched = desk.export(ExportScope::All).await;
+    let members = unpack(&fetched.bytes);
+    let old = desk.world.seal_key().await;
+    let key = format!("keys/{}.pem", old.hash());
+    let trust = Trust::new(old, desk.world.stream());
+    accepted(Package::Tar(&members["evidence.tar"]), &trust);
+    let keys = members.keys().filter(|name| name.starts_with("keys/"));
+    assert_eq!(keys.collect::<Vec<_>>(), [&key]);
+}
+
 fn accepted(package: Package<'_>, trust: &Trust) -> Accepted {
     verify(package, trust).result.unwrap()
 }

@@ -13,6 +13,7 @@ mod replay;
 mod verify;
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -42,6 +43,11 @@ fn main() -> ExitCode {
         Command::Ledger(args) => ledger::main(&args),
         Command::Demo(args) => demo::main(&args),
     }
+}
+
+/// Prints a line. Whoever closes the pipe has read enough; the exit status stands.
+fn say(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// `cargo demo -- --once` arrives as `demo -- --once`, because the alias ends in `-- demo`: the second

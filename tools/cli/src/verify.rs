@@ -24,6 +24,7 @@ use authority::OpenSsl;
 use input::{Input, list};
 
 use crate::replay::{self, Outcome};
+use crate::say;
 
 /// Verifies an evidence package offline
 #[derive(Debug, ClapArgs)]
@@ -110,18 +111,18 @@ fn print(verdict: &Verdict, replayed: Option<&Outcome>, json: bool) {
         if let (Json::Object(fields), Some(replayed)) = (&mut object, replayed) {
             fields.insert("replay".to_owned(), replay::to_json(replayed));
         }
-        println!("{}", object.canonical_text());
+        say(object.canonical_text());
         return;
     }
     match replayed {
-        Some(Err(what)) => println!("FAIL E_REPLAY {what}"),
-        _ => println!("{}", verdict.first_line()),
+        Some(Err(what)) => say(format_args!("FAIL E_REPLAY {what}")),
+        _ => say(verdict.first_line()),
     }
     for line in verdict.lines() {
-        println!("{line}");
+        say(line);
     }
     for line in replayed.map(replay::lines).unwrap_or_default() {
-        println!("{line}");
+        say(line);
     }
     if verdict.is_short_of_level() {
         eprintln!(
@@ -139,7 +140,7 @@ fn report_contradiction(verdict: &Verdict, json: bool) {
     };
     match keep(Path::new(""), &notes.0, &notes.1) {
         Ok(name) if json => eprintln!("both seals were written to {name}"),
-        Ok(name) => println!("proof: {}", Json::from(name).canonical_text()),
+        Ok(name) => say(format_args!("proof: {}", Json::from(name).canonical_text())),
         Err(error) => eprintln!("the contradicting seals could not be written: {error:#}"),
     }
 }

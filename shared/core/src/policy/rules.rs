@@ -229,11 +229,11 @@ use Question::{Approve, ChangeSetting, Erase, Export, Reject, ReleaseHold, Repai
 
 /// Every rule, in the order in which they are asked.
 pub const RULES: &[Rule] = &[
-    rule!("base.permit.human-operate", Permit, "Approvers may propose and execute repairs.",
+    rule!("base.permit.human-operate", Permit, "Approvers may propose repairs, and carry them out once a second person has approved.",
         Repair(f) => f.who == Who::Approver),
-    rule!("base.permit.key-operate", Permit, "Repair keys may propose and execute repairs.",
+    rule!("base.permit.key-operate", Permit, "Repair keys may propose repairs, and carry them out once a person has approved.",
         Repair(f) => f.who == Who::RepairKey),
-    rule!("base.permit.scheduler-operate", Permit, "The schedule may propose repairs.",
+    rule!("base.permit.scheduler-operate", Permit, "What the schedule proposes may be carried out once a person has approved it.",
         Repair(f) => f.who == Who::Scheduler),
     rule!("base.permit.approve", Permit, "Approvers may approve and reject.",
         Approve(f) | Reject(f) => f.who == Who::Approver),

@@ -34,7 +34,7 @@ pub(super) async fn export(scene: &Scene, story: &mut Story, played: &mut Played
         played.package.len(),
         played.report.len()
     ));
-    let all = made(&scene.owner, story, &json!({ "all": true })).await?;
+    let all = made(&scene.owner, story, &json!({ "all": true, "inputs": true })).await?;
     let delivery = fetch(&scene.owner, &all, "package").await?;
     let mut members = unpack(&delivery).context("the delivery is no archive")?;
     ensure!(

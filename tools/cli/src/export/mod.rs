@@ -14,6 +14,8 @@ use anyhow::{Context, Result};
 use clap::{ArgGroup, Args as ClapArgs};
 use serde_json::{Value, json};
 
+use crate::say;
+
 pub(crate) use api::{Access, Api};
 pub(crate) use archive::{Member, compare, members};
 pub(crate) use fetch::{Failure, fetch, obtain};
@@ -59,6 +61,9 @@ pub(crate) struct Args {
     /// The runs that concern a customer
     #[arg(long, value_name = "CUSTOMER")]
     customer: Option<String>,
+    /// With what runs have read, for `verify --replay`; personal data of every customer they read
+    #[arg(long, conflicts_with_all = ["run", "customer", "workspace"])]
+    inputs: bool,
     /// Where the package goes
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -75,11 +80,15 @@ impl Args {
         if let Some(customer) = &self.customer {
             return json!({ "customer": customer });
         }
-        match (&self.from, &self.to) {
+        let mut body = match (&self.from, &self.to) {
             (Some(from), Some(to)) => json!({ "from": from, "to": to }),
             _ if self.all => json!({ "all": true }),
             _ => json!({ "workspace": true }),
+        };
+        if self.inputs {
+            body["inputs"] = json!(true);
         }
+        body
     }
 }
 
@@ -119,20 +128,20 @@ async fn run(args: &Args) -> Result<(), Failure> {
     if let Some(report) = &args.report {
         fetch(&api, &made.id, "report", report).await?;
     }
-    println!(
+    say(format_args!(
         "{}: {} bytes, {}",
         args.out.display(),
         package.bytes,
         package.digest
-    );
-    println!(
+    ));
+    say(format_args!(
         "entries: {}; stream: {}; sealed at {}",
         made.entries, made.stream, made.sealed_at
-    );
+    ));
     if made.empty {
-        println!(
+        say(format_args!(
             "no entry lies in this period: the package holds its two neighbours, which prove that"
-        );
+        ));
     }
     Ok(())
 }

@@ -20,6 +20,7 @@ use serde_json::json;
 use crate::export::{
     Access, Api, Failure, Member, block_on, compare, exit, fetch, members, obtain,
 };
+use crate::say;
 use story::{Sentence, sentences};
 
 /// Tells a customer's story from the evidence about them
@@ -133,20 +134,26 @@ fn trust(args: &Args, stream: &str, members: &[Member]) -> Result<Trust> {
 }
 
 fn print(args: &Args, runs: usize, told: &[Sentence]) {
-    println!("{}: {} records in {runs} runs", args.customer, told.len());
+    say(format_args!(
+        "{}: {} records in {runs} runs",
+        args.customer,
+        told.len()
+    ));
     for sentence in told {
-        println!(
+        say(format_args!(
             "{}  {}  (entry {})",
             sentence.at, sentence.text, sentence.seq
-        );
+        ));
     }
     if args.seal_key.is_some() {
-        println!("Every package verifies under the key and the stream that you gave.");
+        say(format_args!(
+            "Every package verifies under the key and the stream that you gave."
+        ));
     } else {
-        println!(
+        say(format_args!(
             "Every package verifies under the key that came with it. That shows that nothing is damaged; to know that nobody \
              changed it, give --seal-key and --stream from elsewhere."
-        );
+        ));
     }
 }
 
@@ -164,5 +171,5 @@ fn print_json(args: &Args, stream: &str, told: &[Sentence]) {
     let ledger = json!({
         "customer": args.customer, "stream": stream, "pinned": pinned, "entries": entries,
     });
-    println!("{ledger}");
+    say(ledger);
 }

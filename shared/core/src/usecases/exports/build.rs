@@ -360,7 +360,9 @@ impl Exports {
         archive.bytes("README.txt", &about.readme())?;
         archive.file("evidence.tar", evidence.as_mut())?;
         drop(evidence);
-        self.inputs(job, &summary, &mut archive).await?;
+        if job.wants_inputs() {
+            self.inputs(job, &summary, &mut archive).await?;
+        }
         let lines = &summary.lines;
         let report = |manifest: &[u8]| {
             let delivery = ReportDelivery {

@@ -56,6 +56,8 @@ pub struct Exports {
     pub seals: Arc<dyn SealStore>,
     /// Public key of the seals.
     pub signer: Arc<dyn SealSigner>,
+    /// Public key of the seals of streams that are not handed over to the new key yet.
+    pub retiring: Option<Arc<dyn SealSigner>>,
     /// Asks for a seal.
     pub sealer: Arc<dyn SealRequests>,
     /// State.

@@ -6,7 +6,7 @@ use counterfoil_evidence::kind::Kind;
 use super::judge::Ruling;
 use super::proofs::kind_of;
 use super::{ExportError, Exports};
-use crate::export::{Asked, Export, ExportScope, ExportState, Progress};
+use crate::export::{Asked, Export, ExportScope, ExportState, Progress, Wanted};
 use crate::ids::{DecisionId, ExportId, RunId};
 use crate::ports::{AppendError, Batch, ExportRequest, PortError, PortErrorKind};
 use crate::records::{Directory, Project, Records, Versioned};
@@ -29,15 +29,17 @@ impl Exports {
     pub async fn create(
         &self,
         ctx: &TenantCtx,
-        scope: ExportScope,
+        wanted: impl Into<Wanted> + Send,
         idempotency_key: Option<&str>,
     ) -> Result<Accepted, ExportError> {
+        let wanted = wanted.into();
+        let scope = wanted.scope.clone();
         self.check_period(&scope)?;
         let project = self.project(ctx).await?;
         let stream = self.stream_of(ctx, &project, &scope).await?;
         self.exists(ctx, &project, &scope).await?;
         let asked = idempotency_key.map(|key| asked_id(ctx, key));
-        if let Some(again) = self.asked_before(ctx, asked.as_deref(), &scope).await? {
+        if let Some(again) = self.asked_before(ctx, asked.as_deref(), &wanted).await? {
             return Ok(again);
         }
         let ruling = self.rule(ctx, &project, scope == ExportScope::Workspace)?;
@@ -47,6 +49,7 @@ impl Exports {
         let export = Export {
             id: ExportId::new(now, self.random.bits128()),
             scope: scope.clone(),
+            inputs: wanted.inputs,
             by: ctx.principal().clone(),
             state: ExportState::Queued,
             stream: stream.to_string(),
@@ -64,6 +67,7 @@ impl Exports {
             let row = Asked {
                 id: id.clone(),
                 scope: scope.clone(),
+                inputs: wanted.inputs,
                 export: export.id,
             };
             let until = now.plus(std::time::Duration::from_hours(24));
@@ -74,7 +78,7 @@ impl Exports {
             Ok(refs) => refs,
             // Somebody asked with the same key at the same moment, and was first.
             Err(AppendError::StateChanged { .. }) => {
-                let again = self.asked_before(ctx, asked.as_deref(), &scope).await?;
+                let again = self.asked_before(ctx, asked.as_deref(), &wanted).await?;
                 return again.ok_or_else(|| unsettled().into());
             }
             Err(other) => return Err(other.into()),
@@ -178,14 +182,14 @@ impl Exports {
         &self,
         ctx: &TenantCtx,
         asked: Option<&str>,
-        scope: &ExportScope,
+        wanted: &Wanted,
     ) -> Result<Option<Accepted>, ExportError> {
         let Some(id) = asked else { return Ok(None) };
         let records = Records::of(self.state.as_ref(), ctx);
         let Some(row) = records.get::<Asked>(id).await? else {
             return Ok(None);
         };
-        if row.value.scope != *scope {
+        if (&row.value.scope, row.value.inputs) != (&wanted.scope, wanted.inputs) {
             return Err(ExportError::KeyReused);
         }
         let export = self.find(ctx, &row.value.export.to_string()).await?;

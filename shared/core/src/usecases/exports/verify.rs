@@ -20,22 +20,28 @@ use crate::ports::ScratchFile;
 const BUFFER: usize = 1 << 16;
 
 impl Exports {
-    /// What an auditor of this stream pins: the key that seals, and those that rotations added.
+    /// What an auditor of this stream pins: those of the deployment's keys and of the rotated ones
+    /// that the stream names. Until a stream is handed over, that is the retiring key.
     pub(super) async fn trust(
         &self,
         stream: Hash,
         rotated: &BTreeSet<String>,
     ) -> Result<Trust, BuildError> {
-        let current = self.signer.key().await?;
-        let mut keys = vec![current.clone()];
+        let mut keys = vec![self.signer.key().await?];
+        if let Some(retiring) = &self.retiring {
+            keys.push(retiring.key().await?);
+        }
+        let sealers = self.descriptor(stream).await?.sealers;
+        let mut named: BTreeSet<Hash> = sealers.into_iter().collect();
         for spki in rotated {
             let der = STANDARD.decode(spki).ok();
             let key = der.and_then(|der| SealKey::from_der(&der).ok());
             let key = key.ok_or_else(|| corrupt("reading a rotated key"))?;
-            if key.hash() != current.hash() {
-                keys.push(key);
-            }
+            named.insert(key.hash());
+            keys.push(key);
         }
+        // Each once: taken out of `named` when it is pinned.
+        keys.retain(|key| named.remove(&key.hash()));
         let mut trust = Trust::of(keys.into_iter().map(Into::into).collect(), stream);
         trust.prefix.clone_from(&self.origin_prefix);
         Ok(trust)

@@ -190,6 +190,10 @@ impl Job<'_> {
         &self.record.value.scope
     }
 
+    pub(super) const fn wants_inputs(&self) -> bool {
+        self.record.value.inputs
+    }
+
     /// Where all attempts write.
     fn folder(&self) -> String {
         format!("exports/{}/{}/", self.ctx.project(), self.record.value.id)

@@ -1,11 +1,12 @@
 //! Executing an approved repair: judge again, record, and only then send the one UPDATE.
 
+use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use super::follow_up::{expire, follow_up};
 use super::judge::repair_question;
-use super::propose::{active_mapping, surroundings};
+use super::propose::{active_mapping, subject, surroundings};
 use super::settle::{self, Outcome};
 use super::{ActionError, RepairPorts};
 use crate::ids::DecisionId;
@@ -53,7 +54,8 @@ pub(super) async fn execute(
     if judgement.effect != Effect::Allow || !unchanged {
         return go_stale(ports, ctx, project, action, incident, &question, &judgement).await;
     }
-    let started = start(ports, ctx, project, action, &question, &judgement).await?;
+    let incident = &incident.value;
+    let started = start(ports, ctx, project, action, incident, &question, &judgement).await?;
     let settled = async {
         let outcome = effect(ports, ctx, project, started.permit, &started.action.value).await?;
         settle::record(ports, ctx, project, started.action, outcome).await
@@ -74,12 +76,16 @@ async fn start(
     ctx: &TenantCtx,
     project: &Project,
     action: Versioned<Action>,
+    incident: &Incident,
     question: &Question,
     judgement: &Judgement,
 ) -> Result<Started, ActionError> {
     let now = ports.clock.now();
     let version = action.version;
     let mut action = action.value;
+    let about = ports.about(ctx, project, incident).await;
+    let about = about.or_else(|| action.about.clone());
+    let told = told(&action, incident)?;
     let follow_up = follow_up(ports, project, ctx.principal(), &mut action)?;
     let run = follow_up.run;
     action.state = ActionState::Executing;
@@ -97,15 +103,17 @@ async fn start(
     };
     let mut drafts = follow_up.opening();
     let entry = drafts.len();
-    drafts.push(Draft::new(Kind::RunDecision, decided.facts()?).in_run(run));
+    drafts.push(
+        Draft::new(Kind::RunDecision, decided.facts()?)
+            .in_run(run)
+            .subject(told)
+            .about(about),
+    );
     let facts = repair_step("", &action.digest, action.id);
     drafts.push(
-        Draft::new(
-            Kind::RepairStarted,
-            counterfoil_evidence::json::object(facts),
-        )
-        .in_run(run)
-        .cite("decision", entry),
+        Draft::new(Kind::RepairStarted, object(facts))
+            .in_run(run)
+            .cite("decision", entry),
     );
     let records = ports.records(ctx);
     let unfinished = Unfinished {
@@ -128,6 +136,13 @@ async fn start(
         },
         permit,
     })
+}
+
+/// Whom and what an execution is about. The proposal says it too, but in another run, and a run is
+/// delivered by itself.
+fn told(action: &Action, incident: &Incident) -> Result<Json, ActionError> {
+    let reason = action.reason.as_deref();
+    subject(&action.plan, &action.salt, reason, &incident.finding)
 }
 
 /// The UPDATE. Whatever goes wrong here becomes an outcome that is recorded.
@@ -200,7 +215,14 @@ async fn go_stale(
             principal: &action.proposer,
             at: now,
         };
-        drafts.push(Draft::new(Kind::RunDecision, decided.facts()?).in_run(run));
+        let about = ports.about(ctx, project, &incident.value).await;
+        let about = about.or_else(|| action.about.clone());
+        drafts.push(
+            Draft::new(Kind::RunDecision, decided.facts()?)
+                .in_run(run)
+                .subject(told(&action, &incident.value)?)
+                .about(about),
+        );
         closing.decisions = (0, 0, 1);
     }
     action.state = ActionState::Stale;

@@ -168,7 +168,12 @@ impl ProposeRepair {
             Draft::new(Kind::RunOpen, opening.facts()).in_run(run),
             Draft::new(Kind::RunDecision, decided.facts()?)
                 .in_run(run)
-                .subject(subject(&plan, &salt, reason, &incident.value.finding)?)
+                .subject(subject(
+                    &plan,
+                    &hex::encode(salt),
+                    reason,
+                    &incident.value.finding,
+                )?)
                 .about(about.clone()),
             Draft::new(Kind::RunClose, closing(&judgement).facts()).in_run(run),
         ];
@@ -336,9 +341,10 @@ fn closing(judgement: &Judgement) -> Closing<'static> {
     }
 }
 
-fn subject(
+/// The erasable part of a repair's decisions: who, where, what and why. `salt` is hexadecimal.
+pub(super) fn subject(
     plan: &RepairPlan,
-    salt: &[u8; 32],
+    salt: &str,
     reason: Option<&str>,
     finding: &Finding,
 ) -> Result<Json, ActionError> {
@@ -358,9 +364,13 @@ fn subject(
         ("before", Json::Array(side(|change| &change.before)?)),
         ("difference", difference(finding)?),
         ("key", to_json(&plan.key)?),
-        ("plan_salt", hex::encode(salt).into()),
+        ("plan_salt", salt.into()),
         ("table", format!("{}.{}", plan.schema, plan.table).into()),
     ];
+    // The one whose pseudonym leads to the entry, so that an erasure finds it.
+    if let Some(customer) = finding.customers.first() {
+        fields.push(("customer", customer.as_str().into()));
+    }
     if let Some(reason) = reason {
         fields.push(("comment", reason.into()));
     }
