@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use counterfoil_core::evidence::json::Json;
 use counterfoil_core::incident::IncidentState;
 use counterfoil_core::policy::Effect;
+use counterfoil_core::ports::StoredPart;
 use counterfoil_core::repair::{Action, ActionState, VoteKind};
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::usecases::{ActionError, Voted};
@@ -73,6 +75,41 @@ async fn an_approved_repair_changes_one_row_and_is_verified() {
         "run.close",
     ];
     assert!(kinds.ends_with(&told.map(str::to_owned)), "{kinds:?}");
+}
+
+#[tokio::test]
+async fn proposal_and_execution_both_say_whom_where_what_and_why() {
+    let (world, action) = proposed().await;
+    approve(&world, &world.ben, &action).await.unwrap();
+    let decisions: Vec<Json> = world
+        .store
+        .stream(world.stream())
+        .into_iter()
+        .filter_map(|entry| {
+            let header = Json::parse(&entry.header).unwrap();
+            let decided = header.get("kind").unwrap().as_str() == Some("run.decision");
+            match entry.subject {
+                Some(StoredPart::Present { bytes, .. }) if decided => {
+                    Some(Json::parse(&bytes).unwrap())
+                }
+                _ => None,
+            }
+        })
+        .collect();
+    let [proposed, executed] = decisions.as_slice() else {
+        panic!("{decisions:?}")
+    };
+    assert_eq!(proposed, executed);
+    let text = |name: &str| executed.get(name).and_then(Json::as_str).unwrap();
+    assert_eq!(text("customer"), "cus_1");
+    assert_eq!(text("table"), "public.app_users");
+    assert_eq!(text("comment"), "support asked");
+    let key = executed.get("key").and_then(|key| key.get("value"));
+    assert_eq!(key.and_then(Json::as_str), Some("u1"));
+    let difference = executed.get("difference").unwrap();
+    for name in ["promised", "granted", "kind", "at_risk"] {
+        assert!(difference.get(name).is_some(), "{name}: {difference:?}");
+    }
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use counterfoil_core::records::{Directory, Mapping, Records};
 use counterfoil_core::repair::VoteKind;
 use counterfoil_core::run::Run;
 use counterfoil_core::usecases::{
-    RecordedRun, ReplayError, Replayed, Voted, open_snapshot, replay_run,
+    Proposed, RecordedRun, ReplayError, Replayed, Voted, open_snapshot, replay_run,
 };
 
 use super::world::World;
@@ -29,6 +29,16 @@ struct Record {
 }
 
 impl Record {
+    /// The first run with a decision, and the facts of that decision.
+    fn decided(&mut self) -> (String, &mut BTreeMap<String, Json>) {
+        let mut runs = self.runs.iter_mut();
+        let found = runs.find_map(|(id, told)| Some((id, told.decisions.first_mut()?)));
+        match found.unwrap() {
+            (id, Json::Object(facts)) => (id.clone(), facts),
+            _ => panic!("facts are an object"),
+        }
+    }
+
     async fn of(world: &World) -> Self {
         let mut runs: BTreeMap<String, Told> = BTreeMap::new();
         for entry in world.store.stream(world.stream()) {
@@ -98,6 +108,16 @@ impl Record {
     }
 }
 
+/// Scans, and proposes the repair of the one incident.
+async fn propose(world: &World) -> Proposed {
+    world.scan().await;
+    let incident = world.incident().await.id.to_string();
+    let proposal = world.propose();
+    let reason = Some("support asked");
+    let proposed = proposal.propose(&world.ann, &incident, reason, true).await;
+    proposed.unwrap()
+}
+
 fn differs(replayed: Result<Replayed, ReplayError>) -> String {
     match replayed {
         Err(error) => error.to_string(),
@@ -120,13 +140,7 @@ async fn a_scan_with_its_second_look_gives_the_same_findings_again() {
 #[tokio::test]
 async fn every_run_of_a_repair_replays_and_so_does_every_decision() {
     let world = World::new().await;
-    world.scan().await;
-    let incident = world.incident().await.id.to_string();
-    let proposed = world
-        .propose()
-        .propose(&world.ann, &incident, Some("support asked"), true)
-        .await
-        .unwrap();
+    let proposed = propose(&world).await;
     let vote = Voted {
         kind: VoteKind::Approve,
         digest: &proposed.action.digest,
@@ -230,23 +244,9 @@ async fn findings_that_do_not_follow_from_the_inputs_are_a_difference() {
 #[tokio::test]
 async fn a_decision_that_the_rules_would_not_make_is_a_difference() {
     let world = World::new().await;
-    world.scan().await;
-    let incident = world.incident().await.id.to_string();
-    let proposal = world.propose();
-    proposal
-        .propose(&world.ann, &incident, Some("support asked"), true)
-        .await
-        .unwrap();
+    propose(&world).await;
     let mut record = Record::of(&world).await;
-    let (id, told) = record
-        .runs
-        .iter_mut()
-        .find(|(_, told)| !told.decisions.is_empty())
-        .unwrap();
-    let id = id.clone();
-    let Json::Object(facts) = &mut told.decisions[0] else {
-        panic!("facts are an object")
-    };
+    let (id, facts) = record.decided();
     facts.insert("effect".to_owned(), "ALLOW".into());
     let what = differs(record.replay(&id).await);
     assert!(what.contains("the rules say REQUIRE"), "{what}");
@@ -268,22 +268,10 @@ async fn what_is_not_kept_or_was_judged_by_other_rules_is_said_and_is_no_differe
         "{replayed:?}"
     );
 
-    let incident = world.incident().await.id.to_string();
-    let proposal = world.propose();
-    proposal
-        .propose(&world.ann, &incident, Some("support asked"), true)
-        .await
-        .unwrap();
+    let world = World::new().await;
+    propose(&world).await;
     let mut record = Record::of(&world).await;
-    let (id, told) = record
-        .runs
-        .iter_mut()
-        .find(|(_, told)| !told.decisions.is_empty())
-        .unwrap();
-    let id = id.clone();
-    let Json::Object(facts) = &mut told.decisions[0] else {
-        panic!("facts are an object")
-    };
+    let (id, facts) = record.decided();
     facts.insert(
         "policy".to_owned(),
         format!("sha256:{}", "1".repeat(64)).as_str().into(),

@@ -21,7 +21,7 @@ use counterfoil_core::tenancy::{Capability, Principal, Role, TenantCtx};
 use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::{
     CreateProject, KnownProjects, NewProject, NewSecrets, NewWorkspace, ProposeRepair,
-    ReceiveWebhook, Reconcile, RecordAlarm, RepairPorts, SealStream, SweepRepairs, Vault,
+    ReceiveWebhook, Reconcile, RecordAlarm, RepairPorts, SEGMENT, SealStream, SweepRepairs, Vault,
     VoteOnAction,
 };
 use counterfoil_testkit::memory::{
@@ -352,6 +352,7 @@ impl World {
             clock: Arc::new(self.clock.clone()),
             origin_prefix: "evidence.counterfoil.example/s/".to_owned(),
             budget: Duration::from_mins(1),
+            segment: SEGMENT,
         }
     }
 

@@ -8,6 +8,7 @@ Exit status: 0 accepted at the required level, 3 rejected, 2 not decided. See RE
 
 import argparse
 import base64
+import datetime
 import gc
 import hashlib
 import json
@@ -94,11 +95,17 @@ def trust_of(given):
             raise Undecided("--cap %s: no pinned key has this hash, or N is no number" % text)
         for key in capped:
             key.max_size = int(size)
-    trust.anchors += [load_text(path) for path in given.min_seal]
+    for note in trust.anchors:
+        seal_of("--trust: an element of anchors", note)
+    trust.anchors += [seal_of("--min-seal " + path, load_text(path)) for path in given.min_seal]
     for path in given.prior:
-        trust.anchors += steps.seals_of(*reading_of(path, limits), limits)
+        data, files, _ = reading_of(path, limits)
+        trust.anchors += steps.seals_of(data, files, limits)
     if given.seal_dir:
         trust.versions = [load_text(path) for path in below(given.seal_dir)]
+        if not trust.versions:
+            raise Undecided("--seal-dir %s is empty; give the folder with every version of every seal, "
+                            "one file each" % given.seal_dir)
     trust.witnesses += [Witness(text) for text in given.witness]
     if given.quorum is not None:
         trust.quorum = given.quorum
@@ -146,6 +153,16 @@ def below(folder):
     return names
 
 
+def seal_of(name, note):
+    """The note, if it is one by its grammar; whether it is genuine is a question of the steps."""
+    try:
+        seals.read(note)
+    except (Fault, UnicodeError, AttributeError):
+        raise Undecided("%s is no seal; give its exact bytes, body, empty line and signatures, as "
+                        "`jq -j .note` prints them" % name) from None
+    return note
+
+
 def reading_of(path, limits):
     try:
         return reading.read_path(path, limits)
@@ -153,43 +170,93 @@ def reading_of(path, limits):
         raise Undecided("%s: %s" % (path, fault.code)) from None
 
 
-def show(verdict, level, as_json):
-    verdict["required_level"] = level
+def show(verdict, trust, of_delivery, as_json):
+    verdict["required_level"] = trust.level
     verdict["result"] = "ok"
     if as_json:
         del verdict["entries"]
-        print(json.dumps(verdict, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
+        show_json(verdict, of_delivery)
         return
     print("OK L%(level)d %(format)s: %(entries)d entries, sealed at size %(size)d" % verdict)
+    print(sentence(verdict, bool(trust.anchors or trust.versions)))
+    if of_delivery:
+        print(_OF_DELIVERY)
     for name in _LINES:
         print("%s: %s" % (name, json.dumps(verdict[name], separators=(",", ":"), ensure_ascii=False)))
     for what in verdict["not_checked"]:
         print("not_checked: " + json.dumps(what, ensure_ascii=False))
 
 
+def show_json(verdict, of_delivery):
+    if of_delivery:
+        verdict["member"] = reading.EVIDENCE
+    print(json.dumps(verdict, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
+
+
+def show_fault(fault, trust, of_delivery, as_json):
+    if as_json:
+        show_json({"code": fault.code, "detail": fault.text, "result": "fail", "required_level": trust.level},
+                  of_delivery)
+        return
+    print("FAIL %s %s" % (fault.code, fault.text))
+    if of_delivery:
+        print(_OF_DELIVERY)
+
+
+# Sentences for people: no colon with a space behind it, so that they are no `name: value`.
+_OF_DELIVERY = ("This is the evidence.tar of a delivery; the files beside it are not evidence and were not "
+                "checked.")
+
+
+def sentence(verdict, gave_anchor):
+    if verdict["level"] < 3 and gave_anchor:
+        anchored = "Not anchored - nothing links the newest seal that you gave; see not_checked."
+    elif verdict["level"] < 3:
+        anchored = ("Not anchored - give --min-seal, --prior, --seal-dir or --witness to exclude a second "
+                    "history.")
+    elif verdict["anchors"]:
+        anchored = "Anchored in a seal of size %d that you kept." % verdict["anchors"][-1]
+    else:
+        anchored = "Anchored by %d witnesses." % verdict["witnesses"]
+    return "Intact since %s, the time of its seal. %s" % (utc(verdict["sealed_at"]), anchored)
+
+
+def utc(ms):
+    try:
+        time = datetime.datetime.fromtimestamp(ms // 1000, datetime.timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        return "%dms" % (ms // 1000 * 1000)
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def main(arguments):
     if arguments == ["--batch"]:  # private: for the tests of the product's own verifier
         return batch()
     try:
-        given = options(arguments)
-        trust = trust_of(given)
-        try:
-            data, files = reading.read_path(given.package, trust.limits)
-            verdict = steps.verify(data, files, trust, Checker(given.pure))
-        except Fault as fault:
-            if given.json:
-                print(json.dumps({"code": fault.code, "detail": fault.text, "result": "fail",
-                                  "required_level": trust.level}, sort_keys=True))
-            else:
-                print("FAIL %s %s" % (fault.code, fault.text))
-            return 3
+        return decide(options(arguments))
     except Undecided as reason:
         print("not decided: %s" % reason, file=sys.stderr)
-        return 2
     except MemoryError:
         print("not decided: not enough memory for this package", file=sys.stderr)
-        return 2
-    show(verdict, trust.level, given.json)
+    except OSError as error:
+        print("not decided: the answer could not be written to standard output: %s" % error.strerror,
+              file=sys.stderr)
+        os.close(1)  # what is left in the buffer cannot be written either
+    return 2
+
+
+def decide(given):
+    trust = trust_of(given)
+    of_delivery = False
+    try:
+        data, files, of_delivery = reading.read_path(given.package, trust.limits)
+        verdict = steps.verify(data, files, trust, Checker(given.pure))
+    except Fault as fault:
+        show_fault(fault, trust, of_delivery or fault.of_delivery, given.json)
+        sys.stdout.flush()
+        return 3
+    show(verdict, trust, of_delivery, given.json)
+    sys.stdout.flush()
     if verdict["level"] < trust.level:
         print("not decided: level %d is required" % trust.level, file=sys.stderr)
         return 2

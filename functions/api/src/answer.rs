@@ -4,13 +4,14 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header::ETAG};
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::erasure::{Erasure, ErasureScope, ErasureState};
-use counterfoil_core::hold::LegalHold;
+use counterfoil_core::hold::{HoldState, LegalHold};
 use counterfoil_core::policy::Judgement;
 use counterfoil_core::records::Versioned;
 use counterfoil_core::retention::Retention;
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::usecases::{
-    EraseError, Erased, HoldError, Lost, Released, RetentionChange, RetentionError, RunView,
+    EraseError, Erased, HoldError, Lost, ReadRunError, Released, RetentionChange, RetentionError,
+    RunView,
 };
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::telemetry::chain;
@@ -165,6 +166,17 @@ fn conflict(code: &'static str, title: impl Into<String>) -> Problem {
     Problem::new(StatusCode::CONFLICT, code, title)
 }
 
+/// An error of reading a run as an answer.
+pub(crate) fn run_problem(error: &ReadRunError) -> Problem {
+    match error {
+        ReadRunError::NotFound => Problem::not_found(),
+        ReadRunError::Port(_) | ReadRunError::Record(_) => {
+            tracing::error!(cause = chain(error), "run not read");
+            Problem::unavailable()
+        }
+    }
+}
+
 /// An error about an erasure as an answer. Causes go to the log, once.
 pub(crate) fn erase_problem(error: &EraseError) -> Problem {
     match error {
@@ -207,8 +219,13 @@ pub(crate) fn hold_problem(error: &HoldError) -> Problem {
             Problem::new(status, "idempotency-key-reused", title)
         }
         HoldError::WrongState { state } => {
-            let state = format!("{state:?}").to_lowercase();
-            conflict("wrong-state", format!("The hold is {state}"))
+            let title = match state {
+                HoldState::Setting => "The hold is being set: try again when it is active",
+                HoldState::Active => "The hold is active: release it, nothing else ends it",
+                HoldState::Releasing => "The hold is being released: nothing is left to do",
+                HoldState::Released => "The hold is over: set a new one if it is needed",
+            };
+            conflict("wrong-state", title)
         }
         HoldError::Denied(judgement) => denied(judgement),
         HoldError::Changed

@@ -51,7 +51,7 @@ async fn read_run(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let run = api.runs.get(&ctx, &id).await;
-    answer::run(&run.map_err(|error| answer::erase_problem(&error))?)
+    answer::run(&run.map_err(|error| answer::run_problem(&error))?)
 }
 
 #[derive(Deserialize)]

@@ -36,19 +36,21 @@ pub(crate) async fn handle(archive: Archive, event: Value) -> Result<Value, Erro
     match read(&event)? {
         Job::SealAll => {
             let streams = archive.every_stream().await?;
-            archive.seal_each(streams).await
+            archive.seal_each(streams).await.answer()
         }
         Job::SealNow(asked) => archive.seal_now(&asked).await,
         Job::Followed { streams, alarms } => {
+            // The schedule tries again what was not sealed. The records come again only for an alarm
+            // that was not recorded: those of other tenants wait behind them.
             let mut unrecorded = 0_u32;
             for alarm in &alarms {
                 unrecorded = unrecorded.saturating_add(u32::from(!archive.changed(alarm).await));
             }
-            let answer = archive.seal_each(streams).await?;
+            let tally = archive.seal_each(streams).await;
             if unrecorded > 0 {
                 return Err(format!("{unrecorded} alarms were not recorded; see the log").into());
             }
-            Ok(answer)
+            Ok(tally.value())
         }
         Job::Rotate(which) => archive.rotate_each(&which).await,
         Job::Recheck(which) => archive.recheck(&which).await,
@@ -58,7 +60,7 @@ pub(crate) async fn handle(archive: Archive, event: Value) -> Result<Value, Erro
 impl Archive {
     /// Seals streams one after another. A refusal is an alarm and no failure: trying again would not
     /// help, and would keep the records behind it waiting.
-    async fn seal_each(&self, streams: BTreeSet<Hash>) -> Result<Value, Error> {
+    async fn seal_each(&self, streams: BTreeSet<Hash>) -> Tally {
         let clock = self.seal.clock.as_ref();
         let deadline = clock.now().plus(INVOCATION);
         let mut tally = Tally::default();
@@ -69,7 +71,7 @@ impl Archive {
             }
             self.seal_one(stream, &mut tally).await;
         }
-        tally.answer()
+        tally
     }
 
     async fn seal_one(&self, stream: Hash, tally: &mut Tally) {
@@ -246,17 +248,20 @@ struct Tally {
 
 impl Tally {
     fn answer(self) -> Result<Value, Error> {
+        match self.failed {
+            0 => Ok(self.value()),
+            failed => Err(format!("{failed} streams failed; see the log").into()),
+        }
+    }
+
+    fn value(self) -> Value {
         let Self {
-            sealed,
-            refused,
-            failed,
+            sealed, refused, ..
         } = self;
-        if failed > 0 {
-            Err(format!("{failed} streams failed; see the log").into())
-        } else if refused.is_empty() {
-            Ok(json!({ "sealed": sealed }))
+        if refused.is_empty() {
+            json!({ "sealed": sealed })
         } else {
-            Ok(json!({ "sealed": sealed, "refused": refused }))
+            json!({ "sealed": sealed, "refused": refused })
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use counterfoil_core::ports::SealSigner;
-use counterfoil_core::usecases::{RecordAlarm, RotateKey, SealStream};
+use counterfoil_core::usecases::{RecordAlarm, RotateKey, SEGMENT, SealStream};
 use counterfoil_lambda::config::{Var, required};
 use counterfoil_lambda::{Boot, Error};
 use handler::Archive;
@@ -31,6 +31,7 @@ async fn main() -> Result<(), Error> {
         clock: boot.clock(),
         origin_prefix: required(Var::SealOriginPrefix)?,
         budget: BUDGET,
+        segment: SEGMENT,
     };
     let archive = Archive {
         rotate: RotateKey {

@@ -75,6 +75,7 @@ fn run(line: &RunLine) -> RunRow {
         purpose: line.purpose.clone(),
         status: line.status.clone(),
         decisions: line.decisions,
+        answer: line.answer,
     }
 }
 
@@ -84,7 +85,6 @@ fn incident(line: &IncidentLine) -> IncidentRow {
         at: line.at,
         incident: line.incident.clone(),
         event: line.event.clone(),
-        about: String::new(),
     }
 }
 
@@ -94,6 +94,7 @@ fn repair(line: &RepairLine) -> RepairRow {
         at: line.at,
         run: line.run.clone(),
         outcome: line.outcome.clone(),
+        checked: line.checked.clone(),
         change: line.change.clone(),
     }
 }

@@ -12,7 +12,7 @@ use crate::run::Run;
 use crate::time::Timestamp;
 
 /// The shortest window that can be chosen. An action may be held for 30 days and its run may be
-/// open for 35 (governance section 19); what the run read must not go before the last person who
+/// open for 35; what the run read must not go before the last person who
 /// can decide on it has decided.
 pub const FLOOR_DAYS: u64 = 35;
 /// The longest one, and what holds where nothing was chosen: what the product promises about

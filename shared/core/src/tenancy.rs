@@ -40,23 +40,23 @@ impl Role {
         matches!(self, Self::Approver | Self::Admin | Self::Owner)
     }
 
-    /// Whether people of this role may export evidence (governance `base.permit.export`).
+    /// Whether people of this role may export evidence (rule `base.permit.export`).
     pub const fn may_export(self) -> bool {
         matches!(self, Self::Auditor | Self::Admin | Self::Owner)
     }
 
-    /// Whether people of this role may erase and change settings (governance `base.permit.admin`).
+    /// Whether people of this role may erase and change settings (rule `base.permit.admin`).
     pub const fn may_administer(self) -> bool {
         matches!(self, Self::Admin | Self::Owner)
     }
 
     /// Whether people of this role may place a legal hold: preserving is safe, releasing is not
-    /// (governance `base.permit.admin`, `base.permit.auditor`).
+    /// (rule `base.permit.admin`, `base.permit.auditor`).
     pub const fn may_hold(self) -> bool {
         matches!(self, Self::Auditor | Self::Admin | Self::Owner)
     }
 
-    /// Whether people of this role may release a legal hold (governance `base.permit.owner`).
+    /// Whether people of this role may release a legal hold (rule `base.permit.owner`).
     pub const fn may_release(self) -> bool {
         matches!(self, Self::Owner)
     }
@@ -66,7 +66,7 @@ impl Role {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Principal {
-    /// A person, here through an approver key that is bound to them (governance section 17).
+    /// A person, here through an approver key that is bound to them.
     User {
         /// The person.
         id: UserId,

@@ -84,6 +84,7 @@ fn collect(path: &str, value: &Json, out: &mut Vec<(String, String)>) {
 /// The name of a field in words.
 pub(crate) fn words(name: &str) -> String {
     match name {
+        "act" => "action".to_owned(),
         "action_hash" => "action digest".to_owned(),
         "request_sha256" => "request digest".to_owned(),
         "add" => "key added".to_owned(),

@@ -61,8 +61,13 @@ async fn every_entry_about_a_customer_is_found_by_pseudonym() {
     kinds.sort_unstable();
     assert_eq!(
         kinds,
-        ["repair.executed", "run.decision", "run.resolution"],
-        "proposal, vote and effect"
+        [
+            "repair.executed",
+            "run.decision",
+            "run.decision",
+            "run.resolution"
+        ],
+        "proposal, vote, execution and effect"
     );
 }
 

@@ -42,6 +42,16 @@ fn package_json(fetched: &Fetched) -> Json {
     Json::parse_document(&files["package.json"]).unwrap()
 }
 
+/// What the manifest remarks; the README says it too.
+fn remark(fetched: &Fetched) -> String {
+    let members = unpack(&fetched.bytes);
+    let manifest = Json::parse_document(&members["manifest.json"]).unwrap();
+    let remark = manifest.get("remark").unwrap().as_str().unwrap().to_owned();
+    let readme = String::from_utf8(members["README.txt"].clone()).unwrap();
+    assert!(readme.contains(&remark), "{readme}");
+    remark
+}
+
 /// A stream that is sealed now and then while hours pass.
 async fn hours() -> Desk {
     let desk = Desk::new().await;
@@ -121,9 +131,11 @@ async fn a_period_without_entries_is_proved_empty_by_its_neighbours() {
         package.get("from_at").is_none(),
         "no entry is claimed for it"
     );
-    let members = unpack(&fetched.bytes);
-    let readme = String::from_utf8(members["README.txt"].clone()).unwrap();
-    assert!(readme.contains("No entry was recorded in this period"));
+    let said = remark(&fetched);
+    assert!(
+        said.contains("the entry before it and the entry after it"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -131,7 +143,13 @@ async fn a_period_before_the_beginning_is_proved_empty_by_the_beginning() {
     let desk = Desk::new().await;
     let (from, to) = (Timestamp::from_secs(1), Timestamp::from_secs(2));
     let fetched = period(&desk, from, to).await;
-    let made = fetched.export.made.unwrap();
+    let made = fetched.export.made.as_ref().unwrap();
     assert!(made.empty);
     assert_eq!((made.from, made.to), (0, 1));
+    let said = remark(&fetched);
+    assert!(
+        said.contains("before the first entry of the stream"),
+        "{said}"
+    );
+    assert!(!said.contains("consecutive"), "{said}");
 }

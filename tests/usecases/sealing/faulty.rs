@@ -201,8 +201,8 @@ impl SealStore for Faulty {
         self.store.refuse(stream, cause, at).await
     }
 
-    async fn lift(&self, stream: Hash, at: Timestamp) -> Result<(), PortError> {
-        self.store.lift(stream, at).await
+    async fn lift(&self, stream: Hash, refusals: u64, at: Timestamp) -> Result<bool, PortError> {
+        self.store.lift(stream, refusals, at).await
     }
 
     async fn raise_floor(&self, stream: Hash, at: u64) -> Result<Option<Head>, PortError> {

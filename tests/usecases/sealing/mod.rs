@@ -3,6 +3,7 @@
 mod alarms;
 mod faulty;
 mod rotation;
+mod segments;
 mod steps;
 mod truth;
 

@@ -9,18 +9,29 @@ mod check;
 mod demo;
 mod export;
 mod ledger;
+mod money;
+mod output;
 mod replay;
 mod verify;
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 /// Checks that every customer has exactly the access that Stripe says they paid for.
 #[derive(Debug, Parser)]
-#[command(name = "counterfoil", version, arg_required_else_help = true)]
+#[command(
+    name = "counterfoil",
+    version,
+    arg_required_else_help = true,
+    after_help = "EXAMPLES:
+  counterfoil demo --once --out out
+  counterfoil check --config counterfoil.toml --database-url postgres://reader@db.example.com/app --stripe-key rk_live_...
+  counterfoil verify out/run.json --key out/key.pem --stream ID
+
+`counterfoil COMMAND --help` has more of them, and what each exit status means."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -36,18 +47,15 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match Cli::parse_from(arguments(std::env::args_os())).command {
-        Command::Check(args) => check::main(&args),
-        Command::Verify(args) => verify::main(&args),
-        Command::Export(args) => export::main(&args),
-        Command::Ledger(args) => ledger::main(&args),
-        Command::Demo(args) => demo::main(&args),
-    }
-}
-
-/// Prints a line. Whoever closes the pipe has read enough; the exit status stands.
-fn say(line: impl std::fmt::Display) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+    output::end(
+        match Cli::parse_from(arguments(std::env::args_os())).command {
+            Command::Check(args) => check::main(&args),
+            Command::Verify(args) => verify::main(&args),
+            Command::Export(args) => export::main(&args),
+            Command::Ledger(args) => ledger::main(&args),
+            Command::Demo(args) => demo::main(&args),
+        },
+    )
 }
 
 /// `cargo demo -- --once` arrives as `demo -- --once`, because the alias ends in `-- demo`: the second

@@ -9,7 +9,7 @@ use std::fs;
 use std::io::BufRead as _;
 use std::path::{Component, Path};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use counterfoil_core::usecases::{Inputs, ReplayError, ReplayRuns, Replayed};
 use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::verify::Members;
@@ -21,13 +21,14 @@ pub(crate) type Outcome = Result<Replayed, String>;
 /// Gives inputs of the delivery that was unpacked into `folder`.
 pub(crate) fn folder(folder: &Path) -> Result<impl Fn(&str) -> Option<Vec<u8>> + Sync> {
     let place = folder.join("inputs");
-    fs::metadata(&place).with_context(|| {
-        format!(
-            "--replay {}: there is no folder `inputs` in it; give the folder into which the \
-             delivery was unpacked",
-            folder.display()
-        )
-    })?;
+    // A delivery all of whose inputs were pruned has no such folder.
+    let is_delivery = || folder.join("evidence.tar").is_file();
+    ensure!(
+        place.is_dir() || is_delivery(),
+        "--replay {}: there is no folder `inputs` in it; give the folder into which the delivery was \
+         unpacked",
+        folder.display()
+    );
     // A name that leads out of the folder names nothing.
     Ok(move |name: &str| {
         let name = Path::new(name);

@@ -5,6 +5,8 @@
 
 mod authority;
 mod input;
+mod outer;
+mod plain;
 #[cfg(test)]
 mod tests;
 
@@ -13,30 +15,37 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args as ClapArgs;
 use counterfoil_evidence::hash::{Hash, sha256};
 use counterfoil_evidence::json::Json;
-use counterfoil_evidence::seal::{SealKey, Witness, is_prefix};
+use counterfoil_evidence::seal::{Seal, SealKey, Witness, is_prefix};
 use counterfoil_evidence::verify::{PinnedKey, TimestampAuthority, Trust, Verdict};
 
 use authority::OpenSsl;
 use input::{Input, list};
 
+use crate::output::say;
 use crate::replay::{self, Outcome};
-use crate::say;
 
 /// Verifies an evidence package offline
 #[derive(Debug, ClapArgs)]
-#[command(after_help = "EXAMPLE:
-  counterfoil verify run.json --key key.pem --stream a9b1b25b277f…
+#[command(after_help = "EXAMPLES:
+  counterfoil verify run.json --key key.pem --stream ID
+  counterfoil verify october.tar --key key.pem --stream ID --prior september.tar
+  counterfoil verify october.tar --key key.pem --stream ID --min-seal seal.txt --level 3
+  mkdir delivery && tar -xf everything.tar -C delivery
+  counterfoil verify delivery --key key.pem --stream ID --replay delivery
+
+Of a delivery (what `counterfoil export` fetches in bulk) its evidence.tar is verified, in the archive or unpacked.
+Key and stream id must come from elsewhere than the package.
 
 EXIT STATUS:
   0  accepted at the required level
   3  refused; the first line names the code of the first check that failed
   2  not decided: usage, unreadable input, or the level was not reached")]
 pub(crate) struct Args {
-    /// A JSON document, a folder, a tar archive or a compressed one (tar.gz)
+    /// A JSON document, a folder, a tar archive or a compressed one (tar.gz), or a delivery
     package: PathBuf,
     /// Public key that may have sealed, as PEM; repeat for each generation
     #[arg(long, value_name = "PEM")]
@@ -91,12 +100,15 @@ pub(crate) struct Args {
 /// Runs the command.
 pub(crate) fn main(args: &Args) -> ExitCode {
     match run(args) {
-        Ok((verdict, replayed)) => {
-            let replayed = replayed.as_ref();
-            print(&verdict, replayed, args.json);
-            report_contradiction(&verdict, args.json);
-            let differs = matches!(replayed, Some(Err(_)));
-            ExitCode::from(if differs { 3 } else { verdict.exit_status() })
+        Ok(decided) => {
+            print(args, &decided);
+            report_contradiction(&decided.verdict, args.json);
+            let differs = matches!(decided.replayed, Some(Err(_)));
+            ExitCode::from(if differs {
+                3
+            } else {
+                decided.verdict.exit_status()
+            })
         }
         Err(error) => {
             eprintln!("not decided: {error:#}");
@@ -105,11 +117,29 @@ pub(crate) fn main(args: &Args) -> ExitCode {
     }
 }
 
-fn print(verdict: &Verdict, replayed: Option<&Outcome>, json: bool) {
-    if json {
+/// What was found out.
+#[derive(Debug)]
+struct Decided {
+    verdict: Verdict,
+    replayed: Option<Outcome>,
+    /// The package is the `evidence.tar` of a delivery.
+    of_delivery: bool,
+    /// The auditor brought a seal.
+    gave_anchor: bool,
+}
+
+fn print(args: &Args, decided: &Decided) {
+    let verdict = &decided.verdict;
+    let replayed = decided.replayed.as_ref();
+    if args.json {
         let mut object = verdict.to_json();
-        if let (Json::Object(fields), Some(replayed)) = (&mut object, replayed) {
-            fields.insert("replay".to_owned(), replay::to_json(replayed));
+        if let Json::Object(fields) = &mut object {
+            if let Some(replayed) = replayed {
+                fields.insert("replay".to_owned(), replay::to_json(replayed));
+            }
+            if decided.of_delivery {
+                fields.insert("member".to_owned(), outer::EVIDENCE.into());
+            }
         }
         say(object.canonical_text());
         return;
@@ -117,6 +147,12 @@ fn print(verdict: &Verdict, replayed: Option<&Outcome>, json: bool) {
     match replayed {
         Some(Err(what)) => say(format_args!("FAIL E_REPLAY {what}")),
         _ => say(verdict.first_line()),
+    }
+    if let (Ok(accepted), false) = (&verdict.result, matches!(replayed, Some(Err(_)))) {
+        say(plain::sentence(accepted, decided.gave_anchor));
+    }
+    if decided.of_delivery {
+        say(plain::OF_DELIVERY);
     }
     for line in verdict.lines() {
         say(line);
@@ -167,7 +203,7 @@ fn keep(folder: &Path, one: &str, other: &str) -> Result<String> {
     Ok(name)
 }
 
-fn run(args: &Args) -> Result<(Verdict, Option<Outcome>)> {
+fn run(args: &Args) -> Result<Decided> {
     let trust = trust(args)?;
     let authority = args.tsa_ca.as_ref().map(|file| {
         read(file)?;
@@ -184,7 +220,12 @@ fn run(args: &Args) -> Result<(Verdict, Option<Outcome>)> {
         Some(inputs) if verdict.is_accepted() => Some(input.replay(inputs)?),
         _ => None,
     };
-    Ok((verdict, replayed))
+    Ok(Decided {
+        verdict,
+        replayed,
+        of_delivery: input.is_of_delivery(),
+        gave_anchor: !(trust.anchors.is_empty() && trust.versions.is_empty()),
+    })
 }
 
 fn trust(args: &Args) -> Result<Trust> {
@@ -246,21 +287,36 @@ fn trust(args: &Args) -> Result<Trust> {
             .outputs
             .push((reference.to_owned(), sha256(&read(Path::new(file))?)));
     }
+    if trust.anchors.iter().any(|note| Seal::parse(note).is_err()) {
+        bail!("--trust: an element of anchors is no seal; {SEAL}");
+    }
     for file in &args.min_seal {
-        trust.anchors.push(text(file)?);
+        let note = text(file)?;
+        let seal = Seal::parse(&note);
+        seal.with_context(|| format!("--min-seal {} is no seal; {SEAL}", file.display()))?;
+        trust.anchors.push(note);
     }
     if let Some(folder) = &args.seal_dir {
         for (_, file) in list(folder)? {
             trust.versions.push(text(&file)?);
         }
+        ensure!(
+            !trust.versions.is_empty(),
+            "--seal-dir {} is empty; give the folder with every version of every seal, one file each",
+            folder.display()
+        );
     }
     for prior in &args.prior {
-        let seals = Input::open(prior, &trust)?.seals(&trust);
-        let seals = seals.with_context(|| format!("--prior {} is no package", prior.display()))?;
-        trust.anchors.extend(seals);
+        let no_package = || format!("--prior {} is no package", prior.display());
+        let seals = Input::open(prior, &trust).and_then(|input| Ok(input.seals(&trust)?));
+        trust.anchors.extend(seals.with_context(no_package)?);
     }
     Ok(trust)
 }
+
+/// What a seal is, for whoever gave something else.
+const SEAL: &str =
+    "give its exact bytes, body, empty line and signatures, as `jq -j .note` prints them";
 
 fn pinned(file: &Path) -> Result<PinnedKey> {
     let pem = text(file)?;

@@ -12,6 +12,7 @@ class Fault(Exception):
         self.text = text % values if values else text
         super().__init__(self.text)
         self.code = code
+        self.of_delivery = False  # the package is the evidence.tar of a delivery
 
 
 class Undecided(Exception):

@@ -49,9 +49,10 @@ class Tree:
         return root
 
 
-def roots_at(leaves, sizes):
-    """The roots of the tree at each of these sizes, all of them at most the number of leaves."""
-    tree, roots, wanted = Tree(), {}, sorted(set(sizes), reverse=True)
+def roots_at(leaves, sizes, tree=None):
+    """The roots of the tree at each of these sizes, all of them at most the number of leaves; `tree`
+    is what stands before them."""
+    tree, roots, wanted = tree or Tree(), {}, sorted(set(sizes), reverse=True)
     for leaf in leaves:
         if not wanted:
             break
@@ -59,6 +60,20 @@ def roots_at(leaves, sizes):
         while wanted and wanted[-1] == tree.size:
             roots[wanted.pop()] = tree.root()
     return roots
+
+
+def tree_before(index, size, proof):
+    """The tree of size `index`, out of the checked inclusion proof of entry `index` at `size`: the
+    hashes on the left of its path are the roots of the perfect subtrees before it."""
+    tree, left, last, at = Tree(), index, size - 1, 0
+    while last:
+        if left & 1 or left != last:
+            if left & 1:
+                tree.frontier.insert(0, proof[at])
+            at += 1
+        left, last = left >> 1, last >> 1
+    tree.size = index
+    return tree
 
 
 def decode_proof(texts):

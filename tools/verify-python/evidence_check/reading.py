@@ -1,5 +1,6 @@
 """Section 12 and steps 1 to 3: a package in any of its forms becomes one document, within limits."""
 
+import io
 import os
 import re
 import zlib
@@ -52,19 +53,126 @@ class Document:
 # Files, folders, archives.
 
 def read_path(path, limits):
-    """The package at a path: bytes of a document, or the files of a folder or archive."""
+    """The package at a path: bytes of a document or the files of a folder or archive, and whether it
+    is the evidence.tar of a delivery."""
     try:
         if os.path.isdir(path):
-            return None, _folder(path, limits)
+            return _read_folder(path, limits)
         with open(path, "rb") as file:
-            data = file.read(limits.max_bytes + 1)
+            return _read_file(file, path, limits)
     except OSError as error:
         raise Undecided("%s cannot be read: %s", path, error.strerror) from None
-    return sniff(data, limits)
+
+
+def _read_file(file, path, limits):
+    start = file.read(512)
+    file.seek(0)
+    if start[:2] == b"\x1f\x8b":
+        file = io.BytesIO(_gunzip(_within(file, limits), limits.max_bytes))
+    elif start[257:262] != b"ustar":
+        _could_be_document(start, path)
+        return _within(file, limits), None, False
+    inner = _evidence_of(file, path, limits)
+    if inner:
+        file.seek(inner[0])
+        return None, _untar_inner(io.BytesIO(file.read(min(inner[1], limits.max_bytes + 1))), limits), True
+    file.seek(0)
+    return None, untar(_within(file, limits), limits), False
+
+
+def _within(file, limits):
+    data = file.read(limits.max_bytes + 1)
+    require(len(data) <= limits.max_bytes, "E_LIMIT", _OVER, limits.max_bytes)
+    return data
+
+
+_OVER = "the package has more than %d bytes; --max-bytes N sets the limit"
+
+
+def _could_be_document(start, path):
+    body = start.lstrip(b" \t\n\r")
+    if body[:1] == b"{" or not body and len(start) == 512:
+        return
+    what = "it is neither a JSON object nor an archive"
+    if not body:
+        what = "it is empty"
+    elif start.startswith(b"%PDF"):
+        what = "it is a PDF, which is for people"
+    raise Undecided("%s is not an evidence package: %s. Give a run package (JSON), evidence.tar, its folder, "
+                    "or the delivery that holds it", path, what)
+
+
+def _read_folder(path, limits):
+    def is_file(name):
+        name = os.path.join(path, name)
+        return os.path.isfile(name) and not os.path.islink(name)
+
+    if is_file(EVIDENCE) and is_file(MANIFEST):
+        with open(os.path.join(path, EVIDENCE), "rb") as file:
+            return None, _untar_inner(file, limits), True
+    if is_file(MANIFEST):
+        runs = os.path.join(path, "runs")
+        if os.path.isdir(runs) and any(_is_run("runs/" + name) for name in os.listdir(runs)):
+            raise Undecided("%s is a customer's ledger; verify each runs/*.json in it", path)
+    if not any(os.path.exists(os.path.join(path, name)) for name in REQUIRED):
+        raise Undecided("%s is not an evidence package: no file of one is in it. Give the folder with "
+                        "package.json, or an unpacked delivery with evidence.tar and manifest.json", path)
+    return None, _folder(path, limits), False
+
+
+# Section 12.5: a delivery is recognised by its members; only evidence.tar is evidence.
+
+EVIDENCE, MANIFEST = "evidence.tar", "manifest.json"
+
+
+def _untar_inner(file, limits):
+    try:
+        return untar(_within(file, limits), limits)
+    except Fault as fault:
+        fault.of_delivery = True
+        raise
+
+
+def _is_run(name):
+    return name.startswith("runs/") and name.endswith(".json")
+
+
+def _evidence_of(file, path, limits):
+    """Where the evidence.tar of a delivery lies in an archive: (offset, size), or None for any other."""
+    members = _plain_members(file, limits.max_files + 1)
+    names = [name for name, _, _ in members]
+    if names.count(MANIFEST) == 1 and names.count(EVIDENCE) == 1:
+        return members[names.index(EVIDENCE)][1:]
+    if names.count(MANIFEST) == 1 and EVIDENCE not in names and any(map(_is_run, names)):
+        raise Undecided("%s is a customer's ledger; unpack it and verify each runs/*.json", path)
+    return None
+
+
+def _plain_members(file, most):
+    """(name, offset, size) of regular files, up to the end or to the first member that is not one."""
+    length, at, members = file.seek(0, os.SEEK_END), 0, []
+    while len(members) < most and length - at >= 512:
+        file.seek(at)
+        block = file.read(512)
+        if (block[257:265] != b"ustar\x0000" or block[156:157] not in (b"0", b"\0")
+                or any(block[345:500])):
+            break
+        try:
+            name, size = block[:100].split(b"\0")[0].decode("utf-8"), _octal(block[124:136])
+            if _octal(block[148:156]) != sum(block[:148] + b" " * 8 + block[156:]):
+                break
+        except (Fault, UnicodeDecodeError):
+            break
+        at += 512
+        if at + size <= length:
+            members.append((name, at, size))
+        at += (size + 511) // 512 * 512
+    return members
 
 
 def sniff(data, limits):
-    require(len(data) <= limits.max_bytes, "E_LIMIT", "more than %d bytes", limits.max_bytes)
+    """The package in bytes: a document, or the files of an archive."""
+    require(len(data) <= limits.max_bytes, "E_LIMIT", _OVER, limits.max_bytes)
     if data[:2] == b"\x1f\x8b":
         return None, untar(_gunzip(data, limits.max_bytes), limits)
     if data[257:262] == b"ustar":
@@ -89,7 +197,7 @@ def _folder(path, limits):
         with open(os.path.join(path, *name.split("/")), "rb") as file:
             files[name] = file.read(left + 1)
         left -= len(files[name])
-        require(left >= 0, "E_LIMIT", "more than %d bytes", limits.max_bytes)
+        require(left >= 0, "E_LIMIT", _OVER, limits.max_bytes)
     return files
 
 
@@ -108,7 +216,7 @@ def _gunzip(data, limit):
         out = inflate.decompress(data, limit + 1)
     except zlib.error:
         raise Fault("E_LIMIT", "damaged gzip data") from None
-    require(len(out) <= limit, "E_LIMIT", "more than %d bytes unpacked", limit)
+    require(len(out) <= limit, "E_LIMIT", _OVER, limit)
     require(inflate.eof and not inflate.unused_data, "E_LIMIT",
             "gzip data that is cut off, or something after it")
     return out
@@ -141,8 +249,8 @@ def untar(data, limits):
         _allowed(name)
         require(name not in files, "E_LIMIT", "a file twice: " + name)
         total += size
-        require(total <= limits.max_bytes and at + size <= len(data), "E_LIMIT",
-                "a file over the limit or cut off: " + name)
+        require(total <= limits.max_bytes, "E_LIMIT", _OVER, limits.max_bytes)
+        require(at + size <= len(data), "E_LIMIT", "a file that is cut off: %s", name)
         files[name] = data[at:at + size]
         require(len(files) <= limits.max_files, "E_LIMIT", "too many files")
         end = at + (size + 511) // 512 * 512

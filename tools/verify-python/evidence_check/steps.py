@@ -220,20 +220,40 @@ class Verification:
         require(start < self.seals[0].size and self.last.size >= end
                 and all(seal.size <= end for seal in self.seals[:-1]), "E_RANGE",
                 "not the seals of this range")
-        require(len(self.seals) == 1 or self.seals[-2].size < end or self.last.size == end, "E_RANGE",
-                "a seal after the covering one")
         require(start or self.seals[0].prev == seals.FIRST_PREV, "E_SEAL_FIRST",
                 "the first seal names another")
-        for entry in [entries[0], entries[-1], *self.extra]:
+        for entry in [entries[0], entries[-1]]:
+            self._included(entry)
+        self._inside()
+        for entry in self.extra:
             self._included(entry)
         self._extra(start, end)
+        roots = self._roots({seal.size for seal in self.seals if seal.size <= end})
         for seal in self.seals:
             if seal.size <= end:
+                require(roots[seal.size] == seal.root, "E_ROOT", "another root at size %d", seal.size)
                 require(entries[seal.size - 1 - start].hash == seal.head, "E_HEAD",
                         "another head at size %d", seal.size)
         for seal in self.seals:
             self._times(seal)
         require(self.last.at >= entries[-1].at, "E_BACKDATED_SEAL", "the last seal is older than its entries")
+
+    def _tree_before(self, entry):
+        """The tree before an entry with a proof, as that proof states it."""
+        return merkle.tree_before(entry.seq, self.last.size, entry_rules.proof_of(entry))
+
+    def _inside(self):
+        """The entries of a range between the first and the last are those of the sealed tree."""
+        tree = self._tree_before(self.entries[0])
+        for entry in self.entries[:-1]:
+            tree.push(entry.leaf)
+        require(tree.frontier == self._tree_before(self.entries[-1]).frontier, "E_INCLUSION",
+                "the entries between the first and the last are not those of the sealed tree")
+
+    def _roots(self, sizes):
+        """Roots at sizes that the entries of a full export or of a range reach."""
+        before = self._tree_before(self.entries[0]) if self.form == RANGE else None
+        return merkle.roots_at((entry.leaf for entry in self.entries), sizes, before)
 
     def _extra(self, start, end):
         named = {entry.redacted_by for entry in self.entries}
@@ -257,6 +277,9 @@ class Verification:
             require(before.kind != "stream.close", "E_AFTER_CLOSE", "the range follows stream.close")
         if after:
             require(after.seq == end, "E_RANGE", "after is not entry b")
+            require(last.kind != "stream.close", "E_AFTER_CLOSE", "after follows stream.close")
+            require(after.kind != "stream.close" or self.last.size == end + 1, "E_AFTER_CLOSE",
+                    "the stream goes on after stream.close")
             require(after.prev == last.hash, "E_PREV", "after does not follow %s", last)
             require(after.at >= last.at, "E_TIME", "after is older than %s", last)
             require(after.kind != "genesis", "E_GENESIS", "genesis is entry 0")
@@ -292,6 +315,9 @@ class Verification:
                 self.not_checked.append("run %s: its open, its counts and decisions before the range" % name)
 
     def _one_run(self, runs):
+        if len(self.seals) > 1:
+            self.not_checked.append("size, root and head of the %d seals before the last one: nothing in "
+                                    "a run package is under them" % (len(self.seals) - 1))
         name = self.document.fields["run"]
         require(name in runs.runs and runs.runs[name].closed, "E_RUN_INCOMPLETE", "the run is not complete")
         named = {entry.redacted_by for entry in self.entries}
@@ -420,14 +446,22 @@ class Verification:
         return seal
 
     def _linked(self, seal, links):
-        if self.form == EXPORT:
-            root = merkle.roots_at((entry.leaf for entry in self.entries), {seal.size})[seal.size]
-            require(root == seal.root, "E_FORK", "another history at size %d", seal.size)
-            return True
+        """A seal of equal size in the package is no link by itself: of a run package, nothing but the
+        last seal is tied to the entries."""
+        fork = "another history at size %d"
         for own in self.seals:
             if own.size == seal.size:
-                require(own.root == seal.root, "E_FORK", "another history at size %d", seal.size)
-                return True
+                require((own.root, own.head) == (seal.root, seal.head), "E_FORK", fork, seal.size)
+        for entry in self.entries + self.extra:
+            if entry.seq == seal.size - 1:
+                require(entry.hash == seal.head, "E_FORK", fork, seal.size)
+        first, last = self.entries[0].seq, self.entries[-1].seq
+        if self.form != RUN and first < seal.size <= last + 1:
+            root = self._roots({seal.size})[seal.size]
+            require(root == seal.root, "E_FORK", fork, seal.size)
+            return True
+        if seal.size == self.last.size:
+            return True
         if seal.size not in links:
             return False
         small, large = sorted((seal, self.last), key=lambda seal: seal.size)

@@ -3,8 +3,8 @@
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValue, TransactWriteItem};
 use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::evidence::stream::Head;
@@ -111,6 +111,12 @@ impl DynamoSeals {
         }))
     }
 
+    fn refusal(&self, stream: Hash) -> UpdateItemFluentBuilder {
+        let key = item([("stream", s(stream.to_string())), ("sort", s("refused"))]);
+        let update = self.client.update_item().table_name(&self.seals);
+        update.set_key(Some(key))
+    }
+
     async fn read(&self, stream: Hash, sort: &str) -> Result<Option<SealedState>, PortError> {
         let found = self
             .client
@@ -161,15 +167,17 @@ fn progress_from(row: &Item) -> Result<SealProgress, PortError> {
     })
 }
 
-/// The cause, unless the refusal was lifted.
-fn refusal_from(row: &Item) -> Result<Option<RefusalCause>, PortError> {
-    if row.contains_key("lifted") {
-        return Ok(None);
+/// The cause, unless the refusal was lifted, and the number of refusals.
+fn refusal_from(row: &Item) -> Result<(Option<RefusalCause>, u64), PortError> {
+    let corrupt = || error::corrupt("reading a refusal");
+    let cause = match text(row, "cause") {
+        None => None,
+        Some(name) => Some(RefusalCause::from_name(name).ok_or_else(corrupt)?),
+    };
+    match row.get("refusals") {
+        None if cause.is_none() => Ok((None, 0)),
+        _ => Ok((cause, number(row, "refusals").ok_or_else(corrupt)?)),
     }
-    let cause = text(row, "cause").and_then(RefusalCause::from_name);
-    cause
-        .map(Some)
-        .ok_or_else(|| error::corrupt("reading a refusal"))
 }
 
 #[async_trait]
@@ -197,10 +205,13 @@ impl SealStore for DynamoSeals {
             .map_err(|e| error::read("reading the last seal", e))?;
         let rows = found.items.unwrap_or_default();
         let row = |sort| rows.iter().find(|row| text(row, "sort") == Some(sort));
+        let refusal = row("refused").map(refusal_from).transpose()?;
+        let (refused, refusals) = refusal.unwrap_or_default();
         Ok(SealStart {
             last: row("last").map(seal_from).transpose()?,
             progress: row("progress").map(progress_from).transpose()?,
-            refused: row("refused").map(refusal_from).transpose()?.flatten(),
+            refused,
+            refusals,
             store_time: time.get(),
         })
     }
@@ -229,43 +240,48 @@ impl SealStore for DynamoSeals {
         cause: RefusalCause,
         at: Timestamp,
     ) -> Result<(), PortError> {
-        let row = item([
-            ("stream", s(stream.to_string())),
-            ("sort", s("refused")),
-            ("cause", s(cause.name())),
-            ("at", n(at.as_millis())),
-        ]);
-        let put = self.client.put_item().table_name(&self.seals);
-        let put = put
-            .set_item(Some(row))
-            .condition_expression("attribute_not_exists(sort) OR attribute_exists(lifted)")
-            .send()
-            .await;
-        match put {
-            Ok(_) => Ok(()),
-            // It is refused already, perhaps by an earlier attempt of ours.
-            Err(e)
-                if e.as_service_error()
-                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(())
-            }
-            Err(e) => Err(error::write("refusing a stream", e, false)),
-        }
-    }
-
-    async fn lift(&self, stream: Hash, at: Timestamp) -> Result<(), PortError> {
-        let key = item([("stream", s(stream.to_string())), ("sort", s("refused"))]);
-        let update = self.client.update_item().table_name(&self.seals);
+        // One update, whatever is there: a refusal that stands keeps its cause and counts. An update
+        // that is sent twice counts twice, which does no harm.
+        let update = self.refusal(stream);
         let update = update
-            .set_key(Some(key))
-            .update_expression("SET lifted = :t")
+            .update_expression(
+                "SET cause = if_not_exists(cause, :c), #at = if_not_exists(#at, :t) \
+                 ADD refusals :one",
+            )
+            .expression_attribute_names("#at", "at")
+            .expression_attribute_values(":c", s(cause.name()))
             .expression_attribute_values(":t", n(at.as_millis()))
+            .expression_attribute_values(":one", n(1))
             .send()
             .await;
         update
             .map(drop)
-            .map_err(|e| error::write("lifting a refusal", e, false))
+            .map_err(|e| error::write("refusing a stream", e, false))
+    }
+
+    async fn lift(&self, stream: Hash, refusals: u64, at: Timestamp) -> Result<bool, PortError> {
+        let update = self
+            .refusal(stream)
+            .update_expression("SET lifted = :t REMOVE cause, #at")
+            .expression_attribute_names("#at", "at")
+            .expression_attribute_values(":t", n(at.as_millis()));
+        let update = if refusals == 0 {
+            update.condition_expression("attribute_not_exists(refusals)")
+        } else {
+            update
+                .condition_expression("refusals = :n")
+                .expression_attribute_values(":n", n(refusals))
+        };
+        match update.send().await {
+            Ok(_) => Ok(true),
+            Err(e)
+                if e.as_service_error()
+                    .is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(false)
+            }
+            Err(e) => Err(error::write("lifting a refusal", e, false)),
+        }
     }
 
     async fn raise_floor(&self, stream: Hash, at: u64) -> Result<Option<Head>, PortError> {

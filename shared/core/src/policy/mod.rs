@@ -1,6 +1,6 @@
 //! Policy: every action is judged ALLOW, REQUIRE or DENY before it happens.
 //!
-//! The rules are those of [`rules`], built into the binary. Both layers of the governance design
+//! The rules are those of [`rules`], built into the binary. Both layers that a decision cites
 //! (baseline and workspace) cite the digest of that text until workspaces bring their own bundles.
 //! What the evaluator cannot judge it denies.
 

@@ -201,7 +201,7 @@ pub enum Verdict {
 /// One rule.
 #[derive(Debug)]
 pub struct Rule {
-    /// Stable id, as in the governance design.
+    /// Stable id.
     pub id: &'static str,
     /// What it says.
     pub verdict: Verdict,

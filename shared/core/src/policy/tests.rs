@@ -288,7 +288,7 @@ fn a_legal_hold_is_set_by_one_person_and_released_by_two() {
 }
 
 #[test]
-fn roles_may_what_the_governance_design_says() {
+fn roles_may_what_their_rules_say() {
     use crate::tenancy::Role;
     let rights = |role: Role| (role.may_administer(), role.may_hold(), role.may_release());
     assert_eq!(rights(Role::Viewer), (false, false, false));

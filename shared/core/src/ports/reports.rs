@@ -33,6 +33,8 @@ pub struct RunLine {
     pub status: Option<String>,
     /// Decisions: ALLOW, REQUIRE, DENY.
     pub decisions: (u64, u64, u64),
+    /// The entry that answers what the run left held, where a later run in the package has it.
+    pub answer: Option<u64>,
 }
 
 /// A change of an incident.
@@ -48,7 +50,7 @@ pub struct IncidentLine {
     pub event: String,
 }
 
-/// A change in a customer's database.
+/// A change in a customer's database, tried once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepairLine {
     /// Entry.
@@ -57,9 +59,11 @@ pub struct RepairLine {
     pub at: u64,
     /// The run.
     pub run: String,
-    /// `executed`, `failed`, `match` or `mismatch`.
+    /// `executed` or `failed`.
     pub outcome: String,
-    /// What was changed, or who erased what it was; may be empty.
+    /// What a reading afterwards gave: `match` or `mismatch`; `None` where the package has none.
+    pub checked: Option<String>,
+    /// What was changed, who erased what it was, or why nothing was; may be empty.
     pub change: String,
 }
 

@@ -123,6 +123,8 @@ pub struct SealStart {
     pub progress: Option<SealProgress>,
     /// Why the stream is refused until further notice.
     pub refused: Option<RefusalCause>,
+    /// How often the stream was ever refused; [`SealStore::lift`] names it.
+    pub refusals: u64,
     /// The store's own time when it answered, whole seconds; `None` when it does not say.
     pub store_time: Option<Timestamp>,
 }
@@ -150,7 +152,8 @@ pub trait SealStore: Send + Sync {
     /// time only.
     async fn keep_progress(&self, stream: Hash, progress: &SealProgress) -> Result<(), PortError>;
 
-    /// Refuses the stream until [`SealStore::lift`]; the first cause stays.
+    /// Refuses the stream until [`SealStore::lift`]; the first cause stays. Each call counts, also
+    /// where the stream is refused already: what somebody looks at now may be older than this.
     async fn refuse(
         &self,
         stream: Hash,
@@ -158,8 +161,9 @@ pub trait SealStore: Send + Sync {
         at: Timestamp,
     ) -> Result<(), PortError>;
 
-    /// Ends a refusal, if there is one.
-    async fn lift(&self, stream: Hash, at: Timestamp) -> Result<(), PortError>;
+    /// Ends a refusal, if there is one and the stream was refused exactly `refusals` times; `false`
+    /// when it was refused again since that was read.
+    async fn lift(&self, stream: Hash, refusals: u64, at: Timestamp) -> Result<bool, PortError>;
 
     /// Raises the floor of the head to `at` if that is above it and not before the newest entry;
     /// returns the head as it is then, or `None` when the condition failed (start again).

@@ -10,7 +10,7 @@ use crate::ports::EntryRef;
 use crate::tenancy::Principal;
 use crate::time::Timestamp;
 
-/// Where an action is in its life (governance section 15).
+/// Where an action is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActionState {
@@ -72,7 +72,7 @@ pub struct Vote {
 }
 
 /// What an approval binds to. Its digest is the action's `action_hash` in evidence and the
-/// `action_digest` that an approver sends back (governance section 14).
+/// `action_digest` that an approver sends back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActionBinding {
     /// Version of this shape.

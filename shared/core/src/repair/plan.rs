@@ -34,7 +34,7 @@ pub struct RepairPlan {
 
 impl RepairPlan {
     /// The salted digest by which decisions and permits name this plan: SHA-256 of
-    /// salt followed by the canonical JSON of the plan (governance section 14).
+    /// salt followed by the canonical JSON of the plan.
     ///
     /// # Errors
     /// When a value has no canonical form.

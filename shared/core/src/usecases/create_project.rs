@@ -385,7 +385,7 @@ impl CreateProject {
     }
 }
 
-/// Approver keys are valid 30 days at most (governance section 17); every key is, until keys have
+/// Approver keys are valid 30 days at most; every key is, until keys have
 /// their own settings.
 const KEY_VALID: Duration = Duration::from_hours(30 * 24);
 

@@ -27,7 +27,7 @@ pub use erase::{Erase, EraseError, EraseRequest, Erased};
 pub use exports::{Accepted, ExportError, Exports, Fetched, LINK_VALID, WorkError, Worked};
 pub use holds::{HELD, HoldError, LegalHolds, NewHold, Released, SOLO_AFTER};
 pub use prune::PruneError;
-pub use read_run::{EntryView, ReadRun, RunView};
+pub use read_run::{EntryView, ReadRun, ReadRunError, RunView};
 pub use receive_webhook::{Delivery, KnownProjects, ReceiveWebhook, Received, WebhookError};
 pub use reconcile::{
     BillingAccounts, LookError, Reconcile, ReconcileError, RunSummary, Sources, flow_version,
@@ -41,6 +41,6 @@ pub use repairs::{
 pub use replay::{Inputs, RecordedRun, ReplayError, ReplayRuns, Replayed, replay_run};
 pub use retention::{Enforced, KeepRetention, RetentionChange, RetentionError};
 pub use seal_stream::{
-    ClockFault, Rechecked, RotateError, RotateKey, Rotated, SealError, SealStream, Sealing,
+    ClockFault, Rechecked, RotateError, RotateKey, Rotated, SEGMENT, SealError, SealStream, Sealing,
 };
 pub use vault::{Vault, VaultError};

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use counterfoil_evidence::header::Header;
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::part::PartName;
+use thiserror::Error;
 
-use super::erase::EraseError;
 use crate::erasure::Erasure;
 use crate::ids::RunId;
 use crate::ports::{EvidenceRead, PortError, PortErrorKind, State, StoredPart};
-use crate::records::{Directory, Records};
+use crate::records::{Directory, RecordError, Records};
 use crate::tenancy::TenantCtx;
 use crate::time::Timestamp;
 
@@ -63,6 +63,20 @@ impl RunView {
     }
 }
 
+/// Why a run could not be read.
+#[derive(Debug, Error)]
+pub enum ReadRunError {
+    /// No such run, or not yours: 404.
+    #[error("there is no such run")]
+    NotFound,
+    /// A service did not answer: 503.
+    #[error("a service did not answer")]
+    Port(#[from] PortError),
+    /// A record could not be read: 503.
+    #[error("a record could not be read")]
+    Record(#[from] RecordError),
+}
+
 /// Reads runs.
 #[derive(Clone)]
 pub struct ReadRun {
@@ -82,17 +96,17 @@ impl ReadRun {
     /// A run of the caller's project.
     ///
     /// # Errors
-    /// [`EraseError::NotFound`] when there is none.
-    pub async fn get(&self, ctx: &TenantCtx, id: &str) -> Result<RunView, EraseError> {
-        let id: RunId = id.parse().map_err(|_| EraseError::NotFound)?;
+    /// [`ReadRunError::NotFound`] when there is none.
+    pub async fn get(&self, ctx: &TenantCtx, id: &str) -> Result<RunView, ReadRunError> {
+        let id: RunId = id.parse().map_err(|_| ReadRunError::NotFound)?;
         let found = Directory::of(self.state.as_ref())
             .project(ctx.project())
             .await?;
-        let project = found.ok_or(EraseError::NotFound)?.value;
+        let project = found.ok_or(ReadRunError::NotFound)?.value;
         let stream = project.stream_id()?;
         let stored = self.reader.run(stream, &id.to_string()).await?;
         if stored.is_empty() {
-            return Err(EraseError::NotFound);
+            return Err(ReadRunError::NotFound);
         }
         let mut entries = Vec::new();
         for entry in stored {

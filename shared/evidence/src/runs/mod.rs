@@ -305,6 +305,7 @@ impl Replay {
                     cited,
                     fault: before_decision(item),
                 });
+                self.check_not_refused(item, action, None)?;
             }
             None => return Err(before_decision(item)),
         }
@@ -327,7 +328,7 @@ impl Replay {
         about: u32,
     ) -> Result<(), Fault> {
         let decision = at(&self.decisions, cited).filter(|d| d.run == run && d.action == about);
-        let (Some(decision), Some(action)) = (decision, at(&self.actions, about)) else {
+        let Some(decision) = decision else {
             return Err(before_decision(item));
         };
         let refused = |what: &str| Err(item.fault(Code::UnauthorizedAction, what));
@@ -336,11 +337,27 @@ impl Replay {
             (Effect::Deny, _) => return refused("it was denied"),
             (Effect::Require, _) => return refused("it was not approved"),
         }
+        let allowed_by = (decision.effect == Effect::Allow).then_some(cited);
+        self.check_not_refused(item, about, allowed_by)
+    }
+
+    /// What was refused stays refused, whatever is cited. `allowed_by` is the ALLOW decision that is
+    /// cited, if it is one that this replay has seen.
+    fn check_not_refused(
+        &self,
+        item: &Recorded<'_>,
+        about: u32,
+        allowed_by: Option<u32>,
+    ) -> Result<(), Fault> {
+        let Some(action) = at(&self.actions, about) else {
+            return Ok(());
+        };
+        let refused = |what: &str| Err(item.fault(Code::UnauthorizedAction, what));
         if action.denied {
             return refused("the same action was denied before");
         }
         for other in &action.held {
-            let before = decision.effect == Effect::Allow && *other < cited;
+            let before = allowed_by.is_some_and(|cited| *other < cited);
             let Some(other) = at(&self.decisions, *other) else {
                 continue;
             };

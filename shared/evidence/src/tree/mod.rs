@@ -82,6 +82,29 @@ impl Frontier {
         self.size = self.size.saturating_add(1);
     }
 
+    /// The frontier of size `index`, out of the inclusion proof of entry `index`: the hashes on the
+    /// left of its path are the roots of the perfect subtrees before it. The proof must have been
+    /// checked; `None` when it is not as long as the path.
+    pub(crate) fn before(index: u64, size: u64, proof: &[Hash]) -> Option<Self> {
+        let mut position = index;
+        let mut last = size.checked_sub(1)?;
+        let mut roots = Vec::new();
+        for sibling in proof {
+            if position & 1 == 1 || position == last {
+                roots.push(*sibling);
+                while position & 1 == 0 && position != 0 {
+                    position >>= 1;
+                    last >>= 1;
+                }
+            }
+            position >>= 1;
+            last >>= 1;
+        }
+        roots.reverse();
+        let whole = u32::try_from(roots.len()) == Ok(index.count_ones());
+        whole.then_some(Self { size: index, roots })
+    }
+
     /// The root; that of the empty tree is the hash of nothing.
     pub fn root(&self) -> Hash {
         fold(&self.roots).unwrap_or_else(|| hash::sha256(b""))

@@ -2,11 +2,12 @@
 
 use super::input::Body;
 use super::members::Unreadable;
+use super::roots::Growth;
 use super::seals::{Sealed, each_note, read_anchor};
 use super::{Contradiction, Evidence, Report, keys};
 use crate::code::{Code, Fault};
 use crate::hash::Hash;
-use crate::tree::{Frontier, check_consistency};
+use crate::tree::check_consistency;
 
 /// Sizes of the anchors that were linked, and whether the largest one given is among them.
 #[derive(Debug, Clone, Default)]
@@ -160,13 +161,17 @@ fn link_all<'a>(
     let largest = anchors.iter().map(size).max();
     let mut order: Vec<&Anchor<'a>> = anchors.iter().collect();
     order.sort_by_key(|anchor| size(anchor));
-    order.dedup_by_key(|anchor| (size(anchor), anchor.sealed.body.root));
-    let sizes: Vec<u64> = order.iter().map(|anchor| size(anchor)).collect();
-    let roots = Roots::of(evidence, &sizes);
+    order.dedup_by_key(|anchor| {
+        let body = &anchor.sealed.body;
+        (body.size, body.root, body.head)
+    });
+    check_rollback(evidence, &order)?;
+    let mut growth = Growth::of(evidence);
     let mut anchored = Anchored::default();
     for anchor in order {
         let size = size(anchor);
-        match link(evidence, &anchor.sealed, &roots) {
+        let root = growth.as_mut().and_then(|growth| growth.root(size));
+        match link(evidence, &anchor.sealed, root) {
             Ok(true) => {
                 anchored.sizes.push(size);
                 anchored.largest |= largest == Some(size);
@@ -194,74 +199,58 @@ fn against(evidence: &Evidence<'_>, size: u64) -> Note<'static> {
     Note::Packed(equal.unwrap_or(evidence.seals.len().saturating_sub(1)))
 }
 
-/// Roots at the sizes of the anchors, where all leaves are there.
-struct Roots(Vec<(u64, Hash)>);
-
-impl Roots {
-    fn of(evidence: &Evidence<'_>, sizes: &[u64]) -> Self {
-        let mut roots = Vec::new();
-        if !evidence.is_full() {
-            return Self(roots);
+/// An anchor above the last seal needs a proof that the package is a prefix of it.
+fn check_rollback(evidence: &Evidence<'_>, anchors: &[&Anchor<'_>]) -> Result<(), Fault> {
+    let last = evidence.last_seal()?.body.size;
+    let links = &evidence.loaded.consistency;
+    let cut = anchors.iter().map(|anchor| &anchor.sealed).find(|sealed| {
+        let size = sealed.body.size;
+        size > last && !links.iter().any(|(linked, _)| *linked == size)
+    });
+    match cut {
+        Some(anchor) => {
+            let what = format!("the package ends at size {last}");
+            Err(anchor.fault(Code::Rollback, what))
         }
-        let mut tree = Frontier::new();
-        let mut leaves = evidence.rows().iter();
-        for size in sizes.iter().copied() {
-            while tree.size() < size {
-                let Some(item) = leaves.next() else {
-                    return Self(roots);
-                };
-                tree.grow(item.leaf);
-            }
-            roots.push((size, tree.root()));
-        }
-        Self(roots)
-    }
-
-    fn at(&self, size: u64) -> Option<Hash> {
-        self.0
-            .iter()
-            .find(|(known, _)| *known == size)
-            .map(|(_, root)| *root)
+        None => Ok(()),
     }
 }
 
-/// Whether the package and the anchor are one history; `false` when that cannot be told.
-fn link(evidence: &Evidence<'_>, anchor: &Sealed, roots: &Roots) -> Result<bool, Fault> {
+/// Whether the package and the anchor are one history; `false` when that cannot be told. `root` is
+/// that over the entries at the anchor's size, where they reach it.
+///
+/// A seal of equal size in the package is no link by itself: of a run package, nothing but the last
+/// seal is tied to the entries.
+fn link(evidence: &Evidence<'_>, anchor: &Sealed, root: Option<Hash>) -> Result<bool, Fault> {
     let body = &anchor.body;
     let fork = || Err(anchor.fault(Code::Fork, "the anchor and the package are two histories"));
-    if let Some(root) = roots.at(body.size) {
+    let seals = evidence.seals.iter().map(|sealed| &sealed.body);
+    let mut equal = seals.filter(|own| own.size == body.size);
+    if equal.any(|own| own.root != body.root || own.head != body.head) {
+        return fork();
+    }
+    let head = body
+        .size
+        .checked_sub(1)
+        .and_then(|seq| evidence.by_seq(seq));
+    if head.is_some_and(|row| row.leaf != body.head) {
+        return fork();
+    }
+    if let Some(root) = root {
         return if root == body.root { Ok(true) } else { fork() };
     }
-    let equal = evidence
-        .seals
-        .iter()
-        .find(|sealed| sealed.body.size == body.size);
-    if let Some(equal) = equal {
-        return if equal.body.root == body.root {
-            Ok(true)
-        } else {
-            fork()
-        };
-    }
     let last = &evidence.last_seal()?.body;
-    let proof = evidence
-        .loaded
-        .consistency
-        .iter()
-        .find(|(size, _)| *size == body.size);
-    match proof {
-        Some((_, proof)) if body.size < last.size => {
-            check_consistency(body.size, body.root, last.size, last.root, proof)?;
-            Ok(true)
-        }
-        Some((_, proof)) => {
-            check_consistency(last.size, last.root, body.size, body.root, proof)?;
-            Ok(true)
-        }
-        None if body.size > last.size => {
-            let what = format!("the package ends at size {}", last.size);
-            Err(anchor.fault(Code::Rollback, what))
-        }
-        None => Ok(false),
+    if last.size == body.size {
+        return Ok(true);
     }
+    let mut links = evidence.loaded.consistency.iter();
+    let Some((_, proof)) = links.find(|(size, _)| *size == body.size) else {
+        return Ok(false);
+    };
+    if body.size < last.size {
+        check_consistency(body.size, body.root, last.size, last.root, proof)?;
+    } else {
+        check_consistency(last.size, last.root, body.size, body.root, proof)?;
+    }
+    Ok(true)
 }

@@ -1,12 +1,12 @@
 //! Step 9 for a full export: one chain from genesis, and every seal recomputed.
 
 use super::Evidence;
+use super::roots::Growth;
 use super::row::Row;
 use super::seals::Sealed;
 use crate::code::{Code, Fault};
 use crate::hash::Hash;
 use crate::kind::Kind;
-use crate::tree::Frontier;
 
 pub(super) fn check(evidence: &Evidence<'_>) -> Result<(), Fault> {
     let rows = evidence.rows();
@@ -83,21 +83,14 @@ pub(super) fn check_close(rows: &[Row]) -> Result<(), Fault> {
 fn check_seals(evidence: &Evidence<'_>) -> Result<(), Fault> {
     check_first_seal(evidence)?;
     let count = u64::try_from(evidence.rows().len()).unwrap_or(u64::MAX);
-    let mut tree = Frontier::new();
-    let mut leaves = evidence.rows().iter();
+    let mut growth = Growth::of(evidence);
     for sealed in &evidence.seals {
         let body = &sealed.body;
         if body.size > count {
             let what = format!("the package has only {count} entries");
             return Err(sealed.fault(Code::Truncated, what));
         }
-        while tree.size() < body.size {
-            let Some(item) = leaves.next() else { break };
-            tree.grow(item.leaf);
-        }
-        if tree.root() != body.root {
-            return Err(sealed.fault(Code::Root, "not the root over the entries"));
-        }
+        check_root(sealed, growth.as_mut())?;
         check_against_entries(sealed, evidence)?;
     }
     let covered = evidence.last_seal()?.body.size;
@@ -106,6 +99,14 @@ fn check_seals(evidence: &Evidence<'_>) -> Result<(), Fault> {
         return Err(Fault::new(Code::UnsealedTail, what));
     }
     Ok(())
+}
+
+/// The root of a seal is that over the entries; seals must come in their order.
+pub(super) fn check_root(sealed: &Sealed, growth: Option<&mut Growth<'_>>) -> Result<(), Fault> {
+    if growth.and_then(|growth| growth.root(sealed.body.size)) == Some(sealed.body.root) {
+        return Ok(());
+    }
+    Err(sealed.fault(Code::Root, "not the root over the entries"))
 }
 
 pub(super) fn check_first_seal(evidence: &Evidence<'_>) -> Result<(), Fault> {

@@ -29,6 +29,7 @@ mod part_line;
 mod range;
 mod redactions;
 mod references;
+mod roots;
 mod row;
 mod run;
 mod seals;
@@ -323,7 +324,7 @@ fn steps(
     }
     check_runs(&mut evidence, &mut report)?;
     if let Form::Run(id) = &evidence.loaded.form {
-        run::check_whole(&evidence, id)?;
+        run::check_whole(&evidence, id, &mut report)?;
     }
     keys::check(&evidence, &mut report)?;
     references::check(&evidence, &mut report)?;

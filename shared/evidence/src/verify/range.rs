@@ -8,6 +8,7 @@ use super::collect::Collected;
 use super::entry::{self, check_header};
 use super::full;
 use super::input::{Fields, array, format, required};
+use super::roots::{Growth, frontier_before};
 use super::run::check_one;
 use crate::code::{Code, Fault};
 use crate::hash::Hash;
@@ -119,6 +120,7 @@ pub(super) fn check<'a>(
             check_one(row, evidence.entries.proofs.get(&index), last)?;
         }
     }
+    check_inside(evidence)?;
     for (row, proof) in evidence
         .entries
         .extra
@@ -128,11 +130,13 @@ pub(super) fn check<'a>(
         check_one(row, proof.as_ref(), last)?;
     }
     check_extras(evidence, form)?;
+    let mut growth = Growth::of(evidence);
     for sealed in evidence
         .seals
         .iter()
         .filter(|sealed| sealed.body.size <= form.to)
     {
+        full::check_root(sealed, growth.as_mut())?;
         full::check_against_entries(sealed, evidence)?;
     }
     if entries.last().is_some_and(|row| row.at > last.body.at) {
@@ -144,6 +148,23 @@ pub(super) fn check<'a>(
         before,
         after,
     })
+}
+
+/// The entries between the first and the last are in the sealed tree: the tree before the last one, as
+/// its proof states it, is the tree before the first one with these entries added.
+fn check_inside(evidence: &Evidence<'_>) -> Result<(), Fault> {
+    let rows = evidence.rows();
+    let Some(last) = rows.last() else {
+        return Ok(());
+    };
+    let mut growth = Growth::of(evidence);
+    let grown = growth.as_mut().and_then(|growth| growth.at(last.seq));
+    let stated = frontier_before(evidence, rows.len().saturating_sub(1), last.seq);
+    if grown.is_some() && grown == stated.as_ref() {
+        return Ok(());
+    }
+    let what = "the entries between the first and the last are not those of the sealed tree";
+    Err(Fault::new(Code::Inclusion, what))
 }
 
 /// The first and the last entry have a proof, the others have none.
@@ -203,7 +224,7 @@ fn check_links(
     full::check_links(evidence, link)
 }
 
-/// All seals above `from`, ending with the first one that covers `to`.
+/// Seals above `from`; only the last one may be larger than `to`, and it covers it.
 fn check_seal_list(evidence: &Evidence<'_>, form: &RangeForm) -> Result<(), Fault> {
     if form.from == 0 {
         full::check_first_seal(evidence)?;

@@ -42,6 +42,8 @@ pub struct RunRow {
     pub status: Option<String>,
     /// ALLOW, REQUIRE and DENY decisions.
     pub decisions: (u64, u64, u64),
+    /// The entry that answers what the run left held, where a later run in the package has it.
+    pub answer: Option<u64>,
 }
 
 /// One event of an incident.
@@ -55,11 +57,9 @@ pub struct IncidentRow {
     pub incident: String,
     /// `opened`, `changed`, `ignored`, `resolved`.
     pub event: String,
-    /// What it is about, in words and money where that is known; may be empty.
-    pub about: String,
 }
 
-/// One repair.
+/// One attempt to change a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepairRow {
     /// Position of the entry.
@@ -68,8 +68,10 @@ pub struct RepairRow {
     pub at: u64,
     /// Id of the run.
     pub run: String,
-    /// `executed`, `failed`, or what a reading afterwards gave: `match`, `mismatch`.
+    /// `executed` or `failed`.
     pub outcome: String,
+    /// What a reading afterwards gave: `match` or `mismatch`; `None` where the package has none.
+    pub checked: Option<String>,
     /// What was changed, in words; empty or "erased by entry N" where it is gone.
     pub change: String,
 }
@@ -103,7 +105,7 @@ pub struct Delivery<'a> {
     pub incidents: &'a [IncidentRow],
     /// All of them.
     pub incidents_total: u64,
-    /// Repairs.
+    /// Repairs that were executed or failed.
     pub repairs: &'a [RepairRow],
     /// All of them.
     pub repairs_total: u64,
@@ -218,12 +220,21 @@ fn summary(flow: &mut Flow<'_>, delivery: &Delivery<'_>) {
             grouped(u64::try_from(delivery.accepted.open.len()).unwrap_or(u64::MAX)),
         ),
         Field::text("Incident events", grouped(delivery.incidents_total)),
-        Field::text("Repairs", grouped(delivery.repairs_total)),
+        Field::text("Repairs", attempts(delivery)),
     ];
     for (_, (number, spans)) in by_result {
         fields.push(Field::new(count(number, "run is", "runs are"), spans));
     }
     flow.fields(fields);
+}
+
+/// How often a row was to be changed, and how often that failed.
+fn attempts(delivery: &Delivery<'_>) -> String {
+    let all = grouped(delivery.repairs_total);
+    match delivery.kinds.get("repair.failed") {
+        Some(failed) => format!("{all}, of which {} failed", grouped(*failed)),
+        None => all,
+    }
 }
 
 fn how_to_verify(flow: &mut Flow<'_>, delivery: &Delivery<'_>) {

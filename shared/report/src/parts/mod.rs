@@ -47,7 +47,7 @@ pub(crate) const fn governance(result: Governance) -> (&'static str, Tone, &'sta
         Governance::Clean => (
             "CLEAN",
             Tone::Good,
-            "Every decision that needed approval was settled inside the run, every effect has its result, and nobody went past the rules.",
+            "No decision was left waiting for approval, every effect has its result, and nobody went past the rules.",
         ),
         Governance::Overridden => (
             "OVERRIDDEN",
@@ -57,7 +57,7 @@ pub(crate) const fn governance(result: Governance) -> (&'static str, Tone, &'sta
         Governance::Unresolved => (
             "UNRESOLVED",
             Tone::Wait,
-            "When the run ended, a decision still waited for approval, or the outcome of an effect was not known.",
+            "When the run ended, a decision still waited for approval, or the outcome of an effect was not known. An answer that came later is in a later run.",
         ),
         Governance::Unknown => (
             "UNKNOWN",

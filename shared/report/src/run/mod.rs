@@ -1,8 +1,10 @@
 //! The report of one run.
 
+mod cause;
 mod entries;
 mod facts;
 mod layers;
+mod lead;
 mod story;
 
 use counterfoil_evidence::hash::{Hash, sha256};

@@ -3,6 +3,8 @@
 use counterfoil_evidence::json::Json;
 use counterfoil_evidence::verify::Governance;
 
+use super::cause::cause;
+use super::lead::lead;
 use crate::About;
 use crate::colour::Tone;
 use crate::flow::Flow;
@@ -11,11 +13,11 @@ use crate::record::{Entry, Record, Subject};
 use crate::style::{Style, label};
 use crate::table::Field;
 use crate::time;
-use crate::values::{count, money, plain, shortened, who};
+use crate::values::{count, plain, shortened, who};
 use crate::wrap::Span;
 
 /// How many decisions, approvals and changes the summary tells; layer 2 has them all.
-const TOLD: usize = 5;
+pub(super) const TOLD: usize = 5;
 
 /// The title of the report, by what the run was for.
 pub(crate) fn title(record: &Record<'_>) -> &'static str {
@@ -29,36 +31,10 @@ pub(crate) fn title(record: &Record<'_>) -> &'static str {
     }
 }
 
-const fn lead(purpose: Option<&str>) -> &'static str {
-    match purpose {
-        Some(purpose) => match purpose.as_bytes() {
-            b"check" => {
-                "One customer's access was compared with what that customer pays for. This report tells what was looked at, what was found, and what was decided."
-            }
-            b"scan" => {
-                "The access of all customers was compared with what they pay for. This report tells what was looked at, what was found, and what was decided."
-            }
-            b"repair" => {
-                "One repair was proposed, judged by policy, and carried out or refused. This report tells who agreed, what was changed, and what came of it."
-            }
-            b"export" => {
-                "Evidence was exported. This report tells who asked for it and what policy decided."
-            }
-            b"vote" => {
-                "A person answered a proposed action. This report tells what was proposed, who answered, and what followed."
-            }
-            _ => DEFAULT_LEAD,
-        },
-        None => DEFAULT_LEAD,
-    }
-}
-
-const DEFAULT_LEAD: &str = "A run took place under policy. This report tells what ran, what was decided about each of its actions, and what came out.";
-
 /// The summary.
 pub(crate) fn tell(flow: &mut Flow<'_>, record: &Record<'_>, result: Governance, about: &About) {
     flow.heading(2, "In short");
-    flow.text(Style::Lead, lead(record.open.text("purpose")));
+    flow.text(Style::Lead, &lead(record));
     flow.text(
         Style::Body,
         "It was written from records that were made while the run happened, and only after those records had passed verification. The names of workspace and project, the report id and the time of issue were added by whoever issued it.",
@@ -87,7 +63,7 @@ pub(crate) fn tell(flow: &mut Flow<'_>, record: &Record<'_>, result: Governance,
         fields.push(Field::new("Started by", actor));
     }
     fields.extend(compared(&record.close));
-    fields.extend(at_risk(record));
+    fields.extend(cause(record));
     fields.extend(decided(record));
     fields.extend(answered(record));
     fields.extend(changed(record));
@@ -126,40 +102,6 @@ fn compared(close: &Entry<'_>) -> Option<Field> {
         _ => "",
     };
     Some(Field::text("Compared", format!("{text}. {found}{whole}")))
-}
-
-/// Money at risk, where policy was told.
-fn at_risk(record: &Record<'_>) -> Option<Field> {
-    let mut amounts: Vec<String> = Vec::new();
-    for decision in record.of("run.decision") {
-        named(decision.facts, "at_risk", &mut amounts);
-    }
-    amounts.dedup();
-    let more = amounts.len().saturating_sub(TOLD);
-    amounts.truncate(TOLD);
-    let more = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
-    let text = format!("{} a month{more}", amounts.join(", "));
-    (!amounts.is_empty()).then(|| Field::text("Money at risk", text))
-}
-
-/// Amounts of money under `name`, anywhere in `value`.
-fn named(value: &Json, name: &str, amounts: &mut Vec<String>) {
-    match value {
-        Json::Object(fields) => {
-            for (field, inner) in fields {
-                match money(inner).filter(|_| field == name) {
-                    Some(amount) => amounts.push(amount),
-                    None => named(inner, name, amounts),
-                }
-            }
-        }
-        Json::Array(items) => items.iter().for_each(|item| named(item, name, amounts)),
-        _ => {}
-    }
 }
 
 fn decided(record: &Record<'_>) -> Vec<Field> {
@@ -239,10 +181,26 @@ fn answered(record: &Record<'_>) -> Vec<Field> {
         } else if let Subject::Erased(by) = answer.subject {
             spans.push(Style::Small.span(format!("; the reason was erased by entry {by}")));
         }
+        let question = question(record, answer);
+        spans.push(Style::Small.span(format!(" It answers {question}.")));
         fields.push(Field::new(if index == 0 { "Answered" } else { "" }, spans));
     }
     fields.extend(more(answers.len()));
     fields
+}
+
+/// The held decision that an answer is about, and where it is.
+fn question(record: &Record<'_>, answer: &Entry<'_>) -> String {
+    let decision = answer.text("decision").unwrap_or("–");
+    if let Some(seq) = record.by_leaf(decision) {
+        return format!("the decision in entry {seq}");
+    }
+    let cause = record.open.facts.get("cause");
+    let cause = cause.filter(|it| it.get("entry").and_then(Json::as_str) == Some(decision));
+    match cause.and_then(|it| it.get("seq")).and_then(Json::as_uint) {
+        Some(seq) => format!("the proposal, entry {seq}, which is in another run"),
+        None => "a decision in another run".to_owned(),
+    }
 }
 
 pub(crate) fn overridden(answer: &Entry<'_>) -> bool {

@@ -63,19 +63,20 @@ impl Made {
                 purpose: "repair".to_owned(),
                 status: Some("completed".to_owned()),
                 decisions: (1, 0, 0),
+                answer: None,
             }],
             incidents: vec![IncidentRow {
                 seq: 3,
                 at: accepted.sealed_at - 60,
                 incident: "inc_5N86E8CYSM5CW5EPMYH3YVAGVA".to_owned(),
-                event: "opened".to_owned(),
-                about: "paid, no access; 49.00 USD a month; 🚀".to_owned(),
+                event: "resolved 🚀".to_owned(),
             }],
             repairs: vec![RepairRow {
                 seq: 4,
                 at: accepted.sealed_at - 50,
                 run: RUN.to_owned(),
                 outcome: "executed".to_owned(),
+                checked: Some("match".to_owned()),
                 change: "plan from free to pro".to_owned(),
             }],
             accepted,
@@ -123,8 +124,9 @@ fn a_delivery_is_told_and_carries_its_manifest() {
         RUN,
         "CLEAN",
         "inc_5N86E8CYSM5CW5EPMYH3YVAGVA",
-        "paid, no access; 49.00 USD a month; U+1F680",
-        "EXECUTED",
+        "resolved U+1F680",
+        "findings object",
+        "EXECUTED MATCH",
         "plan from free to pro",
         "run.decision",
         &made.accepted.seal_hash.to_string(),
@@ -176,4 +178,47 @@ fn a_summary_that_contradicts_the_verdict_is_refused() {
             "{refused:?}"
         );
     }
+}
+
+#[test]
+fn a_held_run_names_the_entry_that_answers_it() {
+    let mut stream = Stream::new();
+    stream.open("usr_1");
+    stream.decide('3', "REQUIRE", "ws.four-eyes", "One more.");
+    stream.close(1, 0);
+    let export = stream.export();
+    let verdict = verify(Package::Document(&export), &stream.trust());
+    let mut made = Made::new();
+    made.accepted = verdict.result.unwrap();
+    let entries = made.accepted.entries;
+    made.kinds = BTreeMap::from([("run.open".to_owned(), entries)]);
+    let without = Pdf::new(delivery_report(&made.delivery()).unwrap()).dense();
+    made.runs[0].answer = Some(31);
+    let with = Pdf::new(delivery_report(&made.delivery()).unwrap()).dense();
+    let explained = dense("the answer, where one was given, is in a later run");
+    for text in [&without, &with] {
+        assert!(text.contains(&explained), "{text}");
+    }
+    assert!(with.contains("UNRESOLVEDansweredinentry31"), "{with}");
+    assert!(!without.contains("answeredinentry"), "{without}");
+    let clean = Pdf::new(delivery_report(&Made::new().delivery()).unwrap()).dense();
+    assert!(!clean.contains(&explained), "{clean}");
+}
+
+#[test]
+fn failed_repairs_are_counted_apart() {
+    let mut made = Made::new();
+    made.repairs.push(RepairRow {
+        seq: 9,
+        at: made.accepted.sealed_at,
+        run: RUN.to_owned(),
+        outcome: "failed".to_owned(),
+        checked: None,
+        change: "nothing: row-changed".to_owned(),
+    });
+    let name = "repair.verified";
+    let count = made.kinds.remove(name).unwrap();
+    made.kinds.insert("repair.failed".to_owned(), count);
+    let text = Pdf::new(delivery_report(&made.delivery()).unwrap()).dense();
+    assert!(text.contains("Repairs2,ofwhich1failed"), "{text}");
 }

@@ -141,18 +141,6 @@ impl Stream {
     }
 
     pub fn decide(&mut self, digit: char, effect: &str, rule: &str, reason: &str) -> Hash {
-        self.decide_with(digit, effect, rule, reason, "")
-    }
-
-    /// A decision with `more` facts.
-    pub fn decide_with(
-        &mut self,
-        digit: char,
-        effect: &str,
-        rule: &str,
-        reason: &str,
-        more: &str,
-    ) -> Hash {
         let approvals = if effect == "REQUIRE" {
             r#","approvals":1"#
         } else {
@@ -160,7 +148,7 @@ impl Stream {
         };
         let fields = format!(
             r#"{{"action":"repair.execute","action_hash":"{}","baseline":"{}","effect":"{effect}",
-            "policy":"{}","reason":{},"rule":{}{approvals}{more}}}"#,
+            "policy":"{}","reason":{},"rule":{}{approvals}}}"#,
             digest(digit),
             digest('1'),
             digest('d'),
@@ -168,6 +156,27 @@ impl Stream {
             Json::from(rule).canonical_text(),
         );
         self.record("run.decision", &fields, None)
+    }
+
+    /// A decision about a repair with the contents that the product writes.
+    pub fn decide_repair(&mut self, act: &str, minor: i64) -> Hash {
+        let facts = format!(
+            r#"{{"act":"{act}","action":"repair.execute","action_hash":"{}","baseline":"{}","effect":"ALLOW",
+            "phase":"execute","policy":"{}","reason":"One row only.","rule":"base.permit.single-row"}}"#,
+            digest('2'),
+            digest('1'),
+            digest('d'),
+        );
+        let subject = format!(
+            r#"{{"after":[{{"column":"plan","value":{{"type":"text","value":"pro"}}}}],
+            "before":[{{"column":"plan","value":{{"type":"text","value":"free"}}}}],
+            "customer":"cus_TestJane",
+            "difference":{{"at_risk":{{"currency":"usd","minor":{minor}}},"granted":"free","kind":"paid_no_access","promised":"pro"}},
+            "key":{{"type":"text","value":"user-4711"}},"plan_salt":"{}","table":"public.app_users"}}"#,
+            "5".repeat(64),
+        );
+        let subject = Json::parse(subject.as_bytes()).unwrap();
+        self.record("run.decision", &facts, Some(subject))
     }
 
     pub fn answer(&mut self, decision: Hash, approver: &str, more: &str, comment: &str) -> Hash {

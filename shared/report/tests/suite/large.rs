@@ -32,6 +32,7 @@ fn five_thousand_rows_are_one_sound_file_and_the_rest_is_counted() {
             purpose: "check".to_owned(),
             status: Some("completed".to_owned()),
             decisions: (1, 2, 3),
+            answer: None,
         })
         .collect();
     let before = peak();

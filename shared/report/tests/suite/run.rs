@@ -288,21 +288,74 @@ fn a_change_of_another_shape_is_told_as_it_is() {
 }
 
 #[test]
-fn money_at_risk_is_told_in_its_unit() {
+fn a_repair_tells_whom_where_why_and_how_much_on_its_first_page() {
     let mut stream = Stream::new();
     stream.open("usr_1");
-    let at_risk = r#","request":{"facts":{"at_risk":{"currency":"usd","minor":123450}}}"#;
-    stream.decide_with(
-        '2',
-        "DENY",
-        "base.forbid.blast-amount",
-        "Too much.",
-        at_risk,
-    );
+    stream.decide_repair("act_1", 123_450);
+    stream.decide_repair("act_1", 123_450);
     stream.close(0, 0);
+    let pdf = report(&stream);
+    let text = pdf.text();
+    let first = dense(text.split('\x0c').next().unwrap());
+    for said in [
+        "Why Billing promised pro, the app granted free. The finding: paid no access.",
+        "Where Table public.app_users, row user-4711, of customer cus_TestJane",
+        "Money at risk 1,234.50 USD a month",
+    ] {
+        assert!(first.contains(&dense(said)), "{said} is not in {first}");
+    }
+    let told = first.matches("1,234.50USD").count();
+    assert_eq!(told, 1, "proposal and execution are one action: {first}");
+}
+
+#[test]
+fn erased_contents_of_a_decision_leave_no_customer_and_no_money() {
+    let mut stream = Stream::new();
+    stream.open("usr_1");
+    stream.decide_repair("act_1", 123_450);
+    stream.close(0, 0);
+    let (seq, _) = stream.erase("run.decision");
     let text = report(&stream).text();
-    assert!(text.contains("1,234.50 USD a month"), "{text}");
-    assert!(text.contains("at risk: 1,234.50 USD"), "{text}");
+    for gone in ["cus_TestJane", "user-4711", "1,234.50", "Money at risk"] {
+        assert!(!text.contains(gone), "{gone}");
+    }
+    assert!(text.contains(&format!("erased from entry {seq}")), "{text}");
+}
+
+/// A run of the product itself, of which the project carries a copy.
+#[test]
+fn the_example_run_tells_whom_where_why_and_how_much() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/evidence/");
+    let read = |name: &str| std::fs::read(format!("{folder}{name}")).unwrap();
+    let text = |name: &str| String::from_utf8(read(name)).unwrap();
+    let key = SealKey::from_pem(&text("key.pem")).unwrap();
+    let trust = Trust::new(key, text("stream.txt").trim().parse().unwrap());
+    let package = read("run.json");
+    let document = Json::parse_document(&package).unwrap();
+    let entries = document.get("entries").unwrap().as_array().unwrap();
+    let contents = entries.iter().find_map(|entry| {
+        let contents = entry.get("p")?.get("subject")?.get("d")?;
+        contents.get("difference").map(|_| contents)
+    });
+    let contents = contents.unwrap();
+    let said = |name: &str| contents.get(name).unwrap().as_str().unwrap();
+    let difference = |name: &str| contents.get("difference").unwrap().get(name).unwrap();
+    let minor = difference("at_risk").get("minor").unwrap();
+    let minor = minor.as_int().unwrap();
+    let pdf = Pdf::new(run_report(&package, &trust, &about()).unwrap());
+    let text = pdf.text();
+    let first = dense(text.split('\x0c').next().unwrap());
+    for said in [
+        said("customer"),
+        said("table"),
+        difference("promised").as_str().unwrap(),
+        difference("granted").as_str().unwrap(),
+        &format!("{}.{:02}", minor / 100, minor % 100),
+        "a month",
+        "which is in another run",
+    ] {
+        assert!(first.contains(&dense(said)), "{said} is not in {first}");
+    }
 }
 
 #[test]

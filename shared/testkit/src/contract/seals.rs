@@ -107,6 +107,7 @@ pub async fn starts(store: &impl SealStore) {
         (nothing.last, nothing.progress, nothing.refused),
         (None, None, None)
     );
+    assert_eq!(nothing.refusals, 0);
     assert!(nothing.store_time.is_some(), "the store says its time");
 
     let seal = sealed(9, 1_795_392_000_777);
@@ -137,12 +138,16 @@ pub async fn starts(store: &impl SealStore) {
     for cause in RefusalCause::ALL {
         refuse(*cause).await;
         refuse(RefusalCause::Clock).await;
-        assert_eq!(start().await.refused, Some(*cause), "the first cause stays");
-        store.lift(stream, at).await.unwrap();
+        let seen = start().await;
+        assert_eq!(seen.refused, Some(*cause), "the first cause stays");
+        let lift = async || store.lift(stream, seen.refusals, at).await.unwrap();
+        assert!(lift().await);
         assert_eq!(start().await.refused, None);
-        store.lift(stream, at).await.unwrap();
+        assert!(lift().await, "again, after a lost reply");
+        assert_eq!(start().await.refusals, seen.refusals);
     }
     refuse(RefusalCause::Rollback).await;
+    refused_again(store, stream).await;
     let found = start().await;
     assert_eq!(found.last, store.last(stream).await.unwrap());
     assert_eq!(
@@ -152,6 +157,25 @@ pub async fn starts(store: &impl SealStore) {
     );
     let other = Sample::named("contract: starts of another stream").id();
     assert_eq!(store.start(other).await.unwrap().refused, None);
+}
+
+/// Nobody lifts a refusal that came after what they looked at: neither a second one, nor the first
+/// one of a stream that was looked at before.
+async fn refused_again(store: &impl SealStore, stream: Hash) {
+    let at = Timestamp::from_millis(1_795_392_000_000);
+    let calm = Sample::named("contract: refused for the first time").id();
+    for (stream, cause) in [
+        (stream, RefusalCause::Rollback),
+        (calm, RefusalCause::ItemChanged),
+    ] {
+        let seen = store.start(stream).await.unwrap().refusals;
+        let again = RefusalCause::ItemChanged;
+        store.refuse(stream, again, at).await.unwrap();
+        assert!(!store.lift(stream, seen, at).await.unwrap());
+        let found = store.start(stream).await.unwrap();
+        assert_eq!(found.refused, Some(cause));
+        assert!(found.refusals > seen);
+    }
 }
 
 /// The floor only rises, and no later entry is older than it.

@@ -32,6 +32,7 @@ struct Inner {
     seals: BTreeMap<Hash, Vec<SealedState>>,
     progress: BTreeMap<Hash, SealProgress>,
     refused: BTreeMap<Hash, RefusalCause>,
+    refusals: BTreeMap<Hash, u64>,
     appends_left: Option<u32>,
     store_ahead: Duration,
 }
@@ -424,6 +425,7 @@ impl SealStore for MemStore {
                 .and_then(|seals| seals.last().cloned()),
             progress: inner.progress.get(&stream).cloned(),
             refused: inner.refused.get(&stream).copied(),
+            refusals: inner.refusals.get(&stream).copied().unwrap_or_default(),
             store_time: Some(now.plus(inner.store_ahead)),
         })
     }
@@ -439,13 +441,20 @@ impl SealStore for MemStore {
         cause: RefusalCause,
         _: Timestamp,
     ) -> Result<(), PortError> {
-        self.lock().refused.entry(stream).or_insert(cause);
+        let mut inner = self.lock();
+        inner.refused.entry(stream).or_insert(cause);
+        let refusals = inner.refusals.entry(stream).or_default();
+        *refusals = refusals.saturating_add(1);
         Ok(())
     }
 
-    async fn lift(&self, stream: Hash, _: Timestamp) -> Result<(), PortError> {
-        self.lock().refused.remove(&stream);
-        Ok(())
+    async fn lift(&self, stream: Hash, refusals: u64, _: Timestamp) -> Result<bool, PortError> {
+        let mut inner = self.lock();
+        if inner.refusals.get(&stream).copied().unwrap_or_default() != refusals {
+            return Ok(false);
+        }
+        inner.refused.remove(&stream);
+        Ok(true)
     }
 
     async fn raise_floor(&self, stream: Hash, at: u64) -> Result<Option<Head>, PortError> {

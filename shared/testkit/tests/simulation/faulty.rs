@@ -293,8 +293,9 @@ impl SealStore for Process {
             .await
     }
 
-    async fn lift(&self, stream: Hash, at: Timestamp) -> Result<(), PortError> {
-        self.write(move |world| world.store.lift(stream, at)).await
+    async fn lift(&self, stream: Hash, refusals: u64, at: Timestamp) -> Result<bool, PortError> {
+        self.write(move |world| world.store.lift(stream, refusals, at))
+            .await
     }
 
     async fn raise_floor(&self, stream: Hash, at: u64) -> Result<Option<Head>, PortError> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::ports::{Batch, EvidenceAppend, SealSigner};
-use counterfoil_core::usecases::{SealError, SealStream};
+use counterfoil_core::usecases::{SEGMENT, SealError, SealStream};
 use counterfoil_testkit::contract::{Call, Sample, Told, agrees_with, sealed, whole};
 
 use super::faulty::{Luck, Process, World};
@@ -46,6 +46,7 @@ pub(super) fn sealer(process: Process) -> SealStream {
         clock: process,
         origin_prefix: "counterfoil.test/s/".to_owned(),
         budget: Duration::from_mins(1),
+        segment: SEGMENT,
     }
 }
 

@@ -6,17 +6,28 @@ use clap::{ArgGroup, Args as ClapArgs};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::time::Timestamp;
 
-/// Compare what Stripe promises with what the app's database grants. Reads only.
-///
-/// Exit status: 0 no drift, 1 drift found, 2 could not tell.
+/// Compares what Stripe promises with what the app's database grants; reads only
 #[derive(Debug, ClapArgs)]
-#[command(group(ArgGroup::new("stripe").required(true).args(["stripe_key", "stripe_dir"])))]
+#[command(
+    group(ArgGroup::new("stripe").required(true).args(["stripe_key", "stripe_dir"])),
+    after_help = "EXAMPLES:
+  counterfoil check --database-url postgres://reader@db.example.com/app --stripe-key rk_live_...
+  counterfoil check --config shop.toml --database-url postgres://reader@db.example.com/app --stripe-dir exported --json
+  counterfoil check --database-url postgres://reader@db.example.com/app --stripe-key rk_live_... --findings drift.ndjson
+
+The database is read from DATABASE_URL and the key from STRIPE_KEY where the options are not given.
+
+EXIT STATUS:
+  0  no drift
+  1  drift was found
+  2  could not tell: usage, something could not be read, or the answer could not be written"
+)]
 pub(crate) struct Args {
-    /// The mapping: who is whom, which columns grant access, what each price promises.
+    /// The mapping: who is whom, which columns grant access, what each price promises
     #[arg(long, value_name = "FILE", default_value = "counterfoil.toml")]
     pub(super) config: PathBuf,
 
-    /// The app's database; use a role that can only SELECT.
+    /// The app's database; use a role that can only SELECT
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     #[arg(value_parser = secret)]
     pub(super) database_url: Redacted<String>,
@@ -25,12 +36,12 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(super) allow_writable_role: bool,
 
-    /// A restricted Stripe key (rk_...) with read permissions.
+    /// A restricted Stripe key (rk_...) with read permissions
     #[arg(long, value_name = "KEY", env = "STRIPE_KEY", hide_env_values = true)]
     #[arg(value_parser = secret)]
     pub(super) stripe_key: Option<Redacted<String>>,
 
-    /// Another address of Stripe's API, for tests.
+    /// Another address of Stripe's API, for tests
     #[arg(long, value_name = "URL", conflicts_with = "stripe_dir")]
     pub(super) stripe_url: Option<String>,
 
@@ -47,11 +58,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     pub(super) findings: Option<PathBuf>,
 
-    /// Record the check in an evidence stream in this folder; continued if it is there.
+    /// Record the check in an evidence stream in this folder; continued if it is there
     #[arg(long, value_name = "DIR")]
     pub(super) evidence: Option<PathBuf>,
 
-    /// Print the result as one JSON object.
+    /// Print the result as one JSON object
     #[arg(long)]
     pub(super) json: bool,
 }

@@ -20,6 +20,7 @@ use counterfoil_core::mapping::{Artifact, Mapping, compile};
 use counterfoil_core::ports::Completeness;
 use counterfoil_core::reconcile::{Finding, Outcome, Scan};
 
+use crate::output::say;
 use clock::now;
 use evidence::Recording;
 use progress::Progress;
@@ -92,13 +93,11 @@ async fn run(args: &Args) -> Result<Answer> {
         outcome: &outcome,
         recorded: recorded.as_ref(),
     };
-    let text = if args.json {
-        format!("{}\n", report.json())
+    if args.json {
+        say(report.json());
     } else {
-        report.text()
-    };
-    // Whoever closes the pipe has read enough; the answer stands.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+        say(report.text().trim_end_matches('\n'));
+    }
     Ok(answer(&outcome))
 }
 

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use counterfoil_core::mapping::Artifact;
-use counterfoil_core::money::Money;
-use counterfoil_core::reconcile::{Direction, Finding, FindingKind, Outcome};
+use counterfoil_core::reconcile::{Direction, FindingKind, Outcome};
 use counterfoil_core::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::evidence::Recorded;
+use crate::money::{amounts, sums};
 
 /// Everything there is to say.
 pub(super) struct Report<'a> {
@@ -18,9 +18,6 @@ pub(super) struct Report<'a> {
     pub(super) outcome: &'a Outcome,
     pub(super) recorded: Option<&'a Recorded>,
 }
-
-/// Minor units by currency.
-type Sums = BTreeMap<String, i64>;
 
 impl Report<'_> {
     /// The report for people.
@@ -199,25 +196,6 @@ impl Report<'_> {
     }
 }
 
-fn sums<'a>(findings: impl Iterator<Item = &'a Finding>, direction: Direction) -> Sums {
-    let mut sums = Sums::new();
-    for finding in findings.filter(|finding| finding.direction == Some(direction)) {
-        if let Some(amount) = &finding.at_risk {
-            let sum = sums.entry(amount.currency.clone()).or_default();
-            *sum = sum.saturating_add(amount.minor);
-        }
-    }
-    sums
-}
-
-fn amounts(sums: &Sums) -> String {
-    if sums.is_empty() {
-        return "-".to_owned();
-    }
-    let amount = |(currency, minor): (&String, &i64)| Money::new(*minor, currency).to_string();
-    sums.iter().map(amount).collect::<Vec<_>>().join(" + ")
-}
-
 /// A kind in plain words.
 const fn words(kind: FindingKind) -> &'static str {
     match kind {
@@ -260,6 +238,7 @@ pub(super) fn grouped(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use counterfoil_core::mapping::{Mapping, compile};
+    use counterfoil_core::reconcile::Finding;
 
     use super::*;
 

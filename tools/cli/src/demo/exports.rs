@@ -36,15 +36,13 @@ pub(super) async fn export(scene: &Scene, story: &mut Story, played: &mut Played
     ));
     let all = made(&scene.owner, story, &json!({ "all": true, "inputs": true })).await?;
     let delivery = fetch(&scene.owner, &all, "package").await?;
-    let mut members = unpack(&delivery).context("the delivery is no archive")?;
+    let members = unpack(&delivery).context("the delivery is no archive")?;
     ensure!(
         manifest(&members).is_some(),
         "the manifest does not name every file of the delivery"
     );
-    let everything = members.remove("evidence.tar");
-    played.everything = everything.context("the delivery has no evidence.tar")?;
-    played.inputs = members.split_off("inputs/");
-    played.inputs.retain(|name, _| name.starts_with("inputs/"));
+    played.delivery = members;
+    played.evidence()?;
     let entries = all.pointer("/entries").and_then(Value::as_u64);
     story.say(format!(
         "Everything as an archive: {} entries, {} bytes, verified before it was offered.",

@@ -2,12 +2,12 @@
 
 mod api;
 mod exports;
+mod leave;
 mod play;
 mod scene;
 mod story;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -15,8 +15,8 @@ use clap::Args as ClapArgs;
 use counterfoil_evidence::package::tar;
 use counterfoil_evidence::seal::SealKey;
 use counterfoil_evidence::verify::{Package, Trust, verify};
-use serde_json::json;
 
+use crate::output::say;
 use crate::replay;
 
 use play::{Played, play};
@@ -27,8 +27,8 @@ use story::Story;
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "EXAMPLES:
   counterfoil demo                    plays, then keeps running until Ctrl-C
-  counterfoil demo --once --out out   plays once and leaves out/run.json, out/report.pdf, out/export.tar, out/inputs,
-                                      out/key.pem, out/stream.txt, out/summary.json
+  counterfoil demo --once --out out   plays once and leaves out/run.json, out/report.pdf, out/export.tar, out/delivery/,
+                                      out/key.pem, out/stream.txt, out/summary.json, and says how to verify them
 
 EXIT STATUS:
   0  everything held
@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// Play once and end
     #[arg(long)]
     once: bool,
-    /// Where to leave package, key and summary
+    /// Where to leave packages, key and summary
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -60,30 +60,20 @@ pub(crate) fn main(args: &Args) -> ExitCode {
 }
 
 async fn run(args: &Args) -> Result<()> {
+    if let Some(folder) = &args.out {
+        leave::check(folder)?;
+    }
     let mut story = Story::begin();
     let scene = scene::set(&story).await?;
     let played = play(&scene, &mut story).await?;
     check(&scene, &played, &mut story).await?;
     if let Some(folder) = &args.out {
-        leave(folder, &scene, &played).with_context(|| format!("writing {}", folder.display()))?;
-        let (folder, stream) = (folder.display(), &scene.project.stream);
-        story.say(format!(
-            "Left in {folder}: run.json with report.pdf (one repair), export.tar (everything) with inputs/ (what runs have read), \
-             key.pem, stream.txt, summary.json."
-        ));
-        story.say("Verify them, offline:");
-        for package in ["run.json", "export.tar"] {
-            let again = if package == "export.tar" {
-                format!(" --replay {folder}")
-            } else {
-                String::new()
-            };
-            story.say(format!(
-                "  counterfoil verify {folder}/{package} --key {folder}/key.pem --stream {stream}{again}"
-            ));
+        leave::leave(folder, &scene, &played)?;
+        for sentence in leave::sentences(folder, &scene.project.stream) {
+            story.say(sentence);
         }
     }
-    println!("\nEverything held, in {} s.", story.seconds());
+    say(format_args!("\nEverything held, in {} s.", story.seconds()));
     if args.once {
         return Ok(());
     }
@@ -99,11 +89,12 @@ async fn check(scene: &Scene, played: &Played, story: &mut Story) -> Result<()> 
     let verdict = verify(Package::Document(&played.package), &trust);
     story.say(verdict.first_line());
     ensure!(verdict.is_accepted(), "the package was refused");
-    let everything = verify(Package::Tar(&played.everything), &trust);
+    let evidence = played.evidence()?;
+    let everything = verify(Package::Tar(evidence), &trust);
     story.say(format!("Everything: {}", everything.first_line()));
     ensure!(everything.is_accepted(), "the archive was refused");
-    let inputs = |name: &str| played.inputs.get(&format!("inputs/{name}")).cloned();
-    let files = tar::read(&played.everything, trust.limits)?;
+    let inputs = |name: &str| played.delivery.get(&format!("inputs/{name}")).cloned();
+    let files = tar::read(evidence, trust.limits)?;
     let replayed = replay::members(&files, &inputs).await?;
     let same = replayed.as_ref().map_err(|what| anyhow!("{what}"))?;
     ensure!(same.findings > 0, "no run could be derived again");
@@ -129,55 +120,20 @@ async fn check(scene: &Scene, played: &Played, story: &mut Story) -> Result<()> 
     Ok(())
 }
 
-fn leave(folder: &Path, scene: &Scene, played: &Played) -> Result<()> {
-    fs::create_dir_all(folder)?;
-    fs::write(folder.join("run.json"), &played.package)?;
-    fs::write(folder.join("report.pdf"), &played.report)?;
-    fs::write(folder.join("export.tar"), &played.everything)?;
-    for (name, content) in &played.inputs {
-        let file = folder.join(name);
-        fs::create_dir_all(file.parent().unwrap_or(folder))?;
-        fs::write(file, content)?;
-    }
-    fs::write(folder.join("key.pem"), &scene.seal_key_pem)?;
-    fs::write(
-        folder.join("stream.txt"),
-        format!("{}\n", scene.project.stream),
-    )?;
-    let summary = json!({
-        "stream": scene.project.stream,
-        "workspace": scene.workspace.id,
-        "project": scene.project.id,
-        "run": played.exported_run,
-        "export": played.export,
-        "counts": {
-            "expected_findings": scene.expected,
-            "incidents_opened": played.opened,
-            "incidents_resolved": played.resolved,
-            "repairs": played.repaired.len(),
-            "rejected": 1,
-            "refused_votes": played.refused_votes,
-            "stripe_requests": scene.stripe.requests().len(),
-            "stripe_non_get_calls": scene.stripe.non_get_calls(),
-        },
-        "repaired": played.repaired,
-        "rejected": played.rejected,
-    });
-    let text = serde_json::to_string_pretty(&summary)?;
-    fs::write(folder.join("summary.json"), format!("{text}\n"))?;
-    Ok(())
-}
-
 fn by_hand(scene: &Scene) {
-    println!("\nTry it by hand (Ctrl-C ends everything):");
-    println!("   API       {}", scene.cloud.api_url);
-    println!("   Postgres  {}", scene.postgres.admin_url());
-    println!("   Stripe    {}", scene.stripe.base_url());
+    let api = &scene.cloud.api_url;
+    say("\nTry it by hand (Ctrl-C ends everything):");
+    say(format_args!("   API       {api}"));
+    say(format_args!("   Postgres  {}", scene.postgres.admin_url()));
+    say(format_args!("   Stripe    {}", scene.stripe.base_url()));
     for key in &scene.keys {
-        println!("   key of {:<24} {}", key.whose, key.key.reveal());
+        let (whose, key) = (&key.whose, key.key.reveal());
+        say(format_args!("   key of {whose:<24} {key}"));
     }
-    println!(
-        "   curl -H \"Authorization: Bearer $KEY\" {}/v1/approvals",
-        scene.cloud.api_url
-    );
+    if let Some(key) = scene.keys.first() {
+        let key = key.key.reveal();
+        say(format_args!(
+            "   curl -H 'Authorization: Bearer {key}' {api}/v1/approvals"
+        ));
+    }
 }

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use counterfoil_core::incident::{Incident, IncidentState};
+use counterfoil_core::reconcile::Direction;
 use counterfoil_core::records::Versioned;
 use counterfoil_core::run::{Run, RunStep};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+
+use crate::money::{amounts, sums};
 
 use super::api::{Answer, Api};
 use super::exports::export;
@@ -33,10 +36,18 @@ pub(super) struct Played {
     pub(super) package: Vec<u8>,
     /// Its report.
     pub(super) report: Vec<u8>,
-    /// The whole stream, folder form as a tar archive.
-    pub(super) everything: Vec<u8>,
-    /// What runs have read, by name: `inputs/…`.
-    pub(super) inputs: BTreeMap<String, Vec<u8>>,
+    /// The delivery of the whole stream: its members by their names.
+    pub(super) delivery: BTreeMap<String, Vec<u8>>,
+}
+
+impl Played {
+    /// The member of the delivery that is evidence.
+    pub(super) fn evidence(&self) -> Result<&[u8]> {
+        let evidence = self.delivery.get("evidence.tar");
+        evidence
+            .map(Vec::as_slice)
+            .context("the delivery has no evidence.tar")
+    }
 }
 
 /// Plays the loop once.
@@ -99,6 +110,7 @@ async fn scan(scene: &Scene, story: &mut Story, played: &mut Played) -> Result<(
     for line in table(&incidents) {
         story.say(line);
     }
+    story.say(money(&incidents));
     let held = held(&scene.approver).await?;
     story.say(format!(
         "The schedule proposed {} repairs. Policy says REQUIRE for each: a person must approve.",
@@ -345,6 +357,19 @@ fn table(incidents: &[Incident]) -> Vec<String> {
         )
     }));
     lines
+}
+
+/// What the differences come to.
+fn money(incidents: &[Incident]) -> String {
+    let total = |direction| {
+        let findings = incidents.iter().map(|incident| &incident.finding);
+        amounts(&sums(findings, direction))
+    };
+    format!(
+        "{} a month paid and not given, {} a month given without pay.",
+        total(Direction::Owed),
+        total(Direction::Leak)
+    )
 }
 
 fn clip(text: &str) -> String {

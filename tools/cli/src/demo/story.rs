@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use crate::output::say;
+
 /// Tells what happens, with the seconds it took.
 #[derive(Debug)]
 pub(super) struct Story {
@@ -20,13 +22,13 @@ impl Story {
     /// A heading.
     pub(super) fn chapter(&mut self, title: &str) {
         self.chapter = self.chapter.saturating_add(1);
-        println!("\n{}. {title}", self.chapter);
+        say(format_args!("\n{}. {title}", self.chapter));
     }
 
     /// A sentence.
     #[expect(clippy::unused_self, reason = "a sentence belongs to a story")]
     pub(super) fn say(&self, sentence: impl AsRef<str>) {
-        println!("   {}", sentence.as_ref());
+        say(format_args!("   {}", sentence.as_ref()));
     }
 
     /// A line of progress for whoever waits.

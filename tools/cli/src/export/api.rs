@@ -1,9 +1,9 @@
 //! A deployment's HTTP API.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::Args as ClapArgs;
 use counterfoil_core::redacted::Redacted;
-use reqwest::{Client, Method, Response, StatusCode};
+use reqwest::{Client, Method, Response, StatusCode, Url};
 use serde_json::Value;
 
 use super::Failure;
@@ -41,18 +41,29 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    pub(crate) fn new(access: &Access) -> Self {
-        Self {
+    /// # Errors
+    /// When the address is none.
+    pub(crate) fn new(access: &Access) -> Result<Self, Failure> {
+        let address = Url::parse(&access.api).ok();
+        let address =
+            address.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        if address.is_none() {
+            // It may hold a password.
+            let what =
+                "--api is no address; give https://HOST, the output ApiUrl of the deployment";
+            return Err(Failure::Unknown(anyhow!(what)));
+        }
+        Ok(Self {
             client: Client::new(),
             base: access.api.trim_end_matches('/').to_owned(),
             key: Redacted::new(access.key.clone()),
-        }
+        })
     }
 
     /// Reads a record.
     pub(super) async fn get(&self, path: &str) -> Result<Value, Failure> {
         let request = self.client.request(Method::GET, self.url(path));
-        self.answer(request, path).await
+        self.answer(request, path, path).await
     }
 
     /// Asks for something, so that asking again with the same `idempotency_key` asks once.
@@ -68,7 +79,13 @@ impl Api {
             .header("content-type", "application/json")
             .header("idempotency-key", idempotency_key)
             .body(body.to_string());
-        self.answer(request, path).await
+        let fields = body.as_object().into_iter().flatten();
+        let asked = fields.map(|(name, value)| match value.as_str() {
+            Some(text) => format!("{name} {text}"),
+            None => name.clone(),
+        });
+        let asked = asked.collect::<Vec<_>>().join(", ");
+        self.answer(request, path, &asked).await
     }
 
     /// Follows a link, which has its own permission.
@@ -86,7 +103,13 @@ impl Api {
         format!("{}{path}", self.base)
     }
 
-    async fn answer(&self, request: reqwest::RequestBuilder, path: &str) -> Result<Value, Failure> {
+    /// Sends a request; `asked` is what it is about.
+    async fn answer(
+        &self,
+        request: reqwest::RequestBuilder,
+        path: &str,
+        asked: &str,
+    ) -> Result<Value, Failure> {
         let unknown = |error: anyhow::Error| Failure::Unknown(error);
         let sent = request.bearer_auth(self.key.reveal()).send().await;
         let response = sent
@@ -101,11 +124,26 @@ impl Api {
         if status.is_success() {
             return Ok(body);
         }
-        let said = problem(status, &body);
+        let said = format!("{}{}", problem(status, &body), advice(status, asked));
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-            return Err(Failure::Unknown(anyhow::anyhow!(said)));
+            return Err(Failure::Unknown(anyhow!(said)));
         }
         Err(Failure::Refused(said))
+    }
+}
+
+/// What to do about a refusal.
+fn advice(status: StatusCode, asked: &str) -> String {
+    match status {
+        StatusCode::UNAUTHORIZED => {
+            "; give --key (or COUNTERFOIL_API_KEY) a key of this deployment that is not revoked"
+                .to_owned()
+        }
+        StatusCode::FORBIDDEN => {
+            "; auditors, admins and the owner may export: use a key of one of them".to_owned()
+        }
+        StatusCode::NOT_FOUND => format!("; asked for: {asked}"),
+        _ => String::new(),
     }
 }
 
@@ -121,4 +159,50 @@ fn problem(status: StatusCode, body: &Value) -> String {
         .map(|error| format!("; {} {}", text(error, "/pointer"), text(error, "/detail")))
         .collect();
     format!("{status}: {}{}", text(body, "/title"), fields.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_address_is_refused_before_anything_is_sent() {
+        let api = |address: &str| {
+            Api::new(&Access {
+                api: address.to_owned(),
+                key: "cfk_secret".to_owned(),
+            })
+        };
+        assert!(api("https://api.example.com/").is_ok());
+        assert!(api("http://127.0.0.1:3000").is_ok());
+        for address in [
+            "not-a-url",
+            "",
+            "ftp://example.com",
+            "https://",
+            "api.example.com",
+        ] {
+            let error = api(address).unwrap_err();
+            assert_eq!(error.status(), 2, "{address}");
+            assert!(error.to_string().contains("ApiUrl"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_do() {
+        let body = serde_json::json!({ "title": "No rule permits it (default-deny)" });
+        let said = |status| {
+            format!(
+                "{}{}",
+                problem(status, &body),
+                advice(status, "run_id run_1")
+            )
+        };
+        assert!(
+            said(StatusCode::FORBIDDEN).contains("default-deny); auditors, admins and the owner")
+        );
+        assert!(said(StatusCode::NOT_FOUND).ends_with("asked for: run_id run_1"));
+        assert!(said(StatusCode::UNAUTHORIZED).contains("--key"));
+        assert!(said(StatusCode::CONFLICT).ends_with("(default-deny)"));
+    }
 }

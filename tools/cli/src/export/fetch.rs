@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::Api;
+use super::{Api, place};
 
 /// Between two looks at the export.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -135,13 +135,7 @@ pub(crate) async fn fetch(api: &Api, id: &str, part: &str, out: &Path) -> Result
     let path = format!("/v1/exports/{id}/download?part={part}");
     let link = api.get(&path).await?;
     let mut response = api.follow(&text(&link, "/url")?).await?;
-    let folder = match out.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::NamedTempFile::new_in(folder)
-        .with_context(|| format!("writing into {}", folder.display()))
-        .map_err(Failure::Unknown)?;
+    let mut file = place::beside(out).map_err(Failure::Unknown)?;
     let mut hash = Sha256::new();
     let mut bytes = 0_u64;
     loop {
@@ -158,10 +152,9 @@ pub(crate) async fn fetch(api: &Api, id: &str, part: &str, out: &Path) -> Result
     }
     let digest = format!("sha256:{}", hex::encode(hash.finalize()));
     let recorded = text(&link, "/digest")?;
-    let kept = file
-        .persist(out)
-        .with_context(|| format!("writing {}", out.display()));
-    kept.map_err(Failure::Unknown)?;
+    let kept = file.persist(out).map_err(|error| error.error);
+    kept.with_context(|| format!("writing {}", out.display()))
+        .map_err(Failure::Unknown)?;
     if digest != recorded {
         let what = format!("{} is {digest}, recorded is {recorded}", out.display());
         return Err(Failure::Different(what));

@@ -6,19 +6,21 @@
 mod api;
 mod archive;
 mod fetch;
+mod place;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{ArgGroup, Args as ClapArgs};
 use serde_json::{Value, json};
 
-use crate::say;
+use crate::output::say;
 
 pub(crate) use api::{Access, Api};
 pub(crate) use archive::{Member, compare, members};
 pub(crate) use fetch::{Failure, fetch, obtain};
+pub(crate) use place::{check as check_place, temporary};
 
 /// Asks for evidence of a project, waits until it is made, and fetches it
 #[derive(Debug, ClapArgs)]
@@ -32,7 +34,8 @@ pub(crate) use fetch::{Failure, fetch, obtain};
 
 The key is read from COUNTERFOIL_API_KEY where --key is not given. A run is one JSON document; everything else is a
 tar archive whose README.txt says how it is verified:
-  tar -xf october.tar evidence.tar && counterfoil verify evidence.tar --key key.pem --stream ID
+  counterfoil verify october.tar --key key.pem --stream ID
+Auditors, admins and owners may export.
 
 EXIT STATUS:
   0  fetched, and the bytes are those that the deployment recorded
@@ -119,7 +122,8 @@ pub(crate) fn exit(done: Result<(), Failure>) -> ExitCode {
 }
 
 async fn run(args: &Args) -> Result<(), Failure> {
-    let api = Api::new(&args.access);
+    let api = Api::new(&args.access)?;
+    check_places(args).map_err(Failure::Unknown)?;
     let made = obtain(&api, &args.body()).await?;
     let package = fetch(&api, &made.id, "package", &args.out).await?;
     if package.is_archive {
@@ -140,8 +144,106 @@ async fn run(args: &Args) -> Result<(), Failure> {
     ));
     if made.empty {
         say(format_args!(
-            "no entry lies in this period: the package holds its two neighbours, which prove that"
+            "no entry lies in this period: {}",
+            proof_of_nothing(made.entries)
         ));
     }
+    say(next(args, &made.stream));
     Ok(())
+}
+
+fn check_places(args: &Args) -> Result<()> {
+    place::check("--out", &args.out)?;
+    let Some(report) = &args.report else {
+        return Ok(());
+    };
+    place::check("--report", report)?;
+    ensure!(
+        *report != args.out,
+        "--out and --report name one file; give two"
+    );
+    Ok(())
+}
+
+/// What a package holds whose period has no entry.
+const fn proof_of_nothing(entries: u64) -> &'static str {
+    match entries {
+        1 => "the package holds the one entry beside it and a seal, which prove that",
+        _ => "the package holds its two neighbours, which prove that",
+    }
+}
+
+/// The command that comes next.
+fn next(args: &Args, stream: &str) -> String {
+    let pins = format!("--key key.pem --stream {stream}");
+    let out = args.out.display();
+    if args.customer.is_some() {
+        return format!(
+            "next, in an empty folder: tar -xf {out} && for run in runs/*.json; do counterfoil verify $run {pins}; done\n\
+             with key.pem and the stream id from elsewhere than this deployment"
+        );
+    }
+    format!(
+        "next: counterfoil verify {out} {pins}\n\
+         with key.pem and the stream id from elsewhere than this deployment"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn args(words: &[&str]) -> Args {
+        let access = [
+            "export",
+            "--api",
+            "https://api.example.com",
+            "--key",
+            "cfk_1",
+        ];
+        let words = access.into_iter().chain(words.iter().copied());
+        Command::try_parse_from(words).unwrap().args
+    }
+
+    #[test]
+    fn the_next_command_verifies_what_was_fetched() {
+        let all = next(&args(&["--all", "--out", "all.tar"]), "ab");
+        assert!(all.starts_with("next: counterfoil verify all.tar --key key.pem --stream ab\n"));
+        let ledger = next(&args(&["--customer", "cus_1", "--out", "l.tar"]), "ab");
+        assert!(
+            ledger.contains("counterfoil verify $run --key key.pem"),
+            "{ledger}"
+        );
+    }
+
+    #[test]
+    fn an_empty_period_at_an_end_of_the_stream_has_one_neighbour() {
+        assert!(proof_of_nothing(1).contains("the one entry beside it"));
+        assert!(proof_of_nothing(2).contains("two neighbours"));
+    }
+
+    #[test]
+    fn files_that_cannot_be_written_are_named_before_anything_is_asked_for() {
+        let says = |words: &[&str], text: &str| {
+            let error = format!("{:#}", check_places(&args(words)).unwrap_err());
+            assert!(error.contains(text), "{error}");
+        };
+        says(
+            &["--all", "--out", "/nonexist/x.tar"],
+            "--out /nonexist/x.tar",
+        );
+        says(&["--all", "--out", "x", "--report", "x"], "name one file");
+        says(
+            &["--all", "--out", "x", "--report", "/nonexist/x"],
+            "--report",
+        );
+    }
 }

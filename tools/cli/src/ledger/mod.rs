@@ -9,18 +9,18 @@ mod story;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args as ClapArgs;
 use counterfoil_evidence::hash::Hash;
 use counterfoil_evidence::json::Json;
-use counterfoil_evidence::seal::SealKey;
+use counterfoil_evidence::seal::{SealKey, is_prefix};
 use counterfoil_evidence::verify::{Package, Trust, verify};
 use serde_json::json;
 
 use crate::export::{
-    Access, Api, Failure, Member, block_on, compare, exit, fetch, members, obtain,
+    Access, Api, Failure, Member, block_on, check_place, compare, exit, fetch, members, obtain,
 };
-use crate::say;
+use crate::output::say;
 use story::{Sentence, sentences};
 
 /// Tells a customer's story from the evidence about them
@@ -65,7 +65,11 @@ pub(crate) fn main(args: &Args) -> ExitCode {
 }
 
 async fn run(args: &Args) -> Result<(), Failure> {
-    let api = Api::new(&args.access);
+    let api = Api::new(&args.access)?;
+    let pinned = pinned(args).map_err(Failure::Unknown)?;
+    if let Some(file) = &args.keep {
+        check_place("--keep", file).map_err(Failure::Unknown)?;
+    }
     let made = obtain(&api, &json!({ "customer": args.customer })).await?;
     let folder = tempfile::tempdir();
     let folder = folder
@@ -79,7 +83,13 @@ async fn run(args: &Args) -> Result<(), Failure> {
     let wanted = |name: &str| name.starts_with("runs/") || name.starts_with("keys/");
     let members = members(&file, wanted).map_err(Failure::Unknown)?;
     compare(&members).map_err(|error| Failure::Different(format!("{error:#}")))?;
-    let trust = trust(args, &made.stream, &members).map_err(Failure::Unknown)?;
+    let mut trust = match pinned {
+        Some(trust) => trust,
+        None => brought(&made.stream, &members).map_err(Failure::Unknown)?,
+    };
+    if let Some(origin) = &args.origin {
+        trust.prefix.clone_from(origin);
+    }
     let mut told = Vec::new();
     let mut runs = 0_usize;
     for member in members
@@ -106,31 +116,43 @@ async fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Pins what the user brought, or what came along.
-fn trust(args: &Args, stream: &str, members: &[Member]) -> Result<Trust> {
-    let (pem, stream) = if let (Some(file), Some(stream)) = (&args.seal_key, &args.stream) {
-        let pem = std::fs::read_to_string(file);
-        let pem = pem.with_context(|| format!("reading {}", file.display()))?;
-        (vec![pem], stream.as_str())
-    } else {
-        let keys = members
-            .iter()
-            .filter(|member| member.name.starts_with("keys/"));
-        let keys = keys.filter_map(|member| String::from_utf8(member.content.clone()?).ok());
-        (keys.collect(), stream)
+/// What the user pins.
+fn pinned(args: &Args) -> Result<Option<Trust>> {
+    let origin = args.origin.as_deref();
+    ensure!(
+        origin.is_none_or(is_prefix),
+        "--origin must be 1 to 128 visible characters without + and end in /s/"
+    );
+    let (Some(file), Some(stream)) = (&args.seal_key, &args.stream) else {
+        return Ok(None);
     };
-    let keys = pem.iter().map(|pem| SealKey::from_pem(pem).map(Into::into));
-    let keys = keys
-        .collect::<Result<Vec<_>, _>>()
-        .context("reading the key of the seals")?;
+    let pem = std::fs::read_to_string(file);
+    let pem = pem.with_context(|| format!("reading --seal-key {}", file.display()))?;
+    let key = SealKey::from_pem(&pem);
+    let key = key.with_context(|| {
+        format!(
+            "--seal-key {} is no P-256 public key in PEM",
+            file.display()
+        )
+    })?;
     let stream: Hash = stream
         .parse()
         .context("--stream must be 64 hexadecimal digits")?;
-    let mut trust = Trust::of(keys, stream);
-    if let Some(origin) = &args.origin {
-        trust.prefix.clone_from(origin);
-    }
-    Ok(trust)
+    Ok(Some(Trust::new(key, stream)))
+}
+
+/// What came along, which the user has not pinned.
+fn brought(stream: &str, members: &[Member]) -> Result<Trust> {
+    let keys = members
+        .iter()
+        .filter(|member| member.name.starts_with("keys/"));
+    let keys = keys.filter_map(|member| String::from_utf8(member.content.clone()?).ok());
+    let keys = keys.map(|pem| SealKey::from_pem(&pem).map(Into::into));
+    let keys = keys
+        .collect::<Result<Vec<_>, _>>()
+        .context("reading the key of the seals")?;
+    let stream: Hash = stream.parse().context("the answer names no stream")?;
+    Ok(Trust::of(keys, stream))
 }
 
 fn print(args: &Args, runs: usize, told: &[Sentence]) {

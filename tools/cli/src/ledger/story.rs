@@ -115,9 +115,15 @@ fn sentence(kind: &str, facts: &Json, personal: &Personal<'_>) -> Option<String>
         "run.open" => match text(facts, "purpose") {
             "check" => "Promise and grant of the customer were compared.".to_owned(),
             "scan" => "Promises and grants of everybody were compared.".to_owned(),
-            "repair" => format!("{actor} turned to a repair."),
+            "repair" => repair(&actor, facts),
             purpose => format!("{actor} began: {purpose}."),
         },
+        "run.decision" if text(facts, "phase") == "execute" => format!(
+            "Before anything was changed, the rule {} was asked again and said {}: {}",
+            text(facts, "rule"),
+            text(facts, "effect"),
+            text(facts, "reason")
+        ),
         "run.decision" => format!(
             "{actor} asked for {}{}{}{}. The rule {} said {}: {}",
             text(facts, "action"),
@@ -129,24 +135,25 @@ fn sentence(kind: &str, facts: &Json, personal: &Personal<'_>) -> Option<String>
             text(facts, "reason")
         ),
         "run.resolution" => format!(
-            "{} {}{}.",
-            text(facts, "approver"),
-            if text(facts, "effect") == "ALLOW" {
-                "approved"
-            } else {
-                "said no"
-            },
+            "{}{}.",
+            answer(text(facts, "approver"), text(facts, "effect")),
             personal.comment()
         ),
         "repair.started" => "The change was begun.".to_owned(),
         "repair.executed" => format!("The row was changed{}.", personal.change()),
         "repair.failed" => "The row was not changed.".to_owned(),
         "repair.verified" => match text(facts, "result") {
-            "match" => "Both sides were read again: they agree.".to_owned(),
-            _ => "Both sides were read again: they still differ.".to_owned(),
+            "match" => "Promise and grant were read again: they agree.".to_owned(),
+            _ => "Promise and grant were read again: they still differ.".to_owned(),
         },
+        "incident.opened" => "An incident was opened.".to_owned(),
+        "incident.changed" => {
+            "The incident stays open: the difference is another one now.".to_owned()
+        }
+        "incident.ignored" => format!("{actor} decided to ignore the incident."),
+        "incident.resolved" => "The difference is gone, so the incident was closed.".to_owned(),
         "run.close" => format!(
-            "Closed as {}: {} allowed, {} held, {} denied{}.",
+            "The run ended ({}): {} allowed, {} held, {} denied{}.",
             text(facts, "status"),
             number("allow"),
             number("require"),
@@ -160,6 +167,30 @@ fn sentence(kind: &str, facts: &Json, personal: &Personal<'_>) -> Option<String>
         "redact" | "key.rotate" => return None,
         other => format!("{actor} recorded {other}{}.", personal.change()),
     })
+}
+
+/// A run about a repair proposes it, or carries the answers and what follows.
+fn repair(actor: &str, facts: &Json) -> String {
+    let cause = facts.get("cause").and_then(|cause| cause.get("seq"));
+    let scheduled = facts.get("actor").map(|actor| text(actor, "type")) == Some("scheduler");
+    match cause.and_then(Json::as_uint) {
+        Some(seq) if !scheduled => {
+            format!("{actor} answered or carried out the repair proposed in entry {seq}.")
+        }
+        _ => format!("{actor} proposed a repair."),
+    }
+}
+
+/// An answer to what was held; the product answers where no person did.
+fn answer(approver: &str, effect: &str) -> String {
+    match (approver, effect) {
+        (_, "ALLOW") => format!("{approver} approved"),
+        ("system:cancel", _) => "The proposal was withdrawn".to_owned(),
+        (system, _) if system.starts_with("system:") => {
+            "Nobody approved in time, so the proposal ended".to_owned()
+        }
+        _ => format!("{approver} said no"),
+    }
 }
 
 /// Who, as evidence names them.
@@ -226,6 +257,66 @@ mod tests {
             "The schedule asked for repair.execute: plan from free to pro; promised pro, granted free, 29.00 USD a month at \
              risk. The rule base.require.machine-live said REQUIRE: What a machine proposes needs a person's approval."
         );
+    }
+
+    #[test]
+    fn a_repair_reads_as_a_story() {
+        let user = r#""actor":{"type":"user","id":"usr_1"}"#;
+        let open = format!(r#"{{{user},"purpose":"repair","cause":{{"entry":"00","seq":15}}}}"#);
+        let proposal = format!(r#"{{{user},"purpose":"repair"}}"#);
+        let execute = format!(
+            r#"{{{user},"action":"repair.execute","effect":"ALLOW","phase":"execute","reason":"Why not.","rule":"r"}}"#
+        );
+        let vote = |approver: &str, effect: &str| {
+            format!(r#"{{"approver":"{approver}","effect":"{effect}"}}"#)
+        };
+        let (yes, no) = (vote("usr_1", "ALLOW"), vote("usr_1", "DENY"));
+        let (withdrawn, late) = (vote("system:cancel", "DENY"), vote("system:expiry", "DENY"));
+        let difference = r#"{"d":{"difference":{"promised":"pro","granted":"free"}}}"#;
+        let words = r#"{"d":{"comment":"paid"}}"#;
+        let resolved = format!("{{{user}}}");
+        for (kind, facts, subject, says) in [
+            (
+                "run.open",
+                &open,
+                "{}",
+                "usr_1 answered or carried out the repair proposed in entry 15.",
+            ),
+            ("run.open", &proposal, "{}", "usr_1 proposed a repair."),
+            (
+                "run.decision",
+                &execute,
+                difference,
+                "Before anything was changed, the rule r was asked again and said ALLOW: Why not.",
+            ),
+            (
+                "run.resolution",
+                &yes,
+                words,
+                "usr_1 approved, saying \"paid\".",
+            ),
+            ("run.resolution", &no, "{}", "usr_1 said no."),
+            (
+                "run.resolution",
+                &withdrawn,
+                "{}",
+                "The proposal was withdrawn.",
+            ),
+            (
+                "run.resolution",
+                &late,
+                "{}",
+                "Nobody approved in time, so the proposal ended.",
+            ),
+            (
+                "incident.resolved",
+                &resolved,
+                "{}",
+                "The difference is gone, so the incident was closed.",
+            ),
+        ] {
+            assert_eq!(told(kind, facts, subject), says);
+        }
     }
 
     #[test]

@@ -69,7 +69,7 @@ fn decide(package: &str, more: &[&str]) -> Result<Verdict> {
         "--stream",
         stream.trim(),
     ];
-    run(&Line::parse_from(line.iter().chain(more)).args).map(|(verdict, _)| verdict)
+    run(&Line::parse_from(line.iter().chain(more)).args).map(|decided| decided.verdict)
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -187,7 +187,7 @@ fn a_trust_file_stands_for_the_options() {
     );
     let trust = desk.file("trust.json", text.as_bytes());
     let line = ["verify", run.to_str().unwrap(), "--trust", &trust];
-    let (verdict, _) = super::run(&Line::parse_from(line).args).unwrap();
+    let verdict = super::run(&Line::parse_from(line).args).unwrap().verdict;
     assert_eq!(verdict.exit_status(), 2, "no anchor was given: {verdict}");
     assert!(verdict.is_short_of_level());
 }
@@ -313,9 +313,9 @@ fn a_replay_needs_the_folder_of_a_delivery_and_says_what_is_not_kept() {
     let stream = String::from_utf8(vector("example-run/stream.txt")).unwrap();
     let line = ["verify", package, "--key", key.to_str().unwrap()];
     let line = line.into_iter().chain(["--stream", stream.trim()]);
-    let (verdict, replayed) = run(&Line::parse_from(line.chain(replay)).args).unwrap();
-    assert!(verdict.is_accepted());
-    let replayed = replayed.unwrap().unwrap();
+    let decided = run(&Line::parse_from(line.chain(replay)).args).unwrap();
+    assert!(decided.verdict.is_accepted());
+    let replayed = decided.replayed.unwrap().unwrap();
     assert_eq!((replayed.findings, replayed.decisions), (0, 0));
     assert!(
         replayed.not_checked[0].contains("other rules"),

@@ -9,7 +9,7 @@ use counterfoil_aws::kms::KmsSigner;
 use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::ports::Clock;
 use counterfoil_core::time::Timestamp;
-use counterfoil_core::usecases::{SealError, SealStream};
+use counterfoil_core::usecases::{SEGMENT, SealError, SealStream};
 
 use crate::cloud::{Cloud, now};
 
@@ -32,6 +32,7 @@ pub(crate) fn sealer(cloud: &Cloud, clients: &Clients) -> SealStream {
         clock: Arc::new(MachineClock),
         origin_prefix: cloud.setting("SEAL_ORIGIN_PREFIX"),
         budget: Duration::from_mins(1),
+        segment: SEGMENT,
     }
 }
 

@@ -29,8 +29,6 @@ use crate::usecases::facts::segment_entry;
 /// How often an export is begun again because somebody erased meanwhile.
 const STARTS: u32 = 3;
 
-const EMPTY: &str = "No entry was recorded in this period. The package holds the entry before it and \
-                     the entry after it; they are consecutive, so nothing lies between them.";
 const WIDENED: &str = "The package holds more than was asked for: personal data of this period was \
                        erased later, and the entries that say so are covered by a later seal only. It \
                        holds everything from the beginning up to that seal.";
@@ -233,13 +231,12 @@ impl Exports {
         let document = self
             .range_document(stream, span, &collected.summary, covering.size)
             .await?;
-        let remark = if span.empty { EMPTY } else { "" };
         let sealed = Sealed {
             newest: &covering,
             count,
             seals,
         };
-        self.folder(stream, span, collected, sealed, &document, remark)
+        self.folder(stream, span, collected, sealed, &document, span.remark)
             .await
     }
 

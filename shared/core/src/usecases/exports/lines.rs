@@ -20,6 +20,10 @@ pub(super) struct Lines {
     pub(super) repairs_total: u64,
     /// Where the line of an open run is.
     open: BTreeMap<String, usize>,
+    /// Where the line of the run is that holds a decision, by the decision's leaf.
+    held: BTreeMap<String, usize>,
+    /// Where the line of an executed repair is, by its leaf.
+    executed: BTreeMap<String, usize>,
 }
 
 impl Lines {
@@ -30,20 +34,14 @@ impl Lines {
         match kind {
             "run.open" => self.open(run, at, text(facts, "purpose")),
             "run.close" => self.close(run, facts),
-            "repair.executed" | "repair.failed" | "repair.verified" => {
-                let outcome = match kind {
-                    "repair.executed" => "executed".to_owned(),
-                    "repair.failed" => "failed".to_owned(),
-                    _ => text(facts, "result"),
-                };
-                push(&mut self.repairs, &mut self.repairs_total, || RepairLine {
-                    seq: entry.seq,
-                    at,
-                    run: run.to_owned(),
-                    outcome,
-                    change: change(entry),
-                });
+            "run.decision" => self.decision(run, entry, facts),
+            "run.resolution" => self.answer(entry.seq, facts),
+            "repair.executed" => self.repair(entry, (at, run), "executed", change(entry)),
+            "repair.failed" => {
+                let why = format!("nothing: {}", text(facts, "code"));
+                self.repair(entry, (at, run), "failed", why);
             }
+            "repair.verified" => self.checked(facts),
             _ => {
                 let Some(event) = kind.strip_prefix("incident.") else {
                     return;
@@ -69,6 +67,7 @@ impl Lines {
             purpose,
             status: None,
             decisions: (0, 0, 0),
+            answer: None,
         });
         if self.runs.len() > shown {
             self.open.insert(run.to_owned(), shown);
@@ -84,6 +83,55 @@ impl Lines {
         line.status = Some(text(facts, "status"));
         line.decisions = (count("allow"), count("require"), count("deny"));
     }
+}
+
+impl Lines {
+    fn decision(&mut self, run: &str, entry: &StoredEntry, facts: &Json) {
+        let held = text(facts, "effect") == "REQUIRE";
+        if let (true, Some(leaf), Some(line)) = (held, leaf(entry), self.open.get(run)) {
+            self.held.insert(leaf, *line);
+        }
+    }
+
+    fn answer(&mut self, seq: u64, facts: &Json) {
+        let line = self.held.get(&text(facts, "decision"));
+        if let Some(line) = line.and_then(|line| self.runs.get_mut(*line)) {
+            line.answer = Some(seq);
+        }
+    }
+
+    fn repair(
+        &mut self,
+        entry: &StoredEntry,
+        (at, run): (u64, &str),
+        outcome: &str,
+        change: String,
+    ) {
+        let shown = self.repairs.len();
+        push(&mut self.repairs, &mut self.repairs_total, || RepairLine {
+            seq: entry.seq,
+            at,
+            run: run.to_owned(),
+            outcome: outcome.to_owned(),
+            checked: None,
+            change,
+        });
+        if let (true, Some(leaf)) = (self.repairs.len() > shown, leaf(entry)) {
+            self.executed.insert(leaf, shown);
+        }
+    }
+
+    /// A reading afterwards belongs to its repair; of a repair before the period it is no line.
+    fn checked(&mut self, facts: &Json) {
+        let line = self.executed.remove(&text(facts, "repair"));
+        if let Some(line) = line.and_then(|line| self.repairs.get_mut(line)) {
+            line.checked = Some(text(facts, "result"));
+        }
+    }
+}
+
+fn leaf(entry: &StoredEntry) -> Option<String> {
+    entry.nodes.first().map(ToString::to_string)
 }
 
 fn push<T>(lines: &mut Vec<T>, total: &mut u64, line: impl FnOnce() -> T) {
@@ -149,4 +197,76 @@ fn plain(value: &Json) -> String {
 
 fn nothing() -> String {
     "nothing".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use counterfoil_evidence::hash::sha256;
+    use counterfoil_evidence::json::object;
+
+    use super::*;
+
+    /// Takes entries in order, each with its facts; the leaf of entry n is `leaf_of(n)`.
+    fn lines(entries: &[(&str, &str, &str)]) -> Lines {
+        let mut lines = Lines::default();
+        for (seq, (run, kind, facts)) in entries.iter().enumerate() {
+            let entry = StoredEntry {
+                seq: u64::try_from(seq).unwrap(),
+                header: Vec::new(),
+                nodes: vec![sha256(&[u8::try_from(seq).unwrap()])],
+                facts: None,
+                subject: None,
+            };
+            let header = object([("run", object([("id", Json::from(*run))]))]);
+            let facts = Json::parse(facts.as_bytes()).unwrap();
+            lines.take(&entry, kind, &header, &facts);
+        }
+        lines
+    }
+
+    fn leaf_of(seq: u8) -> String {
+        sha256(&[seq]).to_string()
+    }
+
+    #[test]
+    fn a_reading_afterwards_is_part_of_its_repair_and_no_repair() {
+        let verified =
+            |of: u8, result: &str| format!(r#"{{"repair":"{}","result":"{result}"}}"#, leaf_of(of));
+        let lines = lines(&[
+            ("r1", "repair.executed", "{}"),
+            ("r2", "repair.executed", "{}"),
+            ("r3", "repair.failed", r#"{"code":"row-changed"}"#),
+            ("r2", "repair.verified", &verified(1, "mismatch")),
+            ("r1", "repair.verified", &verified(0, "match")),
+            ("r0", "repair.verified", &verified(200, "match")),
+        ]);
+        assert_eq!(lines.repairs_total, 3);
+        let rows: Vec<_> = lines
+            .repairs
+            .iter()
+            .map(|row| (row.seq, row.outcome.as_str(), row.checked.as_deref()))
+            .collect();
+        let told = [
+            (0, "executed", Some("match")),
+            (1, "executed", Some("mismatch")),
+            (2, "failed", None),
+        ];
+        assert_eq!(rows, told);
+        assert_eq!(lines.repairs[2].change, "nothing: row-changed");
+    }
+
+    #[test]
+    fn what_a_run_left_held_names_the_entry_of_the_answer() {
+        let answer = format!(r#"{{"decision":"{}","effect":"ALLOW"}}"#, leaf_of(1));
+        let lines = lines(&[
+            ("r1", "run.open", r#"{"purpose":"repair"}"#),
+            ("r1", "run.decision", r#"{"effect":"REQUIRE"}"#),
+            ("r1", "run.close", r#"{"status":"completed","require":1}"#),
+            ("r2", "run.open", r#"{"purpose":"repair"}"#),
+            ("r2", "run.resolution", &answer),
+            ("r2", "run.close", r#"{"status":"completed"}"#),
+        ]);
+        let answers: Vec<_> = lines.runs.iter().map(|run| run.answer).collect();
+        assert_eq!(answers, [Some(4), None]);
+    }
 }

@@ -7,6 +7,13 @@ use super::failure::{BuildError, corrupt};
 use super::proofs::time_of;
 use crate::time::Timestamp;
 
+const BETWEEN: &str = "No entry was recorded in this period. The package holds the entry before it and \
+                       the entry after it; they are consecutive, so nothing lies between them.";
+const BEFORE: &str = "No entry was recorded in this period: it ends before the first entry of the stream, \
+                      number 0, which the package holds. Nothing comes before that one.";
+const AFTER: &str = "No entry of the seal was recorded in this period: it begins after the last entry that \
+                     the seal covers, which the package holds. What came after that seal is not in it.";
+
 /// Entries `from..to` of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
@@ -17,6 +24,8 @@ pub(super) struct Span {
     pub(super) period: Option<(u64, u64)>,
     /// The entries are the neighbours of a period without entries.
     pub(super) empty: bool,
+    /// What is to be said about an empty period.
+    pub(super) remark: &'static str,
 }
 
 impl Span {
@@ -27,6 +36,7 @@ impl Span {
             to: size,
             period: None,
             empty: false,
+            remark: "",
         }
     }
 
@@ -36,8 +46,9 @@ impl Span {
 }
 
 impl Exports {
-    /// The entries below `size` from `from` up to before `to`. A period without any becomes its two
-    /// neighbours: that nothing lies between consecutive entries is what proves it empty.
+    /// The entries below `size` from `from` up to before `to`. A period without any becomes its
+    /// neighbours: that nothing lies between consecutive entries is what proves it empty. At an end
+    /// of the stream there is one.
     pub(super) async fn span(
         &self,
         stream: Hash,
@@ -52,6 +63,7 @@ impl Exports {
                 to: end,
                 period: Some((from.as_millis(), to.as_millis())),
                 empty: false,
+                remark: "",
             });
         }
         Ok(Span {
@@ -59,6 +71,11 @@ impl Exports {
             to: first.saturating_add(1).min(size),
             period: None,
             empty: true,
+            remark: match first {
+                0 => BEFORE,
+                _ if first == size => AFTER,
+                _ => BETWEEN,
+            },
         })
     }
 

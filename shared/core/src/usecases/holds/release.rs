@@ -10,10 +10,10 @@ use crate::records::{Directory, Versioned};
 use crate::tenancy::{Role, TenantCtx};
 use crate::usecases::governed::{DECISION, Governed, who};
 
-/// How long a proposed release waits (governance section 19); later it must be proposed anew.
+/// How long a proposed release waits; later it must be proposed anew.
 pub const HELD: Duration = Duration::from_hours(72);
-/// After which the only person of a workspace counts as the second one (governance section 8, small
-/// workspaces).
+/// After which the only person of a workspace counts as the second one: a workspace
+/// of one person must not be held for ever.
 pub const SOLO_AFTER: Duration = Duration::from_hours(24);
 
 /// What became of a request to release.

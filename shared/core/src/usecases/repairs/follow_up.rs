@@ -64,7 +64,7 @@ pub(super) async fn end(
     })
 }
 
-/// Ends a hold that nobody approved in time. Time never allows (governance section 1).
+/// Ends a hold that nobody approved in time. Time never allows anything.
 pub(super) async fn expire(
     ports: &RepairPorts,
     ctx: &TenantCtx,

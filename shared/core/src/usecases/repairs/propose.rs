@@ -23,7 +23,7 @@ use crate::tenancy::{Capability, Principal, TenantCtx};
 use crate::usecases::facts::{Closing, Decided, Opening};
 use crate::usecases::reconcile::flow_version;
 
-/// How long an action waits for approvals: a weekend (governance section 19).
+/// How long an action waits for approvals: a weekend and the days around it.
 const HOLD: Duration = Duration::from_hours(72);
 
 /// The answer to a proposal. A DENY is an answer, not an error.
@@ -330,7 +330,7 @@ const fn state_after(effect: Effect) -> ActionState {
     }
 }
 
-/// An implicit run closes at once, also with a held action (governance section 15).
+/// An implicit run closes at once, also with a held action: whoever answers opens a run of their own.
 fn closing(judgement: &Judgement) -> Closing<'static> {
     let one = |effect| u64::from(judgement.effect == effect);
     Closing {

@@ -19,7 +19,7 @@ pub enum ClockFault {
     NotThatOfTheStore,
 }
 
-/// Why a stream was not sealed. Everything but `Port` and `Busy` is an alarm.
+/// Why a stream was not sealed. Everything with a cause is an alarm.
 #[derive(Debug, Error)]
 pub enum SealError {
     /// A store or the key service did not answer; the next run goes on.
@@ -52,13 +52,16 @@ pub enum SealError {
     /// The stream was refused before, and nobody has lifted that.
     #[error("the stream is refused because of {}: nothing was signed", .0.name())]
     Refused(RefusalCause),
+    /// The stream was refused once more while it was compared; the refusal stays.
+    #[error("the stream was refused again while it was compared: compare again")]
+    RefusedAgain,
 }
 
 impl SealError {
     /// The cause of a refusal; `None` when only trying again is called for.
     pub const fn cause(&self) -> Option<RefusalCause> {
         match self {
-            Self::Port(_) | Self::Busy => None,
+            Self::Port(_) | Self::Busy | Self::RefusedAgain => None,
             Self::Mismatch(_) => Some(RefusalCause::SealerMismatch),
             Self::Rollback => Some(RefusalCause::Rollback),
             Self::Clock(_) => Some(RefusalCause::Clock),

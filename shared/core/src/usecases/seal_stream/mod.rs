@@ -35,6 +35,9 @@ const HEARTBEAT: Duration = Duration::from_hours(24);
 /// Attempts against other sealers and against writers before the run gives up until the next one.
 const ATTEMPTS: u32 = 5;
 
+/// Entries of one object of a segment in locked storage, at most: some 10 MB of header lines.
+pub const SEGMENT: u64 = 20_000;
+
 /// What sealing did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sealing {
@@ -45,9 +48,9 @@ pub enum Sealing {
         /// Number of entries under the seal.
         size: u64,
     },
-    /// Time ran out; the next run goes on after this many entries.
+    /// Time ran out while entries were recomputed or copied; the next run goes on after this many.
     Continues {
-        /// Number of entries checked.
+        /// Number of entries checked, or copied.
         size: u64,
     },
 }
@@ -69,8 +72,10 @@ pub struct SealStream {
     pub clock: Arc<dyn Clock>,
     /// What the origin line starts with; ends in `/s/`.
     pub origin_prefix: String,
-    /// How long a run may recompute one stream before it keeps its place and stops.
+    /// How long a run may recompute or copy one stream before it keeps its place and stops.
     pub budget: Duration,
+    /// Entries of one object of a segment, at most: [`SEGMENT`], and fewer in tests. 0 counts as 1.
+    pub segment: u64,
 }
 
 impl std::fmt::Debug for SealStream {
@@ -148,7 +153,9 @@ impl SealStream {
         };
         let in_force = self.in_force(stream, keys, last.as_ref()).await?;
         if let Some(last) = &last {
-            self.publish_again(stream, last).await?;
+            if let Some(size) = self.publish_again(stream, last, deadline).await? {
+                return Ok(Some(Sealing::Continues { size }));
+            }
         }
         let sealed = last.as_ref().map_or(0, |last| last.size);
         if head.size < sealed {
@@ -188,8 +195,15 @@ impl SealStream {
         if self.seals.commit(stream, previous, &sealed).await? == SealCommit::Lost {
             return Ok(None);
         }
-        self.publish(stream, last.as_ref(), &sealed).await?;
-        Ok(Some(Sealing::Sealed { size: sealed.size }))
+        Ok(Some(
+            match self
+                .publish(stream, last.as_ref(), &sealed, deadline)
+                .await?
+            {
+                Some(size) => Sealing::Continues { size },
+                None => Sealing::Sealed { size: sealed.size },
+            },
+        ))
     }
 
     /// Whether a stream that did not grow gets a new seal.

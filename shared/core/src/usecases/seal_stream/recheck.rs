@@ -11,6 +11,11 @@ use super::{SealError, SealStream};
 use crate::ports::{SealedState, StoredEntry, StoredPart};
 use crate::time::Timestamp;
 
+/// Entries that are read at a time.
+const CHUNK: u64 = 256;
+/// The deadline of what must come to its end.
+const NEVER: Timestamp = Timestamp::from_millis(u64::MAX);
+
 /// What was found to be intact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rechecked {
@@ -35,7 +40,7 @@ impl SealStream {
             return Err(SealError::Busy);
         }
         if let Some(last) = last {
-            self.publish_again(stream, last).await?;
+            self.publish_again(stream, last, NEVER).await?;
             self.compare_with_copies(stream, last).await?;
         }
         let Some(head) = self.evidence.head(stream).await? else {
@@ -46,13 +51,15 @@ impl SealStream {
             return Err(SealError::Rollback);
         }
         self.closed(stream, &mut base).await?;
-        let never = Timestamp::from_millis(u64::MAX);
         let rotation = keys.rotation(in_force);
-        match self.recompute(&base, &head, rotation, never).await? {
+        match self.recompute(&base, &head, rotation, NEVER).await? {
             Recomputed::Agrees { .. } => {}
             Recomputed::Stopped { .. } => return Err(SealError::Busy),
         }
-        self.seals.lift(stream, self.clock.now()).await?;
+        let now = self.clock.now();
+        if !self.seals.lift(stream, start.refusals, now).await? {
+            return Err(SealError::RefusedAgain);
+        }
         Ok(Rechecked {
             sealed: base.size,
             size: head.size,
@@ -98,31 +105,38 @@ impl SealStream {
         let copy = self.archive.get(key).await?.unwrap_or_default();
         let mut lines = copy.split_inclusive(|byte| *byte == b'\n');
         let mut next = from;
-        for entry in self.evidence.entries(stream, from, to).await? {
-            if entry.seq != next {
-                break;
+        while next < to {
+            let end = to.min(next.saturating_add(CHUNK));
+            for entry in self.evidence.entries(stream, next, end).await? {
+                if entry.seq != next {
+                    break;
+                }
+                next = next.saturating_add(1);
+                let line = lines.next().and_then(|line| line.strip_suffix(b"\n"));
+                if line != Some(entry.header.as_slice()) {
+                    return Err(differs(entry.seq, "is not its locked copy"));
+                }
+                if entry.seq >= tree.size() {
+                    check_new(stream, &entry, tree)?;
+                }
             }
-            next = next.saturating_add(1);
-            let line = lines.next().and_then(|line| line.strip_suffix(b"\n"));
-            if line != Some(entry.header.as_slice()) {
-                return Err(differs(entry.seq, "is not its locked copy"));
+            if next < end {
+                return Err(differs(next, "is gone"));
             }
-            if entry.seq < tree.size() {
-                continue;
-            }
-            if tree.push(hash::leaf(&entry.header)) != entry.nodes {
-                return Err(differs(entry.seq, "has other persisted nodes"));
-            }
-            check_parts(stream, &entry)?;
-        }
-        if next < to {
-            return Err(differs(next, "is gone"));
         }
         if lines.next().is_some() {
             return Err(SealError::mismatch(format!("{key} has more lines")));
         }
         Ok(())
     }
+}
+
+/// An entry that no segment before had.
+fn check_new(stream: Hash, entry: &StoredEntry, tree: &mut Frontier) -> Result<(), SealError> {
+    if tree.push(hash::leaf(&entry.header)) != entry.nodes {
+        return Err(differs(entry.seq, "has other persisted nodes"));
+    }
+    check_parts(stream, entry)
 }
 
 fn check_parts(stream: Hash, entry: &StoredEntry) -> Result<(), SealError> {

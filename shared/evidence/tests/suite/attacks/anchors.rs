@@ -7,7 +7,7 @@ use counterfoil_evidence::verify::{PinnedKey, Verdict};
 use super::documents::set;
 use super::{Row, judge};
 use crate::controls::rotation;
-use crate::forge::{Forge, Sealer, check, with};
+use crate::forge::{Forge, Sealer, check, outcome, with};
 use crate::rules::{base, simple_run};
 
 pub(super) const ROWS: &[Row] = &[
@@ -197,6 +197,76 @@ fn two_seals_that_contradict_each_other_are_handed_over_as_proof() {
         assert_ne!(one.body, other.body);
     }
     assert!(cut(1).contradiction.is_none());
+}
+
+/// The anchor itself as a seal of the package, and a last seal that names it as the one before.
+fn behind(anchor: &str, forge: &Forge) -> Json {
+    let last = Seal::parse(forge.seals.last().unwrap()).unwrap().body;
+    let body = SealBody {
+        prev: Seal::parse(anchor).unwrap().seal_hash(),
+        ..last
+    };
+    Json::Array(vec![anchor.into(), forge.sign(&body).as_str().into()])
+}
+
+#[test]
+fn an_anchor_among_the_seals_of_another_history_links_nothing() {
+    let (honest, forge) = (base(), second_history());
+    let anchor = &honest.seals[1];
+    let size = Seal::parse(anchor).unwrap().body.size;
+    let mut trust = forge.trust();
+    trust.anchors = vec![anchor.clone()];
+    for id in ["x", "y", "z", "r1"] {
+        let package = with(forge.run(id), "seals", behind(anchor, &forge));
+        let verdict = check(&package, &trust);
+        match &verdict.result {
+            Ok(accepted) => assert_eq!((accepted.level, accepted.anchors.len()), (2, 0), "{id}"),
+            Err(fault) => assert_eq!(fault.code.name(), "E_FORK", "{id}"),
+        }
+    }
+    let end = usize::try_from(size).unwrap() + 1;
+    for from in 1..end - 1 {
+        let package = with(forge.range(from, end), "seals", behind(anchor, &forge));
+        let verdict = check(&package, &trust);
+        assert_eq!(verdict.exit_status(), 3, "from {from}: {verdict}");
+    }
+}
+
+#[test]
+fn an_anchor_inside_an_honest_range_is_linked() {
+    let forge = base();
+    let anchor = Seal::parse(&forge.seals[1]).unwrap().body;
+    let end = usize::try_from(anchor.size).unwrap() + 1;
+    let mut trust = forge.trust();
+    trust.anchors = vec![forge.seals[1].clone()];
+    for from in 1..end - 1 {
+        let accepted = check(&forge.range(from, end), &trust).result.unwrap();
+        assert_eq!(
+            (accepted.level, &accepted.anchors[..]),
+            (3, &[anchor.size][..])
+        );
+    }
+}
+
+#[test]
+fn the_roots_of_seals_inside_a_range_are_recomputed() {
+    let forge = base();
+    let inner = Seal::parse(&forge.seals[1]).unwrap().body;
+    let end = usize::try_from(inner.size).unwrap() + 1;
+    let mut forged = forge.clone();
+    let body = SealBody {
+        root: inner.head,
+        ..inner
+    };
+    forged.seals[1] = forge.sign(&body);
+    let last = Seal::parse(forge.seals.last().unwrap()).unwrap().body;
+    let body = SealBody {
+        prev: Seal::parse(&forged.seals[1]).unwrap().seal_hash(),
+        ..last
+    };
+    *forged.seals.last_mut().unwrap() = forge.sign(&body);
+    let verdict = check(&forged.range(end - 3, end), &forge.trust());
+    assert_eq!(outcome(&verdict), "E_ROOT", "{verdict}");
 }
 
 /// The newest entries and seals left out; the last seal is held.
