@@ -17,14 +17,16 @@ use reports::Pdf;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let boot = Boot::start("export").await?;
+    let retiring: Option<Arc<dyn SealSigner>> = match boot.retiring_signer() {
+        Some(signer) => Some(signer),
+        None => None,
+    };
     let exports = Exports {
         evidence: boot.evidence()?,
         reader: boot.evidence()?,
         seals: boot.seals()?,
         signer: boot.signer()?,
-        retiring: boot
-            .retiring_signer()
-            .map(|signer| signer as Arc<dyn SealSigner>),
+        retiring,
         sealer: boot.seal_requests()?,
         state: boot.state()?,
         vault: boot.vault()?,

@@ -2,9 +2,11 @@
 //! crash. Holds no personal data: a customer is named by pseudonym, and by Stripe id only until the
 //! erasure is done.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use crate::ids::RunId;
+use crate::ids::{ExportId, RunId};
 use crate::ports::EntryRef;
 use crate::records::Record;
 use crate::tenancy::Principal;
@@ -79,6 +81,12 @@ pub struct Erasure {
     pub appended: u64,
     /// Objects of the data bucket that were deleted.
     pub objects: u64,
+    /// Runs whose snapshots are to go, found before anything that leads to them was removed.
+    #[serde(default)]
+    pub runs: BTreeSet<RunId>,
+    /// Exports whose files are to go, those included that a worker may have been at meanwhile.
+    #[serde(default)]
+    pub exports: BTreeSet<ExportId>,
 }
 
 impl Erasure {
@@ -133,6 +141,8 @@ mod tests {
             entries: Vec::new(),
             appended,
             objects: 0,
+            runs: BTreeSet::new(),
+            exports: BTreeSet::new(),
         }
     }
 

@@ -5,4 +5,5 @@ mod bench;
 mod contents;
 mod faults;
 mod holds;
+mod meanwhile;
 mod retention;

@@ -133,3 +133,19 @@ async fn an_export_that_never_works_is_given_up() {
     assert_eq!(export.state, ExportState::Failed);
     assert_eq!(export.failure.unwrap().code, "gave-up");
 }
+
+#[tokio::test]
+async fn an_export_whose_workers_die_without_a_word_is_given_up() {
+    let desk = Desk::new().await;
+    let id = desk.ask(ExportScope::All).await;
+    let request = desk.world.mail.take_exports().remove(0);
+    for _ in 0..5 {
+        // Takes over, and dies.
+        desk.steps.break_at(1, Fault::KilledAfter);
+        desk.work_or_die(&request).await;
+        desk.world.clock.advance(PATIENCE);
+    }
+    let worked = desk.exports.work(&request).await.unwrap();
+    assert!(matches!(worked, Worked::Failed(_)), "{worked:?}");
+    assert_eq!(desk.find(&id).await.failure.unwrap().code, "gave-up");
+}

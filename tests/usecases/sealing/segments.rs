@@ -34,7 +34,8 @@ async fn ranges(world: &World) -> Vec<(u64, u64)> {
     let prefix = format!("seg/{}/", world.stream());
     let keys = world.archive.keys_after(&prefix, "").await.unwrap();
     let range = |key: &String| {
-        let name = key[prefix.len()..].strip_suffix(".jsonl").unwrap();
+        let name = key.strip_prefix(&prefix).unwrap();
+        let name = name.strip_suffix(".jsonl").unwrap();
         let (from, to) = name.split_once('-').unwrap();
         (from.parse().unwrap(), to.parse().unwrap())
     };

@@ -1,9 +1,12 @@
-//! After the parts are gone: snapshots given up, packages deleted, records scrubbed.
+//! After the parts are gone: snapshots given up, packages deleted, values taken out of records.
 
-use super::find::Found;
+use std::collections::BTreeSet;
+
+use super::find::{Found, has_snapshots};
 use super::{Erase, EraseError, Work};
 use crate::erasure::{ERASED, ErasureState};
 use crate::export::{Export, ExportFailure, ExportScope, ExportState};
+use crate::ids::ExportId;
 use crate::ports::{AppendError, StateWrite};
 use crate::records::{Records, Versioned};
 use crate::run::{Run, RunScope, RunStep};
@@ -16,7 +19,8 @@ impl Erase {
     /// Removes copies and values; returns how many things are left for later.
     pub(super) async fn clean(&self, work: &mut Work<'_>) -> Result<u64, EraseError> {
         let scope = work.erasure.value.scope.clone();
-        let found = self.find(work.ctx, work.project, &scope).await?;
+        let mut found = self.find(work.ctx, work.project, &scope).await?;
+        self.remember(work, &mut found).await?;
         let holds = self.reader.holds(work.stream).await?;
         // Copies and records are kept by a hold as well.
         if let Some(held) = self.held(work.project, work.stream, &holds, &found).await? {
@@ -40,6 +44,46 @@ impl Erase {
         }
         self.save(work).await?;
         Ok(left)
+    }
+
+    /// Adds what was found before the parts that led to it were gone.
+    async fn remember(&self, work: &Work<'_>, found: &mut Found) -> Result<(), EraseError> {
+        let records = Records::of(self.state.as_ref(), work.ctx);
+        let known: BTreeSet<_> = found.snapshots.iter().map(|run| run.value.id).collect();
+        for id in work.erasure.value.runs.difference(&known) {
+            let run = records.get::<Run>(&id.to_string()).await?;
+            found
+                .snapshots
+                .extend(run.filter(|run| has_snapshots(&run.value)));
+        }
+        let known: BTreeSet<_> = found.exports.iter().map(|it| it.value.id).collect();
+        for id in work.erasure.value.exports.difference(&known) {
+            let export = records.get::<Export>(&id.to_string()).await?;
+            let left = |export: &Versioned<Export>| {
+                !export.value.is_erased()
+                    && (!export.value.is_final() || export.value.made.is_some())
+            };
+            found.exports.extend(export.filter(left));
+        }
+        Ok(())
+    }
+
+    /// Exports that a worker is at, or has ended since the erasure began: they may hold what was
+    /// still there.
+    pub(super) async fn collected_meanwhile(
+        &self,
+        work: &Work<'_>,
+    ) -> Result<Vec<ExportId>, EraseError> {
+        let records = Records::of(self.state.as_ref(), work.ctx);
+        let began = work.erasure.value.at;
+        let meanwhile = |export: &Export| match &export.made {
+            Some(made) => made.at >= began,
+            None => !export.is_final(),
+        };
+        let exports = records.list::<Export>().await?.into_iter();
+        let exports = exports.filter(|export| export.value.scope != ExportScope::Workspace);
+        let exports = exports.filter(|export| meanwhile(&export.value));
+        Ok(exports.map(|export| export.value.id).collect())
     }
 
     async fn snapshots(&self, work: &mut Work<'_>, found: &Found) -> Result<usize, EraseError> {
@@ -98,24 +142,25 @@ impl Erase {
         }
         let mut after = export.value.clone();
         after.erase();
-        self.scrub(work, export, after).await
+        self.empty(work, export, after).await
     }
 
     async fn records(&self, work: &Work<'_>, found: &Found) -> Result<(), EraseError> {
-        for incident in &found.incidents {
-            let after = incident.value.clone().erased(self.clock.now());
-            self.scrub(work, incident, after).await?;
-        }
+        // Actions are found through their incidents, so these come after them.
         for action in &found.actions {
             let after = action.value.clone().erased();
-            self.scrub(work, action, after).await?;
+            self.empty(work, action, after).await?;
+        }
+        for incident in &found.incidents {
+            let after = incident.value.clone().erased(self.clock.now());
+            self.empty(work, incident, after).await?;
         }
         for asked in &found.asked {
             let mut after = asked.value.clone();
             after.scope = ExportScope::Customer {
                 customer: ERASED.to_owned(),
             };
-            self.scrub(work, asked, after).await?;
+            self.empty(work, asked, after).await?;
         }
         let records = Records::of(self.state.as_ref(), work.ctx);
         for run in &found.runs {
@@ -128,13 +173,13 @@ impl Erase {
             after.scope = RunScope::Check {
                 customer: ERASED.to_owned(),
             };
-            self.scrub(work, &run, after).await?;
+            self.empty(work, &run, after).await?;
         }
         Ok(())
     }
 
     /// Replaces a record by itself without personal data, citing the decision.
-    async fn scrub<T: crate::records::Record + Sync>(
+    async fn empty<T: crate::records::Record + Sync>(
         &self,
         work: &Work<'_>,
         before: &Versioned<T>,

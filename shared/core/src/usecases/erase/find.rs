@@ -241,6 +241,12 @@ impl Erase {
                 // Whose ledger cites this run is not known here.
                 None => !found.seen.is_empty(),
             },
+            // With inputs, it holds what these runs have read: everybody.
+            ExportScope::Period { .. } | ExportScope::All
+                if export.inputs && !found.snapshots.is_empty() =>
+            {
+                true
+            }
             ExportScope::Period { .. } | ExportScope::All => match &export.made {
                 Some(made) => {
                     let range = (made.from, None)..(made.to, None);
@@ -293,7 +299,7 @@ impl Erase {
     }
 }
 
-fn has_snapshots(run: &Run) -> bool {
+pub(super) fn has_snapshots(run: &Run) -> bool {
     match run.pruned {
         Some(pruned) => !pruned.gone,
         None => !run.looks.is_empty() || run.step != RunStep::Done,

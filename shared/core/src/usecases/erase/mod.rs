@@ -2,7 +2,7 @@
 //! provable; the rows, names and words in it go.
 //!
 //! The order: judged and recorded; parts, salts and their place in the index removed together with
-//! their `redact` entries; then data keys destroyed, objects deleted, records scrubbed. Each step is
+//! their `redact` entries; then data keys destroyed, objects deleted, records emptied. Each step is
 //! durable before the next, so the same request, or the hourly duty, goes on after a crash, and no
 //! part is redacted twice. An active legal hold stops all of it.
 
@@ -347,6 +347,8 @@ impl Erase {
                 .map_or_else(Vec::new, |before| before.entries.clone()),
             appended: 0,
             objects: before.map_or(0, |before| before.objects),
+            runs: found.snapshots.iter().map(|run| run.value.id).collect(),
+            exports: found.exports.iter().map(|it| it.value.id).collect(),
         };
         let comment = request.comment.as_deref().filter(|text| !text.is_empty());
         let erasure = self

@@ -82,6 +82,9 @@ impl Erase {
                 return Err(held);
             }
             if found.targets.is_empty() {
+                // Whoever collected before this may have what is gone now.
+                let exports = self.collected_meanwhile(work).await?;
+                work.erasure.value.exports.extend(exports);
                 work.erasure.value.state = ErasureState::Cleaning;
                 return self.save(work).await;
             }

@@ -3,6 +3,7 @@
 //! It says nothing that `facts` do not say, so it holds no personal data. A cell that a spreadsheet
 //! would take for a formula begins with an apostrophe.
 
+use counterfoil_evidence::hash;
 use counterfoil_evidence::json::Json;
 
 use crate::ports::{StoredEntry, StoredPart};
@@ -17,7 +18,6 @@ pub(super) fn line(entry: &StoredEntry, header: &Json, facts: &Json) -> String {
     let at = header.get("at").and_then(Json::as_uint).unwrap_or_default();
     let actor = |name: &str| text(facts.get("actor").and_then(|actor| actor.get(name)));
     let run = header.get("run").and_then(|run| run.get("id"));
-    let leaf = entry.nodes.first().map(ToString::to_string);
     let personal = match &entry.subject {
         None => "none",
         Some(StoredPart::Present { .. }) => "present",
@@ -28,7 +28,7 @@ pub(super) fn line(entry: &StoredEntry, header: &Json, facts: &Json) -> String {
         Timestamp::from_millis(at).to_string(),
         text(header.get("kind")),
         text(run),
-        leaf.unwrap_or_default(),
+        hash::leaf(&entry.header).to_string(),
         actor("type"),
         actor("id"),
         text(facts.get("action").or_else(|| facts.get("topic"))),

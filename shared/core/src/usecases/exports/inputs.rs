@@ -8,14 +8,17 @@ use super::collect::Summary;
 use super::failure::BuildError;
 use super::tar::Archive;
 use super::work::Job;
-use crate::ports::{PortError, PortErrorKind};
 use crate::records::{Directory, Mapping, Records};
 use crate::run::Run;
 use crate::usecases::reconcile::{mapping_name, open_snapshot};
+use crate::usecases::vault::VaultError;
+
+/// Most bytes of inputs: working space holds the evidence beside them.
+const LARGEST: u64 = 1 << 30;
 
 impl Exports {
     /// Adds compiled mappings and snapshots under the names that entries give them. What was pruned
-    /// or erased is left out; a file that is not what its entry names is left out too.
+    /// or erased is left out; so is a file that is not what its entry names, and what no longer fits.
     pub(super) async fn inputs(
         &self,
         job: &mut Job<'_>,
@@ -37,18 +40,27 @@ impl Exports {
                 archive.bytes(&name, text.as_bytes())?;
             }
         }
+        let mut room = LARGEST;
         for id in &summary.looked {
             let run = records.get::<Run>(id).await?;
             let kept = run.filter(|run| retention.keeps(&run.value, self.clock.now()));
             for look in kept.iter().flat_map(|run| &run.value.looks) {
                 let file = open_snapshot(&self.vault, self.objects.as_ref(), &ctx, look).await;
-                let file = file.map_err(|error| {
-                    PortError::caused(PortErrorKind::Unavailable, "opening a snapshot", error)
-                })?;
-                if let Some(file) = file.filter(|file| digest_string(file.reveal()) == look.digest)
-                {
-                    archive.bytes(&format!("inputs/{}", look.name), file.reveal())?;
-                }
+                let file = match file {
+                    Err(VaultError::Port(error)) => return Err(error.into()),
+                    // What does not open helps nobody; the replay says that it is missing.
+                    other => other.ok().flatten(),
+                };
+                let Some(file) = file.filter(|file| digest_string(file.reveal()) == look.digest)
+                else {
+                    continue;
+                };
+                let bytes = u64::try_from(file.reveal().len()).unwrap_or(u64::MAX);
+                let Some(rest) = room.checked_sub(bytes) else {
+                    return Ok(());
+                };
+                room = rest;
+                archive.bytes(&format!("inputs/{}", look.name), file.reveal())?;
             }
             job.alive().await?;
         }

@@ -90,6 +90,11 @@ impl Exports {
             return Ok(Worked::Nothing);
         };
         let mut job = self.take_over(ctx, found).await?;
+        if job.record.value.attempt > ATTEMPTS {
+            // Its workers died without a word: out of memory, or out of time.
+            let died = PortError::new(PortErrorKind::Unavailable, "making the export");
+            return job.end(died.into()).await;
+        }
         match self.make(&mut job).await {
             Ok(()) => Ok(Worked::Ready),
             Err(BuildError::Superseded) => Ok(Worked::Nothing),

@@ -152,10 +152,10 @@ impl SealStream {
             };
         };
         let in_force = self.in_force(stream, keys, last.as_ref()).await?;
-        if let Some(last) = &last {
-            if let Some(size) = self.publish_again(stream, last, deadline).await? {
-                return Ok(Some(Sealing::Continues { size }));
-            }
+        if let Some(last) = &last
+            && let Some(size) = self.publish_again(stream, last, deadline).await?
+        {
+            return Ok(Some(Sealing::Continues { size }));
         }
         let sealed = last.as_ref().map_or(0, |last| last.size);
         if head.size < sealed {

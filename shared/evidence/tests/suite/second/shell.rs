@@ -186,10 +186,10 @@ fn forged_run_packages_are_refused_by_the_script_and_by_the_page() {
             p["entries"][1]["p"]["facts"] = first;
         }),
         ("descriptor changed", |p| {
-            p["descriptor"]["created"] = json!(1)
+            p["descriptor"]["created"] = json!(1);
         }),
         ("header changed", |p| {
-            p["entries"][1]["h"]["at"] = json!(1_795_392_000_112_u64)
+            p["entries"][1]["h"]["at"] = json!(1_795_392_000_112_u64);
         }),
         ("entries swapped", |p| {
             p["entries"].as_array_mut().unwrap().swap(0, 1);
@@ -243,7 +243,7 @@ fn forged_folders_are_refused_by_the_script_and_by_the_page() {
             t.replace("1795392000148", "1795392000149")
         }),
         ("headers cut", "headers.jsonl", |t| {
-            t.lines().take(3).map(|line| format!("{line}\n")).collect()
+            t.lines().take(3).collect::<Vec<_>>().join("\n") + "\n"
         }),
         ("seal edited", "seals.jsonl", |t| {
             t.replace("at 1795392001111", "at 1795392001112")
