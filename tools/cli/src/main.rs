@@ -1,9 +1,5 @@
 //! The `counterfoil` command: the product on a laptop.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command speaks through its streams"
-)]
+#![expect(clippy::print_stderr, reason = "a command speaks through its streams")]
 
 mod check;
 mod demo;

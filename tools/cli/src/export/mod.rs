@@ -88,8 +88,8 @@ impl Args {
             _ if self.all => json!({ "all": true }),
             _ => json!({ "workspace": true }),
         };
-        if self.inputs {
-            body["inputs"] = json!(true);
+        if let (true, Some(fields)) = (self.inputs, body.as_object_mut()) {
+            fields.insert("inputs".to_owned(), json!(true));
         }
         body
     }

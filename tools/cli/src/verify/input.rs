@@ -166,7 +166,10 @@ impl Input {
         let body = if listing.bytes() > trust.limits.max_bytes {
             Body::Refused(over(trust.limits.max_bytes))
         } else {
-            let read = Files::archive(at.to_owned(), place, unpacked, trust);
+            let mut read = Files::archive(at, place, trust);
+            if let Ok(files) = &mut read {
+                files.unpacked = unpacked;
+            }
             refused(read).with_context(unreadable)?
         };
         Ok(Self {
@@ -238,9 +241,8 @@ impl Input {
 fn no_document(start: &[u8]) -> Option<&'static str> {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
     match start.iter().find(|byte| !is_space(byte)) {
-        Some(b'{') => None,
         None if start.len() < 512 => Some("it is empty"),
-        None => None,
+        None | Some(b'{') => None,
         Some(_) if start.starts_with(b"%PDF") => Some("it is a PDF, which is for people"),
         Some(_) => Some("it is neither a JSON object nor an archive"),
     }
@@ -273,7 +275,7 @@ struct Place {
 pub(crate) struct Files {
     places: BTreeMap<String, Place>,
     /// The archive that a compressed one was unpacked to; deleted at the end.
-    _unpacked: Option<NamedTempFile>,
+    unpacked: Option<NamedTempFile>,
 }
 
 impl Members for Files {
@@ -309,7 +311,7 @@ impl Files {
         }
         Ok(Self {
             places,
-            _unpacked: None,
+            unpacked: None,
         })
     }
 
@@ -318,19 +320,14 @@ impl Files {
         sizes.fold(0, u64::saturating_add)
     }
 
-    fn archive(
-        path: PathBuf,
-        archive: Span,
-        unpacked: Option<NamedTempFile>,
-        trust: &Trust,
-    ) -> Result<Self, Unreadable> {
-        let mut file = File::open(&path)?;
+    fn archive(path: &Path, archive: Span, trust: &Trust) -> Result<Self, Unreadable> {
+        let mut file = File::open(path)?;
         file.seek(SeekFrom::Start(archive.offset))?;
         let bytes = BufReader::with_capacity(BUFFER, file.take(archive.size));
         let members = tar::index(bytes, trust.limits)?;
         let places = members.into_iter().map(|member| {
             let place = Place {
-                path: path.clone(),
+                path: path.to_owned(),
                 offset: archive.offset.saturating_add(member.offset),
                 size: member.size,
             };
@@ -338,7 +335,7 @@ impl Files {
         });
         Ok(Self {
             places: places.collect(),
-            _unpacked: unpacked,
+            unpacked: None,
         })
     }
 }
