@@ -295,8 +295,16 @@ def read_line(data, counted=None):
     return scan(data, True, MAX_DOCUMENT_DEPTH)
 
 
+def _bounded(data):
+    """Section 20: what would take more than 1 GiB of memory, by an estimate from its marks."""
+    marks = data.count(b"[") + data.count(b",") + data.count(b":")
+    if len(data) + 640 * data.count(b"{") + 64 * marks > 1 << 30:
+        raise Fault("E_LIMIT", "it would take more than 1 GiB of memory; a large export has the folder form")
+
+
 def read_document(data):
     """The document of a package: any white space and escapes, the rules 2 to 4, depth 24."""
+    _bounded(data)
     # Without \u escapes every character of a string stands in the text as it is, so a text without
     # U+007F has none in its strings; raw U+0000 and surrogates do not get through the decoders.
     if b"\x7f" not in data and b"\\u" not in data:

@@ -2,6 +2,8 @@
 
 from . import Fault, require
 
+MOST_LOST = 10000  # section 20: losses under holds that a verdict lists
+
 ACTIONS = ("run.action", "repair.started", "repair.executed", "repair.failed")
 RESULTS = ("run.action", "repair.executed", "repair.failed")
 
@@ -243,4 +245,6 @@ class Holds:
             if inside and entry.facts["reason"] != "lost":
                 raise Fault("E_HOLD", "%s: under the hold %s", entry, hold)
             if inside:
+                require(len(self.lost) < MOST_LOST, "E_LIMIT", "%s: more than %d losses under holds",
+                        entry, MOST_LOST)
                 self.lost.append({"hold": hold, "redact": entry.seq, "seq": seq})

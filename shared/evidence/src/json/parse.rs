@@ -15,7 +15,31 @@ pub(super) enum Form {
     Canonical,
 }
 
+/// Most memory that a value may take (evidence-format section 20). Small objects take many times
+/// their text.
+const MAX_MEMORY: usize = 1 << 30;
+/// What an object, and a value or name in it, is estimated to take, in bytes.
+const OBJECT: usize = 640;
+const VALUE: usize = 64;
+
+/// An upper estimate, from the marks in the text alone.
+fn memory(bytes: &[u8]) -> usize {
+    bytes.iter().fold(bytes.len(), |sum, byte| {
+        sum.saturating_add(match byte {
+            b'{' => OBJECT,
+            b'[' | b',' | b':' => VALUE,
+            _ => 0,
+        })
+    })
+}
+
 pub(super) fn parse(bytes: &[u8], max_depth: usize, form: Form) -> Result<Json, Fault> {
+    // A shorter text cannot take that much.
+    let is_long = bytes.len() > MAX_MEMORY / (OBJECT + VALUE);
+    if is_long && memory(bytes) > MAX_MEMORY {
+        let what = "it would take more than 1 GiB of memory; a large export has the folder form";
+        return Err(Fault::new(Code::Limit, what));
+    }
     let text = std::str::from_utf8(bytes)
         .map_err(|e| Fault::new(Code::Json, format!("not UTF-8 at byte {}", e.valid_up_to())))?;
     let mut reader = Reader {

@@ -9,6 +9,11 @@ use super::verdict::LostUnderHold;
 use super::{Evidence, Report};
 use crate::code::{Code, Fault};
 
+/// Losses under holds that a verdict lists, at most (evidence-format section 20).
+const MOST_LOST: usize = 10_000;
+/// Sentences about what was not checked, after which a redact entry is left out of them.
+const MOST_SKIPPED: usize = 1_000;
+
 pub(super) fn check(evidence: &Evidence<'_>, report: &mut Report) -> Result<(), Fault> {
     if matches!(evidence.loaded.form, Form::Run(_)) {
         report.skip("legal holds: a run package does not replay them");
@@ -90,7 +95,9 @@ impl<'a> Holds<'a> {
                 }
                 (Target::Run(_), None) => {
                     let by = redact.row.seq;
-                    report.skip(format!("redact entry {by} against hold {name}"));
+                    if report.not_checked.len() < MOST_SKIPPED {
+                        report.skip(format!("redact entry {by} against hold {name}"));
+                    }
                     false
                 }
             };
@@ -100,6 +107,10 @@ impl<'a> Holds<'a> {
             if !redact.lost {
                 let what = format!("it erases under hold {name}");
                 return Err(redact.row.fault(Code::Hold, what));
+            }
+            if report.lost_under_hold.len() >= MOST_LOST {
+                let what = format!("more than {MOST_LOST} losses under holds");
+                return Err(redact.row.fault(Code::Limit, what));
             }
             report.lost_under_hold.push(LostUnderHold {
                 hold: name.to_owned(),

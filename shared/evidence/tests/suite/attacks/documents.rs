@@ -4,7 +4,7 @@ use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::verify::Package;
 
 use super::{Row, export, judge, pin, run, text};
-use crate::forge::{at, check, fields, items, with};
+use crate::forge::{at, check, fields, items, outcome, with};
 use crate::rules::{base, seq};
 use crate::second::verify;
 
@@ -273,4 +273,12 @@ fn a_time_stamp_about_its_seal_is_taken_but_its_signature_is_not_checked() {
             .iter()
             .any(|what| what.contains("time-stamp authority"))
     );
+}
+
+#[test]
+fn a_document_that_would_take_more_than_a_gibibyte_of_memory_is_refused_unread() {
+    let many = "{\"a\":0},".repeat(1_500_000);
+    let document = format!("{{\"x\":[{many}0]}}");
+    let verdict = verify(Package::Document(document.as_bytes()), &base().trust());
+    assert_eq!(outcome(&verdict), "E_LIMIT");
 }
