@@ -132,3 +132,18 @@ async fn a_package_with_inputs_goes_although_no_entry_of_the_customer_is_in_it()
         );
     }
 }
+
+#[tokio::test]
+async fn a_customer_that_only_scans_have_read_is_erased_from_what_they_have_read() {
+    let bench = Bench::new().await;
+    bench.world.set_row("u1", true);
+    bench.world.scan().await;
+    assert!(bench.world.incidents().await.is_empty(), "nobody differs");
+    assert!(snapshots(&bench) > 0);
+    let (use_case, request) = (bench.erase(), request());
+    let erased = use_case.customer(&bench.admin, "cus_2", &request).await;
+    let erased = erased.unwrap();
+    assert_eq!(erased.erasure.state, ErasureState::Done);
+    assert!(erased.erasure.entries.is_empty(), "no entry names them");
+    assert_eq!(snapshots(&bench), 0);
+}

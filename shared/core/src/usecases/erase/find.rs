@@ -57,6 +57,7 @@ impl Found {
             && self.incidents.is_empty()
             && self.actions.is_empty()
             && self.runs.is_empty()
+            && self.snapshots.is_empty()
             && self.exports.is_empty()
             && self.asked.is_empty()
     }
@@ -215,8 +216,12 @@ impl Erase {
                 found.take(&entry, stream)?;
             }
         }
-        // Somebody nobody has ever seen is in no snapshot either, for whoever asks.
-        if !found.is_nothing() {
+        // A scan has read everybody, also those whom no record names. Who is in a sealed snapshot is
+        // not known here, so it is given up for whoever is named.
+        let scanned = snapshots
+            .iter()
+            .any(|run| run.value.scope == RunScope::Scan);
+        if scanned || !found.is_nothing() {
             found.snapshots = snapshots;
         }
         Ok(found)
