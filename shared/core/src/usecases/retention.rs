@@ -291,6 +291,12 @@ impl KeepRetention {
         }
         for run in records.list::<Run>().await? {
             if run.value.pruned.is_some_and(|pruned| !pruned.gone) {
+                // Recorded before a hold was set: what is still there stays.
+                let holds = self.reader.holds(stream).await?;
+                if self.is_held(stream, &holds, &run.value).await? {
+                    done.held = done.held.saturating_add(1);
+                    continue;
+                }
                 let deleted = prune.delete(&run).await?;
                 done.objects = done.objects.saturating_add(deleted);
             }

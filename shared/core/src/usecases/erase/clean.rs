@@ -1,6 +1,7 @@
 //! After the parts are gone: snapshots given up, packages deleted, values taken out of records.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::find::{Found, has_snapshots};
 use super::{Erase, EraseError, Work};
@@ -14,28 +15,45 @@ use crate::usecases::prune::{Prune, PruneError, RUNS};
 
 /// Snapshots that one request deletes; the hourly duty goes on.
 const AT_ONCE: usize = 2 * RUNS;
+/// How long a worker may live without a word: longer than any function may run.
+const SILENT: Duration = Duration::from_mins(30);
 
 impl Erase {
     /// Removes copies and values; returns how many things are left for later.
     pub(super) async fn clean(&self, work: &mut Work<'_>) -> Result<u64, EraseError> {
         let scope = work.erasure.value.scope.clone();
         let mut found = self.find(work.ctx, work.project, &scope).await?;
+        // What began later belongs to the next request: a project that scans all the time must not
+        // keep this one from its end.
+        let before = &work.erasure.value;
+        let early = |run: &Run| run.as_of <= before.at || before.runs.contains(&run.id);
+        found.snapshots.retain(|run| early(&run.value));
         self.remember(work, &mut found).await?;
-        let holds = self.reader.holds(work.stream).await?;
         // Copies and records are kept by a hold as well.
-        if let Some(held) = self.held(work.project, work.stream, &holds, &found).await? {
-            return Err(held);
-        }
+        self.free(work, &found).await?;
         let waiting = self.snapshots(work, &found).await?;
         let mut left = u64::try_from(waiting).unwrap_or(u64::MAX);
+        // Whoever collected inputs before this may have the snapshots that are gone now.
+        let known = work.erasure.value.exports.len();
+        let exports = self
+            .collected_meanwhile(work, |export| export.inputs)
+            .await?;
+        work.erasure.value.exports.extend(exports);
+        if work.erasure.value.exports.len() > known {
+            self.save(work).await?;
+            self.remember(work, &mut found).await?;
+        }
+        let now = self.clock.now();
         for export in &found.exports {
-            if export.value.is_final() {
+            if export.value.is_final() || now.since(export.value.touched_at) > SILENT {
+                self.free(work, &found).await?;
                 self.package(work, export).await?;
             } else {
                 // A worker may hold what was erased since; its result goes when it is there.
                 left = left.saturating_add(1);
             }
         }
+        self.free(work, &found).await?;
         self.records(work, &found).await?;
         if left == 0 {
             work.erasure.value.state = ErasureState::Done;
@@ -44,6 +62,20 @@ impl Erase {
         }
         self.save(work).await?;
         Ok(left)
+    }
+
+    /// Whether no active hold covers what was found; read again before each thing that goes, since
+    /// objects and records know no condition on the register.
+    async fn free(&self, work: &mut Work<'_>, found: &Found) -> Result<(), EraseError> {
+        let holds = self.reader.holds(work.stream).await?;
+        if work.judged == Some(holds.version) {
+            return Ok(());
+        }
+        if let Some(held) = self.held(work.project, work.stream, &holds, found).await? {
+            return Err(held);
+        }
+        work.judged = Some(holds.version);
+        Ok(())
     }
 
     /// Adds what was found before the parts that led to it were gone.
@@ -59,11 +91,10 @@ impl Erase {
         let known: BTreeSet<_> = found.exports.iter().map(|it| it.value.id).collect();
         for id in work.erasure.value.exports.difference(&known) {
             let export = records.get::<Export>(&id.to_string()).await?;
-            let left = |export: &Versioned<Export>| {
-                !export.value.is_erased()
-                    && (!export.value.is_final() || export.value.made.is_some())
-            };
-            found.exports.extend(export.filter(left));
+            // Also one that has failed since: its worker may have left files that nobody is offered.
+            found
+                .exports
+                .extend(export.filter(|export| !export.value.is_erased()));
         }
         Ok(())
     }
@@ -73,6 +104,7 @@ impl Erase {
     pub(super) async fn collected_meanwhile(
         &self,
         work: &Work<'_>,
+        of: impl Fn(&Export) -> bool + Send + Sync,
     ) -> Result<Vec<ExportId>, EraseError> {
         let records = Records::of(self.state.as_ref(), work.ctx);
         let began = work.erasure.value.at;
@@ -82,7 +114,7 @@ impl Erase {
         };
         let exports = records.list::<Export>().await?.into_iter();
         let exports = exports.filter(|export| export.value.scope != ExportScope::Workspace);
-        let exports = exports.filter(|export| meanwhile(&export.value));
+        let exports = exports.filter(|export| meanwhile(&export.value) && of(&export.value));
         Ok(exports.map(|export| export.value.id).collect())
     }
 
@@ -118,6 +150,7 @@ impl Erase {
         let records = Records::of(self.state.as_ref(), work.ctx);
         for run in &now {
             let id = run.value.id.to_string();
+            self.free(work, found).await?;
             if let Some(run) = records.get::<Run>(&id).await? {
                 let deleted = prune.delete(&run).await?;
                 let objects = &mut work.erasure.value.objects;
