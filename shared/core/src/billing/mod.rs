@@ -7,6 +7,7 @@
 mod catalog;
 mod customer;
 mod discount;
+mod invoice;
 pub(crate) mod line;
 mod status;
 mod subscription;
@@ -17,8 +18,9 @@ mod tolerant;
 pub use catalog::{Catalog, Price, Product, Recurring};
 pub use customer::Customer;
 pub use discount::Discount;
+pub use invoice::Invoice;
 pub use status::Status;
-pub use subscription::{Invoice, Item, PauseCollection, Subscription};
+pub use subscription::{Item, PauseCollection, Subscription};
 
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Discount, Page, Price, Status, tolerant};
+use super::{Discount, Invoice, Page, Price, Status, tolerant};
 
 /// One line of a subscription.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,20 +30,6 @@ pub struct PauseCollection {
     /// What becomes of the invoices: `void`, `keep_as_draft` or `mark_uncollectible`.
     #[serde(default, deserialize_with = "tolerant::or_default")]
     pub behavior: String,
-}
-
-/// The newest invoice, where the request expanded it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Invoice {
-    /// `in_…`.
-    #[serde(default, deserialize_with = "tolerant::or_default")]
-    pub id: String,
-    /// Creation time.
-    #[serde(default)]
-    pub created: Option<i64>,
-    /// `draft`, `open`, `paid`, `uncollectible` or `void`.
-    #[serde(default)]
-    pub status: Option<String>,
 }
 
 /// A subscription in any state.

@@ -1,6 +1,6 @@
 //! Objects as Stripe has sent them over the years.
 
-use super::{Catalog, Customer, Page, Price, Recurring, Status, Subscription};
+use super::{Catalog, Customer, Invoice, Page, Price, Recurring, Status, Subscription};
 
 fn subscription(fields: &str) -> Subscription {
     let text = format!(r#"{{"id":"sub_1","customer":"cus_1","status":"active"{fields}}}"#);
@@ -42,6 +42,32 @@ fn a_reference_may_be_an_id_or_an_object() {
     let invoice =
         self::subscription(r#","latest_invoice":{"id":"in_1","status":"open","created":3}"#);
     assert_eq!(invoice.latest_invoice.unwrap().created, Some(3));
+}
+
+#[test]
+fn an_invoice_tells_since_when_money_is_outstanding() {
+    let read = |text: &str| serde_json::from_str::<Invoice>(text).unwrap();
+    let new = read(
+        r#"{"id":"in_1","customer":"cus_1","created":5,"status":"open","due_date":null,
+        "parent":{"type":"subscription_details","subscription_details":{"subscription":"sub_1"}}}"#,
+    );
+    let old = read(
+        r#"{"id":"in_1","customer":{"id":"cus_1"},"created":5,"status":"open",
+        "subscription":{"id":"sub_1"}}"#,
+    );
+    assert_eq!(new, old);
+    assert_eq!(new.subscription.as_deref(), Some("sub_1"));
+    assert_eq!(new.unpaid_since(), Some(5));
+    assert_eq!(read(&serde_json::to_string(&new).unwrap()), new);
+    let sent = read(r#"{"created":5,"status":"uncollectible","due_date":9,"parent":null}"#);
+    assert_eq!(
+        (sent.subscription.as_ref(), sent.unpaid_since()),
+        (None, Some(9))
+    );
+    for settled in ["paid", "void", "draft"] {
+        let text = format!(r#"{{"created":5,"status":"{settled}"}}"#);
+        assert_eq!(read(&text).unpaid_since(), None, "{settled}");
+    }
 }
 
 #[test]

@@ -42,13 +42,16 @@ impl Judgement {
 
 /// Judges one subscription at `as_of` (seconds since 1970). A missing time is read in favour of the
 /// customer: access is taken away for a reason, never for a gap in the data.
+///
+/// An unpaid renewal is judged as if it were within its grace time; [`grace_is_over`] tells whether
+/// it is, once every open invoice is known.
 pub fn judge(terms: &Terms<'_>, mapping: &Compiled, as_of: i64) -> Judgement {
     let rules = &mapping.rules;
     let passed = |time: Option<i64>| time.is_some_and(|time| time < as_of);
     let judgement = match terms.status {
         Status::Active => grants(Rule::Active),
         Status::Trialing => trial(terms, mapping, as_of),
-        Status::PastDue => past_due(terms, rules, as_of),
+        Status::PastDue => grants(Rule::PastDueGrace),
         Status::Unpaid => by(rules.unpaid, Rule::UnpaidGrants, Rule::Unpaid),
         Status::Paused => by(rules.paused, Rule::PausedGrants, Rule::Paused),
         Status::Canceled if terms.ended_at.is_some_and(|ended| ended > as_of) => {
@@ -107,15 +110,11 @@ fn trial(terms: &Terms<'_>, mapping: &Compiled, as_of: i64) -> Judgement {
     }
 }
 
-fn past_due(terms: &Terms<'_>, rules: &Rules, as_of: i64) -> Judgement {
-    let Some(grace) = rules.past_due_grace_s else {
-        return grants(Rule::PastDueGrace);
-    };
-    let since = terms.open_invoice_since.or(terms.period_start);
-    if since.is_some_and(|since| after(since, grace) <= as_of) {
-        return refuses(Rule::PastDueOver);
-    }
-    grants(Rule::PastDueGrace)
+/// Whether a payment that is outstanding `since` is beyond the grace time at `as_of`. A time that is
+/// not known never ends the grace.
+pub fn grace_is_over(since: Option<i64>, rules: &Rules, as_of: i64) -> bool {
+    let over = since.zip(rules.past_due_grace_s);
+    over.is_some_and(|(since, grace)| after(since, grace) <= as_of)
 }
 
 /// A behaviour that this version does not know is read in favour of the customer only if the

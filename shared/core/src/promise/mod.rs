@@ -8,7 +8,7 @@ mod rule;
 mod shop;
 mod terms;
 
-pub use judge::{Judgement, Standing, judge};
+pub use judge::{Judgement, Standing, grace_is_over, judge};
 pub use rule::Rule;
 pub use shop::{Deal, DealId, FeatureId, PlanId, PriceId, Shop};
 pub use terms::Terms;

@@ -1,7 +1,7 @@
 //! The part of a subscription that decides whether it grants.
 
 use crate::billing::line::SubscriptionLine;
-use crate::billing::{Invoice, Status, Subscription};
+use crate::billing::{Status, Subscription};
 
 /// What the decision table looks at. Times are seconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,8 +20,6 @@ pub struct Terms<'a> {
     pub period_start: Option<i64>,
     /// End of the period that runs now.
     pub period_end: Option<i64>,
-    /// Creation of the newest invoice while it is open, where it was read.
-    pub open_invoice_since: Option<i64>,
     /// What becomes of invoices while no payments are collected.
     pub pause_behavior: Option<&'a str>,
     /// Every item is known.
@@ -38,7 +36,6 @@ impl<'a> From<&'a Subscription> for Terms<'a> {
             cancel_at_period_end: subscription.cancel_at_period_end,
             period_start: subscription.period_start(),
             period_end: subscription.period_end(),
-            open_invoice_since: open_since(subscription.latest_invoice.as_ref()),
             pause_behavior: subscription
                 .pause_collection
                 .as_ref()
@@ -58,7 +55,6 @@ impl<'a> From<&'a SubscriptionLine<'_>> for Terms<'a> {
             cancel_at_period_end: line.cancel_at_period_end,
             period_start: line.period_start(),
             period_end: line.period_end(),
-            open_invoice_since: open_since(line.latest_invoice.as_ref()),
             pause_behavior: line
                 .pause_collection
                 .as_ref()
@@ -66,11 +62,4 @@ impl<'a> From<&'a SubscriptionLine<'_>> for Terms<'a> {
             items_complete: line.items.as_ref().is_none_or(|items| !items.has_more),
         }
     }
-}
-
-fn open_since(invoice: Option<&Invoice>) -> Option<i64> {
-    let open = |status: &str| matches!(status, "open" | "uncollectible");
-    invoice
-        .filter(|it| it.status.as_deref().is_some_and(open))
-        .and_then(|it| it.created)
 }

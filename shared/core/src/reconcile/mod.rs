@@ -1,7 +1,8 @@
 //! Promise against grant: one engine for one customer and for all of them.
 //!
 //! ```text
-//! Scan::customer, Scan::subscription   Stripe's side, any order, duplicates are harmless
+//! Scan::customer, Scan::subscription,
+//! Scan::invoice                        Stripe's side, any order, duplicates are harmless
 //! Scan::seal -> Join::row              the app's side, each row once, any order
 //! Join::finish -> Outcome              findings, sorted by kind and subject
 //! ```

@@ -9,9 +9,9 @@ use super::join::Join;
 use super::key::{KeyIndex, key_hash};
 use super::store::{DELETED, NO_KEY, NO_SEATS, READ, Record, Slot, bit, index};
 use crate::billing::line::{CustomerLine, SubscriptionLine};
-use crate::billing::{Catalog, Customer, Status, Subscription};
+use crate::billing::{Catalog, Customer, Invoice, Status, Subscription};
 use crate::mapping::{Artifact, MatchSource};
-use crate::promise::{DealId, PriceId, Rule, Shop, Standing, Terms, judge};
+use crate::promise::{DealId, PriceId, Rule, Shop, Standing, Terms, grace_is_over, judge};
 use crate::time::Timestamp;
 
 /// Collects Stripe's side.
@@ -28,6 +28,8 @@ pub struct Scan {
     pub(super) records: Vec<Record>,
     pub(super) amounts: Amounts,
     pub(super) states: BTreeMap<SubscriptionId, String>,
+    /// Since when money is outstanding, by subscription; few at any time.
+    unpaid: BTreeMap<SubscriptionId, i64>,
     items: Vec<Bought>,
     prices: Vec<PriceId>,
 }
@@ -65,6 +67,7 @@ impl Scan {
             records: Vec::new(),
             amounts: Amounts::default(),
             states: BTreeMap::new(),
+            unpaid: BTreeMap::new(),
             items: Vec::new(),
             prices: Vec::new(),
         }
@@ -138,6 +141,9 @@ impl Scan {
             livemode: subscription.livemode,
             free: subscription.is_free(),
         };
+        if let Some(invoice) = &subscription.latest_invoice {
+            self.owe(&subscription.id, invoice);
+        }
         self.take_subscription(&named, &Terms::from(subscription));
     }
 
@@ -163,8 +169,28 @@ impl Scan {
             livemode: line.livemode,
             free: line.is_free(),
         };
+        if let Some(invoice) = &line.latest_invoice {
+            self.owe(&line.id, invoice);
+        }
         self.take_subscription(&named, &Terms::from(&line));
         Ok(())
+    }
+
+    /// Takes an invoice, before or after its subscription. The oldest that is not paid begins the
+    /// grace time of a `past_due` subscription; without one its period does.
+    pub fn invoice(&mut self, invoice: &Invoice) {
+        if let Some(subscription) = &invoice.subscription {
+            self.owe(subscription, invoice);
+        }
+    }
+
+    fn owe(&mut self, subscription: &str, invoice: &Invoice) {
+        let Some(since) = invoice.unpaid_since() else {
+            return;
+        };
+        let id = self.long.short(SUBSCRIPTION, subscription);
+        let oldest = self.unpaid.entry(id).or_insert(since);
+        *oldest = since.min(*oldest);
     }
 
     fn take_subscription(&mut self, named: &Named<'_>, terms: &Terms<'_>) {
@@ -190,7 +216,9 @@ impl Scan {
             customer,
             id,
             created: seconds(named.created),
-            trial: judgement.trial_end.map_or(0, seconds),
+            trial: (judgement.trial_end)
+                .or(terms.period_start.filter(|_| rule == Rule::PastDueGrace))
+                .map_or(0, seconds),
             seats: self.seats(deal),
             amount: self.amount(named.free),
             deal,
@@ -203,6 +231,7 @@ impl Scan {
     /// Ends Stripe's side.
     pub fn seal(mut self) -> Join {
         self.keys.iter_mut().for_each(KeyIndex::seal);
+        self.settle_grace();
         self.records.sort_unstable();
         // A subscription that was read twice counts once; the last in order stands for both.
         self.records.reverse();
@@ -219,6 +248,26 @@ impl Scan {
             last = Some(record.customer);
         }
         Join::new(self)
+    }
+
+    /// Judges what is past due: every open invoice is known now.
+    fn settle_grace(&mut self) {
+        let rules = &self.artifact.compiled().rules;
+        let unpaid = std::mem::take(&mut self.unpaid);
+        for record in &mut self.records {
+            if record.rule != Rule::PastDueGrace {
+                continue;
+            }
+            let period = Some(i64::from(record.trial)).filter(|start| *start != 0);
+            record.trial = 0;
+            if grace_is_over(
+                unpaid.get(&record.id).copied().or(period),
+                rules,
+                self.as_of,
+            ) {
+                (record.standing, record.rule) = (Standing::Refuses, Rule::PastDueOver);
+            }
+        }
     }
 
     /// The number of a customer, entered if new.

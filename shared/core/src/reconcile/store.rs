@@ -46,7 +46,8 @@ pub(super) struct Record {
     pub(super) customer: u32,
     pub(super) id: SubscriptionId,
     pub(super) created: u32,
-    /// End of the running trial, 0 without one.
+    /// End of the running trial, 0 without one. Of an unpaid renewal, until its grace time is
+    /// settled: the start of its period, 0 if not known.
     pub(super) trial: u32,
     pub(super) seats: u32,
     pub(super) amount: u32,

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::{Finding, Outcome, Scan};
-use crate::billing::{Catalog, Customer, Price, Product, Recurring, Subscription};
+use crate::billing::{Catalog, Customer, Invoice, Price, Product, Recurring, Subscription};
 use crate::cell::{AppRow, Cell};
 use crate::mapping::{Artifact, Mapping, compile};
 use crate::money::Money;
@@ -141,7 +141,7 @@ fn customer(words: &[&str]) -> Customer {
 }
 
 /// `STATUS PRICE[*QUANTITY][+PRICE…] [id=] [trial=] [period=] [end=] [cancel_at=] [at_period_end]
-/// [ended=] [pause=] [age=] [test] [half] [free]`
+/// [ended=] [pause=] [age=] [test] [half] [free] [failed=] [unpaid=]`; `unpaid` makes open invoices.
 fn subscription(customer: &str, number: usize, words: &[&str]) -> Subscription {
     let items: Vec<String> = words[1]
         .split('+')
@@ -158,6 +158,7 @@ fn subscription(customer: &str, number: usize, words: &[&str]) -> Subscription {
                 id = Some(value);
                 continue;
             }
+            "unpaid" => continue,
             "age" => {
                 created = AS_OF - value.parse::<i64>().unwrap();
                 continue;
@@ -193,6 +194,18 @@ fn subscription(customer: &str, number: usize, words: &[&str]) -> Subscription {
         items.join(",")
     );
     serde_json::from_str(&text).unwrap()
+}
+
+/// The open invoices that the words of a subscription name.
+fn invoices<'a>(subscription: &'a str, words: &'a [&str]) -> impl Iterator<Item = Invoice> + 'a {
+    let times = words.iter().skip(2).map(|word| pair(word));
+    let times = times.filter(|(name, _)| *name == "unpaid");
+    times.map(|(_, at)| Invoice {
+        subscription: Some(subscription.to_owned()),
+        created: Some(time(at)),
+        status: Some("open".to_owned()),
+        ..Invoice::default()
+    })
 }
 
 fn row(words: &[&str]) -> AppRow {
@@ -249,6 +262,7 @@ struct World {
     text: String,
     customers: Vec<Customer>,
     subscriptions: Vec<Subscription>,
+    invoices: Vec<Invoice>,
     rows: Vec<AppRow>,
 }
 
@@ -275,10 +289,11 @@ impl World {
                 "row" => world.rows.push(row(&head[1..])),
                 other => panic!("{other}"),
             }
-            let subscriptions = parts.enumerate();
-            world
-                .subscriptions
-                .extend(subscriptions.map(|(number, words)| subscription(head[1], number, &words)));
+            for (number, words) in parts.enumerate() {
+                let subscription = subscription(head[1], number, &words);
+                world.invoices.extend(invoices(&subscription.id, &words));
+                world.subscriptions.push(subscription);
+            }
         }
         world
     }
@@ -291,6 +306,9 @@ impl World {
         }
         for subscription in &self.subscriptions {
             scan.subscription(subscription);
+        }
+        for invoice in &self.invoices {
+            scan.invoice(invoice);
         }
         let mut join = scan.seal();
         for row in &self.rows {

@@ -45,6 +45,7 @@ fn worlds() -> impl Strategy<Value = World> {
         "half",
         "cancel_at=-1d",
         "free",
+        "unpaid=-2d unpaid=-20d",
     ]);
     let subscription = (status, price, extra)
         .prop_map(|(status, price, extra)| format!("| {status} {price} {extra}"));
@@ -116,18 +117,25 @@ fn shuffled(world: World) -> impl Strategy<Value = World> {
         text,
         customers,
         subscriptions,
+        invoices,
         rows,
     } = world;
     let customers = Just(customers).prop_shuffle();
     let subscriptions = Just(subscriptions).prop_shuffle();
-    (customers, subscriptions, Just(rows).prop_shuffle()).prop_map(
-        move |(customers, subscriptions, rows)| World {
+    let invoices = Just(invoices).prop_shuffle();
+    (
+        customers,
+        subscriptions,
+        invoices,
+        Just(rows).prop_shuffle(),
+    )
+        .prop_map(move |(customers, subscriptions, invoices, rows)| World {
             text: text.clone(),
             customers,
             subscriptions,
+            invoices,
             rows,
-        },
-    )
+        })
 }
 
 proptest! {
@@ -146,6 +154,7 @@ proptest! {
         twice.customers.extend(world.customers.clone());
         let again: Vec<Subscription> = world.subscriptions.iter().rev().cloned().collect();
         twice.subscriptions.extend(again);
+        twice.invoices.extend(world.invoices.clone());
         let artifact = artifact("");
         prop_assert_eq!(world.run(&artifact), twice.run(&artifact));
     }
@@ -161,6 +170,7 @@ proptest! {
         for subscription in &world.subscriptions {
             scan.subscription_json(&serde_json::to_string(subscription).unwrap()).unwrap();
         }
+        world.invoices.iter().for_each(|invoice| scan.invoice(invoice));
         let mut join = scan.seal();
         world.rows.iter().for_each(|row| join.row(row));
         prop_assert_eq!(join.finish(), world.run(&artifact));

@@ -1,7 +1,9 @@
 //! What each state of a subscription promises.
 
-use super::super::NotRepairable;
-use super::{check, check_with, pro, pro_with};
+use super::super::{NotRepairable, Scan};
+use super::{
+    AS_OF, Invoice, Timestamp, World, artifact, catalog, check, check_with, pro, pro_with, short,
+};
 
 const LEAK: &str = "access_without_payment 1";
 
@@ -44,6 +46,37 @@ fn past_due_grants_during_grace() {
         "",
     );
     pro_with("past_due_grace = \"0s\"", "past_due pro period=-1s", LEAK);
+}
+
+#[test]
+fn grace_counts_from_the_oldest_open_invoice() {
+    pro("past_due pro period=-2d unpaid=-2d unpaid=-15d", LEAK);
+    pro("past_due pro period=-2d unpaid=-15d unpaid=-2d", LEAK);
+    pro("past_due pro period=-2d failed=-15d", LEAK);
+    pro("past_due pro period=-20d unpaid=-2d", "");
+    pro("past_due pro period=-20d unpaid=+2d", "");
+    // An agreed end counts during the grace time too.
+    pro("past_due pro unpaid=-2d cancel_at=-1h", LEAK);
+    // An open invoice alone takes nothing away.
+    pro("active pro unpaid=-90d", "");
+}
+
+#[test]
+fn invoices_may_come_before_their_subscriptions() {
+    let world = World::of("cus a user=1 | past_due pro period=-2d unpaid=-15d\nrow 1 pro on");
+    let mut scan = Scan::new(&artifact(""), &catalog(), Timestamp::from_secs(AS_OF), true);
+    for invoice in world.invoices.iter().chain(&world.invoices) {
+        scan.invoice(invoice);
+    }
+    scan.invoice(&Invoice::default());
+    world
+        .subscriptions
+        .iter()
+        .for_each(|it| scan.subscription(it));
+    world.customers.iter().for_each(|it| scan.customer(it));
+    let mut join = scan.seal();
+    world.rows.iter().for_each(|row| join.row(row));
+    assert_eq!(short(&join.finish().findings), LEAK);
 }
 
 #[test]
