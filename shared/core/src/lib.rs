@@ -17,6 +17,7 @@ pub mod hold;
 pub mod ids;
 pub mod incident;
 pub mod json;
+pub mod listing;
 pub mod mapping;
 pub mod money;
 pub mod policy;

@@ -1,55 +1,27 @@
 //! The port: catalogue, customers and subscriptions of the account.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use counterfoil_core::billing::{
     Catalog, Customer, Invoice, Item, Page, Price, Product, Subscription,
 };
-use counterfoil_core::ports::{Billing, PortError};
+use counterfoil_core::ports::{Billing, CreatedRange, ListCursor, ListPage, PortError};
+use counterfoil_core::webhook::{CUSTOMER_EVENTS, Event};
 use serde::Deserialize;
 
 use crate::client::StripeClient;
 use crate::endpoint::Endpoint;
 use crate::error::StripeError;
-use crate::paging::{Cursor, Listed};
+use crate::listed::ListedEvent;
+use crate::paging::Cursor;
 
 /// Without it the list leaves canceled subscriptions out.
 const ALL: (&str, &str) = ("status", "all");
 /// Discounts come as ids otherwise; a coupon of 100 % means that no money is at risk.
 const COUPONS: (&str, &str) = ("expand[]", "data.discounts.source.coupon");
-/// Shows since when a payment is overdue. Too large for every subscription of a scan.
-const INVOICE: (&str, &str) = ("expand[]", "data.latest_invoice");
-
-impl Listed for Customer {
-    fn id(&self) -> &str {
-        &self.id
-    }
-}
-
-impl Listed for Subscription {
-    fn id(&self) -> &str {
-        &self.id
-    }
-}
-
-impl Listed for Item {
-    fn id(&self) -> &str {
-        &self.id
-    }
-}
-
-impl Listed for Price {
-    fn id(&self) -> &str {
-        &self.id
-    }
-}
-
-impl Listed for Product {
-    fn id(&self) -> &str {
-        &self.id
-    }
-}
+/// Invoices that are to be paid and are not.
+const OPEN: (&str, &str) = ("status", "open");
 
 /// Any object, as far as the cursor needs it.
 #[derive(Deserialize)]
@@ -74,7 +46,7 @@ impl Billing for StripeClient {
     }
 
     async fn subscriptions_of(&self, customer: &str) -> Result<Vec<Subscription>, PortError> {
-        let fixed = [("customer", customer), ALL, COUPONS, INVOICE];
+        let fixed = [("customer", customer), ALL, COUPONS];
         let reading = async {
             let list = self.list(Endpoint::Subscriptions, &fixed, Cursor::default());
             let mut subscriptions: Vec<Subscription> = list.await?;
@@ -88,26 +60,66 @@ impl Billing for StripeClient {
         })
     }
 
-    async fn customers(&self, each: &mut (dyn FnMut(Customer) + Send)) -> Result<(), PortError> {
-        let mut cursor = Cursor::default();
-        loop {
-            let page = self.page(Endpoint::Customers, &[], &mut cursor).await;
-            let (customers, more) =
-                page.map_err(|error| error.doing("reading the customers from Stripe"))?;
-            customers.into_iter().for_each(&mut *each);
-            if !more {
-                return Ok(());
-            }
-        }
+    async fn open_invoices_of(&self, customer: &str) -> Result<Vec<Invoice>, PortError> {
+        let fixed = [("customer", customer), OPEN];
+        self.list(Endpoint::Invoices, &fixed, Cursor::default())
+            .await
+            .map_err(|error| error.doing("reading a customer's open invoices from Stripe"))
     }
 
-    async fn subscriptions(
+    async fn customer_page(
         &self,
-        each: &mut (dyn FnMut(Subscription) + Send),
-    ) -> Result<(), PortError> {
-        self.read_subscriptions(each)
+        range: CreatedRange,
+        cursor: Option<&ListCursor>,
+    ) -> Result<ListPage<Customer>, PortError> {
+        self.created_in(Endpoint::Customers, &[], range, cursor)
             .await
-            .map_err(|error| error.doing("reading the subscriptions from Stripe"))
+            .map_err(|error| error.doing("reading the customers from Stripe"))
+    }
+
+    async fn subscription_page(
+        &self,
+        range: CreatedRange,
+        cursor: Option<&ListCursor>,
+    ) -> Result<ListPage<Subscription>, PortError> {
+        let reading = async {
+            let fixed = [ALL, COUPONS];
+            let mut page: ListPage<Subscription> = self
+                .created_in(Endpoint::Subscriptions, &fixed, range, cursor)
+                .await?;
+            for subscription in &mut page.data {
+                self.complete_items(subscription).await?;
+            }
+            Ok(page)
+        };
+        reading
+            .await
+            .map_err(|error: StripeError| error.doing("reading the subscriptions from Stripe"))
+    }
+
+    async fn open_invoice_page(
+        &self,
+        range: CreatedRange,
+        cursor: Option<&ListCursor>,
+    ) -> Result<ListPage<Invoice>, PortError> {
+        self.created_in(Endpoint::Invoices, &[OPEN], range, cursor)
+            .await
+            .map_err(|error| error.doing("reading the open invoices from Stripe"))
+    }
+
+    async fn event_page(
+        &self,
+        range: CreatedRange,
+        cursor: Option<&ListCursor>,
+    ) -> Result<ListPage<Event>, PortError> {
+        let types = CUSTOMER_EVENTS.map(|kind| ("types[]", kind));
+        let page: Result<ListPage<ListedEvent>, StripeError> = self
+            .created_in(Endpoint::Events, &types, range, cursor)
+            .await;
+        let ListPage { data, next } =
+            page.map_err(|error| error.doing("reading the events from Stripe"))?;
+        let data = data.into_iter().map(|ListedEvent(event)| event).collect();
+        Ok(ListPage { data, next })
     }
 }
 
@@ -151,38 +163,6 @@ impl StripeClient {
                 return Ok(());
             }
         }
-    }
-
-    async fn read_subscriptions(
-        &self,
-        each: &mut (dyn FnMut(Subscription) + Send),
-    ) -> Result<(), StripeError> {
-        let mut overdue = self.overdue_invoices().await?;
-        let mut cursor = Cursor::default();
-        loop {
-            let (page, more) = self
-                .page(Endpoint::Subscriptions, &[ALL, COUPONS], &mut cursor)
-                .await?;
-            for mut subscription in page {
-                self.complete_items(&mut subscription).await?;
-                if let Some(invoice) = overdue.remove(&subscription.id) {
-                    subscription.latest_invoice = Some(invoice);
-                }
-                each(subscription);
-            }
-            if !more {
-                return Ok(());
-            }
-        }
-    }
-
-    /// The newest invoices of the subscriptions that are past due, by subscription.
-    async fn overdue_invoices(&self) -> Result<BTreeMap<String, Invoice>, StripeError> {
-        let fixed = [("status", "past_due"), INVOICE];
-        let list = self.list(Endpoint::Subscriptions, &fixed, Cursor::default());
-        let subscriptions: Vec<Subscription> = list.await?;
-        let invoice = |it: Subscription| it.latest_invoice.map(|invoice| (it.id, invoice));
-        Ok(subscriptions.into_iter().filter_map(invoice).collect())
     }
 
     /// Follows the embedded list of items to its end.

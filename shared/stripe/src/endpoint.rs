@@ -3,7 +3,7 @@
 use crate::error::StripeError;
 
 /// Every path that this crate can ask for; `{id}` is an object id.
-pub const PATHS: [&str; 7] = [
+pub const PATHS: [&str; 9] = [
     "/v1/customers",
     "/v1/customers/{id}",
     "/v1/subscriptions",
@@ -11,15 +11,18 @@ pub const PATHS: [&str; 7] = [
     "/v1/prices",
     "/v1/products",
     "/v1/products/{id}/features",
+    "/v1/invoices",
+    "/v1/events",
 ];
 
 /// The read permissions that a key needs, and what for.
-pub const PERMISSIONS: [(&str, &str); 6] = [
+pub const PERMISSIONS: [(&str, &str); 7] = [
     ("Customers", "who pays"),
     ("Subscriptions", "what they pay for"),
     ("Prices and Products", "which plan a price stands for"),
     ("Entitlements", "which features a product has"),
     ("Invoices", "since when a payment is overdue"),
+    ("Events", "which customers changed while no webhook came"),
     (
         "Coupons",
         "what is free of charge, so that no money is at risk",
@@ -36,6 +39,8 @@ pub(crate) enum Endpoint<'a> {
     Prices,
     Products,
     ProductFeatures(&'a str),
+    Invoices,
+    Events,
 }
 
 impl Endpoint<'_> {
@@ -52,6 +57,8 @@ impl Endpoint<'_> {
             Self::Prices => (PATHS[4], ""),
             Self::Products => (PATHS[5], ""),
             Self::ProductFeatures(id) => (PATHS[6], object_id(id)?),
+            Self::Invoices => (PATHS[7], ""),
+            Self::Events => (PATHS[8], ""),
         };
         Ok(template.replace("{id}", id))
     }
@@ -65,6 +72,8 @@ impl Endpoint<'_> {
             Self::Prices => "prices",
             Self::Products => "products",
             Self::ProductFeatures(_) => "product features",
+            Self::Invoices => "invoices",
+            Self::Events => "events",
         }
     }
 }

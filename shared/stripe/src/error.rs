@@ -101,6 +101,14 @@ impl StripeError {
         }
     }
 
+    /// Stripe does not know an object that the request names.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused { status: 400 | 404, code, .. } if code == "resource_missing"
+        )
+    }
+
     pub(crate) fn doing(self, doing: &str) -> PortError {
         PortError::caused(self.kind(), doing, self)
     }

@@ -6,6 +6,7 @@ mod client;
 mod endpoint;
 mod error;
 mod key;
+mod listed;
 mod pace;
 mod paging;
 mod refusal;

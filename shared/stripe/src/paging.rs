@@ -3,20 +3,16 @@
 use std::collections::BTreeSet;
 
 use counterfoil_core::billing::Page;
+use counterfoil_core::ports::{CreatedRange, ListCursor, ListPage};
 use serde::de::DeserializeOwned;
 
 use crate::client::StripeClient;
 use crate::endpoint::Endpoint;
 use crate::error::StripeError;
+use crate::listed::Listed;
 
 /// The largest page that Stripe gives.
 const PAGE: &str = "100";
-
-/// What can stand behind a cursor.
-pub(crate) trait Listed {
-    /// The id that the next page starts after.
-    fn id(&self) -> &str;
-}
 
 /// Position in a list. Remembers every cursor, since a list that turns in a circle would otherwise
 /// never end; 20 bytes per 100 objects.
@@ -68,6 +64,58 @@ impl Cursor {
 }
 
 impl StripeClient {
+    /// Reads the page behind `cursor` of the objects that were created in the range.
+    ///
+    /// Where the cursor's object was deleted, Stripe does not know the place any more: the rest of
+    /// the range, with the second of that object once more, is read instead.
+    pub(crate) async fn created_in<T: DeserializeOwned + Listed>(
+        &self,
+        endpoint: Endpoint<'_>,
+        fixed: &[(&str, &str)],
+        range: CreatedRange,
+        cursor: Option<&ListCursor>,
+    ) -> Result<ListPage<T>, StripeError> {
+        let after = cursor.map(|cursor| cursor.after.as_str());
+        let read = self.ranged(endpoint, fixed, range, after).await;
+        let page: Page<T> = match (read, cursor) {
+            (Err(error), Some(cursor)) if error.is_missing() => {
+                let to = cursor.created.saturating_add(1).min(range.to);
+                let rest = CreatedRange { to, ..range };
+                self.ranged(endpoint, fixed, rest, None).await?
+            }
+            (read, _) => read?,
+        };
+        let next = match page.data.last().filter(|_| page.has_more) {
+            Some(last) => Some(following(last, cursor, endpoint.what())?),
+            None if page.has_more => {
+                return Err(StripeError::Loop {
+                    what: endpoint.what(),
+                });
+            }
+            None => None,
+        };
+        let data = page.data;
+        Ok(ListPage { data, next })
+    }
+
+    async fn ranged<T: DeserializeOwned>(
+        &self,
+        endpoint: Endpoint<'_>,
+        fixed: &[(&str, &str)],
+        range: CreatedRange,
+        after: Option<&str>,
+    ) -> Result<Page<T>, StripeError> {
+        let (from, to) = (range.from.to_string(), range.to.to_string());
+        let mut query = fixed.to_vec();
+        query.extend([
+            ("created[gte]", from.as_str()),
+            ("created[lt]", to.as_str()),
+            ("limit", PAGE),
+        ]);
+        query.extend(after.map(|id| ("starting_after", id)));
+        self.read(endpoint, &query).await
+    }
+
     /// Reads the page at the cursor and moves the cursor; `true` when more pages follow.
     pub(crate) async fn page<T: DeserializeOwned + Listed>(
         &self,
@@ -97,6 +145,24 @@ impl StripeClient {
             }
         }
     }
+}
+
+/// The cursor behind the last object of a page.
+///
+/// # Errors
+/// [`StripeError::Loop`] when it would lead back: lists are newest first.
+fn following<T: Listed>(
+    last: &T,
+    cursor: Option<&ListCursor>,
+    what: &'static str,
+) -> Result<ListCursor, StripeError> {
+    let (id, created) = (last.id(), last.created());
+    let back = |cursor: &ListCursor| cursor.after == id || created > cursor.created;
+    if id.is_empty() || cursor.is_some_and(back) {
+        return Err(StripeError::Loop { what });
+    }
+    let after = id.to_owned();
+    Ok(ListCursor { after, created })
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use std::error::Error as StdError;
 use thiserror::Error;
 
 pub use appdb::{AppDatabase, AppInspector, AppRepairer, Applied, Completeness};
-pub use billing::Billing;
+pub use billing::{Billing, CreatedRange, ListCursor, ListPage};
 pub use evidence::{
     ActiveHold, AppendError, Batch, EntryRef, EvidenceAppend, EvidenceRead, HoldTarget, Holds,
     HoldsWrite, Redaction, StoredEntry, StoredPart,

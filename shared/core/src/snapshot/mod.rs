@@ -22,7 +22,7 @@ use thiserror::Error;
 pub use record::Recorder;
 pub use replay::Replay;
 
-use crate::billing::{Catalog, Customer, Subscription};
+use crate::billing::{Catalog, Customer, Invoice, Subscription};
 use crate::cell::AppRow;
 use crate::ids::{IncidentId, ProjectId, RunId};
 use crate::mapping::TableColumns;
@@ -67,6 +67,8 @@ pub(crate) enum Line {
     Customer(Customer),
     /// One of all subscriptions.
     Subscription(Subscription),
+    /// One of all open invoices.
+    OpenInvoice(Invoice),
     /// One of all rows.
     Row(AppRow),
     CustomerAsked {
@@ -76,6 +78,10 @@ pub(crate) enum Line {
     SubscriptionsAsked {
         customer: String,
         answer: Vec<Subscription>,
+    },
+    OpenInvoicesAsked {
+        customer: String,
+        answer: Vec<Invoice>,
     },
     RowsAsked {
         column: String,

@@ -5,11 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 
 use super::{Line, Look, SnapshotError, Writer};
-use crate::billing::{Catalog, Customer, Subscription};
+use crate::billing::{Catalog, Customer, Invoice, Subscription};
 use crate::cell::{AppRow, TableShape};
 use crate::mapping::TableColumns;
-use crate::ports::{AppInspector, Billing, Completeness, PortError};
+use crate::ports::{
+    AppInspector, Billing, Completeness, CreatedRange, ListCursor, ListPage, PortError,
+};
 use crate::reconcile::Finding;
+use crate::webhook::Event;
 
 /// Writes a snapshot of one look.
 #[derive(Clone)]
@@ -47,6 +50,12 @@ impl Recorder {
         let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(writer) = writer.as_mut() {
             writer.line(line);
+        }
+    }
+
+    fn each<T: Clone>(&self, objects: &[T], line: impl Fn(T) -> Line) {
+        for object in objects {
+            self.line(&line(object.clone()));
         }
     }
 
@@ -104,23 +113,52 @@ impl Billing for Recorded<dyn Billing> {
         Ok(answer)
     }
 
-    async fn customers(&self, each: &mut (dyn FnMut(Customer) + Send)) -> Result<(), PortError> {
-        let mut each = |customer: Customer| {
-            self.to.line(&Line::Customer(customer.clone()));
-            each(customer);
-        };
-        self.of.customers(&mut each).await
+    async fn open_invoices_of(&self, customer: &str) -> Result<Vec<Invoice>, PortError> {
+        let answer = self.of.open_invoices_of(customer).await?;
+        self.to.line(&Line::OpenInvoicesAsked {
+            customer: customer.to_owned(),
+            answer: answer.clone(),
+        });
+        Ok(answer)
     }
 
-    async fn subscriptions(
+    async fn customer_page(
         &self,
-        each: &mut (dyn FnMut(Subscription) + Send),
-    ) -> Result<(), PortError> {
-        let mut each = |subscription: Subscription| {
-            self.to.line(&Line::Subscription(subscription.clone()));
-            each(subscription);
-        };
-        self.of.subscriptions(&mut each).await
+        range: CreatedRange,
+        cursor: Option<&ListCursor>,
+    ) -> Result<ListPage<Customer>, PortError> {
+        let page = self.of.customer_page(range, cursor).await?;
+        self.to.each(&page.data, Line::Customer);
+        Ok(page)
+    }
+
+    async fn subscription_page(
+        &self,
+        range: CreatedRange,
+        cursor: Option<&ListCursor>,
+    ) -> Result<ListPage<Subscription>, PortError> {
+        let page = self.of.subscription_page(range, cursor).await?;
+        self.to.each(&page.data, Line::Subscription);
+        Ok(page)
+    }
+
+    async fn open_invoice_page(
+        &self,
+        range: CreatedRange,
+        cursor: Option<&ListCursor>,
+    ) -> Result<ListPage<Invoice>, PortError> {
+        let page = self.of.open_invoice_page(range, cursor).await?;
+        self.to.each(&page.data, Line::OpenInvoice);
+        Ok(page)
+    }
+
+    /// Not written down: events say whom to look at, and nothing is derived from them.
+    async fn event_page(
+        &self,
+        range: CreatedRange,
+        cursor: Option<&ListCursor>,
+    ) -> Result<ListPage<Event>, PortError> {
+        self.of.event_page(range, cursor).await
     }
 }
 

@@ -6,10 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 
 use super::{Line, Lines, Look, SnapshotError};
-use crate::billing::{Catalog, Customer, Subscription};
+use crate::billing::{Catalog, Customer, Invoice, Subscription};
 use crate::cell::{AppRow, TableShape};
 use crate::mapping::TableColumns;
-use crate::ports::{AppInspector, Billing, Completeness, PortError, PortErrorKind};
+use crate::ports::{
+    AppInspector, Billing, Completeness, CreatedRange, ListCursor, ListPage, PortError,
+    PortErrorKind,
+};
+use crate::webhook::Event;
 
 /// Answers what a look asked, from what it was told then.
 #[derive(Clone)]
@@ -39,6 +43,25 @@ impl Replay {
             .ok_or_else(|| PortError::new(PortErrorKind::Corrupt, "asking the snapshot"))
     }
 
+    /// The next lines that `pick` takes as a page of a list. One list was walked after the other, so
+    /// its place in the snapshot is the cursor.
+    fn page<T>(
+        &self,
+        is: impl Fn(&Line) -> bool,
+        pick: impl Fn(Line) -> Option<T>,
+        place: impl Fn(&T) -> (String, i64),
+    ) -> Result<ListPage<T>, PortError> {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut data = Vec::new();
+        while data.len() < PAGE && lines.peek().is_some_and(&is) {
+            data.extend(lines.take().map_err(damaged)?.and_then(&pick));
+        }
+        let more = lines.peek().is_some_and(&is);
+        let last = data.last().filter(|_| more).map(place);
+        let next = last.map(|(after, created)| ListCursor { after, created });
+        Ok(ListPage { data, next })
+    }
+
     /// Every next line that `pick` takes, up to the first that it leaves.
     fn each<T>(
         &self,
@@ -55,6 +78,9 @@ impl Replay {
         Ok(())
     }
 }
+
+/// Objects of one page.
+const PAGE: usize = 100;
 
 fn damaged(error: SnapshotError) -> PortError {
     PortError::caused(PortErrorKind::Corrupt, "reading the snapshot", error)
@@ -83,23 +109,62 @@ impl Billing for Replay {
         })
     }
 
-    async fn customers(&self, each: &mut (dyn FnMut(Customer) + Send)) -> Result<(), PortError> {
+    async fn open_invoices_of(&self, asked: &str) -> Result<Vec<Invoice>, PortError> {
+        self.answer(|line| match line {
+            Line::OpenInvoicesAsked { customer, answer } if customer == asked => Some(answer),
+            _ => None,
+        })
+    }
+
+    async fn customer_page(
+        &self,
+        _: CreatedRange,
+        _: Option<&ListCursor>,
+    ) -> Result<ListPage<Customer>, PortError> {
         let pick = |line| match line {
             Line::Customer(customer) => Some(customer),
             _ => None,
         };
-        self.each(|line| matches!(line, Line::Customer(_)), pick, each)
+        let place = |it: &Customer| (it.id.clone(), it.created);
+        self.page(|line| matches!(line, Line::Customer(_)), pick, place)
     }
 
-    async fn subscriptions(
+    async fn subscription_page(
         &self,
-        each: &mut (dyn FnMut(Subscription) + Send),
-    ) -> Result<(), PortError> {
+        _: CreatedRange,
+        _: Option<&ListCursor>,
+    ) -> Result<ListPage<Subscription>, PortError> {
         let pick = |line| match line {
             Line::Subscription(subscription) => Some(subscription),
             _ => None,
         };
-        self.each(|line| matches!(line, Line::Subscription(_)), pick, each)
+        let place = |it: &Subscription| (it.id.clone(), it.created);
+        self.page(|line| matches!(line, Line::Subscription(_)), pick, place)
+    }
+
+    async fn open_invoice_page(
+        &self,
+        _: CreatedRange,
+        _: Option<&ListCursor>,
+    ) -> Result<ListPage<Invoice>, PortError> {
+        let pick = |line| match line {
+            Line::OpenInvoice(invoice) => Some(invoice),
+            _ => None,
+        };
+        let place = |it: &Invoice| (it.id.clone(), it.created.unwrap_or(0));
+        self.page(|line| matches!(line, Line::OpenInvoice(_)), pick, place)
+    }
+
+    /// A snapshot has none: nothing is derived from events.
+    async fn event_page(
+        &self,
+        _: CreatedRange,
+        _: Option<&ListCursor>,
+    ) -> Result<ListPage<Event>, PortError> {
+        Err(PortError::new(
+            PortErrorKind::Refused,
+            "asking the snapshot for events",
+        ))
     }
 }
 

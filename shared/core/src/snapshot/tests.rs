@@ -1,5 +1,6 @@
 use super::*;
-use crate::ports::{AppInspector, Billing};
+use crate::listing;
+use crate::ports::{AppInspector, Billing, CreatedRange};
 
 fn look() -> Look {
     let at = Timestamp::from_millis(1);
@@ -51,10 +52,45 @@ async fn it_answers_what_was_asked_in_the_order_in_which_it_was_asked() {
     assert_eq!(seen, look());
     assert_eq!(replay.catalog().await.unwrap(), Catalog::default());
     let mut ids = Vec::new();
-    replay.customers(&mut |it| ids.push(it.id)).await.unwrap();
+    let all = CreatedRange::before(2);
+    listing::customers(&replay, all, &mut |it| ids.push(it.id))
+        .await
+        .unwrap();
     assert_eq!(ids, ["cus_1", "cus_2"]);
     assert!(replay.customer("cus_3").await.unwrap().is_none());
     assert!(replay.customer("cus_3").await.is_err(), "asked once");
+}
+
+#[tokio::test]
+async fn lists_come_back_page_by_page_one_after_the_other() {
+    let mut lines: Vec<Line> = (0..250)
+        .map(|number| Line::Customer(customer(&format!("cus_{number}"))))
+        .collect();
+    let invoice = Invoice {
+        id: "in_1".to_owned(),
+        subscription: Some("sub_1".to_owned()),
+        ..Invoice::default()
+    };
+    lines.push(Line::OpenInvoice(invoice.clone()));
+    lines.push(Line::OpenInvoicesAsked {
+        customer: "cus_1".to_owned(),
+        answer: vec![invoice.clone()],
+    });
+    let (_, replay) = Replay::open(snapshot(&lines)).unwrap();
+    let all = CreatedRange::before(2);
+    let mut ids = Vec::new();
+    listing::customers(&replay, all, &mut |it| ids.push(it.id))
+        .await
+        .unwrap();
+    assert_eq!((ids.len(), ids[249].as_str()), (250, "cus_249"));
+    let mut subscriptions = 0;
+    listing::subscriptions(&replay, all, &mut |_| subscriptions += 1)
+        .await
+        .unwrap();
+    assert_eq!(subscriptions, 0, "there were none");
+    let page = replay.open_invoice_page(all, None).await.unwrap();
+    assert_eq!((page.data, page.next), (vec![invoice.clone()], None));
+    assert!(replay.open_invoices_of("cus_2").await.is_err());
 }
 
 #[tokio::test]

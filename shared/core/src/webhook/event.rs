@@ -67,7 +67,14 @@ struct Wire {
 /// # Errors
 /// See [`EventError`].
 pub fn read_event(body: &[u8]) -> Result<Event, EventError> {
-    let value: Value = serde_json::from_slice(body).map_err(|_| EventError::NotJson)?;
+    event_of(serde_json::from_slice(body).map_err(|_| EventError::NotJson)?)
+}
+
+/// The same, from JSON: an event that was listed, not delivered.
+///
+/// # Errors
+/// [`EventError::NotAnEvent`].
+pub fn event_of(value: Value) -> Result<Event, EventError> {
     // The EventBridge destination wraps the same event in an envelope.
     let value = match value.get("detail") {
         Some(inner) if inner.get("type").is_some() => inner.clone(),

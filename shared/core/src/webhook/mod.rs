@@ -4,7 +4,9 @@
 //! repetition nor the API version of an event matters.
 
 mod event;
+mod missed;
 mod signature;
 
-pub use event::{Event, EventError, Hint, read_event};
+pub use event::{Event, EventError, Hint, event_of, read_event};
+pub use missed::CUSTOMER_EVENTS;
 pub use signature::{SignatureError, TOLERANCE, verify};

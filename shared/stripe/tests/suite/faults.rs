@@ -6,7 +6,7 @@ use counterfoil_core::ports::{Billing, PortErrorKind};
 use counterfoil_stripe::{Retries, StripeError};
 use counterfoil_testkit::stripe::{Fault, FaultKind};
 
-use crate::support::{QUICK, World, cause, client};
+use crate::support::{ALL, QUICK, World, cause, client};
 
 const CUSTOMERS: &str = "/v1/customers";
 const PASSING: [FaultKind; 7] = [
@@ -113,7 +113,7 @@ async fn a_slow_answer_is_given_up_at_the_deadline() {
     let client = client(&world.stripe, &world.stripe.restricted_key()).with_retries(hurry);
     let fault = FaultKind::Slow(Duration::from_mins(1));
     world.stripe.fail(Fault::on(CUSTOMERS, fault).times(100));
-    let error = client.customers(&mut |_| {}).await.unwrap_err();
+    let error = client.customer_page(ALL, None).await.unwrap_err();
     assert_eq!(cause(&error), StripeError::Deadline { what: "customers" });
     assert_eq!(error.kind, PortErrorKind::Unavailable);
 }

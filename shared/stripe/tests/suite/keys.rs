@@ -4,7 +4,7 @@ use counterfoil_core::ports::{Billing, PortErrorKind};
 use counterfoil_stripe::StripeError;
 use counterfoil_testkit::stripe::Permission;
 
-use crate::support::{World, cause, client};
+use crate::support::{ALL, World, cause, client};
 
 #[tokio::test]
 async fn a_missing_permission_is_named() {
@@ -15,6 +15,7 @@ async fn a_missing_permission_is_named() {
         Permission::Products,
         Permission::Invoices,
         Permission::Coupons,
+        Permission::Events,
     ];
     let world = World::sample(3).await;
     for missing in needed {
@@ -22,8 +23,10 @@ async fn a_missing_permission_is_named() {
         let client = client(&world.stripe, &world.stripe.restricted_key_with(&rest));
         let read = async {
             client.catalog().await?;
-            client.customers(&mut |_| {}).await?;
-            client.subscriptions(&mut |_| {}).await
+            client.customer_page(ALL, None).await?;
+            client.subscription_page(ALL, None).await?;
+            client.open_invoice_page(ALL, None).await?;
+            client.event_page(ALL, None).await
         };
         let error = read.await.unwrap_err();
         assert_eq!(error.kind, PortErrorKind::Refused, "{missing:?}");

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use counterfoil_core::billing::Status;
-use counterfoil_core::ports::Billing;
+use counterfoil_core::billing::{Customer, Status};
+use counterfoil_core::listing;
+use counterfoil_core::ports::{Billing, CreatedRange};
+use counterfoil_core::webhook::Hint;
 use counterfoil_stripe::{PATHS, STRIPE_VERSION};
 use counterfoil_testkit::stripe::{
-    FakeStripe, Interval, ItemSpec, PLANS, Sample, Shop, Standing, SubscriptionSpec,
+    FakeStripe, Interval, ItemSpec, PLANS, Sample, Shop, Standing, SubscriptionSpec, event,
 };
 
-use crate::support::{World, client, now};
+use crate::support::{ALL, World, client, now};
 
 fn spec(items: usize) -> SubscriptionSpec {
     let item = |number| ItemSpec {
@@ -69,6 +71,9 @@ async fn every_request_is_a_get_of_a_published_path_in_the_pinned_version() {
     world.subscriptions().await.unwrap();
     world.client.customer("cus_none").await.unwrap();
     world.client.subscriptions_of("cus_none").await.unwrap();
+    world.client.open_invoices_of("cus_none").await.unwrap();
+    world.open_invoices().await.unwrap();
+    world.client.event_page(ALL, None).await.unwrap();
     let requests = world.stripe.requests();
     assert!(requests.len() > 8);
     for request in requests {
@@ -126,29 +131,127 @@ async fn items_that_are_not_embedded_are_fetched() {
 }
 
 #[tokio::test]
-async fn an_overdue_subscription_comes_with_its_open_invoice() {
+async fn open_invoices_tell_since_when_a_subscription_is_overdue() {
     let sample = Sample::new(7, 50, now());
     let account = sample
         .accounts
         .iter()
         .find(|it| it.standing == Standing::PastDue)
         .unwrap();
-    let (customer, subscription) = (
-        account.customer.clone(),
-        account.subscription.clone().unwrap(),
-    );
+    let (customer, subscription) = (account.customer.clone(), account.subscription.clone());
     let world = World::of(sample.shop).await;
-    let scanned = world.subscriptions().await.unwrap();
-    let scanned = scanned
-        .into_iter()
-        .find(|it| it.id == subscription)
-        .unwrap();
-    let asked = world.client.subscriptions_of(&customer).await.unwrap();
-    for overdue in [&scanned, &asked[0]] {
-        let invoice = overdue.latest_invoice.as_ref().unwrap();
-        assert_eq!(invoice.status.as_deref(), Some("open"));
-        assert_eq!(invoice.created, Some(now().as_secs() - 3 * 86_400));
+    let listed = world.open_invoices().await.unwrap();
+    assert!(listed.len() > 1);
+    assert!(listed.iter().all(|it| it.status.as_deref() == Some("open")));
+    let listed = listed.iter().find(|it| it.subscription == subscription);
+    let asked = world.client.open_invoices_of(&customer).await.unwrap();
+    assert_eq!(asked.len(), 1);
+    assert_eq!(listed, asked.first());
+    assert_eq!(asked[0].created, Some(now().as_secs() - 3 * 86_400));
+    assert_eq!(asked[0].customer, customer);
+}
+
+#[tokio::test]
+async fn ranges_of_creation_divide_a_list_without_loss_and_without_overlap() {
+    let world = World::sample(300).await;
+    let whole = world.customers().await.unwrap();
+    let end = now().as_secs() + 1;
+    let bounds = [0, end - 500 * 86_400, end - 100 * 86_400, end];
+    let mut parts = Vec::new();
+    for pair in bounds.windows(2) {
+        let range = CreatedRange {
+            from: pair[0],
+            to: pair[1],
+        };
+        let before = parts.len();
+        listing::customers(&world.client, range, &mut |it| parts.push(it))
+            .await
+            .unwrap();
+        let inside = |it: &Customer| (range.from..range.to).contains(&it.created);
+        assert!(parts[before..].iter().all(inside));
     }
+    let ids = |list: &[Customer]| -> Vec<String> {
+        let mut ids: Vec<String> = list.iter().map(|it| it.id.clone()).collect();
+        ids.sort();
+        ids
+    };
+    assert_eq!(ids(&parts), ids(&whole));
+}
+
+#[tokio::test]
+async fn a_page_leads_to_the_next_with_the_creation_of_its_last_object() {
+    let world = World::sample(230).await;
+    let first = world.client.customer_page(ALL, None).await.unwrap();
+    let cursor = first.next.unwrap();
+    let last = first.data.last().unwrap();
+    assert_eq!((&cursor.after, cursor.created), (&last.id, last.created));
+    let second = world
+        .client
+        .customer_page(ALL, Some(&cursor))
+        .await
+        .unwrap();
+    assert!(second.data[0].created <= cursor.created);
+    let third = second.next.as_ref();
+    let third = world.client.customer_page(ALL, third).await.unwrap();
+    assert_eq!((third.data.len(), third.next), (30, None));
+}
+
+#[tokio::test]
+async fn a_cursor_whose_object_was_deleted_goes_on_below_its_creation() {
+    let sample = Sample::new(7, 230, now());
+    let before: BTreeSet<String> = sample
+        .accounts
+        .iter()
+        .map(|it| it.customer.clone())
+        .collect();
+    let world = World::of(sample.shop).await;
+    let mut read = BTreeSet::new();
+    let mut page = world.client.customer_page(ALL, None).await.unwrap();
+    loop {
+        read.extend(page.data.iter().map(|it| it.id.clone()));
+        let Some(cursor) = page.next else { break };
+        world
+            .stripe
+            .change(|shop| shop.delete_customer(&cursor.after, now().as_secs()));
+        let next = world.client.customer_page(ALL, Some(&cursor)).await;
+        page = next.unwrap();
+    }
+    assert_eq!(read, before);
+}
+
+#[tokio::test]
+async fn events_are_asked_for_by_time_and_lead_to_customers() {
+    let at = now().as_secs();
+    let mut shop = Shop::new();
+    for number in 0..130 {
+        let object = serde_json::json!({"id": "sub_1", "customer": format!("cus_{number}")});
+        let kind = "customer.subscription.updated";
+        let event = event(&format!("evt_{number}"), kind, at - number, &object);
+        assert!(shop.put(serde_json::from_slice(&event).unwrap()));
+    }
+    let price = serde_json::json!({"id": "price_1"});
+    let event = event("evt_price", "price.updated", at, &price);
+    assert!(shop.put(serde_json::from_slice(&event).unwrap()));
+    let world = World::of(shop).await;
+    let range = CreatedRange {
+        from: at - 119,
+        to: at + 1,
+    };
+    let first = world.client.event_page(range, None).await.unwrap();
+    let rest = world.client.event_page(range, first.next.as_ref()).await;
+    let rest = rest.unwrap();
+    assert_eq!(
+        (first.data.len(), rest.data.len(), rest.next),
+        (100, 20, None)
+    );
+    let hints: Vec<&Hint> = first
+        .data
+        .iter()
+        .chain(&rest.data)
+        .map(|it| &it.hint)
+        .collect();
+    let wanted = |number| Hint::Customer(format!("cus_{number}"));
+    assert_eq!((hints[0], hints[119]), (&wanted(0), &wanted(119)));
 }
 
 #[tokio::test]
@@ -207,19 +310,18 @@ async fn a_list_that_grows_while_it_is_read_loses_nothing_that_was_there() {
     let stripe = FakeStripe::start(sample.shop).await.unwrap();
     let client = client(&stripe, &stripe.restricted_key());
     let mut read = BTreeSet::new();
-    client
-        .customers(&mut |customer| {
-            // New customers are put in front of the list.
-            stripe.change(|shop| {
-                shop.put(serde_json::json!({
-                    "object": "customer", "id": format!("cus_new{}", read.len()),
-                    "created": now().as_secs() + 1,
-                }))
-            });
-            read.insert(customer.id);
-        })
-        .await
-        .unwrap();
+    listing::customers(&client, ALL, &mut |customer| {
+        // New customers are put in front of the list.
+        stripe.change(|shop| {
+            shop.put(serde_json::json!({
+                "object": "customer", "id": format!("cus_new{}", read.len()),
+                "created": now().as_secs() + 1,
+            }))
+        });
+        read.insert(customer.id);
+    })
+    .await
+    .unwrap();
     assert!(read.is_superset(&before));
 }
 

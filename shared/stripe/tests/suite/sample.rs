@@ -73,16 +73,15 @@ async fn check(sample: Sample) -> Outcome {
     let world = World::of(sample.shop).await;
     let catalog = world.client.catalog().await.unwrap();
     let mut scan = Scan::new(&artifact, &catalog, now(), false);
-    world
-        .client
-        .customers(&mut |customer| scan.customer(&customer))
-        .await
-        .unwrap();
-    world
-        .client
-        .subscriptions(&mut |it| scan.subscription(&it))
-        .await
-        .unwrap();
+    for customer in world.customers().await.unwrap() {
+        scan.customer(&customer);
+    }
+    for subscription in world.subscriptions().await.unwrap() {
+        scan.subscription(&subscription);
+    }
+    for invoice in world.open_invoices().await.unwrap() {
+        scan.invoice(&invoice);
+    }
     let mut join = scan.seal();
     for user in &sample.users {
         let cells = shape

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use counterfoil_core::billing::{Customer, Subscription};
-use counterfoil_core::ports::{Billing, PortError};
+use counterfoil_core::billing::{Customer, Invoice, Subscription};
+use counterfoil_core::listing;
+use counterfoil_core::ports::{CreatedRange, PortError};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::time::Timestamp;
 use counterfoil_stripe::{RestrictedKey, Retries, StripeClient, StripeError};
 use counterfoil_testkit::stripe::{FakeStripe, Sample, Shop};
+
+/// Everything that there is.
+pub(crate) const ALL: CreatedRange = CreatedRange::before(4_000_000_000);
 
 pub(crate) const QUICK: Retries = Retries {
     attempts: 4,
@@ -41,17 +45,19 @@ impl World {
 
     pub(crate) async fn customers(&self) -> Result<Vec<Customer>, PortError> {
         let mut all = Vec::new();
-        self.client
-            .customers(&mut |customer| all.push(customer))
-            .await?;
+        listing::customers(&self.client, ALL, &mut |it| all.push(it)).await?;
+        Ok(all)
+    }
+
+    pub(crate) async fn open_invoices(&self) -> Result<Vec<Invoice>, PortError> {
+        let mut all = Vec::new();
+        listing::open_invoices(&self.client, ALL, &mut |it| all.push(it)).await?;
         Ok(all)
     }
 
     pub(crate) async fn subscriptions(&self) -> Result<Vec<Subscription>, PortError> {
         let mut all = Vec::new();
-        self.client
-            .subscriptions(&mut |subscription| all.push(subscription))
-            .await?;
+        listing::subscriptions(&self.client, ALL, &mut |it| all.push(it)).await?;
         Ok(all)
     }
 }

@@ -3,17 +3,41 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use counterfoil_core::billing::{Catalog, Customer, Subscription};
-use counterfoil_core::ports::{Billing, PortError, PortErrorKind};
+use counterfoil_core::billing::{Catalog, Customer, Invoice, Subscription};
+use counterfoil_core::ports::{
+    Billing, CreatedRange, ListCursor, ListPage, PortError, PortErrorKind,
+};
 use counterfoil_core::redacted::Redacted;
+use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::BillingAccounts;
+use counterfoil_core::webhook::Event;
 
-#[derive(Debug, Default)]
+/// Objects of a page, unless a test wants fewer.
+const PAGE: usize = 100;
+
+#[derive(Debug)]
 struct Inner {
     catalog: Catalog,
     customers: Vec<Customer>,
     subscriptions: Vec<Subscription>,
+    invoices: Vec<Invoice>,
+    events: Vec<Event>,
+    page: usize,
     breaks_after: Option<usize>,
+}
+
+impl Default for Inner {
+    fn default() -> Self {
+        Self {
+            catalog: Catalog::default(),
+            customers: Vec::new(),
+            subscriptions: Vec::new(),
+            invoices: Vec::new(),
+            events: Vec::new(),
+            page: PAGE,
+            breaks_after: None,
+        }
+    }
 }
 
 /// An account.
@@ -36,6 +60,21 @@ impl MemBilling {
     /// Adds a subscription.
     pub fn add_subscription(&self, subscription: Subscription) {
         self.lock().subscriptions.push(subscription);
+    }
+
+    /// Adds an invoice.
+    pub fn add_invoice(&self, invoice: Invoice) {
+        self.lock().invoices.push(invoice);
+    }
+
+    /// Adds an event.
+    pub fn add_event(&self, event: Event) {
+        self.lock().events.push(event);
+    }
+
+    /// Makes pages smaller than Stripe's.
+    pub fn page_of(&self, objects: usize) {
+        self.lock().page = objects.max(1);
     }
 
     /// Removes every subscription of a customer.
@@ -81,28 +120,96 @@ impl Billing for MemBilling {
         Ok(own.cloned().collect())
     }
 
-    async fn customers(&self, each: &mut (dyn FnMut(Customer) + Send)) -> Result<(), PortError> {
-        self.lock().customers.iter().cloned().for_each(each);
-        Ok(())
+    async fn open_invoices_of(&self, customer: &str) -> Result<Vec<Invoice>, PortError> {
+        let inner = self.lock();
+        let own = inner.invoices.iter().filter(|it| it.customer == customer);
+        Ok(own.filter(|it| open(it)).cloned().collect())
     }
 
-    async fn subscriptions(
+    async fn customer_page(
         &self,
-        each: &mut (dyn FnMut(Subscription) + Send),
-    ) -> Result<(), PortError> {
+        range: CreatedRange,
+        cursor: Option<&ListCursor>,
+    ) -> Result<ListPage<Customer>, PortError> {
         let inner = self.lock();
-        let count = inner.breaks_after.unwrap_or(usize::MAX);
-        inner
-            .subscriptions
-            .iter()
-            .take(count)
-            .cloned()
-            .for_each(each);
-        if inner.breaks_after.is_some() {
+        let place = |it: &Customer| (it.created, it.id.clone());
+        let kept = inner.customers.iter().filter(|it| !it.deleted);
+        Ok(page(kept, place, range, cursor, inner.page))
+    }
+
+    async fn subscription_page(
+        &self,
+        range: CreatedRange,
+        cursor: Option<&ListCursor>,
+    ) -> Result<ListPage<Subscription>, PortError> {
+        let inner = self.lock();
+        let place = |it: &Subscription| (it.created, it.id.clone());
+        let whole = |limit| page(inner.subscriptions.iter(), place, range, cursor, limit);
+        let Some(count) = inner.breaks_after else {
+            return Ok(whole(inner.page));
+        };
+        // As if everything before the cursor were one page, and the next one cannot be had.
+        if count == 0 || cursor.is_some() {
             return Err(PortError::new(PortErrorKind::Unavailable, "reading a page"));
         }
-        Ok(())
+        let ListPage { data, next } = whole(count);
+        let last = data.last().map(place);
+        let next = next.or(last.map(|(created, after)| ListCursor { after, created }));
+        Ok(ListPage { data, next })
     }
+
+    async fn open_invoice_page(
+        &self,
+        range: CreatedRange,
+        cursor: Option<&ListCursor>,
+    ) -> Result<ListPage<Invoice>, PortError> {
+        let inner = self.lock();
+        let place = |it: &Invoice| (it.created.unwrap_or(0), it.id.clone());
+        let kept = inner.invoices.iter().filter(|it| open(it));
+        Ok(page(kept, place, range, cursor, inner.page))
+    }
+
+    async fn event_page(
+        &self,
+        range: CreatedRange,
+        cursor: Option<&ListCursor>,
+    ) -> Result<ListPage<Event>, PortError> {
+        let inner = self.lock();
+        let place = |it: &Event| (it.created.map_or(0, Timestamp::as_secs), it.id.clone());
+        let kept = inner.events.iter();
+        Ok(page(kept, place, range, cursor, inner.page))
+    }
+}
+
+fn open(invoice: &Invoice) -> bool {
+    invoice.status.as_deref() == Some("open")
+}
+
+/// A page of what was created in the range, newest first.
+fn page<'a, T: Clone + 'a>(
+    objects: impl Iterator<Item = &'a T>,
+    place: impl Fn(&T) -> (i64, String),
+    range: CreatedRange,
+    cursor: Option<&ListCursor>,
+    limit: usize,
+) -> ListPage<T> {
+    let behind = |(created, id): &(i64, String)| {
+        cursor.is_none_or(|it| (*created, id) < (it.created, &it.after))
+    };
+    let mut kept: Vec<((i64, String), &T)> = objects
+        .map(|object| (place(object), object))
+        .filter(|(place, _)| (range.from..range.to).contains(&place.0) && behind(place))
+        .collect();
+    kept.sort_by(|a, b| b.0.cmp(&a.0));
+    let more = kept.len() > limit;
+    kept.truncate(limit);
+    let last = kept.last().filter(|_| more);
+    let next = last.map(|((created, after), _)| ListCursor {
+        after: after.clone(),
+        created: *created,
+    });
+    let data = kept.into_iter().map(|(_, object)| object.clone()).collect();
+    ListPage { data, next }
 }
 
 #[async_trait]

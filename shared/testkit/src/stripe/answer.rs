@@ -132,6 +132,14 @@ pub(super) fn answer(
             .of_slice(features)
             .map(Page::json)
         }
+        ["v1", "invoices"] => {
+            may.read(Permission::Invoices)?;
+            invoices(shop, path, query)
+        }
+        ["v1", "events"] => {
+            may.read(Permission::Events)?;
+            events(shop, path, query)
+        }
         ["v1", "entitlements", "active_entitlements"] => {
             may.read(Permission::Entitlements)?;
             entitlements(shop, path, query)
@@ -231,6 +239,50 @@ fn subscription_items(shop: &Shop, path: &str, query: &Query) -> Result<Value, R
         keep: &|_| true,
     }
     .of_slice(items)
+    .map(Page::json)
+}
+
+fn invoices(shop: &Shop, path: &str, query: &Query) -> Result<Value, Refusal> {
+    let [gte, gt, lte, lt] = CREATED;
+    query.only(&["status", "customer", "subscription", gte, gt, lte, lt])?;
+    let subscription = "/parent/subscription_details/subscription";
+    let kept = |invoice: &Value| {
+        let fits = |name, value| query.get(name).is_none_or(|wanted| wanted == value);
+        let of = invoice.pointer(subscription).and_then(Value::as_str);
+        query.created_fits(invoice)
+            && fits("status", text(invoice, "status"))
+            && fits("customer", text(invoice, "customer"))
+            && fits("subscription", of.unwrap_or_default())
+    };
+    Listing {
+        path,
+        query,
+        keep: &kept,
+    }
+    .of(&shop.invoices)
+    .map(Page::json)
+}
+
+/// The most types that one request may ask for.
+const TYPES: usize = 20;
+
+fn events(shop: &Shop, path: &str, query: &Query) -> Result<Value, Refusal> {
+    let [gte, gt, lte, lt] = CREATED;
+    query.only(&["types[]", gte, gt, lte, lt])?;
+    let types: BTreeSet<&str> = query.all("types[]").collect();
+    if types.len() > TYPES {
+        let message = "Invalid array: at most 20 types";
+        return Err(Refusal::parameter("array_too_long", "types", message));
+    }
+    let kept = |event: &Value| {
+        query.created_fits(event) && (types.is_empty() || types.contains(text(event, "type")))
+    };
+    Listing {
+        path,
+        query,
+        keep: &kept,
+    }
+    .of(&shop.events)
     .map(Page::json)
 }
 

@@ -20,11 +20,13 @@ pub enum Permission {
     Invoices,
     /// Coupons, also expanded ones.
     Coupons,
+    /// Events.
+    Events,
 }
 
 impl Permission {
     /// Everything that the product reads.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Customers,
         Self::Subscriptions,
         Self::Prices,
@@ -32,6 +34,7 @@ impl Permission {
         Self::Entitlements,
         Self::Invoices,
         Self::Coupons,
+        Self::Events,
     ];
 
     /// The name in a refusal.
@@ -44,6 +47,7 @@ impl Permission {
             Self::Entitlements => "rak_entitlement_read",
             Self::Invoices => "rak_invoice_read",
             Self::Coupons => "rak_coupon_read",
+            Self::Events => "rak_event_read",
         }
     }
 }

@@ -197,11 +197,17 @@ pub(super) fn subscription(spec: &SubscriptionSpec) -> Value {
 }
 
 /// The newest invoice: of the period that runs, open where the payment failed.
-fn invoice(spec: &SubscriptionSpec) -> Value {
+pub(super) fn invoice(spec: &SubscriptionSpec) -> Value {
     let open = matches!(spec.status.as_str(), "past_due" | "unpaid" | "incomplete");
+    let attempt = (spec.status == "past_due").then(|| spec.period_start + 5 * 86_400);
     json!({
         "id": format!("in_{}", spec.id.trim_start_matches("sub_")), "object": "invoice",
+        "attempt_count": 1, "attempted": true, "auto_advance": true,
+        "billing_reason": "subscription_cycle", "collection_method": "charge_automatically",
         "created": spec.period_start, "currency": "usd", "customer": spec.customer,
+        "due_date": null, "livemode": false, "metadata": {}, "next_payment_attempt": attempt,
+        "parent": {"type": "subscription_details", "quote_details": null,
+            "subscription_details": {"subscription": spec.id, "metadata": {}}},
         "status": if open { "open" } else { "paid" },
     })
 }

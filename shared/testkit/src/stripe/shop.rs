@@ -76,6 +76,8 @@ pub struct Shop {
     pub(super) customers: Shelf,
     pub(super) deleted: BTreeMap<String, Value>,
     pub(super) subscriptions: Shelf,
+    pub(super) invoices: Shelf,
+    pub(super) events: Shelf,
     pub(super) prices: Shelf,
     pub(super) products: Shelf,
     pub(super) features: BTreeMap<String, Vec<Value>>,
@@ -88,6 +90,8 @@ impl Default for Shop {
             customers: Shelf::default(),
             deleted: BTreeMap::new(),
             subscriptions: Shelf::default(),
+            invoices: Shelf::default(),
+            events: Shelf::default(),
             prices: Shelf::default(),
             products: Shelf::default(),
             features: BTreeMap::new(),
@@ -112,9 +116,15 @@ impl Shop {
         self.customers.put(objects::customer(spec));
     }
 
-    /// Adds or replaces a subscription.
+    /// Adds or replaces a subscription with its newest invoice.
     pub fn put_subscription(&mut self, spec: &SubscriptionSpec) {
+        self.invoices.put(objects::invoice(spec));
         self.subscriptions.put(objects::subscription(spec));
+    }
+
+    /// Changes fields of an invoice; `false` without such a one. Id and creation stay.
+    pub fn change_invoice(&mut self, id: &str, change: impl FnOnce(&mut Value)) -> bool {
+        self.invoices.get_mut(id).map(change).is_some()
     }
 
     /// Adds or replaces any object of the kinds that the shop knows, as JSON in Stripe's shape.
@@ -123,6 +133,8 @@ impl Shop {
         let shelf = match text(&object, "object") {
             "customer" => &mut self.customers,
             "subscription" => &mut self.subscriptions,
+            "invoice" => &mut self.invoices,
+            "event" => &mut self.events,
             "price" => &mut self.prices,
             "product" => &mut self.products,
             _ => return false,

@@ -16,8 +16,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
+use counterfoil_core::listing;
 use counterfoil_core::mapping::{Artifact, Mapping, compile};
-use counterfoil_core::ports::Completeness;
+use counterfoil_core::ports::{Completeness, CreatedRange};
 use counterfoil_core::reconcile::{Finding, Outcome, Scan};
 
 use crate::output::say;
@@ -129,18 +130,18 @@ async fn look(
     let mut scan = Scan::new(artifact, &sources.catalog, as_of, sources.livemode);
     match &sources.stripe {
         Stripe::Account(billing) => {
-            billing
-                .customers(&mut |customer| {
-                    progress.step("customers read from Stripe");
-                    scan.customer(&customer);
-                })
-                .await?;
-            billing
-                .subscriptions(&mut |subscription| {
-                    progress.step("subscriptions read from Stripe");
-                    scan.subscription(&subscription);
-                })
-                .await?;
+            let (billing, range) = (billing.as_ref(), CreatedRange::up_to(as_of));
+            listing::customers(billing, range, &mut |customer| {
+                progress.step("customers read from Stripe");
+                scan.customer(&customer);
+            })
+            .await?;
+            listing::subscriptions(billing, range, &mut |subscription| {
+                progress.step("subscriptions read from Stripe");
+                scan.subscription(&subscription);
+            })
+            .await?;
+            listing::open_invoices(billing, range, &mut |it| scan.invoice(&it)).await?;
         }
         Stripe::Directory(directory) => directory.read(&mut scan, &mut progress)?,
     }

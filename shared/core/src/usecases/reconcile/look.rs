@@ -6,14 +6,17 @@ use async_trait::async_trait;
 use counterfoil_evidence::json::{Json, object};
 use thiserror::Error;
 
-use crate::billing::{Catalog, Customer};
+use crate::billing::{Catalog, Customer, Status, Subscription};
 use crate::cell::{AppRow, Cell};
 use crate::ids::{IncidentId, ProjectId};
 use crate::incident::Incident;
 use crate::json::JsonError;
+use crate::listing;
 use crate::mapping::{Artifact, MatchSource};
 use crate::policy::bundle_digest;
-use crate::ports::{AppDatabase, AppInspector, Billing, Completeness, PortError, PortErrorKind};
+use crate::ports::{
+    AppDatabase, AppInspector, Billing, Completeness, CreatedRange, PortError, PortErrorKind,
+};
 use crate::reconcile::{Finding, Outcome, Scan};
 use crate::records::{Mapping, Project, RecordError, Records};
 use crate::redacted::Redacted;
@@ -244,14 +247,10 @@ pub(crate) async fn second_look(
 /// When a side could not be read whole: what was read then proves nothing.
 pub async fn look_at_all(sources: &Sources, as_of: Timestamp) -> Result<Outcome, LookError> {
     let mut scan = Scan::new(&sources.artifact, &sources.catalog, as_of, sources.livemode);
-    sources
-        .billing
-        .customers(&mut |customer| scan.customer(&customer))
-        .await?;
-    sources
-        .billing
-        .subscriptions(&mut |subscription| scan.subscription(&subscription))
-        .await?;
+    let (billing, range) = (sources.billing.as_ref(), CreatedRange::up_to(as_of));
+    listing::customers(billing, range, &mut |customer| scan.customer(&customer)).await?;
+    listing::subscriptions(billing, range, &mut |it| scan.subscription(&it)).await?;
+    listing::open_invoices(billing, range, &mut |it| scan.invoice(&it)).await?;
     let mut join = scan.seal();
     let table = sources.artifact.table();
     let read = sources.app.rows(&table, &mut |row| join.row(&row)).await?;
@@ -317,8 +316,15 @@ async fn look_at(
             continue;
         };
         scan.customer(&customer);
-        for subscription in sources.billing.subscriptions_of(&id).await? {
-            scan.subscription(&subscription);
+        let subscriptions = sources.billing.subscriptions_of(&id).await?;
+        for subscription in &subscriptions {
+            scan.subscription(subscription);
+        }
+        let overdue = |it: &Subscription| it.status == Status::PastDue;
+        if subscriptions.iter().any(overdue) {
+            for invoice in sources.billing.open_invoices_of(&id).await? {
+                scan.invoice(&invoice);
+            }
         }
         for key in sources.artifact.match_keys() {
             if let Some((value, ignore_case)) = match_value(&key.source, &customer) {
