@@ -104,6 +104,7 @@ fn price() -> Price {
         recurring: Some(Recurring {
             interval: "month".to_owned(),
             interval_count: 1,
+            usage_type: None,
         }),
         livemode: Some(true),
         ..Price::default()

@@ -12,7 +12,7 @@ pub(crate) type Sums = BTreeMap<String, i64>;
 pub(crate) fn sums<'a>(findings: impl Iterator<Item = &'a Finding>, direction: Direction) -> Sums {
     let mut sums = Sums::new();
     for finding in findings.filter(|finding| finding.direction == Some(direction)) {
-        if let Some(amount) = &finding.at_risk {
+        for amount in finding.amounts() {
             let sum = sums.entry(amount.currency.clone()).or_default();
             *sum = sum.saturating_add(amount.minor);
         }

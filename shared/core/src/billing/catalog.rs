@@ -14,6 +14,19 @@ pub struct Recurring {
     /// Every how many intervals; 1 where Stripe left it out.
     #[serde(default = "one")]
     pub interval_count: u32,
+    /// `licensed` or `metered`: what a metered price comes to is known only afterwards.
+    #[serde(default)]
+    pub usage_type: Option<String>,
+}
+
+/// How many units make one that is paid for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransformQuantity {
+    /// Units in a package.
+    pub divide_by: u32,
+    /// `up` or `down`: what becomes of a package that is not full.
+    #[serde(default, deserialize_with = "tolerant::or_default")]
+    pub round: String,
 }
 
 const fn one() -> u32 {
@@ -40,32 +53,15 @@ pub struct Price {
     /// The rhythm; absent for one-time prices.
     #[serde(default)]
     pub recurring: Option<Recurring>,
+    /// Sold in packages.
+    #[serde(default)]
+    pub transform_quantity: Option<TransformQuantity>,
     /// Whether it can be bought now; old prices stay valid for those who have them.
     #[serde(default)]
     pub active: Option<bool>,
     /// Live or test mode, where Stripe said so.
     #[serde(default)]
     pub livemode: Option<bool>,
-}
-
-impl Price {
-    /// Minor units per unit and month, rounded down: a year is 12 months, a week 12/52 of a month,
-    /// a day 12/365. `None` for prices that are not a fixed recurring amount.
-    pub fn monthly(&self) -> Option<i64> {
-        let amount = self.unit_amount?;
-        let recurring = self.recurring.as_ref()?;
-        let count = i64::from(recurring.interval_count.max(1));
-        let (times, over) = match recurring.interval.as_str() {
-            "month" => (1, 1),
-            "year" => (1, 12),
-            "week" => (52, 12),
-            "day" => (365, 12),
-            _ => return None,
-        };
-        amount
-            .checked_mul(times)?
-            .checked_div(count.checked_mul(over)?)
-    }
 }
 
 /// A product.

@@ -111,6 +111,8 @@ pub(crate) struct SubscriptionLine<'a> {
     pub(crate) livemode: Option<bool>,
     #[serde(default, deserialize_with = "tolerant::or_default")]
     discounts: Vec<Discount>,
+    #[serde(borrow, default)]
+    pub(crate) currency: Text<'a>,
     #[serde(default)]
     discount: Option<Discount>,
 }
@@ -162,11 +164,8 @@ impl SubscriptionLine<'_> {
         items.or(self.current_period_end)
     }
 
-    pub(crate) fn is_free(&self) -> bool {
-        self.discounts
-            .iter()
-            .chain(&self.discount)
-            .any(|discount| discount.whole)
+    pub(crate) fn discounts(&self) -> impl Iterator<Item = &Discount> {
+        self.discounts.iter().chain(&self.discount)
     }
 }
 

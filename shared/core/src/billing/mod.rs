@@ -5,6 +5,7 @@
 //! since 1970, as Stripe sends them.
 
 mod catalog;
+mod cost;
 mod customer;
 mod discount;
 mod invoice;
@@ -15,7 +16,8 @@ mod subscription;
 mod tests;
 mod tolerant;
 
-pub use catalog::{Catalog, Price, Product, Recurring};
+pub use catalog::{Catalog, Price, Product, Recurring, TransformQuantity};
+pub use cost::{Cadence, Cost};
 pub use customer::Customer;
 pub use discount::Discount;
 pub use invoice::Invoice;

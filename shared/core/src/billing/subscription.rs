@@ -78,7 +78,10 @@ pub struct Subscription {
     /// Live or test mode, where Stripe said so.
     #[serde(default)]
     pub livemode: Option<bool>,
-    /// Discounts that the request expanded; ids alone are passed over.
+    /// The currency in which all of it is billed; absent where Stripe left it out.
+    #[serde(default)]
+    pub currency: Option<String>,
+    /// Discounts that the request expanded; ids alone take nothing off.
     #[serde(default, deserialize_with = "tolerant::or_default")]
     pub discounts: Vec<Discount>,
     /// The one discount of API versions before 2025-03-31.
@@ -109,11 +112,8 @@ impl Subscription {
         items.or(self.current_period_start)
     }
 
-    /// A coupon takes off the whole price.
-    pub fn is_free(&self) -> bool {
-        self.discounts
-            .iter()
-            .chain(&self.discount)
-            .any(|discount| discount.whole)
+    /// Its discounts, in the order in which Stripe applies them.
+    pub fn discounts(&self) -> impl Iterator<Item = &Discount> {
+        self.discounts.iter().chain(&self.discount)
     }
 }

@@ -83,21 +83,59 @@ fn an_unknown_status_is_kept() {
 }
 
 #[test]
-fn only_a_coupon_of_the_whole_price_makes_free() {
-    let free = |fields: &str| subscription(fields).is_free();
-    assert!(free(r#","discounts":[{"coupon":{"percent_off":100.0}}]"#));
-    assert!(free(r#","discount":{"coupon":{"percent_off":100}}"#));
-    assert!(free(
-        r#","discounts":[{"source":{"coupon":{"percent_off":100}}}]"#
-    ));
-    for paid in [
-        r#","discounts":["di_1"]"#,
-        r#","discounts":[{"coupon":"co_1"}]"#,
-        r#","discounts":[{"coupon":{"percent_off":99.9}}]"#,
-        r#","discounts":[{"coupon":{"amount_off":500}}],"discount":null"#,
-        "",
+fn a_coupon_is_read_wherever_it_lies() {
+    let left = |fields: &str| {
+        let sold = subscription(fields);
+        let again: Subscription =
+            serde_json::from_str(&serde_json::to_string(&sold).unwrap()).unwrap();
+        assert_eq!(again, sold, "{fields}");
+        let cadence = monthly("year", 1).cadence();
+        let all = sold.discounts().filter(|discount| discount.runs(100));
+        all.fold(1_000, |sum, discount| discount.apply(sum, "usd", cadence))
+    };
+    for (fields, expected) in [
+        (r#","discounts":[{"coupon":{"percent_off":100.0}}]"#, 0),
+        (r#","discount":{"coupon":{"percent_off":100}}"#, 0),
+        (
+            r#","discounts":[{"source":{"coupon":{"percent_off":100}}}]"#,
+            0,
+        ),
+        (r#","discounts":[{"coupon":{"percent_off":99.9}}]"#, 1),
+        (r#","discounts":[{"coupon":{"percent_off":33.3333}}]"#, 666),
+        (
+            r#","discounts":[{"coupon":{"percent_off":50}},{"coupon":{"percent_off":50}}]"#,
+            250,
+        ),
+        (
+            r#","discounts":[{"coupon":{"amount_off":1200,"currency":"usd"}}]"#,
+            900,
+        ),
+        (
+            r#","discounts":[{"coupon":{"amount_off":99999,"currency":"usd"}}]"#,
+            0,
+        ),
+        (
+            r#","discounts":[{"coupon":{"amount_off":1200,"currency":"eur"}}]"#,
+            1_000,
+        ),
+        (
+            r#","discounts":[{"coupon":{"percent_off":100},"end":100}]"#,
+            1_000,
+        ),
+        (
+            r#","discounts":[{"coupon":{"percent_off":100},"end":101}]"#,
+            0,
+        ),
+        (r#","discounts":["di_1"]"#, 1_000),
+        (r#","discounts":[{"coupon":"co_1"}]"#, 1_000),
+        (
+            r#","discounts":[{"coupon":{"amount_off":500}}],"discount":null"#,
+            1_000,
+        ),
+        (r#","discounts":[{"coupon":{"percent_off":1e300}}]"#, 1_000),
+        ("", 1_000),
     ] {
-        assert!(!free(paid), "{paid}");
+        assert_eq!(left(fields), expected, "{fields}");
     }
 }
 
@@ -114,34 +152,63 @@ fn a_deleted_customer_has_an_id_only() {
     );
 }
 
+fn monthly(interval: &str, count: u32) -> Recurring {
+    Recurring {
+        interval: interval.to_owned(),
+        interval_count: count,
+        usage_type: None,
+    }
+}
+
+fn priced(amount: i64, interval: &str, count: u32) -> Price {
+    Price {
+        unit_amount: Some(amount),
+        recurring: Some(monthly(interval, count)),
+        ..Price::default()
+    }
+}
+
 #[test]
 fn months_are_the_common_measure() {
-    let monthly = |amount, interval: &str, count| {
-        let recurring = Recurring {
-            interval: interval.to_owned(),
-            interval_count: count,
-        };
-        Price {
-            unit_amount: Some(amount),
-            recurring: Some(recurring),
-            ..Price::default()
-        }
-        .monthly()
+    let per_month = |amount, interval, count| priced(amount, interval, count).monthly();
+    assert_eq!(per_month(3_000, "month", 1), Some(3_000));
+    assert_eq!(per_month(30_000, "year", 1), Some(2_500));
+    assert_eq!(per_month(9_000, "month", 3), Some(3_000));
+    assert_eq!(per_month(1_200, "week", 1), Some(5_200));
+    assert_eq!(per_month(100, "day", 1), Some(3_041));
+    assert_eq!(per_month(100, "fortnight", 1), None);
+    let once = Price {
+        unit_amount: Some(1),
+        ..Price::default()
     };
-    assert_eq!(monthly(3_000, "month", 1), Some(3_000));
-    assert_eq!(monthly(30_000, "year", 1), Some(2_500));
-    assert_eq!(monthly(9_000, "month", 3), Some(3_000));
-    assert_eq!(monthly(1_200, "week", 1), Some(5_200));
-    assert_eq!(monthly(100, "day", 1), Some(3_041));
-    assert_eq!(monthly(100, "fortnight", 1), None);
+    assert_eq!(once.monthly(), None);
+    // Rounded once, not once per unit.
+    let yearly = priced(1_000, "year", 1).cost().unwrap();
     assert_eq!(
-        Price {
-            unit_amount: Some(1),
-            ..Price::default()
-        }
-        .monthly(),
-        None
+        (yearly.monthly(1), yearly.monthly(12)),
+        (Some(83), Some(1_000))
     );
+}
+
+#[test]
+fn what_is_measured_afterwards_has_no_fixed_cost() {
+    let read = |fields: &str| {
+        let text =
+            format!(r#"{{"id":"p","currency":"usd","recurring":{{"interval":"month"{fields}}}}}"#);
+        serde_json::from_str::<Price>(&text).unwrap()
+    };
+    let metered = read(r#","usage_type":"metered"},"unit_amount":5,"x":{"#);
+    assert_eq!(metered.cost(), None);
+    let tiered = read(r#","usage_type":"licensed"},"unit_amount":null,"x":{"#);
+    assert_eq!(tiered.cost(), None);
+    let packages = |round: &str| {
+        let fields = format!(
+            r#"}},"unit_amount":1000,"transform_quantity":{{"divide_by":5,"round":"{round}"}},"x":{{"#
+        );
+        read(&fields).cost().unwrap()
+    };
+    assert_eq!(packages("up").monthly(11), Some(3_000));
+    assert_eq!(packages("down").monthly(11), Some(2_000));
 }
 
 #[test]

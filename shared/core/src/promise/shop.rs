@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::billing::{Catalog, Price};
+use crate::billing::{Catalog, Cost, Price};
 use crate::mapping::{Compiled, Grants, Offer, Selector};
 use crate::money::Money;
 
@@ -22,7 +22,7 @@ struct Sold {
     plan: Option<PlanId>,
     features: Vec<FeatureId>,
     mapped: bool,
-    monthly: Option<i64>,
+    cost: Option<Cost>,
     currency: String,
 }
 
@@ -133,7 +133,7 @@ impl Shop {
             plan: plan.and_then(|(_, index)| PlanId::try_from(index).ok()),
             features: self.feature_ids(features),
             mapped: grants.is_some(),
-            monthly: price.monthly(),
+            cost: price.cost(),
             currency: price.currency.clone(),
         }
     }
@@ -230,31 +230,55 @@ impl Shop {
         self.sold(price).map(|sold| sold.price.as_str())
     }
 
-    /// Minor units per unit and month of a price, and its currency.
-    pub fn monthly(&self, price: PriceId) -> Option<(i64, &str)> {
+    /// What a price costs, and in which currency (empty where unknown).
+    pub fn cost(&self, price: PriceId) -> Option<(Option<Cost>, &str)> {
         let sold = self.sold(price)?;
-        Some((sold.monthly?, sold.currency.as_str()))
+        Some((sold.cost, sold.currency.as_str()))
     }
 
-    /// Price per unit and month of the plan's item in a deal.
-    pub fn unit_price(&self, deal: &Deal) -> Option<Money> {
+    /// The price of a deal that sells its plan.
+    pub fn plan_price(&self, deal: &Deal) -> Option<PriceId> {
         let plan = deal.plan?;
-        let price = deal.prices.iter().find(|price| self.sells(**price, plan))?;
-        self.monthly(*price)
-            .map(|(minor, currency)| Money::new(minor, currency))
+        let mut prices = deal.prices.iter().copied();
+        prices.find(|price| self.sells(*price, plan))
     }
 
-    /// What one unit of a plan costs per month at least, in the currency of most prices: the lowest
-    /// price that can be bought now, else the lowest price. `None` where there is no fixed one.
-    pub fn list_price(&self, plan: PlanId) -> Option<Money> {
+    /// Currencies in which a list price is looked for: the customer's own, that of most prices,
+    /// then by name.
+    pub fn currencies<'a>(&'a self, own: Option<&'a str>) -> Vec<&'a str> {
+        let mut rest: Vec<&str> = self
+            .sold
+            .iter()
+            .map(|sold| sold.currency.as_str())
+            .filter(|currency| !currency.is_empty())
+            .collect();
+        rest.sort_unstable();
+        rest.dedup();
+        own.into_iter()
+            .chain([self.currency.as_str()])
+            .chain(rest)
+            .collect()
+    }
+
+    /// What one unit of a plan costs per month at least in a currency: the lowest price that can be
+    /// bought now, else the lowest price. `None` where there is no fixed one.
+    pub fn list_price_in(&self, plan: PlanId, currency: &str) -> Option<Money> {
         let lowest = |buyable: bool| {
             let sold = self.sold.iter().filter(|sold| sold.plan == Some(plan));
-            let sold = sold.filter(|sold| sold.currency == self.currency);
+            let sold = sold.filter(|sold| sold.currency == currency);
             let sold = sold.filter(|sold| !buyable || self.can_be_bought(&sold.price));
-            sold.filter_map(|sold| sold.monthly).min()
+            sold.filter_map(|sold| sold.cost?.monthly(1)).min()
         };
         let minor = lowest(true).or_else(|| lowest(false))?;
-        Some(Money::new(minor, self.currency.clone()))
+        Some(Money::new(minor, currency))
+    }
+
+    /// The list price in the first of these currencies that has one.
+    pub fn list_price(&self, plan: PlanId, currencies: &[&str]) -> Option<Money> {
+        let mut prices = currencies
+            .iter()
+            .filter_map(|currency| self.list_price_in(plan, currency));
+        prices.next()
     }
 
     fn can_be_bought(&self, price: &str) -> bool {

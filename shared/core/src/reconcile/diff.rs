@@ -6,12 +6,11 @@ use super::finding::{
 use super::grant::Grant;
 use super::ids::{CUSTOMER, SUBSCRIPTION};
 use super::promised::Promised;
-use super::risk;
+use super::risk::{self, Risk};
 use super::scan::Scan;
 use super::store::{AMBIGUOUS, Record, Slot, index};
 use crate::cell::AppRow;
 use crate::mapping::Layout;
-use crate::money::Money;
 use crate::promise::Rule;
 use crate::repair::ColumnChange;
 use crate::time::Timestamp;
@@ -121,19 +120,17 @@ impl Subject<'_> {
         if count < 2 {
             return None;
         }
-        let twice = risk::paid_twice(self.scan, &self.promise);
-        Some(Finding {
+        let report = Finding {
             expected: Symbol::Count(1),
             actual: Symbol::Count(i64::try_from(count).unwrap_or(i64::MAX)),
-            direction: twice.is_some().then_some(Direction::Owed),
-            at_risk: twice,
             customers: customer_ids(self.scan, &certain),
             ..self.report(
                 FindingKind::DuplicateCustomer,
                 Rule::SeveralCustomers,
                 NotRepairable::NoColumn,
             )
-        })
+        };
+        Some(report.with_risk(risk::paid_twice(self.scan, &self.promise)))
     }
 
     fn unknown(&self) -> Option<Finding> {
@@ -162,15 +159,15 @@ impl Subject<'_> {
     }
 
     fn paid_no_access(&self) -> Finding {
-        let at_risk = risk::paid(self.scan, &self.promise);
-        self.whole(FindingKind::PaidNoAccess, at_risk, Direction::Owed)
+        let risk = risk::owed(self.scan, &self.promise);
+        self.whole(FindingKind::PaidNoAccess, risk)
     }
 
     fn access_without_payment(&self) -> Option<Finding> {
         if self.grant.comped {
             return None;
         }
-        let at_risk = risk::unpaid(self.scan, &self.promise, self.grant.plan);
+        let risk = risk::unpaid(self.scan, &self.promise, self.grant.plan);
         if self
             .promise
             .records
@@ -185,20 +182,19 @@ impl Subject<'_> {
                 (test, live)
             };
             let kind = FindingKind::TestModeBacking;
-            return Some(Finding {
+            let report = Finding {
                 expected,
                 actual,
-                at_risk,
-                direction: Some(Direction::Leak),
                 ..self.report(kind, Rule::WrongMode, NotRepairable::WrongMode)
-            });
+            };
+            return Some(report.with_risk(risk));
         }
-        let finding = self.whole(FindingKind::AccessWithoutPayment, at_risk, Direction::Leak);
+        let finding = self.whole(FindingKind::AccessWithoutPayment, risk);
         Some(with_foreign(finding, self.foreign_plan()))
     }
 
     /// Access as a whole differs: a repair writes every column that does.
-    fn whole(&self, kind: FindingKind, at_risk: Option<Money>, direction: Direction) -> Finding {
+    fn whole(&self, kind: FindingKind, risk: Risk) -> Finding {
         let by_flag = self.scan.artifact.compiled().access.premium.is_some();
         let (field, expected, actual) = if by_flag {
             let flag = Symbol::Flag;
@@ -225,28 +221,20 @@ impl Subject<'_> {
             .into_iter()
             .filter(|other| *other == field || self.differs(*other))
             .collect();
-        self.column_finding(
-            kind,
-            field,
-            expected,
-            actual,
-            &differing,
-            at_risk,
-            Some(direction),
-        )
+        self.column_finding(kind, field, (expected, actual), &differing, risk)
     }
 
     fn columns(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
-        let one = |kind, field, (expected, actual), (at_risk, direction)| {
-            self.column_finding(kind, field, expected, actual, &[field], at_risk, direction)
-        };
+        let one =
+            |kind, field, symbols, risk| self.column_finding(kind, field, symbols, &[field], risk);
         if self.differs(Field::Plan) && !self.covered(self.plan_exceeds()) {
             let symbols = (
                 Symbol::name(self.promised_plan()),
                 self.granted_plan_symbol(),
             );
-            let risk = risk::plans(self.scan, &self.promise, self.granted_plan());
+            let foreign = !self.foreign_plan().is_empty();
+            let risk = risk::plans(self.scan, &self.promise, self.granted_plan(), foreign);
             let finding = one(FindingKind::WrongPlan, Field::Plan, symbols, risk);
             findings.push(with_foreign(finding, self.foreign_plan()));
         }
@@ -260,7 +248,7 @@ impl Subject<'_> {
             && let Some((promised, granted)) = self.promised_seats().zip(self.grant.seats)
             && !self.covered(granted > promised)
         {
-            let risk = risk::seats(self.scan, &self.promise, granted.saturating_sub(promised));
+            let risk = risk::seats(self.scan, &self.promise, promised, granted);
             let symbols = (Symbol::Count(promised), Symbol::Count(granted));
             findings.push(one(FindingKind::WrongSeats, Field::Seats, symbols, risk));
         }
@@ -279,7 +267,10 @@ impl Subject<'_> {
                 let unmapped = (!foreign.is_empty()).then(|| "unmapped".to_owned());
                 let granted = Symbol::Set(known.into_iter().chain(unmapped).collect());
                 // A feature alone has no price.
-                let risk = (None, Some(direction));
+                let risk = Risk {
+                    direction: Some(direction),
+                    ..Risk::default()
+                };
                 let symbols = (Symbol::Set(promised), granted);
                 let finding = one(FindingKind::WrongFeatures, Field::Features, symbols, risk);
                 findings.push(with_foreign(finding, foreign));
@@ -293,19 +284,13 @@ impl Subject<'_> {
         exceeds && self.grant.comped
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one call per kind of finding, all alike"
-    )]
     fn column_finding(
         &self,
         kind: FindingKind,
         field: Field,
-        expected: Symbol,
-        actual: Symbol,
+        (expected, actual): (Symbol, Symbol),
         differing: &[Field],
-        at_risk: Option<Money>,
-        direction: Option<Direction>,
+        risk: Risk,
     ) -> Finding {
         let mut changes: Vec<ColumnChange> = differing
             .iter()
@@ -316,16 +301,15 @@ impl Subject<'_> {
         if !decisive {
             changes.clear();
         }
-        Finding {
+        let finding = Finding {
             field: Some(field),
             expected,
             actual,
             changes,
             not_repairable: (!decisive).then_some(NotRepairable::ReadOnlyColumn),
-            at_risk,
-            direction,
             ..self.report(kind, self.rule(), NotRepairable::NoColumn)
-        }
+        };
+        finding.with_risk(risk)
     }
 }
 
@@ -361,10 +345,9 @@ pub(super) fn unmapped_price(scan: &Scan, report: Finding, promise: &Promised) -
         expected: Symbol::name("mapped"),
         actual: Symbol::name("unmapped"),
         prices,
-        at_risk: risk::paid(scan, promise),
-        direction: None,
         ..report
     }
+    .with_risk(risk::unclear(scan, promise))
 }
 
 pub(super) fn customer_ids(scan: &Scan, numbers: &[u32]) -> Vec<String> {

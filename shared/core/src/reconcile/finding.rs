@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::risk::Risk;
 use crate::cell::Cell;
 use crate::money::Money;
 use crate::promise::Rule;
@@ -211,8 +212,13 @@ pub struct Finding {
     pub other_live_subscription: bool,
     /// The rule that led to it.
     pub rule: Rule,
-    /// Money at risk per month; `None` where no amount is known.
+    /// Money at risk per month, at least; `None` where no amount is known. Amounts of different
+    /// currencies are never added: this is the one in the currency of the subscription that sets
+    /// the plan.
     pub at_risk: Option<Money>,
+    /// What is at risk in other currencies besides, by currency.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also_at_risk: Vec<Money>,
     /// Who loses; `None` where nobody does.
     pub direction: Option<Direction>,
     /// Mode of the Stripe account, where the caller told it.
@@ -245,8 +251,25 @@ impl Finding {
             other_live_subscription: false,
             rule,
             at_risk: None,
+            also_at_risk: Vec::new(),
             direction: None,
             livemode: None,
+        }
+    }
+
+    /// Everything that is at risk, each amount in another currency.
+    pub fn amounts(&self) -> impl Iterator<Item = &Money> {
+        self.at_risk.iter().chain(&self.also_at_risk)
+    }
+
+    /// The same finding with what is at risk and who loses it.
+    pub(super) fn with_risk(self, risk: Risk) -> Self {
+        let (at_risk, also_at_risk) = risk.amounts.split();
+        Self {
+            at_risk,
+            also_at_risk,
+            direction: risk.direction,
+            ..self
         }
     }
 

@@ -1,7 +1,7 @@
-//! Money at risk per month, in minor units of one currency.
+//! Money at risk per month, in minor units by currency.
 //!
-//! Amounts in another currency than the leading subscription's are not added: a sum across
-//! currencies would be a guess. What costs nothing puts nothing at risk.
+//! Amounts of different currencies are never added and never compared. An amount that is not known
+//! is absent, never zero; what costs nothing puts nothing at risk.
 
 use std::collections::BTreeMap;
 
@@ -12,117 +12,229 @@ use super::store::Record;
 use crate::money::Money;
 use crate::promise::PlanId;
 
-type Risk = (Option<Money>, Option<Direction>);
-
-/// What the granting subscriptions cost together.
-pub(super) fn paid(scan: &Scan, promise: &Promised) -> Option<Money> {
-    let leading = promise.leading.and_then(|record| amount(scan, &record));
-    let amounts = || promise.granting().filter_map(|record| amount(scan, record));
-    let currency = leading.or_else(|| amounts().next())?.currency;
-    let sum = amounts()
-        .filter(|amount| amount.currency == currency)
-        .fold(0_i64, |sum, amount| sum.saturating_add(amount.minor));
-    Some(Money::new(sum, currency))
+/// What is at risk, and who loses it.
+#[derive(Debug, Default)]
+pub(super) struct Risk {
+    pub(super) amounts: Amounts,
+    pub(super) direction: Option<Direction>,
 }
 
-/// What more than one paying customer of one row pays beyond the dearest; `None` unless several pay.
-pub(super) fn paid_twice(scan: &Scan, promise: &Promised) -> Option<Money> {
-    let currency = paid(scan, promise)?.currency;
-    let mut by_customer: BTreeMap<u32, i64> = BTreeMap::new();
-    for record in promise.granting() {
-        let amount = amount(scan, record).filter(|amount| amount.currency == currency);
-        let sum = by_customer.entry(record.customer).or_default();
-        *sum = sum.saturating_add(amount.map_or(0, |amount| amount.minor));
+impl Risk {
+    const fn of(amounts: Amounts, direction: Direction) -> Self {
+        Self {
+            amounts,
+            direction: Some(direction),
+        }
     }
-    let dearest = by_customer.values().copied().max()?;
-    let all = by_customer
-        .values()
-        .fold(0_i64, |sum, amount| sum.saturating_add(*amount));
-    (by_customer.len() > 1).then(|| Money::new(all.saturating_sub(dearest), currency))
+
+    fn one(amount: Option<Money>, direction: Direction) -> Self {
+        Self::of(Amounts::of(amount, None), direction)
+    }
+}
+
+/// Minor units by currency, and the currency that is named first.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Amounts {
+    minor: BTreeMap<String, i64>,
+    first: Option<String>,
+}
+
+impl Amounts {
+    fn of(amounts: impl IntoIterator<Item = Money>, first: Option<String>) -> Self {
+        let mut minor = BTreeMap::<String, i64>::new();
+        for amount in amounts {
+            let sum = minor.entry(amount.currency).or_default();
+            *sum = sum.saturating_add(amount.minor);
+        }
+        Self { minor, first }
+    }
+
+    /// The amount in the first currency (else in the first by name), and the others that are more
+    /// than nothing.
+    pub(super) fn split(mut self) -> (Option<Money>, Vec<Money>) {
+        let named = self.first.filter(|first| self.minor.contains_key(first));
+        let paid = self.minor.iter().find(|(_, minor)| **minor != 0);
+        let Some(first) = named
+            .or_else(|| paid.map(|(currency, _)| currency.clone()))
+            .or_else(|| self.minor.keys().next().cloned())
+        else {
+            return (None, Vec::new());
+        };
+        let leading = self.minor.remove(&first);
+        self.minor.retain(|_, minor| *minor != 0);
+        let rest = self.minor.into_iter();
+        (
+            leading.map(|minor| Money::new(minor, first)),
+            rest.map(|(currency, minor)| Money::new(minor, currency))
+                .collect(),
+        )
+    }
+
+    /// Something is known, and all of it is nothing.
+    fn is_free(&self) -> bool {
+        !self.minor.is_empty() && self.minor.values().all(|minor| *minor == 0)
+    }
+
+    fn nothing(&self) -> Self {
+        let minor = self.minor.keys().map(|currency| (currency.clone(), 0));
+        Self {
+            minor: minor.collect(),
+            first: self.first.clone(),
+        }
+    }
+}
+
+/// What the granting subscriptions cost together.
+fn paid(scan: &Scan, promise: &Promised) -> Amounts {
+    let known = promise.granting().filter_map(|record| amount(scan, record));
+    Amounts::of(known, own_currency(scan, promise))
+}
+
+/// The currency of the subscription that sets the plan.
+fn own_currency(scan: &Scan, promise: &Promised) -> Option<String> {
+    let leading = promise.leading.and_then(|record| amount(scan, &record));
+    leading.map(|amount| amount.currency)
+}
+
+/// What is paid and not given.
+pub(super) fn owed(scan: &Scan, promise: &Promised) -> Risk {
+    Risk::of(paid(scan, promise), Direction::Owed)
+}
+
+/// What is paid, where nobody knows what for.
+pub(super) fn unclear(scan: &Scan, promise: &Promised) -> Risk {
+    Risk {
+        amounts: paid(scan, promise),
+        direction: None,
+    }
+}
+
+/// What is paid by other customers of a row than the one whose subscription sets the plan; nothing
+/// unless several pay.
+pub(super) fn paid_twice(scan: &Scan, promise: &Promised) -> Risk {
+    let Some(leading) = promise.leading else {
+        return Risk::default();
+    };
+    let others = || {
+        let granting = promise.granting();
+        granting.filter(|record| record.customer != leading.customer)
+    };
+    if others().next().is_none() {
+        return Risk::default();
+    }
+    let known = others().filter_map(|record| amount(scan, record));
+    Risk::of(
+        Amounts::of(known, own_currency(scan, promise)),
+        Direction::Owed,
+    )
 }
 
 /// What access that nobody pays for would cost: the last subscription if it was this plan, else the
 /// plan's list price for one unit, else that of the cheapest paid plan.
-pub(super) fn unpaid(scan: &Scan, promise: &Promised, plan: Option<&str>) -> Option<Money> {
+pub(super) fn unpaid(scan: &Scan, promise: &Promised, plan: Option<&str>) -> Risk {
     let last = promise.newest_refused(&scan.long);
     let last_amount = last.and_then(|record| amount(scan, &record));
     let last_plan = last.and_then(|record| scan.shop.get(record.deal)?.plan);
+    let own = last_amount.as_ref().map(|amount| amount.currency.clone());
+    let currencies = scan.shop.currencies(own.as_deref());
     let named = plan_named(scan, plan);
-    if named.is_none() || named == last_plan {
-        return last_amount
-            .or_else(|| named.map_or_else(|| cheapest(scan), |it| scan.shop.list_price(it)));
-    }
-    named.and_then(|plan| scan.shop.list_price(plan))
+    let amount = if named.is_none() || named == last_plan {
+        last_amount.or_else(|| {
+            named.map_or_else(
+                || cheapest(scan, &currencies),
+                |it| scan.shop.list_price(it, &currencies),
+            )
+        })
+    } else {
+        named.and_then(|plan| scan.shop.list_price(plan, &currencies))
+    };
+    Risk::one(amount, Direction::Leak)
 }
 
-/// The list price of the cheapest plan that is paid access.
-fn cheapest(scan: &Scan) -> Option<Money> {
+/// The lowest list price of a plan that is paid access, in the first currency that has one.
+fn cheapest(scan: &Scan, currencies: &[&str]) -> Option<Money> {
     let plans = scan.artifact.compiled().plans.iter().enumerate();
     let paid = plans.filter(|(_, plan)| plan.premium);
-    paid.filter_map(|(place, _)| scan.shop.list_price(PlanId::try_from(place).ok()?))
-        .min()
+    let paid: Vec<PlanId> = paid
+        .filter_map(|(place, _)| PlanId::try_from(place).ok())
+        .collect();
+    let mut lowest = currencies.iter().filter_map(|currency| {
+        let prices = paid.iter();
+        prices
+            .filter_map(|plan| scan.shop.list_price_in(*plan, currency))
+            .min()
+    });
+    lowest.next()
 }
 
-/// The difference of two plans' list prices.
-pub(super) fn plans(scan: &Scan, promise: &Promised, granted: Option<PlanId>) -> Risk {
+/// The difference of two plans' list prices, in one currency that has both. `foreign`: the row names
+/// a plan of which nothing is known.
+pub(super) fn plans(
+    scan: &Scan,
+    promise: &Promised,
+    granted: Option<PlanId>,
+    foreign: bool,
+) -> Risk {
     let more = scan.shop.rank(granted) > scan.shop.rank(promise.plan);
     let direction = if more {
         Direction::Leak
     } else {
         Direction::Owed
     };
-    if let Some(free) = free(scan, promise) {
-        return (Some(free), Some(direction));
+    let paid = paid(scan, promise);
+    if paid.is_free() {
+        return Risk::of(paid, direction);
     }
-    let price = |plan: Option<PlanId>| plan.and_then(|plan| scan.shop.list_price(plan));
-    let amount = match (price(promise.plan), price(granted)) {
-        (Some(a), Some(b)) if a.currency == b.currency => {
-            let (lower, higher) = if more {
-                (a.minor, b.minor)
-            } else {
-                (b.minor, a.minor)
-            };
-            Some(Money::new(higher.saturating_sub(lower).max(0), a.currency))
-        }
-        (Some(_), Some(_)) | (None, None) => None,
-        (Some(only), None) | (None, Some(only)) => Some(only),
+    let (lower, higher) = if more {
+        (promise.plan, granted)
+    } else {
+        (granted, promise.plan)
     };
-    (amount, Some(direction))
+    let own = own_currency(scan, promise);
+    let currencies = scan.shop.currencies(own.as_deref());
+    let price = |plan: Option<PlanId>, currency: &str| match plan {
+        Some(plan) => Some(scan.shop.list_price_in(plan, currency)?.minor),
+        None => Some(0),
+    };
+    let mut differences = currencies.iter().filter_map(|currency| {
+        let minor = price(higher, currency)?.saturating_sub(price(lower, currency)?);
+        Some(Money::new(minor.max(0), *currency))
+    });
+    let known = !foreign && (lower.is_some() || higher.is_some());
+    Risk::one(known.then(|| differences.next()).flatten(), direction)
 }
 
 /// A trial that runs too long is unpaid access; one that is too short takes nothing but time.
 pub(super) fn trial(scan: &Scan, promise: &Promised, granted: Option<i64>) -> Risk {
-    let longer = granted > promise.trial();
     let cost = paid(scan, promise);
-    let nothing = || {
-        cost.as_ref()
-            .map(|cost| Money::new(0, cost.currency.clone()))
-    };
-    match (longer, promise.trial()) {
-        (true, Some(_)) => (cost, Some(Direction::Leak)),
-        (true, None) => (nothing(), Some(Direction::Leak)),
-        (false, _) => (nothing(), Some(Direction::Owed)),
+    match (granted > promise.trial(), promise.trial()) {
+        (true, Some(_)) => Risk::of(cost, Direction::Leak),
+        (true, None) => Risk::of(cost.nothing(), Direction::Leak),
+        (false, _) => Risk::of(cost.nothing(), Direction::Owed),
     }
 }
 
-/// Seats given beyond (or short of) the paid ones.
-pub(super) fn seats(scan: &Scan, promise: &Promised, beyond: i64) -> Risk {
-    let direction = if beyond > 0 {
+/// Seats given beyond (or short of) the paid ones, at the price of the plan.
+pub(super) fn seats(scan: &Scan, promise: &Promised, promised: i64, granted: i64) -> Risk {
+    let direction = if granted > promised {
         Direction::Leak
     } else {
         Direction::Owed
     };
-    let deal = promise
-        .leading
-        .and_then(|record| scan.shop.get(record.deal));
-    let amount = free(scan, promise).or_else(|| {
-        let unit = deal.and_then(|deal| scan.shop.unit_price(deal))?;
-        Some(Money::new(
-            unit.minor.saturating_mul(beyond.saturating_abs()),
-            unit.currency,
-        ))
-    });
-    (amount, Some(direction))
+    let paid = paid(scan, promise);
+    if paid.is_free() {
+        return Risk::of(paid, direction);
+    }
+    let amount = || {
+        let leading = promise.leading?;
+        let price = scan.shop.plan_price(scan.shop.get(leading.deal)?)?;
+        let (cost, currency) = scan.shop.cost(price)?;
+        let monthly = |seats: i64| cost?.monthly(u32::try_from(seats.max(0)).ok()?);
+        let difference = monthly(granted)?.abs_diff(monthly(promised)?);
+        let billed = amount(scan, &leading).is_some_and(|paid| paid.currency == currency);
+        billed.then(|| Money::new(i64::try_from(difference).unwrap_or(i64::MAX), currency))
+    };
+    Risk::one(amount(), direction)
 }
 
 /// The plan of this name.
@@ -132,11 +244,6 @@ pub(super) fn plan_named(scan: &Scan, name: Option<&str>) -> Option<PlanId> {
         .iter()
         .position(|plan| Some(plan.name.as_str()) == name)?;
     PlanId::try_from(place).ok()
-}
-
-/// Zero, where the subject's subscriptions cost nothing.
-fn free(scan: &Scan, promise: &Promised) -> Option<Money> {
-    paid(scan, promise).filter(|amount| amount.minor == 0)
 }
 
 fn amount(scan: &Scan, record: &Record) -> Option<Money> {

@@ -9,7 +9,7 @@ use super::join::Join;
 use super::key::{KeyIndex, key_hash};
 use super::store::{DELETED, NO_KEY, NO_SEATS, READ, Record, Slot, bit, index};
 use crate::billing::line::{CustomerLine, SubscriptionLine};
-use crate::billing::{Catalog, Customer, Invoice, Status, Subscription};
+use crate::billing::{Cadence, Catalog, Customer, Discount, Invoice, Status, Subscription};
 use crate::mapping::{Artifact, MatchSource};
 use crate::promise::{DealId, PriceId, Rule, Shop, Standing, Terms, grace_is_over, judge};
 use crate::time::Timestamp;
@@ -43,7 +43,7 @@ struct Named<'a> {
     customer: &'a str,
     created: i64,
     livemode: Option<bool>,
-    free: bool,
+    currency: Option<&'a str>,
 }
 
 impl Scan {
@@ -139,12 +139,13 @@ impl Scan {
             customer: &subscription.customer,
             created: subscription.created,
             livemode: subscription.livemode,
-            free: subscription.is_free(),
+            currency: subscription.currency.as_deref(),
         };
         if let Some(invoice) = &subscription.latest_invoice {
             self.owe(&subscription.id, invoice);
         }
-        self.take_subscription(&named, &Terms::from(subscription));
+        let amount = self.amount(named.currency, subscription.discounts());
+        self.take_subscription(&named, &Terms::from(subscription), amount);
     }
 
     /// Takes a subscription as Stripe's JSON, without copying it.
@@ -167,12 +168,13 @@ impl Scan {
             customer: &line.customer.0,
             created: line.created,
             livemode: line.livemode,
-            free: line.is_free(),
+            currency: line.currency.0.as_deref(),
         };
         if let Some(invoice) = &line.latest_invoice {
             self.owe(&line.id, invoice);
         }
-        self.take_subscription(&named, &Terms::from(&line));
+        let amount = self.amount(named.currency, line.discounts());
+        self.take_subscription(&named, &Terms::from(&line), amount);
         Ok(())
     }
 
@@ -193,7 +195,7 @@ impl Scan {
         *oldest = since.min(*oldest);
     }
 
-    fn take_subscription(&mut self, named: &Named<'_>, terms: &Terms<'_>) {
+    fn take_subscription(&mut self, named: &Named<'_>, terms: &Terms<'_>, amount: u32) {
         self.prices.clear();
         self.prices
             .extend(self.items.iter().map(|(price, _)| *price));
@@ -220,7 +222,7 @@ impl Scan {
                 .or(terms.period_start.filter(|_| rule == Rule::PastDueGrace))
                 .map_or(0, seconds),
             seats: self.seats(deal),
-            amount: self.amount(named.free),
+            amount,
             deal,
             standing,
             rule,
@@ -314,21 +316,43 @@ impl Scan {
             .unwrap_or(NO_SEATS)
     }
 
-    /// Minor units per month of the items that have a fixed price in the first one's currency.
-    fn amount(&mut self, free: bool) -> u32 {
-        let mut sum: Option<(i64, &str)> = None;
-        for (price, quantity) in &self.items {
-            let Some((unit, currency)) = self.shop.monthly(*price) else {
-                continue;
-            };
-            let part = unit.saturating_mul(i64::from(quantity.unwrap_or(1)));
-            let (total, of) = sum.unwrap_or((0, currency));
-            let part = if free || of != currency { 0 } else { part };
-            sum = Some((total.saturating_add(part), of));
+    /// The number of what the items with a fixed price cost per month, less the discounts: at least
+    /// that is paid. A subscription is billed in one currency; a price that is sold in several tells
+    /// its amount in the first one only, so an amount in another currency is not known.
+    fn amount<'a>(
+        &mut self,
+        billed: Option<&str>,
+        discounts: impl Iterator<Item = &'a Discount>,
+    ) -> u32 {
+        let items = self.items.iter();
+        let costs = items.filter_map(|(price, count)| Some((self.shop.cost(*price)?, *count)));
+        let mut currency = billed.unwrap_or_default();
+        let (mut sum, mut cadence): (Option<i64>, Option<Cadence>) = (None, None);
+        let mut mixed = false;
+        for ((cost, of), count) in costs {
+            if currency.is_empty() {
+                currency = of;
+            }
+            mixed |= of != currency && !of.is_empty();
+            let Some(cost) = cost else { continue };
+            let part = cost.monthly(count.unwrap_or(1)).unwrap_or(i64::MAX);
+            sum = Some(sum.unwrap_or_default().saturating_add(part));
+            cadence = cadence.or(Some(cost.cadence()));
         }
-        sum.map_or(NO_AMOUNT, |(minor, currency)| {
-            self.amounts.number(minor, currency)
-        })
+        if mixed {
+            sum = None;
+            currency = billed.unwrap_or_default();
+        }
+        for discount in discounts.filter(|discount| discount.runs(self.as_of)) {
+            if discount.is_whole() {
+                sum = Some(0);
+            }
+            sum = sum.map(|sum| discount.apply(sum, currency, cadence));
+        }
+        match sum {
+            Some(minor) if !currency.is_empty() => self.amounts.number(minor, currency),
+            _ => NO_AMOUNT,
+        }
     }
 }
 

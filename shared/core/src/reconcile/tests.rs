@@ -71,6 +71,7 @@ fn price(id: &str, product: &str, key: Option<&str>, amount: i64, interval: &str
         recurring: Some(Recurring {
             interval: interval.to_owned(),
             interval_count: 1,
+            usage_type: None,
         }),
         ..Price::default()
     }

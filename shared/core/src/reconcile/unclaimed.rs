@@ -1,7 +1,7 @@
 //! Customers rather than rows: who belongs to nobody, and whose row is in doubt.
 
 use super::diff::{customer_ids, subscription_ids, unknown_state, unmapped_price};
-use super::finding::{Backing, Direction, Finding, FindingKind, Identity, NotRepairable, Symbol};
+use super::finding::{Backing, Finding, FindingKind, Identity, NotRepairable, Symbol};
 use super::join::Join;
 use super::promised::{Promised, plan, promised};
 use super::risk;
@@ -136,9 +136,8 @@ impl Join {
                 Symbol::name(plan.name.clone())
             }),
             other_live_subscription: promise.granting > 1,
-            at_risk: risk::paid(&self.scan, promise),
-            direction: Some(Direction::Owed),
             ..report
         }
+        .with_risk(risk::owed(&self.scan, promise))
     }
 }

@@ -46,10 +46,10 @@ pub(super) fn repair_question(
     let finding = &incident.finding;
     let repairable = around.artifact.repairable_columns();
     let limit = around.artifact.max_amount_at_risk();
-    let amount_exceeded = match (incident.at_risk(), limit) {
-        (Some(risk), Some(limit)) => risk.currency != limit.currency || risk.minor > limit.minor,
-        _ => false,
-    };
+    let amount_exceeded = limit.is_some_and(|limit| {
+        let mut amounts = finding.amounts();
+        amounts.any(|risk| risk.currency != limit.currency || risk.minor > limit.minor)
+    });
     Question::Repair(RepairFacts {
         who: who(proposer),
         environment: if around.project.livemode {
