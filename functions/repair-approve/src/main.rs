@@ -20,10 +20,10 @@ async fn main() -> Result<(), Error> {
         state: boot.state()?,
         vault: boot.vault()?,
         databases: Arc::new(PgDatabase::new()),
-        billing: Arc::new(StripeAccounts::new(
-            config::stripe_url(),
-            config::stripe_rate(),
-        )),
+        billing: Arc::new(
+            StripeAccounts::new(config::stripe_url(), config::stripe_rate())
+                .sharing(boot.state()?, boot.clock()),
+        ),
         clock: boot.clock(),
         random: boot.random(),
     };

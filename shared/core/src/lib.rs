@@ -10,6 +10,7 @@
 
 pub mod auth;
 pub mod billing;
+pub mod budget;
 pub mod cell;
 pub mod erasure;
 pub mod export;

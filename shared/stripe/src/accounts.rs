@@ -1,18 +1,30 @@
 //! Opening the Stripe account of a project from its key.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use counterfoil_core::ports::{Billing, PortError, PortErrorKind};
+use counterfoil_core::ports::{Billing, Clock, PortError, PortErrorKind, RequestBudget, State};
 use counterfoil_core::redacted::Redacted;
-use counterfoil_core::usecases::BillingAccounts;
+use counterfoil_core::usecases::{BillingAccounts, SharedBudget};
 
 use crate::client::{REQUESTS_PER_SECOND, STRIPE_URL, StripeClient};
 use crate::key::RestrictedKey;
 
 /// Stripe itself, or a fake on this machine.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct StripeAccounts {
     base: String,
     requests_per_second: u32,
+    shared: Option<(Arc<dyn RequestBudget>, Arc<dyn Clock>)>,
+}
+
+impl std::fmt::Debug for StripeAccounts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StripeAccounts")
+            .field("base", &self.base)
+            .field("requests_per_second", &self.requests_per_second)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for StripeAccounts {
@@ -20,6 +32,7 @@ impl Default for StripeAccounts {
         Self {
             base: STRIPE_URL.to_owned(),
             requests_per_second: REQUESTS_PER_SECOND,
+            shared: None,
         }
     }
 }
@@ -31,7 +44,17 @@ impl StripeAccounts {
         Self {
             base: base.unwrap_or(usual.base),
             requests_per_second: requests_per_second.unwrap_or(usual.requests_per_second),
+            shared: None,
         }
+    }
+
+    /// Shares the budget of each account with every other worker, through the state table.
+    #[must_use]
+    pub fn sharing(mut self, state: Arc<dyn State>, clock: Arc<dyn Clock>) -> Self {
+        let rate = self.requests_per_second;
+        let budget = SharedBudget::new(state, Arc::clone(&clock), rate);
+        self.shared = Some((Arc::new(budget), clock));
+        self
     }
 }
 
@@ -48,7 +71,12 @@ impl BillingAccounts for StripeAccounts {
             return Err(refused(source));
         }
         let client = StripeClient::new(&self.base, &key).map_err(refused)?;
-        Ok(Box::new(client.with_pace(self.requests_per_second)))
+        Ok(Box::new(match &self.shared {
+            Some((budget, clock)) => {
+                client.with_budget(Arc::clone(budget), Arc::clone(clock), &key)
+            }
+            None => client.with_pace(self.requests_per_second),
+        }))
     }
 }
 

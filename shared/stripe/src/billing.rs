@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use counterfoil_core::billing::{
     Catalog, Customer, Invoice, Item, Page, Price, Product, Subscription,
 };
-use counterfoil_core::ports::{Billing, CreatedRange, ListCursor, ListPage, PortError};
+use counterfoil_core::ports::{Billing, CreatedRange, ListCursor, ListPage, PortError, Urgency};
 use counterfoil_core::webhook::{CUSTOMER_EVENTS, Event};
 use serde::Deserialize;
 
@@ -150,7 +150,7 @@ impl StripeClient {
         loop {
             let query = cursor.query(&[]);
             let (page, bytes) = self
-                .read_with(endpoint, &query, |bytes| {
+                .read_with(Urgency::Prompt, endpoint, &query, |bytes| {
                     let page: Page<Identified> = serde_json::from_slice(bytes)?;
                     Ok((page, bytes.to_vec()))
                 })

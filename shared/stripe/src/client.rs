@@ -1,21 +1,24 @@
 //! The connection to Stripe. Its one sending function takes no method: it can only GET.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use counterfoil_core::ports::{Clock, RequestBudget, Urgency};
 use counterfoil_core::redacted::Redacted;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::endpoint::Endpoint;
 use crate::error::StripeError;
 use crate::key::{Mode, RestrictedKey};
-use crate::pace::Pace;
+use crate::pace::{Pace, Pacing};
 use crate::refusal;
 use crate::retry::{Retries, should_retry};
+use crate::turns::Turns;
 
 /// The version of Stripe's API that every request names, so that Stripe's changes do not become ours.
 pub const STRIPE_VERSION: &str = "2026-09-30.endive";
@@ -34,7 +37,7 @@ pub struct StripeClient {
     http: Client,
     base: Url,
     mode: Mode,
-    pace: Pace,
+    pacing: Box<dyn Pacing>,
     retries: Retries,
 }
 
@@ -66,20 +69,31 @@ impl StripeClient {
             builder = builder.no_proxy();
         }
         let http = builder.build().map_err(|_| StripeError::Client)?;
-        let (pace, retries) = (Pace::new(REQUESTS_PER_SECOND), Retries::default());
         Ok(Self {
             http,
             base,
             mode: key.mode(),
-            pace,
-            retries,
+            pacing: Box::new(Pace::new(REQUESTS_PER_SECOND)),
+            retries: Retries::default(),
         })
     }
 
     /// Sets the requests per second, at least 1.
     #[must_use]
     pub fn with_pace(mut self, requests_per_second: u32) -> Self {
-        self.pace = Pace::new(requests_per_second);
+        self.pacing = Box::new(Pace::new(requests_per_second));
+        self
+    }
+
+    /// Sends only in the turns that the account's budget gives to this client.
+    #[must_use]
+    pub fn with_budget(
+        mut self,
+        budget: Arc<dyn RequestBudget>,
+        clock: Arc<dyn Clock>,
+        key: &RestrictedKey,
+    ) -> Self {
+        self.pacing = Box::new(Turns::new(budget, clock, key.reveal()));
         self
     }
 
@@ -102,12 +116,24 @@ impl StripeClient {
         query: &[(&str, &str)],
     ) -> Result<T, StripeError> {
         let parse = |bytes: &[u8]| serde_json::from_slice(bytes);
-        self.read_with(endpoint, query, parse).await
+        self.read_with(Urgency::Prompt, endpoint, query, parse)
+            .await
+    }
+
+    /// Reads one answer that may wait behind what is asked for single customers.
+    pub(crate) async fn read_in_bulk<T: DeserializeOwned>(
+        &self,
+        endpoint: Endpoint<'_>,
+        query: &[(&str, &str)],
+    ) -> Result<T, StripeError> {
+        let parse = |bytes: &[u8]| serde_json::from_slice(bytes);
+        self.read_with(Urgency::Bulk, endpoint, query, parse).await
     }
 
     /// The same, with the function that reads the bytes.
     pub(crate) async fn read_with<T>(
         &self,
+        urgency: Urgency,
         endpoint: Endpoint<'_>,
         query: &[(&str, &str)],
         parse: impl Fn(&[u8]) -> Result<T, serde_json::Error> + Send,
@@ -118,34 +144,38 @@ impl StripeClient {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let end = Instant::now() + self.retries.page;
-        let reading = async {
-            let mut attempt = 1;
-            loop {
-                self.pace.take().await;
-                let failure = match self.get(url.clone(), what).await {
-                    Ok(bytes) => match parse(&bytes) {
-                        Ok(value) => return Ok(value),
-                        // JSON that stops in the middle was cut on the way.
-                        Err(error) if error.is_eof() => Failure::again(StripeError::Network),
-                        Err(error) => return Err(StripeError::shape(what, &error)),
-                    },
-                    Err(failure) => failure,
-                };
-                if !failure.again || attempt >= self.retries.attempts {
-                    return Err(failure.error);
-                }
-                if failure.error == StripeError::RateLimited {
-                    self.pace.slow_down().await;
-                }
-                tracing::debug!(attempt, what, "a request to Stripe is repeated");
-                sleep(self.retries.pause_before(attempt, random())).await;
-                attempt += 1;
+        // Waiting for a turn is not Stripe's fault and does not count.
+        let mut left = self.retries.page;
+        let late = || StripeError::Deadline { what };
+        let mut attempt = 1;
+        loop {
+            self.pacing.take(urgency).await?;
+            let begun = Instant::now();
+            let failure = match timeout(left, self.get(url.clone(), what)).await {
+                Err(_) => return Err(late()),
+                Ok(Ok(bytes)) => match parse(&bytes) {
+                    Ok(value) => return Ok(value),
+                    // JSON that stops in the middle was cut on the way.
+                    Err(error) if error.is_eof() => Failure::again(StripeError::Network),
+                    Err(error) => return Err(StripeError::shape(what, &error)),
+                },
+                Ok(Err(failure)) => failure,
+            };
+            if failure.error == StripeError::RateLimited {
+                self.pacing.slow_down().await;
             }
-        };
-        timeout_at(end, reading)
-            .await
-            .unwrap_or(Err(StripeError::Deadline { what }))
+            if !failure.again || attempt >= self.retries.attempts {
+                return Err(failure.error);
+            }
+            tracing::debug!(attempt, what, "a request to Stripe is repeated");
+            let pause = self.retries.pause_before(attempt, random());
+            left = left.saturating_sub(begun.elapsed().saturating_add(pause));
+            if left.is_zero() {
+                return Err(late());
+            }
+            sleep(pause).await;
+            attempt += 1;
+        }
     }
 
     /// Sends one request. This is the only place that sends, and GET is all it can do.

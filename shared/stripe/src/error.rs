@@ -55,6 +55,9 @@ pub enum StripeError {
     /// No connection, or no whole answer, until the attempts were used up.
     #[error("Stripe cannot be reached, or its answers break off: check the network and the URL")]
     Network,
+    /// The budget that all workers share could not be asked.
+    #[error("the budget of requests to Stripe could not be read or written: {0}")]
+    Budget(String),
     /// The deadline of the call passed.
     #[error("reading {what} took longer than allowed")]
     Deadline {
@@ -91,9 +94,11 @@ impl StripeError {
     /// What may be concluded from the error.
     pub const fn kind(&self) -> PortErrorKind {
         match self {
-            Self::RateLimited | Self::Status { .. } | Self::Network | Self::Deadline { .. } => {
-                PortErrorKind::Unavailable
-            }
+            Self::RateLimited
+            | Self::Status { .. }
+            | Self::Network
+            | Self::Budget(_)
+            | Self::Deadline { .. } => PortErrorKind::Unavailable,
             Self::Shape { .. } | Self::TooLarge { .. } | Self::Loop { .. } => {
                 PortErrorKind::Corrupt
             }
@@ -111,6 +116,11 @@ impl StripeError {
 
     pub(crate) fn doing(self, doing: &str) -> PortError {
         PortError::caused(self.kind(), doing, self)
+    }
+
+    /// Nothing was sent.
+    pub(crate) fn budget(error: &PortError) -> Self {
+        Self::Budget(error.to_string())
     }
 
     /// A failure to read an answer; serde's own text may quote values of the object.

@@ -11,6 +11,7 @@ mod pace;
 mod paging;
 mod refusal;
 mod retry;
+mod turns;
 
 pub use accounts::StripeAccounts;
 pub use client::{REQUESTS_PER_SECOND, STRIPE_URL, STRIPE_VERSION, StripeClient};

@@ -2,13 +2,28 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
+use counterfoil_core::ports::Urgency;
+
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
+
+use crate::error::StripeError;
 
 /// How long after a 429 the pace stays lowered before it grows again.
 const RECOVERY: Duration = Duration::from_secs(10);
 
-/// A token bucket that holds one second's worth of tokens.
+/// When the next request may be sent.
+#[async_trait]
+pub(crate) trait Pacing: Send + Sync {
+    /// Waits until one request may be sent.
+    async fn take(&self, urgency: Urgency) -> Result<(), StripeError>;
+
+    /// Stripe said that it is too fast.
+    async fn slow_down(&self);
+}
+
+/// The pace of one process: a token bucket that holds one second's worth of tokens.
 #[derive(Debug)]
 pub(crate) struct Pace {
     state: Mutex<State>,
@@ -39,15 +54,17 @@ impl Pace {
             }),
         }
     }
+}
 
-    /// Waits for the next token.
-    pub(crate) async fn take(&self) {
+#[async_trait]
+impl Pacing for Pace {
+    async fn take(&self, _: Urgency) -> Result<(), StripeError> {
         let until = self.state.lock().await.take(Instant::now());
         sleep_until(until).await;
+        Ok(())
     }
 
-    /// Halves the pace: Stripe said that it is too fast.
-    pub(crate) async fn slow_down(&self) {
+    async fn slow_down(&self) {
         self.state.lock().await.slow_down(Instant::now());
     }
 }

@@ -113,7 +113,7 @@ impl StripeClient {
             ("limit", PAGE),
         ]);
         query.extend(after.map(|id| ("starting_after", id)));
-        self.read(endpoint, &query).await
+        self.read_in_bulk(endpoint, &query).await
     }
 
     /// Reads the page at the cursor and moves the cursor; `true` when more pages follow.

@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use counterfoil_core::ports::Clock;
     use counterfoil_core::time::Timestamp;
     use counterfoil_testkit::contract;
@@ -26,6 +28,11 @@ mod tests {
         let store = MemStore::new(clock.clone());
         contract::state(&store).await;
         contract::expiry(&store, clock.now()).await;
+    }
+
+    #[tokio::test]
+    async fn budgets_in_memory() {
+        contract::budget(Arc::new(MemStore::new(clock()))).await;
     }
 
     #[tokio::test]

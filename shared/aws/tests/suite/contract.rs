@@ -1,6 +1,8 @@
 //! The adapters keep what the ports promise, like the ports in memory. Those of DynamoDB keep it in a
 //! second DynamoDB as well.
 
+use std::sync::Arc;
+
 use counterfoil_aws::kms::KmsWrapper;
 use counterfoil_testkit::contract;
 
@@ -37,6 +39,12 @@ async fn evidence_in_dynamodb() {
 #[tokio::test]
 async fn state_in_dynamodb() {
     state(Cloud::shared()).await;
+}
+
+#[tokio::test]
+async fn budgets_in_dynamodb() {
+    let cloud = Cloud::shared();
+    contract::budget(Arc::new(cloud.state(&cloud.clients().await))).await;
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 
 mod appdb;
 mod billing;
+mod budget;
 mod evidence;
 mod keys;
 mod objects;
@@ -20,6 +21,7 @@ use thiserror::Error;
 
 pub use appdb::{AppDatabase, AppInspector, AppRepairer, Applied, Completeness};
 pub use billing::{Billing, CreatedRange, ListCursor, ListPage};
+pub use budget::{Lease, RequestBudget, Urgency};
 pub use evidence::{
     ActiveHold, AppendError, Batch, EntryRef, EvidenceAppend, EvidenceRead, HoldTarget, Holds,
     HoldsWrite, Redaction, StoredEntry, StoredPart,

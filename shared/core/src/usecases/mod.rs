@@ -17,6 +17,7 @@ mod reconcile;
 mod record_alarm;
 mod repairs;
 mod replay;
+mod request_budget;
 mod retention;
 mod seal_stream;
 mod vault;
@@ -39,6 +40,7 @@ pub use repairs::{
     VoteOnAction, Voted,
 };
 pub use replay::{Inputs, RecordedRun, ReplayError, ReplayRuns, Replayed, replay_run};
+pub use request_budget::SharedBudget;
 pub use retention::{Enforced, KeepRetention, RetentionChange, RetentionError};
 pub use seal_stream::{
     ClockFault, Rechecked, RotateError, RotateKey, Rotated, SEGMENT, SealError, SealStream, Sealing,

@@ -1,6 +1,8 @@
 //! The client against the fake Stripe.
 
 #[cfg(test)]
+mod budget;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod fixtures;

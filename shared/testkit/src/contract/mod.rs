@@ -13,6 +13,7 @@
     reason = "a contract suite is a test: a broken promise ends it"
 )]
 
+mod budget;
 mod chain;
 mod evidence;
 mod history;
@@ -25,6 +26,7 @@ mod sealed;
 mod seals;
 mod state;
 
+pub use budget::budget;
 pub use chain::{Link, recompute, whole};
 pub use evidence::{evidence, evidence_with_state};
 pub use history::{Call, Told, agrees_with};

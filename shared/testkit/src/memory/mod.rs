@@ -14,5 +14,5 @@ pub use billing::MemBilling;
 pub use keys::{MemKeys, MemSigner};
 pub use objects::{MemArchive, MemObjects};
 pub use scratch::MemScratch;
-pub use signals::{Mailbox, SeededRandom, SetClock};
+pub use signals::{Mailbox, RealClock, SeededRandom, SetClock};
 pub use store::MemStore;

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -32,6 +33,8 @@ pub struct Request {
     pub version: Option<String>,
     /// The client takes gzip.
     pub takes_gzip: bool,
+    /// When it came in.
+    pub at: Instant,
 }
 
 /// A fake Stripe that listens on 127.0.0.1 until it is dropped.
@@ -125,6 +128,20 @@ impl FakeStripe {
             .count()
     }
 
+    /// The most requests that came in within any span of this length.
+    pub fn most_requests_within(&self, span: Duration) -> usize {
+        let times: Vec<Instant> = self.lock().requests.iter().map(|it| it.at).collect();
+        let (mut most, mut first) = (0, 0);
+        for (last, at) in times.iter().enumerate() {
+            let left = |first: usize| times.get(first).is_some_and(|it| *at - *it >= span);
+            while left(first) {
+                first += 1;
+            }
+            most = most.max(last - first + 1);
+        }
+        most
+    }
+
     /// How many requests came with a secret key. Anything but 0 is a bug of the product.
     pub fn secret_key_calls(&self) -> usize {
         self.lock().secret_key_calls
@@ -181,6 +198,7 @@ impl StripeAccount {
             query: query.to_owned(),
             version: named("stripe-version").map(str::to_owned),
             takes_gzip: named("accept-encoding").is_some_and(|value| value.contains("gzip")),
+            at: Instant::now(),
         });
         let holder = self.keys.holder(named("authorization"));
         self.secret_key_calls += usize::from(holder == Holder::Secret);
