@@ -30,6 +30,7 @@ pub mod redacted;
 pub mod repair;
 pub mod retention;
 pub mod run;
+pub mod scan;
 pub mod sealed;
 pub mod snapshot;
 pub mod tenancy;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{RunId, SecretId};
+use crate::ids::{ProjectId, RunId, SecretId};
 use crate::time::Timestamp;
 
 /// What a run looks at.
@@ -73,6 +73,13 @@ pub struct Snapshot {
     pub digest: String,
     /// Size of the file inside.
     pub bytes: u64,
+}
+
+impl Snapshot {
+    /// Where the sealed file under this secret lies: every object of a run under one prefix.
+    pub fn key_of(project: ProjectId, run: RunId, secret: SecretId) -> String {
+        format!("snapshots/{project}/{run}/{secret}.sealed")
+    }
 }
 
 /// A run.

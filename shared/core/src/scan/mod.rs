@@ -1,0 +1,24 @@
+//! A scan of all customers as work for many workers: who reads which part of which list, what is
+//! read and kept, and when everything is.
+//!
+//! ```text
+//! ScanWork::open     one shard per list, everything created up to `as_of`
+//! ScanWork::walk     what a worker of one shard reads next
+//! ScanWork::split    the older half of what is left, as a shard for somebody else
+//! ScanWork::save     what was read is kept; whoever comes next goes on behind it
+//! ScanWork::is_read  everything is read and kept: the join may begin
+//! ```
+//! A worker may die anywhere and a message may come twice: only what is saved counts, and what is
+//! saved cannot be saved a second time. It reads nothing, sends nothing and knows no clock.
+
+mod file;
+mod list;
+#[cfg(test)]
+mod tests;
+mod walk;
+mod work;
+
+pub use file::{FileKind, ScanFile};
+pub use list::ScanList;
+pub use walk::{Position, Walk};
+pub use work::{MOST_SHARDS, SHARDS_AT_ONCE, ScanWork, Shard, Superseded};
