@@ -18,6 +18,8 @@ pub(crate) struct CustomerLine<'a> {
     pub(crate) id: Cow<'a, str>,
     #[serde(default, deserialize_with = "tolerant::or_default")]
     pub(crate) deleted: bool,
+    #[serde(default)]
+    pub(crate) livemode: Option<bool>,
     #[serde(borrow, default)]
     pub(crate) email: Text<'a>,
     #[serde(borrow, default)]

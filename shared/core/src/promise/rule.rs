@@ -51,6 +51,7 @@ rules! {
     NoCustomer "no_customer" "No Stripe customer belongs to the row.";
     LinkUnknown "link_unknown" "The stored customer id is unknown to this Stripe account.";
     UnmappedPrice "unmapped_price" "A price without a rule promises something unknown, never nothing.";
+    UnknownCurrency "unknown_currency" "A price in an unknown currency promises something of unknown worth.";
     NoRow "no_row" "A paying customer has no row in the app.";
     SeveralCustomers "several_customers" "Several Stripe customers belong to one row.";
     SeveralRows "several_rows" "The customer's best key hits several rows.";

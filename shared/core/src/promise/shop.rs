@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::billing::{Catalog, Cost, Price};
 use crate::mapping::{Compiled, Grants, Offer, Selector};
-use crate::money::Money;
+use crate::money::{Money, is_known_currency};
 
 /// Index of a plan in the artifact.
 pub type PlanId = u16;
@@ -26,6 +26,13 @@ struct Sold {
     currency: String,
 }
 
+impl Sold {
+    /// Sold in a currency that this version does not know.
+    fn is_foreign(&self) -> bool {
+        !self.currency.is_empty() && !is_known_currency(&self.currency)
+    }
+}
+
 /// What a combination of prices promises.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Deal {
@@ -33,7 +40,7 @@ pub struct Deal {
     pub plan: Option<PlanId>,
     /// Features of all its prices, ascending.
     pub features: Vec<FeatureId>,
-    /// Prices without a rule.
+    /// Prices without a rule, and prices in a currency that this version does not know.
     pub unmapped: Vec<PriceId>,
     /// Its prices, ordered by id.
     prices: Vec<PriceId>,
@@ -133,7 +140,7 @@ impl Shop {
             plan: plan.and_then(|(_, index)| PlanId::try_from(index).ok()),
             features: self.feature_ids(features),
             mapped: grants.is_some(),
-            cost: price.cost(),
+            cost: price.cost().filter(|_| is_known_currency(&price.currency)),
             currency: price.currency.clone(),
         }
     }
@@ -182,7 +189,7 @@ impl Shop {
                 continue;
             };
             deal.features.extend(&sold.features);
-            if !sold.mapped {
+            if !sold.mapped || sold.is_foreign() {
                 deal.unmapped.push(*price);
             }
             if self.rank(sold.plan) > self.rank(deal.plan) {
@@ -213,6 +220,11 @@ impl Shop {
     /// Whether a price sells this plan.
     pub fn sells(&self, price: PriceId, plan: PlanId) -> bool {
         self.sold(price).is_some_and(|sold| sold.plan == Some(plan))
+    }
+
+    /// Whether the mapping says what a price sells.
+    pub fn is_mapped(&self, price: PriceId) -> bool {
+        self.sold(price).is_some_and(|sold| sold.mapped)
     }
 
     /// Name of a feature.
@@ -261,13 +273,16 @@ impl Shop {
     }
 
     /// What one unit of a plan costs per month at least in a currency: the lowest price that can be
-    /// bought now, else the lowest price. `None` where there is no fixed one.
+    /// bought now, else the lowest price; one of zero only where there is no other. `None` where
+    /// there is no fixed one.
     pub fn list_price_in(&self, plan: PlanId, currency: &str) -> Option<Money> {
         let lowest = |buyable: bool| {
             let sold = self.sold.iter().filter(|sold| sold.plan == Some(plan));
             let sold = sold.filter(|sold| sold.currency == currency);
             let sold = sold.filter(|sold| !buyable || self.can_be_bought(&sold.price));
-            sold.filter_map(|sold| sold.cost?.monthly(1)).min()
+            // A free price beside others says nothing about what the plan is worth.
+            let prices = sold.filter_map(|sold| sold.cost?.monthly(1));
+            prices.min_by_key(|minor| (*minor == 0, *minor))
         };
         let minor = lowest(true).or_else(|| lowest(false))?;
         Some(Money::new(minor, currency))

@@ -15,6 +15,17 @@ use crate::promise::Rule;
 use crate::repair::ColumnChange;
 use crate::time::Timestamp;
 
+/// Whether the customers of a row exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// One does, or the row names none.
+    Plain,
+    /// The row has a Stripe customer id stored that this account does not know.
+    Dangling,
+    /// None does: deleted, or named by a subscription only.
+    Vanished,
+}
+
 /// A row with everything that is known about it.
 pub(super) struct Subject<'a> {
     pub(super) scan: &'a Scan,
@@ -28,8 +39,10 @@ pub(super) struct Subject<'a> {
     pub(super) identity: Option<Identity>,
     /// A customer who points here has keys that point to another row too.
     pub(super) disputed: bool,
-    /// The row has a Stripe customer id stored that this account does not know.
-    pub(super) dangling: bool,
+    /// Whether its customers exist.
+    pub(super) presence: Presence,
+    /// One of its customers is of the other mode.
+    pub(super) wrong_mode: bool,
 }
 
 impl Subject<'_> {
@@ -63,6 +76,8 @@ impl Subject<'_> {
             Some(NotRepairable::UncertainIdentity)
         } else if self.identity == Some(Identity::Email) {
             Some(NotRepairable::ReportOnlyMatch)
+        } else if self.presence != Presence::Plain {
+            Some(NotRepairable::UnknownCustomer)
         } else if self.promise.unknown.is_some() {
             Some(NotRepairable::UnknownState)
         } else if !self.promise.unmapped.is_empty() {
@@ -77,7 +92,7 @@ impl Subject<'_> {
             .rule
             .unwrap_or(match self.customers.as_slice() {
                 [] if self.disputed => Rule::KeysDisagree,
-                [] if self.dangling => Rule::LinkUnknown,
+                [] if self.presence == Presence::Dangling => Rule::LinkUnknown,
                 [] => Rule::NoCustomer,
                 _ => Rule::NoSubscription,
             })
@@ -168,12 +183,8 @@ impl Subject<'_> {
             return None;
         }
         let risk = risk::unpaid(self.scan, &self.promise, self.grant.plan);
-        if self
-            .promise
-            .records
-            .iter()
-            .any(|record| record.rule == Rule::WrongMode)
-        {
+        let test = |record: &Record| record.rule == Rule::WrongMode;
+        if self.wrong_mode || self.promise.records.iter().any(test) {
             let (live, test) = (Symbol::name("live"), Symbol::name("test"));
             let own_is_live = self.scan.livemode != Some(false);
             let (expected, actual) = if own_is_live {
@@ -341,7 +352,14 @@ pub(super) fn unmapped_price(scan: &Scan, report: Finding, promise: &Promised) -
     let price = |id: &u32| scan.shop.price_id(*id).map(str::to_owned);
     let mut prices: Vec<String> = promise.unmapped.iter().filter_map(price).collect();
     prices.sort_unstable();
+    let mapped = |id: &u32| scan.shop.is_mapped(*id);
+    let rule = if promise.unmapped.iter().all(mapped) {
+        Rule::UnknownCurrency
+    } else {
+        Rule::UnmappedPrice
+    };
     Finding {
+        rule,
         expected: Symbol::name("mapped"),
         actual: Symbol::name("unmapped"),
         prices,

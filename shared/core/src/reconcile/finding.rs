@@ -55,7 +55,7 @@ named! {
         AmbiguousCustomer = "ambiguous_customer",
         /// The customer's keys point to different rows.
         MappingConflict = "mapping_conflict",
-        /// A price has no rule.
+        /// A price has no rule, or a currency that is not known.
         UnmappedPrice = "unmapped_price",
         /// A subscription is in a state without a rule.
         UnknownState = "unknown_state",
@@ -125,10 +125,12 @@ named! {
         ReportOnlyMatch = "report_only_match",
         /// The customer's keys hit several rows or disagree.
         UncertainIdentity = "uncertain_identity",
-        /// A price without a rule: what is promised is not known.
+        /// A price without a rule or in an unknown currency: what is promised is not known.
         UnmappedPrice = "unmapped_price",
         /// A state without a rule: what is promised is not known.
         UnknownState = "unknown_state",
+        /// Stripe has no such customer, or not any more: why is not known.
+        UnknownCustomer = "unknown_customer",
         /// Test and live are mixed.
         WrongMode = "wrong_mode",
         /// There is no row to repair.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::diff::Subject;
+use super::diff::{Presence, Subject};
 use super::finding::{Finding, Identity, Outcome};
 use super::grant::Grant;
 use super::held::{Held, Hit};
@@ -10,7 +10,9 @@ use super::ids::CUSTOMER;
 use super::key::key_hash;
 use super::promised::promised;
 use super::scan::Scan;
-use super::store::{AMBIGUOUS, CONFLICT, DELETED, NO_KEY, READ, Record, bit, index};
+use super::store::{
+    AMBIGUOUS, CONFLICT, DELETED, NO_KEY, READ, Record, Slot, WRONG_MODE, bit, index,
+};
 use crate::cell::{AppRow, Cell};
 use crate::mapping::{Layout, MatchSource, Place};
 use crate::promise::{Rule, Standing};
@@ -205,7 +207,17 @@ impl Join {
             own.push((*customer, *key));
             records.extend(self.records(*customer));
         }
+        let slots = || {
+            let slots = own.iter().map(|(customer, _)| index(*customer));
+            slots.filter_map(|place| self.scan.slots.get(place))
+        };
         let subject = Subject {
+            presence: match own.as_slice() {
+                [] if self.has_unknown_link(row) => Presence::Dangling,
+                [_, ..] if !slots().any(Slot::counts) => Presence::Vanished,
+                _ => Presence::Plain,
+            },
+            wrong_mode: slots().any(|slot| slot.is(WRONG_MODE)),
             grant: Grant::read(row, &self.layout, mapping, self.scan.as_of),
             promise: promised(records, mapping, &self.scan.shop, &self.scan.long),
             customers: own.iter().map(|(customer, _)| *customer).collect(),
@@ -214,29 +226,30 @@ impl Join {
             layout: &self.layout,
             row,
             disputed,
-            dangling: own.is_empty() && self.has_unknown_link(row),
         };
         subject.findings()
     }
 
-    /// A customer's subscriptions; those of a deleted customer do not grant.
+    /// A customer's subscriptions; those of a deleted customer do not grant, nor do those of one of the other
+    /// mode.
     pub(super) fn records(&self, customer: u32) -> impl Iterator<Item = Record> {
         let slot = self.scan.slots.get(index(customer));
         let first = slot.map_or(usize::MAX, |slot| index(slot.first));
-        let deleted = slot.is_some_and(|slot| slot.is(DELETED));
+        let instead = slot.and_then(|slot| match slot {
+            slot if slot.is(WRONG_MODE) => Some(Rule::WrongMode),
+            slot if slot.is(DELETED) => Some(Rule::CustomerDeleted),
+            _ => None,
+        });
         let records = self.scan.records.iter().skip(first);
         records
             .take_while(move |record| record.customer == customer)
-            .map(move |record| {
-                if deleted && record.standing == Standing::Grants {
-                    Record {
-                        standing: Standing::Refuses,
-                        rule: Rule::CustomerDeleted,
-                        ..*record
-                    }
-                } else {
-                    *record
-                }
+            .map(move |record| match instead {
+                Some(rule) if record.standing != Standing::Refuses => Record {
+                    standing: Standing::Refuses,
+                    rule,
+                    ..*record
+                },
+                _ => *record,
             })
     }
 

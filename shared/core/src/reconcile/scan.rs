@@ -7,7 +7,7 @@ use super::directory::Directory;
 use super::ids::{CUSTOMER, CustomerId, LongIds, SUBSCRIPTION, SubscriptionId};
 use super::join::Join;
 use super::key::{KeyIndex, key_hash};
-use super::store::{DELETED, NO_KEY, NO_SEATS, READ, Record, Slot, bit, index};
+use super::store::{DELETED, NO_KEY, NO_SEATS, READ, Record, Slot, WRONG_MODE, bit, index};
 use crate::billing::line::{CustomerLine, SubscriptionLine};
 use crate::billing::{Cadence, Catalog, Customer, Discount, Invoice, Status, Subscription};
 use crate::mapping::{Artifact, MatchSource};
@@ -78,7 +78,7 @@ impl Scan {
         let metadata = |key: &str| customer.metadata.get(key).map(String::as_str);
         self.take_customer(
             &customer.id,
-            customer.deleted,
+            self.flags(customer.deleted, customer.livemode),
             customer.email.as_deref(),
             metadata,
         );
@@ -91,14 +91,31 @@ impl Scan {
     pub fn customer_json(&mut self, text: &str) -> Result<(), serde_json::Error> {
         let line: CustomerLine<'_> = serde_json::from_str(text)?;
         let metadata = |key: &str| line.metadata.get(key);
-        self.take_customer(&line.id, line.deleted, line.email.0.as_deref(), metadata);
+        let flags = self.flags(line.deleted, line.livemode);
+        self.take_customer(&line.id, flags, line.email.0.as_deref(), metadata);
         Ok(())
+    }
+
+    fn flags(&self, deleted: bool, livemode: Option<bool>) -> u8 {
+        let deleted = if deleted { DELETED } else { 0 };
+        let foreign = if self.is_foreign(livemode) {
+            WRONG_MODE
+        } else {
+            0
+        };
+        READ | deleted | foreign
+    }
+
+    /// An object of the other mode than the account.
+    fn is_foreign(&self, livemode: Option<bool>) -> bool {
+        let modes = self.livemode.zip(livemode);
+        modes.is_some_and(|(own, its)| own != its)
     }
 
     fn take_customer<'a>(
         &mut self,
         id: &str,
-        deleted: bool,
+        flags: u8,
         email: Option<&'a str>,
         metadata: impl Fn(&str) -> Option<&'a str>,
     ) {
@@ -122,7 +139,7 @@ impl Scan {
             }
         }
         if let Some(slot) = self.slots.get_mut(index(number)) {
-            slot.flags |= if deleted { READ | DELETED } else { READ };
+            slot.flags |= flags;
             slot.present |= present;
         }
     }
@@ -204,8 +221,7 @@ impl Scan {
             return;
         };
         let judgement = judge(terms, self.artifact.compiled(), self.as_of);
-        let modes = self.livemode.zip(named.livemode);
-        let (standing, rule) = if modes.is_some_and(|(own, its)| own != its) {
+        let (standing, rule) = if self.is_foreign(named.livemode) {
             (Standing::Refuses, Rule::WrongMode)
         } else {
             (judgement.standing, judgement.rule)

@@ -11,6 +11,8 @@ pub(super) const DELETED: u8 = 2;
 pub(super) const AMBIGUOUS: u8 = 4;
 /// Its keys point to different rows.
 pub(super) const CONFLICT: u8 = 8;
+/// It belongs to the other mode than the account.
+pub(super) const WRONG_MODE: u8 = 16;
 /// [`Slot::best`] before any row was hit.
 pub(super) const NO_KEY: u8 = u8::MAX;
 /// [`Record::seats`] where the quantity is not known.
@@ -34,9 +36,9 @@ impl Slot {
         self.flags & flag != 0
     }
 
-    /// A customer who exists: read, and not deleted.
+    /// A customer who exists: read, of the account's mode, and not deleted.
     pub(super) const fn counts(&self) -> bool {
-        self.is(READ) && !self.is(DELETED)
+        self.is(READ) && !self.is(DELETED | WRONG_MODE)
     }
 }
 
