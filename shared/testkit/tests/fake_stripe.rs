@@ -2,8 +2,9 @@
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::{Arc, Mutex};
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use axum::Router;
     use axum::body::Bytes;
@@ -13,9 +14,10 @@ mod tests {
     use counterfoil_core::time::Timestamp;
     use counterfoil_core::webhook;
     use counterfoil_testkit::stripe::{
-        FakeStripe, Plan, Sample, Standing, deliver, event, sign_event,
+        Crowd, FakeStripe, Plan, Sample, Standing, deliver, event, sign_event,
     };
     use reqwest::{Client, Method};
+    use serde::Deserialize;
     use serde_json::Value;
 
     fn now() -> Timestamp {
@@ -201,6 +203,137 @@ mod tests {
             let secrets = [Redacted::new(secret.to_owned())];
             let verified = webhook::verify(header, body, &secrets, now(), tolerance);
             assert_eq!(verified, Ok(()), "{secret}");
+        }
+    }
+
+    /// Every id of a list, by one cursor.
+    async fn walk(stripe: &FakeStripe, client: &Client, list: &str) -> (usize, BTreeSet<String>) {
+        let key = stripe.restricted_key();
+        let (mut after, mut pages, mut ids) = (String::new(), 0, BTreeSet::new());
+        loop {
+            let url = format!("{}{list}&limit=100{after}", stripe.base_url());
+            let answer = client.get(url).bearer_auth(&key).send().await.unwrap();
+            let body = answer.bytes().await.unwrap();
+            let page: Page = serde_json::from_slice(&body).unwrap();
+            pages += 1;
+            ids.extend(page.data.iter().map(|it| it.id.clone()));
+            if !page.has_more {
+                return (pages, ids);
+            }
+            after = format!("&starting_after={}", page.data.last().unwrap().id);
+        }
+    }
+
+    #[derive(Deserialize)]
+    struct Page {
+        data: Vec<Identified>,
+        has_more: bool,
+    }
+
+    #[derive(Deserialize)]
+    struct Identified {
+        id: String,
+    }
+
+    #[tokio::test]
+    async fn a_crowd_is_listed_whole_and_fast() {
+        const SIZE: u32 = 20_000;
+        let begun = Instant::now();
+        let crowd = Arc::new(Crowd::new(3, SIZE, now()));
+        let made = begun.elapsed();
+        let (customers, subscriptions, invoices) = crowd.counts();
+        let stripe = FakeStripe::start_crowd(Arc::clone(&crowd)).await.unwrap();
+        let client = Client::new();
+        let begun = Instant::now();
+        let mut all = 0;
+        for (list, count) in [
+            ("/v1/customers?created[gte]=0", customers),
+            ("/v1/subscriptions?status=all", subscriptions),
+            ("/v1/invoices?status=open", invoices),
+        ] {
+            let (pages, ids) = walk(&stripe, &client, list).await;
+            assert_eq!(ids.len(), count, "{list}");
+            all += pages;
+        }
+        let took = begun.elapsed();
+        println!("{SIZE} customers placed in {made:?}, {all} pages sent in {took:?}");
+        assert!(customers > 19_000 && subscriptions > 19_000 && invoices > 1_000);
+        assert!(took < Duration::from_secs(30), "{took:?} for {all} pages");
+    }
+
+    #[tokio::test]
+    async fn a_crowd_answers_alike_whatever_is_asked() {
+        let crowd = Arc::new(Crowd::new(3, 500, now()));
+        let stripe = FakeStripe::start_crowd(Arc::clone(&crowd)).await.unwrap();
+        let (_, listed) = get(&stripe, "/v1/subscriptions?status=all&limit=100").await;
+        for subscription in listed["data"].as_array().unwrap() {
+            let customer = subscription["customer"].as_str().unwrap();
+            let (_, own) = get(
+                &stripe,
+                &format!("/v1/subscriptions?status=all&customer={customer}"),
+            )
+            .await;
+            let own = own["data"].as_array().unwrap();
+            assert!(own.contains(subscription), "{customer}");
+            let (status, object) = get(&stripe, &format!("/v1/customers/{customer}")).await;
+            assert_eq!((status, &object["id"]), (200, &subscription["customer"]));
+        }
+        let (status, _) = get(&stripe, "/v1/customers/cus_1234567AAAAAB0").await;
+        assert_eq!(status, 404);
+        let (status, _) = get(&stripe, "/v1/customers?starting_after=cus_1234567AAAAAB0").await;
+        assert_eq!(status, 400);
+    }
+
+    #[tokio::test]
+    async fn a_customer_of_a_crowd_can_be_changed() {
+        let crowd = Arc::new(Crowd::new(3, 300, now()));
+        let stripe = FakeStripe::start_crowd(Arc::clone(&crowd)).await.unwrap();
+        let customer = crowd.customer_id(0);
+        stripe.change(|shop| {
+            crowd.put_into(0, shop);
+            assert!(shop.delete_customer(&customer, now().as_secs()));
+        });
+        let (_, object) = get(&stripe, &format!("/v1/customers/{customer}")).await;
+        assert_eq!(object["deleted"], true);
+        let path = format!("/v1/subscriptions?status=all&customer={customer}");
+        let (_, own) = get(&stripe, &path).await;
+        assert_eq!(own["data"][0]["status"], "canceled");
+        let client = Client::new();
+        let (_, listed) = walk(&stripe, &client, "/v1/customers?limit=100").await;
+        assert!(!listed.contains(&customer));
+        assert_eq!(listed.len(), crowd.counts().0 - 1);
+    }
+
+    #[tokio::test]
+    async fn answers_come_compressed_and_over_one_connection_where_that_is_wanted() {
+        let crowd = Arc::new(Crowd::new(3, 1_000, now()));
+        let stripe = FakeStripe::start_crowd(crowd).await.unwrap();
+        stripe.compress();
+        let client = Client::new();
+        let (pages, _) = walk(&stripe, &client, "/v1/customers?created[gte]=0").await;
+        assert_eq!((pages, stripe.connections()), (10, 1));
+        assert!(stripe.requests().iter().all(|request| request.takes_gzip));
+    }
+
+    #[test]
+    fn the_rows_of_a_crowd_are_those_of_its_users() {
+        let crowd = Crowd::new(3, 1_000, now());
+        let data: String = crowd.copy_data().collect();
+        let lines: Vec<&str> = data.lines().collect();
+        let users: Vec<_> = crowd.users().collect();
+        assert_eq!(lines.len(), users.len());
+        for (line, user) in lines.iter().zip(&users) {
+            let fields: Vec<&str> = line.split('\t').collect();
+            assert_eq!(fields.len(), 10);
+            assert_eq!(
+                (fields[0], fields[1]),
+                (user.id.as_str(), user.email.as_str())
+            );
+            assert_eq!(
+                fields[3],
+                user.stripe_customer_id.as_deref().unwrap_or("\\N")
+            );
+            assert_eq!(fields[8], format!("{{{}}}", user.features.join(",")));
         }
     }
 }

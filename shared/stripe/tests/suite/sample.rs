@@ -1,13 +1,14 @@
 //! The sample business agrees with the engine: nothing is found in it but the drift put in.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use counterfoil_core::cell::{AppRow, Cell};
 use counterfoil_core::mapping::{Artifact, Mapping, compile};
 use counterfoil_core::ports::Billing;
 use counterfoil_core::reconcile::{Outcome, Scan};
 use counterfoil_core::time::Timestamp;
-use counterfoil_testkit::stripe::{AppUser, Drift, Expected, Sample};
+use counterfoil_testkit::stripe::{AppUser, Crowd, Drift, Expected, Sample};
 
 use crate::support::{World, now};
 
@@ -68,9 +69,13 @@ fn cell(user: &AppUser, column: &str) -> Cell {
 }
 
 async fn check(sample: Sample) -> Outcome {
+    let world = World::of(sample.shop).await;
+    check_world(&world, sample.users.into_iter()).await
+}
+
+async fn check_world(world: &World, users: impl Iterator<Item = AppUser>) -> Outcome {
     let artifact: Artifact = compile(&Mapping::from_toml(MAPPING).unwrap()).unwrap();
     let shape = artifact.table();
-    let world = World::of(sample.shop).await;
     let catalog = world.client.catalog().await.unwrap();
     let mut scan = Scan::new(&artifact, &catalog, now(), false);
     for customer in world.customers().await.unwrap() {
@@ -83,14 +88,14 @@ async fn check(sample: Sample) -> Outcome {
         scan.invoice(&invoice);
     }
     let mut join = scan.seal();
-    for user in &sample.users {
+    for user in users {
         let cells = shape
             .columns
             .iter()
-            .map(|column| cell(user, column))
+            .map(|column| cell(&user, column))
             .collect();
         join.row(&AppRow {
-            key: cell(user, &shape.key),
+            key: cell(&user, &shape.key),
             cells,
         });
     }
@@ -128,6 +133,23 @@ async fn exactly_the_drift_that_was_put_in_is_found() {
         assert_eq!(found(&outcome), expected);
         assert_eq!(outcome.findings.len(), 18);
     }
+}
+
+#[tokio::test]
+async fn a_crowd_has_exactly_the_drift_that_it_says() {
+    let crowd = Arc::new(Crowd::new(11, 20_000, now()));
+    let world = World::crowd(&crowd).await;
+    let outcome = check_world(&world, crowd.users()).await;
+    let wanted = |it: Expected| (it.kind.to_owned(), it.subject);
+    let expected: BTreeSet<(String, String)> = crowd.expected().map(wanted).collect();
+    let found = found(&outcome);
+    let missed: Vec<_> = expected.difference(&found).take(5).collect();
+    let false_alarms: Vec<_> = found.difference(&expected).take(5).collect();
+    assert!(missed.is_empty(), "missed {missed:?}");
+    assert!(false_alarms.is_empty(), "false alarms {false_alarms:?}");
+    let kinds: BTreeSet<&str> = expected.iter().map(|(kind, _)| kind.as_str()).collect();
+    assert_eq!(kinds.len(), Drift::ALL.len());
+    assert_eq!(outcome.findings.len(), expected.len());
 }
 
 #[test]

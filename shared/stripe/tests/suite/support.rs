@@ -1,5 +1,6 @@
 //! A client of a fake, with pauses that are too short to notice.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use counterfoil_core::billing::{Customer, Invoice, Subscription};
@@ -8,7 +9,7 @@ use counterfoil_core::ports::{CreatedRange, PortError};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::time::Timestamp;
 use counterfoil_stripe::{RestrictedKey, Retries, StripeClient, StripeError};
-use counterfoil_testkit::stripe::{FakeStripe, Sample, Shop};
+use counterfoil_testkit::stripe::{Crowd, FakeStripe, Sample, Shop};
 
 /// Everything that there is.
 pub(crate) const ALL: CreatedRange = CreatedRange::before(4_000_000_000);
@@ -36,6 +37,12 @@ impl World {
         let stripe = FakeStripe::start(shop).await.unwrap();
         let key = stripe.restricted_key();
         let client = client(&stripe, &key);
+        Self { stripe, client }
+    }
+
+    pub(crate) async fn crowd(crowd: &Arc<Crowd>) -> Self {
+        let stripe = FakeStripe::start_crowd(Arc::clone(crowd)).await.unwrap();
+        let client = client(&stripe, &stripe.restricted_key());
         Self { stripe, client }
     }
 

@@ -59,7 +59,7 @@ impl Drift {
     }
 
     /// Whether it can be put into this account.
-    fn fits(self, account: &Account) -> bool {
+    pub(super) fn fits(self, account: &Account) -> bool {
         let active = account.standing == Standing::Active;
         !account.drifted
             && match self {
@@ -150,7 +150,7 @@ impl Sample {
 }
 
 /// Changes the row away from the promise.
-fn bend(drift: Drift, user: &mut AppUser, account: &Account, now: i64) {
+pub(super) fn bend(drift: Drift, user: &mut AppUser, account: &Account, now: i64) {
     match drift {
         Drift::PaidNoAccess => {
             let (id, email, name) = (user.id.clone(), user.email.clone(), user.name.clone());

@@ -62,7 +62,7 @@ impl Page<'_> {
     }
 }
 
-fn no_such_cursor(id: &str) -> Refusal {
+pub(super) fn no_such_cursor(id: &str) -> Refusal {
     Refusal::parameter(
         "resource_missing",
         "starting_after",

@@ -83,6 +83,20 @@ impl Query {
     }
 }
 
+impl Query {
+    /// The range of creation that was asked for, half open.
+    pub(super) fn created_bounds(&self) -> (i64, i64) {
+        let bound = |name| self.get(name).and_then(|value| value.parse::<i64>().ok());
+        let from = bound("created[gte]").max(bound("created[gt]").map(|it| it.saturating_add(1)));
+        let ends = [
+            bound("created[lt]"),
+            bound("created[lte]").map(|it| it.saturating_add(1)),
+        ];
+        let to = ends.into_iter().flatten().min();
+        (from.unwrap_or(i64::MIN), to.unwrap_or(i64::MAX))
+    }
+}
+
 /// Names of the four bounds of `created`.
 pub(super) const CREATED: [&str; 4] =
     ["created[gte]", "created[gt]", "created[lte]", "created[lt]"];

@@ -4,7 +4,8 @@
 #[derive(Debug, Clone)]
 pub(super) struct Numbers(u64);
 
-const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+pub(super) const ALPHABET: &[u8; 62] =
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 impl Numbers {
     pub(super) const fn new(seed: u64) -> Self {

@@ -15,7 +15,7 @@ use super::random::Numbers;
 use super::shop::Shop;
 use super::users::AppUser;
 
-const DAY: i64 = 86_400;
+pub(super) const DAY: i64 = 86_400;
 
 /// What a customer of the sample has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub enum Standing {
 
 impl Standing {
     /// Stripe's status of the subscription that counts; `None` without one.
-    const fn status(self) -> Option<&'static str> {
+    pub(super) const fn status(self) -> Option<&'static str> {
         Some(match self {
             Self::Active | Self::Ending | Self::CollectionPaused | Self::Returned | Self::Free => {
                 "active"
@@ -96,6 +96,33 @@ const ORDER: [(Standing, usize); 18] = [
 
 /// Seven is prime to fifty, so every standing meets every plan.
 const PLAN_ORDER: [usize; 7] = [0, 1, 2, 1, 3, 0, 1];
+
+/// The standing of the customer of this number.
+pub(super) fn standing_at(number: usize) -> Standing {
+    let mut place = number % 50;
+    for (standing, run) in ORDER {
+        if place < run {
+            return standing;
+        }
+        place -= run;
+    }
+    Standing::Active
+}
+
+/// The plan that the customer of this number bought.
+pub(super) fn plan_at(number: usize) -> &'static Plan {
+    let [first, ..] = &PLANS;
+    let place = PLAN_ORDER.get(number % PLAN_ORDER.len());
+    place.and_then(|place| PLANS.get(*place)).unwrap_or(first)
+}
+
+/// Gives a user access on purpose.
+pub(super) fn comped(user: &mut AppUser, plan: &Plan, now: i64) {
+    plan.name.clone_into(&mut user.plan);
+    user.premium = true;
+    user.features = plan.features.iter().map(|&it| it.to_owned()).collect();
+    user.comped_until = Some(now + 200 * DAY);
+}
 
 /// One customer of the sample with the user behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,12 +173,8 @@ impl Sample {
             now,
         };
         catalog::stock(&mut sample.shop, now - 900 * DAY);
-        let standings = ORDER
-            .iter()
-            .flat_map(|(standing, run)| [*standing].repeat(*run));
-        let plans = PLAN_ORDER.iter().filter_map(|place| PLANS.get(*place));
-        for (standing, plan) in standings.cycle().zip(plans.cycle()).take(customers) {
-            sample.add(standing, plan);
+        for number in 0..customers {
+            sample.add(standing_at(number), plan_at(number));
         }
         for number in 0..customers / 8 {
             sample.add_user_without_customer(number % 6 == 0);
@@ -191,13 +214,10 @@ impl Sample {
         self.users.push(user);
     }
 
-    fn add_user_without_customer(&mut self, comped: bool) {
+    fn add_user_without_customer(&mut self, on_purpose: bool) {
         let mut user = self.user();
-        if comped && let Some(plan) = Plan::named("pro") {
-            plan.name.clone_into(&mut user.plan);
-            user.premium = true;
-            user.features = plan.features.iter().map(|&it| it.to_owned()).collect();
-            user.comped_until = Some(self.now + 200 * DAY);
+        if on_purpose && let Some(plan) = Plan::named("pro") {
+            comped(&mut user, plan, self.now);
         }
         self.users.push(user);
     }
@@ -233,91 +253,110 @@ impl Sample {
         status: &str,
         plan: &'static Plan,
     ) -> SubscriptionSpec {
-        let interval = if self.numbers.percent(30) {
-            Interval::Year
-        } else {
-            Interval::Month
-        };
-        let quantity = if plan.by_seat {
-            self.numbers.between(3, 40)
-        } else {
-            1
-        };
-        let (created, period_start, period_end, trial_end, ended_at) =
-            self.times(standing, interval);
-        SubscriptionSpec {
-            id: self.numbers.id("sub_1", 23),
-            customer: customer.to_owned(),
-            status: status.to_owned(),
-            created,
-            items: vec![ItemSpec {
-                id: self.numbers.id("si_", 14),
-                plan,
-                interval,
-                quantity,
-            }],
-            period_start,
-            period_end,
-            trial_end,
-            ended_at,
-            cancel_at_period_end: standing == Standing::Ending,
-            pause_collection: standing == Standing::CollectionPaused,
-            free: standing == Standing::Free,
-        }
+        subscription_of(
+            &mut self.numbers,
+            self.now,
+            customer,
+            standing,
+            status,
+            plan,
+        )
     }
+}
 
-    /// Creation, start and end of the period, end of the trial, end.
-    fn times(
-        &mut self,
-        standing: Standing,
-        interval: Interval,
-    ) -> (i64, i64, i64, Option<i64>, Option<i64>) {
-        let now = self.now;
-        match standing {
-            Standing::Trialing => {
-                let start = now - self.numbers.between(1, 6) * DAY;
-                (start, start, start + 14 * DAY, Some(start + 14 * DAY), None)
-            }
-            Standing::Canceled => {
-                let end = now - self.numbers.between(15, 60) * DAY;
-                let start = end - interval.seconds();
-                (start, start, end, None, Some(end))
-            }
-            Standing::PastDue => {
-                let start = now - 3 * DAY;
-                (
-                    start - interval.seconds(),
-                    start,
-                    start + interval.seconds(),
-                    None,
-                    None,
-                )
-            }
-            Standing::Unpaid => {
-                let start = now - 25 * DAY;
-                (
-                    start - interval.seconds(),
-                    start,
-                    start + interval.seconds(),
-                    None,
-                    None,
-                )
-            }
-            Standing::Incomplete => {
-                let start = now - 7_200;
-                (start, start, start + interval.seconds(), None, None)
-            }
-            _ => {
-                let start = now - self.numbers.between(1, 28) * DAY;
-                let before = self.numbers.between(0, 12) * interval.seconds();
-                (
-                    start - before,
-                    start,
-                    start + interval.seconds(),
-                    None,
-                    None,
-                )
-            }
+/// A subscription of this standing as of `now`.
+pub(super) fn subscription_of(
+    numbers: &mut Numbers,
+    now: i64,
+    customer: &str,
+    standing: Standing,
+    status: &str,
+    plan: &'static Plan,
+) -> SubscriptionSpec {
+    let interval = if numbers.percent(30) {
+        Interval::Year
+    } else {
+        Interval::Month
+    };
+    let quantity = if plan.by_seat {
+        numbers.between(3, 40)
+    } else {
+        1
+    };
+    let (created, period_start, period_end, trial_end, ended_at) =
+        times(numbers, now, standing, interval);
+    SubscriptionSpec {
+        id: numbers.id("sub_1", 23),
+        customer: customer.to_owned(),
+        status: status.to_owned(),
+        created,
+        items: vec![ItemSpec {
+            id: numbers.id("si_", 14),
+            plan,
+            interval,
+            quantity,
+        }],
+        period_start,
+        period_end,
+        trial_end,
+        ended_at,
+        cancel_at_period_end: standing == Standing::Ending,
+        pause_collection: standing == Standing::CollectionPaused,
+        free: standing == Standing::Free,
+    }
+}
+
+/// Creation, start and end of the period, end of the trial, end.
+fn times(
+    numbers: &mut Numbers,
+    now: i64,
+    standing: Standing,
+    interval: Interval,
+) -> (i64, i64, i64, Option<i64>, Option<i64>) {
+    match standing {
+        Standing::Trialing => {
+            let start = now - numbers.between(1, 6) * DAY;
+            (start, start, start + 14 * DAY, Some(start + 14 * DAY), None)
+        }
+        Standing::Canceled => {
+            let end = now - numbers.between(15, 60) * DAY;
+            let start = end - interval.seconds();
+            (start, start, end, None, Some(end))
+        }
+        Standing::PastDue => {
+            let start = now - 3 * DAY;
+            (
+                start - interval.seconds(),
+                start,
+                start + interval.seconds(),
+                None,
+                None,
+            )
+        }
+        Standing::Unpaid => {
+            let start = now - 25 * DAY;
+            (
+                start - interval.seconds(),
+                start,
+                start + interval.seconds(),
+                None,
+                None,
+            )
+        }
+        Standing::Incomplete => {
+            let start = now - 7_200;
+            (start, start, start + interval.seconds(), None, None)
+        }
+        _ => {
+            let start = now - numbers.between(1, 28) * DAY;
+            let before = numbers.between(0, 12) * interval.seconds();
+            (
+                start - before,
+                start,
+                start + interval.seconds(),
+                None,
+                None,
+            )
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The HTTP side of the fake.
 
+use std::io::Write as _;
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,6 +10,9 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
+use axum::serve::ListenerExt as _;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use futures::stream;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -15,10 +20,13 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::answer::answer;
+use super::catalog;
+use super::crowd::Crowd;
 use super::fault::{self, Fault, FaultKind};
 use super::keys::{Holder, Keys, Permission};
 use super::query::Query;
 use super::shop::{Shop, set};
+use super::weather::Weather;
 
 /// A request as it came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +49,7 @@ pub struct Request {
 #[derive(Debug)]
 pub struct FakeStripe {
     base_url: String,
+    connections: Arc<AtomicUsize>,
     account: Arc<Mutex<StripeAccount>>,
     task: JoinHandle<()>,
 }
@@ -48,6 +57,9 @@ pub struct FakeStripe {
 #[derive(Debug)]
 struct StripeAccount {
     shop: Shop,
+    crowd: Option<Arc<Crowd>>,
+    weather: Weather,
+    gzip: bool,
     keys: Keys,
     faults: Vec<Fault>,
     requests: Vec<Request>,
@@ -60,15 +72,39 @@ impl FakeStripe {
     /// # Errors
     /// When there is no free port.
     pub async fn start(shop: Shop) -> std::io::Result<Self> {
+        Self::start_with(shop, None).await
+    }
+
+    /// Serves a crowd on a free port. Its catalogue is that of the sample. What is put into the shop
+    /// under an id of the crowd is sent instead, in lists as well; other objects of the shop are
+    /// found by their ids, and its events are listed.
+    ///
+    /// # Errors
+    /// When there is no free port.
+    pub async fn start_crowd(crowd: Arc<Crowd>) -> std::io::Result<Self> {
+        let mut shop = Shop::new();
+        catalog::stock(&mut shop, crowd.opened());
+        Self::start_with(shop, Some(crowd)).await
+    }
+
+    async fn start_with(shop: Shop, crowd: Option<Arc<Crowd>>) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let base_url = format!("http://{}", listener.local_addr()?);
         let account = Arc::new(Mutex::new(StripeAccount {
             shop,
+            crowd,
+            weather: Weather::default(),
+            gzip: false,
             keys: Keys::default(),
             faults: Vec::new(),
             requests: Vec::new(),
             secret_key_calls: 0,
         }));
+        let connections = Arc::new(AtomicUsize::new(0));
+        let accepted = Arc::clone(&connections);
+        let listener = listener.tap_io(move |_| {
+            accepted.fetch_add(1, Ordering::SeqCst);
+        });
         let router = Router::new()
             .fallback(serve)
             .with_state(Arc::clone(&account));
@@ -79,6 +115,7 @@ impl FakeStripe {
         });
         Ok(Self {
             base_url,
+            connections,
             account,
             task,
         })
@@ -107,6 +144,21 @@ impl FakeStripe {
     /// Lets requests fail.
     pub fn fail(&self, fault: Fault) {
         self.lock().faults.push(fault);
+    }
+
+    /// Lets requests fail now and then from here on.
+    pub fn weather(&self, weather: Weather) {
+        self.lock().weather = weather;
+    }
+
+    /// Compresses answers for clients that take gzip.
+    pub fn compress(&self) {
+        self.lock().gzip = true;
+    }
+
+    /// How many connections were made.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     /// Looks at the shop or changes it. Between two requests, like everything in the Dashboard.
@@ -204,11 +256,20 @@ impl StripeAccount {
         self.secret_key_calls += usize::from(holder == Holder::Secret);
         if method != Method::GET {
             let message = "This account is read-only here.";
-            return (None, respond(405, &json!({"error": {"message": message}})));
+            let answer = Answer::json(405, &json!({"error": {"message": message}}));
+            return (None, answer.send());
         }
-        let fault = fault::take(&mut self.faults, path);
-        let response = self.respond(path, &Query::parse(query), &holder, fault);
-        (fault, response)
+        let number = u64::try_from(self.requests.len()).unwrap_or(u64::MAX);
+        let fault = fault::take(&mut self.faults, path).or_else(|| self.weather.at(number));
+        let takes_gzip = self
+            .requests
+            .last()
+            .is_some_and(|request| request.takes_gzip);
+        let mut response = self.respond(path, &Query::parse(query), &holder, fault);
+        if self.gzip && takes_gzip {
+            response.compress();
+        }
+        (fault, response.send())
     }
 
     fn respond(
@@ -217,19 +278,19 @@ impl StripeAccount {
         query: &Query,
         holder: &Holder,
         fault: Option<FaultKind>,
-    ) -> Response<Body> {
+    ) -> Answer {
         let rest = match fault {
             Some(FaultKind::TooManyRequests { .. }) => {
                 let message = "Too many requests hit the API too quickly.";
                 let error = json!({"code": "rate_limit", "message": message,
                     "type": "invalid_request_error"});
-                return respond(429, &json!({"error": error}));
+                return Answer::json(429, &json!({"error": error}));
             }
             Some(FaultKind::Status(status)) => {
                 let error = json!({"type": "api_error", "message": "Something went wrong."});
-                return respond(status, &json!({"error": error}));
+                return Answer::json(status, &json!({"error": error}));
             }
-            Some(FaultKind::WrongShape) => return respond(200, &json!({"object": "list"})),
+            Some(FaultKind::WrongShape) => return Answer::json(200, &json!({"object": "list"})),
             rest => rest,
         };
         let first_again = rest == Some(FaultKind::SameCursor);
@@ -238,42 +299,82 @@ impl StripeAccount {
         } else {
             query.clone()
         };
-        match answer(&self.shop, holder, path, &query) {
-            Err(refusal) => respond(refusal.status, &refusal.body),
-            Ok(mut body) => {
-                if first_again {
-                    set(&mut body, "has_more", json!(true));
-                }
-                match rest {
-                    Some(FaultKind::HalfBody) => respond_bytes(200, half(&body).into()),
-                    Some(FaultKind::BrokenOff) => respond_bytes(200, broken_off(half(&body))),
-                    _ => respond(200, &body),
-                }
-            }
+        let crowd = self.crowd.as_deref();
+        let text = match answer(&self.shop, crowd, holder, path, &query) {
+            Err(refusal) => return Answer::json(refusal.status, &refusal.body),
+            Ok(text) if first_again => with_more(&text),
+            Ok(text) => text,
+        };
+        let cut = matches!(rest, Some(FaultKind::HalfBody | FaultKind::BrokenOff));
+        let mut bytes = text.into_bytes();
+        if cut {
+            bytes.truncate(bytes.len() / 2);
+        }
+        Answer {
+            status: 200,
+            bytes,
+            broken_off: rest == Some(FaultKind::BrokenOff),
+            gzip: false,
         }
     }
 }
 
-fn half(body: &Value) -> Bytes {
-    let mut bytes = body.to_string().into_bytes();
-    bytes.truncate(bytes.len() / 2);
-    bytes.into()
+/// The same list, with more promised.
+fn with_more(list: &str) -> String {
+    let mut list: Value = serde_json::from_str(list).unwrap_or_default();
+    set(&mut list, "has_more", json!(true));
+    list.to_string()
 }
 
-/// A body whose connection ends in the middle.
-fn broken_off(bytes: Bytes) -> Body {
-    let end = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
-    Body::from_stream(stream::iter([Ok(bytes), Err(end)]))
+/// What is sent.
+struct Answer {
+    status: u16,
+    bytes: Vec<u8>,
+    /// The connection ends behind these bytes.
+    broken_off: bool,
+    gzip: bool,
 }
 
-fn respond(status: u16, body: &Value) -> Response<Body> {
-    respond_bytes(status, body.to_string().into())
-}
+impl Answer {
+    fn json(status: u16, body: &Value) -> Self {
+        Self {
+            status,
+            bytes: body.to_string().into_bytes(),
+            broken_off: false,
+            gzip: false,
+        }
+    }
 
-fn respond_bytes(status: u16, body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, json);
-    response
+    fn compress(&mut self) {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        let written = gzip.write_all(&self.bytes).and_then(|()| gzip.finish());
+        // Writing to memory cannot fail.
+        if let Ok(bytes) = written {
+            (self.bytes, self.gzip) = (bytes, true);
+        }
+    }
+
+    fn send(self) -> Response<Body> {
+        let body = if self.broken_off {
+            let end = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+            Body::from_stream(stream::iter([Ok(Bytes::from(self.bytes)), Err(end)]))
+        } else {
+            self.bytes.into()
+        };
+        let mut response = Response::new(body);
+        let status = StatusCode::from_u16(self.status);
+        *response.status_mut() = status.unwrap_or(StatusCode::BAD_GATEWAY);
+        let headers = response.headers_mut();
+        let json = HeaderValue::from_static("application/json");
+        headers.insert(header::CONTENT_TYPE, json);
+        // Tells whose account it is: nothing that belongs into a log.
+        let account = HeaderValue::from_static("acct_1Sample");
+        headers.insert("stripe-account", account);
+        headers.insert("request-id", HeaderValue::from_static("req_Sample"));
+        if self.gzip {
+            let gzip = HeaderValue::from_static("gzip");
+            headers.insert(header::CONTENT_ENCODING, gzip);
+        }
+        response
+    }
 }

@@ -169,6 +169,11 @@ impl Shop {
         self.subscriptions.get(id)
     }
 
+    /// An invoice.
+    pub fn invoice(&self, id: &str) -> Option<&Value> {
+        self.invoices.get(id)
+    }
+
     /// Changes fields of a customer; `false` without such a customer. Id and creation stay.
     pub fn change_customer(&mut self, id: &str, change: impl FnOnce(&mut Value)) -> bool {
         self.customers.get_mut(id).map(change).is_some()

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use counterfoil_core::time::Timestamp;
+
 /// The table of the sample app.
 pub const APP_USERS_TABLE: &str = "\
 CREATE TABLE app_users (
@@ -73,6 +75,36 @@ pub fn insert_users(users: &[AppUser]) -> String {
     // Writing to a String cannot fail.
     let _ = writeln!(statement, "{};", rows.join(",\n"));
     statement
+}
+
+/// The statement whose data are lines of [`copy_line`].
+pub const COPY_USERS: &str = "COPY app_users (id, email, name, stripe_customer_id, plan, premium, \
+                              trial_ends_at, seats, features, comped_until) FROM STDIN";
+
+/// Appends a row in COPY's text format.
+pub fn copy_line(user: &AppUser, to: &mut String) {
+    const NULL: &str = "\\N";
+    let time = |seconds: Option<i64>| {
+        seconds.map_or_else(
+            || NULL.to_owned(),
+            |seconds| Timestamp::from_secs(seconds).to_string(),
+        )
+    };
+    // Nothing in a row of the sample needs an escape. Writing to a String cannot fail.
+    let _ = writeln!(
+        to,
+        "{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\t{{{}}}\t{}",
+        user.id,
+        user.email,
+        user.name,
+        user.stripe_customer_id.as_deref().unwrap_or(NULL),
+        user.plan,
+        user.premium,
+        time(user.trial_ends_at),
+        user.seats,
+        user.features.join(","),
+        time(user.comped_until),
+    );
 }
 
 fn row(user: &AppUser) -> String {
