@@ -87,6 +87,8 @@ fn column(name: &str, data_type: ColumnType, primary_key: bool) -> TableColumn {
         nullable: !primary_key,
         primary_key,
         unique,
+        generated: false,
+        max_chars: None,
     }
 }
 

@@ -3,7 +3,8 @@
 //! Constants of these statements are parameters as well, so that no statement of this crate has a
 //! literal in it and a log of statements can be checked for that.
 
-use counterfoil_core::mapping::{TableColumn, TableColumns};
+use counterfoil_core::mapping::{TableColumn, TableColumns, TableName};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Transaction};
 
 use crate::error::{PostgresError, statement};
@@ -11,20 +12,40 @@ use crate::form;
 use crate::identifier::{Identifier, QualifiedTable};
 use crate::select::name;
 
-/// One row per column: name, NOT NULL, whole primary key, unique alone, readable by this role.
+/// One row per column: name, NOT NULL, whole primary key, unique alone, readable by this role, filled
+/// by the database, longest text.
 const COLUMNS: &str = "\
 SELECT a.attname::text, a.attnotnull,
   COALESCE(bool_or(i.indisprimary), false), COALESCE(bool_or(i.indisunique), false),
   pg_catalog.has_schema_privilege(n.oid, $3)
-    AND pg_catalog.has_column_privilege(c.oid, a.attnum, $4)
+    AND pg_catalog.has_column_privilege(c.oid, a.attnum, $4),
+  pg_catalog.length(a.attgenerated::text) + pg_catalog.length(a.attidentity::text) > $6,
+  CASE WHEN a.atttypid::regtype::text = ANY($7) AND a.atttypmod > $8 THEN a.atttypmod - $8 END
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisvalid AND i.indnkeyatts = 1
   AND i.indkey[0] = a.attnum AND i.indpred IS NULL AND i.indexprs IS NULL
 WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind::text = ANY($5)
-GROUP BY n.oid, c.oid, a.attnum, a.attname, a.attnotnull
+GROUP BY n.oid, c.oid, a.attnum, a.attname, a.attnotnull, a.attgenerated, a.attidentity, a.atttypid,
+  a.atttypmod
 ORDER BY a.attnum";
+
+/// Types whose modifier is a length in characters plus [`LENGTH_HEADER`] (`VARHDRSZ`).
+const LENGTH_TYPES: [&str; 2] = ["character varying", "character"];
+const LENGTH_HEADER: i32 = 4;
+
+/// Tables with a column that the role may read.
+const TABLES: &str = "\
+SELECT n.nspname::text, c.relname::text
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind::text = ANY($1) AND NOT n.nspname = ANY($2)
+  AND pg_catalog.has_schema_privilege(n.oid, $3)
+  AND pg_catalog.has_any_column_privilege(c.oid, $4)
+ORDER BY 1, 2
+LIMIT $5";
+const MAX_TABLES: i64 = 2_000;
 
 /// Ordinary and partitioned tables, views, materialised views, foreign tables.
 const READABLE_KINDS: [&str; 5] = ["r", "p", "v", "m", "f"];
@@ -83,6 +104,8 @@ struct Described {
     primary_key: bool,
     unique: bool,
     readable: bool,
+    generated: bool,
+    max_chars: Option<i32>,
 }
 
 /// The columns that the role may read and that have a plain name; `None` where there is none.
@@ -118,9 +141,34 @@ pub(crate) async fn columns(
             nullable: !described.not_null,
             primary_key: described.primary_key,
             unique: described.unique,
+            generated: described.generated,
+            max_chars: described.max_chars.and_then(|it| u32::try_from(it).ok()),
         })
         .collect();
     Ok(Some(TableColumns { columns }))
+}
+
+/// The tables that the role may read something of, without those whose names need quoting.
+pub(crate) async fn tables(transaction: &Transaction<'_>) -> Result<Vec<TableName>, PostgresError> {
+    let parameters: [&(dyn ToSql + Sync); 5] = [
+        &&READABLE_KINDS[..],
+        &&SYSTEM_SCHEMAS[..],
+        &"USAGE",
+        &"SELECT",
+        &MAX_TABLES,
+    ];
+    let rows = transaction
+        .query(TABLES, &parameters)
+        .await
+        .map_err(|error| statement(&error, "pg_catalog"))?;
+    let mut tables = Vec::new();
+    for row in &rows {
+        let (schema, table): (String, String) = (get(row, 0)?, get(row, 1)?);
+        if QualifiedTable::new(&schema, &table).is_ok() {
+            tables.push(TableName { schema, table });
+        }
+    }
+    Ok(tables)
 }
 
 async fn describe(
@@ -131,7 +179,16 @@ async fn describe(
     let rows = transaction
         .query(
             COLUMNS,
-            &[&schema, &table, &"USAGE", &"SELECT", &&READABLE_KINDS[..]],
+            &[
+                &schema,
+                &table,
+                &"USAGE",
+                &"SELECT",
+                &&READABLE_KINDS[..],
+                &0_i32,
+                &&LENGTH_TYPES[..],
+                &LENGTH_HEADER,
+            ],
         )
         .await
         .map_err(|error| statement(&error, "pg_catalog"))?;
@@ -143,6 +200,8 @@ async fn describe(
                 primary_key: get(row, 2)?,
                 unique: get(row, 3)?,
                 readable: get(row, 4)?,
+                generated: get(row, 5)?,
+                max_chars: get(row, 6)?,
             })
         })
         .collect()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use counterfoil_core::cell::{AppRow, Cell, TableShape};
-use counterfoil_core::mapping::TableColumns;
+use counterfoil_core::mapping::{TableColumns, TableName};
 use counterfoil_core::ports::{AppInspector, Completeness, PortError};
 use futures::StreamExt;
 use tokio::sync::Mutex;
@@ -144,6 +144,18 @@ impl AppInspector for PgInspector {
         answer
             .unwrap_or(Err(PostgresError::Timeout))
             .map_err(|error| error.doing("describing the app's table"))
+    }
+
+    async fn tables(&self) -> Result<Vec<TableName>, PortError> {
+        let mut session = self.session.lock().await;
+        let asking = async {
+            let transaction = read_only::begin(&mut session.client, self.limits.lookup).await?;
+            catalog::tables(&transaction).await
+        };
+        let answer = timeout(self.limits.lookup, asking).await;
+        answer
+            .unwrap_or(Err(PostgresError::Timeout))
+            .map_err(|error| error.doing("listing the app's tables"))
     }
 
     async fn rows(

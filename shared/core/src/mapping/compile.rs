@@ -39,6 +39,7 @@ pub fn compile(mapping: &Mapping) -> Result<Artifact, MappingErrors> {
     MappingErrors::check(check.errors)?;
     let compiled = Compiled {
         version: VERSION,
+        subject: mapping.matching.subject,
         schema,
         table,
         primary_key: mapping.matching.primary_key.clone(),
@@ -111,7 +112,7 @@ impl Check {
                 Err(rule) => self.error(
                     &format!("{field}.stripe"),
                     &format!("a key {rule}"),
-                    "use one of them",
+                    &near_source(&key.stripe),
                 ),
                 Ok(source) => {
                     if source == MatchSource::Email && !key.report_only {
@@ -442,6 +443,14 @@ impl Check {
         }
         seconds
     }
+}
+
+fn near_source(text: &str) -> String {
+    let known = ["customer.id", "customer.email", "customer.metadata."];
+    names::closest(text, known.into_iter()).map_or_else(
+        || "use one of them".to_owned(),
+        |near| format!("did you mean `{near}`?"),
+    )
 }
 
 fn columns(access: &AccessDoc) -> impl Iterator<Item = (&'static str, &str, bool)> {

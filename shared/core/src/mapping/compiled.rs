@@ -14,6 +14,10 @@ use crate::money::Money;
 pub struct Compiled {
     /// Version of this form.
     pub version: u32,
+    /// What a row of the table is. Left out for users: such artifacts are older than the field, and
+    /// their hashes stay.
+    #[serde(default, skip_serializing_if = "Subject::is_user")]
+    pub subject: Subject,
     /// Schema of the table.
     pub schema: String,
     /// Table.
@@ -57,6 +61,43 @@ impl Compiled {
             }
         }
         columns
+    }
+}
+
+/// What a row of the table is: who has the access that a customer pays for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// One person.
+    #[default]
+    User,
+    /// A company, a team or a workspace with members.
+    Organization,
+}
+
+impl Subject {
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde hands out references"
+    )]
+    const fn is_user(&self) -> bool {
+        matches!(self, Self::User)
+    }
+
+    /// `user`, `organization`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Organization => "organization",
+        }
+    }
+
+    /// `users`, `organizations`.
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::User => "users",
+            Self::Organization => "organizations",
+        }
     }
 }
 

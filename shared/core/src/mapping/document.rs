@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::compiled::{FeaturesFrom, Verdict};
+use super::compiled::{FeaturesFrom, Subject, Verdict};
 use super::error::{MappingError, MappingErrors};
+use super::shape;
 use super::units::{Percent, Span};
 use crate::money::Money;
 
@@ -30,34 +31,44 @@ impl Mapping {
     /// Reads TOML.
     ///
     /// # Errors
-    /// The first thing that does not have the document's shape, with its line.
+    /// Everything that does not have the document's shape, by its path; what is no TOML at all by its
+    /// line.
     pub fn from_toml(text: &str) -> Result<Self, MappingErrors> {
         toml::from_str(text).map_err(|error| {
-            let before = error.span().and_then(|span| text.get(..span.start));
-            let line = before.map_or(1, |before| before.split('\n').count());
+            let shapes = toml::from_str::<serde_json::Value>(text).map(|it| shape::errors(&it));
+            let line = || {
+                let before = error.span().and_then(|span| text.get(..span.start));
+                before.map_or(1, |before| before.split('\n').count())
+            };
             let message = error.message().trim().replace('\n', ", ");
-            shape_error(format!("line {line}"), message).into()
+            MappingErrors::first(shapes.unwrap_or_default(), || unreadable(line(), message))
         })
     }
 
     /// Reads JSON, the same document in the API.
     ///
     /// # Errors
-    /// The first thing that does not have the document's shape.
+    /// Everything that does not have the document's shape, by its path; what is no JSON at all by its
+    /// line.
     pub fn from_json(bytes: &[u8]) -> Result<Self, MappingErrors> {
         serde_json::from_slice(bytes).map_err(|error| {
-            shape_error(format!("line {}", error.line()), error.to_string()).into()
+            let shapes = serde_json::from_slice(bytes).map(|it| shape::errors(&it));
+            MappingErrors::first(shapes.unwrap_or_default(), || {
+                unreadable(error.line(), error.to_string())
+            })
         })
     }
 }
 
-fn shape_error(place: String, message: String) -> MappingError {
-    MappingError::new(place, message, "correct this line")
+fn unreadable(line: usize, message: String) -> MappingError {
+    MappingError::new(format!("line {line}"), message, "correct this line")
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Matching {
+    #[serde(default)]
+    pub(super) subject: Subject,
     pub(super) table: String,
     pub(super) primary_key: String,
     pub(super) keys: Vec<KeyDoc>,

@@ -41,6 +41,18 @@ impl MappingErrors {
         }
     }
 
+    /// These errors, or `otherwise` when there are none.
+    pub(super) fn first(
+        errors: Vec<MappingError>,
+        otherwise: impl FnOnce() -> MappingError,
+    ) -> Self {
+        if errors.is_empty() {
+            Self(vec![otherwise()])
+        } else {
+            Self(errors)
+        }
+    }
+
     /// The errors in the order of the document.
     pub fn iter(&self) -> impl Iterator<Item = &MappingError> {
         self.0.iter()

@@ -12,6 +12,7 @@ mod document;
 mod error;
 mod names;
 mod schema;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -20,9 +21,9 @@ pub use artifact::{Artifact, ArtifactError, Layout, Place};
 pub use compile::compile;
 pub use compiled::{
     Access, Addon, Compiled, FeaturesFrom, Grants, Limits, MatchKey, MatchSource, Offer,
-    PauseRules, PlainColumn, Plan, PlanColumn, Rules, SeatsColumn, Selector, SwitchColumn,
+    PauseRules, PlainColumn, Plan, PlanColumn, Rules, SeatsColumn, Selector, Subject, SwitchColumn,
     TrialColumn, Verdict,
 };
 pub use document::Mapping;
 pub use error::{MappingError, MappingErrors};
-pub use schema::{ColumnType, TableColumn, TableColumns};
+pub use schema::{ColumnType, Intent, TableColumn, TableColumns, TableName};

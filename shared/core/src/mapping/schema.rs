@@ -1,9 +1,11 @@
 //! Whether the live table fits the artifact.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::artifact::Artifact;
-use super::compiled::MatchSource;
+use super::compiled::{MatchSource, PlanColumn};
 use super::error::{MappingError, MappingErrors};
 use super::names::closest;
 
@@ -49,6 +51,10 @@ impl ColumnType {
 
 /// One column of a live table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts of the catalog"
+)]
 pub struct TableColumn {
     /// Name.
     pub name: String,
@@ -60,6 +66,12 @@ pub struct TableColumn {
     pub primary_key: bool,
     /// A unique index covers exactly this column, without a condition.
     pub unique: bool,
+    /// The database fills it: GENERATED ALWAYS AS, or an identity.
+    #[serde(default)]
+    pub generated: bool,
+    /// Longest text in characters, as `varchar(20)` says it.
+    #[serde(default)]
+    pub max_chars: Option<u32>,
 }
 
 /// The columns of a live table that the role may see.
@@ -69,44 +81,84 @@ pub struct TableColumns {
     pub columns: Vec<TableColumn>,
 }
 
-fn missing_table(artifact: &Artifact) -> MappingErrors {
-    let compiled = artifact.compiled();
-    let (schema, table) = (&compiled.schema, &compiled.table);
-    MappingError::new(
-        "match.table",
-        format!("the database shows this role no table {schema}.{table}"),
-        "correct the name, or grant the role USAGE on the schema and SELECT on the table",
-    )
-    .into()
+/// A table and its schema.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TableName {
+    /// Schema.
+    pub schema: String,
+    /// Table.
+    pub table: String,
+}
+
+impl fmt::Display for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.schema, self.table)
+    }
+}
+
+/// What the artifact is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intent {
+    /// Findings only. What would make a repair unsafe is a doubt.
+    Look,
+    /// Findings that may become repairs. What would make a repair unsafe is an error.
+    Repair,
 }
 
 impl Artifact {
-    /// Compares with the live table (`None`: there is none, or the role may not see it); returns
-    /// what is doubtful but can be run.
+    /// Compares with the live table (`None`: there is none, or the role may not see it); `known` are
+    /// the tables to suggest from. Returns what is doubtful but can be run.
     ///
     /// # Errors
     /// Missing columns (with the closest name), columns of a type that cannot hold their value, a
-    /// primary key that is none. The run must not start.
+    /// primary key that is none, columns that a repair could not write. The run must not start.
     pub fn check_against(
         &self,
         table: Option<&TableColumns>,
+        known: &[TableName],
+        purpose: Intent,
     ) -> Result<Vec<MappingError>, MappingErrors> {
-        let table = table.ok_or_else(|| missing_table(self))?;
+        let table = table.ok_or_else(|| missing_table(self, known))?;
         let mut check = Check {
             table,
+            purpose,
             errors: Vec::new(),
             warnings: Vec::new(),
         };
         check.primary_key(&self.compiled().primary_key);
         check.keys(self);
         check.access(self);
+        check.repairs(self);
         MappingErrors::check(check.errors)?;
         Ok(check.warnings)
     }
 }
 
+fn missing_table(artifact: &Artifact, known: &[TableName]) -> MappingErrors {
+    let compiled = artifact.compiled();
+    let wanted = TableName {
+        schema: compiled.schema.clone(),
+        table: compiled.table.clone(),
+    };
+    let elsewhere = known.iter().find(|it| it.table == wanted.table);
+    let names: Vec<String> = known.iter().map(ToString::to_string).collect();
+    let near = elsewhere.map(ToString::to_string).or_else(|| {
+        closest(&wanted.to_string(), names.iter().map(String::as_str)).map(str::to_owned)
+    });
+    let fix = near.map_or_else(
+        || {
+            "correct the name, or grant the role USAGE on the schema and SELECT on the table"
+                .to_owned()
+        },
+        |near| format!("did you mean `{near}`?"),
+    );
+    let rule = format!("the database shows this role no table {wanted}");
+    MappingError::new("match.table", rule, fix).into()
+}
+
 struct Check<'a> {
     table: &'a TableColumns,
+    purpose: Intent,
     errors: Vec<MappingError>,
     warnings: Vec<MappingError>,
 }
@@ -159,10 +211,68 @@ impl<'a> Check<'a> {
                 self.wrong_type(&field, column, "text that identifies a customer");
             }
             if !key.report_only && !column.unique && !column.primary_key {
-                self.warnings.push(MappingError::new(
+                self.not_unique(
                     field,
-                    format!("`{}` is not unique", key.column),
-                    "customers whose value stands in several rows are reported as ambiguous",
+                    &key.column,
+                    !artifact.repairable_columns().is_empty(),
+                );
+            }
+        }
+    }
+
+    /// A repair through such a key could mean another row tomorrow; a look reports the doubt.
+    fn not_unique(&mut self, field: String, column: &str, repairs: bool) {
+        let rule = format!("`{column}` is not unique");
+        if repairs && self.purpose == Intent::Repair {
+            let fix = "add a unique index on it, or write report_only = true";
+            self.errors.push(MappingError::new(field, rule, fix));
+        } else {
+            let note = "customers whose value stands in several rows are reported as ambiguous";
+            self.warnings.push(MappingError::new(field, rule, note));
+        }
+    }
+
+    /// What the database would refuse to write.
+    fn repairs(&mut self, artifact: &Artifact) {
+        let access = &artifact.compiled().access;
+        let roles = [
+            (
+                "plan",
+                access.plan.as_ref().map(|it| (&it.column, it.repairable)),
+            ),
+            (
+                "premium",
+                access
+                    .premium
+                    .as_ref()
+                    .map(|it| (&it.column, it.repairable)),
+            ),
+            (
+                "trial",
+                access.trial.as_ref().map(|it| (&it.column, it.repairable)),
+            ),
+            (
+                "seats",
+                access.seats.as_ref().map(|it| (&it.column, it.repairable)),
+            ),
+            (
+                "features",
+                access
+                    .features
+                    .as_ref()
+                    .map(|it| (&it.column, it.repairable)),
+            ),
+        ];
+        for (role, (name, _)) in roles
+            .into_iter()
+            .filter_map(|(role, it)| it.filter(|it| it.1).map(|it| (role, it)))
+        {
+            let generated = |it: &&TableColumn| it.name == *name && it.generated;
+            if self.table.columns.iter().any(|it| generated(&it)) {
+                self.errors.push(MappingError::new(
+                    format!("access.{role}.repairable"),
+                    format!("the database itself fills `{name}`"),
+                    "write repairable = false, or map the column that it is computed from",
                 ));
             }
         }
@@ -171,7 +281,7 @@ impl<'a> Check<'a> {
     fn access(&mut self, artifact: &Artifact) {
         let access = &artifact.compiled().access;
         if let Some(plan) = &access.plan {
-            self.plan(artifact, &plan.column, &plan.none);
+            self.plan(artifact, plan);
         }
         if let Some(premium) = &access.premium {
             self.typed("premium", &premium.column, "true or false", |it| {
@@ -196,43 +306,69 @@ impl<'a> Check<'a> {
             );
         }
         if let Some(comp) = &access.comp {
-            self.typed("comp", &comp.column, "a time, a flag or a text", |it| {
-                !matches!(
-                    it,
-                    ColumnType::List | ColumnType::Int | ColumnType::Other(_)
-                )
-            });
+            self.typed(
+                "comp",
+                &comp.column,
+                "a time, a flag, a number or a text",
+                |it| !matches!(it, ColumnType::List | ColumnType::Other(_)),
+            );
         }
     }
 
-    fn plan(&mut self, artifact: &Artifact, name: &str, none: &str) {
+    fn plan(&mut self, artifact: &Artifact, plan: &PlanColumn) {
         let field = "access.plan.column";
+        let name = &plan.column;
         let Some(column) = self.find(field, name) else {
             return;
         };
+        let plans = || artifact.compiled().plans.iter().map(|it| it.name.as_str());
         match &column.data_type {
-            ColumnType::Text => {}
+            ColumnType::Text => {
+                let names = plans().chain([plan.none.as_str()]);
+                if plan.repairable
+                    && let Some(limit) = column.max_chars
+                {
+                    self.plans_within(name, limit, names);
+                }
+            }
             ColumnType::Enum(labels) => {
-                let plans = artifact
-                    .compiled()
-                    .plans
-                    .iter()
-                    .map(|plan| plan.name.as_str());
-                // NULL can stand for the plan of those who pay nothing.
-                let names = plans.chain((!column.nullable).then_some(none));
-                let foreign: Vec<&str> = names
-                    .filter(|name| !labels.iter().any(|label| label == name))
-                    .collect();
-                if !foreign.is_empty() {
-                    self.errors.push(MappingError::new(
-                        "plans",
-                        format!("the type of `{name}` has no value {}", foreign.join(", ")),
-                        format!("use its values: {}", labels.join(", ")),
-                    ));
+                // NULL can stand for the plan of those who pay nothing, but no repair writes it.
+                let none = (!column.nullable || plan.repairable).then_some(plan.none.as_str());
+                if let Some(none) = none {
+                    self.label("access.plan.none", name, none, labels);
+                }
+                for (index, plan) in plans().enumerate() {
+                    self.label(&format!("plans[{index}].name"), name, plan, labels);
                 }
             }
             _ => self.wrong_type(field, column, "the name of a plan"),
         }
+    }
+
+    fn plans_within<'b>(&mut self, column: &str, limit: u32, names: impl Iterator<Item = &'b str>) {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        for name in names.filter(|name| name.chars().count() > limit) {
+            self.errors.push(MappingError::new(
+                "access.plan.column",
+                format!("`{column}` holds {limit} characters, too few for `{name}`"),
+                "use a shorter name, a wider column, or repairable = false",
+            ));
+        }
+    }
+
+    fn label(&mut self, field: &str, column: &str, name: &str, labels: &[String]) {
+        if labels.iter().any(|label| label == name) {
+            return;
+        }
+        let fix = closest(name, labels.iter().map(String::as_str)).map_or_else(
+            || format!("use one of {}", labels.join(", ")),
+            |near| format!("did you mean `{near}`?"),
+        );
+        self.errors.push(MappingError::new(
+            field,
+            format!("the type of `{column}` has no value `{name}`"),
+            fix,
+        ));
     }
 
     fn trial(&mut self, name: &str, repairable: bool, tolerance_s: u64) {

@@ -1,6 +1,9 @@
 //! What a mapping may say, and what it is told when it does not.
 
-use super::{Artifact, ColumnType, Mapping, TableColumn, TableColumns, compile};
+use super::{
+    Artifact, ArtifactError, ColumnType, Intent, Mapping, TableColumn, TableColumns, TableName,
+    compile,
+};
 
 const GOOD: &str = r#"
 [match]
@@ -157,16 +160,232 @@ fn the_defaults_are_those_of_the_decision_table() {
 }
 
 #[test]
-fn what_does_not_have_the_shape_is_named_by_line() {
-    check("rank = 20", "rank = 20\ncolour = 3", "line 22");
-    check("rank = 20", "rank = \"x\"", "line 21");
-    check("\"all\"", "\"some\"", "line 33");
-    check(
-        "pause_collection = \"grant\"",
-        "pause_collection = \"maybe\"",
-        "line 34",
-    );
-    assert!(errors("[match]")[0].starts_with("line 1: "));
+fn what_does_not_have_the_shape_is_named_by_its_path_with_a_suggestion() {
+    for (from, to, expected) in [
+        (
+            "rank = 20",
+            "rank = 20\ncolour = 3",
+            "plans[0].colour: there is no such field; use one of",
+        ),
+        (
+            "rank = 20",
+            "rnak = 20",
+            "plans[0].rank: is needed; add `rank`\nplans[0].rnak: there is no such field; did you mean `rank`?",
+        ),
+        (
+            "rank = 20",
+            "rank = \"x\"",
+            "plans[0].rank: holds a whole number, not a text; ",
+        ),
+        (
+            "rank = 20",
+            "rank = 2.5",
+            "plans[0].rank: holds a whole number, not a number; ",
+        ),
+        (
+            "\"all\"",
+            "\"some\"",
+            "rules.features_from: is one of \"all\", \"highest\"; ",
+        ),
+        (
+            "pause_collection = \"grant\"",
+            "pause_collection = \"grand\"",
+            "rules.pause_collection: is one of \"grant\", \"revoke\"; did you mean \"grant\"?",
+        ),
+        (
+            "pause_collection = \"grant\"",
+            "pause_collection = { void = \"no\" }",
+            "rules.pause_collection.void: is one of ",
+        ),
+        (
+            "premium = true",
+            "premium = \"yes\"",
+            "plans[0].premium: holds true or false, not a text; ",
+        ),
+        (
+            "primary_key = \"id\"",
+            "primary_key = 3",
+            "match.primary_key: holds a text, not a number; ",
+        ),
+        (
+            "primary_key = \"id\"\n",
+            "",
+            "match.primary_key: is needed; add `primary_key`",
+        ),
+        (
+            "primary_key = \"id\"",
+            "primary_key = \"id\"\nsubject = \"organisation\"",
+            "match.subject: is one of \"user\", \"organization\"; did you mean \"organization\"?",
+        ),
+        (
+            "comp = { column = \"comped_until\" }",
+            "comp = \"comped_until\"",
+            "access.comp: holds a table, not a text; ",
+        ),
+        (
+            "lookup_key = [\"pro_monthly\"]",
+            "lookup_key = \"pro_monthly\"",
+            "plans[0].match.lookup_key: holds a list of texts, not a text; ",
+        ),
+        (
+            "product = [\"prod_1\"]",
+            "product = [7]",
+            "plans[0].match.product[0]: holds a text, not a number; ",
+        ),
+        (
+            "{ kind = \"audit\" }",
+            "{ kind = 3 }",
+            "addons[0].match.product_metadata.kind: holds a text, not a number; ",
+        ),
+        (
+            "features = \"stripe\"",
+            "features = 3",
+            "addons[0].features: holds a list of texts, not a number; ",
+        ),
+        (
+            "max_drift_percent = 5.0",
+            "max_drift_percent = \"5\"",
+            "limits.max_drift_percent: holds a number, not a text; ",
+        ),
+        (
+            "[limits]",
+            "[limit]",
+            "limit: there is no such field; did you mean `limits`?",
+        ),
+    ] {
+        assert!(GOOD.contains(from), "{from}");
+        let errors = errors(&GOOD.replacen(from, to, 1)).join("\n");
+        assert!(errors.starts_with(expected), "{to}: {errors}");
+    }
+}
+
+#[test]
+fn every_wrong_shape_is_reported_at_once_in_toml_and_json() {
+    let text = GOOD
+        .replace("rank = 20", "rank = \"x\"")
+        .replace("unpaid", "unpayed")
+        .replace("primary_key = \"id\"\n", "");
+    let value: toml::Table = toml::from_str(&text).unwrap();
+    let json = Mapping::from_json(&serde_json::to_vec(&value).unwrap()).unwrap_err();
+    let json: Vec<String> = json.iter().map(ToString::to_string).collect();
+    assert_eq!(errors(&text), json);
+    assert_eq!(json.len(), 3, "{json:?}");
+}
+
+#[test]
+fn what_is_no_toml_or_json_is_named_by_its_line() {
+    assert!(errors("[match]\ntable = \n")[0].starts_with("line 2: "));
+    assert!(errors(&GOOD.replace("rank = 20", "rank = 20\nrank = 21"))[0].starts_with("line 22: "));
+    let error = Mapping::from_json(b"{\n  \"match\": ")
+        .unwrap_err()
+        .to_string();
+    assert!(error.starts_with("line 2: "), "{error}");
+}
+
+#[test]
+fn a_field_written_twice_in_json_is_refused() {
+    let value: toml::Table = toml::from_str(GOOD).unwrap();
+    let json = serde_json::to_string(&value).unwrap();
+    let table = "\"table\":\"public.app_users\"";
+    assert_eq!(json.matches(table).count(), 1);
+    let twice = json.replace(table, &format!("\"table\":\"public.other\",{table}"));
+    assert!(Mapping::from_json(json.as_bytes()).is_ok());
+    let error = Mapping::from_json(twice.as_bytes())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("duplicate field `table`"), "{error}");
+}
+
+#[test]
+fn a_mapping_of_users_compiles_as_it_did_before_there_were_organizations() {
+    let users = GOOD.replace("[match]", "[match]\nsubject = \"user\"");
+    let users = compile(&Mapping::from_toml(&users).unwrap()).unwrap();
+    assert_eq!(users, good());
+    assert!(!users.canonical_text().contains("subject"));
+    let organizations = GOOD.replace("[match]", "[match]\nsubject = \"organization\"");
+    let organizations = compile(&Mapping::from_toml(&organizations).unwrap()).unwrap();
+    let text = organizations.canonical_text();
+    assert!(text.contains(r#""subject":"organization""#), "{text}");
+    assert_ne!(organizations.hash(), users.hash());
+    assert_eq!(Artifact::from_json(text.as_bytes()).unwrap(), organizations);
+    let spelled = text.replace("\"organization\"", "\"user\"");
+    assert!(matches!(
+        Artifact::from_json(spelled.as_bytes()),
+        Err(ArtifactError::NotCanonical)
+    ));
+}
+
+#[test]
+fn spelled_out_defaults_and_another_order_of_keys_give_the_same_hash() {
+    let least = r#"
+[match]
+table = "public.users"
+primary_key = "id"
+keys = [{ stripe = "customer.id", column = "stripe_customer_id" }]
+[access]
+plan = { column = "plan" }
+trial = { column = "trial_ends_at" }
+seats = { column = "seats" }
+[[plans]]
+name = "pro"
+rank = 1
+match = { price = ["price_b", "price_a"] }
+"#;
+    let spelled = r#"
+[limits]
+max_drift_percent = 5
+max_repairs_per_run = 50
+[rules]
+race_grace = "600s"
+unpaid = "revoke"
+paused = "revoke"
+pause_collection = { mark_uncollectible = "grant", void = "grant", keep_as_draft = "grant" }
+features_from = "all"
+past_due_grace = "336h"
+[[plans]]
+match = { product_metadata = {}, product = [], lookup_key = [], price = ["price_a", "price_b"] }
+features = []
+premium = true
+rank = 1
+name = "pro"
+[access]
+seats = { none = 1, repairable = false, column = "seats" }
+trial = { tolerance = "60m", repairable = false, column = "trial_ends_at" }
+plan = { none = "free", repairable = false, column = "plan" }
+[match]
+keys = [{ report_only = false, column = "stripe_customer_id", stripe = "customer.id" }]
+primary_key = "id"
+table = "public.users"
+subject = "user"
+"#;
+    let compiled = |text: &str| compile(&Mapping::from_toml(text).unwrap()).unwrap();
+    assert_eq!(compiled(least), compiled(spelled));
+}
+
+/// The hashes of these bytes name mappings that people have saved: whoever changes them on purpose
+/// raises the version of the compiled form.
+#[test]
+fn golden_artifacts_keep_their_bytes_and_hashes() {
+    for (document, artifact, hash) in [
+        (
+            include_str!("../../tests/data/mapping/users.toml"),
+            include_str!("../../tests/data/mapping/users.artifact.json"),
+            "sha256:01595f8e45a7facd36a95650937ea69cb6ec5447efbc1ef9e1193f7510234857",
+        ),
+        (
+            include_str!("../../tests/data/mapping/organizations.toml"),
+            include_str!("../../tests/data/mapping/organizations.artifact.json"),
+            "sha256:a6fd50f9897a90af5b112b374c3f887053712c79d44fd69eea5400a4c399fdb6",
+        ),
+    ] {
+        let compiled = compile(&Mapping::from_toml(document).unwrap()).unwrap();
+        assert_eq!(compiled.canonical_text(), artifact.trim_end());
+        assert_eq!(compiled.hash(), hash);
+        assert_eq!(
+            Artifact::from_json(artifact.trim_end().as_bytes()).unwrap(),
+            compiled
+        );
+    }
 }
 
 #[test]
@@ -293,7 +512,9 @@ fn live() -> TableColumns {
         data_type,
         nullable: name != "id",
         primary_key: name == "id",
-        unique: name == "id",
+        unique: matches!(name, "id" | "stripe_customer_id"),
+        generated: false,
+        max_chars: None,
     };
     TableColumns {
         columns: vec![
@@ -319,7 +540,10 @@ fn against(name: &str, change: impl Fn(&mut TableColumn), expected: &str) {
         .find(|column| column.name == name)
         .unwrap();
     change(column);
-    let errors = good().check_against(Some(&table)).unwrap_err().to_string();
+    let errors = good()
+        .check_against(Some(&table), &[], Intent::Repair)
+        .unwrap_err()
+        .to_string();
     assert!(
         errors.starts_with(expected) && !errors.contains('\n'),
         "{errors}"
@@ -327,10 +551,52 @@ fn against(name: &str, change: impl Fn(&mut TableColumn), expected: &str) {
 }
 
 #[test]
-fn a_fitting_table_passes_and_doubts_are_told() {
-    let doubts = good().check_against(Some(&live())).unwrap();
+fn a_fitting_table_passes() {
+    let doubts = good().check_against(Some(&live()), &[], Intent::Repair);
+    assert_eq!(doubts.unwrap(), []);
+}
+
+#[test]
+fn a_match_column_that_is_not_unique_stops_repairs_and_is_a_doubt_of_a_look() {
+    let mut table = live();
+    table.columns[2].unique = false;
+    let doubts = good()
+        .check_against(Some(&table), &[], Intent::Look)
+        .unwrap();
     assert_eq!(doubts.len(), 1, "{doubts:?}");
     assert_eq!(doubts[0].field, "match.keys[1].column");
+    against(
+        "stripe_customer_id",
+        |it| it.unique = false,
+        "match.keys[1].column: `stripe_customer_id` is not unique; add a unique index",
+    );
+    let nothing = GOOD.replace("repairable = true", "repairable = false");
+    let nothing = compile(&Mapping::from_toml(&nothing).unwrap()).unwrap();
+    let doubts = nothing
+        .check_against(Some(&table), &[], Intent::Repair)
+        .unwrap();
+    assert_eq!(doubts.len(), 1, "nothing is repaired: {doubts:?}");
+    // The e-mail column is not unique either, and only reports.
+    assert!(!table.columns[1].unique);
+}
+
+#[test]
+fn a_missing_table_is_named_with_the_nearest_one() {
+    let name = |schema: &str, table: &str| TableName {
+        schema: schema.to_owned(),
+        table: table.to_owned(),
+    };
+    let error = |known: &[TableName]| {
+        let error = good().check_against(None, known, Intent::Look);
+        error.unwrap_err().to_string()
+    };
+    assert!(error(&[name("public", "app_user")]).ends_with("did you mean `public.app_user`?"));
+    assert!(error(&[name("a", "app_users")]).ends_with("did you mean `a.app_users`?"));
+    let nothing = error(&[name("public", "invoices")]);
+    assert!(
+        nothing.starts_with("match.table: ") && nothing.contains("grant the role USAGE"),
+        "{nothing}"
+    );
 }
 
 #[test]
@@ -338,8 +604,6 @@ fn what_does_not_fit_is_named_with_a_suggestion() {
     let retype = |data_type: ColumnType| {
         move |column: &mut TableColumn| column.data_type = data_type.clone()
     };
-    let missing = good().check_against(None).unwrap_err().to_string();
-    assert!(missing.starts_with("match.table: "), "{missing}");
     against(
         "plan",
         |it| it.name = "plam".to_owned(),
@@ -380,11 +644,82 @@ fn what_does_not_fit_is_named_with_a_suggestion() {
     let labels = |labels: &[&str]| {
         ColumnType::Enum(labels.iter().map(|label| (*label).to_owned()).collect())
     };
-    against("plan", retype(labels(&["free", "gold"])), "plans: ");
+    against(
+        "plan",
+        retype(labels(&["free", "pros"])),
+        "plans[0].name: the type of `plan` has no value `pro`; did you mean `pros`?",
+    );
+    against(
+        "plan",
+        retype(labels(&["pro"])),
+        "access.plan.none: the type of `plan` has no value `free`; use one of pro",
+    );
+    against(
+        "plan",
+        |it| it.max_chars = Some(3),
+        "access.plan.column: `plan` holds 3 characters, too few for `free`",
+    );
+    against(
+        "premium",
+        |it| it.generated = true,
+        "access.premium.repairable: the database itself fills `premium`",
+    );
+    against("plan", |it| it.generated = true, "access.plan.repairable: ");
+    against(
+        "comped_until",
+        retype(ColumnType::Other("jsonb".to_owned())),
+        "access.comp.column: `comped_until` is jsonb",
+    );
     let mut table = live();
     table.columns[3].data_type = labels(&["pro"]);
-    assert!(
-        good().check_against(Some(&table)).is_ok(),
-        "NULL stands for nothing"
+    let read = GOOD.replace(
+        "plan = { column = \"plan\", repairable = true",
+        "plan = { column = \"plan\"",
     );
+    let read = compile(&Mapping::from_toml(&read).unwrap()).unwrap();
+    assert!(
+        read.check_against(Some(&table), &[], Intent::Repair)
+            .is_ok(),
+        "NULL stands for nothing where nothing is written"
+    );
+}
+
+#[test]
+fn all_that_does_not_fit_is_reported_at_once() {
+    let mut table = live();
+    table.columns.retain(|column| column.name != "seats");
+    table.columns[0].primary_key = false;
+    table.columns[3].generated = true;
+    let errors = good()
+        .check_against(Some(&table), &[], Intent::Repair)
+        .unwrap_err();
+    let fields: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
+    assert_eq!(
+        fields,
+        [
+            "match.primary_key",
+            "access.seats.column",
+            "access.plan.repairable"
+        ]
+    );
+}
+
+#[test]
+fn a_comp_marker_is_a_flag_a_time_a_day_a_number_a_text_or_an_enum() {
+    for data_type in [
+        ColumnType::Bool,
+        ColumnType::Time,
+        ColumnType::Date,
+        ColumnType::Int,
+        ColumnType::Text,
+        ColumnType::Enum(vec!["friend".to_owned()]),
+    ] {
+        let mut table = live();
+        table.columns[8].data_type = data_type;
+        assert!(
+            good()
+                .check_against(Some(&table), &[], Intent::Repair)
+                .is_ok()
+        );
+    }
 }

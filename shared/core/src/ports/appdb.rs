@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::PortError;
 use crate::cell::{AppRow, Cell, TableShape};
-use crate::mapping::TableColumns;
+use crate::mapping::{TableColumns, TableName};
 use crate::policy::Permit;
 use crate::redacted::Redacted;
 use crate::repair::RepairPlan;
@@ -27,6 +27,12 @@ pub trait AppInspector: Send + Sync {
 
     /// The columns of a table, or `None` when there is no such table (or no right to see it).
     async fn columns(&self, schema: &str, table: &str) -> Result<Option<TableColumns>, PortError>;
+
+    /// The tables of the app that the role may see, ascending, to suggest names from; empty where
+    /// the source cannot tell.
+    async fn tables(&self) -> Result<Vec<TableName>, PortError> {
+        Ok(Vec::new())
+    }
 
     /// Every row, in any order.
     async fn rows(

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::cell::{AppRow, Cell};
 use crate::mapping::{Compiled, Layout};
+use crate::time::Timestamp;
 
 /// The grant of one row. A column that the mapping does not name is absent from it.
 #[derive(Debug)]
@@ -54,11 +55,23 @@ impl<'a> Grant<'a> {
                 Cell::Null => false,
                 Cell::Bool(flag) => *flag,
                 Cell::Time(until) => until.as_secs() > as_of,
-                Cell::Text(text) => !text.is_empty(),
+                Cell::Text(text) => marked(text, as_of),
                 Cell::Int(number) => *number != 0,
                 Cell::List(items) => !items.is_empty(),
             }),
         }
+    }
+}
+
+/// A text marks access as given, unless it is blank, a word for no, or a time that has passed.
+fn marked(text: &str, as_of: i64) -> bool {
+    const NO: [&str; 9] = ["", "false", "f", "no", "n", "off", "0", "none", "null"];
+    let text = text.trim();
+    let day = format!("{text}T00:00:00Z");
+    let until = text.parse::<Timestamp>().or_else(|_| day.parse());
+    match until {
+        Ok(until) => until.as_secs() > as_of,
+        Err(_) => !NO.iter().any(|no| text.eq_ignore_ascii_case(no)),
     }
 }
 
@@ -74,5 +87,36 @@ fn features(cell: &Cell) -> Cow<'_, [String]> {
             names.map(str::to_owned).collect()
         })),
         _ => Cow::Borrowed(&[]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_marks_unless_it_says_no_or_a_time_that_has_passed() {
+        let as_of = Timestamp::from_secs(1_795_392_000).as_secs();
+        for covers in [
+            "yes",
+            "true",
+            "friend of Ann",
+            "2026-11-24",
+            "2026-11-23T00:00:01Z",
+        ] {
+            assert!(marked(covers, as_of), "{covers}");
+        }
+        for not in [
+            "",
+            "  ",
+            "false",
+            "No",
+            "0",
+            "none",
+            "2026-11-23",
+            "2026-11-22T23:59:59Z",
+        ] {
+            assert!(!marked(not, as_of), "{not:?}");
+        }
     }
 }

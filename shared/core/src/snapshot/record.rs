@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{Line, Look, SnapshotError, Writer};
 use crate::billing::{Catalog, Customer, Invoice, Subscription};
 use crate::cell::{AppRow, TableShape};
-use crate::mapping::TableColumns;
+use crate::mapping::{TableColumns, TableName};
 use crate::ports::{
     AppInspector, Billing, Completeness, CreatedRange, ListCursor, ListPage, PortError,
 };
@@ -166,6 +166,11 @@ impl Billing for Recorded<dyn Billing> {
 impl AppInspector for Recorded<dyn AppInspector> {
     async fn writable(&self) -> Result<Vec<String>, PortError> {
         self.of.writable().await
+    }
+
+    /// Only a run that fails asks for them.
+    async fn tables(&self) -> Result<Vec<TableName>, PortError> {
+        self.of.tables().await
     }
 
     async fn columns(&self, schema: &str, table: &str) -> Result<Option<TableColumns>, PortError> {

@@ -155,8 +155,9 @@ async fn look(
         .await?;
     anyhow::ensure!(
         read == Completeness::Complete,
-        "the table has more rows than one check may read, so nothing can be said about users who \
-         seem to be missing"
+        "the table has more rows than one check may read, so nothing can be said about {} that seem to \
+         be missing",
+        artifact.compiled().subject.plural()
     );
     Ok(join.finish())
 }

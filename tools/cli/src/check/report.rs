@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use counterfoil_core::mapping::Artifact;
+use counterfoil_core::mapping::{Artifact, Subject};
 use counterfoil_core::reconcile::{Direction, FindingKind, Outcome};
 use counterfoil_core::time::Timestamp;
 use serde_json::{Value, json};
@@ -50,6 +50,10 @@ impl Report<'_> {
         text
     }
 
+    fn subject(&self) -> Subject {
+        self.artifact.compiled().subject
+    }
+
     fn table(&self, text: &mut String) {
         let findings = &self.outcome.findings;
         let of = |kind: FindingKind| findings.iter().filter(move |finding| finding.kind == kind);
@@ -61,7 +65,7 @@ impl Report<'_> {
         ]];
         for (kind, count) in self.outcome.by_kind() {
             rows.push([
-                words(kind).to_owned(),
+                words(kind, self.subject()).to_owned(),
                 grouped(count),
                 amounts(&sums(of(kind), Direction::Leak)),
                 amounts(&sums(of(kind), Direction::Owed)),
@@ -101,9 +105,10 @@ impl Report<'_> {
         line(
             text,
             format_args!(
-                "{} of {} customers and users differ; the amounts are per month.",
+                "{} of {} customers and {} differ; the amounts are per month.",
                 grouped(outcome.differing()),
                 grouped(outcome.customers.max(outcome.rows)),
+                self.subject().plural(),
             ),
         );
         line(
@@ -155,9 +160,10 @@ impl Report<'_> {
             line(
                 text,
                 format_args!(
-                    "{} paid subscriptions belong to customers who were not read: no user is called \
+                    "{} paid subscriptions belong to customers who were not read: no {} is called \
                  missing because of them.",
-                    grouped(outcome.unread_customers)
+                    grouped(outcome.unread_customers),
+                    self.subject().name(),
                 ),
             );
         }
@@ -179,6 +185,7 @@ impl Report<'_> {
             "result": if outcome.findings.is_empty() { "no_drift" } else { "drift" },
             "as_of": self.as_of.to_string(),
             "artifact": self.artifact.hash(),
+            "subject": self.subject().name(),
             "customers": outcome.customers,
             "subscriptions": outcome.subscriptions,
             "rows": outcome.rows,
@@ -196,20 +203,25 @@ impl Report<'_> {
     }
 }
 
-/// A kind in plain words.
-const fn words(kind: FindingKind) -> &'static str {
+/// A kind in plain words, for the kind of subject that the rows are.
+const fn words(kind: FindingKind, subject: Subject) -> &'static str {
+    let user = matches!(subject, Subject::User);
     match kind {
+        FindingKind::MissingUserRow if user => "paying customer names a user who is not there",
+        FindingKind::MissingUserRow => "paying customer names an organization that is not there",
+        FindingKind::DuplicateCustomer if user => "several Stripe customers for one user",
+        FindingKind::DuplicateCustomer => "several Stripe customers for one organization",
+        FindingKind::AmbiguousCustomer if user => "customer matches several users",
+        FindingKind::AmbiguousCustomer => "customer matches several organizations",
+        FindingKind::MappingConflict if user => "customer's keys point to different users",
+        FindingKind::MappingConflict => "customer's keys point to different organizations",
         FindingKind::PaidNoAccess => "paid, but no access",
         FindingKind::AccessWithoutPayment => "access without payment",
         FindingKind::WrongPlan => "wrong plan",
         FindingKind::WrongTrialEnd => "wrong end of trial",
         FindingKind::WrongSeats => "wrong number of seats",
         FindingKind::WrongFeatures => "wrong features",
-        FindingKind::MissingUserRow => "paying customer names a user who is not there",
         FindingKind::OrphanCustomer => "paying customer belongs to nobody",
-        FindingKind::DuplicateCustomer => "several Stripe customers for one user",
-        FindingKind::AmbiguousCustomer => "customer matches several users",
-        FindingKind::MappingConflict => "customer's keys point to different users",
         FindingKind::UnmappedPrice => "price without a rule",
         FindingKind::UnknownState => "subscription state without a rule",
         FindingKind::TestModeBacking => "access backed by a test object",

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use counterfoil_core::billing::Catalog;
-use counterfoil_core::mapping::Artifact;
+use counterfoil_core::mapping::{Artifact, Intent};
 use counterfoil_core::ports::{AppDatabase as _, AppInspector, Billing};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_postgres::PgDatabase;
@@ -82,12 +82,18 @@ async fn database(args: &Args, artifact: &Artifact) -> Result<Box<dyn AppInspect
     }
     let table = artifact.table();
     let columns = app.columns(&table.schema, &table.table).await?;
-    let doubts = artifact.check_against(columns.as_ref()).with_context(|| {
-        format!(
-            "the mapping {} does not fit the database",
-            args.config.display()
-        )
-    })?;
+    let known = match columns {
+        None => app.tables().await?,
+        Some(_) => Vec::new(),
+    };
+    let doubts = artifact
+        .check_against(columns.as_ref(), &known, Intent::Look)
+        .with_context(|| {
+            format!(
+                "the mapping {} does not fit the database",
+                args.config.display()
+            )
+        })?;
     for doubt in doubts {
         eprintln!("note: {doubt}");
     }

@@ -12,7 +12,7 @@ use crate::ids::{IncidentId, ProjectId};
 use crate::incident::Incident;
 use crate::json::JsonError;
 use crate::listing;
-use crate::mapping::{Artifact, MatchSource};
+use crate::mapping::{Artifact, Intent, MatchSource};
 use crate::policy::bundle_digest;
 use crate::ports::{
     AppDatabase, AppInspector, Billing, Completeness, CreatedRange, PortError, PortErrorKind,
@@ -123,8 +123,12 @@ impl Sources {
         }
         let table = artifact.table();
         let columns = app.columns(&table.schema, &table.table).await?;
+        let known = match columns {
+            None => app.tables().await?,
+            Some(_) => Vec::new(),
+        };
         artifact
-            .check_against(columns.as_ref())
+            .check_against(columns.as_ref(), &known, Intent::Repair)
             .map_err(|errors| LookError::Mapping(errors.to_string()))?;
         let catalog = billing.catalog().await?;
         Ok(Self {
