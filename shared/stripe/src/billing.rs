@@ -175,8 +175,15 @@ impl StripeClient {
         let last = last.filter(|id| !id.is_empty());
         let cursor = last.map_or_else(Cursor::default, Cursor::after);
         let fixed = [("subscription", subscription.id.as_str())];
-        let rest: Vec<Item> = self.list(endpoint, &fixed, cursor).await?;
-        subscription.items.data.extend(rest);
+        let rest: Result<Vec<Item>, StripeError> = self.list(endpoint, &fixed, cursor).await;
+        match rest {
+            // The item behind which it went on was removed meanwhile.
+            Err(error) if error.is_missing() && last.is_some() => {
+                let whole = self.list(endpoint, &fixed, Cursor::default()).await;
+                subscription.items.data = whole?;
+            }
+            rest => subscription.items.data.extend(rest?),
+        }
         subscription.items.has_more = false;
         Ok(())
     }

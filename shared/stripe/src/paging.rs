@@ -85,6 +85,12 @@ impl StripeClient {
             }
             (read, _) => read?,
         };
+        let again = |cursor: &ListCursor| page.data.iter().any(|it| it.id() == cursor.after);
+        if cursor.is_some_and(again) {
+            return Err(StripeError::Loop {
+                what: endpoint.what(),
+            });
+        }
         let next = match page.data.last().filter(|_| page.has_more) {
             Some(last) => Some(following(last, cursor, endpoint.what())?),
             None if page.has_more => {
@@ -157,8 +163,7 @@ fn following<T: Listed>(
     what: &'static str,
 ) -> Result<ListCursor, StripeError> {
     let (id, created) = (last.id(), last.created());
-    let back = |cursor: &ListCursor| cursor.after == id || created > cursor.created;
-    if id.is_empty() || cursor.is_some_and(back) {
+    if id.is_empty() || cursor.is_some_and(|cursor| created > cursor.created) {
         return Err(StripeError::Loop { what });
     }
     let after = id.to_owned();

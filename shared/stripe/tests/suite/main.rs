@@ -7,6 +7,8 @@ mod faults;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+mod hard;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod reads;

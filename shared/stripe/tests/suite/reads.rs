@@ -13,7 +13,7 @@ use counterfoil_testkit::stripe::{
 
 use crate::support::{ALL, World, client, now};
 
-fn spec(items: usize) -> SubscriptionSpec {
+pub(crate) fn spec(items: usize) -> SubscriptionSpec {
     let item = |number| ItemSpec {
         id: format!("si_{number}"),
         plan: &PLANS[1],

@@ -22,6 +22,8 @@ pub enum FaultKind {
     WrongShape,
     /// The first page again, with more promised.
     SameCursor,
+    /// The object of the cursor is not there any more.
+    NoSuchCursor,
 }
 
 /// A failure of certain requests.

@@ -24,6 +24,7 @@ use super::catalog;
 use super::crowd::Crowd;
 use super::fault::{self, Fault, FaultKind};
 use super::keys::{Holder, Keys, Permission};
+use super::listing::no_such_cursor;
 use super::query::Query;
 use super::shop::{Shop, set};
 use super::weather::Weather;
@@ -289,6 +290,10 @@ impl StripeAccount {
             Some(FaultKind::Status(status)) => {
                 let error = json!({"type": "api_error", "message": "Something went wrong."});
                 return Answer::json(status, &json!({"error": error}));
+            }
+            Some(FaultKind::NoSuchCursor) => {
+                let refusal = no_such_cursor(query.get("starting_after").unwrap_or_default());
+                return Answer::json(refusal.status, &refusal.body);
             }
             Some(FaultKind::WrongShape) => return Answer::json(200, &json!({"object": "list"})),
             rest => rest,
