@@ -177,6 +177,7 @@ async fn a_check_of_one_customer_and_a_mass_drift_replay() {
         customer: "cus_1".to_owned(),
         reason: "manual".to_owned(),
         event: None,
+        asked_at: None,
     };
     world.reconcile().handle(&check).await.unwrap();
     for user in ["u3", "u4", "u5"] {

@@ -58,6 +58,7 @@ async fn a_message_that_comes_twice_changes_nothing() {
     world.reconcile().handle(&request).await.unwrap();
     let kinds = world.kinds();
     let summary = world.reconcile().handle(&request).await.unwrap();
+    let summary = summary.unwrap();
     assert_eq!(summary.step, RunStep::Done);
     assert_eq!(world.kinds(), kinds);
     assert_eq!(world.incidents().await.len(), 1);

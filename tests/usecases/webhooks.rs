@@ -40,12 +40,7 @@ async fn a_signed_event_asks_for_one_check_and_a_repeated_one_for_none() {
     let first = deliver(&world, &project, WEBHOOK_SECRET, 0, EVENT, EVENT)
         .await
         .unwrap();
-    assert_eq!(
-        first,
-        Received::Queued {
-            customer: "cus_1".to_owned()
-        }
-    );
+    assert_eq!(first, Received::Queued);
     let second = deliver(&world, &project, WEBHOOK_SECRET, 0, EVENT, EVENT)
         .await
         .unwrap();

@@ -52,7 +52,8 @@ async fn batch(reconcile: &Reconcile, batch: SqsEvent) -> Result<Value, Error> {
         let body = message.body.unwrap_or_default();
         match serde_json::from_str::<CheckRequest>(&body) {
             Ok(request) => match reconcile.handle(&request).await {
-                Ok(summary) => log(&summary),
+                Ok(Some(summary)) => log(&summary),
+                Ok(None) => tracing::info!(message.id = id, "nothing left to check"),
                 // A project that was deleted meanwhile has nothing to check.
                 Err(ReconcileError::NoProject) => {
                     tracing::warn!(message.id = id, "check of a project that is gone");

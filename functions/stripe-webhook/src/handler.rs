@@ -43,7 +43,7 @@ async fn deliver(
     match receive.receive(&delivery).await {
         Ok(received) => {
             let outcome = match received {
-                Received::Queued { .. } => "queued",
+                Received::Queued => "queued",
                 Received::Duplicate => "duplicate",
                 Received::Ignored => "ignored",
             };

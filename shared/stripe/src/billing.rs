@@ -60,6 +60,14 @@ impl Billing for StripeClient {
         })
     }
 
+    async fn subscription(&self, id: &str) -> Result<Option<Subscription>, PortError> {
+        match self.read(Endpoint::Subscription(id), &[]).await {
+            Ok(subscription) => Ok(Some(subscription)),
+            Err(StripeError::Refused { status: 404, .. }) => Ok(None),
+            Err(error) => Err(error.doing("reading a subscription from Stripe")),
+        }
+    }
+
     async fn open_invoices_of(&self, customer: &str) -> Result<Vec<Invoice>, PortError> {
         let fixed = [("customer", customer), OPEN];
         self.list(Endpoint::Invoices, &fixed, Cursor::default())

@@ -3,7 +3,7 @@
 use crate::error::StripeError;
 
 /// Every path that this crate can ask for; `{id}` is an object id.
-pub const PATHS: [&str; 9] = [
+pub const PATHS: [&str; 10] = [
     "/v1/customers",
     "/v1/customers/{id}",
     "/v1/subscriptions",
@@ -13,6 +13,7 @@ pub const PATHS: [&str; 9] = [
     "/v1/products/{id}/features",
     "/v1/invoices",
     "/v1/events",
+    "/v1/subscriptions/{id}",
 ];
 
 /// The read permissions that a key needs, and what for.
@@ -35,6 +36,7 @@ pub(crate) enum Endpoint<'a> {
     Customers,
     Customer(&'a str),
     Subscriptions,
+    Subscription(&'a str),
     SubscriptionItems,
     Prices,
     Products,
@@ -53,6 +55,7 @@ impl Endpoint<'_> {
             Self::Customers => (PATHS[0], ""),
             Self::Customer(id) => (PATHS[1], object_id(id)?),
             Self::Subscriptions => (PATHS[2], ""),
+            Self::Subscription(id) => (PATHS[9], object_id(id)?),
             Self::SubscriptionItems => (PATHS[3], ""),
             Self::Prices => (PATHS[4], ""),
             Self::Products => (PATHS[5], ""),
@@ -67,7 +70,7 @@ impl Endpoint<'_> {
     pub(crate) const fn what(self) -> &'static str {
         match self {
             Self::Customers | Self::Customer(_) => "customers",
-            Self::Subscriptions => "subscriptions",
+            Self::Subscriptions | Self::Subscription(_) => "subscriptions",
             Self::SubscriptionItems => "subscription items",
             Self::Prices => "prices",
             Self::Products => "products",

@@ -108,6 +108,7 @@ impl Bench {
             customer: customer.to_owned(),
             reason: "manual".to_owned(),
             event: None,
+            asked_at: None,
         };
         self.world.reconcile().handle(&request).await.unwrap();
     }

@@ -176,6 +176,7 @@ async fn a_check_arrives_after_its_delay() {
         customer: "cus_1".to_owned(),
         reason: "webhook".to_owned(),
         event: None,
+        asked_at: None,
     };
     let receive = async |wait| {
         let receive = clients.sqs.receive_message().queue_url(&url);

@@ -64,6 +64,10 @@ pub trait Billing: Send + Sync {
     /// Every subscription of one customer, all states, all items.
     async fn subscriptions_of(&self, customer: &str) -> Result<Vec<Subscription>, PortError>;
 
+    /// One subscription, without the items behind its first page: it says whose it is. `None` when
+    /// Stripe never knew it. No look at a customer asks for it, so snapshots do not hold it.
+    async fn subscription(&self, id: &str) -> Result<Option<Subscription>, PortError>;
+
     /// The open invoices of one customer.
     async fn open_invoices_of(&self, customer: &str) -> Result<Vec<Invoice>, PortError>;
 

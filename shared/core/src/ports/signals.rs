@@ -48,6 +48,23 @@ pub enum CheckRequest {
         reason: String,
         /// The event that caused it.
         event: Option<String>,
+        /// When it was asked for: a check that began later answers it too. Without it the check is
+        /// made in any case.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked_at: Option<Timestamp>,
+    },
+    /// Check the customer of a subscription, once Stripe has said who that is.
+    Subscription {
+        /// Tenant.
+        workspace: WorkspaceId,
+        /// Project.
+        project: ProjectId,
+        /// Stripe subscription id.
+        subscription: String,
+        /// The event that named it.
+        event: Option<String>,
+        /// When it was asked for.
+        asked_at: Timestamp,
     },
     /// The second look of a run whose first look found differences (race grace).
     Confirm {

@@ -113,6 +113,10 @@ impl Billing for Recorded<dyn Billing> {
         Ok(answer)
     }
 
+    async fn subscription(&self, id: &str) -> Result<Option<Subscription>, PortError> {
+        self.of.subscription(id).await
+    }
+
     async fn open_invoices_of(&self, customer: &str) -> Result<Vec<Invoice>, PortError> {
         let answer = self.of.open_invoices_of(customer).await?;
         self.to.line(&Line::OpenInvoicesAsked {

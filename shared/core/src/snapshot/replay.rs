@@ -109,6 +109,11 @@ impl Billing for Replay {
         })
     }
 
+    async fn subscription(&self, _: &str) -> Result<Option<Subscription>, PortError> {
+        let doing = "reading one subscription from a snapshot";
+        Err(PortError::new(PortErrorKind::Refused, doing))
+    }
+
     async fn open_invoices_of(&self, asked: &str) -> Result<Vec<Invoice>, PortError> {
         self.answer(|line| match line {
             Line::OpenInvoicesAsked { customer, answer } if customer == asked => Some(answer),

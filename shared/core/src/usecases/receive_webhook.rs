@@ -50,11 +50,8 @@ pub struct Delivery<'a> {
 /// What became of an accepted delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Received {
-    /// A check of this customer was enqueued.
-    Queued {
-        /// Stripe customer id.
-        customer: String,
-    },
+    /// A check was asked for.
+    Queued,
     /// The event was seen before.
     Duplicate,
     /// The event concerns no single customer.
@@ -181,9 +178,6 @@ impl ReceiveWebhook {
     }
 
     async fn take(&self, project: &Project, event: Event) -> Result<Received, WebhookError> {
-        let Hint::Customer(customer) = event.hint else {
-            return Ok(Received::Ignored);
-        };
         let key = StateKey {
             pk: format!("{}#{}", project.workspace, project.id),
             sk: format!("event#{}", event.id),
@@ -191,18 +185,31 @@ impl ReceiveWebhook {
         if self.state.get(&key).await?.is_some() {
             return Ok(Received::Duplicate);
         }
-        let request = CheckRequest::Customer {
-            workspace: project.workspace,
-            project: project.id,
-            customer: customer.clone(),
-            reason: "webhook".to_owned(),
-            event: Some(event.id),
+        let (workspace, project) = (project.workspace, project.id);
+        let asked_at = self.clock.now();
+        let request = match event.hint {
+            Hint::Customer(customer) => CheckRequest::Customer {
+                workspace,
+                project,
+                customer,
+                reason: "webhook".to_owned(),
+                event: Some(event.id),
+                asked_at: Some(asked_at),
+            },
+            Hint::Subscription(subscription) => CheckRequest::Subscription {
+                workspace,
+                project,
+                subscription,
+                event: Some(event.id),
+                asked_at,
+            },
+            _ => return Ok(Received::Ignored),
         };
         self.checks.send(&request, self.delay).await?;
         let seen = serde_json::json!({ "type": event.kind });
         let mut write = StateWrite::create(key, seen).until(self.clock.now().plus(REMEMBER));
         write.expect = Expect::Anything;
         self.state.write(vec![write]).await?;
-        Ok(Received::Queued { customer })
+        Ok(Received::Queued)
     }
 }

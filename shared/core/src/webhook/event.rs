@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
 
+use super::kinds::{Consequence, Named, consequence};
 use crate::time::Timestamp;
 
 /// The few fields of an event that are used.
@@ -30,7 +31,17 @@ pub struct Event {
 pub enum Hint {
     /// Check this customer.
     Customer(String),
-    /// Nothing that concerns one customer.
+    /// Check the customer of this subscription; a thin event names no more.
+    Subscription(String),
+    /// Prices, products or features changed: no single customer.
+    Catalogue,
+    /// Stripe ended the connection.
+    Connection,
+    /// Of interest to rules about money only.
+    Policy,
+    /// An event of a type that matters, about no customer that it names.
+    Nobody,
+    /// Of a type that is ignored.
     Nothing,
 }
 
@@ -75,110 +86,82 @@ pub fn read_event(body: &[u8]) -> Result<Event, EventError> {
 /// # Errors
 /// [`EventError::NotAnEvent`].
 pub fn event_of(value: Value) -> Result<Event, EventError> {
-    // The EventBridge destination wraps the same event in an envelope.
-    let value = match value.get("detail") {
-        Some(inner) if inner.get("type").is_some() => inner.clone(),
-        _ => value,
-    };
     let wire: Wire = serde_json::from_value(value).map_err(|_| EventError::NotAnEvent)?;
     let thin = wire.object == "v2.core.event";
-    let object = if thin {
-        &wire.related_object
+    let hint = if thin {
+        related(&wire.kind, &wire.related_object)
     } else {
-        wire.data.get("object").unwrap_or(&Value::Null)
+        carried(&wire.kind, wire.data.get("object").unwrap_or(&Value::Null))
     };
     Ok(Event {
-        hint: hint(&wire.kind, object),
+        hint,
         id: wire.id,
         kind: wire.kind,
-        created: wire.created.as_i64().map(Timestamp::from_secs),
+        created: created(&wire.created),
         livemode: wire.livemode,
-        account: wire.account,
+        account: wire.account.filter(|account| !account.is_empty()),
         thin,
     })
 }
 
-/// Object types whose `customer` is the customer concerned.
-const OF_A_CUSTOMER: [&str; 6] = [
-    "customer.subscription.",
-    "entitlements.active_entitlement_summary.",
-    "invoice.",
-    "checkout.session.",
-    "subscription_schedule.",
-    "charge.",
-];
-
-fn hint(kind: &str, object: &Value) -> Hint {
-    let kind = kind.strip_prefix("v1.").unwrap_or(kind);
-    let id = |name: &str| {
-        object.get(name).and_then(|value| match value {
-            Value::String(id) => Some(id.clone()),
-            expanded => expanded
-                .get("id")
-                .and_then(Value::as_str)
-                .map(str::to_owned),
-        })
-    };
-    let named = if OF_A_CUSTOMER.iter().any(|family| kind.starts_with(family)) {
-        id("customer")
-    } else if kind.starts_with("customer.") {
-        id("id")
-    } else {
-        None
-    };
-    named
-        .filter(|id| id.starts_with("cus_"))
-        .map_or(Hint::Nothing, Hint::Customer)
+/// Seconds in an event that carries its object, RFC 3339 in a thin one.
+fn created(value: &Value) -> Option<Timestamp> {
+    match value {
+        Value::String(text) => text.parse().ok(),
+        number => number.as_i64().map(Timestamp::from_secs),
+    }
 }
+
+/// The hint of an event that carries its object.
+fn carried(kind: &str, object: &Value) -> Hint {
+    match consequence(kind) {
+        Some(Consequence::Check(named)) => {
+            let field = match named {
+                Named::Customer => "customer",
+                Named::Itself => "id",
+            };
+            id_in(object.get(field))
+                .filter(|id| id.starts_with("cus_"))
+                .map_or(Hint::Nobody, Hint::Customer)
+        }
+        other => without_customer(other),
+    }
+}
+
+/// The hint of a thin event: its object by id.
+fn related(kind: &str, object: &Value) -> Hint {
+    let Some(Consequence::Check(_)) = consequence(kind) else {
+        return without_customer(consequence(kind));
+    };
+    match id_in(object.get("id")) {
+        Some(id) if id.starts_with("cus_") => Hint::Customer(id),
+        Some(id) if id.starts_with("sub_") => Hint::Subscription(id),
+        _ => Hint::Nobody,
+    }
+}
+
+const fn without_customer(consequence: Option<Consequence>) -> Hint {
+    match consequence {
+        Some(Consequence::Check(_)) => Hint::Nobody,
+        Some(Consequence::Catalogue) => Hint::Catalogue,
+        Some(Consequence::Connection) => Hint::Connection,
+        Some(Consequence::Policy) => Hint::Policy,
+        None => Hint::Nothing,
+    }
+}
+
+/// An id of plain characters, alone or in an expanded object.
+fn id_in(value: Option<&Value>) -> Option<String> {
+    let id = match value? {
+        Value::String(id) => id.as_str(),
+        expanded => expanded.get("id")?.as_str()?,
+    };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (id.len() <= MAX_ID && id.bytes().all(plain)).then(|| id.to_owned())
+}
+
+/// The longest id that Stripe makes (docs.stripe.com/upgrades).
+const MAX_ID: usize = 255;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(body: &str, hint: &Hint) {
-        assert_eq!(&read_event(body.as_bytes()).unwrap().hint, hint);
-    }
-
-    #[test]
-    fn events_of_subscriptions_invoices_and_customers_name_the_customer() {
-        let customer = Hint::Customer("cus_1".to_owned());
-        check(
-            r#"{"id":"evt_1","type":"customer.subscription.updated","data":{"object":{"id":"sub_1","customer":"cus_1"}}}"#,
-            &customer,
-        );
-        check(
-            r#"{"id":"evt_1","type":"invoice.paid","data":{"object":{"customer":{"id":"cus_1"}}}}"#,
-            &customer,
-        );
-        check(
-            r#"{"id":"evt_1","type":"customer.deleted","data":{"object":{"id":"cus_1"}}}"#,
-            &customer,
-        );
-        check(
-            r#"{"detail":{"id":"evt_1","type":"customer.updated","data":{"object":{"id":"cus_1"}}}}"#,
-            &customer,
-        );
-    }
-
-    #[test]
-    fn other_events_ask_for_nothing() {
-        check(
-            r#"{"id":"evt_1","type":"price.updated","data":{"object":{"id":"price_1"}}}"#,
-            &Hint::Nothing,
-        );
-        check(
-            r#"{"id":"evt_1","type":"customer.updated"}"#,
-            &Hint::Nothing,
-        );
-    }
-
-    #[test]
-    fn what_is_no_event_is_refused() {
-        assert_eq!(read_event(b"hello").unwrap_err(), EventError::NotJson);
-        assert_eq!(
-            read_event(b"{\"id\":7}").unwrap_err(),
-            EventError::NotAnEvent
-        );
-    }
-}
+mod tests;

@@ -4,9 +4,11 @@
 //! repetition nor the API version of an event matters.
 
 mod event;
+mod kinds;
 mod missed;
 mod signature;
 
 pub use event::{Event, EventError, Hint, event_of, read_event};
+pub use kinds::{Consequence, KINDS, Named, consequence};
 pub use missed::CUSTOMER_EVENTS;
 pub use signature::{SignatureError, TOLERANCE, verify};

@@ -120,6 +120,12 @@ impl Billing for MemBilling {
         Ok(own.cloned().collect())
     }
 
+    async fn subscription(&self, id: &str) -> Result<Option<Subscription>, PortError> {
+        let inner = self.lock();
+        let found = inner.subscriptions.iter().find(|it| it.id == id);
+        Ok(found.cloned())
+    }
+
     async fn open_invoices_of(&self, customer: &str) -> Result<Vec<Invoice>, PortError> {
         let inner = self.lock();
         let own = inner.invoices.iter().filter(|it| it.customer == customer);

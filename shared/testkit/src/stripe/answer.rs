@@ -99,6 +99,13 @@ fn of_shop(
                 .ok_or_else(|| Refusal::missing("customer", id))
         }
         ["v1", "subscriptions"] => subscriptions(shop, path, query),
+        ["v1", "subscriptions", id] => {
+            may.read(Permission::Subscriptions)?;
+            query.only(&[])?;
+            shop.subscription(id)
+                .cloned()
+                .ok_or_else(|| Refusal::missing("subscription", id))
+        }
         ["v1", "subscription_items"] => {
             may.read(Permission::Subscriptions)?;
             subscription_items(shop, path, query)

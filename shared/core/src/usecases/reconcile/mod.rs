@@ -5,6 +5,7 @@
 
 mod look;
 mod record;
+mod requests;
 mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -143,26 +144,35 @@ impl Reconcile {
         Ok(results)
     }
 
-    /// Takes one message of the checks queue.
-    pub async fn handle(&self, request: &CheckRequest) -> Result<RunSummary, ReconcileError> {
+    /// Takes one message of the checks queue; `None` when nothing is left to do for it.
+    pub async fn handle(
+        &self,
+        request: &CheckRequest,
+    ) -> Result<Option<RunSummary>, ReconcileError> {
         match request {
             CheckRequest::Customer {
                 project,
                 customer,
                 reason,
+                asked_at,
                 ..
             } => {
                 let project = self.project(*project).await?;
-                let ctx = Directory::system(&project, "check");
-                let scope = RunScope::Check {
-                    customer: customer.clone(),
-                };
-                self.start(&ctx, &project, scope, reason).await
+                self.check(&project, customer, reason, *asked_at).await
+            }
+            CheckRequest::Subscription {
+                project,
+                subscription,
+                asked_at,
+                ..
+            } => {
+                let project = self.project(*project).await?;
+                self.check_owner(&project, subscription, *asked_at).await
             }
             CheckRequest::Confirm { project, run, .. } => {
                 let project = self.project(*project).await?;
                 let ctx = Directory::system(&project, "confirm");
-                self.resume(&ctx, &project, *run).await
+                self.resume(&ctx, &project, *run).await.map(Some)
             }
         }
     }

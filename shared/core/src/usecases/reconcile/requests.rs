@@ -1,0 +1,128 @@
+//! What asks for a check of one customer, and when the question was answered already.
+//!
+//! Events come in bursts: one change of a customer is several events, and each asks for a check.
+//! A check reads both sides as they are, so one that began after a request was made answers it.
+//! The row that says so is written when a check has looked, never before: a check that dies or
+//! cannot read a side answers nobody. Two workers that take requests about one customer at the same
+//! moment both check; that costs requests and changes nothing.
+
+use std::time::Duration;
+
+use counterfoil_evidence::hash::sha256;
+use serde::{Deserialize, Serialize};
+
+use super::{Reconcile, ReconcileError, RunSummary};
+use crate::ports::Expect;
+use crate::records::{Directory, Project, Record, RecordError, Records};
+use crate::run::{RunResult, RunScope};
+use crate::sealed::Purpose;
+use crate::tenancy::TenantCtx;
+use crate::time::Timestamp;
+
+/// How far the clocks of two functions may lie apart. Shorter than the wait before a check, or no
+/// check would ever answer a second request.
+const CLOCKS: Duration = Duration::from_secs(1);
+
+/// How long an answer is remembered: longer than requests wait in the queue when nothing is wrong.
+const REMEMBER: Duration = Duration::from_hours(1);
+
+/// The last check of a customer that looked at both sides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Checked {
+    /// SHA-256 of the customer's id: the row must not name anybody.
+    customer: String,
+    /// When it began.
+    began_at: Timestamp,
+}
+
+impl Record for Checked {
+    const FAMILY: &'static str = "checked";
+
+    fn id(&self) -> String {
+        self.customer.clone()
+    }
+}
+
+fn digest(customer: &str) -> String {
+    hex::encode(sha256(customer.as_bytes()).as_bytes())
+}
+
+impl Reconcile {
+    /// Checks a customer, unless a check that began after `asked_at` has answered.
+    pub(super) async fn check(
+        &self,
+        project: &Project,
+        customer: &str,
+        reason: &str,
+        asked_at: Option<Timestamp>,
+    ) -> Result<Option<RunSummary>, ReconcileError> {
+        let ctx = Directory::system(project, "check");
+        if let Some(asked_at) = asked_at
+            && self.answered(&ctx, customer, asked_at).await?
+        {
+            return Ok(None);
+        }
+        let began_at = self.clock.now();
+        let scope = RunScope::Check {
+            customer: customer.to_owned(),
+        };
+        let summary = self.start(&ctx, project, scope, reason).await?;
+        let looked = !matches!(
+            summary.result,
+            Some(RunResult::Partial | RunResult::Aborted)
+        );
+        if looked {
+            // The run stands. Without this row the next request only checks once more.
+            drop(self.answer(&ctx, customer, began_at).await);
+        }
+        Ok(Some(summary))
+    }
+
+    /// Checks whoever owns a subscription. Nobody does when Stripe never knew it.
+    pub(super) async fn check_owner(
+        &self,
+        project: &Project,
+        subscription: &str,
+        asked_at: Timestamp,
+    ) -> Result<Option<RunSummary>, ReconcileError> {
+        let ctx = Directory::system(project, "check");
+        let records = Records::of(self.state.as_ref(), &ctx);
+        let key = self
+            .vault
+            .secret(&records, &ctx, project.stripe_key, Purpose::Read)
+            .await?;
+        let account = self.billing.account(&key, project.livemode).await?;
+        let Some(found) = account.subscription(subscription).await? else {
+            return Ok(None);
+        };
+        self.check(project, &found.customer, "webhook", Some(asked_at))
+            .await
+    }
+
+    async fn answered(
+        &self,
+        ctx: &TenantCtx,
+        customer: &str,
+        asked_at: Timestamp,
+    ) -> Result<bool, RecordError> {
+        let records = Records::of(self.state.as_ref(), ctx);
+        let last = records.get::<Checked>(&digest(customer)).await?;
+        Ok(last.is_some_and(|last| last.value.began_at >= asked_at.plus(CLOCKS)))
+    }
+
+    async fn answer(
+        &self,
+        ctx: &TenantCtx,
+        customer: &str,
+        began_at: Timestamp,
+    ) -> Result<bool, RecordError> {
+        let checked = Checked {
+            customer: digest(customer),
+            began_at,
+        };
+        let records = Records::of(self.state.as_ref(), ctx);
+        let mut write = records.create(&checked)?.until(began_at.plus(REMEMBER));
+        write.expect = Expect::Anything;
+        Ok(self.state.write(vec![write]).await?)
+    }
+}
