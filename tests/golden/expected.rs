@@ -37,6 +37,9 @@ fn finding(finding: &Finding) -> Value {
     if !finding.also_at_risk.is_empty() {
         told["also_at_risk"] = json!(finding.also_at_risk);
     }
+    if !finding.prices.is_empty() {
+        told["prices"] = json!(finding.prices);
+    }
     match finding.not_repairable {
         Some(reason) => told["not_repairable"] = json!(reason.name()),
         None => told["writes"] = writes(finding),

@@ -198,6 +198,7 @@ impl Shop {
         }
         deal.features.sort_unstable();
         deal.features.dedup();
+        deal.unmapped.dedup();
         deal.prices = prices;
         deal
     }

@@ -11,6 +11,7 @@ use super::store::{DELETED, NO_KEY, NO_SEATS, READ, Record, Slot, WRONG_MODE, bi
 use crate::billing::line::{CustomerLine, SubscriptionLine};
 use crate::billing::{Cadence, Catalog, Customer, Discount, Invoice, Status, Subscription};
 use crate::mapping::{Artifact, MatchSource};
+use crate::money::is_known_currency;
 use crate::promise::{DealId, PriceId, Rule, Shop, Standing, Terms, grace_is_over, judge};
 use crate::time::Timestamp;
 
@@ -366,7 +367,7 @@ impl Scan {
             sum = sum.map(|sum| discount.apply(sum, currency, cadence));
         }
         match sum {
-            Some(minor) if !currency.is_empty() => self.amounts.number(minor, currency),
+            Some(minor) if is_known_currency(currency) => self.amounts.number(minor, currency),
             _ => NO_AMOUNT,
         }
     }
