@@ -61,6 +61,8 @@ impl Stage {
                 extra("COUNTERFOIL_STRIPE_URL", stripe.base_url()),
                 extra("COUNTERFOIL_STRIPE_RATE", "500"),
                 extra("CHECK_DELAY_SECONDS", "0"),
+                extra("DATABASE_NETWORKS", "127.0.0.0/8"),
+                extra("DATABASE_PORTS", "any"),
             ],
         };
         let cloud = LocalCloud::start(&options, &progress).unwrap();

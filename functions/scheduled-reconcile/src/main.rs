@@ -5,8 +5,9 @@ mod handler;
 use std::sync::Arc;
 
 use counterfoil_core::usecases::Reconcile;
-use counterfoil_lambda::{Boot, Error, config};
-use counterfoil_postgres::PgDatabase;
+use counterfoil_lambda::config::{self, Var};
+use counterfoil_lambda::{Boot, Error};
+use counterfoil_postgres::{Network, NetworkError, PgDatabase};
 use counterfoil_stripe::StripeAccounts;
 
 #[tokio::main(flavor = "current_thread")]
@@ -19,7 +20,7 @@ async fn main() -> Result<(), Error> {
         objects: boot.objects()?,
         checks: boot.checks()?,
         proposals: boot.proposals()?,
-        databases: Arc::new(PgDatabase::new()),
+        databases: Arc::new(PgDatabase::new().within(network()?)),
         billing: Arc::new(
             StripeAccounts::new(config::stripe_url(), config::stripe_rate())
                 .sharing(boot.state()?, boot.clock()),
@@ -29,4 +30,11 @@ async fn main() -> Result<(), Error> {
     };
     boot.run(move |event| handler::handle(reconcile.clone(), event))
         .await
+}
+
+/// Where the deployment says that databases may be.
+fn network() -> Result<Network, NetworkError> {
+    let [networks, ports, runtime] =
+        [Var::DatabaseNetworks, Var::DatabasePorts, Var::RuntimeApi].map(config::optional);
+    Network::from_settings(networks.as_deref(), ports.as_deref(), runtime.as_deref())
 }

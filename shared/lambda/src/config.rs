@@ -61,6 +61,12 @@ variables! {
     StripeUrl = "COUNTERFOIL_STRIPE_URL",
     /// Local cloud only: Stripe requests per second, for a fake that allows more.
     StripeRate = "COUNTERFOIL_STRIPE_RATE",
+    /// Private networks with databases, for example `10.20.0.0/16`; default none.
+    DatabaseNetworks = "DATABASE_NETWORKS",
+    /// Ports of databases besides 5432 and 6543; default none.
+    DatabasePorts = "DATABASE_PORTS",
+    /// Set by AWS Lambda: where the function gets its events, which is no database.
+    RuntimeApi = "AWS_LAMBDA_RUNTIME_API",
     /// Seconds that a check waits after a webhook, so that a burst of events is over. Default 5.
     CheckDelay = "CHECK_DELAY_SECONDS",
 }

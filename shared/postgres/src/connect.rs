@@ -1,17 +1,27 @@
 //! Opening one connection.
 
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
-use tokio_postgres::config::SslMode;
-use tokio_postgres::error::SqlState;
+use futures::future::{Either, select};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+use tokio_postgres::config::{self, SslMode};
+use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{CancelToken, Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::address;
+use crate::address::{self, Resolver};
 use crate::error::PostgresError;
+use crate::network::Network;
+use crate::refused;
 use crate::tls;
-use crate::url::{PostgresUrl, Transport};
+use crate::url::{Host, PostgresUrl, Transport};
+use crate::watch::{Bounds, Login, Watched, WatchedTls};
 
 /// How long one address may take to accept the connection.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -19,6 +29,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long sent bytes may stay without acknowledgement, and when silence is probed.
 const SILENCE: Duration = Duration::from_secs(30);
+/// How long a server may take to notice that the client is gone.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// How a connection of this URL is protected.
 #[derive(Clone)]
@@ -31,7 +43,12 @@ enum Connector {
 pub(crate) struct Session {
     /// Sends statements.
     pub(crate) client: Client,
+    /// What the server may send.
+    pub(crate) bounds: Arc<Bounds>,
     connector: Connector,
+    address: SocketAddr,
+    host: String,
+    _alive: oneshot::Sender<()>,
 }
 
 impl std::fmt::Debug for Session {
@@ -41,17 +58,68 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    /// Connects and authenticates.
-    pub(crate) async fn open(url: &PostgresUrl) -> Result<Self, PostgresError> {
-        let config = config(url, &address::pin(url).await?);
-        let connector = connector(url)?;
-        let connecting = connect(&config, connector.clone());
-        let client = match timeout(HANDSHAKE, connecting).await {
-            Ok(Ok(client)) => client,
-            Ok(Err(error)) => return Err(classify(&error, url)),
-            Err(_) => return Err(PostgresError::Unreachable { place: url.place() }),
+    /// Connects to the first of the checked addresses that answers, and authenticates.
+    pub(crate) async fn open(
+        url: &PostgresUrl,
+        network: &Network,
+        resolver: &dyn Resolver,
+    ) -> Result<Self, PostgresError> {
+        let late = || PostgresError::Unreachable { place: url.place() };
+        let opening = async {
+            let addresses = address::pin(url, network, resolver).await?;
+            let connector = connector(url)?;
+            let (stream, address) = reach(&addresses).await.ok_or_else(late)?;
+            Self::log_in(url, connector, stream, address).await
         };
-        Ok(Self { client, connector })
+        timeout(HANDSHAKE, opening).await.map_err(|_| late())?
+    }
+
+    async fn log_in(
+        url: &PostgresUrl,
+        connector: Connector,
+        stream: TcpStream,
+        address: SocketAddr,
+    ) -> Result<Self, PostgresError> {
+        let host = tls_name(&url.host);
+        let config = config(url);
+        let bounds = Bounds::new();
+        let login = url.login();
+        let (alive, gone) = oneshot::channel();
+        let failed = |error| refused::classify(&error, &bounds, url);
+        let client = match &connector {
+            Connector::Plain => {
+                let stream = Watched::new(stream, login, &bounds);
+                let opened = config.connect_raw(stream, NoTls).await;
+                let (client, connection) = opened.map_err(failed)?;
+                tokio::spawn(run(connection, gone));
+                client
+            }
+            Connector::Tls(tls) => {
+                let tls = watched(tls, &host, login, &bounds)?;
+                let opened = config.connect_raw(stream, tls).await;
+                let (client, connection) = opened.map_err(failed)?;
+                tokio::spawn(run(connection, gone));
+                client
+            }
+        };
+        Ok(Self {
+            client,
+            bounds,
+            connector,
+            address,
+            host,
+            _alive: alive,
+        })
+    }
+
+    /// The reason why the connection was cut, where an error only says that it ended.
+    pub(crate) fn told<T>(&self, result: Result<T, PostgresError>) -> Result<T, PostgresError> {
+        match (result, self.bounds.refusal()) {
+            (Err(PostgresError::Lost | PostgresError::Protocol), Some(refusal)) => {
+                Err(refusal.clone())
+            }
+            (result, _) => result,
+        }
     }
 
     /// What stops the statement that runs; made before the statement takes the session.
@@ -59,6 +127,8 @@ impl Session {
         Stopper {
             token: self.client.cancel_token(),
             connector: self.connector.clone(),
+            address: self.address,
+            host: self.host.clone(),
         }
     }
 }
@@ -67,121 +137,120 @@ impl Session {
 pub(crate) struct Stopper {
     token: CancelToken,
     connector: Connector,
+    address: SocketAddr,
+    host: String,
 }
 
 impl Stopper {
     /// Asks the server to stop. Best effort: the statement's own timeout ends it otherwise.
     pub(crate) async fn stop(self) {
         let asked = async {
+            let stream = TcpStream::connect(self.address).await.ok()?;
             match self.connector {
-                Connector::Plain => self.token.cancel_query(NoTls).await,
-                Connector::Tls(tls) => self.token.cancel_query(*tls).await,
+                Connector::Plain => self.token.cancel_query_raw(stream, NoTls).await.ok(),
+                Connector::Tls(tls) => {
+                    let bounds = Bounds::new();
+                    let tls = watched(&tls, &self.host, Login::Open, &bounds).ok()?;
+                    self.token.cancel_query_raw(stream, tls).await.ok()
+                }
             }
         };
-        if !matches!(timeout(CONNECT, asked).await, Ok(Ok(()))) {
+        if !matches!(timeout(CONNECT, asked).await, Ok(Some(()))) {
             tracing::debug!("the database took no cancel request");
         }
     }
 }
 
-fn config(url: &PostgresUrl, addresses: &[std::net::IpAddr]) -> Config {
-    let host = url.host.to_string();
-    let host = host.trim_start_matches('[').trim_end_matches(']');
+async fn reach(addresses: &[SocketAddr]) -> Option<(TcpStream, SocketAddr)> {
+    for address in addresses {
+        let Ok(Ok(stream)) = timeout(CONNECT, TcpStream::connect(address)).await else {
+            continue;
+        };
+        if settle(&stream).is_err() {
+            tracing::debug!("the system does not watch over the connection to the database");
+        }
+        return Some((stream, *address));
+    }
+    None
+}
+
+fn settle(stream: &TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(SILENCE))?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(SILENCE))?;
+    Ok(())
+}
+
+/// The name that the certificate must be valid for.
+fn tls_name(host: &Host) -> String {
+    match host {
+        Host::Name(name) => name.clone(),
+        Host::Address(address) => address.to_string(),
+    }
+}
+
+fn config(url: &PostgresUrl) -> Config {
     let mut config = Config::new();
     config
         .user(url.user.reveal().as_str())
         .dbname(url.database.as_str())
-        .port(url.port);
-    if let Some(password) = &url.password {
-        config.password(password.reveal());
-    }
-    for address in addresses {
-        config.host(host).hostaddr(*address);
-    }
-    config
         .application_name("counterfoil")
-        .connect_timeout(CONNECT)
-        .tcp_user_timeout(SILENCE)
-        .keepalives_idle(SILENCE)
         .ssl_mode(if url.transport == Transport::Plain {
             SslMode::Disable
         } else {
             SslMode::Require
         });
+    if url.channel_binding {
+        config.channel_binding(config::ChannelBinding::Require);
+    }
+    if let Some(password) = &url.password {
+        config.password(password.reveal());
+    }
     config
 }
 
 fn connector(url: &PostgresUrl) -> Result<Connector, PostgresError> {
-    let Transport::VerifyFull { root_certificates } = &url.transport else {
+    let Transport::VerifyFull { roots } = &url.transport else {
         return Ok(Connector::Plain);
     };
-    let tls =
-        tls::connector(root_certificates.as_deref()).map_err(|reason| PostgresError::Tls {
-            place: url.place(),
-            reason,
-        })?;
+    let tls = tls::connector(roots.as_ref()).map_err(|reason| PostgresError::Tls {
+        place: url.place(),
+        reason,
+    })?;
     Ok(Connector::Tls(Box::new(tls)))
 }
 
-async fn connect(config: &Config, connector: Connector) -> Result<Client, tokio_postgres::Error> {
-    match connector {
-        Connector::Plain => {
-            let (client, connection) = config.connect(NoTls).await?;
-            tokio::spawn(run(connection));
-            Ok(client)
-        }
-        Connector::Tls(tls) => {
-            let (client, connection) = config.connect(*tls).await?;
-            tokio::spawn(run(connection));
-            Ok(client)
-        }
-    }
+type RustlsConnect = <MakeRustlsConnect as MakeTlsConnect<TcpStream>>::TlsConnect;
+
+fn watched(
+    tls: &MakeRustlsConnect,
+    host: &str,
+    login: Login,
+    bounds: &Arc<Bounds>,
+) -> Result<WatchedTls<RustlsConnect>, PostgresError> {
+    let mut tls = tls.clone();
+    let tls = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut tls, host);
+    Ok(WatchedTls {
+        tls: tls.map_err(|_| PostgresError::Protocol)?,
+        login,
+        bounds: Arc::clone(bounds),
+    })
 }
 
 /// Every call on the client sees the end of the connection itself; here it is only noted.
-async fn run(connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {
-    if connection.await.is_err() {
+async fn run(
+    connection: impl Future<Output = Result<(), tokio_postgres::Error>>,
+    gone: oneshot::Receiver<()>,
+) {
+    let limit = async {
+        let _ = gone.await;
+        sleep(GOODBYE).await;
+    };
+    let (connection, limit) = (pin!(connection), pin!(limit));
+    let ended = select(connection, limit).await;
+    if !matches!(ended, Either::Left((Ok(()), _))) {
         tracing::debug!("a connection to the database ended early");
     }
-}
-
-fn classify(error: &tokio_postgres::Error, url: &PostgresUrl) -> PostgresError {
-    if let Some(code) = error.code() {
-        let class = code.code();
-        return if class.starts_with("28") {
-            PostgresError::Authentication
-        } else if *code == SqlState::INVALID_CATALOG_NAME {
-            PostgresError::NoDatabase {
-                database: url.database.clone(),
-            }
-        } else if class.starts_with("53") || class.starts_with("57") {
-            PostgresError::Busy
-        } else {
-            PostgresError::Rejected {
-                code: class.to_owned(),
-                at: String::new(),
-            }
-        };
-    }
-    // The library has no other way to tell these two apart from a failed connection.
-    let shown = error.to_string();
-    if shown.starts_with("error performing TLS handshake") {
-        let reason = match std::error::Error::source(error) {
-            Some(cause) if cause.to_string().contains("does not support TLS") => {
-                "the server offers no TLS: turn `ssl` on there"
-            }
-            _ => {
-                "its certificate is not valid for this host: check the host name, or name the \
-                  server's certificate authority in sslrootcert"
-            }
-        };
-        return PostgresError::Tls {
-            place: url.place(),
-            reason,
-        };
-    }
-    if shown.starts_with("authentication error") || shown.starts_with("invalid configuration") {
-        return PostgresError::Authentication;
-    }
-    PostgresError::Unreachable { place: url.place() }
 }

@@ -1,25 +1,56 @@
 //! Opening the customer's database from an unsealed URL.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use counterfoil_core::ports::{AppDatabase, AppInspector, AppRepairer, PortError, PortErrorKind};
 use counterfoil_core::redacted::Redacted;
 
+use crate::address::{Resolver, System};
 use crate::connect::Session;
 use crate::inspector::{Limits, PgInspector};
+use crate::network::Network;
 use crate::repairer::PgRepairer;
-use crate::url::{PostgresUrl, Transport, UrlError};
+use crate::url::{PostgresUrl, Roots, Transport, UrlError};
 
 /// Postgres as the customer's database.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct PgDatabase {
     limits: Limits,
     local_files: bool,
+    network: Network,
+    resolver: Arc<dyn Resolver>,
+}
+
+impl Default for PgDatabase {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            local_files: false,
+            network: Network::public(),
+            resolver: Arc::new(System),
+        }
+    }
 }
 
 impl PgDatabase {
-    /// A database with the default limits, whose URLs may name no files.
+    /// Databases at public addresses, with the default limits, whose URLs may name no files.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Sets where databases may be.
+    #[must_use]
+    pub fn within(mut self, network: Network) -> Self {
+        self.network = network;
+        self
+    }
+
+    /// Resolves names in another way.
+    #[must_use]
+    pub fn with_resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.resolver = resolver;
+        self
     }
 
     /// Sets the limits of reading calls.
@@ -41,17 +72,17 @@ impl PgDatabase {
         let refused = |error: UrlError| PortError::caused(PortErrorKind::Refused, doing, error);
         let url = PostgresUrl::parse(url).map_err(refused)?;
         if let Transport::VerifyFull {
-            root_certificates: Some(_),
+            roots: Some(Roots::File(_)),
         } = url.transport
             && !self.local_files
         {
             return Err(refused(UrlError {
                 part: "sslrootcert",
                 rule: "names a file, which is read on your own machine only",
-                fix: "leave it out and use a certificate that public authorities vouch for",
+                fix: "leave it out and put the certificates (PEM) behind the URL, on a line of their own",
             }));
         }
-        Session::open(&url)
+        Session::open(&url, &self.network, self.resolver.as_ref())
             .await
             .map_err(|error| error.doing(doing))
     }

@@ -16,6 +16,31 @@ pub enum PostgresError {
         /// `host:port`.
         place: String,
     },
+    /// An address that the product does not connect to.
+    #[error("the database server {place} is {what}: {fix}")]
+    Address {
+        /// `host:port`.
+        place: String,
+        /// What is wrong with it.
+        what: &'static str,
+        /// What to do.
+        fix: &'static str,
+    },
+    /// A way to log in that would hand the password to the server.
+    #[error(
+        "the database server asks for {what}, so nothing was sent: set password_encryption to \
+         scram-sha-256, give the role its password again and require scram-sha-256 in pg_hba.conf"
+    )]
+    AuthMethod {
+        /// What it asks for.
+        what: &'static str,
+    },
+    /// The server sent what no query of the product needs, or too much of it.
+    #[error("the database server was cut off: it sent {what}")]
+    CutOff {
+        /// What it sent.
+        what: &'static str,
+    },
     /// The server has no TLS, or its certificate is not valid for this host.
     #[error("the TLS connection to {place} was refused: {reason}")]
     Tls {
@@ -154,7 +179,7 @@ impl PostgresError {
             Self::Unreachable { .. } | Self::Busy | Self::Lost | Self::Timeout => {
                 PortErrorKind::Unavailable
             }
-            Self::Protocol => PortErrorKind::Corrupt,
+            Self::Protocol | Self::CutOff { .. } => PortErrorKind::Corrupt,
             Self::CommitUnknown => PortErrorKind::OutcomeUnknown,
             _ => PortErrorKind::Refused,
         }

@@ -52,6 +52,11 @@ impl Default for Limits {
     }
 }
 
+/// Bytes of an answer of the catalog: every column of a wide table, or fifty names.
+const ANSWER: u64 = 4 << 20;
+/// Bytes of a lookup.
+const FOUND: u64 = 64 << 20;
+
 /// Reads through one connection, one call at a time, each in its own read-only transaction.
 #[derive(Debug)]
 pub struct PgInspector {
@@ -62,8 +67,9 @@ pub struct PgInspector {
 impl PgInspector {
     /// Takes over a connection and makes it read-only.
     pub(crate) async fn new(session: Session, limits: Limits) -> Result<Self, PostgresError> {
+        session.bounds.allow(ANSWER);
         let locked = timeout(limits.lookup, read_only::lock(&session.client)).await;
-        locked.map_err(|_| PostgresError::Timeout)??;
+        session.told(locked.unwrap_or(Err(PostgresError::Timeout)))?;
         Ok(Self {
             session: Mutex::new(session),
             limits,
@@ -76,6 +82,7 @@ impl PgInspector {
             return error;
         }
         let mut session = self.session.lock().await;
+        session.bounds.allow(ANSWER);
         let asking = async {
             let transaction = read_only::begin(&mut session.client, self.limits.lookup).await?;
             let mut wanted = vec![table.key.as_str()];
@@ -94,14 +101,15 @@ impl PgInspector {
         each: &mut (dyn FnMut(AppRow) + Send),
     ) -> Result<Completeness, PostgresError> {
         let mut session = self.session.lock().await;
+        // The limits of a scan count rows and bytes themselves, because reaching them is no error.
+        session.bounds.allow(u64::MAX);
         let stopper = session.stopper();
         let reading = async {
             let transaction = read_only::begin(&mut session.client, self.limits.scan).await?;
             copy(&transaction, table, self.limits, stopper, each).await
         };
-        timeout(self.limits.scan, reading)
-            .await
-            .map_err(|_| PostgresError::Timeout)?
+        let read = timeout(self.limits.scan, reading).await;
+        session.told(read.unwrap_or(Err(PostgresError::Timeout)))
     }
 
     async fn find(
@@ -110,13 +118,13 @@ impl PgInspector {
         lookup: &Lookup<'_>,
     ) -> Result<Vec<AppRow>, PostgresError> {
         let mut session = self.session.lock().await;
+        session.bounds.allow(FOUND);
         let reading = async {
             let transaction = read_only::begin(&mut session.client, self.limits.lookup).await?;
             lookup.run(&transaction, table, self.limits.found).await
         };
-        timeout(self.limits.lookup, reading)
-            .await
-            .map_err(|_| PostgresError::Timeout)?
+        let read = timeout(self.limits.lookup, reading).await;
+        session.told(read.unwrap_or(Err(PostgresError::Timeout)))
     }
 }
 
@@ -124,25 +132,27 @@ impl PgInspector {
 impl AppInspector for PgInspector {
     async fn writable(&self) -> Result<Vec<String>, PortError> {
         let mut session = self.session.lock().await;
+        session.bounds.allow(ANSWER);
         let asking = async {
             let transaction = read_only::begin(&mut session.client, self.limits.lookup).await?;
             catalog::writable(&transaction).await
         };
         let answer = timeout(self.limits.lookup, asking).await;
-        answer
-            .unwrap_or(Err(PostgresError::Timeout))
+        session
+            .told(answer.unwrap_or(Err(PostgresError::Timeout)))
             .map_err(|error| error.doing("looking up what the reading role may write"))
     }
 
     async fn columns(&self, schema: &str, table: &str) -> Result<Option<TableColumns>, PortError> {
         let mut session = self.session.lock().await;
+        session.bounds.allow(ANSWER);
         let asking = async {
             let transaction = read_only::begin(&mut session.client, self.limits.lookup).await?;
             catalog::columns(&transaction, schema, table).await
         };
         let answer = timeout(self.limits.lookup, asking).await;
-        answer
-            .unwrap_or(Err(PostgresError::Timeout))
+        session
+            .told(answer.unwrap_or(Err(PostgresError::Timeout)))
             .map_err(|error| error.doing("describing the app's table"))
     }
 

@@ -28,6 +28,9 @@ const BEFORE_COMMIT: Duration = Duration::from_secs(20);
 /// How long the answer to COMMIT is waited for.
 const COMMIT: Duration = Duration::from_secs(10);
 
+/// Bytes of everything that one row and its description can be.
+const ANSWER: u64 = 16 << 20;
+
 const LIMITS: &str = "SELECT pg_catalog.set_config($1, $2, true), \
                       pg_catalog.set_config($3, $2, true), \
                       pg_catalog.set_config($4, $2, true)";
@@ -51,18 +54,23 @@ impl AppRepairer for PgRepairer {
     async fn apply(&self, permit: Permit) -> Result<Applied, PortError> {
         let plan = permit.plan();
         let mut session = self.session.lock().await;
-        apply(&mut session.client, plan)
-            .await
+        session.bounds.allow(ANSWER);
+        let applied = apply(&mut session.client, plan).await;
+        session
+            .told(applied)
             .map_err(|error| error.doing("repairing the row"))
     }
 
     async fn current(&self, plan: &RepairPlan) -> Result<Option<Vec<Cell>>, PortError> {
         let mut session = self.session.lock().await;
+        session.bounds.allow(ANSWER);
         let reading = current(&mut session.client, plan);
         let read = timeout(BEFORE_COMMIT, reading)
             .await
             .unwrap_or(Err(PostgresError::Timeout));
-        read.map_err(|error| error.doing("reading the row of the repair"))
+        session
+            .told(read)
+            .map_err(|error| error.doing("reading the row of the repair"))
     }
 }
 

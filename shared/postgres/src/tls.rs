@@ -1,6 +1,5 @@
-//! TLS for connections to the database: the system's roots, plus a file where the URL names one.
+//! TLS for connections to the database: the system's roots, plus those that come with the URL.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
@@ -8,13 +7,21 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::url::Roots;
+
 /// A connector that verifies the chain and the host name. The error is the reason, for people.
-pub(crate) fn connector(root_file: Option<&Path>) -> Result<MakeRustlsConnect, &'static str> {
+pub(crate) fn connector(more: Option<&Roots>) -> Result<MakeRustlsConnect, &'static str> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(path) = root_file {
-        add_file(&mut roots, path)
-            .ok_or("the file of sslrootcert has no certificate that can be read")?;
+    match more {
+        None => {}
+        Some(Roots::File(path)) => add(&mut roots, CertificateDer::pem_file_iter(path).ok())
+            .ok_or("the file of sslrootcert has no certificate that can be read")?,
+        Some(Roots::Pem(text)) => add(
+            &mut roots,
+            Some(CertificateDer::pem_slice_iter(text.as_bytes())),
+        )
+        .ok_or("the text behind the URL has no certificate that can be read")?,
     }
     if roots.is_empty() {
         return Err("this system has no root certificates: install the package ca-certificates");
@@ -28,9 +35,12 @@ pub(crate) fn connector(root_file: Option<&Path>) -> Result<MakeRustlsConnect, &
     Ok(MakeRustlsConnect::new(config))
 }
 
-fn add_file(roots: &mut RootCertStore, path: &Path) -> Option<()> {
+fn add<E>(
+    roots: &mut RootCertStore,
+    certificates: Option<impl Iterator<Item = Result<CertificateDer<'static>, E>>>,
+) -> Option<()> {
     let before = roots.len();
-    for certificate in CertificateDer::pem_file_iter(path).ok()? {
+    for certificate in certificates? {
         roots.add(certificate.ok()?).ok()?;
     }
     (roots.len() > before).then_some(())

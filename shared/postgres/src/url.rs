@@ -1,6 +1,8 @@
-//! The database URL: a strict grammar with one host, one database and two parameters.
+//! The database URL: a strict grammar with one host, one database and a few parameters.
 //!
-//! `postgres[ql]://user:password@host[:port]/database[?sslmode=verify-full|disable][&sslrootcert=FILE]`
+//! `postgres[ql]://user:password@host[:port]/database[?parameter=value[&...]]`, and after it, on
+//! lines of its own, the certificates (PEM) of the server's certificate authority, where the
+//! system's are not enough. The parameters are described at [`query`].
 //!
 //! What `libpq` also takes (several hosts, sockets, `hostaddr`, `options`) is refused, because it
 //! would let the writer of a URL choose where the product connects to, or how, behind its back.
@@ -11,6 +13,10 @@ use std::path::PathBuf;
 
 use counterfoil_core::redacted::Redacted;
 use thiserror::Error;
+
+use crate::watch::Login;
+
+mod query;
 
 /// A URL that does not follow the grammar. Shows no part of the URL itself.
 #[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
@@ -53,13 +59,34 @@ impl fmt::Display for Host {
     }
 }
 
+/// Certificates of authorities that are trusted besides the system's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Roots {
+    /// A PEM file on this machine.
+    File(PathBuf),
+    /// PEM text behind the URL.
+    Pem(String),
+}
+
+/// How the role proves who it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Auth {
+    /// By its password.
+    Password,
+    /// By a token that AWS vouches for, made for each connection.
+    RdsIam {
+        /// The AWS region of the database.
+        region: String,
+    },
+}
+
 /// How the connection is protected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Transport {
     /// TLS with a certificate that is valid for the host.
     VerifyFull {
-        /// A PEM file whose certificates are trusted besides the system's.
-        root_certificates: Option<PathBuf>,
+        /// Whom to trust besides the system's authorities.
+        roots: Option<Roots>,
     },
     /// No TLS. Loopback only.
     Plain,
@@ -78,8 +105,12 @@ pub struct PostgresUrl {
     pub user: Redacted<String>,
     /// Password; only loopback URLs may go without.
     pub password: Option<Redacted<String>>,
+    /// How the role logs in.
+    pub auth: Auth,
     /// TLS or not.
     pub transport: Transport,
+    /// Whether the log-in must be bound to the TLS connection.
+    pub channel_binding: bool,
 }
 
 impl fmt::Debug for PostgresUrl {
@@ -98,6 +129,8 @@ impl PostgresUrl {
     /// [`UrlError`] with the first part that breaks its rule.
     pub fn parse(url: &Redacted<String>) -> Result<Self, UrlError> {
         let text = url.reveal().as_str();
+        let (text, pem) = text.split_once('\n').unwrap_or((text, ""));
+        let text = text.trim_end_matches('\r');
         if text
             .chars()
             .any(|it| it.is_whitespace() || it.is_control() || it == '#')
@@ -122,16 +155,31 @@ impl PostgresUrl {
         let (authority, database) = rest.split_once('/').ok_or(NO_DATABASE)?;
         let (user, place) = authority.rsplit_once('@').ok_or(NO_USER)?;
         let (host, port) = place_of(place)?;
-        let (user, password) = user_of(user, &host)?;
-        let transport = transport_of(query, &host)?;
+        let query::Parameters {
+            transport,
+            auth,
+            channel_binding,
+        } = query::read(query, pem, &host)?;
+        let (user, password) = user_of(user, &host, &auth)?;
         Ok(Self {
             database: database_of(database)?,
             host,
             port,
             user,
             password,
+            auth,
             transport,
+            channel_binding,
         })
+    }
+
+    /// How the server may ask the role to prove itself.
+    pub(crate) fn login(&self) -> Login {
+        match (&self.auth, &self.transport) {
+            (Auth::RdsIam { .. }, _) => Login::Token,
+            (_, Transport::Plain) => Login::Open,
+            _ => Login::Scram,
+        }
     }
 
     /// `host:port`, which may be shown.
@@ -228,7 +276,7 @@ fn host_of(host: &str) -> Result<Host, UrlError> {
 
 type Credentials = (Redacted<String>, Option<Redacted<String>>);
 
-fn user_of(userinfo: &str, host: &Host) -> Result<Credentials, UrlError> {
+fn user_of(userinfo: &str, host: &Host, auth: &Auth) -> Result<Credentials, UrlError> {
     if userinfo.contains('@') {
         return Err(wrong(
             "password",
@@ -245,7 +293,16 @@ fn user_of(userinfo: &str, host: &Host) -> Result<Credentials, UrlError> {
         return Err(NO_USER);
     }
     let password = password.map(|it| decode("password", it)).transpose()?;
-    if password.as_ref().is_none_or(String::is_empty) && !host.is_loopback() {
+    let none = password.as_ref().is_none_or(String::is_empty);
+    if matches!(auth, Auth::RdsIam { .. }) {
+        if !none {
+            return Err(wrong(
+                "password",
+                "is not used with auth=rds-iam",
+                "write user@host",
+            ));
+        }
+    } else if none && !host.is_loopback() {
         return Err(wrong("password", "is missing", "write user:password@host"));
     }
     Ok((Redacted::new(user), password.map(Redacted::new)))
@@ -264,44 +321,6 @@ fn database_of(database: &str) -> Result<String, UrlError> {
         ));
     }
     Ok(name)
-}
-
-fn transport_of(query: &str, host: &Host) -> Result<Transport, UrlError> {
-    let (mut mode, mut roots) = (None, None);
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let slot = match name {
-            "sslmode" => &mut mode,
-            "sslrootcert" => &mut roots,
-            _ => {
-                return Err(wrong(
-                    "query",
-                    "has a parameter that is not taken",
-                    "use sslmode and sslrootcert only",
-                ));
-            }
-        };
-        if slot.replace(decode("query", value)?).is_some() {
-            return Err(wrong("query", "names a parameter twice", "write it once"));
-        }
-    }
-    match mode.as_deref() {
-        None if host.is_loopback() && roots.is_none() => Ok(Transport::Plain),
-        None | Some("verify-full") => Ok(Transport::VerifyFull {
-            root_certificates: roots.map(PathBuf::from),
-        }),
-        Some("disable") if host.is_loopback() => Ok(Transport::Plain),
-        Some("disable") => Err(wrong(
-            "sslmode",
-            "is disable, which is for databases on this machine only",
-            "leave it out: the certificate is then checked",
-        )),
-        Some(_) => Err(wrong(
-            "sslmode",
-            "is not verify-full",
-            "leave it out or write verify-full",
-        )),
-    }
 }
 
 fn decode(part: &'static str, text: &str) -> Result<String, UrlError> {

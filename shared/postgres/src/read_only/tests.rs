@@ -3,7 +3,9 @@ use counterfoil_local::Postgres;
 use tokio_postgres::error::SqlState;
 
 use super::*;
+use crate::address::System;
 use crate::connect::Session;
+use crate::network::Network;
 use crate::url::PostgresUrl;
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -21,7 +23,8 @@ async fn not_even_a_superuser_can_write_through_it() {
     let server = Postgres::start(&|_| {}).unwrap();
     let url = Redacted::new(server.create_database("locked").unwrap());
     server.sql("locked", "CREATE TABLE users (id int)").unwrap();
-    let mut session = Session::open(&PostgresUrl::parse(&url).unwrap())
+    let url = PostgresUrl::parse(&url).unwrap();
+    let mut session = Session::open(&url, &Network::loopback(), &System)
         .await
         .unwrap();
     lock(&session.client).await.unwrap();

@@ -17,12 +17,7 @@ fn a_remote_url_is_verified_in_full_by_default() {
     assert_eq!(url.place(), "db.example.com:5432");
     assert_eq!(url.database, "shop");
     assert_eq!(url.user.reveal(), "app");
-    assert_eq!(
-        url.transport,
-        Transport::VerifyFull {
-            root_certificates: None
-        }
-    );
+    assert_eq!(url.transport, Transport::VerifyFull { roots: None });
 }
 
 #[test]
@@ -33,7 +28,7 @@ fn a_loopback_url_has_no_tls_unless_asked() {
     }
     let url = parse("postgres://app:x@localhost/shop?sslmode=verify-full&sslrootcert=ca%2Epem");
     let expected = Transport::VerifyFull {
-        root_certificates: Some("ca.pem".into()),
+        roots: Some(Roots::File("ca.pem".into())),
     };
     assert_eq!(url.unwrap().transport, expected);
 }
@@ -110,6 +105,67 @@ fn parameters_that_change_where_or_how_to_connect_are_refused() {
         );
     }
     refused("postgres://a:s3cret@10.0.0.1/d?sslmode=disable", "sslmode");
+}
+
+#[test]
+fn authorities_of_the_customer_stand_behind_the_url() {
+    let pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----";
+    let url = parse(&format!("postgres://a:b@h.com/d\r\n{pem}\n")).unwrap();
+    let roots = Some(Roots::Pem(pem.to_owned()));
+    assert_eq!(url.transport, Transport::VerifyFull { roots });
+    assert_eq!(url.database, "d");
+    let local = parse(&format!("postgres://a:b@localhost/d\n{pem}")).unwrap();
+    assert_ne!(local.transport, Transport::Plain);
+    refused(
+        "postgres://a:s3cret@h.com/d\npostgres://b",
+        "text behind the first line",
+    );
+    refused(
+        &format!("postgres://a:s3cret@h.com/d?sslrootcert=x\n{pem}"),
+        "sslrootcert",
+    );
+}
+
+#[test]
+fn a_token_of_iam_replaces_the_password() {
+    let url = parse("postgres://reader@db.example.com/d?auth=rds-iam&region=eu-central-1").unwrap();
+    assert_eq!(
+        url.auth,
+        Auth::RdsIam {
+            region: "eu-central-1".to_owned()
+        }
+    );
+    refused(
+        "postgres://a:s3cret@h.com/d?auth=rds-iam&region=eu-central-1",
+        "password",
+    );
+    refused("postgres://a@h.com/d?auth=rds-iam", "region");
+    refused("postgres://a@h.com/d?auth=rds-iam&region=EU", "region");
+    refused("postgres://a:s3cret@h.com/d?region=eu-central-1", "region");
+    refused("postgres://a:s3cret@h.com/d?auth=gss", "auth");
+    refused(
+        "postgres://a@localhost/d?auth=rds-iam&region=eu-central-1",
+        "auth",
+    );
+}
+
+#[test]
+fn binding_to_the_channel_needs_a_channel() {
+    let url = parse("postgres://a:b@h.com/d?channel_binding=require").unwrap();
+    assert!(url.channel_binding);
+    assert!(!parse("postgres://a:b@h.com/d").unwrap().channel_binding);
+    refused(
+        "postgres://a:s3cret@localhost/d?channel_binding=require",
+        "channel_binding",
+    );
+    refused(
+        "postgres://a:s3cret@h.com/d?channel_binding=disable",
+        "channel_binding",
+    );
+    refused(
+        "postgres://a@h.com/d?auth=rds-iam&region=x&channel_binding=require",
+        "channel_binding",
+    );
 }
 
 #[test]

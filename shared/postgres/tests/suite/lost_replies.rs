@@ -3,7 +3,7 @@
 use counterfoil_core::cell::Cell;
 use counterfoil_core::ports::{AppDatabase, Applied, PortError, PortErrorKind};
 use counterfoil_core::repair::RepairPlan;
-use counterfoil_postgres::{PgDatabase, PostgresError};
+use counterfoil_postgres::{Network, PgDatabase, PostgresError};
 use counterfoil_testkit::tcp_proxy::{CommitProxy, Loss};
 
 use crate::support::{Database, cause, permit, plan, server, text};
@@ -30,7 +30,11 @@ async fn apply_with(name: &'static str, loss: Loss) -> (Database, Result<Applied
     database.make_repair_role("users", "id,plan,premium", "plan,premium");
     let proxy = CommitProxy::start(server().port(), loss).await.unwrap();
     let url = database.repair_url_through(proxy.port());
-    let repairer = PgDatabase::new().repair(&url).await.unwrap();
+    let repairer = PgDatabase::new()
+        .within(Network::loopback())
+        .repair(&url)
+        .await
+        .unwrap();
     let outcome = repairer.apply(permit(&to_pro())).await;
     assert_eq!(proxy.losses(), 1);
     (database, outcome)

@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod connecting;
 #[cfg(test)]
+mod guard;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod lost_replies;
 #[cfg(test)]
 mod reading;
@@ -12,3 +16,5 @@ mod repairing;
 mod roles;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tls;

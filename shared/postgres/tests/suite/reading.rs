@@ -3,7 +3,7 @@
 use counterfoil_core::cell::Cell;
 use counterfoil_core::mapping::ColumnType;
 use counterfoil_core::ports::{AppDatabase, Completeness, PortErrorKind};
-use counterfoil_postgres::{Limits, PgDatabase, PostgresError};
+use counterfoil_postgres::{Limits, Network, PgDatabase, PostgresError};
 
 use crate::support::{Database, cause, list, rows, shape, text, time};
 
@@ -301,6 +301,7 @@ async fn a_scan_beyond_its_cap_says_so_and_the_connection_stays_good() {
         ),
     ] {
         let inspector = PgDatabase::new()
+            .within(Network::loopback())
             .with_limits(limits)
             .inspect(&url)
             .await
@@ -320,6 +321,7 @@ async fn a_scan_beyond_its_cap_says_so_and_the_connection_stays_good() {
         ..Limits::default()
     };
     let inspector = PgDatabase::new()
+        .within(Network::loopback())
         .with_limits(limits)
         .inspect(&url)
         .await

@@ -11,7 +11,7 @@ use counterfoil_core::ports::{
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::repair::{ColumnChange, RepairPlan};
 use counterfoil_local::Postgres;
-use counterfoil_postgres::{PgDatabase, PostgresError};
+use counterfoil_postgres::{Network, PgDatabase, PostgresError};
 
 const PASSWORD: &str = "s3cret-of-the-role";
 
@@ -94,6 +94,7 @@ impl Database {
 
     pub(crate) async fn inspector(&self) -> Box<dyn AppInspector> {
         PgDatabase::new()
+            .within(Network::loopback())
             .inspect(&self.url(&self.reading_role()))
             .await
             .unwrap()
@@ -101,6 +102,7 @@ impl Database {
 
     pub(crate) async fn repairer(&self) -> Box<dyn AppRepairer> {
         PgDatabase::new()
+            .within(Network::loopback())
             .repair(&self.url(&self.repair_role()))
             .await
             .unwrap()

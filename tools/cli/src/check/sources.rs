@@ -5,7 +5,7 @@ use counterfoil_core::billing::Catalog;
 use counterfoil_core::mapping::{Artifact, Intent};
 use counterfoil_core::ports::{AppDatabase as _, AppInspector, Billing};
 use counterfoil_core::redacted::Redacted;
-use counterfoil_postgres::PgDatabase;
+use counterfoil_postgres::{Network, PgDatabase};
 use counterfoil_stripe::{RestrictedKey, STRIPE_URL, StripeClient};
 
 use super::args::Args;
@@ -67,8 +67,10 @@ fn account(key: &Redacted<String>, url: &str) -> Result<(StripeClient, bool)> {
 }
 
 async fn database(args: &Args, artifact: &Artifact) -> Result<Box<dyn AppInspector>> {
+    // Whoever runs the command may connect wherever their machine can.
     let app = PgDatabase::new()
         .with_local_files()
+        .within(Network::anywhere())
         .inspect(&args.database_url)
         .await?;
     if !args.allow_writable_role {

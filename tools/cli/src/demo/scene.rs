@@ -91,6 +91,11 @@ pub(super) async fn set(story: &Story) -> Result<Scene> {
             ),
             (Var::StripeRate.name().to_owned(), "200".to_owned()),
             (Var::CheckDelay.name().to_owned(), "1".to_owned()),
+            (
+                Var::DatabaseNetworks.name().to_owned(),
+                "127.0.0.0/8".to_owned(),
+            ),
+            (Var::DatabasePorts.name().to_owned(), "any".to_owned()),
         ],
     };
     let cloud = LocalCloud::start(&options, &progress)?;
