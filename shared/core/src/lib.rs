@@ -12,6 +12,7 @@ pub mod auth;
 pub mod billing;
 pub mod budget;
 pub mod cell;
+pub mod connection;
 pub mod erasure;
 pub mod export;
 pub mod hold;

@@ -1,4 +1,4 @@
-//! Questions to the system catalog: what a table looks like, what this role could write.
+//! Questions to the system catalog: what a table looks like.
 //!
 //! Constants of these statements are parameters as well, so that no statement of this crate has a
 //! literal in it and a log of statements can be checked for that.
@@ -50,42 +50,8 @@ const MAX_TABLES: i64 = 2_000;
 /// Ordinary and partitioned tables, views, materialised views, foreign tables.
 const READABLE_KINDS: [&str; 5] = ["r", "p", "v", "m", "f"];
 
-/// Relations that this role, or a role that it can become, could change. Privileges that everybody
-/// has on catalog views are not the app's business.
-const WRITABLE: &str = "\
-WITH role AS (
-  SELECT oid FROM pg_catalog.pg_roles
-  WHERE pg_catalog.pg_has_role(current_user, oid, $1)
-)
-SELECT n.nspname::text, c.relname::text
-FROM pg_catalog.pg_class c
-JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind::text = ANY($2) AND NOT n.nspname = ANY($3) AND EXISTS (
-  SELECT FROM role WHERE pg_catalog.has_any_column_privilege(role.oid, c.oid, $4)
-    OR pg_catalog.has_table_privilege(role.oid, c.oid, $5))
-ORDER BY 1, 2
-LIMIT $6";
-const WRITABLE_KINDS: [&str; 4] = ["r", "p", "v", "f"];
-const SYSTEM_SCHEMAS: [&str; 2] = ["pg_catalog", "information_schema"];
-/// Enough to see what is wrong; a schema may have thousands.
-const MAX_NAMED: i64 = 50;
-
-/// Rights that no list of relations shows. One row per role that this role is or can become, itself
-/// first.
-const ATTRIBUTES: &str = "\
-SELECT rolname::text, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication
-FROM pg_catalog.pg_roles
-WHERE pg_catalog.pg_has_role(current_user, oid, $1)
-ORDER BY rolname = current_user DESC, 1";
-const ATTRIBUTE_NAMES: [&str; 5] = [
-    "SUPERUSER",
-    "BYPASSRLS",
-    "CREATEROLE",
-    "CREATEDB",
-    "REPLICATION",
-];
-const SUPERUSER: &str = "SUPERUSER";
-const WRITING_ROLE: &str = "pg_write_all_data";
+/// Schemas that hold nothing of the app.
+pub(crate) const SYSTEM_SCHEMAS: [&str; 2] = ["pg_catalog", "information_schema"];
 
 const KIND: &str = "\
 SELECT c.relkind::text
@@ -243,52 +209,6 @@ pub(crate) async fn diagnose(
         table,
         columns: hidden,
     }))
-}
-
-/// What the role could write, in words that name it.
-pub(crate) async fn writable(transaction: &Transaction<'_>) -> Result<Vec<String>, PostgresError> {
-    let failed = |error| statement(&error, "pg_catalog");
-    let mut found = Vec::new();
-    for row in transaction
-        .query(ATTRIBUTES, &[&"MEMBER"])
-        .await
-        .map_err(failed)?
-    {
-        let role: String = get(&row, 0)?;
-        for (index, attribute) in ATTRIBUTE_NAMES.iter().enumerate() {
-            if get(&row, index.saturating_add(1))? {
-                found.push(format!("{attribute} of role {role}"));
-            }
-        }
-        if role == WRITING_ROLE {
-            found.push(format!("every table (member of {WRITING_ROLE})"));
-        }
-        // Nothing else matters beside these, and every list would be endless.
-        if found
-            .iter()
-            .any(|it| it.starts_with(SUPERUSER) || it.starts_with("every table"))
-        {
-            return Ok(found);
-        }
-    }
-    let relations = transaction
-        .query(
-            WRITABLE,
-            &[
-                &"MEMBER",
-                &&WRITABLE_KINDS[..],
-                &&SYSTEM_SCHEMAS[..],
-                &"INSERT, UPDATE",
-                &"DELETE, TRUNCATE",
-                &MAX_NAMED,
-            ],
-        )
-        .await
-        .map_err(failed)?;
-    for row in relations {
-        found.push(name(get(&row, 0)?, get(&row, 1)?));
-    }
-    Ok(found)
 }
 
 /// Refuses everything but an ordinary table, where one row is one row.

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use counterfoil_core::ports::{AppDatabase, AppInspector, AppRepairer, PortError, PortErrorKind};
+use counterfoil_core::connection::{RepairScope, RoleReport};
+use counterfoil_core::ports::{
+    AppDatabase, AppInspector, AppRepairer, PortError, PortErrorKind, RoleProbe,
+};
 use counterfoil_core::redacted::Redacted;
 
 use crate::address::{Resolver, System};
@@ -11,6 +14,7 @@ use crate::connect::Session;
 use crate::inspector::{Limits, PgInspector};
 use crate::network::Network;
 use crate::repairer::PgRepairer;
+use crate::rights::Rights;
 use crate::url::{PostgresUrl, Roots, Transport, UrlError};
 
 /// Postgres as the customer's database.
@@ -100,5 +104,34 @@ impl AppDatabase for PgDatabase {
     async fn repair(&self, url: &Redacted<String>) -> Result<Box<dyn AppRepairer>, PortError> {
         let doing = "connecting to the database with the repair role";
         Ok(Box::new(PgRepairer::new(self.open(url, doing).await?)))
+    }
+}
+
+impl PgDatabase {
+    /// The rights of the URL's role, asked through a connection that is read-only.
+    async fn rights(&self, url: &Redacted<String>, doing: &str) -> Result<Rights, PortError> {
+        let session = self.open(url, doing).await?;
+        let asking = async {
+            let inspector = PgInspector::new(session, self.limits).await?;
+            inspector.rights().await
+        };
+        asking.await.map_err(|error| error.doing(doing))
+    }
+}
+
+#[async_trait]
+impl RoleProbe for PgDatabase {
+    async fn probe_reading_role(&self, url: &Redacted<String>) -> Result<RoleReport, PortError> {
+        let rights = self.rights(url, "probing the reading role").await?;
+        Ok(rights.reading())
+    }
+
+    async fn probe_repair_role(
+        &self,
+        url: &Redacted<String>,
+        scope: RepairScope<'_>,
+    ) -> Result<RoleReport, PortError> {
+        let rights = self.rights(url, "probing the repair role").await?;
+        Ok(rights.repairing(scope))
     }
 }

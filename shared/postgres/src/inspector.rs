@@ -20,8 +20,9 @@ use crate::encode::{Parameter, uuid};
 use crate::error::{PostgresError, statement};
 use crate::form::Form;
 use crate::identifier::Identifier;
+use crate::rights::Rights;
 use crate::select::{Select, forms, name};
-use crate::{catalog, read_only};
+use crate::{catalog, read_only, rights};
 
 /// How much and how long a reading call may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +75,18 @@ impl PgInspector {
             session: Mutex::new(session),
             limits,
         })
+    }
+
+    /// What the role may do.
+    pub(crate) async fn rights(&self) -> Result<Rights, PostgresError> {
+        let mut session = self.session.lock().await;
+        session.bounds.allow(ANSWER);
+        let asking = async {
+            let transaction = read_only::begin(&mut session.client, self.limits.lookup).await?;
+            rights::of(&transaction).await
+        };
+        let answer = timeout(self.limits.lookup, asking).await;
+        session.told(answer.unwrap_or(Err(PostgresError::Timeout)))
     }
 
     /// Names the table or the columns behind a refusal that the server left vague.
@@ -131,15 +144,9 @@ impl PgInspector {
 #[async_trait]
 impl AppInspector for PgInspector {
     async fn writable(&self) -> Result<Vec<String>, PortError> {
-        let mut session = self.session.lock().await;
-        session.bounds.allow(ANSWER);
-        let asking = async {
-            let transaction = read_only::begin(&mut session.client, self.limits.lookup).await?;
-            catalog::writable(&transaction).await
-        };
-        let answer = timeout(self.limits.lookup, asking).await;
-        session
-            .told(answer.unwrap_or(Err(PostgresError::Timeout)))
+        let rights = self.rights().await;
+        rights
+            .map(|rights| rights.writable())
             .map_err(|error| error.doing("looking up what the reading role may write"))
     }
 

@@ -17,6 +17,7 @@ mod range;
 mod read_only;
 mod refused;
 mod repairer;
+mod rights;
 mod select;
 mod tls;
 mod update;

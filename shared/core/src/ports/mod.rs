@@ -9,6 +9,7 @@ mod budget;
 mod evidence;
 mod keys;
 mod objects;
+mod probes;
 mod reports;
 mod scratch;
 mod seals;
@@ -28,6 +29,7 @@ pub use evidence::{
 };
 pub use keys::{DataKey, KeyWrapper, WrappedKeys};
 pub use objects::{Archive, Objects, PutOnce};
+pub use probes::{KeyProbe, RoleProbe};
 pub use reports::{IncidentLine, RepairLine, ReportAbout, ReportDelivery, Reports, RunLine};
 pub use scratch::{Scratch, ScratchFile};
 pub use seals::{

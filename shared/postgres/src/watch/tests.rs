@@ -99,5 +99,5 @@ fn notices_rounds_and_bytes_come_to_an_end() {
         .unwrap();
     assert!(much.read(&[0]).is_err());
     much.bounds.allow(100);
-    assert!(much.read(&[b'd']).is_ok());
+    assert!(much.read(b"d").is_ok());
 }

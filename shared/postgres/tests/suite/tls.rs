@@ -47,7 +47,7 @@ impl Authority {
 /// Gives a running server a certificate.
 fn install(server: &Postgres, (certificate, key): &(String, String)) {
     for (file, text) in [("server.crt", certificate), ("server.key", key)] {
-        let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex::encode(text);
         let program = format!("xxd -r -p > {file} && chmod 600 {file}");
         let copy = format!("COPY (SELECT ''{hex}'') TO PROGRAM ''{program}''").replace("''", "'");
         server.sql("postgres", &copy).unwrap();
