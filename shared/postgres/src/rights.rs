@@ -8,7 +8,7 @@
 //! Not looked at: temporary tables, which end with the session, and new large objects, which every
 //! role may create by default. Neither is possible in a read-only transaction of an ordinary role.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use counterfoil_core::connection::{RepairScope, RoleReport};
 use tokio_postgres::types::ToSql;
@@ -308,8 +308,7 @@ impl Rights {
     /// As the repair role of these columns.
     pub(crate) fn repairing(&self, scope: RepairScope<'_>) -> RoleReport {
         let mut report = RoleReport::default();
-        let mut lacking: BTreeMap<&str, ()> =
-            scope.columns.iter().map(|it| (it.as_str(), ())).collect();
+        let mut lacking: BTreeSet<&str> = scope.columns.iter().map(String::as_str).collect();
         for right in &self.0 {
             let Right::Relation {
                 schema,
@@ -349,8 +348,8 @@ impl Rights {
             }
         }
         let table = name(scope.schema, scope.table);
-        let lack = |column: &&str| format!("UPDATE on the column {column} of {table}");
-        report.missing = lacking.keys().map(lack).collect();
+        let lack = |column: &&str| format!("the right UPDATE on the column {column} of {table}");
+        report.missing = lacking.iter().map(lack).collect();
         report
     }
 }

@@ -282,7 +282,7 @@ async fn a_repair_role_may_update_the_repaired_columns_and_nothing_else() {
     let lacking = repairing(&["plan", "email", "seats"]).await;
     assert_eq!(
         lacking.missing,
-        ["UPDATE on the column seats of public.users"]
+        ["the right UPDATE on the column seats of public.users"]
     );
     assert_eq!(lacking.standing(), Standing::Alarm);
     for (grant, named, revoke) in REFUSED {
