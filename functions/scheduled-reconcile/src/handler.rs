@@ -2,20 +2,46 @@
 
 use aws_lambda_events::sqs::SqsEvent;
 use counterfoil_core::ports::CheckRequest;
-use counterfoil_core::usecases::{Reconcile, ReconcileError, RunSummary};
+use counterfoil_core::usecases::{Connections, Reconcile, ReconcileError, RunSummary};
 use counterfoil_lambda::Error;
 use counterfoil_lambda::telemetry::chain;
 use serde_json::{Value, json};
 
-/// Handles one invocation: a batch of the checks queue, or a schedule that asks for a scan.
-pub(crate) async fn handle(reconcile: Reconcile, event: Value) -> Result<Value, Error> {
+/// Handles one invocation: a batch of the checks queue, or a schedule that asks for a scan or
+/// for a look at the credentials.
+pub(crate) async fn handle(
+    reconcile: Reconcile,
+    connections: Connections,
+    event: Value,
+) -> Result<Value, Error> {
     if event.get("Records").is_some() {
         return batch(&reconcile, serde_json::from_value(event)?).await;
     }
     match event.pointer("/detail/job").and_then(Value::as_str) {
         Some("scan") => scan(&reconcile).await,
+        Some("probe") => probe(&connections).await,
         _ => Err("this function takes a queue batch or {\"detail\":{\"job\":\"scan\"}}".into()),
     }
+}
+
+/// A project whose other side does not answer is asked again with the next look.
+async fn probe(connections: &Connections) -> Result<Value, Error> {
+    let (mut probed, mut failed, mut recorded) = (0_u32, 0_u32, 0_usize);
+    for (project, result) in connections.probe_all().await? {
+        let project = project.to_string();
+        match result {
+            Ok(summary) => {
+                probed = probed.saturating_add(1);
+                recorded = recorded.saturating_add(summary.recorded);
+                tracing::info!(project.id = project, standing = ?summary.standing, "probe");
+            }
+            Err(error) => {
+                failed = failed.saturating_add(1);
+                tracing::warn!(project.id = project, cause = chain(&error), "not probed");
+            }
+        }
+    }
+    Ok(json!({ "probed": probed, "failed": failed, "recorded": recorded }))
 }
 
 async fn scan(reconcile: &Reconcile) -> Result<Value, Error> {

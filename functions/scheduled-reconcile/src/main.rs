@@ -4,7 +4,7 @@ mod handler;
 
 use std::sync::Arc;
 
-use counterfoil_core::usecases::Reconcile;
+use counterfoil_core::usecases::{Connections, Reconcile};
 use counterfoil_lambda::config::{self, Var};
 use counterfoil_lambda::{Boot, Error};
 use counterfoil_postgres::{Network, NetworkError, PgDatabase};
@@ -13,6 +13,19 @@ use counterfoil_stripe::StripeAccounts;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let boot = Boot::start("scheduled-reconcile").await?;
+    let databases = Arc::new(PgDatabase::new().within(network()?));
+    let stripe = Arc::new(
+        StripeAccounts::new(config::stripe_url(), config::stripe_rate())
+            .sharing(boot.state()?, boot.clock()),
+    );
+    let connections = Connections {
+        evidence: boot.evidence()?,
+        state: boot.state()?,
+        vault: boot.vault()?,
+        keys: stripe.clone(),
+        roles: databases.clone(),
+        clock: boot.clock(),
+    };
     let reconcile = Reconcile {
         evidence: boot.evidence()?,
         state: boot.state()?,
@@ -20,15 +33,12 @@ async fn main() -> Result<(), Error> {
         objects: boot.objects()?,
         checks: boot.checks()?,
         proposals: boot.proposals()?,
-        databases: Arc::new(PgDatabase::new().within(network()?)),
-        billing: Arc::new(
-            StripeAccounts::new(config::stripe_url(), config::stripe_rate())
-                .sharing(boot.state()?, boot.clock()),
-        ),
+        databases,
+        billing: stripe,
         clock: boot.clock(),
         random: boot.random(),
     };
-    boot.run(move |event| handler::handle(reconcile.clone(), event))
+    boot.run(move |event| handler::handle(reconcile.clone(), connections.clone(), event))
         .await
 }
 

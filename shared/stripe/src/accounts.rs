@@ -58,6 +58,31 @@ impl StripeAccounts {
     }
 }
 
+impl StripeAccounts {
+    /// A client of the key's account.
+    ///
+    /// # Errors
+    /// `Refused` when the key is no restricted key, or of the other mode.
+    pub(crate) fn client(
+        &self,
+        key: &Redacted<String>,
+        livemode: bool,
+    ) -> Result<StripeClient, PortError> {
+        let key = RestrictedKey::parse(key).map_err(refused)?;
+        if key.mode().is_live() != livemode {
+            let source = "the key is of the other mode than the project";
+            return Err(refused(source));
+        }
+        let client = StripeClient::new(&self.base, &key).map_err(refused)?;
+        Ok(match &self.shared {
+            Some((budget, clock)) => {
+                client.with_budget(Arc::clone(budget), Arc::clone(clock), &key)
+            }
+            None => client.with_pace(self.requests_per_second),
+        })
+    }
+}
+
 #[async_trait]
 impl BillingAccounts for StripeAccounts {
     async fn account(
@@ -65,18 +90,7 @@ impl BillingAccounts for StripeAccounts {
         key: &Redacted<String>,
         livemode: bool,
     ) -> Result<Box<dyn Billing>, PortError> {
-        let key = RestrictedKey::parse(key).map_err(refused)?;
-        if key.mode().is_live() != livemode {
-            let source = "the key is of the other mode than the project";
-            return Err(refused(source));
-        }
-        let client = StripeClient::new(&self.base, &key).map_err(refused)?;
-        Ok(Box::new(match &self.shared {
-            Some((budget, clock)) => {
-                client.with_budget(Arc::clone(budget), Arc::clone(clock), &key)
-            }
-            None => client.with_pace(self.requests_per_second),
-        }))
+        Ok(Box::new(self.client(key, livemode)?))
     }
 }
 

@@ -16,6 +16,16 @@ pub const PATHS: [&str; 10] = [
     "/v1/subscriptions/{id}",
 ];
 
+/// Paths that are asked for once per probe, to find out that the key may not read them.
+pub const PROBED_PATHS: [&str; 6] = [
+    "/v1/balance",
+    "/v1/charges",
+    "/v1/payouts",
+    "/v1/refunds",
+    "/v1/payment_methods",
+    "/v1/webhook_endpoints",
+];
+
 /// The read permissions that a key needs, and what for.
 pub const PERMISSIONS: [(&str, &str); 7] = [
     ("Customers", "who pays"),
@@ -30,7 +40,7 @@ pub const PERMISSIONS: [(&str, &str); 7] = [
     ),
 ];
 
-/// One of [`PATHS`].
+/// One of [`PATHS`] or [`PROBED_PATHS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Endpoint<'a> {
     Customers,
@@ -43,6 +53,12 @@ pub(crate) enum Endpoint<'a> {
     ProductFeatures(&'a str),
     Invoices,
     Events,
+    Balance,
+    Charges,
+    Payouts,
+    Refunds,
+    PaymentMethods,
+    WebhookEndpoints,
 }
 
 impl Endpoint<'_> {
@@ -62,6 +78,12 @@ impl Endpoint<'_> {
             Self::ProductFeatures(id) => (PATHS[6], object_id(id)?),
             Self::Invoices => (PATHS[7], ""),
             Self::Events => (PATHS[8], ""),
+            Self::Balance => (PROBED_PATHS[0], ""),
+            Self::Charges => (PROBED_PATHS[1], ""),
+            Self::Payouts => (PROBED_PATHS[2], ""),
+            Self::Refunds => (PROBED_PATHS[3], ""),
+            Self::PaymentMethods => (PROBED_PATHS[4], ""),
+            Self::WebhookEndpoints => (PROBED_PATHS[5], ""),
         };
         Ok(template.replace("{id}", id))
     }
@@ -77,6 +99,12 @@ impl Endpoint<'_> {
             Self::ProductFeatures(_) => "product features",
             Self::Invoices => "invoices",
             Self::Events => "events",
+            Self::Balance => "the balance",
+            Self::Charges => "charges",
+            Self::Payouts => "payouts",
+            Self::Refunds => "refunds",
+            Self::PaymentMethods => "payment methods",
+            Self::WebhookEndpoints => "webhook endpoints",
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A use case is a plain struct that holds the few ports it needs. It decides purely, records the
 //! decision, and calls the port that acts last.
 
+mod connections;
 mod create_project;
 mod declare_lost;
 mod erase;
@@ -22,6 +23,7 @@ mod retention;
 mod seal_stream;
 mod vault;
 
+pub use connections::{ConnectionError, Connections, Probe, ProbeSummary, Probed};
 pub use create_project::{CreateProject, CreateProjectError, NewProject, NewSecrets, NewWorkspace};
 pub use declare_lost::{DeclareLost, Lost};
 pub use erase::{Erase, EraseError, EraseRequest, Erased};

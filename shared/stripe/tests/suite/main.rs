@@ -11,6 +11,8 @@ mod hard;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod probe;
+#[cfg(test)]
 mod reads;
 #[cfg(test)]
 mod sample;

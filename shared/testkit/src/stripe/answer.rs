@@ -150,12 +150,28 @@ fn of_shop(
             may.read(Permission::Events)?;
             events(shop, path, query)
         }
+        ["v1", "balance"] => {
+            may.read(Permission::Balance)?;
+            Ok(json!({"object": "balance", "available": [], "livemode": false, "pending": []}))
+        }
+        ["v1", "charges"] => may.read(Permission::Charges).map(|()| nothing(path)),
+        ["v1", "payouts"] => may.read(Permission::Payouts).map(|()| nothing(path)),
+        ["v1", "refunds"] => may.read(Permission::Refunds).map(|()| nothing(path)),
+        ["v1", "payment_methods"] => may.read(Permission::PaymentMethods).map(|()| nothing(path)),
+        ["v1", "webhook_endpoints"] => may
+            .read(Permission::WebhookEndpoints)
+            .map(|()| nothing(path)),
         ["v1", "entitlements", "active_entitlements"] => {
             may.read(Permission::Entitlements)?;
             entitlements(shop, path, query)
         }
         _ => Err(Refusal::unknown_path(path)),
     }
+}
+
+/// The sample has no such objects.
+fn nothing(path: &str) -> Value {
+    json!({"object": "list", "data": [], "has_more": false, "url": path})
 }
 
 /// What the holder of a key may do.

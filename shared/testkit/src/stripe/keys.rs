@@ -22,6 +22,18 @@ pub enum Permission {
     Coupons,
     /// Events.
     Events,
+    /// The balance.
+    Balance,
+    /// Charges.
+    Charges,
+    /// Payouts.
+    Payouts,
+    /// Refunds.
+    Refunds,
+    /// Payment methods.
+    PaymentMethods,
+    /// Webhook endpoints.
+    WebhookEndpoints,
 }
 
 impl Permission {
@@ -37,6 +49,16 @@ impl Permission {
         Self::Events,
     ];
 
+    /// What the product has no use for.
+    pub const EXCESS: [Self; 6] = [
+        Self::Balance,
+        Self::Charges,
+        Self::Payouts,
+        Self::Refunds,
+        Self::PaymentMethods,
+        Self::WebhookEndpoints,
+    ];
+
     /// The name in a refusal.
     pub const fn name(self) -> &'static str {
         match self {
@@ -48,6 +70,12 @@ impl Permission {
             Self::Invoices => "rak_invoice_read",
             Self::Coupons => "rak_coupon_read",
             Self::Events => "rak_event_read",
+            Self::Balance => "rak_balance_read",
+            Self::Charges => "rak_charge_read",
+            Self::Payouts => "rak_payout_read",
+            Self::Refunds => "rak_refund_read",
+            Self::PaymentMethods => "rak_payment_method_read",
+            Self::WebhookEndpoints => "rak_webhook_read",
         }
     }
 }
