@@ -14,15 +14,15 @@ use counterfoil_core::evidence::json::Json;
 use counterfoil_core::evidence::seal::SealKey;
 use counterfoil_core::incident::Incident;
 use counterfoil_core::mapping::{Artifact, ColumnType, Mapping, TableColumn, compile};
-use counterfoil_core::ports::{Clock, SealSigner};
+use counterfoil_core::ports::{Clock, Random, SealSigner};
 use counterfoil_core::records::{Directory, Project, Records, Workspace};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::tenancy::{Capability, Principal, Role, TenantCtx};
 use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::{
     CreateProject, KnownProjects, NewProject, NewSecrets, NewWorkspace, ProposeRepair,
-    ReceiveWebhook, Reconcile, RecordAlarm, RepairPorts, SEGMENT, SealStream, SweepRepairs, Vault,
-    VoteOnAction,
+    ReceiveWebhook, Reconcile, RecordAlarm, RecordWebhookHealth, RepairPorts, SEGMENT, SealStream,
+    SweepRepairs, Tallies, Vault, VoteOnAction,
 };
 use counterfoil_testkit::memory::{
     Mailbox, MemApp, MemArchive, MemBilling, MemDatabases, MemKeys, MemObjects, MemSigner,
@@ -341,7 +341,17 @@ impl World {
             checks: self.mail.clone(),
             clock: Arc::new(self.clock.clone()),
             known: KnownProjects::default(),
+            tallies: Tallies::new(self.random.bits128()),
+            partner: None,
             delay: Duration::from_secs(5),
+        }
+    }
+
+    pub(crate) fn webhook_health(&self) -> RecordWebhookHealth {
+        RecordWebhookHealth {
+            evidence: self.store.clone(),
+            state: self.store.clone(),
+            clock: Arc::new(self.clock.clone()),
         }
     }
 

@@ -1,10 +1,11 @@
 //! Compares promises with grants: every project on a schedule, one customer from the checks queue.
 
 mod handler;
+mod health;
 
 use std::sync::Arc;
 
-use counterfoil_core::usecases::{Connections, Reconcile};
+use counterfoil_core::usecases::{Connections, Reconcile, RecordWebhookHealth};
 use counterfoil_lambda::config::{self, Var};
 use counterfoil_lambda::{Boot, Error};
 use counterfoil_postgres::{Network, NetworkError, PgDatabase};
@@ -38,8 +39,20 @@ async fn main() -> Result<(), Error> {
         clock: boot.clock(),
         random: boot.random(),
     };
-    boot.run(move |event| handler::handle(reconcile.clone(), connections.clone(), event))
-        .await
+    let health = RecordWebhookHealth {
+        evidence: reconcile.evidence.clone(),
+        state: reconcile.state.clone(),
+        clock: reconcile.clock.clone(),
+    };
+    boot.run(move |event| {
+        let (reconcile, health) = (reconcile.clone(), health.clone());
+        let connections = connections.clone();
+        async move {
+            health::on_schedule(&health, &event).await;
+            handler::handle(reconcile, connections, event).await
+        }
+    })
+    .await
 }
 
 /// Where the deployment says that databases may be.

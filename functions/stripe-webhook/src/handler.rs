@@ -16,7 +16,30 @@ use serde_json::Value;
 pub(crate) async fn handle(receive: ReceiveWebhook, event: Value) -> Result<Value, Error> {
     match event::read(event)? {
         Incoming::Http(request) => Ok(event::answer(router(receive), *request).await?),
-        Incoming::Other(_) => Err("this function only takes HTTP API events".into()),
+        Incoming::Other(invocation) => take_from_bus(&receive, &invocation).await,
+    }
+}
+
+/// An invocation that did not come through the HTTP API is an event of the trusted source, or it is
+/// refused.
+async fn take_from_bus(receive: &ReceiveWebhook, invocation: &Value) -> Result<Value, Error> {
+    match receive.receive_partner(invocation).await {
+        Ok(received) => {
+            tracing::info!(outcome = outcome(&received), "event taken");
+            Ok(Value::Null)
+        }
+        Err(error) => {
+            tracing::warn!(cause = chain(&error), "invocation refused");
+            Err(error.into())
+        }
+    }
+}
+
+const fn outcome(received: &Received) -> &'static str {
+    match received {
+        Received::Queued => "queued",
+        Received::Duplicate => "duplicate",
+        Received::Noted => "noted",
     }
 }
 
@@ -42,11 +65,7 @@ async fn deliver(
     };
     match receive.receive(&delivery).await {
         Ok(received) => {
-            let outcome = match received {
-                Received::Queued => "queued",
-                Received::Duplicate => "duplicate",
-                Received::Ignored => "ignored",
-            };
+            let outcome = outcome(&received);
             tracing::info!(project.id = project, outcome, "webhook taken");
             StatusCode::OK.into_response()
         }
@@ -63,7 +82,11 @@ fn refuse(project: &str, error: &WebhookError) -> Problem {
             tracing::warn!(cause = chain(error), "webhook refused");
             Problem::not_found()
         }
-        WebhookError::Signature(_) | WebhookError::Event(_) | WebhookError::WrongMode => {
+        WebhookError::Signature(_)
+        | WebhookError::Event(_)
+        | WebhookError::WrongMode
+        | WebhookError::WrongAccount
+        | WebhookError::Partner(_) => {
             tracing::warn!(
                 project.id = project,
                 cause = chain(error),

@@ -2,7 +2,7 @@
 
 mod handler;
 
-use counterfoil_core::usecases::{KnownProjects, ReceiveWebhook};
+use counterfoil_core::usecases::{KnownProjects, ReceiveWebhook, Tallies};
 use counterfoil_lambda::{Boot, Error, config};
 
 #[tokio::main(flavor = "current_thread")]
@@ -14,6 +14,9 @@ async fn main() -> Result<(), Error> {
         checks: boot.checks()?,
         clock: boot.clock(),
         known: KnownProjects::default(),
+        tallies: Tallies::new(boot.random().bits128()),
+        // No parameter of the template names an event source yet.
+        partner: None,
         delay: config::check_delay(),
     };
     boot.run(move |event| handler::handle(receive.clone(), event))

@@ -207,8 +207,8 @@ pub struct Project {
     pub read_database: SecretId,
     /// Connection of the repair role, purpose `repair`; without it the project is read-only.
     pub repair_database: Option<SecretId>,
-    /// Webhook signing secrets, purpose `webhook`; several while one is being rolled.
-    pub webhook_secrets: Vec<SecretId>,
+    /// Webhook signing secrets; several while one is being rolled.
+    pub webhook_secrets: Vec<WebhookSecret>,
     /// Key of the pseudonyms, purpose `pseudonym`.
     pub pseudonym_key: SecretId,
     /// Whether scans propose repairs by themselves.
@@ -223,6 +223,30 @@ impl Project {
     pub fn stream_id(&self) -> Result<Hash, PortError> {
         let corrupt = |_| PortError::new(PortErrorKind::Corrupt, "reading the stream id");
         self.stream.parse().map_err(corrupt)
+    }
+}
+
+/// A signing secret of a project's webhook endpoint, purpose `webhook`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookSecret {
+    /// The sealed secret.
+    pub id: SecretId,
+    /// Since when it is accepted.
+    pub added_at: Timestamp,
+    /// From when on it is not accepted any more; Stripe signs with the old and the new secret for
+    /// a while after a roll.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retire_at: Option<Timestamp>,
+}
+
+impl WebhookSecret {
+    /// A secret that is accepted from now on.
+    pub const fn new(id: SecretId, added_at: Timestamp) -> Self {
+        Self {
+            id,
+            added_at,
+            retire_at: None,
+        }
     }
 }
 

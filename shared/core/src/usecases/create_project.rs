@@ -24,11 +24,13 @@ use crate::ports::{
     State, StateWrite,
 };
 use crate::records::{
-    ApiKey, Directory, Mapping, Member, Project, RecordError, Records, Secret, Workspace,
+    ApiKey, Directory, Mapping, Member, Project, RecordError, Records, Secret, WebhookSecret,
+    Workspace,
 };
 use crate::redacted::Redacted;
 use crate::sealed::{Purpose, SealContext};
 use crate::tenancy::{Capability, Principal, Role, TenantCtx};
+use crate::webhook::is_signing_secret;
 
 /// Why something was not created. After an error nothing of the failed step exists, but for a data
 /// key that seals nothing.
@@ -49,6 +51,12 @@ pub enum CreateProjectError {
     /// A value cannot be recorded: a defect.
     #[error("a value cannot be recorded")]
     Json(#[from] crate::json::JsonError),
+    /// A webhook signing secret cannot be one.
+    #[error(
+        "secrets.webhook: a signing secret is whsec_ and characters without spaces: copy it from \
+         the endpoint's page in Stripe"
+    )]
+    SigningSecret,
     /// A key could not be made from the random bytes.
     #[error("the random source gave unusable bytes")]
     Random,
@@ -74,6 +82,18 @@ pub struct NewSecrets {
     pub repair_database: Option<Redacted<String>>,
     /// Webhook signing secrets.
     pub webhook: Vec<Redacted<String>>,
+}
+
+impl NewSecrets {
+    /// Refuses signing secrets with which every delivery would fail.
+    fn check(&self) -> Result<(), CreateProjectError> {
+        let mut signing = self.webhook.iter().map(Redacted::reveal);
+        if signing.all(|secret| is_signing_secret(secret)) {
+            Ok(())
+        } else {
+            Err(CreateProjectError::SigningSecret)
+        }
+    }
 }
 
 /// A project to create.
@@ -174,6 +194,7 @@ impl CreateProject {
 
     /// Creates a project with its stream, sealed credentials and mapping.
     pub async fn project(&self, new: NewProject<'_>) -> Result<Project, CreateProjectError> {
+        new.secrets.check()?;
         let now = self.clock.now();
         let id = ProjectId::new(now, self.random.bits128());
         let ctx = TenantCtx::new(new.workspace.id, id, new.by.clone());
@@ -206,8 +227,9 @@ impl CreateProject {
         };
         let mut webhook_secrets = Vec::new();
         for secret in &given.webhook {
-            webhook_secrets
-                .push(seal(Purpose::Webhook, "whsec_…", secret.reveal().as_bytes()).await?);
+            let value = secret.reveal().as_bytes();
+            let id = seal(Purpose::Webhook, "whsec_…", value).await?;
+            webhook_secrets.push(WebhookSecret::new(id, now));
         }
         let pseudonym_key = seal(Purpose::Pseudonym, "", &self.random.bytes32()).await?;
         let project = Project {

@@ -22,6 +22,7 @@ mod request_budget;
 mod retention;
 mod seal_stream;
 mod vault;
+mod webhook_health;
 
 pub use connections::{ConnectionError, Connections, Probe, ProbeSummary, Probed};
 pub use create_project::{CreateProject, CreateProjectError, NewProject, NewSecrets, NewWorkspace};
@@ -31,7 +32,9 @@ pub use exports::{Accepted, ExportError, Exports, Fetched, LINK_VALID, WorkError
 pub use holds::{HELD, HoldError, LegalHolds, NewHold, Released, SOLO_AFTER};
 pub use prune::PruneError;
 pub use read_run::{EntryView, ReadRun, ReadRunError, RunView};
-pub use receive_webhook::{Delivery, KnownProjects, ReceiveWebhook, Received, WebhookError};
+pub use receive_webhook::{
+    CatalogueChanged, Delivery, KnownProjects, ReceiveWebhook, Received, Tallies, WebhookError,
+};
 pub use reconcile::{
     BillingAccounts, LookError, Reconcile, ReconcileError, RunSummary, Sources, flow_version,
     look_at_all, open_snapshot,
@@ -48,3 +51,4 @@ pub use seal_stream::{
     ClockFault, Rechecked, RotateError, RotateKey, Rotated, SEGMENT, SealError, SealStream, Sealing,
 };
 pub use vault::{Vault, VaultError};
+pub use webhook_health::{HealthError, RecordWebhookHealth};

@@ -1,7 +1,12 @@
 //! Deliveries of Stripe.
 
+mod calls;
+mod health;
+mod rotation;
+mod shuffled;
+
 use counterfoil_core::ports::Clock;
-use counterfoil_core::usecases::{Delivery, Received, WebhookError};
+use counterfoil_core::usecases::{Delivery, ReceiveWebhook, Received, WebhookError};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -13,6 +18,23 @@ fn sign(secret: &str, time: i64, body: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(format!("{time}.{body}").as_bytes());
     format!("t={time},v1={}", hex::encode(mac.finalize().into_bytes()))
+}
+
+/// An authentic delivery of `body`.
+async fn send(
+    world: &World,
+    receive: &ReceiveWebhook,
+    secret: &str,
+    body: &str,
+) -> Result<Received, WebhookError> {
+    let signature = sign(secret, world.clock.now().as_secs(), body);
+    let project = world.project.id.to_string();
+    let delivery = Delivery {
+        project: &project,
+        signature: &signature,
+        body: body.as_bytes(),
+    };
+    receive.receive(&delivery).await
 }
 
 async fn deliver(

@@ -1,0 +1,28 @@
+//! The schedule also records the health of webhooks, once per project and day.
+
+use counterfoil_core::usecases::RecordWebhookHealth;
+use counterfoil_lambda::telemetry::chain;
+use serde_json::Value;
+
+/// Records what is due when the schedule asks for a scan. A failure is logged and tried again by
+/// the next one: it does not keep anybody from being checked.
+pub(crate) async fn on_schedule(health: &RecordWebhookHealth, event: &Value) {
+    if event.pointer("/detail/job").and_then(Value::as_str) != Some("scan") {
+        return;
+    }
+    match health.record_all().await {
+        Ok(results) => {
+            for (project, result) in results {
+                if let Err(error) = result {
+                    let project = project.to_string();
+                    tracing::error!(
+                        project.id = project,
+                        cause = chain(&error),
+                        "webhook health not recorded"
+                    );
+                }
+            }
+        }
+        Err(error) => tracing::error!(cause = chain(&error), "webhook health not recorded"),
+    }
+}
