@@ -2,8 +2,10 @@
 #![expect(clippy::print_stderr, reason = "a command speaks through its streams")]
 
 mod check;
+mod database;
 mod demo;
 mod export;
+mod init;
 mod ledger;
 mod money;
 mod output;
@@ -23,6 +25,7 @@ use clap::{Parser, Subcommand};
     arg_required_else_help = true,
     after_help = "EXAMPLES:
   counterfoil demo --once --out out
+  counterfoil init --database-url postgres://reader@db.example.com/app --stripe-key rk_live_...
   counterfoil check --config counterfoil.toml --database-url postgres://reader@db.example.com/app --stripe-key rk_live_...
   counterfoil verify out/run.json --key out/key.pem --stream ID
 
@@ -35,6 +38,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(Box<init::Args>),
     Check(Box<check::Args>),
     Verify(Box<verify::Args>),
     Export(Box<export::Args>),
@@ -45,6 +49,7 @@ enum Command {
 fn main() -> ExitCode {
     output::end(
         match Cli::parse_from(arguments(std::env::args_os())).command {
+            Command::Init(args) => init::main(&args),
             Command::Check(args) => check::main(&args),
             Command::Verify(args) => verify::main(&args),
             Command::Export(args) => export::main(&args),

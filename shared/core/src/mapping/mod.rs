@@ -26,4 +26,5 @@ pub use compiled::{
 };
 pub use document::Mapping;
 pub use error::{MappingError, MappingErrors};
+pub use names::{closest, denied, words};
 pub use schema::{ColumnType, Intent, TableColumn, TableColumns, TableName};

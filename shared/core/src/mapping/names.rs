@@ -32,7 +32,7 @@ const DENIED_WORDS: [&str; 14] = [
 ];
 
 /// The part of `name` for which a column is never read or written.
-pub(super) fn denied(name: &str) -> Option<&'static str> {
+pub fn denied(name: &str) -> Option<&'static str> {
     let lower = name.to_ascii_lowercase();
     let part = DENIED_PARTS.iter().find(|part| lower.contains(**part));
     part.or_else(|| {
@@ -45,7 +45,7 @@ pub(super) fn denied(name: &str) -> Option<&'static str> {
 }
 
 /// The words of `snake_case` and `camelCase`, in lower case.
-pub(super) fn words(name: &str) -> Vec<String> {
+pub fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut before_lower = false;
     for letter in name.chars() {
@@ -98,8 +98,8 @@ pub(super) fn check_column(field: &str, name: &str) -> Option<MappingError> {
     })
 }
 
-/// The known name that is closest to `name`, if one is close.
-pub(super) fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+/// The known name that is closest to `name` (at most a third of its letters differ), if one is close.
+pub fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let limit = name.chars().count().div_ceil(3);
     known
         .map(|candidate| (distance(name, candidate), candidate))

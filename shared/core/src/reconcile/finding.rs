@@ -141,6 +141,8 @@ named! {
         ReadOnlyColumn = "read_only_column",
         /// The column has a value that the mapping does not know.
         UnmappedValue = "unmapped_value",
+        /// The row was read from a file: the database may say something else by now.
+        NoDatabase = "no_database",
     }
 }
 
@@ -331,6 +333,13 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Takes back what repairs would write: the rows did not come from a database.
+    pub fn without_database(&mut self) {
+        for finding in &mut self.findings {
+            finding.refuse_repair(NotRepairable::NoDatabase);
+        }
+    }
+
     /// Number of findings by kind.
     pub fn by_kind(&self) -> BTreeMap<FindingKind, u64> {
         let mut by_kind = BTreeMap::new();

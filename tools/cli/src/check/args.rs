@@ -14,6 +14,11 @@ use counterfoil_core::time::Timestamp;
   counterfoil check --database-url postgres://reader@db.example.com/app --stripe-key rk_live_...
   counterfoil check --config shop.toml --database-url postgres://reader@db.example.com/app --stripe-dir exported --json
   counterfoil check --database-url postgres://reader@db.example.com/app --stripe-key rk_live_... --findings drift.ndjson
+  counterfoil check --csv users.csv --stripe-key rk_live_...
+
+The first check of a new account is easiest with `counterfoil init`, which writes the mapping, or with
+--csv: an export of the table, with the names of its columns in the first line. Nothing that a file leads
+to can be repaired.
 
 The database is read from DATABASE_URL and the key from STRIPE_KEY where the options are not given.
 
@@ -29,8 +34,19 @@ pub(crate) struct Args {
 
     /// The app's database; use a role that can only SELECT
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
-    #[arg(value_parser = secret)]
-    pub(super) database_url: Redacted<String>,
+    #[arg(value_parser = secret, required_unless_present = "csv")]
+    pub(super) database_url: Option<Redacted<String>>,
+
+    /// Read the app's rows from a CSV export (UTF-8, names of the columns in the first line) instead of
+    /// the database. Flags are true or false, times RFC 3339 or as Postgres prints them, lists {a,b},
+    /// ["a","b"] or a;b.
+    #[arg(long, value_name = "FILE", conflicts_with = "allow_writable_role")]
+    pub(super) csv: Option<PathBuf>,
+
+    /// What separates the values of the CSV file: one character, or `tab`. Default: what the first line
+    /// has most of, among `,` `;` tab and `|`
+    #[arg(long, value_name = "CHARACTER", requires = "csv", value_parser = delimiter)]
+    pub(super) delimiter: Option<u8>,
 
     /// Accept a database role that could also write. Every read stays in a READ ONLY transaction.
     #[arg(long)]
@@ -75,6 +91,14 @@ fn secret(text: &str) -> Result<Redacted<String>, String> {
     Ok(Redacted::new(text.to_owned()))
 }
 
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"tab" | b"\\t" => Ok(b'\t'),
+        [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n') => Ok(*byte),
+        _ => Err("one ASCII character other than a quotation mark, or `tab`".to_owned()),
+    }
+}
+
 fn time(text: &str) -> Result<Timestamp, String> {
     if let Ok(seconds) = text.parse::<i64>() {
         return Ok(Timestamp::from_secs(seconds));
@@ -107,6 +131,21 @@ mod tests {
         assert!(parse(&["--stripe-key", "rk_live_1"]).is_ok());
         assert!(parse(&["--stripe-dir", "d", "--stripe-key", "rk_live_1"]).is_err());
         assert!(parse(&["--stripe-dir", "d", "--stripe-url", "http://127.0.0.1:1"]).is_err());
+    }
+
+    #[test]
+    fn rows_come_from_a_database_or_a_file() {
+        let parse = |words: &[&str]| {
+            let words = ["check", "--stripe-dir", "d"].iter().chain(words);
+            Command::try_parse_from(words).map(|command| command.args)
+        };
+        assert!(parse(&["--csv", "f"]).unwrap().csv.is_some());
+        assert!(parse(&["--csv", "f", "--allow-writable-role"]).is_err());
+        let delimiter =
+            |text: &str| parse(&["--csv", "f", "--delimiter", text]).map(|it| it.delimiter);
+        assert_eq!(delimiter("tab").unwrap(), Some(b'\t'));
+        assert_eq!(delimiter(";").unwrap(), Some(b';'));
+        assert!(delimiter("\"").is_err() && delimiter(",,").is_err());
     }
 
     #[test]

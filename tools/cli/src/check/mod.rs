@@ -7,6 +7,7 @@ mod evidence;
 mod progress;
 mod report;
 mod sources;
+mod table_file;
 
 pub(crate) use args::Args;
 
@@ -93,6 +94,7 @@ async fn run(args: &Args) -> Result<Answer> {
         as_of,
         outcome: &outcome,
         recorded: recorded.as_ref(),
+        from_file: args.csv.is_some(),
     };
     if args.json {
         say(report.json());
@@ -149,7 +151,7 @@ async fn look(
     let read = sources
         .app
         .rows(&artifact.table(), &mut |row| {
-            progress.step("rows read from the database");
+            progress.step("rows read from the app");
             join.row(&row);
         })
         .await?;
@@ -159,7 +161,11 @@ async fn look(
          be missing",
         artifact.compiled().subject.plural()
     );
-    Ok(join.finish())
+    let mut outcome = join.finish();
+    if args.csv.is_some() {
+        outcome.without_database();
+    }
+    Ok(outcome)
 }
 
 fn write_findings(path: &Path, findings: &[Finding]) -> Result<()> {

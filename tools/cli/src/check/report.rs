@@ -17,6 +17,8 @@ pub(super) struct Report<'a> {
     pub(super) as_of: Timestamp,
     pub(super) outcome: &'a Outcome,
     pub(super) recorded: Option<&'a Recorded>,
+    /// The rows came from a file, not from the database.
+    pub(super) from_file: bool,
 }
 
 impl Report<'_> {
@@ -111,14 +113,24 @@ impl Report<'_> {
                 self.subject().plural(),
             ),
         );
-        line(
-            text,
-            format_args!(
-                "{} differences could be repaired, one approved row at a time; the others need a \
+        if self.from_file {
+            line(
+                text,
+                format_args!(
+                    "The rows came from a file, so none of this can be repaired from here: run the same \
+                     check against the database first."
+                ),
+            );
+        } else {
+            line(
+                text,
+                format_args!(
+                    "{} differences could be repaired, one approved row at a time; the others need a \
              person first. Nothing was changed.",
-                grouped(u64::try_from(repairable).unwrap_or(u64::MAX)),
-            ),
-        );
+                    grouped(u64::try_from(repairable).unwrap_or(u64::MAX)),
+                ),
+            );
+        }
         if outcome.drift_permille() > self.artifact.max_drift_permille() {
             line(
                 text,
@@ -189,6 +201,7 @@ impl Report<'_> {
             "customers": outcome.customers,
             "subscriptions": outcome.subscriptions,
             "rows": outcome.rows,
+            "rows_from": if self.from_file { "csv" } else { "database" },
             "findings": outcome.findings.len(),
             "by_kind": kinds,
             "differing": outcome.differing(),
@@ -287,6 +300,7 @@ mod tests {
             as_of,
             outcome: &outcome,
             recorded: None,
+            from_file: false,
         };
         (report.text(), report.json())
     }

@@ -1,15 +1,16 @@
 //! Both sides of a check, opened and probed.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail};
 use counterfoil_core::billing::Catalog;
 use counterfoil_core::mapping::{Artifact, Intent};
-use counterfoil_core::ports::{AppDatabase as _, AppInspector, Billing};
+use counterfoil_core::ports::{AppInspector, Billing};
 use counterfoil_core::redacted::Redacted;
-use counterfoil_postgres::{Network, PgDatabase};
 use counterfoil_stripe::{RestrictedKey, STRIPE_URL, StripeClient};
 
 use super::args::Args;
 use super::directory::Directory;
+use super::table_file::TableFile;
+use crate::database;
 
 /// Where Stripe's objects come from.
 pub(super) enum Stripe {
@@ -34,7 +35,7 @@ impl Sources {
         if let Some(key) = &args.stripe_key {
             let url = args.stripe_url.as_deref().unwrap_or(STRIPE_URL);
             let (client, livemode) = account(key, url)?;
-            let app = database(args, artifact).await?;
+            let app = app(args, artifact).await?;
             let catalog = client.catalog().await?;
             let (stripe, livemode) = (Stripe::Account(Box::new(client)), Some(livemode));
             return Ok(Self {
@@ -50,7 +51,7 @@ impl Sources {
             .context("no source of Stripe's objects")?;
         let directory = Directory::open(directory)?;
         let catalog = directory.catalog()?;
-        let app = database(args, artifact).await?;
+        let app = app(args, artifact).await?;
         Ok(Self {
             stripe: Stripe::Directory(directory),
             catalog,
@@ -66,22 +67,21 @@ fn account(key: &Redacted<String>, url: &str) -> Result<(StripeClient, bool)> {
     Ok((StripeClient::new(url, &key)?, livemode))
 }
 
-async fn database(args: &Args, artifact: &Artifact) -> Result<Box<dyn AppInspector>> {
-    // Whoever runs the command may connect wherever their machine can.
-    let app = PgDatabase::new()
-        .with_local_files()
-        .within(Network::anywhere())
-        .inspect(&args.database_url)
-        .await?;
-    if !args.allow_writable_role {
-        let writable = app.writable().await?;
-        ensure!(
-            writable.is_empty(),
-            "the database role may do more than read ({}): use a role that can only SELECT, or \
-             accept this one with --allow-writable-role",
-            few(&writable)
-        );
+/// The rows of a file, where one is named, or those of the database.
+async fn app(args: &Args, artifact: &Artifact) -> Result<Box<dyn AppInspector>> {
+    match (&args.csv, &args.database_url) {
+        (Some(path), _) => Ok(Box::new(TableFile::open(path, args.delimiter, artifact)?)),
+        (None, Some(url)) => fitting_database(args, url, artifact).await,
+        (None, None) => bail!("no source of the app's rows: --database-url or --csv"),
     }
+}
+
+async fn fitting_database(
+    args: &Args,
+    url: &Redacted<String>,
+    artifact: &Artifact,
+) -> Result<Box<dyn AppInspector>> {
+    let app = database::open(url, args.allow_writable_role).await?;
     let table = artifact.table();
     let columns = app.columns(&table.schema, &table.table).await?;
     let known = match columns {
@@ -100,19 +100,4 @@ async fn database(args: &Args, artifact: &Artifact) -> Result<Box<dyn AppInspect
         eprintln!("note: {doubt}");
     }
     Ok(app)
-}
-
-/// The first names of a list.
-fn few(names: &[String]) -> String {
-    const SHOWN: usize = 3;
-    let shown = names
-        .iter()
-        .take(SHOWN)
-        .cloned()
-        .collect::<Vec<_>>()
-        .join(", ");
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
