@@ -31,6 +31,12 @@ const DENIED_WORDS: [&str; 14] = [
     "passport", "session",
 ];
 
+/// Everything that is denied.
+#[cfg(test)]
+pub(super) fn denied_names() -> impl Iterator<Item = &'static str> {
+    DENIED_PARTS.into_iter().chain(DENIED_WORDS)
+}
+
 /// The part of `name` for which a column is never read or written.
 pub fn denied(name: &str) -> Option<&'static str> {
     let lower = name.to_ascii_lowercase();

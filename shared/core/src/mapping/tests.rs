@@ -506,6 +506,23 @@ fn a_mapping_without_plan_and_premium_says_nothing_about_access() {
     assert!(errors(&text)[0].starts_with("access: "));
 }
 
+#[test]
+fn the_documented_mapping_compiles_and_its_denied_names_are_those_that_are_denied() {
+    let document = include_str!("../../../../docs/mapping.md");
+    let example = document.split("```toml\n").nth(1).unwrap();
+    let example = example.split("```").next().unwrap();
+    assert_eq!(errors(example), Vec::<String>::new());
+    let list = document.split("whose name contains ").nth(1).unwrap();
+    let list = list.split(" (`card_last4`").next().unwrap();
+    let names = list.split_whitespace().map(|it| it.trim_end_matches(','));
+    let prose = ["or", "has", "one", "of", "the", "words"];
+    let names: Vec<&str> = names.filter(|it| !prose.contains(it)).collect();
+    assert_eq!(names.len(), super::names::denied_names().count());
+    for name in names {
+        assert_eq!(super::denied(name), Some(name));
+    }
+}
+
 fn live() -> TableColumns {
     let column = |name: &str, data_type: ColumnType| TableColumn {
         name: name.to_owned(),

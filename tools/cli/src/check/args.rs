@@ -38,8 +38,8 @@ pub(crate) struct Args {
     pub(super) database_url: Option<Redacted<String>>,
 
     /// Read the app's rows from a CSV export (UTF-8, names of the columns in the first line) instead of
-    /// the database. Flags are true or false, times RFC 3339 or as Postgres prints them, lists {a,b},
-    /// ["a","b"] or a;b.
+    /// the database. Flags are true or false, times RFC 3339 or as Postgres prints them, lists `{a,b}`,
+    /// `["a","b"]` or `a;b`.
     #[arg(long, value_name = "FILE", conflicts_with = "allow_writable_role")]
     pub(super) csv: Option<PathBuf>,
 

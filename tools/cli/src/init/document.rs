@@ -120,71 +120,58 @@ fn matching(out: &mut Writer, seen: &Seen<'_>) {
     out.note("Who is whom: the first key that hits wins. A key that is not sure only reports.");
     out.line("keys = [");
     metadata(out, seen, subject, &key);
-    match table.get(Role::Customer) {
-        Some(customer) => {
-            let why = format!(
-                "Stripe's id of the customer (cus_...){}",
-                or(&customer.others)
-            );
-            out.guess("match.keys: customer.id", &why);
-            if !customer.column.unique {
-                out.note("The column has no unique index of its own: add one before anything is repaired.");
-            }
-            let column = quoted(&customer.column.name);
-            out.line(&format!(
-                "  {{ stripe = \"customer.id\", column = {column} }},"
-            ));
-        }
-        None => {
+    if let Some(customer) = table.get(Role::Customer) {
+        let why = format!(
+            "Stripe's id of the customer (cus_...){}",
+            or(&customer.others)
+        );
+        out.guess("match.keys: customer.id", &why);
+        if !customer.column.unique {
             out.note(
-                "No column was found that holds Stripe's id of the customer. If there is one:",
+                "The column has no unique index of its own: add one before anything is repaired.",
             );
-            out.line("  # { stripe = \"customer.id\", column = \"stripe_customer_id\" },");
         }
+        let column = quoted(&customer.column.name);
+        out.line(&format!(
+            "  {{ stripe = \"customer.id\", column = {column} }},"
+        ));
+    } else {
+        out.note("No column was found that holds Stripe's id of the customer. If there is one:");
+        out.line("  # { stripe = \"customer.id\", column = \"stripe_customer_id\" },");
     }
-    match table.get(Role::Email) {
-        Some(email) => {
-            out.guess(
-                "match.keys: customer.email",
-                &format!("an address{}", or(&email.others)),
-            );
-            let column = quoted(&email.column.name);
-            out.line(&format!(
-                "  {{ stripe = \"customer.email\", column = {column}, report_only = true }},"
-            ));
-        }
-        None => {
-            out.note("No column with an e-mail address was found. If there is one:");
-            out.line(
-                "  # { stripe = \"customer.email\", column = \"email\", report_only = true },",
-            );
-        }
+    if let Some(email) = table.get(Role::Email) {
+        out.guess(
+            "match.keys: customer.email",
+            &format!("an address{}", or(&email.others)),
+        );
+        let column = quoted(&email.column.name);
+        out.line(&format!(
+            "  {{ stripe = \"customer.email\", column = {column}, report_only = true }},"
+        ));
+    } else {
+        out.note("No column with an e-mail address was found. If there is one:");
+        out.line("  # { stripe = \"customer.email\", column = \"email\", report_only = true },");
     }
     out.line("]");
 }
 
 fn metadata(out: &mut Writer, seen: &Seen<'_>, subject: Subject, key: &str) {
     let surest = seen.metadata.iter().max_by_key(|(_, (hits, _))| *hits);
-    match surest.filter(|(_, (hits, _))| *hits > 0) {
-        Some((name, (hits, of))) => {
-            let why = format!("{hits} of the {of} newest customers name a row in metadata.{name}");
-            out.guess(&format!("match.keys: customer.metadata.{name}"), &why);
-            let source = quoted(&format!("customer.metadata.{name}"));
-            out.line(&format!(
-                "  {{ stripe = {source}, column = {} }},",
-                quoted(key)
-            ));
-        }
-        None => {
-            let name = format!("{}_id", subject.name());
-            out.note(
-                "No key of the customers' metadata was seen that names a row. If you set one:",
-            );
-            out.line(&format!(
-                "  # {{ stripe = \"customer.metadata.{name}\", column = {} }},",
-                quoted(key)
-            ));
-        }
+    if let Some((name, (hits, of))) = surest.filter(|(_, (hits, _))| *hits > 0) {
+        let why = format!("{hits} of the {of} newest customers name a row in metadata.{name}");
+        out.guess(&format!("match.keys: customer.metadata.{name}"), &why);
+        let source = quoted(&format!("customer.metadata.{name}"));
+        out.line(&format!(
+            "  {{ stripe = {source}, column = {} }},",
+            quoted(key)
+        ));
+    } else {
+        let name = format!("{}_id", subject.name());
+        out.note("No key of the customers' metadata was seen that names a row. If you set one:");
+        out.line(&format!(
+            "  # {{ stripe = \"customer.metadata.{name}\", column = {} }},",
+            quoted(key)
+        ));
     }
 }
 
@@ -242,19 +229,16 @@ fn access(out: &mut Writer, seen: &Seen<'_>) {
         }
         None => missing(out, "features", "names of features", "features", ""),
     }
-    match seen.table.get(Role::Comp) {
-        Some(guess) => {
-            let holds = "marks access that was given on purpose: a flag, or a time until which";
-            out.guess("access.comp", &format!("{holds}{}", or(&guess.others)));
-            out.line(&format!(
-                "comp = {{ column = {} }}",
-                quoted(&guess.column.name)
-            ));
-        }
-        None => {
-            out.note("No column was found that marks access given on purpose. If there is one:");
-            out.line("# comp = { column = \"comped_until\" }");
-        }
+    if let Some(guess) = seen.table.get(Role::Comp) {
+        let holds = "marks access that was given on purpose: a flag, or a time until which";
+        out.guess("access.comp", &format!("{holds}{}", or(&guess.others)));
+        out.line(&format!(
+            "comp = {{ column = {} }}",
+            quoted(&guess.column.name)
+        ));
+    } else {
+        out.note("No column was found that marks access given on purpose. If there is one:");
+        out.line("# comp = { column = \"comped_until\" }");
     }
 }
 
@@ -349,9 +333,8 @@ fn offers(out: &mut Writer, seen: &Seen<'_>) -> Vec<String> {
     out.note("The highest rank among the subscriptions that grant wins. The order below is that of the prices.");
     let labels = labels(seen);
     let none = none(seen);
-    let foreign = |offer: &Offer| {
-        !labels.is_empty() && !offer.addon && !labels.iter().any(|label| *label == offer.name)
-    };
+    let foreign =
+        |offer: &Offer| !labels.is_empty() && !offer.addon && !labels.contains(&offer.name);
     let mut plans = Vec::new();
     for (rank, offer) in (1_u32..).zip(seen.offers.iter()) {
         // With nothing left, the first plan takes the first value that is free.

@@ -137,7 +137,7 @@ fn nothing_fits(candidates: &[Candidate]) -> String {
         .filter(|it| it.is_near() || candidates.len() == 1);
     for candidate in near.take(5) {
         let lacks = candidate.lacks().unwrap_or_default();
-        text.push_str(&format!("\n  {}: {lacks}", candidate.name));
+        text.extend(["\n  ", candidate.name.to_string().as_str(), ": ", lacks]);
     }
     text.push_str("\nIf there is such a table, write the mapping by hand (docs/mapping.md).");
     text

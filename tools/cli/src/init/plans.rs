@@ -205,6 +205,18 @@ fn name_of(names: &[&str], known: &[String]) -> (String, bool) {
             return (same.clone(), true);
         }
     }
+    // `Acme Pro Plan` is probably the app's `pro`.
+    let within = names.iter().find_map(|name| {
+        let words_of_name = words(name);
+        let all = |it: &&String| {
+            let words = words(it);
+            !words.is_empty() && words.iter().all(|word| words_of_name.contains(word))
+        };
+        known.iter().filter(all).max_by_key(|it| it.len())
+    });
+    if let Some(within) = within {
+        return (within.clone(), false);
+    }
     let near = names.iter().find_map(|name| {
         let near = closest(&plain(name), known.iter().map(String::as_str));
         near.filter(|_| name.chars().count() > 3)
@@ -262,10 +274,10 @@ mod tests {
 
     use super::*;
 
-    fn catalog(
-        products: &[(&str, &str)],
-        prices: &[(&str, &str, Option<i64>, &str, Option<&str>)],
-    ) -> Catalog {
+    /// Id, product, minor units, interval, lookup key.
+    type Sold<'a> = (&'a str, &'a str, Option<i64>, &'a str, Option<&'a str>);
+
+    fn catalog(products: &[(&str, &str)], prices: &[Sold<'_>]) -> Catalog {
         let products = products
             .iter()
             .map(|(id, name)| serde_json::from_value(json!({"id": id, "name": name})).unwrap());
@@ -316,6 +328,20 @@ mod tests {
         let offers = offers(&catalog, &["PRO".to_owned(), "starters".to_owned()]);
         assert_eq!(names(&offers), ["starters", "PRO"]);
         assert!(!offers[0].known && offers[1].known);
+    }
+
+    #[test]
+    fn a_name_within_the_products_name_is_a_guess() {
+        let catalog = catalog(
+            &[("prod_a", "Acme Pro Plan"), ("prod_b", "Acme Pro Plus")],
+            &[
+                ("price_1", "prod_a", Some(1), "month", None),
+                ("price_2", "prod_b", Some(2), "month", None),
+            ],
+        );
+        let offers = offers(&catalog, &["pro".to_owned(), "pro_plus".to_owned()]);
+        assert_eq!(names(&offers), ["pro", "pro_plus"]);
+        assert!(offers.iter().all(|offer| !offer.known));
     }
 
     #[test]

@@ -326,7 +326,7 @@ mod tests {
         )
     }
 
-    fn guessed<'a>(candidate: &'a Candidate, role: Role) -> Option<&'a str> {
+    fn guessed(candidate: &Candidate, role: Role) -> Option<&str> {
         candidate.get(role).map(|guess| guess.column.name.as_str())
     }
 

@@ -1,0 +1,10 @@
+//! The command as a process, against a real Postgres and the fake Stripe.
+
+#[cfg(test)]
+mod csv;
+#[cfg(test)]
+mod init;
+#[cfg(test)]
+mod organizations;
+#[cfg(test)]
+mod support;
