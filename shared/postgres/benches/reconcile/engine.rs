@@ -1,0 +1,114 @@
+//! The product's engine on the same files and table.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use counterfoil_core::billing::{Catalog, Page, Price, Product};
+use counterfoil_core::cell::{AppRow, Cell};
+use counterfoil_core::mapping::{Mapping, compile};
+use counterfoil_core::ports::{AppDatabase as _, Completeness};
+use counterfoil_core::reconcile::Scan;
+use counterfoil_core::redacted::Redacted;
+use counterfoil_core::time::Timestamp;
+use counterfoil_postgres::PgDatabase;
+use serde_json::Value;
+
+use super::{cost, data, floor};
+
+/// Compares `copies` times the data: in every copy after the first, the first character of each id
+/// is another one.
+pub(crate) fn run(folder: &Path, url: &str, out: &Path, copies: u8) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(compare(folder, url, out, copies));
+}
+
+async fn compare(folder: &Path, url: &str, out: &Path, copies: u8) {
+    let mapping = include_str!("counterfoil.toml");
+    let artifact = compile(&Mapping::from_toml(mapping).unwrap()).unwrap();
+    let as_of = Timestamp::from_secs(data::AS_OF);
+    let mut scan = Scan::new(&artifact, &catalog(folder), as_of, true);
+    for copy in 0..copies {
+        floor::lines(&folder.join("customers.ndjson"), |line| {
+            scan.customer_json(&salted(line, copy)).unwrap();
+        });
+        floor::lines(&folder.join("subscriptions.ndjson"), |line| {
+            scan.subscription_json(&salted(line, copy)).unwrap();
+        });
+    }
+    let table = artifact.table();
+    let mut join = scan.seal();
+    let databases = PgDatabase::new();
+    let app = databases
+        .inspect(&Redacted::new(url.to_owned()))
+        .await
+        .unwrap();
+    for copy in 0..copies {
+        let mut each = |row| join.row(&of_copy(row, copy));
+        let read = app.rows(&table, &mut each).await.unwrap();
+        assert_eq!(read, Completeness::Complete);
+    }
+    let outcome = join.finish();
+    let mut found = String::new();
+    for finding in &outcome.findings {
+        writeln!(found, "{}\t{}", finding.kind.name(), finding.subject).unwrap();
+    }
+    std::fs::write(out, found).unwrap();
+    cost::tell(outcome.customers);
+}
+
+fn catalog(folder: &Path) -> Catalog {
+    let json = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    let prices: Page<Price> = serde_json::from_slice(&json("prices.json")).unwrap();
+    let products: Page<Product> = serde_json::from_slice(&json("products.json")).unwrap();
+    let mut catalog = Catalog::new(prices.data, products.data);
+    let features: BTreeMap<String, Value> =
+        serde_json::from_slice(&json("product_features.json")).unwrap();
+    for (product, page) in &features {
+        let page = serde_json::to_vec(page).unwrap();
+        catalog.add_features(product, &page).unwrap();
+    }
+    catalog
+}
+
+fn salted(line: &str, copy: u8) -> std::borrow::Cow<'_, str> {
+    if copy == 0 {
+        return line.into();
+    }
+    let mut text = line.to_owned();
+    for before in ["\"cus_", "\"sub_", "\"user_id\":\"", "\"email\":\""] {
+        let mut from = 0;
+        while let Some(place) = text.get(from..).and_then(|rest| rest.find(before)) {
+            from += place + before.len();
+            text.replace_range(from..=from, &copy.to_string());
+        }
+    }
+    text.into()
+}
+
+fn of_copy(mut row: AppRow, copy: u8) -> AppRow {
+    if copy > 0 {
+        salt(&mut row.key, 0, copy);
+        for cell in &mut row.cells {
+            let Cell::Text(text) = cell else { continue };
+            let at = if text.starts_with("cus_") {
+                4
+            } else if text.contains('@') {
+                0
+            } else {
+                continue;
+            };
+            salt(cell, at, copy);
+        }
+    }
+    row
+}
+
+fn salt(cell: &mut Cell, at: usize, copy: u8) {
+    if let Cell::Text(text) = cell {
+        text.replace_range(at..=at, &copy.to_string());
+    }
+}
