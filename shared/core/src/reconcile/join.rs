@@ -240,16 +240,16 @@ impl Join {
             slot if slot.is(DELETED) => Some(Rule::CustomerDeleted),
             _ => None,
         });
-        let records = self.scan.records.iter().skip(first);
+        let records = self.scan.records.from(first);
         records
             .take_while(move |record| record.customer == customer)
             .map(move |record| match instead {
                 Some(rule) if record.standing != Standing::Refuses => Record {
                     standing: Standing::Refuses,
                     rule,
-                    ..*record
+                    ..record
                 },
-                _ => *record,
+                _ => record,
             })
     }
 
@@ -284,18 +284,18 @@ impl Join {
             let (left, right) = ((a.kind.name(), &a.subject), (b.kind.name(), &b.subject));
             left.cmp(&right).then(a.field.cmp(&b.field))
         });
-        let unread = scan.records.iter().filter(|record| {
+        let unread = scan.records.from(0).filter(|record| {
             let slot = scan.slots.get(index(record.customer));
             record.standing == Standing::Grants && slot.is_some_and(|slot| !slot.is(READ))
         });
         let incomplete = scan
             .records
-            .iter()
+            .from(0)
             .filter(|record| record.rule == Rule::ItemsIncomplete);
         Outcome {
             findings,
             customers: count(scan.slots.iter().filter(|slot| slot.counts())),
-            subscriptions: count(scan.records.iter()),
+            subscriptions: count(scan.records.from(0)),
             rows,
             unread_customers: count(unread),
             incomplete_subscriptions: count(incomplete),

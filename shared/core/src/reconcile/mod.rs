@@ -14,6 +14,7 @@
 
 mod amounts;
 mod columns;
+mod compact;
 mod diff;
 mod directory;
 mod finding;

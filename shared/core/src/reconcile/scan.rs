@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::amounts::{Amounts, NO_AMOUNT};
+use super::compact::Compact;
 use super::directory::Directory;
 use super::ids::{CUSTOMER, CustomerId, LongIds, SUBSCRIPTION, SubscriptionId};
 use super::join::Join;
@@ -26,7 +27,7 @@ pub struct Scan {
     pub(super) directory: Directory,
     pub(super) long: LongIds,
     pub(super) keys: Vec<KeyIndex>,
-    pub(super) records: Vec<Record>,
+    pub(super) records: Compact,
     pub(super) amounts: Amounts,
     pub(super) states: BTreeMap<SubscriptionId, String>,
     /// Since when money is outstanding, by subscription; few at any time.
@@ -65,7 +66,7 @@ impl Scan {
             directory: Directory::default(),
             long: LongIds::default(),
             keys: vec![KeyIndex::default(); artifact.compiled().keys.len()],
-            records: Vec::new(),
+            records: Compact::default(),
             amounts: Amounts::default(),
             states: BTreeMap::new(),
             unpaid: BTreeMap::new(),
@@ -244,27 +245,22 @@ impl Scan {
             standing,
             rule,
         };
-        self.records.push(record);
+        self.records.push(&record);
     }
 
     /// Ends Stripe's side.
     pub fn seal(mut self) -> Join {
         self.keys.iter_mut().for_each(KeyIndex::seal);
         self.settle_grace();
-        self.records.sort_unstable();
-        // A subscription that was read twice counts once; the last in order stands for both.
-        self.records.reverse();
-        self.records
-            .dedup_by_key(|record| (record.customer, record.id));
-        self.records.reverse();
+        self.records.settle();
         let mut last = None;
-        for (place, record) in self.records.iter().enumerate() {
-            if last != Some(record.customer)
-                && let Some(slot) = self.slots.get_mut(index(record.customer))
+        for (place, customer) in (0_u32..).zip(self.records.customers()) {
+            if last != Some(customer)
+                && let Some(slot) = self.slots.get_mut(index(customer))
             {
-                slot.first = u32::try_from(place).unwrap_or(u32::MAX);
+                slot.first = place;
             }
-            last = Some(record.customer);
+            last = Some(customer);
         }
         Join::new(self)
     }
@@ -273,20 +269,25 @@ impl Scan {
     fn settle_grace(&mut self) {
         let rules = &self.artifact.compiled().rules;
         let unpaid = std::mem::take(&mut self.unpaid);
-        for record in &mut self.records {
+        let as_of = self.as_of;
+        self.records.change(|record| {
             if record.rule != Rule::PastDueGrace {
-                continue;
+                return None;
             }
             let period = Some(i64::from(record.trial)).filter(|start| *start != 0);
-            record.trial = 0;
-            if grace_is_over(
-                unpaid.get(&record.id).copied().or(period),
-                rules,
-                self.as_of,
-            ) {
-                (record.standing, record.rule) = (Standing::Refuses, Rule::PastDueOver);
-            }
-        }
+            let since = unpaid.get(&record.id).copied().or(period);
+            let (standing, rule) = if grace_is_over(since, rules, as_of) {
+                (Standing::Refuses, Rule::PastDueOver)
+            } else {
+                (record.standing, record.rule)
+            };
+            Some(Record {
+                trial: 0,
+                standing,
+                rule,
+                ..*record
+            })
+        });
     }
 
     /// The number of a customer, entered if new.

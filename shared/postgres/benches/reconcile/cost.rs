@@ -51,11 +51,11 @@ pub(crate) fn of(command: &mut Command) -> Cost {
     cost
 }
 
-/// The middle one by CPU.
-pub(crate) fn median(costs: &[Cost]) -> Cost {
-    let mut costs = costs.to_vec();
-    costs.sort_by(|a, b| a.cpu.total_cmp(&b.cpu));
-    costs.get(costs.len() / 2).copied().unwrap_or_default()
+/// The middle one.
+pub(crate) fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut figures: Vec<f64> = figures.collect();
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
 }
 
 /// Says what [`of`] reads.

@@ -11,7 +11,7 @@ use counterfoil_core::ports::{AppDatabase as _, Completeness};
 use counterfoil_core::reconcile::Scan;
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::time::Timestamp;
-use counterfoil_postgres::PgDatabase;
+use counterfoil_postgres::{Network, PgDatabase};
 use serde_json::Value;
 
 use super::{cost, data, floor};
@@ -41,7 +41,7 @@ async fn compare(folder: &Path, url: &str, out: &Path, copies: u8) {
     }
     let table = artifact.table();
     let mut join = scan.seal();
-    let databases = PgDatabase::new();
+    let databases = PgDatabase::new().within(Network::loopback());
     let app = databases
         .inspect(&Redacted::new(url.to_owned()))
         .await
