@@ -133,6 +133,8 @@ named! {
         UnknownCustomer = "unknown_customer",
         /// Test and live are mixed.
         WrongMode = "wrong_mode",
+        /// Only one customer was read: what would be taken away may be another one's.
+        OneCustomer = "one_customer",
         /// There is no row to repair.
         NoRow = "no_row",
         /// The difference is not in a column.

@@ -293,7 +293,15 @@ async fn derive(
     for next in rest {
         let (look, sources) = open(run, artifact, next).await?;
         let known = look.known.unwrap_or_default();
-        let confirmed = second_look(&sources, look.project, found, &known, look.as_of).await;
+        let confirmed = second_look(
+            &sources,
+            look.project,
+            &look.scope,
+            found,
+            &known,
+            look.as_of,
+        )
+        .await;
         found = confirmed.map_err(|source| run.stopped(source))?;
         compare(run, next, &found)?;
     }

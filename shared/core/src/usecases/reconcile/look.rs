@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use counterfoil_evidence::json::{Json, object};
 use thiserror::Error;
 
+use super::alone;
 use crate::billing::{Catalog, Customer, Status, Subscription};
 use crate::cell::{AppRow, Cell};
 use crate::ids::{IncidentId, ProjectId};
@@ -64,6 +65,9 @@ pub enum LookError {
     /// The table is larger than the product reads in one run.
     #[error("the table has more rows than one run may read")]
     TooManyRows,
+    /// One row or customer leads to more customers than one look follows.
+    #[error("more than {MAX_CUSTOMERS} customers belong together: a scan reads them all")]
+    TooManyCustomers,
     /// The mapping does not fit the database.
     #[error("the mapping does not fit the database: {0}")]
     Mapping(String),
@@ -82,6 +86,7 @@ impl LookError {
             Self::Record(_) => "record-unavailable",
             Self::RoleCanWrite { .. } => "role-can-write",
             Self::TooManyRows => "too-many-rows",
+            Self::TooManyCustomers => "too-many-customers",
             Self::Mapping(_) => "mapping-mismatch",
         }
     }
@@ -227,6 +232,7 @@ pub(crate) async fn first_look(
 pub(crate) async fn second_look(
     sources: &Sources,
     project: ProjectId,
+    scope: &RunScope,
     first: Vec<Finding>,
     known: &BTreeSet<IncidentId>,
     as_of: Timestamp,
@@ -240,7 +246,11 @@ pub(crate) async fn second_look(
         }
         let again = look_again(sources, &finding, as_of).await?;
         let same = |seen: &Finding| Incident::identity(project, seen) == identity;
-        confirmed.extend(again.into_iter().find(same));
+        let again = again.into_iter().find(same);
+        confirmed.extend(match scope {
+            RunScope::Scan => again,
+            RunScope::Check { .. } => again.and_then(|it| alone::sure(it, &sources.artifact)),
+        });
     }
     Ok(confirmed)
 }
@@ -264,7 +274,8 @@ pub async fn look_at_all(sources: &Sources, as_of: Timestamp) -> Result<Outcome,
     Ok(join.finish())
 }
 
-/// Compares one customer, with every row and other customer that belongs to the same access.
+/// Compares one customer, with every row and other customer that is found from it, and keeps what is
+/// true whoever else there is.
 ///
 /// # Errors
 /// See [`LookError`].
@@ -273,7 +284,8 @@ async fn look_at_customer(
     customer: &str,
     as_of: Timestamp,
 ) -> Result<Outcome, LookError> {
-    look_at(sources, BTreeSet::from([customer.to_owned()]), None, as_of).await
+    let outcome = look_at(sources, BTreeSet::from([customer.to_owned()]), None, as_of).await?;
+    Ok(alone::of_customer(outcome, customer, &sources.artifact))
 }
 
 /// Looks at the subject of a finding again, on both sides.
@@ -313,8 +325,11 @@ async fn look_at(
         .await?;
     }
     while let Some(id) = customers.pop_first() {
-        if seen.len() >= MAX_CUSTOMERS || !seen.insert(id.clone()) {
+        if !seen.insert(id.clone()) {
             continue;
+        }
+        if seen.len() > MAX_CUSTOMERS {
+            return Err(LookError::TooManyCustomers);
         }
         let Some(customer) = sources.billing.customer(&id).await? else {
             continue;

@@ -3,6 +3,7 @@
 //! Every step is durable before the next begins ([`crate::run::RunStep`]), so a message that comes
 //! twice or a worker that dies changes nothing: `confirm` goes on from where the run is.
 
+mod alone;
 mod look;
 mod record;
 mod requests;
@@ -378,7 +379,15 @@ impl Reconcile {
         let recorder = Self::recorder(&work, now, Some(known.clone()));
         let confirmed = async {
             let sources = self.sources(&work, &recorder).await?;
-            second_look(&sources, work.project.id, first, &known, now).await
+            second_look(
+                &sources,
+                work.project.id,
+                &work.run.value.scope,
+                first,
+                &known,
+                now,
+            )
+            .await
         };
         let confirmed = match confirmed.await {
             Ok(confirmed) => confirmed,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::{Reconcile, ReconcileError, RunSummary, Work, summary};
+use super::{Reconcile, ReconcileError, RunSummary, Work, alone, summary};
 use crate::ids::IncidentId;
 use crate::incident::{Incident, IncidentState};
 use crate::mapping::Artifact;
@@ -223,6 +223,6 @@ fn covers(work: &Work<'_>, incident: &Incident) -> bool {
     }
     match &work.run.value.scope {
         RunScope::Scan => true,
-        RunScope::Check { customer } => incident.finding.customers.contains(customer),
+        RunScope::Check { customer } => alone::would_be_seen(&incident.finding, customer),
     }
 }
