@@ -127,6 +127,7 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
     });
     let not_a_request = json!([{ "itemIdentifier": "059f36b4-87a3-44ab-83d2-661970000012" }]);
     let third = json!([{ "itemIdentifier": "059f36b4-87a3-44ab-83d2-661970000003" }]);
+    let fourth = json!([{ "itemIdentifier": "059f36b4-87a3-44ab-83d2-661970000014" }]);
     let sealed = || Says::Answer(json!({ "sealed": [] }));
     let refused = || {
         let refused = json!([{ "stream": STREAM, "cause": "item_changed" }]);
@@ -153,6 +154,11 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
             "scheduled-reconcile",
             "check-batch",
             Says::Answer(json!({ "batchItemFailures": third })),
+        ),
+        (
+            "scheduled-reconcile",
+            "scan-pieces",
+            Says::Answer(json!({ "batchItemFailures": fourth })),
         ),
         (
             "export",
@@ -459,6 +465,15 @@ async fn checks(real: &Real<'_>, run: &str) {
         json!({ "batchItemFailures": [{ "itemIdentifier": third }] })
     );
     assert!(real.stack.runs(&real.tenant).await.len() >= before + 2);
+    // The scan is done: its pieces find nothing left to do.
+    let answer = real
+        .other("scheduled-reconcile", "scan-pieces", &[(RUN, run)])
+        .await;
+    let fourth = "059f36b4-87a3-44ab-83d2-661970000014";
+    assert_eq!(
+        answer,
+        json!({ "batchItemFailures": [{ "itemIdentifier": fourth }] })
+    );
 }
 
 async fn sealing(real: &Real<'_>) {

@@ -117,7 +117,7 @@ impl Stage {
 }
 
 impl Stack {
-    async fn of(deployment: Deployment, name: String) -> Self {
+    pub(crate) async fn of(deployment: Deployment, name: String) -> Self {
         let clients = Clients::for_endpoint(&deployment.endpoint, &deployment.account).await;
         let settings = deployment.settings();
         let boot = Boot::with(clients.clone(), move |variable| {
@@ -139,7 +139,7 @@ impl Stack {
     }
 }
 
-fn progress(step: &str) {
+pub(crate) fn progress(step: &str) {
     eprintln!("{step}");
 }
 

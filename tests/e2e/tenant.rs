@@ -7,6 +7,7 @@ use counterfoil_core::records::Project;
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::tenancy::{Capability, Principal, Role};
 use counterfoil_core::usecases::{CreateProject, NewProject, NewSecrets, NewWorkspace};
+use counterfoil_local::Postgres;
 use counterfoil_testkit::stripe::{APP_USERS_TABLE, insert_users};
 use counterfoil_testkit::tcp_proxy::{CommitProxy, Loss};
 
@@ -67,10 +68,12 @@ impl Stage {
         let rows = insert_users(&self.sample.users);
         self.postgres.sql(&database, &rows).unwrap();
         // Roles belong to the whole server: each tenant has its own.
-        let read = self.role(&database, &format!("read_{number}"), "read-role.sql", &[]);
+        let postgres = &self.postgres;
+        let name = format!("read_{number}");
+        let read = role(postgres, &database, &name, "read-role.sql", &[]);
         let update = [("update_columns", REPAIRABLE)];
         let name = format!("repair_{number}");
-        let mut repair = self.role(&database, &name, "repair-role.sql", &update);
+        let mut repair = role(postgres, &database, &name, "repair-role.sql", &update);
         let mut proxy = None;
         if let Some(loss) = setup.loss {
             let port = self.postgres.port();
@@ -104,33 +107,39 @@ impl Stage {
             proxy,
         }
     }
-
-    /// A role of a tenant's database, made with the script that customers run; returns its URL.
-    fn role(&self, database: &str, name: &str, script: &str, more: &[(&str, &str)]) -> String {
-        let sql = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/sql");
-        let password = format!("{name}_{SECRET_MARK}");
-        let mut variables = vec![
-            ("role", name),
-            ("schema", "public"),
-            ("table", "app_users"),
-            ("columns", COLUMNS),
-        ];
-        variables.extend_from_slice(more);
-        let environment = [("COUNTERFOIL_ROLE_PASSWORD", password.as_str())];
-        self.postgres
-            .script(database, &sql.join(script), &variables, &environment)
-            .unwrap();
-        self.postgres.url(name, &password, database)
-    }
 }
 
-struct Access {
-    project: Project,
+/// A role of a tenant's database, made with the script that customers run; returns its URL.
+pub(crate) fn role(
+    postgres: &Postgres,
+    database: &str,
+    name: &str,
+    script: &str,
+    more: &[(&str, &str)],
+) -> String {
+    let sql = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/sql");
+    let password = format!("{name}_{SECRET_MARK}");
+    let mut variables = vec![
+        ("role", name),
+        ("schema", "public"),
+        ("table", "app_users"),
+        ("columns", COLUMNS),
+    ];
+    variables.extend_from_slice(more);
+    let environment = [("COUNTERFOIL_ROLE_PASSWORD", password.as_str())];
+    postgres
+        .script(database, &sql.join(script), &variables, &environment)
+        .unwrap();
+    postgres.url(name, &password, database)
+}
+
+pub(crate) struct Access {
+    pub(crate) project: Project,
     /// Of Ada, of Ben, to repair, to read.
-    keys: [String; 4],
+    pub(crate) keys: [String; 4],
 }
 
-async fn access(stack: &Stack, secrets: NewSecrets, auto_propose: bool) -> Access {
+pub(crate) async fn access(stack: &Stack, secrets: NewSecrets, auto_propose: bool) -> Access {
     let boot = &stack.boot;
     let create = CreateProject {
         evidence: boot.evidence().unwrap(),

@@ -16,6 +16,8 @@ mod replays;
 #[cfg(test)]
 mod runs;
 #[cfg(test)]
+mod scans;
+#[cfg(test)]
 mod sealing;
 #[cfg(test)]
 mod webhooks;

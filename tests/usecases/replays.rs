@@ -8,6 +8,7 @@ use counterfoil_core::ports::{CheckRequest, StoredPart};
 use counterfoil_core::records::{Directory, Mapping, Records};
 use counterfoil_core::repair::VoteKind;
 use counterfoil_core::run::Run;
+use counterfoil_core::snapshot::index_files as snapshot_files;
 use counterfoil_core::usecases::{
     Proposed, RecordedRun, ReplayError, Replayed, Voted, open_snapshot, replay_run,
 };
@@ -67,9 +68,20 @@ impl Record {
         let mut inputs = BTreeMap::from([(format!("mappings/{hex}.json"), artifact.into_bytes())]);
         for run in records.list::<Run>().await.unwrap() {
             for look in &run.value.looks {
-                let file = open_snapshot(&world.vault, world.objects.as_ref(), &ctx, look).await;
-                let file = file.unwrap().unwrap();
+                let (vault, objects) = (&world.vault, world.objects.as_ref());
+                let file = open_snapshot(vault, objects, &ctx, look)
+                    .await
+                    .unwrap()
+                    .unwrap();
                 inputs.insert(look.name.clone(), file.reveal().clone());
+                for part in snapshot_files(file.reveal()).unwrap() {
+                    let part = part.snapshot(world.project.id, run.value.id);
+                    let file = open_snapshot(vault, objects, &ctx, &part)
+                        .await
+                        .unwrap()
+                        .unwrap();
+                    inputs.insert(part.name.clone(), file.reveal().clone());
+                }
             }
         }
         Self { runs, inputs }
@@ -131,7 +143,8 @@ async fn a_scan_with_its_second_look_gives_the_same_findings_again() {
     world.scan().await;
     let record = Record::of(&world).await;
     let id = record.look();
-    assert_eq!(record.inputs.len(), 3, "a mapping and two looks");
+    // A mapping, an index, customers, subscriptions, rows and two looks.
+    assert_eq!(record.inputs.len(), 7);
     let replayed = record.replay(&id).await.unwrap();
     assert_eq!(replayed.findings, 1);
     assert_eq!(replayed.not_checked, Vec::<String>::new());
@@ -183,7 +196,7 @@ async fn a_check_of_one_customer_and_a_mass_drift_replay() {
     for user in ["u3", "u4", "u5"] {
         world.add_user(user, &format!("cus_{user}"), false);
     }
-    world.reconcile().scan_all().await.unwrap();
+    world.first_look().await.unwrap();
     let record = Record::of(&world).await;
     assert_eq!(record.runs.len(), 2);
     for id in record.runs.keys() {

@@ -11,15 +11,15 @@ use super::world::World;
 #[tokio::test]
 async fn a_difference_that_stays_becomes_one_incident_after_the_second_look() {
     let world = World::new().await;
-    world.reconcile().scan_all().await.unwrap();
+    world.first_look().await.unwrap();
     assert!(
         world.incidents().await.is_empty(),
         "an incident before the second look"
     );
-    let checks = world.mail.take_checks();
-    assert_eq!(checks.len(), 1);
-    assert_eq!(checks[0].1, Duration::from_mins(10));
-    world.reconcile().handle(&checks[0].0).await.unwrap();
+    let waiting = world.mail.take_scans();
+    assert_eq!(waiting.len(), 1);
+    assert_eq!(waiting[0].1, Duration::from_mins(10));
+    world.scans().handle(&waiting[0].0).await.unwrap();
     let incident = world.incident().await;
     assert_eq!(incident.finding.kind, FindingKind::PaidNoAccess);
     assert_eq!(
@@ -32,9 +32,9 @@ async fn a_difference_that_stays_becomes_one_incident_after_the_second_look() {
 #[tokio::test]
 async fn a_difference_that_goes_away_within_the_grace_is_no_incident() {
     let world = World::new().await;
-    world.reconcile().scan_all().await.unwrap();
+    world.first_look().await.unwrap();
     world.set_row("u1", true);
-    world.deliver_checks().await;
+    world.deliver_scans().await;
     assert!(world.incidents().await.is_empty());
     assert_eq!(world.count("run.close"), 1);
 }
@@ -53,12 +53,11 @@ async fn scanning_again_updates_the_incident_and_resolves_it_when_the_app_catche
 #[tokio::test]
 async fn a_message_that_comes_twice_changes_nothing() {
     let world = World::new().await;
-    world.reconcile().scan_all().await.unwrap();
-    let (request, _) = world.mail.take_checks().remove(0);
-    world.reconcile().handle(&request).await.unwrap();
+    world.first_look().await.unwrap();
+    let (request, _) = world.mail.take_scans().remove(0);
+    world.scans().handle(&request).await.unwrap();
     let kinds = world.kinds();
-    let summary = world.reconcile().handle(&request).await.unwrap();
-    let summary = summary.unwrap();
+    let summary = world.scans().handle(&request).await.unwrap();
     assert_eq!(summary.step, RunStep::Done);
     assert_eq!(world.kinds(), kinds);
     assert_eq!(world.incidents().await.len(), 1);
@@ -68,10 +67,10 @@ async fn a_message_that_comes_twice_changes_nothing() {
 async fn a_page_that_fails_half_way_makes_the_run_partial_and_opens_nothing() {
     let world = World::new().await;
     world.billing.break_after(Some(0));
-    let results = world.reconcile().scan_all().await.unwrap();
-    let summary = results[0].1.as_ref().unwrap();
+    let results = world.first_look().await.unwrap();
+    let summary = results[0].as_ref().unwrap();
     assert_eq!(summary.result, Some(RunResult::Partial));
-    assert!(world.mail.take_checks().is_empty());
+    assert!(world.mail.take_scans().is_empty());
     assert!(world.incidents().await.is_empty());
 }
 
@@ -80,7 +79,7 @@ async fn missing_data_does_not_resolve_an_incident() {
     let world = World::new().await;
     world.scan().await;
     world.app.unreadable(true);
-    world.reconcile().scan_all().await.unwrap();
+    world.first_look().await.unwrap();
     assert_eq!(world.incident().await.state, IncidentState::Open);
 }
 
@@ -88,9 +87,9 @@ async fn missing_data_does_not_resolve_an_incident() {
 async fn a_reading_role_that_can_write_is_not_used() {
     let world = World::new().await;
     world.app.grant_write("public.app_users");
-    let results = world.reconcile().scan_all().await.unwrap();
+    let results = world.first_look().await.unwrap();
     assert_eq!(
-        results[0].1.as_ref().unwrap().result,
+        results[0].as_ref().unwrap().result,
         Some(RunResult::Partial)
     );
     assert!(world.incidents().await.is_empty());
@@ -100,9 +99,9 @@ async fn a_reading_role_that_can_write_is_not_used() {
 async fn when_evidence_cannot_be_written_nothing_else_happens() {
     let world = World::new().await;
     world.store.appends_left(Some(0));
-    let results = world.reconcile().scan_all().await.unwrap();
-    assert!(results[0].1.is_err());
-    assert!(world.mail.take_checks().is_empty());
+    let results = world.first_look().await.unwrap();
+    assert!(results[0].is_err());
+    assert!(world.mail.take_scans().is_empty());
     assert!(world.incidents().await.is_empty());
 }
 
@@ -112,33 +111,12 @@ async fn too_many_differences_open_one_incident_and_propose_nothing() {
     for user in ["u3", "u4", "u5"] {
         world.add_user(user, &format!("cus_{user}"), false);
     }
-    world.reconcile().scan_all().await.unwrap();
+    world.first_look().await.unwrap();
     let incident = world.incident().await;
     assert_eq!(incident.finding.kind, FindingKind::MassDrift);
     assert!(world.mail.take_proposals().is_empty());
     assert_eq!(world.count("incident.opened"), 1);
-    world.reconcile().scan_all().await.unwrap();
+    world.first_look().await.unwrap();
     assert_eq!(world.count("incident.opened"), 1);
     assert_eq!(world.count("incident.changed"), 1, "it is known by now");
-}
-
-#[tokio::test]
-async fn a_run_whose_worker_died_is_closed_as_aborted_by_the_next_schedule() {
-    let world = World::new().await;
-    // `run.open` is written, and then the worker gets no further.
-    world.set_row("u1", true);
-    world.store.appends_left(Some(1));
-    let results = world.reconcile().scan_all().await.unwrap();
-    assert!(results[0].1.is_err());
-    world.store.appends_left(None);
-    assert_eq!((world.count("run.open"), world.count("run.close")), (1, 0));
-    world.scan().await;
-    assert_eq!(
-        world.count("run.close"),
-        1,
-        "a run that may still be at work is left alone"
-    );
-    world.clock.advance(Duration::from_hours(1));
-    world.scan().await;
-    assert_eq!((world.count("run.open"), world.count("run.close")), (3, 3));
 }

@@ -14,19 +14,20 @@ use counterfoil_core::evidence::json::Json;
 use counterfoil_core::evidence::seal::SealKey;
 use counterfoil_core::incident::Incident;
 use counterfoil_core::mapping::{Artifact, ColumnType, Mapping, TableColumn, compile};
-use counterfoil_core::ports::{Clock, Random, SealSigner};
+use counterfoil_core::ports::{Clock, Random, ScanRequest, ScanRequests, SealSigner, StoredPart};
 use counterfoil_core::records::{Directory, Project, Records, Workspace};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::tenancy::{Capability, Principal, Role, TenantCtx};
 use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::{
-    CreateProject, KnownProjects, NewProject, NewSecrets, NewWorkspace, ProposeRepair,
-    ReceiveWebhook, Reconcile, RecordAlarm, RecordWebhookHealth, RepairPorts, SEGMENT, SealStream,
-    SweepRepairs, Tallies, Vault, VoteOnAction,
+    CreateProject, KeepRetention, KnownProjects, NewProject, NewSecrets, NewWorkspace,
+    ProposeRepair, ReceiveWebhook, Reconcile, ReconcileError, RecordAlarm, RecordWebhookHealth,
+    RepairPorts, RunSummary, SEGMENT, ScanLimits, Scans, SealStream, SweepRepairs, Tallies, Vault,
+    VoteOnAction,
 };
 use counterfoil_testkit::memory::{
-    Mailbox, MemApp, MemArchive, MemBilling, MemDatabases, MemKeys, MemObjects, MemSigner,
-    MemStore, SeededRandom, SetClock,
+    Mailbox, MemApp, MemArchive, MemBilling, MemDatabases, MemKeys, MemObjects, MemScratch,
+    MemSigner, MemStore, SeededRandom, SetClock,
 };
 
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_test_only";
@@ -92,7 +93,7 @@ fn column(name: &str, data_type: ColumnType, primary_key: bool) -> TableColumn {
     }
 }
 
-fn artifact() -> &'static Artifact {
+pub(crate) fn artifact() -> &'static Artifact {
     static ARTIFACT: OnceLock<Artifact> = OnceLock::new();
     ARTIFACT.get_or_init(|| compile(&Mapping::from_toml(MAPPING).unwrap()).unwrap())
 }
@@ -410,10 +411,89 @@ impl World {
             .unwrap()
     }
 
+    pub(crate) fn scans(&self) -> Scans {
+        Scans {
+            reconcile: self.reconcile(),
+            requests: self.mail.clone(),
+            scratch: Arc::new(MemScratch),
+            limits: ScanLimits::default(),
+        }
+    }
+
+    /// Scans every project up to the second look, which waits for the race grace.
+    pub(crate) async fn first_look(
+        &self,
+    ) -> Result<Vec<Result<RunSummary, ReconcileError>>, ReconcileError> {
+        let scans = self.scans();
+        let mut results: BTreeMap<_, _> = BTreeMap::new();
+        let mut failed = Vec::new();
+        for (_, result) in scans.scan_all().await? {
+            match result {
+                Ok(summary) => drop(results.insert(summary.run, Ok(summary))),
+                Err(error) => failed.push(Err(error)),
+            }
+        }
+        let mut later = Vec::new();
+        loop {
+            let messages = self.mail.take_scans();
+            if messages.is_empty() {
+                break;
+            }
+            for (request, delay) in messages {
+                if matches!(request, ScanRequest::Confirm { .. }) {
+                    later.push((request, delay));
+                } else {
+                    let (_, run) = request.scan();
+                    results.insert(run, scans.handle(&request).await);
+                }
+            }
+        }
+        for (request, delay) in later {
+            ScanRequests::send(self.mail.as_ref(), &request, delay).await?;
+        }
+        failed.extend(results.into_values());
+        Ok(failed)
+    }
+
     /// Scans, waits out the race grace and takes the second look.
     pub(crate) async fn scan(&self) {
-        self.reconcile().scan_all().await.unwrap();
-        self.deliver_checks().await;
+        for result in self.first_look().await.unwrap() {
+            result.unwrap();
+        }
+        self.deliver_scans().await;
+    }
+
+    /// Sends a piece of a scan again.
+    pub(crate) async fn mail_again(&self, request: &ScanRequest, delay: Duration) {
+        let mail: &dyn ScanRequests = self.mail.as_ref();
+        mail.send(request, delay).await.unwrap();
+    }
+
+    /// The duty that ends what was kept long enough.
+    pub(crate) fn retention(&self) -> KeepRetention {
+        KeepRetention {
+            evidence: self.store.clone(),
+            reader: self.store.clone(),
+            state: self.store.clone(),
+            objects: self.objects.clone(),
+            vault: self.vault.clone(),
+            clock: Arc::new(self.clock.clone()),
+            random: self.random.clone(),
+        }
+    }
+
+    /// Delivers every piece of scans that is in the mailbox, each after its delay, until none is left.
+    pub(crate) async fn deliver_scans(&self) {
+        loop {
+            let messages = self.mail.take_scans();
+            if messages.is_empty() {
+                break;
+            }
+            for (request, delay) in messages {
+                self.clock.advance(delay);
+                self.scans().handle(&request).await.unwrap();
+            }
+        }
     }
 
     /// Delivers every check that is in the mailbox, each after its delay.
@@ -436,6 +516,18 @@ impl World {
         let mut all = self.incidents().await;
         assert_eq!(all.len(), 1, "{all:?}");
         all.remove(0)
+    }
+
+    /// Facts of every entry of a kind, in order.
+    pub(crate) fn facts(&self, kind: &str) -> Vec<Json> {
+        let entries = self.store.stream(self.stream()).into_iter();
+        let kinds = self.kinds().into_iter();
+        let of_kind = entries.zip(kinds).filter(|(_, found)| found == kind);
+        let facts = of_kind.map(|(entry, _)| match entry.facts {
+            Some(StoredPart::Present { bytes, .. }) => Json::parse(&bytes).unwrap(),
+            _ => panic!("facts are protected"),
+        });
+        facts.collect()
     }
 
     /// Kinds of the stream's entries, in order.

@@ -1,24 +1,40 @@
 //! From a queue batch or a schedule to the use case and back.
 
 use aws_lambda_events::sqs::SqsEvent;
-use counterfoil_core::ports::CheckRequest;
-use counterfoil_core::usecases::{Connections, Reconcile, ReconcileError, RunSummary};
+use counterfoil_core::ports::{CheckRequest, ScanRequest};
+use counterfoil_core::usecases::{Connections, ReconcileError, RunSummary, Scans};
 use counterfoil_lambda::Error;
 use counterfoil_lambda::telemetry::chain;
 use serde_json::{Value, json};
 
-/// Handles one invocation: a batch of the checks queue, or a schedule that asks for a scan or
-/// for a look at the credentials.
+/// A message of either queue: their jobs have different names.
+#[derive(Debug)]
+enum Message {
+    Check(CheckRequest),
+    Scan(ScanRequest),
+}
+
+impl Message {
+    fn read(body: &str) -> Result<Self, serde_json::Error> {
+        match serde_json::from_str(body) {
+            Ok(scan) => Ok(Self::Scan(scan)),
+            Err(_) => Ok(Self::Check(serde_json::from_str(body)?)),
+        }
+    }
+}
+
+/// Handles one invocation: a batch of a queue, or a schedule that asks for a scan or for a look at
+/// the credentials.
 pub(crate) async fn handle(
-    reconcile: Reconcile,
+    scans: Scans,
     connections: Connections,
     event: Value,
 ) -> Result<Value, Error> {
     if event.get("Records").is_some() {
-        return batch(&reconcile, serde_json::from_value(event)?).await;
+        return batch(&scans, serde_json::from_value(event)?).await;
     }
     match event.pointer("/detail/job").and_then(Value::as_str) {
-        Some("scan") => scan(&reconcile).await,
+        Some("scan") => scan(&scans).await,
         Some("probe") => probe(&connections).await,
         _ => Err("this function takes a queue batch or {\"detail\":{\"job\":\"scan\"}}".into()),
     }
@@ -44,10 +60,10 @@ async fn probe(connections: &Connections) -> Result<Value, Error> {
     Ok(json!({ "probed": probed, "failed": failed, "recorded": recorded }))
 }
 
-async fn scan(reconcile: &Reconcile) -> Result<Value, Error> {
+async fn scan(scans: &Scans) -> Result<Value, Error> {
     let mut failed = 0_u32;
     let mut runs = Vec::new();
-    for (project, result) in reconcile.scan_all().await? {
+    for (project, result) in scans.scan_all().await? {
         match result {
             Ok(summary) => {
                 log(&summary);
@@ -71,21 +87,21 @@ async fn scan(reconcile: &Reconcile) -> Result<Value, Error> {
 }
 
 /// Every message on its own: one that fails comes again, the others do not.
-async fn batch(reconcile: &Reconcile, batch: SqsEvent) -> Result<Value, Error> {
+async fn batch(scans: &Scans, batch: SqsEvent) -> Result<Value, Error> {
     let mut failures = Vec::new();
     for message in batch.records {
         let id = message.message_id.unwrap_or_default();
         let body = message.body.unwrap_or_default();
-        match serde_json::from_str::<CheckRequest>(&body) {
-            Ok(request) => match reconcile.handle(&request).await {
+        match Message::read(&body) {
+            Ok(message) => match take(scans, &message).await {
                 Ok(Some(summary)) => log(&summary),
-                Ok(None) => tracing::info!(message.id = id, "nothing left to check"),
+                Ok(None) => tracing::info!(message.id = id, "nothing left to do"),
                 // A project that was deleted meanwhile has nothing to check.
                 Err(ReconcileError::NoProject) => {
-                    tracing::warn!(message.id = id, "check of a project that is gone");
+                    tracing::warn!(message.id = id, "work for a project that is gone");
                 }
                 Err(error) => {
-                    tracing::error!(message.id = id, cause = chain(&error), "check failed");
+                    tracing::error!(message.id = id, cause = chain(&error), "message failed");
                     failures.push(json!({ "itemIdentifier": id }));
                 }
             },
@@ -93,13 +109,20 @@ async fn batch(reconcile: &Reconcile, batch: SqsEvent) -> Result<Value, Error> {
                 tracing::error!(
                     message.id = id,
                     cause = chain(&error),
-                    "not a check request"
+                    "not a request of these queues"
                 );
                 failures.push(json!({ "itemIdentifier": id }));
             }
         }
     }
     Ok(json!({ "batchItemFailures": failures }))
+}
+
+async fn take(scans: &Scans, message: &Message) -> Result<Option<RunSummary>, ReconcileError> {
+    match message {
+        Message::Check(request) => scans.reconcile.handle(request).await,
+        Message::Scan(request) => scans.handle(request).await.map(Some),
+    }
 }
 
 fn log(summary: &RunSummary) {

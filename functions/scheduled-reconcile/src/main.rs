@@ -1,11 +1,12 @@
-//! Compares promises with grants: every project on a schedule, one customer from the checks queue.
+//! Compares promises with grants: every project on a schedule, in pieces from the scans queue; one
+//! customer from the checks queue.
 
 mod handler;
 mod health;
 
 use std::sync::Arc;
 
-use counterfoil_core::usecases::{Connections, Reconcile, RecordWebhookHealth};
+use counterfoil_core::usecases::{Connections, Reconcile, RecordWebhookHealth, ScanLimits, Scans};
 use counterfoil_lambda::config::{self, Var};
 use counterfoil_lambda::{Boot, Error};
 use counterfoil_postgres::{Network, NetworkError, PgDatabase};
@@ -44,12 +45,22 @@ async fn main() -> Result<(), Error> {
         state: reconcile.state.clone(),
         clock: reconcile.clock.clone(),
     };
+    let limits = ScanLimits::default();
+    let scans = Scans {
+        reconcile,
+        requests: boot.scan_requests()?,
+        scratch: boot.scratch(),
+        limits: ScanLimits {
+            hand_over: config::scan_hand_over().unwrap_or(limits.hand_over),
+            ..limits
+        },
+    };
     boot.run(move |event| {
-        let (reconcile, health) = (reconcile.clone(), health.clone());
+        let (scans, health) = (scans.clone(), health.clone());
         let connections = connections.clone();
         async move {
             health::on_schedule(&health, &event).await;
-            handler::handle(reconcile, connections, event).await
+            handler::handle(scans, connections, event).await
         }
     })
     .await

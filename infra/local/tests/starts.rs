@@ -51,6 +51,7 @@ fn the_stack_has_every_output_and_the_locked_bucket_keeps_what_it_gets() {
         "DataBucket",
         "LockedBucket",
         "ChecksQueueUrl",
+        "ScansQueueUrl",
         "ExportsQueueUrl",
         "SecretsKeyId",
         "SealKeyId",

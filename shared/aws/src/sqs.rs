@@ -1,4 +1,4 @@
-//! The checks queue and the exports queue.
+//! The checks queue, the scans queue and the exports queue.
 
 use std::time::Duration;
 
@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::retry::RetryConfig;
 use counterfoil_core::ports::{
-    CheckRequest, Checks, ExportRequest, ExportRequests, PortError, PortErrorKind,
+    CheckRequest, Checks, ExportRequest, ExportRequests, PortError, PortErrorKind, ScanRequest,
+    ScanRequests,
 };
 
 use serde::Serialize;
@@ -33,9 +34,35 @@ impl SqsChecks {
 #[async_trait]
 impl Checks for SqsChecks {
     async fn send(&self, request: &CheckRequest, delay: Duration) -> Result<(), PortError> {
-        let seconds = i32::try_from(delay.as_secs().min(LONGEST)).unwrap_or(i32::MAX);
+        let seconds = whole_seconds(delay);
         send(&self.client, &self.url, "sending a check", request, seconds).await
     }
+}
+
+/// The scans queue.
+#[derive(Debug, Clone)]
+pub struct SqsScans {
+    client: Client,
+    url: String,
+}
+
+impl SqsScans {
+    /// The queue at `url`.
+    pub const fn new(client: Client, url: String) -> Self {
+        Self { client, url }
+    }
+}
+
+#[async_trait]
+impl ScanRequests for SqsScans {
+    async fn send(&self, request: &ScanRequest, delay: Duration) -> Result<(), PortError> {
+        let (seconds, doing) = (whole_seconds(delay), "sending a piece of a scan");
+        send(&self.client, &self.url, doing, request, seconds).await
+    }
+}
+
+fn whole_seconds(delay: Duration) -> i32 {
+    i32::try_from(delay.as_secs().min(LONGEST)).unwrap_or(i32::MAX)
 }
 
 /// The exports queue.

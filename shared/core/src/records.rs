@@ -15,6 +15,7 @@ use crate::ports::{EntryRef, PortError, PortErrorKind, State, StateKey, StateWri
 use crate::repair::Action;
 use crate::retention::Retention;
 use crate::run::Run;
+use crate::scan::ScanWork;
 use crate::sealed::{Purpose, Sealed};
 use crate::tenancy::{Capability, Principal, Role, TenantCtx};
 use crate::time::Timestamp;
@@ -54,6 +55,7 @@ macro_rules! record {
 record!(Incident, "incident");
 record!(Action, "action");
 record!(Run, "run");
+record!(ScanWork, "scan");
 record!(Secret, "secret");
 record!(Unfinished, "unfinished");
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ProjectId, RunId, SecretId};
+use crate::ports::CreatedRange;
 use crate::time::Timestamp;
 
 /// What a run looks at.
@@ -106,9 +107,29 @@ pub struct Run {
     pub result: Option<RunResult>,
     /// Differences are beyond the mapping's limit: nothing is proposed.
     pub mass_drift: bool,
+    /// What could not be read, where that is why it is partial.
+    #[serde(default)]
+    pub unread: Option<Unread>,
     /// Its snapshots are given up: nobody may read them, and deleting them follows or is done.
     #[serde(default)]
     pub pruned: Option<Pruned>,
+}
+
+impl Run {
+    /// Whether there may be objects of what it read. A scan has some from its first page on, however
+    /// it ends, and its record does not name each of them.
+    pub fn has_read(&self) -> bool {
+        !self.looks.is_empty() || self.scope == RunScope::Scan
+    }
+}
+
+/// What a run could not read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// `customers`, `subscriptions`, `open_invoices`, or `app` for the app's table.
+    pub what: String,
+    /// Of a list: the objects that were created then.
+    pub range: Option<CreatedRange>,
 }
 
 /// That the snapshots of a run are given up. Their digests stay in `run.close` for life.
@@ -118,4 +139,7 @@ pub struct Pruned {
     pub at: Timestamp,
     /// Every object is deleted and every data key destroyed.
     pub gone: bool,
+    /// A worker of a scan may have stored something since: the duty deletes once more.
+    #[serde(default)]
+    pub again: bool,
 }

@@ -11,7 +11,7 @@ use counterfoil_aws::dynamodb::{DynamoDataKeys, DynamoEvidence, DynamoSeals, Dyn
 use counterfoil_aws::kms::{KmsSigner, KmsWrapper};
 use counterfoil_aws::lambda::OtherFunction;
 use counterfoil_aws::s3::{S3Archive, S3Objects};
-use counterfoil_aws::sqs::{SqsChecks, SqsExports};
+use counterfoil_aws::sqs::{SqsChecks, SqsExports, SqsScans};
 use counterfoil_core::ports::{Clock, Random, Scratch};
 use counterfoil_core::usecases::Vault;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -155,6 +155,12 @@ impl Boot {
     pub fn checks(&self) -> Result<Arc<SqsChecks>, MissingVariable> {
         let url = self.setting(Var::ChecksQueueUrl)?;
         Ok(Arc::new(SqsChecks::new(self.clients.sqs.clone(), url)))
+    }
+
+    /// The scans queue.
+    pub fn scan_requests(&self) -> Result<Arc<SqsScans>, MissingVariable> {
+        let url = self.setting(Var::ScansQueueUrl)?;
+        Ok(Arc::new(SqsScans::new(self.clients.sqs.clone(), url)))
     }
 
     /// The exports queue.

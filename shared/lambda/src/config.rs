@@ -43,6 +43,8 @@ variables! {
     LockedBucket = "LOCKED_BUCKET",
     /// URL of the checks queue.
     ChecksQueueUrl = "CHECKS_QUEUE_URL",
+    /// URL of the scans queue.
+    ScansQueueUrl = "SCANS_QUEUE_URL",
     /// URL of the exports queue.
     ExportsQueueUrl = "EXPORTS_QUEUE_URL",
     /// KMS key of the data keys.
@@ -69,6 +71,9 @@ variables! {
     RuntimeApi = "AWS_LAMBDA_RUNTIME_API",
     /// Seconds that a check waits after a webhook, so that a burst of events is over. Default 5.
     CheckDelay = "CHECK_DELAY_SECONDS",
+    /// Seconds for which a worker of a scan reads before it hands over. Default 720, less than its
+    /// function may run.
+    ScanHandOver = "SCAN_HAND_OVER_SECONDS",
 }
 
 /// A variable that is not there.
@@ -99,6 +104,12 @@ pub fn optional(variable: Var) -> Option<String> {
 pub fn check_delay() -> std::time::Duration {
     let seconds = optional(Var::CheckDelay).and_then(|text| text.parse().ok());
     std::time::Duration::from_secs(seconds.unwrap_or(5))
+}
+
+/// How long a worker of a scan reads before it hands over; `None` is the product's own limit.
+pub fn scan_hand_over() -> Option<std::time::Duration> {
+    let seconds = optional(Var::ScanHandOver).and_then(|text| text.parse().ok());
+    seconds.map(std::time::Duration::from_secs)
 }
 
 /// Base URL of a fake Stripe, in the local cloud only.

@@ -245,13 +245,13 @@ async fn the_unknown_and_the_foreign_look_alike() {
 async fn what_is_on_its_way_is_not_erased() {
     let bench = Bench::new().await;
     let world = &bench.world;
-    world.reconcile().scan_all().await.unwrap();
+    world.first_look().await.unwrap();
     let ctx = Directory::system(&world.project, "test");
     let records = Records::of(world.store.as_ref(), &ctx);
     let run = records.list::<Run>().await.unwrap()[0].value.id.to_string();
     let open = bench.erase().run(&bench.admin, &run, &request()).await;
     assert!(matches!(open, Err(EraseError::RunOpen)), "{open:?}");
-    world.deliver_checks().await;
+    world.deliver_scans().await;
     let incident = world.incident().await.id.to_string();
     let proposed = world
         .propose()

@@ -318,12 +318,12 @@ async fn a_scan_that_is_running_is_waited_for() {
     let bench = Bench::repaired().await;
     // A difference, so that it waits for its second look.
     bench.world.add_user("u7", "cus_7", false);
-    bench.world.reconcile().scan_all().await.unwrap();
+    bench.world.first_look().await.unwrap();
     let first = erase(&bench).await;
     assert_eq!(first.erasure.state, ErasureState::Cleaning);
     assert!(first.left > 0);
     assert_eq!(bench.erase().finish().await.unwrap(), 0, "it waits");
-    bench.world.deliver_checks().await;
+    bench.world.deliver_scans().await;
     let ctx = Directory::system(&bench.world.project, "test");
     let records = Records::of(bench.world.store.as_ref(), &ctx);
     let runs = records.list::<Run>().await.unwrap();
@@ -356,11 +356,11 @@ async fn a_scan_that_began_later_is_not_waited_for_and_keeps_what_it_has_read() 
     assert_eq!(erase(&bench).await.left, 1);
     bench.world.clock.advance(Duration::from_secs(1));
     bench.world.add_user("u7", "cus_7", false);
-    bench.world.reconcile().scan_all().await.unwrap();
+    bench.world.first_look().await.unwrap();
     running.state = ExportState::Failed;
     put(&bench, 1, &running).await;
     assert_eq!(bench.erase().finish().await.unwrap(), 1);
-    bench.world.deliver_checks().await;
+    bench.world.deliver_scans().await;
     assert!(snapshots(&bench) > 0);
 }
 

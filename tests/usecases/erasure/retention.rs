@@ -29,9 +29,9 @@ fn snapshots(bench: &Bench) -> usize {
 /// A world with one finished scan that is `days` old.
 async fn aged(days: u32) -> Bench {
     let bench = Bench::new().await;
-    bench.world.reconcile().scan_all().await.unwrap();
+    bench.world.first_look().await.unwrap();
     let as_of = run(&bench).await.as_of;
-    bench.world.deliver_checks().await;
+    bench.world.deliver_scans().await;
     let now = bench.world.clock.now();
     let left = (DAY * days).checked_sub(now.since(as_of)).unwrap();
     bench.world.clock.advance(left);
@@ -144,8 +144,8 @@ async fn a_hold_on_a_run_keeps_its_snapshots_only() {
     bench.hold(HoldTarget::Run { run: kept }).await;
     let done = bench.retention().enforce().await.unwrap();
     assert_eq!((done.pruned, done.held), (0, 1));
-    bench.world.reconcile().scan_all().await.unwrap();
-    bench.world.deliver_checks().await;
+    bench.world.first_look().await.unwrap();
+    bench.world.deliver_scans().await;
     bench.world.clock.advance(DAY * 91);
     let done = bench.retention().enforce().await.unwrap();
     assert_eq!((done.pruned, done.held), (1, 1));

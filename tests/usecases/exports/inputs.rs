@@ -55,7 +55,11 @@ async fn replay(desk: &Desk, members: &Members) -> Result<Replayed, ReplayError>
 async fn every_run_of_a_delivery_can_be_derived_again() {
     let desk = Desk::new().await;
     let members = delivery(&desk).await;
-    assert_eq!(inputs(&members).len(), 3, "a mapping and two looks");
+    assert_eq!(
+        inputs(&members).len(),
+        7,
+        "a mapping, an index and its files"
+    );
     let replayed = replay(&desk, &members).await.unwrap();
     assert_eq!(replayed.findings, 1);
     assert_eq!(replayed.decisions, 1, "that of the export");

@@ -58,7 +58,7 @@ async fn hours() -> Desk {
     for _ in 0..4 {
         desk.world.clock.advance(Duration::from_hours(1));
         desk.export(ExportScope::Workspace).await;
-        desk.world.reconcile().scan_all().await.unwrap();
+        desk.world.first_look().await.unwrap();
         desk.world.sealer().seal(desk.world.stream()).await.unwrap();
     }
     desk.world.clock.advance(Duration::from_hours(1));

@@ -84,6 +84,56 @@ pub trait Checks: Send + Sync {
     async fn send(&self, request: &CheckRequest, delay: Duration) -> Result<(), PortError>;
 }
 
+/// One piece of a scan's work. Ids only: what is to be done is in the scan's record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "job", deny_unknown_fields)]
+pub enum ScanRequest {
+    /// Read on in one shard.
+    #[serde(rename = "scan_read")]
+    Read {
+        /// Project.
+        project: ProjectId,
+        /// The scan.
+        run: RunId,
+        /// The shard's number.
+        shard: u32,
+    },
+    /// Compare: everything of Stripe's side is read.
+    #[serde(rename = "scan_join")]
+    Join {
+        /// Project.
+        project: ProjectId,
+        /// The scan.
+        run: RunId,
+    },
+    /// Look again at some of what differs.
+    #[serde(rename = "scan_confirm")]
+    Confirm {
+        /// Project.
+        project: ProjectId,
+        /// The scan.
+        run: RunId,
+    },
+}
+
+impl ScanRequest {
+    /// Project and scan.
+    pub const fn scan(&self) -> (ProjectId, RunId) {
+        match self {
+            Self::Read { project, run, .. }
+            | Self::Join { project, run }
+            | Self::Confirm { project, run } => (*project, *run),
+        }
+    }
+}
+
+/// The scans queue. Delivery is at least once and unordered; the scan's record says what is left.
+#[async_trait]
+pub trait ScanRequests: Send + Sync {
+    /// Sends a request that becomes visible after `delay` (at most 15 minutes).
+    async fn send(&self, request: &ScanRequest, delay: Duration) -> Result<(), PortError>;
+}
+
 /// Asks `repair-approve` to propose the repair of an incident on behalf of a scan.
 #[async_trait]
 pub trait Proposals: Send + Sync {
@@ -118,4 +168,28 @@ pub trait ExportRequests: Send + Sync {
 pub trait SealRequests: Send + Sync {
     /// Returns when everything appended before the call is sealed.
     async fn seal(&self, stream: Hash) -> Result<(), PortError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_of_a_scan_is_read_as_it_is_sent() {
+        let (project, run) = (ProjectId::from_bits(1), RunId::from_bits(2));
+        for piece in [
+            ScanRequest::Read {
+                project,
+                run,
+                shard: 7,
+            },
+            ScanRequest::Join { project, run },
+            ScanRequest::Confirm { project, run },
+        ] {
+            let text = serde_json::to_string(&piece).unwrap();
+            assert!(text.starts_with("{\"job\":\"scan_"), "{text}");
+            assert_eq!(serde_json::from_str::<ScanRequest>(&text).unwrap(), piece);
+            assert!(serde_json::from_str::<CheckRequest>(&text).is_err());
+        }
+    }
 }

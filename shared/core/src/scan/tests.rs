@@ -69,7 +69,11 @@ impl World {
     fn new(seed: u64, size: u64, faults: bool) -> Self {
         let mut dice = Dice(seed | 1);
         let lists = ScanList::ALL.map(|list| (list, account(&mut dice, size)));
-        let work = ScanWork::open(RunId::from_bits(1), Timestamp::from_secs(AS_OF));
+        let work = ScanWork::open(
+            RunId::from_bits(1),
+            String::new(),
+            Timestamp::from_secs(AS_OF),
+        );
         let queue = work.open_shards().collect();
         let hand_over = dice.roll(6) + 1;
         Self {
@@ -333,7 +337,11 @@ fn at(created: i64) -> ListCursor {
 }
 
 fn opened() -> ScanWork {
-    ScanWork::open(RunId::from_bits(1), Timestamp::from_secs(AS_OF))
+    ScanWork::open(
+        RunId::from_bits(1),
+        String::new(),
+        Timestamp::from_secs(AS_OF),
+    )
 }
 
 #[test]

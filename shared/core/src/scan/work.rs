@@ -73,6 +73,8 @@ pub struct Superseded;
 pub struct ScanWork {
     /// The run.
     pub id: RunId,
+    /// Hash of the mapping's artifact that the run was opened with.
+    pub mapping: String,
     /// When promises are evaluated; nothing that was created later is read.
     pub as_of: Timestamp,
     /// When something was saved last.
@@ -85,22 +87,26 @@ pub struct ScanWork {
     pub files: Vec<ScanFile>,
     /// Findings of the first look that were looked at again, or are known.
     pub handled: u64,
+    /// Failures of the join or of the second look since something was saved last.
+    pub failures: u32,
 }
 
 impl ScanWork {
     /// The work of a full scan: one shard per list.
-    pub fn open(id: RunId, as_of: Timestamp) -> Self {
+    pub fn open(id: RunId, mapping: String, as_of: Timestamp) -> Self {
         let range = CreatedRange::up_to(as_of);
         let lists = (0_u32..).zip(ScanList::ALL);
         let shards = lists.map(|(number, list)| Shard::new(number, list, range, None));
         Self {
             id,
+            mapping,
             as_of,
             touched_at: as_of,
             revived: 0,
             shards: shards.collect(),
             files: Vec::new(),
             handled: 0,
+            failures: 0,
         }
     }
 

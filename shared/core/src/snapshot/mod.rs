@@ -5,6 +5,7 @@
 //! it lies sealed under a data key of its own and is pruned or shredded; evidence names it by digest
 //! only. Whoever is given it can run the engine on it and compare (`counterfoil verify --replay`).
 
+mod files;
 mod record;
 mod replay;
 #[cfg(test)]
@@ -19,6 +20,8 @@ use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use files::index_files;
+pub(crate) use files::{index, take_rows, take_stripe};
 pub use record::Recorder;
 pub use replay::Replay;
 
@@ -28,6 +31,7 @@ use crate::ids::{IncidentId, ProjectId, RunId};
 use crate::mapping::TableColumns;
 use crate::reconcile::Finding;
 use crate::run::RunScope;
+use crate::scan::ScanFile;
 use crate::time::Timestamp;
 
 /// The format's name, in the first line.
@@ -89,6 +93,8 @@ pub(crate) enum Line {
         answer: Vec<AppRow>,
     },
     Found(Finding),
+    /// In the index of a scan: one of its files.
+    File(ScanFile),
     /// What the findings object calls a subject.
     Pseudonym {
         subject: String,
@@ -151,6 +157,11 @@ impl Writer {
                 Ok(self.gzip.write_all(&text)?)
             });
         self.failed = written.err();
+    }
+
+    /// Compressed bytes so far.
+    pub(crate) fn size(&self) -> usize {
+        self.gzip.get_ref().len()
     }
 
     /// The compressed bytes.

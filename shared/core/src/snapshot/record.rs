@@ -46,7 +46,7 @@ impl Recorder {
         })
     }
 
-    fn line(&self, line: &Line) {
+    pub(crate) fn line(&self, line: &Line) {
         let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(writer) = writer.as_mut() {
             writer.line(line);

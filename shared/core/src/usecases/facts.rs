@@ -10,7 +10,7 @@ use crate::ids::{ActionId, DecisionId, RunId};
 use crate::json::{JsonError, to_json};
 use crate::policy::{Judgement, Question, bundle_digest};
 use crate::ports::{EntryRef, StoredEntry, StoredPart};
-use crate::run::{RunCounts, Snapshot};
+use crate::run::{RunCounts, Snapshot, Unread};
 use crate::tenancy::Principal;
 use crate::time::Timestamp;
 
@@ -224,6 +224,8 @@ pub struct Closing<'a> {
     pub counts: Option<RunCounts>,
     /// Whether both sides were read whole, for a run of the reconciler.
     pub result: Option<&'a str>,
+    /// What could not be read.
+    pub unread: Option<&'a Unread>,
 }
 
 impl Closing<'_> {
@@ -255,8 +257,21 @@ impl Closing<'_> {
         if let Some(result) = self.result {
             fields.push(("result", result.into()));
         }
+        if let Some(unread) = self.unread {
+            fields.push(("unread", unread_json(unread)));
+        }
         object(fields)
     }
+}
+
+fn unread_json(unread: &Unread) -> Json {
+    let mut fields = vec![("what", Json::from(unread.what.as_str()))];
+    if let Some(range) = unread.range {
+        let second = |at: i64| Json::uint(u64::try_from(at).unwrap_or(0));
+        fields.push(("from", second(range.from)));
+        fields.push(("to", second(range.to)));
+    }
+    object(fields)
 }
 
 /// A change of configuration, access or an incident.

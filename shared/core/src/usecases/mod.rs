@@ -20,6 +20,7 @@ mod repairs;
 mod replay;
 mod request_budget;
 mod retention;
+mod scan;
 mod seal_stream;
 mod vault;
 mod webhook_health;
@@ -47,6 +48,7 @@ pub use repairs::{
 pub use replay::{Inputs, RecordedRun, ReplayError, ReplayRuns, Replayed, replay_run};
 pub use request_budget::SharedBudget;
 pub use retention::{Enforced, KeepRetention, RetentionChange, RetentionError};
+pub use scan::{ScanLimits, Scans};
 pub use seal_stream::{
     ClockFault, Rechecked, RotateError, RotateKey, Rotated, SEGMENT, SealError, SealStream, Sealing,
 };

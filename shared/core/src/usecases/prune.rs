@@ -7,6 +7,7 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use super::facts::{change, target};
+use super::reconcile::ABANDONED;
 use super::vault::{Vault, VaultError};
 use crate::ids::SecretId;
 use crate::ports::{
@@ -14,7 +15,7 @@ use crate::ports::{
     State,
 };
 use crate::records::{RecordError, Records, Versioned};
-use crate::run::{Pruned, Run};
+use crate::run::{Pruned, Run, RunScope};
 use crate::sealed::{Purpose, SealContext};
 use crate::tenancy::TenantCtx;
 use thiserror::Error;
@@ -69,6 +70,7 @@ impl Prune<'_> {
             after.pruned = Some(Pruned {
                 at: self.clock.now(),
                 gone: false,
+                again: false,
             });
             batch = batch.with(records.replace(run.version, &after)?.explained_by(entry));
         }
@@ -95,32 +97,50 @@ impl Prune<'_> {
     /// objects went. Objects that no record names, because a worker died, go as well.
     pub(super) async fn delete(&self, run: &Versioned<Run>) -> Result<u64, PruneError> {
         let prefix = format!("snapshots/{}/{}/", self.ctx.project(), run.value.id);
-        let listed = self.objects.keys(&prefix).await?;
-        let named = run.value.looks.iter().map(|look| look.secret);
-        let secrets = named.chain(listed.iter().filter_map(|key| secret_of(key)));
-        for secret in secrets {
-            let context = SealContext {
-                workspace: self.ctx.workspace(),
-                project: self.ctx.project(),
-                purpose: Purpose::Snapshot,
-                secret,
-                version: 1,
-            };
-            self.vault.shred(&context).await?;
+        for look in &run.value.looks {
+            self.shred(look.secret).await?;
         }
-        for key in &listed {
-            self.objects.delete(key).await?;
+        let mut deleted = 0_u64;
+        // A list of keys ends after the first thousand, and a scan may have more files.
+        loop {
+            let listed = self.objects.keys(&prefix).await?;
+            if listed.is_empty() {
+                break;
+            }
+            for secret in listed.iter().filter_map(|key| secret_of(key)) {
+                self.shred(secret).await?;
+            }
+            for key in &listed {
+                self.objects.delete(key).await?;
+                deleted = deleted.saturating_add(1);
+            }
         }
         let records = Records::of(self.state, self.ctx);
         let mut after = run.value.clone();
+        // A worker of a scan that has lost its shard may still be storing what it read; it lives no
+        // longer than its function may run, and the duty comes again after that.
+        let now = self.clock.now();
+        let settled = after.scope != RunScope::Scan || now.since(after.touched_at) >= ABANDONED;
         if let Some(pruned) = &mut after.pruned {
             pruned.gone = true;
+            pruned.again = !settled;
         }
         let mut write = records.replace(run.version, &after)?;
         write.cites.clone_from(&run.evidence);
         // Lost to another writer: the next pass finds the run as it is then.
         self.state.write(vec![write]).await?;
-        Ok(u64::try_from(listed.len()).unwrap_or(u64::MAX))
+        Ok(deleted)
+    }
+
+    async fn shred(&self, secret: SecretId) -> Result<(), VaultError> {
+        let context = SealContext {
+            workspace: self.ctx.workspace(),
+            project: self.ctx.project(),
+            purpose: Purpose::Snapshot,
+            secret,
+            version: 1,
+        };
+        self.vault.shred(&context).await
     }
 }
 

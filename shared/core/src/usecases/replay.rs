@@ -4,6 +4,8 @@
 //! Works on facts of a package that the verifier has accepted, and on inputs that are still kept.
 //! What was pruned or erased cannot be derived again; that is said, and is no difference.
 
+mod scan;
+
 use std::collections::BTreeMap;
 
 use counterfoil_evidence::hash::digest_string;
@@ -11,11 +13,12 @@ use counterfoil_evidence::json::Json;
 use counterfoil_evidence::kind::Kind;
 use thiserror::Error;
 
+use self::scan::Derived;
 use super::reconcile::{LookError, Sources, first_look, flow_version, second_look};
 use crate::json::{JsonError, from_json};
 use crate::mapping::Artifact;
 use crate::policy::{Question, bundle_digest, evaluate};
-use crate::reconcile::{Outcome, findings};
+use crate::reconcile::{Finding, Outcome, findings};
 use crate::run::RunScope;
 use crate::snapshot::{self, Look, Replay, SnapshotError};
 
@@ -239,9 +242,7 @@ async fn replay_findings(
     let snapshots = files(run.close, "outputs").filter(|file| file.name.starts_with("snapshots/"));
     for file in mapping.into_iter().chain(snapshots) {
         let Some(bytes) = inputs(file.name) else {
-            let name = file.name;
-            let what = format!("inputs of run {}: digest only, {name} is not kept", run.id);
-            replayed.not_checked.push(what);
+            replayed.not_checked.push(not_kept(run, file.name));
             return Ok(());
         };
         if digest_string(&bytes) != file.digest {
@@ -268,9 +269,24 @@ async fn replay_findings(
         return Ok(());
     }
     let looks: Vec<(&str, Vec<u8>)> = kept.collect();
-    derive(run, &artifact, &looks).await?;
+    let files = match looks.as_slice() {
+        [(name, bytes)] => {
+            snapshot::index_files(bytes).map_err(|source| run.unread(name, source))?
+        }
+        _ => Vec::new(),
+    };
+    if files.is_empty() {
+        derive(run, &artifact, &looks).await?;
+    } else if let Derived::Missing(name) = scan::derive(run, &artifact, &files, inputs).await? {
+        replayed.not_checked.push(not_kept(run, &name));
+        return Ok(());
+    }
     replayed.findings = replayed.findings.saturating_add(1);
     Ok(())
+}
+
+fn not_kept(run: &RecordedRun<'_>, name: &str) -> String {
+    format!("inputs of run {}: digest only, {name} is not kept", run.id)
 }
 
 async fn derive(
@@ -307,7 +323,16 @@ async fn derive(
     }
     let last = looks.last().unwrap_or(first);
     let names = snapshot::pseudonyms(&last.1).map_err(|source| run.unread(last.0, source))?;
-    let lines = findings::lines(&found, |subject| {
+    check_lines(run, &found, &names)
+}
+
+/// The findings object must have the digest that evidence names.
+fn check_lines(
+    run: &RecordedRun<'_>,
+    found: &[Finding],
+    names: &BTreeMap<String, String>,
+) -> Result<(), ReplayError> {
+    let lines = findings::lines(found, |subject| {
         names.get(subject).cloned().unwrap_or_default()
     })?;
     let recorded = files(run.close, "outputs").find(|file| file.name.starts_with("findings/"));
@@ -335,7 +360,7 @@ async fn open(
 fn compare(
     run: &RecordedRun<'_>,
     (name, bytes): &(&str, Vec<u8>),
-    found: &[crate::reconcile::Finding],
+    found: &[Finding],
 ) -> Result<(), ReplayError> {
     let recorded = snapshot::findings(bytes).map_err(|source| run.unread(name, source))?;
     if recorded == found {

@@ -262,7 +262,7 @@ impl KeepRetention {
         let past = |run: &Versioned<Run>| {
             run.value.step == RunStep::Done
                 && run.value.pruned.is_none()
-                && !run.value.looks.is_empty()
+                && run.value.has_read()
                 && !window.keeps(&run.value, now)
         };
         let runs = records.list::<Run>().await?;
@@ -290,7 +290,7 @@ impl KeepRetention {
             }
         }
         for run in records.list::<Run>().await? {
-            if run.value.pruned.is_some_and(|pruned| !pruned.gone) {
+            if run.value.pruned.is_some_and(|it| !it.gone || it.again) {
                 // Recorded before a hold was set: what is still there stays.
                 let holds = self.reader.holds(stream).await?;
                 if self.is_held(stream, &holds, &run.value).await? {

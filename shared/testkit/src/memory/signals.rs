@@ -9,7 +9,7 @@ use counterfoil_core::evidence::hash::{Hash, sha256};
 use counterfoil_core::ids::{IncidentId, ProjectId, RunId};
 use counterfoil_core::ports::{
     CheckRequest, Checks, Clock, ExportRequest, ExportRequests, PortError, Proposals, Random,
-    SealRequests,
+    ScanRequest, ScanRequests, SealRequests,
 };
 use counterfoil_core::time::Timestamp;
 
@@ -86,6 +86,7 @@ impl Random for SeededRandom {
 #[derive(Debug, Default)]
 pub struct Mailbox {
     checks: Mutex<Vec<(CheckRequest, Duration)>>,
+    scans: Mutex<Vec<(ScanRequest, Duration)>>,
     proposals: Mutex<Vec<(ProjectId, RunId, IncidentId)>>,
     seals: Mutex<Vec<Hash>>,
     exports: Mutex<Vec<ExportRequest>>,
@@ -95,6 +96,11 @@ impl Mailbox {
     /// Takes every check that was sent.
     pub fn take_checks(&self) -> Vec<(CheckRequest, Duration)> {
         std::mem::take(&mut *lock(&self.checks))
+    }
+
+    /// Takes every piece of a scan's work that was asked for.
+    pub fn take_scans(&self) -> Vec<(ScanRequest, Duration)> {
+        std::mem::take(&mut *lock(&self.scans))
     }
 
     /// Takes every export that was asked for.
@@ -118,6 +124,14 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl Checks for Mailbox {
     async fn send(&self, request: &CheckRequest, delay: Duration) -> Result<(), PortError> {
         lock(&self.checks).push((request.clone(), delay));
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ScanRequests for Mailbox {
+    async fn send(&self, request: &ScanRequest, delay: Duration) -> Result<(), PortError> {
+        lock(&self.scans).push((*request, delay));
         Ok(())
     }
 }

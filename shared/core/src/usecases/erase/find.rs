@@ -309,7 +309,7 @@ impl Erase {
 pub(super) fn has_snapshots(run: &Run) -> bool {
     match run.pruned {
         Some(pruned) => !pruned.gone,
-        None => !run.looks.is_empty() || run.step != RunStep::Done,
+        None => run.has_read() || run.step != RunStep::Done,
     }
 }
 

@@ -9,7 +9,10 @@ use super::failure::BuildError;
 use super::tar::Archive;
 use super::work::Job;
 use crate::records::{Directory, Mapping, Records};
-use crate::run::Run;
+use crate::redacted::Redacted;
+use crate::run::{Run, Snapshot};
+use crate::snapshot::index_files;
+use crate::tenancy::TenantCtx;
 use crate::usecases::reconcile::{mapping_name, open_snapshot};
 use crate::usecases::vault::VaultError;
 
@@ -44,26 +47,73 @@ impl Exports {
         for id in &summary.looked {
             let run = records.get::<Run>(id).await?;
             let kept = run.filter(|run| retention.keeps(&run.value, self.clock.now()));
-            for look in kept.iter().flat_map(|run| &run.value.looks) {
-                let file = open_snapshot(&self.vault, self.objects.as_ref(), &ctx, look).await;
-                let file = match file {
-                    Err(VaultError::Port(error)) => return Err(error.into()),
-                    // What does not open helps nobody; the replay says that it is missing.
-                    other => other.ok().flatten(),
-                };
-                let Some(file) = file.filter(|file| digest_string(file.reveal()) == look.digest)
-                else {
-                    continue;
-                };
-                let bytes = u64::try_from(file.reveal().len()).unwrap_or(u64::MAX);
-                let Some(rest) = room.checked_sub(bytes) else {
-                    return Ok(());
-                };
-                room = rest;
-                archive.bytes(&format!("inputs/{}", look.name), file.reveal())?;
+            if let Some(run) = kept
+                && !self.looks(&ctx, &run.value, &mut room, archive).await?
+            {
+                return Ok(());
             }
             job.alive().await?;
         }
         Ok(())
     }
+
+    /// Adds what a run has read, a scan's files behind the index that names them; `false` when there
+    /// is no more room.
+    async fn looks(
+        &self,
+        ctx: &TenantCtx,
+        run: &Run,
+        room: &mut u64,
+        archive: &mut Archive,
+    ) -> Result<bool, BuildError> {
+        for look in &run.looks {
+            let Some(file) = self.kept(ctx, look).await? else {
+                continue;
+            };
+            if !add(look, &file, room, archive)? {
+                return Ok(false);
+            }
+            // What is no index has no files; a damaged one helps nobody.
+            for part in index_files(file.reveal()).unwrap_or_default() {
+                let part = part.snapshot(ctx.project(), run.id);
+                let Some(file) = self.kept(ctx, &part).await? else {
+                    continue;
+                };
+                if !add(&part, &file, room, archive)? {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// The file inside a snapshot, if it is still kept and is what its entry names.
+    async fn kept(
+        &self,
+        ctx: &TenantCtx,
+        look: &Snapshot,
+    ) -> Result<Option<Redacted<Vec<u8>>>, BuildError> {
+        let file = open_snapshot(&self.vault, self.objects.as_ref(), ctx, look).await;
+        let file = match file {
+            Err(VaultError::Port(error)) => return Err(error.into()),
+            // What does not open helps nobody; the replay says that it is missing.
+            other => other.ok().flatten(),
+        };
+        Ok(file.filter(|file| digest_string(file.reveal()) == look.digest))
+    }
+}
+
+fn add(
+    look: &Snapshot,
+    file: &Redacted<Vec<u8>>,
+    room: &mut u64,
+    archive: &mut Archive,
+) -> Result<bool, BuildError> {
+    let bytes = u64::try_from(file.reveal().len()).unwrap_or(u64::MAX);
+    let Some(rest) = room.checked_sub(bytes) else {
+        return Ok(false);
+    };
+    *room = rest;
+    archive.bytes(&format!("inputs/{}", look.name), file.reveal())?;
+    Ok(true)
 }

@@ -13,7 +13,7 @@ use crate::ids::{IncidentId, ProjectId};
 use crate::incident::Incident;
 use crate::json::JsonError;
 use crate::listing;
-use crate::mapping::{Artifact, Intent, MatchSource};
+use crate::mapping::{Artifact, Intent, MatchSource, TableColumns};
 use crate::policy::bundle_digest;
 use crate::ports::{
     AppDatabase, AppInspector, Billing, Completeness, CreatedRange, PortError, PortErrorKind,
@@ -95,9 +95,10 @@ impl LookError {
 /// Both sides of a project, opened.
 pub struct Sources {
     billing: Box<dyn Billing>,
-    app: Box<dyn AppInspector>,
-    artifact: Artifact,
-    catalog: Catalog,
+    pub(in crate::usecases) app: Box<dyn AppInspector>,
+    pub(in crate::usecases) artifact: Artifact,
+    pub(in crate::usecases) catalog: Catalog,
+    pub(in crate::usecases) columns: Option<TableColumns>,
     livemode: bool,
 }
 
@@ -141,8 +142,14 @@ impl Sources {
             app,
             artifact,
             catalog,
+            columns,
             livemode,
         })
+    }
+
+    /// An engine that knows the mapping and the prices, and nothing yet of both sides.
+    pub(in crate::usecases) fn engine(&self, as_of: Timestamp) -> Scan {
+        Scan::new(&self.artifact, &self.catalog, as_of, self.livemode)
     }
 }
 
@@ -260,7 +267,7 @@ pub(crate) async fn second_look(
 /// # Errors
 /// When a side could not be read whole: what was read then proves nothing.
 pub async fn look_at_all(sources: &Sources, as_of: Timestamp) -> Result<Outcome, LookError> {
-    let mut scan = Scan::new(&sources.artifact, &sources.catalog, as_of, sources.livemode);
+    let mut scan = sources.engine(as_of);
     let (billing, range) = (sources.billing.as_ref(), CreatedRange::up_to(as_of));
     listing::customers(billing, range, &mut |customer| scan.customer(&customer)).await?;
     listing::subscriptions(billing, range, &mut |it| scan.subscription(&it)).await?;
@@ -309,7 +316,7 @@ async fn look_at(
     row: Option<&Cell>,
     as_of: Timestamp,
 ) -> Result<Outcome, LookError> {
-    let mut scan = Scan::new(&sources.artifact, &sources.catalog, as_of, sources.livemode);
+    let mut scan = sources.engine(as_of);
     let mut rows = BTreeMap::new();
     let mut seen = BTreeSet::new();
     if let Some(key) = row {

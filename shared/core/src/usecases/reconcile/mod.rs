@@ -1,7 +1,8 @@
-//! Checks and scans: open a run, look, look again after the race grace, record, propose.
+//! Checks: open a run, look, look again after the race grace, record, propose.
 //!
 //! Every step is durable before the next begins ([`crate::run::RunStep`]), so a message that comes
-//! twice or a worker that dies changes nothing: `confirm` goes on from where the run is.
+//! twice or a worker that dies changes nothing: `confirm` goes on from where the run is. Scans read
+//! their inputs in parts ([`super::scan`]) and end here.
 
 mod alone;
 mod look;
@@ -29,7 +30,7 @@ use crate::incident::Incident;
 use crate::json::JsonError;
 use crate::ports::{
     AppDatabase, AppendError, Batch, CheckRequest, Checks, Clock, EvidenceAppend, Objects,
-    PortError, Proposals, Random, State,
+    PortError, Proposals, Random, State, StateWrite,
 };
 use crate::reconcile::{Finding, Outcome};
 use crate::records::{Directory, Project, RecordError, Records, Versioned};
@@ -39,7 +40,7 @@ use crate::tenancy::TenantCtx;
 
 /// A run that has made no progress for this long is finished or given up by the next schedule.
 /// Longer than the function may live, plus the longest race grace.
-const ABANDONED: Duration = Duration::from_mins(30);
+pub(super) const ABANDONED: Duration = Duration::from_mins(30);
 
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,30 +122,13 @@ pub(crate) fn mapping_name(digest: &str) -> String {
 }
 
 /// A run at work: the run with its record's version and the project's context.
-struct Work<'a> {
-    ctx: &'a TenantCtx,
-    project: &'a Project,
-    run: Versioned<Run>,
+pub(super) struct Work<'a> {
+    pub(super) ctx: &'a TenantCtx,
+    pub(super) project: &'a Project,
+    pub(super) run: Versioned<Run>,
 }
 
 impl Reconcile {
-    /// Scans every project, and first finishes what earlier runs left. One project's failure does
-    /// not stop the others.
-    pub async fn scan_all(
-        &self,
-    ) -> Result<Vec<(ProjectId, Result<RunSummary, ReconcileError>)>, ReconcileError> {
-        let mut results = Vec::new();
-        for project in Directory::of(self.state.as_ref()).projects().await? {
-            let ctx = Directory::system(&project, "scan");
-            let result = async {
-                self.finish_abandoned(&ctx, &project).await?;
-                self.start(&ctx, &project, RunScope::Scan, "schedule").await
-            };
-            results.push((project.id, result.await));
-        }
-        Ok(results)
-    }
-
     /// Takes one message of the checks queue; `None` when nothing is left to do for it.
     pub async fn handle(
         &self,
@@ -178,7 +162,7 @@ impl Reconcile {
         }
     }
 
-    async fn project(&self, id: ProjectId) -> Result<Project, ReconcileError> {
+    pub(super) async fn project(&self, id: ProjectId) -> Result<Project, ReconcileError> {
         let found = Directory::of(self.state.as_ref()).project(id).await?;
         Ok(found.ok_or(ReconcileError::NoProject)?.value)
     }
@@ -190,6 +174,20 @@ impl Reconcile {
         scope: RunScope,
         reason: &str,
     ) -> Result<RunSummary, ReconcileError> {
+        let none = |_: &Run| Ok(Vec::new());
+        let work = self.open(ctx, project, scope, reason, none).await?;
+        self.look(work).await
+    }
+
+    /// Opens a run, with further rows in the same transaction.
+    pub(super) async fn open<'a>(
+        &self,
+        ctx: &'a TenantCtx,
+        project: &'a Project,
+        scope: RunScope,
+        reason: &str,
+        more: impl FnOnce(&Run) -> Result<Vec<StateWrite>, RecordError> + Send,
+    ) -> Result<Work<'a>, ReconcileError> {
         let now = self.clock.now();
         let run = Run {
             id: RunId::new(now, self.random.bits128()),
@@ -202,6 +200,7 @@ impl Reconcile {
             counts: RunCounts::default(),
             result: None,
             mass_drift: false,
+            unread: None,
             pruned: None,
         };
         let records = Records::of(self.state.as_ref(), ctx);
@@ -236,18 +235,21 @@ impl Reconcile {
                 .subject(object([("customer", customer.as_str().into())]))
                 .about(about);
         }
-        let batch = Batch::of([draft]).with(records.create(&run)?.explained_by(0));
+        let mut batch = Batch::of([draft]).with(records.create(&run)?.explained_by(0));
+        for write in more(&run)? {
+            batch = batch.with(write.explained_by(0));
+        }
         self.evidence.append(project.stream_id()?, batch).await?;
         let run = Versioned {
             value: run,
             version: 1,
             evidence: None,
         };
-        self.look(Work { ctx, project, run }).await
+        Ok(Work { ctx, project, run })
     }
 
     /// Goes on with a run from the step it has reached.
-    async fn resume(
+    pub(super) async fn resume(
         &self,
         ctx: &TenantCtx,
         project: &Project,
@@ -271,25 +273,14 @@ impl Reconcile {
         }
     }
 
-    async fn finish_abandoned(
-        &self,
-        ctx: &TenantCtx,
-        project: &Project,
-    ) -> Result<(), ReconcileError> {
-        let now = self.clock.now();
-        let records = Records::of(self.state.as_ref(), ctx);
-        for run in records.list::<Run>().await? {
-            let idle = now.since(run.value.touched_at) >= ABANDONED;
-            if !idle || run.value.step == RunStep::Done {
-                continue;
-            }
-            if run.value.step == RunStep::Looking {
-                let work = Work { ctx, project, run };
-                self.close_without_findings(work, RunResult::Aborted, "worker-died")
-                    .await?;
-            } else {
-                self.resume(ctx, project, run.value.id).await?;
-            }
+    /// Finishes or gives up a run that has been silent for long.
+    pub(super) async fn finish(&self, work: Work<'_>) -> Result<(), ReconcileError> {
+        let (ctx, project, run) = (work.ctx, work.project, work.run.value.id);
+        if work.run.value.step == RunStep::Looking {
+            self.close_without_findings(work, RunResult::Aborted, "worker-died", Vec::new())
+                .await?;
+        } else {
+            self.resume(ctx, project, run).await?;
         }
         Ok(())
     }
@@ -302,7 +293,7 @@ impl Reconcile {
             Err(error) => {
                 let code = error.code();
                 return self
-                    .close_without_findings(work, RunResult::Partial, code)
+                    .close_without_findings(work, RunResult::Partial, code, Vec::new())
                     .await;
             }
         };
@@ -394,7 +385,7 @@ impl Reconcile {
             Err(error) => {
                 let code = error.code();
                 return self
-                    .close_without_findings(work, RunResult::Partial, code)
+                    .close_without_findings(work, RunResult::Partial, code, Vec::new())
                     .await;
             }
         };
@@ -404,21 +395,24 @@ impl Reconcile {
     }
 
     /// Closes a run that proves nothing: no incident opens, changes or resolves.
-    async fn close_without_findings(
+    pub(super) async fn close_without_findings(
         &self,
         mut work: Work<'_>,
         result: RunResult,
         code: &str,
+        more: Vec<StateWrite>,
     ) -> Result<RunSummary, ReconcileError> {
         let status = if result == RunResult::Aborted {
             "aborted"
         } else {
             "failed"
         };
+        let unread = work.run.value.unread.clone();
         let closing = Closing {
             status,
             result: Some(code),
             counts: Some(work.run.value.counts),
+            unread: unread.as_ref(),
             ..Closing::default()
         };
         work.run.value.result = Some(result);
@@ -426,11 +420,14 @@ impl Reconcile {
         work.run.value.touched_at = self.clock.now();
         let records = Records::of(self.state.as_ref(), work.ctx);
         let draft = Draft::new(Kind::RunClose, closing.facts()).in_run(work.run.value.id);
-        let batch = Batch::of([draft]).with(
+        let mut batch = Batch::of([draft]).with(
             records
                 .replace(work.run.version, &work.run.value)?
                 .explained_by(0),
         );
+        for write in more {
+            batch = batch.with(write.explained_by(0));
+        }
         self.evidence
             .append(work.project.stream_id()?, batch)
             .await?;
@@ -438,7 +435,7 @@ impl Reconcile {
     }
 
     /// Every incident of the project, by id.
-    async fn incidents(
+    pub(super) async fn incidents(
         &self,
         ctx: &TenantCtx,
     ) -> Result<BTreeMap<IncidentId, Versioned<Incident>>, RecordError> {
@@ -464,7 +461,7 @@ impl Reconcile {
     }
 }
 
-fn is_known(
+pub(super) fn is_known(
     known: &BTreeMap<IncidentId, Versioned<Incident>>,
     project: &Project,
     finding: &Finding,
@@ -475,7 +472,7 @@ fn is_known(
         .is_some_and(|incident| incident.value.says(finding))
 }
 
-fn counts(outcome: &Outcome) -> RunCounts {
+pub(super) fn counts(outcome: &Outcome) -> RunCounts {
     RunCounts {
         customers: outcome.customers,
         subscriptions: outcome.subscriptions,
@@ -484,7 +481,7 @@ fn counts(outcome: &Outcome) -> RunCounts {
     }
 }
 
-fn summary(run: &Run) -> RunSummary {
+pub(super) fn summary(run: &Run) -> RunSummary {
     RunSummary {
         run: run.id,
         step: run.step,

@@ -30,27 +30,46 @@ impl Reconcile {
         recorder: &Recorder,
         found: Vec<Finding>,
     ) -> Result<RunSummary, ReconcileError> {
+        let key = self.pseudonym_key(&work).await?;
+        let pseudonym = |subject: &str| Some(findings::pseudonym(&key, subject));
+        let snapshot = self.keep(&work, recorder, &found, pseudonym).await?;
+        work.run.value.looks.push(snapshot);
+        self.close_kept(work, artifact, found, &key, Vec::new())
+            .await
+    }
+
+    /// The key under which subjects get the names that evidence may know.
+    pub(in crate::usecases) async fn pseudonym_key(
+        &self,
+        work: &Work<'_>,
+    ) -> Result<[u8; 32], ReconcileError> {
         let records = Records::of(self.state.as_ref(), work.ctx);
         let key = work.project.pseudonym_key;
         let key = self
             .vault
             .secret_bytes(&records, work.ctx, key, Purpose::Pseudonym)
             .await?;
-        let key: [u8; 32] = key
-            .reveal()
-            .as_slice()
-            .try_into()
-            .map_err(|_| PortError::new(PortErrorKind::Corrupt, "reading the pseudonym key"))?;
-        let lines = findings::lines(&found, |subject| findings::pseudonym(&key, subject))?;
+        let key = key.reveal().as_slice().try_into();
+        Ok(key.map_err(|_| PortError::new(PortErrorKind::Corrupt, "reading the pseudonym key"))?)
+    }
+
+    /// Closes the run when everything that it has read and found is kept, with further rows in the
+    /// same transaction.
+    pub(in crate::usecases) async fn close_kept(
+        &self,
+        mut work: Work<'_>,
+        artifact: &Artifact,
+        found: Vec<Finding>,
+        key: &[u8; 32],
+        more: Vec<StateWrite>,
+    ) -> Result<RunSummary, ReconcileError> {
+        let records = Records::of(self.state.as_ref(), work.ctx);
+        let lines = findings::lines(&found, |subject| findings::pseudonym(key, subject))?;
         let object = format!("findings/{}/{}.jsonl", work.project.id, work.run.value.id);
         let mut outputs = vec![FileRef::of(object.clone(), &lines)];
         self.objects
             .put(&object, lines, "application/x-ndjson")
             .await?;
-
-        let pseudonym = |subject: &str| Some(findings::pseudonym(&key, subject));
-        let snapshot = self.keep(&work, recorder, &found, pseudonym).await?;
-        work.run.value.looks.push(snapshot);
         outputs.extend(work.run.value.looks.iter().map(FileRef::of_snapshot));
         work.run.value.counts.findings = u64::try_from(found.len()).unwrap_or(u64::MAX);
         work.run.value.step = RunStep::Recording;
@@ -81,6 +100,8 @@ impl Reconcile {
                 .replace(work.run.version, &work.run.value)?
                 .explained_by(last),
         );
+        let more = more.into_iter().map(|write| write.explained_by(last));
+        batch.state.extend(more);
         let entries = self
             .evidence
             .append(work.project.stream_id()?, batch)
@@ -118,7 +139,7 @@ impl Reconcile {
     }
 
     /// Incident rows and proposals after `run.close` is durable. Doing it again changes nothing.
-    pub(super) async fn publish(
+    pub(in crate::usecases) async fn publish(
         &self,
         mut work: Work<'_>,
         found: Vec<Finding>,

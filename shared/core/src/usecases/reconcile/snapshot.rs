@@ -11,20 +11,30 @@ use crate::reconcile::Finding;
 use crate::records::RecordError;
 use crate::redacted::Redacted;
 use crate::run::Snapshot;
+use crate::scan::ScanFile;
 use crate::sealed::{Purpose, SealContext, Sealed};
-use crate::snapshot::{FORMAT, Look, Recorder, findings};
+use crate::snapshot::{FORMAT, Look, Recorder, findings, index_files};
 use crate::tenancy::TenantCtx;
 use crate::time::Timestamp;
 use crate::usecases::vault::{Vault, VaultError};
 
 impl Reconcile {
     /// Begins the snapshot of a look.
-    pub(super) fn recorder(
+    pub(in crate::usecases) fn recorder(
         work: &Work<'_>,
         as_of: Timestamp,
         known: Option<BTreeSet<IncidentId>>,
     ) -> Recorder {
-        Recorder::new(&Look {
+        Recorder::new(&Self::first_line(work, as_of, known))
+    }
+
+    /// The first line of a file of this run.
+    pub(in crate::usecases) fn first_line(
+        work: &Work<'_>,
+        as_of: Timestamp,
+        known: Option<BTreeSet<IncidentId>>,
+    ) -> Look {
+        Look {
             format: FORMAT.to_owned(),
             project: work.project.id,
             run: work.run.value.id,
@@ -32,7 +42,7 @@ impl Reconcile {
             as_of,
             livemode: work.project.livemode,
             known,
-        })
+        }
     }
 
     /// Ends a snapshot, seals it and stores it.
@@ -44,19 +54,30 @@ impl Reconcile {
         pseudonym: impl Fn(&str) -> Option<String>,
     ) -> Result<Snapshot, ReconcileError> {
         let file = recorder.finish(found, pseudonym)?;
-        let run = work.run.value.id;
         let number = work.run.value.looks.len().saturating_add(1);
+        let name = ScanFile::name(work.run.value.id, &number.to_string());
+        self.store(work, name, &file).await
+    }
+
+    /// Seals a file of the run under a new data key and stores it under a new object key. Nothing
+    /// names it yet: when the worker dies here, nobody reads it, and it goes with the run's others.
+    pub(in crate::usecases) async fn store(
+        &self,
+        work: &Work<'_>,
+        name: String,
+        file: &[u8],
+    ) -> Result<Snapshot, ReconcileError> {
         let secret = SecretId::new(self.clock.now(), self.random.bits128());
         let snapshot = Snapshot {
-            key: format!("snapshots/{}/{run}/{secret}.sealed", work.project.id),
+            key: Snapshot::key_of(work.project.id, work.run.value.id, secret),
             secret,
-            name: format!("snapshots/{run}/{number}.jsonl.gz"),
-            digest: counterfoil_evidence::hash::digest_string(&file),
+            name,
+            digest: counterfoil_evidence::hash::digest_string(file),
             bytes: u64::try_from(file.len()).unwrap_or(u64::MAX),
         };
         let sealed = self
             .vault
-            .seal(&snapshot_context(work.ctx, secret), &file)
+            .seal(&snapshot_context(work.ctx, secret), file)
             .await?;
         let object = canonical(&sealed)?;
         self.objects
@@ -73,9 +94,41 @@ impl Reconcile {
             .looks
             .last()
             .ok_or(ReconcileError::NotReady)?;
+        let newest = self.kept(work, stored).await?;
+        let files = index_files(newest.reveal())?;
+        if files.is_empty() {
+            return Ok(findings(newest.reveal())?);
+        }
+        self.found_in(work, &files).await
+    }
+
+    /// What a scan has found, from its files: what its second looks have left, or what the first
+    /// one found where there was no second one.
+    pub(in crate::usecases) async fn found_in(
+        &self,
+        work: &Work<'_>,
+        files: &[ScanFile],
+    ) -> Result<Vec<Finding>, ReconcileError> {
+        let mut found = Vec::new();
+        for file in ScanFile::last_word(files) {
+            let stored = file.snapshot(work.project.id, work.run.value.id);
+            found.extend(findings(self.kept(work, &stored).await?.reveal())?);
+        }
+        Ok(found)
+    }
+
+    /// The file inside a snapshot of this run, which must be there and be what was stored.
+    pub(in crate::usecases) async fn kept(
+        &self,
+        work: &Work<'_>,
+        stored: &Snapshot,
+    ) -> Result<Redacted<Vec<u8>>, ReconcileError> {
         let file = open_snapshot(&self.vault, self.objects.as_ref(), work.ctx, stored).await?;
-        let missing = || PortError::new(PortErrorKind::Corrupt, "reading the run's snapshot");
-        Ok(findings(file.ok_or_else(missing)?.reveal())?)
+        let same = |file: &Redacted<Vec<u8>>| {
+            counterfoil_evidence::hash::digest_string(file.reveal()) == stored.digest
+        };
+        let corrupt = || PortError::new(PortErrorKind::Corrupt, "reading a snapshot of the run");
+        Ok(file.filter(same).ok_or_else(corrupt)?)
     }
 }
 

@@ -1,0 +1,313 @@
+//! Scans: all customers of a project, read by many workers.
+//!
+//! ```text
+//! open run -> Read (one message per shard, pages to files) -> Join (compare) -> race grace
+//!          -> Confirm (the second look, a part at a time) -> close run -> incident rows
+//! ```
+//! [`crate::scan`] decides, this carries it out. Only what stands in the scan's record counts, so a
+//! message may come twice and a worker may die anywhere; each file lies under a key of its own, and
+//! what no record names is read by nobody and goes with the run's other files. No worker holds more
+//! than one file of what it reads or joins.
+
+mod confirm;
+mod finish;
+mod join;
+mod read;
+mod rows;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::ids::{ProjectId, RunId};
+use crate::ports::{PortError, ScanRequest, ScanRequests, Scratch};
+use crate::records::{Directory, Project, Records, Versioned};
+use crate::run::{Run, RunScope, RunStep};
+use crate::scan::{FileKind, ScanFile, ScanWork, Superseded};
+use crate::tenancy::TenantCtx;
+use crate::usecases::reconcile::{ABANDONED, Reconcile, ReconcileError, RunSummary, Work, summary};
+
+/// Workers that write the record at the same moment: all but one of them read it again.
+const ATTEMPTS: u32 = 50;
+
+/// How much a worker does before it saves, hands over or gives up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScanLimits {
+    /// Objects of one file of Stripe's side.
+    pub objects: u64,
+    /// Compressed bytes of one file of rows.
+    pub row_bytes: usize,
+    /// How long a worker reads before it hands over: shorter than its function may run.
+    pub hand_over: Duration,
+    /// Findings of one second look.
+    pub again: usize,
+    /// Failures in a row after which the scan is closed as partial.
+    pub failures: u32,
+    /// Wait before a piece of work is tried again, times the failures so far.
+    pub retry: Duration,
+    /// How often a schedule sends the messages of a silent scan again.
+    pub revivals: u32,
+}
+
+impl Default for ScanLimits {
+    fn default() -> Self {
+        Self {
+            objects: 50_000,
+            row_bytes: 8 << 20,
+            hand_over: Duration::from_mins(12),
+            again: 500,
+            failures: 5,
+            retry: Duration::from_secs(30),
+            revivals: 2,
+        }
+    }
+}
+
+/// Runs scans.
+#[derive(Clone)]
+pub struct Scans {
+    /// What scans and checks share.
+    pub reconcile: Reconcile,
+    /// The scans queue.
+    pub requests: Arc<dyn ScanRequests>,
+    /// Room for the app's rows while they stream.
+    pub scratch: Arc<dyn Scratch>,
+    /// Limits.
+    pub limits: ScanLimits,
+}
+
+impl std::fmt::Debug for Scans {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scans")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A scan at work: its run and its record.
+struct Job<'a> {
+    work: Work<'a>,
+    scan: Versioned<ScanWork>,
+}
+
+impl Job<'_> {
+    fn ids(&self) -> (ProjectId, RunId) {
+        (self.work.project.id, self.work.run.value.id)
+    }
+
+    fn read(&self, shard: u32) -> ScanRequest {
+        let (project, run) = self.ids();
+        ScanRequest::Read {
+            project,
+            run,
+            shard,
+        }
+    }
+
+    fn join(&self) -> ScanRequest {
+        let (project, run) = self.ids();
+        ScanRequest::Join { project, run }
+    }
+
+    fn confirm(&self) -> ScanRequest {
+        let (project, run) = self.ids();
+        ScanRequest::Confirm { project, run }
+    }
+
+    fn summary(&self) -> RunSummary {
+        summary(&self.work.run.value)
+    }
+}
+
+impl Scans {
+    /// Starts a scan of every project, and first sees to runs that have been silent for long. One
+    /// project's failure does not stop the others.
+    ///
+    /// # Errors
+    /// When the projects cannot be listed.
+    pub async fn scan_all(
+        &self,
+    ) -> Result<Vec<(ProjectId, Result<RunSummary, ReconcileError>)>, ReconcileError> {
+        let mut results = Vec::new();
+        let state = self.reconcile.state.as_ref();
+        for project in Directory::of(state).projects().await? {
+            let ctx = Directory::system(&project, "scan");
+            let result = async {
+                self.wake(&ctx, &project).await?;
+                self.start(&ctx, &project, "schedule").await
+            };
+            results.push((project.id, result.await));
+        }
+        Ok(results)
+    }
+
+    /// Opens a scan and asks for its first pages.
+    async fn start(
+        &self,
+        ctx: &TenantCtx,
+        project: &Project,
+        reason: &str,
+    ) -> Result<RunSummary, ReconcileError> {
+        let records = Records::of(self.reconcile.state.as_ref(), ctx);
+        let plan = |run: &Run| ScanWork::open(run.id, project.mapping.clone(), run.as_of);
+        let row = |run: &Run| Ok(vec![records.create(&plan(run))?]);
+        let work = self
+            .reconcile
+            .open(ctx, project, RunScope::Scan, reason, row)
+            .await?;
+        let value = plan(&work.run.value);
+        let scan = Versioned {
+            value,
+            version: 1,
+            evidence: None,
+        };
+        let job = Job { work, scan };
+        self.ask_for_all(&job).await?;
+        Ok(job.summary())
+    }
+
+    /// Takes one message of the scans queue.
+    ///
+    /// # Errors
+    /// When something could not be done; the message should come again.
+    pub async fn handle(&self, request: &ScanRequest) -> Result<RunSummary, ReconcileError> {
+        let (project, run) = request.scan();
+        let mut project = self.reconcile.project(project).await?;
+        let ctx = Directory::system(&project, "scan");
+        let records = Records::of(self.reconcile.state.as_ref(), &ctx);
+        let found = records.get::<Run>(&run.to_string()).await?;
+        let run = found.ok_or(ReconcileError::NotReady)?;
+        let (id, step) = (run.value.id, run.value.step);
+        if matches!(step, RunStep::Done | RunStep::Recording) {
+            return self.reconcile.resume(&ctx, &project, id).await;
+        }
+        let scan = records.get::<ScanWork>(&id.to_string()).await?;
+        let scan = scan.ok_or(ReconcileError::NotReady)?;
+        // The run cites the mapping that it was opened with, whatever is active by now.
+        project.mapping.clone_from(&scan.value.mapping);
+        let work = Work {
+            ctx: &ctx,
+            project: &project,
+            run,
+        };
+        let job = Job { work, scan };
+        match (request, step) {
+            (ScanRequest::Read { shard, .. }, RunStep::Looking) => self.read(job, *shard).await,
+            (ScanRequest::Join { .. }, RunStep::Looking) if job.scan.value.is_read() => {
+                self.join(job).await
+            }
+            (ScanRequest::Join { .. }, RunStep::Confirming) => {
+                // Whoever joined may not have been able to say so.
+                self.ask_for_second_look(&job).await?;
+                Ok(job.summary())
+            }
+            (ScanRequest::Confirm { .. }, RunStep::Confirming) => self.confirm(job).await,
+            _ => Ok(job.summary()),
+        }
+    }
+
+    async fn send(&self, request: ScanRequest, delay: Duration) -> Result<(), PortError> {
+        self.requests.send(&request, delay).await
+    }
+
+    /// Sends the messages of everything that is left to do.
+    async fn ask_for_all(&self, job: &Job<'_>) -> Result<(), ReconcileError> {
+        if job.work.run.value.step == RunStep::Confirming {
+            self.send(job.confirm(), Duration::ZERO).await?;
+            return Ok(());
+        }
+        for shard in job.scan.value.open_shards() {
+            self.send(job.read(shard), Duration::ZERO).await?;
+        }
+        if job.scan.value.is_read() {
+            self.send(job.join(), Duration::ZERO).await?;
+        }
+        Ok(())
+    }
+
+    /// Sees to runs of the project that have been silent for long: a scan's messages are sent again,
+    /// a few times; then it is closed.
+    async fn wake(&self, ctx: &TenantCtx, project: &Project) -> Result<(), ReconcileError> {
+        let now = self.reconcile.clock.now();
+        let records = Records::of(self.reconcile.state.as_ref(), ctx);
+        for run in records.list::<Run>().await? {
+            let silent = now.since(run.value.touched_at) >= ABANDONED;
+            if !silent || run.value.step == RunStep::Done {
+                continue;
+            }
+            let scan = records.get::<ScanWork>(&run.value.id.to_string()).await?;
+            let work = Work { ctx, project, run };
+            let Some(scan) = scan else {
+                self.reconcile.finish(work).await?;
+                continue;
+            };
+            if now.since(scan.value.touched_at) < ABANDONED {
+                continue;
+            }
+            let mut job = Job { work, scan };
+            if job.scan.value.revived >= self.limits.revivals {
+                self.give_up(job).await?;
+                continue;
+            }
+            let revive = |scan: &mut ScanWork| {
+                scan.revived = scan.revived.saturating_add(1);
+                Ok(())
+            };
+            if self.update(&mut job, revive).await?.is_ok() {
+                self.ask_for_all(&job).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the record under its version, on top of whatever others have written meanwhile.
+    async fn update<T: Send>(
+        &self,
+        job: &mut Job<'_>,
+        change: impl Fn(&mut ScanWork) -> Result<T, Superseded> + Send + Sync,
+    ) -> Result<Result<T, Superseded>, ReconcileError> {
+        let state = self.reconcile.state.as_ref();
+        let records = Records::of(state, job.work.ctx);
+        for _ in 0..ATTEMPTS {
+            let mut next = job.scan.value.clone();
+            let changed = match change(&mut next) {
+                Ok(changed) => changed,
+                Err(superseded) => return Ok(Err(superseded)),
+            };
+            next.touched_at = self.reconcile.clock.now();
+            let write = records.replace(job.scan.version, &next)?;
+            if state.write(vec![write]).await? {
+                job.scan.value = next;
+                job.scan.version = job.scan.version.saturating_add(1);
+                return Ok(Ok(changed));
+            }
+            let id = job.scan.value.id.to_string();
+            match records.get::<ScanWork>(&id).await? {
+                Some(found) => job.scan = found,
+                // The run is closed.
+                None => return Ok(Err(Superseded)),
+            }
+        }
+        Err(ReconcileError::NotReady)
+    }
+
+    /// Stores a file of the scan. Nothing names it yet.
+    async fn keep(
+        &self,
+        job: &Job<'_>,
+        kind: FileKind,
+        label: String,
+        file: &[u8],
+        count: u64,
+    ) -> Result<ScanFile, ReconcileError> {
+        let name = ScanFile::name(job.work.run.value.id, &label);
+        let stored = self.reconcile.store(&job.work, name, file).await?;
+        Ok(ScanFile {
+            kind,
+            label,
+            secret: stored.secret,
+            digest: stored.digest,
+            bytes: stored.bytes,
+            count,
+        })
+    }
+}
