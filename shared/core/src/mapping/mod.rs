@@ -13,6 +13,7 @@ mod error;
 mod names;
 mod schema;
 mod shape;
+mod sold;
 #[cfg(test)]
 mod tests;
 mod units;

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use counterfoil_core::billing::Catalog;
-use counterfoil_core::mapping::{Artifact, Intent};
+use counterfoil_core::mapping::{Artifact, Intent, MappingError};
 use counterfoil_core::ports::{AppInspector, Billing};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_stripe::{RestrictedKey, STRIPE_URL, StripeClient};
@@ -37,6 +37,7 @@ impl Sources {
             let (client, livemode) = account(key, url)?;
             let app = app(args, artifact).await?;
             let catalog = client.catalog().await?;
+            note(&artifact.check_catalog(&catalog));
             let (stripe, livemode) = (Stripe::Account(Box::new(client)), Some(livemode));
             return Ok(Self {
                 stripe,
@@ -51,6 +52,7 @@ impl Sources {
             .context("no source of Stripe's objects")?;
         let directory = Directory::open(directory)?;
         let catalog = directory.catalog()?;
+        note(&artifact.check_catalog(&catalog));
         let app = app(args, artifact).await?;
         Ok(Self {
             stripe: Stripe::Directory(directory),
@@ -96,8 +98,12 @@ async fn fitting_database(
                 args.config.display()
             )
         })?;
+    note(&doubts);
+    Ok(app)
+}
+
+fn note(doubts: &[MappingError]) {
     for doubt in doubts {
         eprintln!("note: {doubt}");
     }
-    Ok(app)
 }

@@ -83,8 +83,47 @@ async fn what_was_put_wrong_into_organizations_is_found_and_called_by_its_name()
         assert!(answer.out.contains(words), "{words}: {}", answer.out);
     }
     assert!(!answer.out.contains("user"), "{}", answer.out);
+    assert!(answer.err.is_empty(), "{}", answer.err);
     let json = stage
         .run_with_database(&["check", "--as-of", NOW, "--json"])
         .await;
     assert_eq!(json.json()["subject"], "organization");
+}
+
+#[tokio::test]
+async fn a_mapping_that_does_not_fit_is_refused_with_the_nearest_names() {
+    let sample = Sample::new(12, 20, now());
+    let stage = Stage::new("organizations_wrong", TABLES, sample.shop.clone()).await;
+    let wrong = MAPPING
+        .replace("\"tier\"", "\"teir\"")
+        .replace("\"seat_limit\"", "\"slug\"");
+    stage.write("counterfoil.toml", &wrong);
+    let answer = stage.run_with_database(&["check", "--as-of", NOW]).await;
+    assert_eq!(answer.status, 2, "{answer:?}");
+    for error in [
+        "access.plan.column: no column `teir`; did you mean `tier`?",
+        "access.seats.column: `slug` is text, not a whole number",
+    ] {
+        assert!(answer.err.contains(error), "{error}: {}", answer.err);
+    }
+    stage.write(
+        "counterfoil.toml",
+        &MAPPING.replace("public.organizations", "public.organisations"),
+    );
+    let answer = stage.run_with_database(&["check", "--as-of", NOW]).await;
+    assert!(
+        answer.err.contains("did you mean `public.organizations`?"),
+        "{}",
+        answer.err
+    );
+    stage.write(
+        "counterfoil.toml",
+        &MAPPING.replace("prod_SamplePro", "prod_SampelPro"),
+    );
+    let answer = stage.run_with_database(&["check", "--as-of", NOW]).await;
+    assert!(
+        answer.err.contains("note: plans[1].match.product: Stripe shows no product `prod_SampelPro`; did you mean `prod_SamplePro`?"),
+        "{}",
+        answer.err
+    );
 }
