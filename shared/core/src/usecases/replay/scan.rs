@@ -125,7 +125,15 @@ impl Scan<'_> {
             let count = usize::try_from(file.count).unwrap_or(usize::MAX);
             let slice: Vec<_> = left.by_ref().take(count).collect();
             let known = look.known.unwrap_or_default();
-            let some = second_look(&sources, look.project, slice, &known, look.as_of).await;
+            let some = second_look(
+                &sources,
+                look.project,
+                &look.scope,
+                slice,
+                &known,
+                look.as_of,
+            )
+            .await;
             let some = some.map_err(|source| self.run.stopped(source))?;
             let borrowed = (loaded.0.as_str(), loaded.1);
             compare(self.run, &borrowed, &some)?;

@@ -24,7 +24,8 @@ impl Scans {
             let confirmed = async {
                 let sources = self.sources(&job, Some(&recorder)).await?;
                 let project = job.work.project.id;
-                second_look(&sources, project, findings, &known, now).await
+                let scope = &job.work.run.value.scope;
+                second_look(&sources, project, scope, findings, &known, now).await
             };
             let confirmed = match confirmed.await {
                 Ok(confirmed) => confirmed,

@@ -170,7 +170,10 @@ pub(super) const fn is_final(error: &LookError) -> bool {
     match error {
         LookError::Port(port) => matches!(port.kind, PortErrorKind::Refused),
         LookError::Vault(_) | LookError::Record(_) => false,
-        LookError::RoleCanWrite { .. } | LookError::TooManyRows | LookError::Mapping(_) => true,
+        LookError::RoleCanWrite { .. }
+        | LookError::TooManyRows
+        | LookError::TooManyCustomers
+        | LookError::Mapping(_) => true,
     }
 }
 
