@@ -97,7 +97,8 @@ impl Dice {
     }
 }
 
-const CUSTOMERS: usize = 12;
+/// Enough that some lack what they pay for at the end: that a row gives too much is left to scans.
+const CUSTOMERS: usize = 40;
 const EVENTS: usize = 800;
 
 /// What happens to the shop: a subscription ends or begins, or the app catches up.
