@@ -20,7 +20,7 @@ async fn main() -> Result<(), Error> {
         evidence: boot.evidence()?,
         state: boot.state()?,
         vault: boot.vault()?,
-        databases: Arc::new(PgDatabase::new().within(network()?)),
+        databases: Arc::new(databases(&boot)?),
         billing: Arc::new(
             StripeAccounts::new(config::stripe_url(), config::stripe_rate())
                 .sharing(boot.state()?, boot.clock()),
@@ -32,9 +32,15 @@ async fn main() -> Result<(), Error> {
         .await
 }
 
-/// Where the deployment says that databases may be.
-fn network() -> Result<Network, NetworkError> {
+/// Databases where the deployment says that they may be.
+fn databases(boot: &Boot) -> Result<PgDatabase, NetworkError> {
     let [networks, ports, runtime] =
         [Var::DatabaseNetworks, Var::DatabasePorts, Var::RuntimeApi].map(config::optional);
-    Network::from_settings(networks.as_deref(), ports.as_deref(), runtime.as_deref())
+    let network =
+        Network::from_settings(networks.as_deref(), ports.as_deref(), runtime.as_deref())?;
+    let databases = PgDatabase::new().within(network);
+    Ok(match boot.database_tokens() {
+        Some(tokens) => databases.with_tokens(tokens),
+        None => databases,
+    })
 }

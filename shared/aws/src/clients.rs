@@ -9,6 +9,7 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::config::Credentials;
 
 /// Clients of every service, cheap to clone. Connections are made when they are first used.
@@ -24,6 +25,8 @@ pub struct Clients {
     pub sqs: aws_sdk_sqs::Client,
     /// Lambda.
     pub lambda: aws_sdk_lambda::Client,
+    /// Credentials for what is signed without a client.
+    pub credentials: Option<SharedCredentialsProvider>,
 }
 
 /// Retries that fit into one invocation: three attempts, at most half a second apart.
@@ -65,6 +68,7 @@ impl Clients {
         let long = timeouts(Duration::from_secs(20));
         let (retry, once) = (retries(), RetryConfig::disabled());
         Self {
+            credentials: config.credentials_provider(),
             dynamodb: aws_sdk_dynamodb::Client::from_conf(
                 aws_sdk_dynamodb::config::Builder::from(config)
                     .retry_config(retry.clone())

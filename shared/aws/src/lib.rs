@@ -6,6 +6,7 @@ pub mod dynamodb;
 mod error;
 pub mod kms;
 pub mod lambda;
+pub mod rds;
 mod resend;
 pub mod s3;
 pub mod sqs;

@@ -10,6 +10,7 @@ use counterfoil_aws::Clients;
 use counterfoil_aws::dynamodb::{DynamoDataKeys, DynamoEvidence, DynamoSeals, DynamoState, Tables};
 use counterfoil_aws::kms::{KmsSigner, KmsWrapper};
 use counterfoil_aws::lambda::OtherFunction;
+use counterfoil_aws::rds::RdsTokens;
 use counterfoil_aws::s3::{S3Archive, S3Objects};
 use counterfoil_aws::sqs::{SqsChecks, SqsExports, SqsScans};
 use counterfoil_core::ports::{Clock, Random, Scratch};
@@ -114,6 +115,12 @@ impl Boot {
             self.clients.dynamodb.clone(),
             table,
         )))
+    }
+
+    /// Who signs tokens for databases of Amazon RDS, where there are credentials.
+    pub fn database_tokens(&self) -> Option<Arc<RdsTokens>> {
+        let credentials = self.clients.credentials.clone()?;
+        Some(Arc::new(RdsTokens::new(credentials, self.clock())))
     }
 
     /// Sealed secrets.

@@ -25,8 +25,6 @@ use crate::watch::{Bounds, Login, Watched, WatchedTls};
 
 /// How long one address may take to accept the connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long everything up to the first statement may take, over all addresses.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long sent bytes may stay without acknowledgement, and when silence is probed.
 const SILENCE: Duration = Duration::from_secs(30);
 /// How long a server may take to notice that the client is gone.
@@ -58,11 +56,13 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    /// Connects to the first of the checked addresses that answers, and authenticates.
+    /// Connects to the first of the checked addresses that answers, and authenticates,
+    /// both within `patience`.
     pub(crate) async fn open(
         url: &PostgresUrl,
         network: &Network,
         resolver: &dyn Resolver,
+        patience: Duration,
     ) -> Result<Self, PostgresError> {
         let late = || PostgresError::Unreachable { place: url.place() };
         let opening = async {
@@ -71,7 +71,7 @@ impl Session {
             let (stream, address) = reach(&addresses).await.ok_or_else(late)?;
             Self::log_in(url, connector, stream, address).await
         };
-        timeout(HANDSHAKE, opening).await.map_err(|_| late())?
+        timeout(patience, opening).await.map_err(|_| late())?
     }
 
     async fn log_in(

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use counterfoil_core::connection::{RepairScope, RoleReport};
 use counterfoil_core::ports::{
-    AppDatabase, AppInspector, AppRepairer, PortError, PortErrorKind, RoleProbe,
+    AppDatabase, AppInspector, AppRepairer, DatabaseLogin, DatabaseTokens, PortError,
+    PortErrorKind, RoleProbe,
 };
 use counterfoil_core::redacted::Redacted;
 
@@ -15,7 +16,7 @@ use crate::inspector::{Limits, PgInspector};
 use crate::network::Network;
 use crate::repairer::PgRepairer;
 use crate::rights::Rights;
-use crate::url::{PostgresUrl, Roots, Transport, UrlError};
+use crate::url::{Auth, PostgresUrl, Roots, Transport, UrlError};
 
 /// Postgres as the customer's database.
 #[derive(Debug, Clone)]
@@ -24,6 +25,7 @@ pub struct PgDatabase {
     local_files: bool,
     network: Network,
     resolver: Arc<dyn Resolver>,
+    tokens: Option<Arc<dyn DatabaseTokens>>,
 }
 
 impl Default for PgDatabase {
@@ -33,6 +35,7 @@ impl Default for PgDatabase {
             local_files: false,
             network: Network::public(),
             resolver: Arc::new(System),
+            tokens: None,
         }
     }
 }
@@ -47,6 +50,13 @@ impl PgDatabase {
     #[must_use]
     pub fn within(mut self, network: Network) -> Self {
         self.network = network;
+        self
+    }
+
+    /// Lets roles log in with tokens of AWS IAM, where their URL says so.
+    #[must_use]
+    pub fn with_tokens(mut self, tokens: Arc<dyn DatabaseTokens>) -> Self {
+        self.tokens = Some(tokens);
         self
     }
 
@@ -74,7 +84,7 @@ impl PgDatabase {
 
     async fn open(&self, url: &Redacted<String>, doing: &str) -> Result<Session, PortError> {
         let refused = |error: UrlError| PortError::caused(PortErrorKind::Refused, doing, error);
-        let url = PostgresUrl::parse(url).map_err(refused)?;
+        let mut url = PostgresUrl::parse(url).map_err(refused)?;
         if let Transport::VerifyFull {
             roots: Some(Roots::File(_)),
         } = url.transport
@@ -86,9 +96,30 @@ impl PgDatabase {
                 fix: "leave it out and put the certificates (PEM) behind the URL, on a line of their own",
             }));
         }
-        Session::open(&url, &self.network, self.resolver.as_ref())
-            .await
-            .map_err(|error| error.doing(doing))
+        if let Auth::RdsIam { region } = &url.auth {
+            let tokens = self.tokens.as_ref().ok_or_else(|| {
+                refused(UrlError {
+                    part: "auth",
+                    rule: "is rds-iam, and there is nobody here who signs tokens",
+                    fix: "use a password, or connect from the deployed product",
+                })
+            })?;
+            let login = DatabaseLogin {
+                host: url.host.to_string(),
+                port: url.port,
+                user: url.user.clone(),
+                region: region.clone(),
+            };
+            url.password = Some(tokens.token(&login).await?);
+        }
+        Session::open(
+            &url,
+            &self.network,
+            self.resolver.as_ref(),
+            self.limits.connect,
+        )
+        .await
+        .map_err(|error| error.doing(doing))
     }
 }
 

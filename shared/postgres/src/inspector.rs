@@ -35,8 +35,10 @@ pub struct Limits {
     pub found: usize,
     /// Time of one scan, from its first to its last row.
     pub scan: Duration,
-    /// Time of every other statement.
+    /// Time of every other call.
     pub lookup: Duration,
+    /// Time until the session is ready, over all addresses; also for the repair role.
+    pub connect: Duration,
 }
 
 impl Default for Limits {
@@ -49,6 +51,7 @@ impl Default for Limits {
             found: 100_000,
             scan: Duration::from_mins(10),
             lookup: Duration::from_secs(20),
+            connect: Duration::from_secs(10),
         }
     }
 }

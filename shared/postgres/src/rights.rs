@@ -6,7 +6,7 @@
 //! owner is told.
 //!
 //! Not looked at: temporary tables, which end with the session, and new large objects, which every
-//! role may create by default. Neither is possible in a read-only transaction of an ordinary role.
+//! role may create by default.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! The app's database from a laptop: reached wherever the machine can, read only.
 
 use anyhow::{Result, ensure};
-use counterfoil_core::ports::{AppDatabase as _, AppInspector};
+use counterfoil_core::ports::{AppDatabase as _, AppInspector, RoleProbe as _};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_postgres::{Network, PgDatabase};
 
@@ -11,11 +11,13 @@ pub(crate) async fn open(
     allow_writable_role: bool,
 ) -> Result<Box<dyn AppInspector>> {
     // Whoever runs the command may connect wherever their machine can.
-    let app = PgDatabase::new()
+    let database = PgDatabase::new()
         .with_local_files()
-        .within(Network::anywhere())
-        .inspect(url)
-        .await?;
+        .within(Network::anywhere());
+    let app = database.inspect(url).await?;
+    for sentence in database.probe_reading_role(url).await?.sentences() {
+        eprintln!("note: database role: {sentence}");
+    }
     if !allow_writable_role {
         let writable = app.writable().await?;
         ensure!(

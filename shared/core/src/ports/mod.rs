@@ -15,6 +15,7 @@ mod scratch;
 mod seals;
 mod signals;
 mod state;
+mod tokens;
 
 use std::error::Error as StdError;
 
@@ -40,6 +41,7 @@ pub use signals::{
     ScanRequests, SealRequests,
 };
 pub use state::{Expect, State, StateKey, StateWrite, Stored};
+pub use tokens::{DatabaseLogin, DatabaseTokens};
 
 /// Why a port did not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -24,7 +24,7 @@ async fn not_even_a_superuser_can_write_through_it() {
     let url = Redacted::new(server.create_database("locked").unwrap());
     server.sql("locked", "CREATE TABLE users (id int)").unwrap();
     let url = PostgresUrl::parse(&url).unwrap();
-    let mut session = Session::open(&url, &Network::loopback(), &System)
+    let mut session = Session::open(&url, &Network::loopback(), &System, PATIENCE)
         .await
         .unwrap();
     lock(&session.client).await.unwrap();

@@ -5,8 +5,6 @@ mod connecting;
 #[cfg(test)]
 mod guard;
 #[cfg(test)]
-mod hostile;
-#[cfg(test)]
 mod lost_replies;
 #[cfg(test)]
 mod reading;

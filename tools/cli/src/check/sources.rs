@@ -3,9 +3,9 @@
 use anyhow::{Context as _, Result, bail};
 use counterfoil_core::billing::Catalog;
 use counterfoil_core::mapping::{Artifact, Intent, MappingError};
-use counterfoil_core::ports::{AppInspector, Billing};
+use counterfoil_core::ports::{AppInspector, Billing, KeyProbe as _};
 use counterfoil_core::redacted::Redacted;
-use counterfoil_stripe::{RestrictedKey, STRIPE_URL, StripeClient};
+use counterfoil_stripe::{RestrictedKey, STRIPE_URL, StripeAccounts, StripeClient};
 
 use super::args::Args;
 use super::directory::Directory;
@@ -36,6 +36,7 @@ impl Sources {
             let url = args.stripe_url.as_deref().unwrap_or(STRIPE_URL);
             let (client, livemode) = account(key, url)?;
             let app = app(args, artifact).await?;
+            tell_about_key(key, url, livemode).await?;
             let catalog = client.catalog().await?;
             note(&artifact.check_catalog(&catalog));
             let (stripe, livemode) = (Stripe::Account(Box::new(client)), Some(livemode));
@@ -67,6 +68,16 @@ fn account(key: &Redacted<String>, url: &str) -> Result<(StripeClient, bool)> {
     let key = RestrictedKey::parse(key).context("--stripe-key")?;
     let livemode = key.mode().is_live();
     Ok((StripeClient::new(url, &key)?, livemode))
+}
+
+/// What the key may do, in words, before anything is read with it.
+async fn tell_about_key(key: &Redacted<String>, url: &str, livemode: bool) -> Result<()> {
+    let accounts = StripeAccounts::new(Some(url.to_owned()), None);
+    let report = accounts.probe_key(key, livemode).await?;
+    for sentence in report.sentences() {
+        eprintln!("note: Stripe key: {sentence}");
+    }
+    Ok(())
 }
 
 /// The rows of a file, where one is named, or those of the database.
