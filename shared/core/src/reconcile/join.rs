@@ -75,7 +75,7 @@ impl Join {
         let mut found = Vec::new();
         for place in 0..self.layout.keys.len() {
             let Ok(key) = u8::try_from(place) else { break };
-            self.find(row, place, &mut found);
+            self.find(row, place, &hits, &mut found);
             for customer in found.drain(..) {
                 if hits.iter().all(|(known, _)| *known != customer) {
                     self.mark(customer, key);
@@ -108,8 +108,8 @@ impl Join {
         }
     }
 
-    /// Adds the customers whose value of a key equals the row's.
-    fn find(&self, row: &AppRow, place: usize, found: &mut Vec<u32>) {
+    /// Adds the customers whose value of a key equals the row's, and who are not among `known`.
+    fn find(&self, row: &AppRow, place: usize, known: &[Hit], found: &mut Vec<u32>) {
         let Some(key) = self.scan.artifact.match_keys().get(place) else {
             return;
         };
@@ -125,8 +125,13 @@ impl Join {
         }
         if key.source == MatchSource::CustomerId {
             let id_of = |number| self.scan.slots.get(index(number)).map(|slot| slot.id);
-            let id = self.scan.long.find(CUSTOMER, &value);
-            found.extend(id.and_then(|id| self.scan.directory.find(&id, id_of)));
+            let Some(id) = self.scan.long.find(CUSTOMER, &value) else {
+                return;
+            };
+            // Most rows name the customer that is known already: no look at cold memory for them.
+            if known.iter().all(|(number, _)| id_of(*number) != Some(id)) {
+                found.extend(self.scan.directory.find(&id, id_of));
+            }
         } else if let Some(keys) = self.scan.keys.get(place) {
             keys.find(&key_hash(&key.source, &value), found);
         }
@@ -164,7 +169,7 @@ impl Join {
             .key_cell(row, link)
             .is_some_and(|cell| !cell.text().is_empty());
         let mut found = Vec::new();
-        self.find(row, link, &mut found);
+        self.find(row, link, &[], &mut found);
         stored && found.is_empty()
     }
 
