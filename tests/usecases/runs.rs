@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use counterfoil_core::incident::IncidentState;
+use counterfoil_core::incident::{Incident, IncidentState};
+use counterfoil_core::ports::State;
 use counterfoil_core::reconcile::FindingKind;
-use counterfoil_core::run::{RunResult, RunStep};
+use counterfoil_core::records::Records;
+use counterfoil_core::run::{Run, RunResult, RunStep};
 
 use super::world::World;
 
@@ -119,4 +121,43 @@ async fn too_many_differences_open_one_incident_and_propose_nothing() {
     world.first_look().await.unwrap();
     assert_eq!(world.count("incident.opened"), 1);
     assert_eq!(world.count("incident.changed"), 1, "it is known by now");
+}
+
+#[tokio::test]
+async fn an_incident_cites_the_line_of_the_findings_that_says_the_same() {
+    let world = World::new().await;
+    world.add_user("u3", "cus_3", false);
+    world.scan().await;
+    let records = Records::of(world.store.as_ref(), &world.ann);
+    let mut lines = Vec::new();
+    for incident in world.incidents().await {
+        let key = records.key::<Incident>(&incident.id.to_string());
+        let row = world.store.get(&key).await.unwrap().unwrap();
+        assert!(row.evidence.is_some());
+        lines.push(row.line.unwrap());
+    }
+    lines.sort_unstable();
+    assert_eq!(lines, [1, 2]);
+}
+
+#[tokio::test]
+async fn a_better_scan_after_a_mass_drift_proposes_nothing_until_a_person_has_looked() {
+    let world = World::new().await;
+    for user in ["u3", "u4", "u5"] {
+        world.add_user(user, &format!("cus_{user}"), false);
+    }
+    world.reconcile().scan_all().await.unwrap();
+    for user in ["u3", "u4", "u5"] {
+        world.set_row(user, true);
+    }
+    world.scan().await;
+    let incidents = world.incidents().await;
+    assert_eq!(incidents.len(), 2, "the real difference is shown");
+    assert!(incidents.iter().any(Incident::is_breaker));
+    assert!(world.mail.take_proposals().is_empty());
+    let runs = Records::of(world.store.as_ref(), &world.ann)
+        .list::<Run>()
+        .await
+        .unwrap();
+    assert!(runs.iter().any(|run| run.value.held_back.breaker == 1));
 }

@@ -83,6 +83,24 @@ impl Snapshot {
     }
 }
 
+/// Repairs that a run could have proposed and did not, by the limit that kept it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HeldBack {
+    /// A mass drift is not acknowledged.
+    pub breaker: u64,
+    /// `max_repairs_per_run`.
+    pub repairs: u64,
+    /// `max_amount_at_risk`: the sum of the run, or another currency than the limit's.
+    pub amount: u64,
+}
+
+impl Run {
+    /// Whether a mass drift stands in the way of its findings.
+    pub const fn is_stopped(&self) -> bool {
+        self.mass_drift && !self.drift_acknowledged
+    }
+}
+
 /// A run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
@@ -110,6 +128,13 @@ pub struct Run {
     /// What could not be read, where that is why it is partial.
     #[serde(default)]
     pub unread: Option<Unread>,
+    /// A person had acknowledged a mass drift of at least this size, so its incidents open one by
+    /// one.
+    #[serde(default)]
+    pub drift_acknowledged: bool,
+    /// Repairs that a limit has kept from being proposed.
+    #[serde(default)]
+    pub held_back: HeldBack,
     /// Its snapshots are given up: nobody may read them, and deleting them follows or is done.
     #[serde(default)]
     pub pruned: Option<Pruned>,

@@ -1,5 +1,5 @@
 //! The state table: `pk`, `sk`, `v` (version), `doc` (JSON text), `expires_at` (seconds), the entry
-//! that explains the version in `ev_stream`, `ev_seq`, `ev_hash`, and in `tx` the token of the
+//! that explains the version in `ev_stream`, `ev_seq`, `ev_hash` (and `ev_line`), and in `tx` the token of the
 //! transaction that wrote it, where no entry tells.
 
 use async_trait::async_trait;
@@ -126,6 +126,9 @@ pub(super) fn transact(
         row.insert("ev_stream".to_owned(), s(&entry.stream));
         row.insert("ev_seq".to_owned(), n(entry.seq));
         row.insert("ev_hash".to_owned(), s(&entry.leaf));
+        if let Some(line) = write.line {
+            row.insert("ev_line".to_owned(), n(line));
+        }
     }
     if let Some(token) = token {
         row.insert("tx".to_owned(), s(token));
@@ -188,6 +191,7 @@ fn stored(row: &Item) -> Result<Stored, PortError> {
         version: number(row, "v").ok_or_else(corrupt)?,
         doc: doc.ok_or_else(corrupt)?,
         evidence,
+        line: number(row, "ev_line"),
     })
 }
 

@@ -141,6 +141,19 @@ pub struct ConfirmedFacts {
     pub approvals: u8,
 }
 
+/// What is known about an act on an incident when it is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IncidentFacts {
+    /// Who asks.
+    pub who: Who,
+    /// The state and kind of the incident admit the act.
+    pub fits: bool,
+    /// Seconds until it would be open again; 0 for an act without an end.
+    pub lasts_s: u64,
+    /// Length of the reason in characters.
+    pub reason_chars: u64,
+}
+
 /// One thing to judge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", content = "facts")]
@@ -169,6 +182,15 @@ pub enum Question {
     /// May this setting be changed?
     #[serde(rename = "settings.change")]
     ChangeSetting(ConfirmedFacts),
+    /// May this incident be ignored for a time?
+    #[serde(rename = "incident.ignore")]
+    Ignore(IncidentFacts),
+    /// May this incident be opened again before that time is over?
+    #[serde(rename = "incident.reopen")]
+    Reopen(IncidentFacts),
+    /// May repairs be armed again after a mass drift?
+    #[serde(rename = "breaker.reset")]
+    ResetBreaker(IncidentFacts),
 }
 
 impl Question {
@@ -183,6 +205,9 @@ impl Question {
             Self::SetHold(_) => "legal_hold.set",
             Self::ReleaseHold(_) => "legal_hold.release",
             Self::ChangeSetting(_) => "settings.change",
+            Self::Ignore(_) => "incident.ignore",
+            Self::Reopen(_) => "incident.reopen",
+            Self::ResetBreaker(_) => "breaker.reset",
         }
     }
 }
@@ -225,7 +250,10 @@ macro_rules! rule {
     };
 }
 
-use Question::{Approve, ChangeSetting, Erase, Export, Reject, ReleaseHold, Repair, SetHold};
+use Question::{
+    Approve, ChangeSetting, Erase, Export, Ignore, Reject, ReleaseHold, Reopen, Repair,
+    ResetBreaker, SetHold,
+};
 
 /// Every rule, in the order in which they are asked.
 pub const RULES: &[Rule] = &[
@@ -247,6 +275,14 @@ pub const RULES: &[Rule] = &[
         ReleaseHold(f) => f.role_may),
     rule!("base.permit.admin-settings", Permit, "Admins and owners may change settings.",
         ChangeSetting(f) => f.role_may),
+    rule!("base.permit.human-incident", Permit, "Approvers may ignore incidents, open them again, and acknowledge a mass drift.",
+        Ignore(f) | Reopen(f) | ResetBreaker(f) => f.who == Who::Approver),
+    rule!("base.forbid.incident-state", Deny, "The incident is not in a state for this.",
+        Ignore(f) | Reopen(f) | ResetBreaker(f) => !f.fits),
+    rule!("base.forbid.ignore-long", Deny, "An incident is ignored for at most 180 days.",
+        Ignore(f) => f.lasts_s == 0 || f.lasts_s > 15_552_000),
+    rule!("base.forbid.incident-reason", Deny, "The reason must have at least 10 characters.",
+        Ignore(f) | Reopen(f) | ResetBreaker(f) => f.reason_chars < 10),
     rule!("base.forbid.legal-hold-evidence", Deny, "A legal hold keeps this evidence.",
         Erase(f) => f.legal_hold && !f.lost),
     rule!("base.forbid.multi-row", Deny, "A repair touches exactly one row.",

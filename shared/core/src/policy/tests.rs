@@ -297,3 +297,44 @@ fn roles_may_what_their_rules_say() {
     assert_eq!(rights(Role::Admin), (true, true, false));
     assert_eq!(rights(Role::Owner), (true, true, true));
 }
+
+#[test]
+fn a_person_ignores_for_a_time_with_a_reason_and_a_machine_never() {
+    let facts = |who, lasts_s, reason_chars| IncidentFacts {
+        who,
+        fits: true,
+        lasts_s,
+        reason_chars,
+    };
+    let asks = |facts, effect, rule| check(&Question::Ignore(facts), effect, rule);
+    let permit = "base.permit.human-incident";
+    asks(facts(Who::Approver, 15_552_000, 10), Effect::Allow, permit);
+    asks(
+        facts(Who::Approver, 15_552_001, 10),
+        Effect::Deny,
+        "base.forbid.ignore-long",
+    );
+    asks(
+        facts(Who::Approver, 0, 10),
+        Effect::Deny,
+        "base.forbid.ignore-long",
+    );
+    asks(
+        facts(Who::Approver, 60, 9),
+        Effect::Deny,
+        "base.forbid.incident-reason",
+    );
+    let stale = IncidentFacts {
+        fits: false,
+        ..facts(Who::Approver, 60, 10)
+    };
+    asks(stale, Effect::Deny, "base.forbid.incident-state");
+    for who in [Who::Auditor, Who::Viewer, Who::RepairKey, Who::ReadKey] {
+        asks(facts(who, 60, 10), Effect::Deny, "default-deny");
+    }
+    for who in [Who::Scheduler, Who::System] {
+        let facts = facts(who, 0, 10);
+        check(&Question::Reopen(facts), Effect::Deny, "default-deny");
+        check(&Question::ResetBreaker(facts), Effect::Deny, "default-deny");
+    }
+}

@@ -43,6 +43,8 @@ pub struct StateWrite {
     pub entry: Option<usize>,
     /// The entry that explains the change, where it is durable already.
     pub cites: Option<EntryRef>,
+    /// The line of that run's findings object that says the same, counted from 1.
+    pub line: Option<u64>,
 }
 
 impl StateWrite {
@@ -55,6 +57,7 @@ impl StateWrite {
             expires_at: None,
             entry: None,
             cites: None,
+            line: None,
         }
     }
 
@@ -75,6 +78,7 @@ impl StateWrite {
             expires_at: None,
             entry: None,
             cites: None,
+            line: None,
         }
     }
 
@@ -89,6 +93,13 @@ impl StateWrite {
     #[must_use]
     pub fn citing(mut self, entry: EntryRef) -> Self {
         self.cites = Some(entry);
+        self
+    }
+
+    /// Says which line of the findings object behind the cited entry it is, counted from 1.
+    #[must_use]
+    pub fn on_line(mut self, line: Option<u64>) -> Self {
+        self.line = line;
         self
     }
 
@@ -111,6 +122,8 @@ pub struct Stored {
     pub doc: Value,
     /// The entry that explains this version.
     pub evidence: Option<EntryRef>,
+    /// The line of that entry's findings object that it cites, counted from 1.
+    pub line: Option<u64>,
 }
 
 /// Reads and writes of documents.

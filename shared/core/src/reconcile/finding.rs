@@ -334,12 +334,21 @@ pub struct Outcome {
     pub incomplete_subscriptions: u64,
 }
 
+/// Fewer differing customers than this are never a mass drift: one or two can be looked at by hand,
+/// and in a project of three customers one is a third.
+const FEW: u64 = 3;
+
 impl Outcome {
     /// Takes back what repairs would write: the rows did not come from a database.
     pub fn without_database(&mut self) {
         for finding in &mut self.findings {
             finding.refuse_repair(NotRepairable::NoDatabase);
         }
+    }
+
+    /// Whether more customers differ than a limit in 1/1000 allows. Exactly at the limit is within.
+    pub fn is_mass_drift(&self, limit_permille: u32) -> bool {
+        self.differing() >= FEW && self.drift_permille() > limit_permille
     }
 
     /// Number of findings by kind.

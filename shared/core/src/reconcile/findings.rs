@@ -59,6 +59,7 @@ pub fn lines(
             direction: finding.direction.map(super::Direction::name),
         })
         .collect();
+    // Stable: `numbers` counts on the same order.
     lines.sort_by(|a, b| (a.kind, &a.subject, a.field).cmp(&(b.kind, &b.subject, b.field)));
     let mut bytes = Vec::new();
     for line in lines {
@@ -66,6 +67,22 @@ pub fn lines(
         bytes.push(b'\n');
     }
     Ok(bytes)
+}
+
+/// The number of each finding's line in [`lines`], counted from 1, in the order of `findings`.
+pub fn numbers(findings: &[Finding], pseudonym: impl Fn(&str) -> String) -> Vec<u64> {
+    let mut places: Vec<_> = findings
+        .iter()
+        .enumerate()
+        .map(|(at, finding)| {
+            let field = finding.field.map(Field::name);
+            (finding.kind.name(), pseudonym(&finding.subject), field, at)
+        })
+        .collect();
+    places.sort();
+    let mut numbers: Vec<(usize, u64)> = places.iter().map(|place| place.3).zip(1..).collect();
+    numbers.sort_unstable();
+    numbers.into_iter().map(|(_, line)| line).collect()
 }
 
 /// The end of a trial is a row value: evidence says only that there is one.

@@ -1,6 +1,7 @@
 //! Repairs: the plan, the action around it with its states, and the digest that approvals bind to.
 
 mod action;
+pub mod limits;
 mod plan;
 
 pub use action::{Action, ActionBinding, ActionState, Vote, VoteKind};

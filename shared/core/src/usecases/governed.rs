@@ -51,6 +51,10 @@ impl Governed {
         }
     }
 
+    pub(super) const fn run(&self) -> RunId {
+        self.run
+    }
+
     pub(super) fn allowed(&self) -> bool {
         self.judgement.effect == Effect::Allow
     }

@@ -11,6 +11,7 @@ mod exports;
 pub mod facts;
 mod governed;
 mod holds;
+mod incidents;
 mod prune;
 mod read_run;
 mod receive_webhook;
@@ -31,6 +32,7 @@ pub use declare_lost::{DeclareLost, Lost};
 pub use erase::{Erase, EraseError, EraseRequest, Erased};
 pub use exports::{Accepted, ExportError, Exports, Fetched, LINK_VALID, WorkError, Worked};
 pub use holds::{HELD, HoldError, LegalHolds, NewHold, Released, SOLO_AFTER};
+pub use incidents::{IncidentAct, IncidentError, IncidentFilter, Incidents};
 pub use prune::PruneError;
 pub use read_run::{EntryView, ReadRun, ReadRunError, RunView};
 pub use receive_webhook::{

@@ -162,6 +162,7 @@ fn apply(state: &mut Rows, write: &StateWrite, evidence: Option<EntryRef>) {
         version,
         doc: doc.clone(),
         evidence,
+        line: write.line,
     };
     let row = Row {
         stored,

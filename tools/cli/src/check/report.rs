@@ -131,7 +131,7 @@ impl Report<'_> {
                 ),
             );
         }
-        if outcome.drift_permille() > self.artifact.max_drift_permille() {
+        if outcome.is_mass_drift(self.artifact.max_drift_permille()) {
             line(
                 text,
                 format_args!(
@@ -206,7 +206,7 @@ impl Report<'_> {
             "by_kind": kinds,
             "differing": outcome.differing(),
             "drift_permille": outcome.drift_permille(),
-            "mass_drift": outcome.drift_permille() > self.artifact.max_drift_permille(),
+            "mass_drift": outcome.is_mass_drift(self.artifact.max_drift_permille()),
             "leak_per_month": sums(all(), Direction::Leak),
             "owed_per_month": sums(all(), Direction::Owed),
             "incomplete_subscriptions": outcome.incomplete_subscriptions,

@@ -34,7 +34,7 @@ use crate::ports::{
 };
 use crate::reconcile::{Finding, Outcome};
 use crate::records::{Directory, Project, RecordError, Records, Versioned};
-use crate::run::{Run, RunCounts, RunResult, RunScope, RunStep};
+use crate::run::{HeldBack, Run, RunCounts, RunResult, RunScope, RunStep};
 use crate::snapshot::{Recorder, SnapshotError};
 use crate::tenancy::TenantCtx;
 
@@ -201,6 +201,8 @@ impl Reconcile {
             result: None,
             mass_drift: false,
             unread: None,
+            drift_acknowledged: false,
+            held_back: HeldBack::default(),
             pruned: None,
         };
         let records = Records::of(self.state.as_ref(), ctx);
@@ -301,14 +303,19 @@ impl Reconcile {
         let artifact = active_mapping(&records, work.project).await?;
         work.run.value.counts = counts(&outcome);
         work.run.value.mass_drift = work.run.value.scope == RunScope::Scan
-            && outcome.drift_permille() > artifact.max_drift_permille();
+            && outcome.is_mass_drift(artifact.max_drift_permille());
         let known = self.incidents(work.ctx).await?;
+        work.run.value.drift_acknowledged =
+            work.run.value.mass_drift && acknowledged(&known, outcome.findings.len());
         let new = outcome
             .findings
             .iter()
             .any(|finding| !is_known(&known, work.project, finding));
         let wait = artifact.race_grace();
-        if new && !wait.is_zero() && work.run.value.reason != "manual" && !work.run.value.mass_drift
+        if new
+            && !wait.is_zero()
+            && work.run.value.reason != "manual"
+            && !work.run.value.is_stopped()
         {
             return self.wait(work, &recorder, &outcome.findings, wait).await;
         }
@@ -470,6 +477,17 @@ pub(super) fn is_known(
     known
         .get(&id)
         .is_some_and(|incident| incident.value.says(finding))
+}
+
+/// Whether a person has acknowledged a mass drift of at least this many differences.
+pub(in crate::usecases) fn acknowledged(
+    known: &BTreeMap<IncidentId, Versioned<Incident>>,
+    differences: usize,
+) -> bool {
+    let drift = Finding::mass_drift(u64::try_from(differences).unwrap_or(u64::MAX), 0);
+    known.values().any(|incident| {
+        incident.value.finding.is_mass_drift() && incident.value.is_acknowledged_for(&drift)
+    })
 }
 
 pub(super) fn counts(outcome: &Outcome) -> RunCounts {

@@ -8,12 +8,13 @@ use counterfoil_evidence::stream::Draft;
 
 use super::{Reconcile, ReconcileError, RunSummary, Work, alone, summary};
 use crate::ids::IncidentId;
-use crate::incident::{Incident, IncidentState};
+use crate::incident::Incident;
 use crate::mapping::Artifact;
 use crate::ports::{Batch, EntryRef, PortError, PortErrorKind, StateWrite};
 use crate::reconcile::{Finding, findings};
 use crate::records::{Records, Versioned};
-use crate::run::{RunResult, RunScope, RunStep};
+use crate::repair::limits;
+use crate::run::{HeldBack, Run, RunResult, RunScope, RunStep};
 use crate::sealed::Purpose;
 use crate::snapshot::Recorder;
 use crate::usecases::facts::{Closing, FileRef, change, target};
@@ -79,16 +80,12 @@ impl Reconcile {
             status: "completed",
             outputs: &outputs,
             counts: Some(work.run.value.counts),
-            result: Some(if work.run.value.mass_drift {
-                "mass-drift"
-            } else {
-                "complete"
-            }),
+            result: Some(result(&work.run.value)),
             ..Closing::default()
         };
         let run = work.run.value.id;
         let mut batch = Batch::default();
-        if work.run.value.mass_drift {
+        if work.run.value.is_stopped() {
             self.raise_breaker(&work, artifact, &mut batch).await?;
         }
         let last = batch.drafts.len();
@@ -145,10 +142,10 @@ impl Reconcile {
         found: Vec<Finding>,
     ) -> Result<RunSummary, ReconcileError> {
         let cause = work.run.evidence.clone().ok_or(ReconcileError::NotReady)?;
-        if !work.run.value.mass_drift {
+        if !work.run.value.is_stopped() {
             let known = self.incidents(work.ctx).await?;
             let opened = self.write_incidents(&work, &found, &known, &cause).await?;
-            self.propose(&work, &opened).await?;
+            work.run.value.held_back = self.propose(&work, &opened, &known).await?;
         }
         work.run.value.step = RunStep::Done;
         self.save(&mut work).await?;
@@ -168,7 +165,9 @@ impl Reconcile {
         let mut writes = Vec::new();
         let mut opened = Vec::new();
         let mut seen = BTreeSet::new();
-        for finding in found {
+        let key = self.pseudonym_key(work).await?;
+        let lines = findings::numbers(found, |subject| findings::pseudonym(&key, subject));
+        for (finding, line) in found.iter().zip(lines) {
             let id = Incident::identity(work.project.id, finding);
             seen.insert(id);
             let after = if let Some(known) = known.get(&id) {
@@ -176,15 +175,17 @@ impl Reconcile {
                 writes.push(
                     records
                         .replace(known.version, &after)?
-                        .citing(cause.clone()),
+                        .citing(cause.clone())
+                        .on_line(Some(line)),
                 );
                 after
             } else {
                 let new = Incident::open(work.project.id, finding.clone(), run, now);
-                writes.push(records.create(&new)?.citing(cause.clone()));
+                let write = records.create(&new)?.citing(cause.clone());
+                writes.push(write.on_line(Some(line)));
                 new
             };
-            if after.opened_by == run && after.state == IncidentState::Open {
+            if after.opened_by == run {
                 opened.push(after);
             }
         }
@@ -216,30 +217,52 @@ impl Reconcile {
         Ok(())
     }
 
-    async fn propose(&self, work: &Work<'_>, opened: &[Incident]) -> Result<(), ReconcileError> {
+    /// Proposes what the limits allow, and says what they have kept.
+    async fn propose(
+        &self,
+        work: &Work<'_>,
+        opened: &[Incident],
+        known: &BTreeMap<IncidentId, Versioned<Incident>>,
+    ) -> Result<HeldBack, ReconcileError> {
         if !work.project.auto_propose || work.project.repair_database.is_none() {
-            return Ok(());
+            return Ok(HeldBack::default());
         }
         let records = Records::of(self.state.as_ref(), work.ctx);
-        let limit = super::active_mapping(&records, work.project)
-            .await?
-            .max_repairs_per_run();
-        let repairable = opened.iter().filter(|incident| {
-            incident.finding.not_repairable.is_none() && !incident.finding.changes.is_empty()
-        });
-        for incident in repairable.take(limit) {
+        let artifact = super::active_mapping(&records, work.project).await?;
+        // Read before this run wrote: it takes a person to arm repairs again, not a better scan.
+        let breaker = known.values().any(|incident| incident.value.is_breaker());
+        let selection = limits::within(
+            opened,
+            breaker,
+            artifact.max_repairs_per_run(),
+            artifact.max_amount_at_risk(),
+        );
+        for incident in selection.proposed {
             self.proposals
-                .propose(work.project.id, work.run.value.id, incident.id)
+                .propose(work.project.id, work.run.value.id, incident)
                 .await?;
         }
-        Ok(())
+        Ok(selection.held_back)
     }
 }
 
-/// Whether this run would have seen the difference if it were still there. An incident whose repair
-/// is on its way is left to the repair.
+fn result(run: &Run) -> &'static str {
+    match (run.mass_drift, run.drift_acknowledged) {
+        (true, true) => "mass-drift-acknowledged",
+        (true, false) => "mass-drift",
+        (false, _) => "complete",
+    }
+}
+
+/// Whether this run would have seen the difference if it were still there.
 fn covers(work: &Work<'_>, incident: &Incident) -> bool {
-    if incident.state != IncidentState::Open || incident.finding.is_mass_drift() {
+    if incident.finding.is_mass_drift() {
+        // A scan within the limit ends what a person has acknowledged. Until then it stays open, or
+        // nobody would ever have to look.
+        let run = &work.run.value;
+        return run.scope == RunScope::Scan && !run.mass_drift && incident.is_settled_drift();
+    }
+    if !incident.ends_unseen() {
         return false;
     }
     match &work.run.value.scope {

@@ -15,7 +15,7 @@ use crate::json::to_json;
 use crate::mapping::Artifact;
 use crate::policy::{Effect, Judgement, evaluate};
 use crate::ports::{Batch, EntryRef};
-use crate::reconcile::{Finding, FindingKind};
+use crate::reconcile::Finding;
 use crate::records::{Directory, Project, Versioned};
 use crate::repair::{Action, ActionBinding, ActionState, RepairPlan};
 use crate::run::{Run, RunStep};
@@ -258,10 +258,7 @@ pub(super) async fn surroundings<'a>(
     artifact: &'a Artifact,
 ) -> Result<Surroundings<'a>, ActionError> {
     let incidents = ports.records(ctx).list::<Incident>().await?;
-    let breaker_open = incidents.iter().any(|incident| {
-        incident.value.finding.kind == FindingKind::MassDrift
-            && incident.value.state == IncidentState::Open
-    });
+    let breaker_open = incidents.iter().any(|incident| incident.value.is_breaker());
     let run_limit_reached = match ctx.principal() {
         Principal::Scheduler { run } => {
             let proposed = ports

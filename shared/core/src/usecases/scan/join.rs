@@ -13,7 +13,8 @@ use crate::run::{RunStep, Unread};
 use crate::scan::{FileKind, ScanFile};
 use crate::snapshot::{Line, Recorder, take_stripe};
 use crate::usecases::reconcile::{
-    LookError, Reconcile, ReconcileError, RunSummary, Sources, counts, is_known, open_sources,
+    LookError, Reconcile, ReconcileError, RunSummary, Sources, acknowledged, counts, is_known,
+    open_sources,
 };
 
 /// Both sides, compared.
@@ -66,16 +67,17 @@ impl Scans {
         let label = "first".to_owned();
         let first = self.keep(&job, FileKind::First, label, &bytes, count);
         files.push(first.await?);
+        let known = self.reconcile.incidents(job.work.ctx).await?;
         let run = &mut job.work.run.value;
         run.counts = counts(&outcome);
-        run.mass_drift = outcome.drift_permille() > artifact.max_drift_permille();
+        run.mass_drift = outcome.is_mass_drift(artifact.max_drift_permille());
+        run.drift_acknowledged = run.mass_drift && acknowledged(&known, found.len());
         job.scan.value.files = files;
-        let known = self.reconcile.incidents(job.work.ctx).await?;
         let new = |finding| !is_known(&known, job.work.project, finding);
         let run = &job.work.run.value;
         let grace = artifact.race_grace();
         let again = found.iter().any(new) && !grace.is_zero();
-        if again && run.reason != "manual" && !run.mass_drift {
+        if again && run.reason != "manual" && !run.is_stopped() {
             return self.wait(job).await;
         }
         self.close(job, outcome.findings).await

@@ -1,0 +1,265 @@
+//! One act of a person on one incident.
+
+use std::time::Duration;
+
+use counterfoil_evidence::hash::sha256;
+use counterfoil_evidence::json::{Json, object};
+use counterfoil_evidence::kind::Kind;
+use counterfoil_evidence::stream::Draft;
+
+use super::{IncidentError, Incidents};
+use crate::incident::{Act, IgnoreTerms, Incident, MAX_REASON, MIN_REASON, Refused};
+use crate::policy::{Effect, IncidentFacts, Question, evaluate};
+use crate::ports::Batch;
+use crate::records::{Project, Records, Versioned};
+use crate::tenancy::TenantCtx;
+use crate::time::Timestamp;
+use crate::usecases::facts::{change, target};
+use crate::usecases::governed::{DECISION, Governed, who};
+
+/// What a person does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IncidentAct {
+    /// Accept the difference until a time.
+    Ignore {
+        /// The end, exclusive, at most 180 days away.
+        until: Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// Take an ignore back.
+    Reopen {
+        /// Why.
+        reason: String,
+    },
+    /// Take a mass drift for real.
+    Acknowledge {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl IncidentAct {
+    fn reason(&self) -> &str {
+        let (Self::Ignore { reason, .. } | Self::Reopen { reason } | Self::Acknowledge { reason }) =
+            self;
+        reason.trim()
+    }
+
+    fn question(&self, facts: IncidentFacts) -> Question {
+        match self {
+            Self::Ignore { .. } => Question::Ignore(facts),
+            Self::Reopen { .. } => Question::Reopen(facts),
+            Self::Acknowledge { .. } => Question::ResetBreaker(facts),
+        }
+    }
+
+    fn lasts(&self, now: Timestamp) -> Duration {
+        match self {
+            Self::Ignore { until, .. } => until.since(now),
+            Self::Reopen { .. } | Self::Acknowledge { .. } => Duration::ZERO,
+        }
+    }
+
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Ignore { .. } => "ignored",
+            Self::Reopen { .. } => "reopened",
+            Self::Acknowledge { .. } => "acknowledged",
+        }
+    }
+
+    /// Digest of what is asked, the end included.
+    fn digest(&self) -> String {
+        let until = match self {
+            Self::Ignore { until, .. } => until.as_millis(),
+            Self::Reopen { .. } | Self::Acknowledge { .. } => 0,
+        };
+        let asked = format!("{}\n{until}\n{}", self.word(), self.reason());
+        sha256(asked.as_bytes()).to_string()
+    }
+
+    fn apply(&self, incident: Incident, by: &str, now: Timestamp) -> Result<Incident, Refused> {
+        match self {
+            Self::Ignore { until, reason } => {
+                let terms = IgnoreTerms {
+                    until: *until,
+                    reason: reason.clone(),
+                };
+                incident.ignore(by, &terms, now)
+            }
+            Self::Reopen { .. } => incident.unignore(now),
+            Self::Acknowledge { reason } => incident.acknowledge(by, reason, now),
+        }
+    }
+}
+
+impl Incidents {
+    /// Whether the caller may know the incident and act on incidents at all; records nothing. It
+    /// comes before what they sent.
+    ///
+    /// # Errors
+    /// [`IncidentError::NotFound`], then [`IncidentError::Denied`].
+    pub async fn admit(
+        &self,
+        ctx: &TenantCtx,
+        id: &str,
+    ) -> Result<Versioned<Incident>, IncidentError> {
+        let incident = self.get(ctx, id).await?;
+        let able = IncidentFacts {
+            who: who(ctx.principal()),
+            fits: true,
+            lasts_s: 1,
+            reason_chars: 10,
+        };
+        let judgement = evaluate(&Question::Reopen(able));
+        if judgement.effect == Effect::Allow {
+            Ok(incident)
+        } else {
+            Err(IncidentError::Denied(judgement))
+        }
+    }
+
+    /// Does it, or answers its repeat. `key` is the caller's `Idempotency-Key`.
+    ///
+    /// # Errors
+    /// See [`IncidentError`]; a denial by policy is recorded.
+    pub async fn act(
+        &self,
+        ctx: &TenantCtx,
+        id: &str,
+        key: &str,
+        act: &IncidentAct,
+    ) -> Result<Versioned<Incident>, IncidentError> {
+        let incident = self.get(ctx, id).await?;
+        let project = self.project(ctx).await?;
+        let repeat = repeat(ctx, key, act);
+        match &incident.value.act {
+            Some(done) if *done == repeat => return Ok(incident),
+            Some(done) if done.key == repeat.key => return Err(IncidentError::KeyReused),
+            _ => {}
+        }
+        let now = self.clock.now();
+        if let Err(refusal) = self.admit(ctx, id).await {
+            return self.refuse(ctx, &project, act, now, refusal).await;
+        }
+        let length = act.reason().chars().count();
+        if !(MIN_REASON..=MAX_REASON).contains(&length) {
+            return Err(invalid("/reason", "must have 10 to 1,000 characters"));
+        }
+        let by = ctx.principal().id();
+        let mut after = act
+            .apply(incident.value.clone(), &by, now)
+            .map_err(refused)?;
+        after.act = Some(repeat);
+        self.record(ctx, &project, incident, after, act, now).await
+    }
+
+    /// Records that somebody who may not asked for it.
+    async fn refuse(
+        &self,
+        ctx: &TenantCtx,
+        project: &Project,
+        act: &IncidentAct,
+        now: Timestamp,
+        refusal: IncidentError,
+    ) -> Result<Versioned<Incident>, IncidentError> {
+        let judged = self.judge(ctx, act, now);
+        if !judged.allowed() {
+            let mut batch = Batch::of(judged.opened(ctx.principal(), None)?);
+            batch.drafts.push(judged.closing());
+            self.evidence.append(project.stream_id()?, batch).await?;
+        }
+        Err(refusal)
+    }
+
+    async fn record(
+        &self,
+        ctx: &TenantCtx,
+        project: &Project,
+        incident: Versioned<Incident>,
+        after: Incident,
+        act: &IncidentAct,
+        now: Timestamp,
+    ) -> Result<Versioned<Incident>, IncidentError> {
+        let judged = self.judge(ctx, act, now);
+        if !judged.allowed() {
+            return Err(IncidentError::Denied(judged.judgement));
+        }
+        let records = Records::of(self.state.as_ref(), ctx);
+        let finding = &incident.value.finding;
+        let name = finding.customers.first().unwrap_or(&finding.subject);
+        let about = self
+            .vault
+            .pseudonym(&records, ctx, project.pseudonym_key, name);
+        let about = about.await.ok();
+        let mut more = vec![("change", Json::from(act.word()))];
+        if let IncidentAct::Ignore { until, .. } = act {
+            more.push(("until", Json::uint(until.as_millis())));
+        }
+        let kind = match act {
+            IncidentAct::Ignore { .. } => Kind::IncidentIgnored,
+            IncidentAct::Reopen { .. } | IncidentAct::Acknowledge { .. } => Kind::IncidentChanged,
+        };
+        let facts = change(ctx.principal(), target("incident", after.id), more);
+        let mut words = vec![("comment", Json::from(act.reason()))];
+        if let Some(customer) = finding.customers.first() {
+            words.push(("customer", customer.as_str().into()));
+        }
+        let draft = Draft::new(kind, facts)
+            .in_run(judged.run())
+            .subject(object(words))
+            .about(about)
+            .cite("decision", DECISION);
+        let mut batch = Batch::of(judged.opened(ctx.principal(), None)?);
+        let entry = batch.drafts.len();
+        batch.drafts.push(draft);
+        batch.drafts.push(judged.closing());
+        let write = records.replace(incident.version, &after)?;
+        let batch = batch.with(write.explained_by(entry));
+        let entries = self.evidence.append(project.stream_id()?, batch).await?;
+        Ok(Versioned {
+            value: after,
+            version: incident.version.saturating_add(1),
+            evidence: entries.get(entry).cloned(),
+        })
+    }
+
+    fn judge(&self, ctx: &TenantCtx, act: &IncidentAct, now: Timestamp) -> Governed {
+        let length = act.reason().chars().count();
+        let facts = IncidentFacts {
+            who: who(ctx.principal()),
+            // Whoever comes here with a change has an incident that admits it.
+            fits: true,
+            lasts_s: act
+                .lasts(now)
+                .as_millis()
+                .div_ceil(1_000)
+                .try_into()
+                .unwrap_or(u64::MAX),
+            reason_chars: u64::try_from(length).unwrap_or(u64::MAX),
+        };
+        let (clock, random) = (self.clock.as_ref(), self.random.as_ref());
+        Governed::judge(act.question(facts), None, clock, random)
+    }
+}
+
+fn repeat(ctx: &TenantCtx, key: &str, act: &IncidentAct) -> Act {
+    let named = format!("{}\n{}\n{key}", ctx.principal().id(), act.word());
+    Act {
+        key: sha256(named.as_bytes()).to_string(),
+        request: act.digest(),
+    }
+}
+
+const fn invalid(field: &'static str, rule: &'static str) -> IncidentError {
+    IncidentError::Invalid { field, rule }
+}
+
+const fn refused(refused: Refused) -> IncidentError {
+    match refused {
+        Refused::BadEnd => invalid("/until", "must lie after now and at most 180 days away"),
+        Refused::BadReason => invalid("/reason", "must have 10 to 1,000 characters"),
+        refused => IncidentError::WrongState(refused),
+    }
+}

@@ -1,0 +1,156 @@
+//! Incidents as people see them, and what they do to them: ignore, open again, acknowledge.
+//!
+//! Each act is judged and recorded in a run of its own, in one transaction with the row: `run.open`,
+//! `run.decision`, `incident.ignored` or `incident.changed`, `run.close`. The words of a person are
+//! the erasable part of the incident's entry. Nothing here reads Stripe or the app's database.
+
+mod act;
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+pub use act::IncidentAct;
+
+use super::vault::Vault;
+use crate::ids::IncidentId;
+use crate::incident::{Incident, IncidentState, Refused};
+use crate::json::JsonError;
+use crate::policy::Judgement;
+use crate::ports::{AppendError, Clock, EvidenceAppend, PortError, Random, State};
+use crate::records::{Directory, Project, RecordError, Records, Versioned};
+use crate::tenancy::TenantCtx;
+
+/// Why a request about an incident did not do what it asked.
+#[derive(Debug, Error)]
+pub enum IncidentError {
+    /// Absent, or of another tenant: 404.
+    #[error("there is no such incident")]
+    NotFound,
+    /// The input breaks a rule: 400.
+    #[error("{field} {rule}")]
+    Invalid {
+        /// JSON pointer to the field.
+        field: &'static str,
+        /// The rule and the fix.
+        rule: &'static str,
+    },
+    /// The incident is not in a state for this: 409.
+    #[error("the incident is not in a state for this")]
+    WrongState(#[source] Refused),
+    /// The same key came with another request: 422.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// Policy said no, and this is recorded: 403.
+    #[error("policy denies this: {}", .0.reason)]
+    Denied(Judgement),
+    /// Somebody changed the incident in the meantime: 409, read it again.
+    #[error("the incident has changed in the meantime")]
+    Changed,
+    /// Evidence could not be written, so nothing happened: 503.
+    #[error("evidence could not be written")]
+    Evidence(#[source] AppendError),
+    /// A service did not answer: 503.
+    #[error("a service did not answer")]
+    Port(#[from] PortError),
+    /// A record could not be read or written: 503.
+    #[error("a record could not be read or written")]
+    Record(#[from] RecordError),
+    /// A value cannot be recorded: a defect.
+    #[error("a value cannot be recorded")]
+    Json(#[from] JsonError),
+}
+
+impl From<AppendError> for IncidentError {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::StateChanged { .. } => Self::Changed,
+            error => Self::Evidence(error),
+        }
+    }
+}
+
+/// Which incidents to list. Both conditions must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IncidentFilter {
+    /// In this state now.
+    pub state: Option<IncidentState>,
+    /// About this Stripe customer.
+    pub customer: Option<String>,
+}
+
+/// Reads incidents and records what people do to them.
+#[derive(Clone)]
+pub struct Incidents {
+    /// Evidence to write.
+    pub evidence: Arc<dyn EvidenceAppend>,
+    /// State.
+    pub state: Arc<dyn State>,
+    /// Pseudonyms, so that an erasure finds a person's words.
+    pub vault: Vault,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids.
+    pub random: Arc<dyn Random>,
+}
+
+impl std::fmt::Debug for Incidents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Incidents")
+    }
+}
+
+impl Incidents {
+    /// One incident of the caller's project.
+    ///
+    /// # Errors
+    /// [`IncidentError::NotFound`] when there is none.
+    pub async fn get(
+        &self,
+        ctx: &TenantCtx,
+        id: &str,
+    ) -> Result<Versioned<Incident>, IncidentError> {
+        let id: IncidentId = id.parse().map_err(|_| IncidentError::NotFound)?;
+        let records = Records::of(self.state.as_ref(), ctx);
+        let found = records.get::<Incident>(&id.to_string()).await?;
+        found.ok_or(IncidentError::NotFound)
+    }
+
+    /// The incidents of the caller's project after `after` in the order of their ids, at most
+    /// `limit`; `true` when there are more.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn list(
+        &self,
+        ctx: &TenantCtx,
+        filter: &IncidentFilter,
+        after: Option<IncidentId>,
+        limit: usize,
+    ) -> Result<(Vec<Versioned<Incident>>, bool), IncidentError> {
+        let now = self.clock.now();
+        let mut found = Records::of(self.state.as_ref(), ctx)
+            .list::<Incident>()
+            .await?;
+        found.retain(|incident| {
+            let incident = &incident.value;
+            let customer = filter.customer.as_ref();
+            filter
+                .state
+                .is_none_or(|state| incident.state_at(now) == state)
+                && customer.is_none_or(|customer| incident.concerns(customer))
+                && after.is_none_or(|after| incident.id > after)
+        });
+        found.sort_by_key(|incident| incident.value.id);
+        let more = found.len() > limit;
+        found.truncate(limit);
+        Ok((found, more))
+    }
+
+    async fn project(&self, ctx: &TenantCtx) -> Result<Project, IncidentError> {
+        let found = Directory::of(self.state.as_ref())
+            .project(ctx.project())
+            .await?;
+        Ok(found.ok_or(IncidentError::NotFound)?.value)
+    }
+}
