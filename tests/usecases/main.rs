@@ -10,10 +10,11 @@ mod erasure;
 #[cfg(test)]
 mod exports;
 #[cfg(test)]
+mod incidents;
+#[cfg(test)]
 mod repairs;
 #[cfg(test)]
 mod replays;
-#[cfg(test)]
 mod runs;
 #[cfg(test)]
 mod scans;

@@ -157,12 +157,12 @@ pub(crate) fn retention_changed(change: &RetentionChange) -> Response {
     }
 }
 
-fn denied(judgement: &Judgement) -> Problem {
+pub(crate) fn denied(judgement: &Judgement) -> Problem {
     let title = format!("{} ({})", judgement.reason, judgement.rule);
     Problem::new(StatusCode::FORBIDDEN, "action-denied", title)
 }
 
-fn conflict(code: &'static str, title: impl Into<String>) -> Problem {
+pub(crate) fn conflict(code: &'static str, title: impl Into<String>) -> Problem {
     Problem::new(StatusCode::CONFLICT, code, title)
 }
 
@@ -262,7 +262,7 @@ pub(crate) fn retention_problem(error: &RetentionError) -> Problem {
 }
 
 /// Some of it may be done already; the same request goes on from there.
-fn unfinished() -> Problem {
+pub(crate) fn unfinished() -> Problem {
     let title = "This is not finished: send the same request again";
     let status = StatusCode::SERVICE_UNAVAILABLE;
     Problem::new(status, "not-finished", title)

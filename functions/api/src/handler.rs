@@ -1,6 +1,8 @@
 //! Tells apart a request and the hourly duty.
 
-use counterfoil_core::usecases::{DeclareLost, Erase, KeepRetention, LegalHolds, ReadRun};
+use counterfoil_core::usecases::{
+    DeclareLost, Erase, Incidents, KeepRetention, LegalHolds, ReadRun,
+};
 use counterfoil_lambda::Error;
 use counterfoil_lambda::event::{self, Incoming};
 use counterfoil_lambda::telemetry::chain;
@@ -12,6 +14,7 @@ use crate::routes;
 #[derive(Debug, Clone)]
 pub(crate) struct Api {
     pub(crate) erase: Erase,
+    pub(crate) incidents: Incidents,
     pub(crate) holds: LegalHolds,
     pub(crate) retention: KeepRetention,
     pub(crate) lost: DeclareLost,

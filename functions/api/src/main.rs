@@ -3,9 +3,12 @@
 
 mod answer;
 mod handler;
+mod incidents;
 mod routes;
 
-use counterfoil_core::usecases::{DeclareLost, Erase, KeepRetention, LegalHolds, ReadRun};
+use counterfoil_core::usecases::{
+    DeclareLost, Erase, Incidents, KeepRetention, LegalHolds, ReadRun,
+};
 use counterfoil_lambda::{Boot, Error};
 
 use handler::Api;
@@ -21,6 +24,13 @@ async fn main() -> Result<(), Error> {
             reader: evidence.clone(),
             state: state.clone(),
             objects: objects.clone(),
+            vault: vault.clone(),
+            clock: boot.clock(),
+            random: boot.random(),
+        },
+        incidents: Incidents {
+            evidence: evidence.clone(),
+            state: state.clone(),
             vault: vault.clone(),
             clock: boot.clock(),
             random: boot.random(),

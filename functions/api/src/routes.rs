@@ -11,12 +11,13 @@ use axum::routing::{get, post};
 use counterfoil_core::ports::{Clock, HoldTarget, State as StatePort};
 use counterfoil_core::usecases::{EraseRequest, NewHold};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Authenticates, Caller, body, if_match};
+use counterfoil_lambda::http::{Authenticates, Caller, body, idempotency_key, if_match};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::answer;
 use crate::handler::Api;
+use crate::incidents;
 
 impl Authenticates for Api {
     fn state(&self) -> Arc<dyn StatePort> {
@@ -35,6 +36,14 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/v1/runs/{id}/erase", post(erase_run))
         .route("/v1/customers/{id}/erase", post(erase_customer))
         .route("/v1/entries/{seq}/lost", post(declare_lost))
+        .route("/v1/incidents", get(incidents::list))
+        .route("/v1/incidents/{id}", get(incidents::read))
+        .route("/v1/incidents/{id}/ignore", post(incidents::ignore))
+        .route("/v1/incidents/{id}/reopen", post(incidents::reopen))
+        .route(
+            "/v1/incidents/{id}/acknowledge",
+            post(incidents::acknowledge),
+        )
         .route("/v1/holds", get(list_holds).post(set_hold))
         .route("/v1/holds/{id}/release", post(release_hold))
         .route(
@@ -147,21 +156,14 @@ struct HoldBody {
 
 impl HoldBody {
     fn read(headers: &HeaderMap, bytes: &Bytes) -> Result<NewHold, Problem> {
-        let key = headers
-            .get("idempotency-key")
-            .and_then(|value| value.to_str().ok())
-            .filter(|key| (1..=255).contains(&key.len()));
-        let key = key.ok_or_else(|| {
-            let title = "Send `Idempotency-Key` with 1 to 255 characters of your own choice";
-            Problem::new(StatusCode::BAD_REQUEST, "idempotency-key-missing", title)
-        })?;
+        let key = idempotency_key(headers)?;
         let read: Self = body(bytes)?;
         let target: HoldTarget = serde_json::from_value(read.target).map_err(|_| {
             let rule = "must be {\"all\":true}, {\"run\":\"run_...\"} or {\"from\":0,\"to\":10}";
             Problem::invalid("/target", rule)
         })?;
         Ok(NewHold {
-            idempotency_key: key.to_owned(),
+            idempotency_key: key,
             workspace: matches!(read.scope, Scope::Workspace),
             target,
             reason: read.reason.trim().to_owned(),

@@ -82,3 +82,19 @@ pub fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
         )
     })
 }
+
+/// The `Idempotency-Key`, which routes that change something demand.
+///
+/// # Errors
+/// A 400 when it is missing or not 1 to 255 characters long.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
+    let key = headers
+        .get("idempotency-key")
+        .and_then(|value| value.to_str().ok())
+        .filter(|key| (1..=255).contains(&key.len()));
+    key.map(str::to_owned).ok_or_else(|| {
+        let title = "Send `Idempotency-Key` with 1 to 255 characters of your own choice";
+        let status = http::StatusCode::BAD_REQUEST;
+        Problem::new(status, "idempotency-key-missing", title)
+    })
+}

@@ -1,0 +1,161 @@
+//! What people do to incidents, and what runs make of it.
+
+use std::time::Duration;
+
+use counterfoil_core::incident::{Incident, IncidentState};
+use counterfoil_core::ports::Clock;
+use counterfoil_core::records::Records;
+use counterfoil_core::usecases::{IncidentAct, IncidentError, IncidentFilter, Incidents};
+
+use super::world::World;
+
+const REASON: &str = "given by hand to a friend of the house";
+
+fn incidents(world: &World) -> Incidents {
+    Incidents {
+        evidence: world.store.clone(),
+        state: world.store.clone(),
+        vault: world.vault.clone(),
+        clock: std::sync::Arc::new(world.clock.clone()),
+        random: std::sync::Arc::new(counterfoil_testkit::memory::SeededRandom::new(99)),
+    }
+}
+
+fn ignore(world: &World, days: u64) -> IncidentAct {
+    IncidentAct::Ignore {
+        until: world.clock.now().plus(Duration::from_hours(24 * days)),
+        reason: REASON.to_owned(),
+    }
+}
+
+fn acknowledge() -> IncidentAct {
+    IncidentAct::Acknowledge {
+        reason: "the plan was renamed in the app".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn an_ignored_incident_is_recorded_proposes_nothing_and_comes_back_at_its_end() {
+    let world = World::new().await;
+    world.scan().await;
+    world.mail.take_proposals();
+    let id = world.incident().await.id.to_string();
+    let act = ignore(&world, 7);
+    let ignored = incidents(&world).act(&world.ann, &id, "k1", &act).await;
+    assert_eq!(ignored.unwrap().value.state, IncidentState::Ignored);
+    assert_eq!(world.count("incident.ignored"), 1);
+    world.scan().await;
+    assert_eq!(world.incident().await.state, IncidentState::Ignored);
+    assert!(
+        world
+            .propose()
+            .propose(&world.ann, &id, None, true)
+            .await
+            .is_err()
+    );
+    world.clock.advance(Duration::from_hours(24 * 7));
+    world.scan().await;
+    let open = world.incident().await;
+    assert_eq!((open.state, open.past.len()), (IncidentState::Open, 1));
+    assert!(!world.mail.take_proposals().is_empty());
+}
+
+#[tokio::test]
+async fn an_ignored_incident_whose_difference_is_gone_is_resolved() {
+    let world = World::new().await;
+    world.scan().await;
+    let id = world.incident().await.id.to_string();
+    let act = ignore(&world, 7);
+    incidents(&world)
+        .act(&world.ann, &id, "k1", &act)
+        .await
+        .unwrap();
+    world.set_row("u1", true);
+    world.scan().await;
+    assert_eq!(world.incident().await.state, IncidentState::Resolved);
+}
+
+#[tokio::test]
+async fn the_same_request_is_answered_again_and_another_one_is_refused() {
+    let world = World::new().await;
+    world.scan().await;
+    let id = world.incident().await.id.to_string();
+    let people = incidents(&world);
+    let act = ignore(&world, 7);
+    let first = people.act(&world.ann, &id, "k1", &act).await.unwrap();
+    let again = people.act(&world.ann, &id, "k1", &act).await.unwrap();
+    assert_eq!(first, again);
+    assert_eq!(world.count("incident.ignored"), 1);
+    let other = people.act(&world.ann, &id, "k1", &ignore(&world, 8)).await;
+    assert!(matches!(other, Err(IncidentError::KeyReused)));
+    let second = people.act(&world.ben, &id, "k1", &act).await;
+    assert!(matches!(second, Err(IncidentError::WrongState(_))));
+}
+
+#[tokio::test]
+async fn machines_are_denied_on_the_record_and_strangers_see_nothing() {
+    let world = World::new().await;
+    world.scan().await;
+    let id = world.incident().await.id.to_string();
+    let people = incidents(&world);
+    let (decisions, act) = (world.count("run.decision"), ignore(&world, 7));
+    for machine in [&world.repair_key, &world.read_key] {
+        let denied = people.act(machine, &id, "k1", &act).await;
+        assert!(
+            matches!(denied, Err(IncidentError::Denied(_))),
+            "{denied:?}"
+        );
+    }
+    assert_eq!(world.count("run.decision"), decisions + 2);
+    let stranger = world.another_project().await;
+    let unknown = people.act(&stranger, &id, "k1", &act).await;
+    assert!(matches!(unknown, Err(IncidentError::NotFound)));
+    let (seen, more) = people
+        .list(&stranger, &IncidentFilter::default(), None, 10)
+        .await
+        .unwrap();
+    assert!(seen.is_empty() && !more);
+}
+
+#[tokio::test]
+async fn when_evidence_cannot_be_written_the_incident_stays_open() {
+    let world = World::new().await;
+    world.scan().await;
+    let id = world.incident().await.id.to_string();
+    let state = world.incident().await.state;
+    world.store.appends_left(Some(0));
+    let failed = incidents(&world)
+        .act(&world.ann, &id, "k1", &ignore(&world, 7))
+        .await;
+    assert!(matches!(failed, Err(IncidentError::Evidence(_))));
+    assert_eq!(world.incident().await.state, state);
+}
+
+#[tokio::test]
+async fn an_acknowledged_mass_drift_lets_its_differences_open_one_by_one() {
+    let world = World::new().await;
+    for user in ["u3", "u4", "u5"] {
+        world.add_user(user, &format!("cus_{user}"), false);
+    }
+    world.scan().await;
+    let id = world.incident().await.id.to_string();
+    let done = incidents(&world)
+        .act(&world.ann, &id, "k1", &acknowledge())
+        .await;
+    assert!(!done.unwrap().value.is_breaker());
+    world.scan().await;
+    let all = Records::of(world.store.as_ref(), &world.ann)
+        .list::<Incident>()
+        .await
+        .unwrap();
+    assert_eq!(all.len(), 5, "the mass drift and its four differences");
+    assert_eq!(world.mail.take_proposals().len(), 4);
+    world.add_user("u6", "cus_u6", false);
+    world.scan().await;
+    let drift = world
+        .incidents()
+        .await
+        .into_iter()
+        .find(|it| it.finding.is_mass_drift());
+    assert!(drift.unwrap().is_breaker(), "more than was acknowledged");
+}
