@@ -146,7 +146,7 @@ async fn a_better_scan_after_a_mass_drift_proposes_nothing_until_a_person_has_lo
     for user in ["u3", "u4", "u5"] {
         world.add_user(user, &format!("cus_{user}"), false);
     }
-    world.reconcile().scan_all().await.unwrap();
+    world.scan().await;
     for user in ["u3", "u4", "u5"] {
         world.set_row(user, true);
     }
