@@ -41,10 +41,8 @@ async fn approve(
     action: &Action,
 ) -> Result<ActionState, ActionError> {
     let vote = vote(action, VoteKind::Approve, "checked the invoice");
-    let after = world
-        .vote()
-        .vote(who, &action.id.to_string(), &vote)
-        .await?;
+    let (votes, id) = (world.vote(), action.id.to_string());
+    let after = Box::pin(votes.vote(who, &id, &vote)).await?;
     Ok(after.value.state)
 }
 

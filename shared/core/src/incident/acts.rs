@@ -10,7 +10,7 @@ use crate::reconcile::{Finding, Symbol};
 use crate::time::Timestamp;
 
 /// The longest time for which an incident may be ignored: 180 days.
-pub const MAX_IGNORE: Duration = Duration::from_secs(15_552_000);
+pub const MAX_IGNORE: Duration = Duration::from_hours(180 * 24);
 
 /// Characters that a reason has at least.
 pub const MIN_REASON: usize = 10;

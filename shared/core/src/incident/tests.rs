@@ -127,8 +127,7 @@ fn legal(from: IncidentState, to: IncidentState) -> bool {
         || matches!(
             (from, to),
             (Open, Repairing | Ignored | Resolved)
-                | (Repairing, Open | Resolved)
-                | (Ignored, Open | Resolved)
+                | (Repairing | Ignored, Open | Resolved)
                 | (Resolved, Open)
         )
 }
