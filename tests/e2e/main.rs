@@ -11,8 +11,6 @@ mod archive;
 #[cfg(test)]
 mod calls;
 #[cfg(test)]
-mod crowd;
-#[cfg(test)]
 mod erasure;
 #[cfg(test)]
 mod events;
