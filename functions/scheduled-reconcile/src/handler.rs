@@ -134,4 +134,8 @@ fn log(summary: &RunSummary) {
         rows_count = summary.counts.rows,
         "run"
     );
+    if let Some(problem) = &summary.problem {
+        let (run, cause) = (summary.run.to_string(), chain(problem.as_ref()));
+        tracing::warn!(run.id = run, cause, "nothing could be compared");
+    }
 }

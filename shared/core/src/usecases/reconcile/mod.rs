@@ -43,7 +43,7 @@ use crate::tenancy::TenantCtx;
 pub(super) const ABANDONED: Duration = Duration::from_mins(30);
 
 /// What a run came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct RunSummary {
     /// The run.
     pub run: RunId,
@@ -53,6 +53,17 @@ pub struct RunSummary {
     pub result: Option<RunResult>,
     /// Numbers.
     pub counts: RunCounts,
+    /// Why nothing could be compared, for the operator's log.
+    pub problem: Option<Arc<LookError>>,
+}
+
+impl RunSummary {
+    pub(super) fn because(self, error: LookError) -> Self {
+        Self {
+            problem: Some(Arc::new(error)),
+            ..self
+        }
+    }
 }
 
 /// Why a run could not go on. What is durable stays, and the next message goes on from there.
@@ -296,7 +307,8 @@ impl Reconcile {
                 let code = error.code();
                 return self
                     .close_without_findings(work, RunResult::Partial, code, Vec::new())
-                    .await;
+                    .await
+                    .map(|summary| summary.because(error));
             }
         };
         let records = Records::of(self.state.as_ref(), work.ctx);
@@ -393,7 +405,8 @@ impl Reconcile {
                 let code = error.code();
                 return self
                     .close_without_findings(work, RunResult::Partial, code, Vec::new())
-                    .await;
+                    .await
+                    .map(|summary| summary.because(error));
             }
         };
         let records = Records::of(self.state.as_ref(), work.ctx);
@@ -505,5 +518,6 @@ pub(super) fn summary(run: &Run) -> RunSummary {
         step: run.step,
         result: run.result,
         counts: run.counts,
+        problem: None,
     }
 }

@@ -7,7 +7,9 @@ use crate::records::Records;
 use crate::run::{RunResult, Unread};
 use crate::scan::{ScanFile, ScanWork};
 use crate::snapshot::index;
-use crate::usecases::reconcile::{Reconcile, ReconcileError, RunSummary, active_mapping};
+use crate::usecases::reconcile::{
+    LookError, Reconcile, ReconcileError, RunSummary, active_mapping,
+};
 
 impl Scans {
     /// Closes a scan that has compared everything. `run.close` names the index of its files, and the
@@ -36,14 +38,15 @@ impl Scans {
     pub(super) async fn close_partial(
         &self,
         mut job: Job<'_>,
-        code: &str,
+        error: LookError,
         unread: Unread,
     ) -> Result<RunSummary, ReconcileError> {
         let done = vec![self.forget(&job)];
         job.work.run.value.unread = Some(unread);
         self.reconcile
-            .close_without_findings(job.work, RunResult::Partial, code, done)
+            .close_without_findings(job.work, RunResult::Partial, error.code(), done)
             .await
+            .map(|summary| summary.because(error))
     }
 
     /// Closes a scan whose workers never came to an end.

@@ -189,7 +189,7 @@ impl Scans {
                 what: "app".to_owned(),
                 range: None,
             };
-            return self.close_partial(job, error.code(), unread).await;
+            return self.close_partial(job, error, unread).await;
         }
         let request = if job.work.run.value.step == RunStep::Looking {
             job.join()

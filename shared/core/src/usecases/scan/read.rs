@@ -157,7 +157,7 @@ impl Scans {
                 what: reader.walk.list.name().to_owned(),
                 range: Some(range),
             };
-            return self.close_partial(job, error.code(), unread).await;
+            return self.close_partial(job, error, unread).await;
         }
         let wait = self.limits.retry.saturating_mul(failures);
         self.send(job.read(shard), wait).await?;
