@@ -36,3 +36,16 @@ impl fmt::Debug for Customer {
             .finish_non_exhaustive()
     }
 }
+
+/// The longest id that is taken for one: Stripe's are shorter than 30 characters.
+const LONGEST_ID: usize = 255;
+
+/// Whether a text can be the id of a customer: `cus_` and letters, digits or `_`.
+pub fn is_customer_id(text: &str) -> bool {
+    let rest = text.strip_prefix("cus_").unwrap_or_default();
+    !rest.is_empty()
+        && text.len() <= LONGEST_ID
+        && rest
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}

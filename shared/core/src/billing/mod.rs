@@ -18,7 +18,7 @@ mod tolerant;
 
 pub use catalog::{Catalog, Price, Product, Recurring, TransformQuantity};
 pub use cost::{Cadence, Cost};
-pub use customer::Customer;
+pub use customer::{Customer, is_customer_id};
 pub use discount::Discount;
 pub use invoice::Invoice;
 pub use status::Status;

@@ -87,7 +87,7 @@ impl Subject<'_> {
         }
     }
 
-    fn rule(&self) -> Rule {
+    pub(super) fn rule(&self) -> Rule {
         self.promise
             .rule
             .unwrap_or(match self.customers.as_slice() {

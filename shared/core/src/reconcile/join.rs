@@ -22,8 +22,10 @@ use crate::promise::{Rule, Standing};
 pub struct Join {
     pub(super) scan: Scan,
     layout: Layout,
-    held: Held,
+    pub(super) held: Held,
     rows: u64,
+    /// Rows without a difference wait for the end as well.
+    pub(super) keeps_rows: bool,
 }
 
 impl Join {
@@ -34,6 +36,7 @@ impl Join {
             layout,
             held: Held::default(),
             rows: 0,
+            keeps_rows: false,
         }
     }
 
@@ -42,7 +45,7 @@ impl Join {
         self.rows += 1;
         let hits = self.hits(row);
         // Who is in doubt is known only at the end, so findings are made there.
-        if self.is_unsettled(&hits) || !self.compare(row, &hits).is_empty() {
+        if self.keeps_rows || self.is_unsettled(&hits) || !self.compare(row, &hits).is_empty() {
             let needed = self.needed_cells();
             self.held.push(row, &hits, |place| needed.contains(&place));
         }
@@ -192,6 +195,12 @@ impl Join {
     }
 
     fn compare(&self, row: &AppRow, hits: &[Hit]) -> Vec<Finding> {
+        let subject = self.subject(row, hits);
+        subject.map_or_else(Vec::new, |subject| subject.findings())
+    }
+
+    /// A row with its customers; `None` where what it is promised cannot be said.
+    pub(super) fn subject<'a>(&'a self, row: &'a AppRow, hits: &[Hit]) -> Option<Subject<'a>> {
         let mapping = self.scan.artifact.compiled();
         let mut disputed = false;
         let mut own: Vec<Hit> = Vec::new();
@@ -205,8 +214,8 @@ impl Join {
                 continue;
             }
             if slot.is(AMBIGUOUS) && self.contributes(*customer) {
-                // What this row is promised cannot be said; the customer is reported.
-                return Vec::new();
+                // The customer is reported.
+                return None;
             }
             disputed |= slot.is(CONFLICT);
             own.push((*customer, *key));
@@ -216,7 +225,7 @@ impl Join {
             let slots = own.iter().map(|(customer, _)| index(*customer));
             slots.filter_map(|place| self.scan.slots.get(place))
         };
-        let subject = Subject {
+        Some(Subject {
             presence: match own.as_slice() {
                 [] if self.has_unknown_link(row) => Presence::Dangling,
                 [_, ..] if !slots().any(Slot::counts) => Presence::Vanished,
@@ -231,8 +240,7 @@ impl Join {
             layout: &self.layout,
             row,
             disputed,
-        };
-        subject.findings()
+        })
     }
 
     /// A customer's subscriptions; those of a deleted customer do not grant, nor do those of one of the other

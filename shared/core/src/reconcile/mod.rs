@@ -27,6 +27,7 @@ mod key;
 mod promised;
 mod risk;
 mod scan;
+mod stated;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -37,3 +38,6 @@ pub use finding::{
 };
 pub use join::Join;
 pub use scan::Scan;
+pub use stated::{
+    CustomerPresence, CustomerState, GrantState, PromiseState, RowState, SubscriptionState,
+};

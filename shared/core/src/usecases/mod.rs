@@ -39,8 +39,8 @@ pub use receive_webhook::{
     CatalogueChanged, Delivery, KnownProjects, ReceiveWebhook, Received, Tallies, WebhookError,
 };
 pub use reconcile::{
-    BillingAccounts, LookError, Reconcile, ReconcileError, RunSummary, Sources, flow_version,
-    look_at_all, open_snapshot,
+    BillingAccounts, CustomerLook, LookError, Reconcile, ReconcileError, RunSummary, Sides,
+    Sources, flow_version, look_at_all, look_at_customer, open_snapshot,
 };
 pub use record_alarm::{Alarm, AlarmError, Change, Noted, RecordAlarm};
 pub use repairs::{

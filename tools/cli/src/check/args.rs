@@ -15,10 +15,14 @@ use counterfoil_core::time::Timestamp;
   counterfoil check --config shop.toml --database-url postgres://reader@db.example.com/app --stripe-dir exported --json
   counterfoil check --database-url postgres://reader@db.example.com/app --stripe-key rk_live_... --findings drift.ndjson
   counterfoil check --csv users.csv --stripe-key rk_live_...
+  counterfoil check --database-url postgres://reader@db.example.com/app --stripe-key rk_live_... --customer cus_...
 
 The first check of a new account is easiest with `counterfoil init`, which writes the mapping, or with
 --csv: an export of the table, with the names of its columns in the first line. Nothing that a file leads
 to can be repaired.
+
+--customer shows both sides of one customer, equal or not. Another customer may belong to the same row
+and not be found, so what a row gives too much is said only by a check of everything.
 
 The database is read from DATABASE_URL and the key from STRIPE_KEY where the options are not given.
 
@@ -66,6 +70,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     pub(super) stripe_dir: Option<PathBuf>,
 
+    /// Look at one customer only, and show its promise and its grant
+    #[arg(long, value_name = "CUS", value_parser = customer)]
+    #[arg(conflicts_with_all = ["stripe_dir", "evidence"])]
+    pub(super) customer: Option<String>,
+
     /// The one time at which promises are evaluated: RFC 3339, or seconds since 1970. Default: now.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(super) as_of: Option<Timestamp>,
@@ -89,6 +98,13 @@ pub(crate) struct Args {
 )]
 fn secret(text: &str) -> Result<Redacted<String>, String> {
     Ok(Redacted::new(text.to_owned()))
+}
+
+fn customer(text: &str) -> Result<String, String> {
+    if counterfoil_core::billing::is_customer_id(text) {
+        return Ok(text.to_owned());
+    }
+    Err("a Stripe customer id, such as cus_NffrFeUfNV2Hib".to_owned())
 }
 
 fn delimiter(text: &str) -> Result<u8, String> {
@@ -146,6 +162,27 @@ mod tests {
         assert_eq!(delimiter("tab").unwrap(), Some(b'\t'));
         assert_eq!(delimiter(";").unwrap(), Some(b';'));
         assert!(delimiter("\"").is_err() && delimiter(",,").is_err());
+    }
+
+    #[test]
+    fn one_customer_is_asked_of_an_account_and_by_its_id() {
+        let key = ["--stripe-key", "rk_live_1", "--customer"];
+        let with = |more: &[&str]| {
+            parse(
+                &key.into_iter()
+                    .chain(more.iter().copied())
+                    .collect::<Vec<_>>(),
+            )
+        };
+        assert_eq!(
+            with(&["cus_1a"]).unwrap().customer.as_deref(),
+            Some("cus_1a")
+        );
+        for wrong in ["", "cus_", "sub_1", "cus_1/..", "cus_1 "] {
+            assert!(with(&[wrong]).is_err(), "{wrong:?}");
+        }
+        assert!(with(&["cus_1a", "--evidence", "d"]).is_err());
+        assert!(parse(&["--stripe-dir", "d", "--customer", "cus_1a"]).is_err());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod args;
 mod clock;
+mod customer;
 mod directory;
 mod evidence;
 mod progress;
@@ -66,6 +67,9 @@ pub(crate) fn main(args: &Args) -> ExitCode {
 async fn run(args: &Args) -> Result<Answer> {
     let artifact = mapping(&args.config)?;
     let as_of = args.as_of.unwrap_or_else(now);
+    if let Some(customer) = &args.customer {
+        return customer::run(args, &artifact, customer, as_of).await;
+    }
     // Before anything is read: if evidence cannot be written, nothing else happens.
     let mut recording = match &args.evidence {
         Some(folder) => Some(Recording::begin(folder, &artifact, as_of)?),

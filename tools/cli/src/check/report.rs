@@ -217,7 +217,7 @@ impl Report<'_> {
 }
 
 /// A kind in plain words, for the kind of subject that the rows are.
-const fn words(kind: FindingKind, subject: Subject) -> &'static str {
+pub(super) const fn words(kind: FindingKind, subject: Subject) -> &'static str {
     let user = matches!(subject, Subject::User);
     match kind {
         FindingKind::MissingUserRow if user => "paying customer names a user who is not there",

@@ -18,7 +18,7 @@ use crate::policy::bundle_digest;
 use crate::ports::{
     AppDatabase, AppInspector, Billing, Completeness, CreatedRange, PortError, PortErrorKind,
 };
-use crate::reconcile::{Finding, Outcome, Scan};
+use crate::reconcile::{CustomerState, Finding, Join, Outcome, Scan};
 use crate::records::{Mapping, Project, RecordError, Records};
 use crate::redacted::Redacted;
 use crate::run::RunScope;
@@ -102,6 +102,40 @@ pub struct Sources {
     livemode: bool,
 }
 
+/// Both sides, borrowed, with what is needed to compare them.
+#[derive(Clone, Copy)]
+pub struct Sides<'a> {
+    /// Stripe.
+    pub billing: &'a dyn Billing,
+    /// The app's rows.
+    pub app: &'a dyn AppInspector,
+    /// The mapping.
+    pub artifact: &'a Artifact,
+    /// Prices and products.
+    pub catalog: &'a Catalog,
+    /// Mode of the Stripe account, where it is known.
+    pub livemode: Option<bool>,
+}
+
+impl std::fmt::Debug for Sides<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sides")
+            .field("livemode", &self.livemode)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A look at one customer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomerLook {
+    /// Both sides as they are.
+    pub state: CustomerState,
+    /// What is true whoever else belongs to the customer's row.
+    pub outcome: Outcome,
+    /// Differences that only a look at every customer can tell.
+    pub withheld: u64,
+}
+
 impl std::fmt::Debug for Sources {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sources")
@@ -145,6 +179,16 @@ impl Sources {
             columns,
             livemode,
         })
+    }
+
+    fn sides(&self) -> Sides<'_> {
+        Sides {
+            billing: self.billing.as_ref(),
+            app: self.app.as_ref(),
+            artifact: &self.artifact,
+            catalog: &self.catalog,
+            livemode: Some(self.livemode),
+        }
     }
 
     /// An engine that knows the mapping and the prices, and nothing yet of both sides.
@@ -228,7 +272,10 @@ pub(crate) async fn first_look(
 ) -> Result<Outcome, LookError> {
     match scope {
         RunScope::Scan => look_at_all(sources, as_of).await,
-        RunScope::Check { customer } => look_at_customer(sources, customer, as_of).await,
+        RunScope::Check { customer } => {
+            let look = look_at_customer(sources.sides(), customer, as_of).await?;
+            Ok(look.outcome)
+        }
     }
 }
 
@@ -286,13 +333,23 @@ pub async fn look_at_all(sources: &Sources, as_of: Timestamp) -> Result<Outcome,
 ///
 /// # Errors
 /// See [`LookError`].
-async fn look_at_customer(
-    sources: &Sources,
+pub async fn look_at_customer(
+    sides: Sides<'_>,
     customer: &str,
     as_of: Timestamp,
-) -> Result<Outcome, LookError> {
-    let outcome = look_at(sources, BTreeSet::from([customer.to_owned()]), None, as_of).await?;
-    Ok(alone::of_customer(outcome, customer, &sources.artifact))
+) -> Result<CustomerLook, LookError> {
+    let join = read(sides, BTreeSet::from([customer.to_owned()]), None, as_of).await?;
+    let (outcome, state) = join.finish_one(customer);
+    let own = outcome.findings.iter();
+    let own = own.filter(|finding| finding.customers.iter().any(|it| it == customer));
+    let own = own.count();
+    let outcome = alone::of_customer(outcome, customer, sides.artifact);
+    let withheld = own.saturating_sub(outcome.findings.len());
+    Ok(CustomerLook {
+        state,
+        outcome,
+        withheld: u64::try_from(withheld).unwrap_or(u64::MAX),
+    })
 }
 
 /// Looks at the subject of a finding again, on both sides.
@@ -305,31 +362,23 @@ pub(crate) async fn look_again(
     as_of: Timestamp,
 ) -> Result<Vec<Finding>, LookError> {
     let customers = finding.customers.iter().cloned().collect();
-    Ok(look_at(sources, customers, finding.row.as_ref(), as_of)
-        .await?
-        .findings)
+    let join = read(sources.sides(), customers, finding.row.as_ref(), as_of).await?;
+    Ok(join.finish().findings)
 }
 
-async fn look_at(
-    sources: &Sources,
+/// Reads these customers and this row, and whoever is found from them.
+async fn read(
+    sides: Sides<'_>,
     mut customers: BTreeSet<String>,
     row: Option<&Cell>,
     as_of: Timestamp,
-) -> Result<Outcome, LookError> {
-    let mut scan = sources.engine(as_of);
+) -> Result<Join, LookError> {
+    let mut scan = Scan::new(sides.artifact, sides.catalog, as_of, sides.livemode);
     let mut rows = BTreeMap::new();
     let mut seen = BTreeSet::new();
     if let Some(key) = row {
-        let column = sources.artifact.table().key;
-        find_rows(
-            sources,
-            &column,
-            key.text(),
-            false,
-            &mut rows,
-            &mut customers,
-        )
-        .await?;
+        let column = sides.artifact.table().key;
+        find_rows(sides, &column, key.text(), false, &mut rows, &mut customers).await?;
     }
     while let Some(id) = customers.pop_first() {
         if !seen.insert(id.clone()) {
@@ -338,24 +387,24 @@ async fn look_at(
         if seen.len() > MAX_CUSTOMERS {
             return Err(LookError::TooManyCustomers);
         }
-        let Some(customer) = sources.billing.customer(&id).await? else {
+        let Some(customer) = sides.billing.customer(&id).await? else {
             continue;
         };
         scan.customer(&customer);
-        let subscriptions = sources.billing.subscriptions_of(&id).await?;
+        let subscriptions = sides.billing.subscriptions_of(&id).await?;
         for subscription in &subscriptions {
             scan.subscription(subscription);
         }
         let overdue = |it: &Subscription| it.status == Status::PastDue;
         if subscriptions.iter().any(overdue) {
-            for invoice in sources.billing.open_invoices_of(&id).await? {
+            for invoice in sides.billing.open_invoices_of(&id).await? {
                 scan.invoice(&invoice);
             }
         }
-        for key in sources.artifact.match_keys() {
+        for key in sides.artifact.match_keys() {
             if let Some((value, ignore_case)) = match_value(&key.source, &customer) {
                 find_rows(
-                    sources,
+                    sides,
                     &key.column,
                     value,
                     ignore_case,
@@ -366,11 +415,11 @@ async fn look_at(
             }
         }
     }
-    let mut join = scan.seal();
+    let mut join = scan.seal().keeping_rows();
     for row in rows.values() {
         join.row(row);
     }
-    Ok(join.finish())
+    Ok(join)
 }
 
 fn match_value(source: &MatchSource, customer: &Customer) -> Option<(String, bool)> {
@@ -384,21 +433,21 @@ fn match_value(source: &MatchSource, customer: &Customer) -> Option<(String, boo
 
 /// Adds the rows where `column` is `value`, and the Stripe customers that those rows name.
 async fn find_rows(
-    sources: &Sources,
+    sides: Sides<'_>,
     column: &str,
     value: String,
     ignore_case: bool,
     rows: &mut BTreeMap<Cell, AppRow>,
     customers: &mut BTreeSet<String>,
 ) -> Result<(), LookError> {
-    let table = sources.artifact.table();
-    let link = sources
+    let table = sides.artifact.table();
+    let link = sides
         .artifact
         .match_keys()
         .iter()
         .find(|key| key.source == MatchSource::CustomerId);
     let link = link.and_then(|key| table.columns.iter().position(|name| *name == key.column));
-    for row in sources
+    for row in sides
         .app
         .rows_where(&table, column, &[value], ignore_case)
         .await?

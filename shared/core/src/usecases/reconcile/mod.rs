@@ -19,7 +19,10 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 use thiserror::Error;
 
-pub use look::{BillingAccounts, LookError, Sources, flow_version, look_at_all};
+pub use look::{
+    BillingAccounts, CustomerLook, LookError, Sides, Sources, flow_version, look_at_all,
+    look_at_customer,
+};
 pub(super) use look::{active_mapping, first_look, look_again, open_sources, second_look};
 pub use snapshot::open_snapshot;
 
