@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod csv;
 #[cfg(test)]
+mod customer;
+#[cfg(test)]
 mod init;
 #[cfg(test)]
 mod organizations;
