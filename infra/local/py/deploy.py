@@ -30,6 +30,7 @@ def main():
     code = {} if options.resources_only else _upload(cloud, template, options)
     if code:
         template = source.with_code(template, code)
+        template = source.with_values(template, dict(options.env))
     parameters = {"DeployRoleArn": f"arn:aws:iam::{cloud.account}:root"} | dict(options.parameter)
     _step(f"creating stack {options.stack} of {len(template['Resources'])} resources")
     _create(cloud, template, parameters, options)
@@ -54,6 +55,8 @@ def _options():
     parser.add_argument("--account", default="test", help="`test` or 12 digits")
     parser.add_argument("--function", action="append", default=[], type=pair, metavar="BINARY=BOOTSTRAP")
     parser.add_argument("--parameter", action="append", default=[], type=pair, metavar="NAME=VALUE")
+    parser.add_argument("--env", action="append", default=[], type=pair, metavar="NAME=VALUE",
+                        help="a value for the functions that have this variable")
     parser.add_argument("--resources-only", action="store_true", help="tables, buckets, keys and queues, no functions")
     parser.add_argument("--auth", action="store_true", help="for an emulator with AUTH=true")
     parser.add_argument("--no-compare", action="store_true")

@@ -81,13 +81,23 @@ fn variable(output: &str) -> String {
     name
 }
 
+/// The emulator to deploy into.
+pub(crate) struct Target<'a> {
+    pub(crate) python: &'a Environment,
+    pub(crate) endpoint: &'a str,
+    pub(crate) auth: bool,
+    /// Taken instead of the template's values by the functions that have them.
+    pub(crate) extra_env: &'a [(String, String)],
+}
+
 pub(crate) fn deploy(
-    python: &Environment,
-    endpoint: &str,
-    auth: bool,
+    target: &Target<'_>,
     deploy: &Deploy,
     progress: Progress<'_>,
 ) -> Result<Deployment> {
+    let Target {
+        python, endpoint, ..
+    } = *target;
     let account = deploy.account.clone().unwrap_or_else(|| DEFAULT.to_owned());
     let mut run = Command::new(python.program("python"));
     run.env_clear()
@@ -101,8 +111,11 @@ pub(crate) fn deploy(
         // Bucket names carry the stack's name and are global, also in the emulator.
         run.args(["--stack", &format!("counterfoil-{account}")]);
     }
-    if auth {
+    if target.auth {
         run.arg("--auth");
+    }
+    for (name, value) in target.extra_env {
+        run.arg("--env").arg(format!("{name}={value}"));
     }
     if deploy.functions.is_empty() {
         run.arg("--resources-only");

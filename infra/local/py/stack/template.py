@@ -86,6 +86,15 @@ def with_code(template, code):
     return result
 
 
+def with_values(template, values):
+    """The template with other values of variables, in the functions that have them."""
+    result = copy.deepcopy(template)
+    for _, properties in resources(result, FUNCTION):
+        variables = properties.get("Environment", {}).get("Variables", {})
+        variables |= {name: value for name, value in values.items() if name in variables}
+    return result
+
+
 # Condition keys that the emulator cannot evaluate under AUTH=true: it denies every use of a key under the first, speaks
 # plain HTTP only, and does not know the third. All are asserted on the template itself.
 NOT_EVALUATED = ("kms:", "aws:SecureTransport", "s3:if-none-match")

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
-use crate::deploy::{self, Deploy, Deployment};
+use crate::deploy::{self, Deploy, Deployment, Target};
 use crate::lifeline::{Lifeline, Server};
 use crate::python::Environment;
 use crate::{Progress, paths};
@@ -41,6 +41,7 @@ pub struct EmulatorOptions {
 pub struct Emulator {
     endpoint: String,
     auth: bool,
+    extra_env: Vec<(String, String)>,
     python: Environment,
     // Dropped before the folder that the server uses.
     lifeline: Lifeline,
@@ -68,6 +69,7 @@ impl Emulator {
                 return Ok(Self {
                     endpoint,
                     auth: options.auth,
+                    extra_env: options.extra_env.clone(),
                     python,
                     lifeline,
                     folder,
@@ -97,7 +99,13 @@ impl Emulator {
     /// # Errors
     /// The resource and property that could not be made as the template says.
     pub fn deploy(&self, deploy: &Deploy, progress: Progress<'_>) -> Result<Deployment> {
-        deploy::deploy(&self.python, &self.endpoint, self.auth, deploy, progress)
+        let emulator = Target {
+            python: &self.python,
+            endpoint: &self.endpoint,
+            auth: self.auth,
+            extra_env: &self.extra_env,
+        };
+        deploy::deploy(&emulator, deploy, progress)
     }
 
     /// Whether the emulator still runs.
