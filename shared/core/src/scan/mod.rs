@@ -11,6 +11,7 @@
 //! A worker may die anywhere and a message may come twice: only what is saved counts, and what is
 //! saved cannot be saved a second time. It reads nothing, sends nothing and knows no clock.
 
+mod allocation;
 mod file;
 mod list;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod tests;
 mod walk;
 mod work;
 
+pub use allocation::{AccountSize, Allowance, Cadence, DEFAULT_SHARE, Estimate, TooDear, granted};
 pub use file::{FileKind, ScanFile};
 pub use list::ScanList;
 pub use walk::{Position, Walk};
