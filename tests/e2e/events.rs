@@ -147,6 +147,11 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
         ),
         (
             "scheduled-reconcile",
+            "probe",
+            Says::Answer(json!({ "probed": 0, "failed": 0, "recorded": 0 })),
+        ),
+        (
+            "scheduled-reconcile",
             "check-customer",
             Says::Answer(json!({ "batchItemFailures": [] })),
         ),

@@ -11,6 +11,8 @@ mod archive;
 #[cfg(test)]
 mod calls;
 #[cfg(test)]
+mod crowd;
+#[cfg(test)]
 mod erasure;
 #[cfg(test)]
 mod events;

@@ -82,12 +82,12 @@ impl VoteOnAction {
         });
         match vote.kind {
             VoteKind::Reject => {
-                self.reject(ctx, &project, version, voted, vote.reason)
-                    .await
+                let recorded = self.reject(ctx, &project, version, voted, vote.reason);
+                Box::pin(recorded).await
             }
             VoteKind::Approve => {
-                self.approve(ctx, &project, version, voted, vote.reason)
-                    .await
+                let recorded = self.approve(ctx, &project, version, voted, vote.reason);
+                Box::pin(recorded).await
             }
         }
     }
