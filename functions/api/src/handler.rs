@@ -1,7 +1,7 @@
 //! Tells apart a request and the hourly duty.
 
 use counterfoil_core::usecases::{
-    DeclareLost, Erase, Incidents, KeepRetention, LegalHolds, ReadRun,
+    AskChecks, DeclareLost, Erase, Incidents, KeepRetention, LegalHolds, ReadCustomers, ReadRun,
 };
 use counterfoil_lambda::Error;
 use counterfoil_lambda::event::{self, Incoming};
@@ -19,6 +19,8 @@ pub(crate) struct Api {
     pub(crate) retention: KeepRetention,
     pub(crate) lost: DeclareLost,
     pub(crate) runs: ReadRun,
+    pub(crate) customers: ReadCustomers,
+    pub(crate) checks: AskChecks,
 }
 
 /// Handles one invocation.

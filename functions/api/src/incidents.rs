@@ -154,7 +154,7 @@ async fn act(
     Ok(Json(view(&done.value, api.incidents.clock.now())).into_response())
 }
 
-fn view(incident: &Incident, now: Timestamp) -> Value {
+pub(crate) fn view(incident: &Incident, now: Timestamp) -> Value {
     let finding = &incident.finding;
     let ignored = incident.ignored.as_ref().map(|terms| {
         json!({ "by": terms.by, "at": terms.at.to_string(), "until": terms.until.to_string(), "reason": terms.reason })

@@ -2,12 +2,13 @@
 //! retention. Its hourly duty finishes what was begun and gives up snapshots past their window.
 
 mod answer;
+mod customers;
 mod handler;
 mod incidents;
 mod routes;
 
 use counterfoil_core::usecases::{
-    DeclareLost, Erase, Incidents, KeepRetention, LegalHolds, ReadRun,
+    AskChecks, DeclareLost, Erase, Incidents, KeepRetention, LegalHolds, ReadCustomers, ReadRun,
 };
 use counterfoil_lambda::{Boot, Error};
 
@@ -55,6 +56,17 @@ async fn main() -> Result<(), Error> {
             evidence: evidence.clone(),
             reader: evidence.clone(),
             state: state.clone(),
+            clock: boot.clock(),
+            random: boot.random(),
+        },
+        customers: ReadCustomers {
+            state: state.clone(),
+            clock: boot.clock(),
+        },
+        checks: AskChecks {
+            state: state.clone(),
+            checks: boot.checks()?,
+            scans: boot.scan_requests()?,
             clock: boot.clock(),
             random: boot.random(),
         },

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::answer;
+use crate::customers;
 use crate::handler::Api;
 use crate::incidents;
 
@@ -35,6 +36,8 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/v1/runs/{id}", get(read_run))
         .route("/v1/runs/{id}/erase", post(erase_run))
         .route("/v1/customers/{id}/erase", post(erase_customer))
+        .route("/v1/customers/{id}/state", get(customers::state))
+        .route("/v1/checks", post(customers::check))
         .route("/v1/entries/{seq}/lost", post(declare_lost))
         .route("/v1/incidents", get(incidents::list))
         .route("/v1/incidents/{id}", get(incidents::read))

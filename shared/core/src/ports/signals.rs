@@ -66,6 +66,17 @@ pub enum CheckRequest {
         /// When it was asked for.
         asked_at: Timestamp,
     },
+    /// Check one customer because somebody asked for it, in a run whose id they were given.
+    Asked {
+        /// Tenant.
+        workspace: WorkspaceId,
+        /// Project.
+        project: ProjectId,
+        /// Stripe customer id.
+        customer: String,
+        /// The run: a message that comes twice makes one.
+        run: RunId,
+    },
     /// The second look of a run whose first look found differences (race grace).
     Confirm {
         /// Tenant.
@@ -88,6 +99,14 @@ pub trait Checks: Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "job", deny_unknown_fields)]
 pub enum ScanRequest {
+    /// Open the scan that somebody asked for, under the id that they were given, and read.
+    #[serde(rename = "scan_start")]
+    Start {
+        /// Project.
+        project: ProjectId,
+        /// The scan: a message that comes twice makes one.
+        run: RunId,
+    },
     /// Read on in one shard.
     #[serde(rename = "scan_read")]
     Read {
@@ -120,7 +139,8 @@ impl ScanRequest {
     /// Project and scan.
     pub const fn scan(&self) -> (ProjectId, RunId) {
         match self {
-            Self::Read { project, run, .. }
+            Self::Start { project, run }
+            | Self::Read { project, run, .. }
             | Self::Join { project, run }
             | Self::Confirm { project, run } => (*project, *run),
         }
@@ -178,6 +198,7 @@ mod tests {
     fn a_piece_of_a_scan_is_read_as_it_is_sent() {
         let (project, run) = (ProjectId::from_bits(1), RunId::from_bits(2));
         for piece in [
+            ScanRequest::Start { project, run },
             ScanRequest::Read {
                 project,
                 run,

@@ -3,8 +3,10 @@
 //! A use case is a plain struct that holds the few ports it needs. It decides purely, records the
 //! decision, and calls the port that acts last.
 
+mod ask_checks;
 mod connections;
 mod create_project;
+mod customer_state;
 mod declare_lost;
 mod erase;
 mod exports;
@@ -26,8 +28,10 @@ mod seal_stream;
 mod vault;
 mod webhook_health;
 
+pub use ask_checks::{AskChecks, AskError, Asked};
 pub use connections::{ConnectionError, Connections, Probe, ProbeSummary, Probed};
 pub use create_project::{CreateProject, CreateProjectError, NewProject, NewSecrets, NewWorkspace};
+pub use customer_state::{CustomerView, ReadCustomers};
 pub use declare_lost::{DeclareLost, Lost};
 pub use erase::{Erase, EraseError, EraseRequest, Erased};
 pub use exports::{Accepted, ExportError, Exports, Fetched, LINK_VALID, WorkError, Worked};
@@ -39,7 +43,7 @@ pub use receive_webhook::{
     CatalogueChanged, Delivery, KnownProjects, ReceiveWebhook, Received, Tallies, WebhookError,
 };
 pub use reconcile::{
-    BillingAccounts, CustomerLook, LookError, Reconcile, ReconcileError, RunSummary, Sides,
+    BillingAccounts, CustomerLook, LookError, Reconcile, ReconcileError, RunSummary, Seen, Sides,
     Sources, flow_version, look_at_all, look_at_customer, open_snapshot,
 };
 pub use record_alarm::{Alarm, AlarmError, Change, Noted, RecordAlarm};

@@ -11,6 +11,7 @@ use crate::ids::ExportId;
 use crate::ports::{AppendError, StateWrite};
 use crate::records::{Records, Versioned};
 use crate::run::{Run, RunScope, RunStep};
+use crate::time::Timestamp;
 use crate::usecases::prune::{Prune, PruneError, RUNS};
 
 /// Snapshots that one request deletes; the hourly duty goes on.
@@ -188,6 +189,11 @@ impl Erase {
             let after = incident.value.clone().erased(self.clock.now());
             self.empty(work, incident, after).await?;
         }
+        for seen in &found.seen_rows {
+            let after = seen.value.clone().erased();
+            let until = after.kept_until();
+            self.empty_until(work, seen, after, Some(until)).await?;
+        }
         for asked in &found.asked {
             let mut after = asked.value.clone();
             after.scope = ExportScope::Customer {
@@ -218,8 +224,19 @@ impl Erase {
         before: &Versioned<T>,
         after: T,
     ) -> Result<(), EraseError> {
+        self.empty_until(work, before, after, None).await
+    }
+
+    async fn empty_until<T: crate::records::Record + Sync>(
+        &self,
+        work: &Work<'_>,
+        before: &Versioned<T>,
+        after: T,
+        until: Option<Timestamp>,
+    ) -> Result<(), EraseError> {
         let records = Records::of(self.state.as_ref(), work.ctx);
-        let write: StateWrite = records.replace(before.version, &after)?;
+        let mut write: StateWrite = records.replace(before.version, &after)?;
+        write.expires_at = until;
         let write = match &work.erasure.value.decision {
             Some(decision) => write.citing(decision.clone()),
             None => write,

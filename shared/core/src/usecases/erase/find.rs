@@ -17,6 +17,7 @@ use crate::records::{Project, Records, Versioned};
 use crate::repair::Action;
 use crate::run::{Run, RunScope, RunStep};
 use crate::tenancy::TenantCtx;
+use crate::usecases::reconcile::Seen;
 
 /// An entry whose `subject` is to go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +47,8 @@ pub(super) struct Found {
     pub(super) snapshots: Vec<Versioned<Run>>,
     /// Exports that were made before and hold something of it.
     pub(super) exports: Vec<Versioned<Export>>,
+    /// What checks saw of it.
+    pub(super) seen_rows: Vec<Versioned<Seen>>,
     /// Requests for exports that name the customer.
     pub(super) asked: Vec<Versioned<Asked>>,
 }
@@ -59,6 +62,7 @@ impl Found {
             && self.runs.is_empty()
             && self.snapshots.is_empty()
             && self.exports.is_empty()
+            && self.seen_rows.is_empty()
             && self.asked.is_empty()
     }
 
@@ -70,6 +74,7 @@ impl Found {
             && self.runs.is_empty()
             && self.snapshots.is_empty()
             && self.exports.is_empty()
+            && self.seen_rows.is_empty()
             && self.asked.is_empty()
     }
 
@@ -153,6 +158,8 @@ impl Erase {
             .filter(|incident| incident.value.is_past() && incident.value.seen_by == run)
             .filter(|incident| !incident.value.is_erased())
             .collect();
+        let kept = |seen: &Seen| seen.run == run && seen.state.is_some();
+        found.seen_rows = self.seen_rows(ctx, kept).await?;
         Ok(found)
     }
 
@@ -169,6 +176,7 @@ impl Erase {
         found.incidents = incidents
             .filter(|incident| incident.value.concerns(customer))
             .collect();
+        found.seen_rows = self.seen_rows(ctx, |seen| seen.concerns(customer)).await?;
         let concerned: BTreeSet<_> = found.incidents.iter().map(|it| it.value.id).collect();
         let actions = records.list::<Action>().await?.into_iter();
         found.actions = actions
@@ -227,6 +235,16 @@ impl Erase {
             found.snapshots = snapshots;
         }
         Ok(found)
+    }
+
+    async fn seen_rows(
+        &self,
+        ctx: &TenantCtx,
+        wanted: impl Fn(&Seen) -> bool + Send,
+    ) -> Result<Vec<Versioned<Seen>>, EraseError> {
+        let records = Records::of(self.state.as_ref(), ctx);
+        let all = records.list::<Seen>().await?.into_iter();
+        Ok(all.filter(|seen| wanted(&seen.value)).collect())
     }
 
     async fn exports_of(

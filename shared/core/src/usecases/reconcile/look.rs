@@ -270,11 +270,23 @@ pub(crate) async fn first_look(
     scope: &RunScope,
     as_of: Timestamp,
 ) -> Result<Outcome, LookError> {
+    Ok(first_look_of(sources, scope, as_of).await?.0)
+}
+
+/// The first look of a run, and of a check both sides as they are.
+///
+/// # Errors
+/// See [`LookError`].
+pub(super) async fn first_look_of(
+    sources: &Sources,
+    scope: &RunScope,
+    as_of: Timestamp,
+) -> Result<(Outcome, Option<CustomerLook>), LookError> {
     match scope {
-        RunScope::Scan => look_at_all(sources, as_of).await,
+        RunScope::Scan => Ok((look_at_all(sources, as_of).await?, None)),
         RunScope::Check { customer } => {
             let look = look_at_customer(sources.sides(), customer, as_of).await?;
-            Ok(look.outcome)
+            Ok((look.outcome.clone(), Some(look)))
         }
     }
 }
@@ -291,22 +303,43 @@ pub(crate) async fn second_look(
     known: &BTreeSet<IncidentId>,
     as_of: Timestamp,
 ) -> Result<Vec<Finding>, LookError> {
+    let looked = second_look_of(sources, project, scope, first, known, as_of).await?;
+    Ok(looked.0)
+}
+
+/// The second look, and of a check both sides as they are, where it read them.
+///
+/// # Errors
+/// See [`LookError`].
+pub(super) async fn second_look_of(
+    sources: &Sources,
+    project: ProjectId,
+    scope: &RunScope,
+    first: Vec<Finding>,
+    known: &BTreeSet<IncidentId>,
+    as_of: Timestamp,
+) -> Result<(Vec<Finding>, Option<CustomerLook>), LookError> {
     let mut confirmed = Vec::new();
+    let mut look = None;
     for finding in first {
         let identity = Incident::identity(project, &finding);
         if known.contains(&identity) {
             confirmed.push(finding);
             continue;
         }
-        let again = look_again(sources, &finding, as_of).await?;
+        let join = read_again(sources, &finding, as_of).await?;
         let same = |seen: &Finding| Incident::identity(project, seen) == identity;
-        let again = again.into_iter().find(same);
-        confirmed.extend(match scope {
-            RunScope::Scan => again,
-            RunScope::Check { .. } => again.and_then(|it| alone::sure(it, &sources.artifact)),
-        });
+        match scope {
+            RunScope::Scan => confirmed.extend(join.finish().findings.into_iter().find(same)),
+            RunScope::Check { customer } => {
+                let (outcome, state) = join.finish_one(customer);
+                let again = outcome.findings.iter().find(|it| same(it)).cloned();
+                confirmed.extend(again.and_then(|it| alone::sure(it, &sources.artifact)));
+                look = Some(of_one(outcome, state, &sources.artifact));
+            }
+        }
     }
-    Ok(confirmed)
+    Ok((confirmed, look))
 }
 
 /// Compares everything.
@@ -340,16 +373,21 @@ pub async fn look_at_customer(
 ) -> Result<CustomerLook, LookError> {
     let join = read(sides, BTreeSet::from([customer.to_owned()]), None, as_of).await?;
     let (outcome, state) = join.finish_one(customer);
+    Ok(of_one(outcome, state, sides.artifact))
+}
+
+fn of_one(outcome: Outcome, state: CustomerState, artifact: &Artifact) -> CustomerLook {
+    let customer = state.customer.as_str();
     let own = outcome.findings.iter();
     let own = own.filter(|finding| finding.customers.iter().any(|it| it == customer));
     let own = own.count();
-    let outcome = alone::of_customer(outcome, customer, sides.artifact);
+    let outcome = alone::of_customer(outcome, customer, artifact);
     let withheld = own.saturating_sub(outcome.findings.len());
-    Ok(CustomerLook {
+    CustomerLook {
+        withheld: u64::try_from(withheld).unwrap_or(u64::MAX),
         state,
         outcome,
-        withheld: u64::try_from(withheld).unwrap_or(u64::MAX),
-    })
+    }
 }
 
 /// Looks at the subject of a finding again, on both sides.
@@ -361,9 +399,17 @@ pub(crate) async fn look_again(
     finding: &Finding,
     as_of: Timestamp,
 ) -> Result<Vec<Finding>, LookError> {
-    let customers = finding.customers.iter().cloned().collect();
-    let join = read(sources.sides(), customers, finding.row.as_ref(), as_of).await?;
+    let join = read_again(sources, finding, as_of).await?;
     Ok(join.finish().findings)
+}
+
+async fn read_again(
+    sources: &Sources,
+    finding: &Finding,
+    as_of: Timestamp,
+) -> Result<Join, LookError> {
+    let customers = finding.customers.iter().cloned().collect();
+    read(sources.sides(), customers, finding.row.as_ref(), as_of).await
 }
 
 /// Reads these customers and this row, and whoever is found from them.

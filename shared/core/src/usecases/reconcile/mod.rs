@@ -8,6 +8,7 @@ mod alone;
 mod look;
 mod record;
 mod requests;
+mod seen;
 mod snapshot;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,8 @@ pub use look::{
     look_at_customer,
 };
 pub(super) use look::{active_mapping, first_look, look_again, open_sources, second_look};
+use look::{first_look_of, second_look_of};
+pub use seen::Seen;
 pub use snapshot::open_snapshot;
 
 use super::facts::{Closing, FileRef, Opening};
@@ -173,6 +176,15 @@ impl Reconcile {
                 let ctx = Directory::system(&project, "confirm");
                 self.resume(&ctx, &project, *run).await.map(Some)
             }
+            CheckRequest::Asked {
+                project,
+                customer,
+                run,
+                ..
+            } => {
+                let project = self.project(*project).await?;
+                self.asked(&project, customer, *run).await.map(Some)
+            }
         }
     }
 
@@ -202,9 +214,23 @@ impl Reconcile {
         reason: &str,
         more: impl FnOnce(&Run) -> Result<Vec<StateWrite>, RecordError> + Send,
     ) -> Result<Work<'a>, ReconcileError> {
+        let id = RunId::new(self.clock.now(), self.random.bits128());
+        self.open_as(id, ctx, project, scope, reason, more).await
+    }
+
+    /// The same under an id that was given out before: it is opened once.
+    pub(super) async fn open_as<'a>(
+        &self,
+        id: RunId,
+        ctx: &'a TenantCtx,
+        project: &'a Project,
+        scope: RunScope,
+        reason: &str,
+        more: impl FnOnce(&Run) -> Result<Vec<StateWrite>, RecordError> + Send,
+    ) -> Result<Work<'a>, ReconcileError> {
         let now = self.clock.now();
         let run = Run {
-            id: RunId::new(now, self.random.bits128()),
+            id,
             scope,
             reason: reason.to_owned(),
             step: RunStep::Looking,
@@ -304,8 +330,8 @@ impl Reconcile {
     /// The first look.
     async fn look(&self, mut work: Work<'_>) -> Result<RunSummary, ReconcileError> {
         let recorder = Self::recorder(&work, work.run.value.as_of, None);
-        let outcome = match self.first_look(&work, &recorder).await {
-            Ok(outcome) => outcome,
+        let (outcome, look) = match self.first_look(&work, &recorder).await {
+            Ok(looked) => looked,
             Err(error) => {
                 let code = error.code();
                 return self
@@ -334,13 +360,18 @@ impl Reconcile {
         {
             return self.wait(work, &recorder, &outcome.findings, wait).await;
         }
-        self.close(work, &artifact, &recorder, outcome.findings)
+        let seen = self.keep_seen(&work, look, work.run.value.as_of).await?;
+        self.close(work, &artifact, &recorder, outcome.findings, seen)
             .await
     }
 
-    async fn first_look(&self, work: &Work<'_>, recorder: &Recorder) -> Result<Outcome, LookError> {
+    async fn first_look(
+        &self,
+        work: &Work<'_>,
+        recorder: &Recorder,
+    ) -> Result<(Outcome, Option<CustomerLook>), LookError> {
         let sources = self.sources(work, recorder).await?;
-        first_look(&sources, &work.run.value.scope, work.run.value.as_of).await
+        first_look_of(&sources, &work.run.value.scope, work.run.value.as_of).await
     }
 
     async fn sources(&self, work: &Work<'_>, recorder: &Recorder) -> Result<Sources, LookError> {
@@ -392,7 +423,7 @@ impl Reconcile {
         let recorder = Self::recorder(&work, now, Some(known.clone()));
         let confirmed = async {
             let sources = self.sources(&work, &recorder).await?;
-            second_look(
+            second_look_of(
                 &sources,
                 work.project.id,
                 &work.run.value.scope,
@@ -402,7 +433,7 @@ impl Reconcile {
             )
             .await
         };
-        let confirmed = match confirmed.await {
+        let (confirmed, look) = match confirmed.await {
             Ok(confirmed) => confirmed,
             Err(error) => {
                 let code = error.code();
@@ -414,7 +445,9 @@ impl Reconcile {
         };
         let records = Records::of(self.state.as_ref(), work.ctx);
         let artifact = active_mapping(&records, work.project).await?;
-        self.close(work, &artifact, &recorder, confirmed).await
+        let seen = self.keep_seen(&work, look, now).await?;
+        self.close(work, &artifact, &recorder, confirmed, seen)
+            .await
     }
 
     /// Closes a run that proves nothing: no incident opens, changes or resolves.

@@ -23,20 +23,21 @@ use crate::usecases::facts::{Closing, FileRef, change, target};
 const ROWS: usize = 50;
 
 impl Reconcile {
-    /// Makes the findings durable and closes the run in evidence.
+    /// Makes the findings durable and closes the run in evidence, with further rows in the same
+    /// transaction.
     pub(super) async fn close(
         &self,
         mut work: Work<'_>,
         artifact: &Artifact,
         recorder: &Recorder,
         found: Vec<Finding>,
+        more: Vec<StateWrite>,
     ) -> Result<RunSummary, ReconcileError> {
         let key = self.pseudonym_key(&work).await?;
         let pseudonym = |subject: &str| Some(findings::pseudonym(&key, subject));
         let snapshot = self.keep(&work, recorder, &found, pseudonym).await?;
         work.run.value.looks.push(snapshot);
-        self.close_kept(work, artifact, found, &key, Vec::new())
-            .await
+        self.close_kept(work, artifact, found, &key, more).await
     }
 
     /// The key under which subjects get the names that evidence may know.

@@ -11,10 +11,11 @@ use std::time::Duration;
 use counterfoil_evidence::hash::sha256;
 use serde::{Deserialize, Serialize};
 
-use super::{Reconcile, ReconcileError, RunSummary};
+use super::{Reconcile, ReconcileError, RunSummary, Work, summary};
+use crate::ids::RunId;
 use crate::ports::Expect;
 use crate::records::{Directory, Project, Record, RecordError, Records};
-use crate::run::{RunResult, RunScope};
+use crate::run::{Run, RunResult, RunScope, RunStep};
 use crate::sealed::Purpose;
 use crate::tenancy::TenantCtx;
 use crate::time::Timestamp;
@@ -97,6 +98,36 @@ impl Reconcile {
         };
         self.check(project, &found.customer, "webhook", Some(asked_at))
             .await
+    }
+
+    /// The check that a person has asked for, under the id that they were given. A message that
+    /// comes again goes on where the run is.
+    pub(super) async fn asked(
+        &self,
+        project: &Project,
+        customer: &str,
+        run: RunId,
+    ) -> Result<RunSummary, ReconcileError> {
+        let ctx = Directory::system(project, "check");
+        let records = Records::of(self.state.as_ref(), &ctx);
+        if let Some(known) = records.get::<Run>(&run.to_string()).await? {
+            return match known.value.step {
+                // Its worker died, or is at it: whoever closes first wins.
+                RunStep::Looking => {
+                    let (ctx, run) = (&ctx, known);
+                    self.look(Work { ctx, project, run }).await
+                }
+                // The second look has its own message.
+                RunStep::Confirming | RunStep::Done => Ok(summary(&known.value)),
+                RunStep::Recording => self.resume(&ctx, project, run).await,
+            };
+        }
+        let scope = RunScope::Check {
+            customer: customer.to_owned(),
+        };
+        let none = |_: &Run| Ok(Vec::new());
+        let work = self.open_as(run, &ctx, project, scope, "manual", none);
+        self.look(work.await?).await
     }
 
     async fn answered(

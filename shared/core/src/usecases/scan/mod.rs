@@ -133,7 +133,9 @@ impl Scans {
             let ctx = Directory::system(&project, "scan");
             let result = async {
                 self.wake(&ctx, &project).await?;
-                self.start(&ctx, &project, "schedule").await
+                let random = self.reconcile.random.bits128();
+                let run = RunId::new(self.reconcile.clock.now(), random);
+                self.start(run, &ctx, &project, "schedule").await
             };
             results.push((project.id, result.await));
         }
@@ -143,6 +145,7 @@ impl Scans {
     /// Opens a scan and asks for its first pages.
     async fn start(
         &self,
+        run: RunId,
         ctx: &TenantCtx,
         project: &Project,
         reason: &str,
@@ -152,7 +155,7 @@ impl Scans {
         let row = |run: &Run| Ok(vec![records.create(&plan(run))?]);
         let work = self
             .reconcile
-            .open(ctx, project, RunScope::Scan, reason, row)
+            .open_as(run, ctx, project, RunScope::Scan, reason, row)
             .await?;
         let value = plan(&work.run.value);
         let scan = Versioned {
@@ -175,6 +178,9 @@ impl Scans {
         let ctx = Directory::system(&project, "scan");
         let records = Records::of(self.reconcile.state.as_ref(), &ctx);
         let found = records.get::<Run>(&run.to_string()).await?;
+        if found.is_none() && matches!(request, ScanRequest::Start { .. }) {
+            return self.start(run, &ctx, &project, "manual").await;
+        }
         let run = found.ok_or(ReconcileError::NotReady)?;
         let (id, step) = (run.value.id, run.value.step);
         if matches!(step, RunStep::Done | RunStep::Recording) {
@@ -191,6 +197,11 @@ impl Scans {
         };
         let job = Job { work, scan };
         match (request, step) {
+            // It is open: whoever opened it may not have been able to say so.
+            (ScanRequest::Start { .. }, RunStep::Looking) => {
+                self.ask_for_all(&job).await?;
+                Ok(job.summary())
+            }
             (ScanRequest::Read { shard, .. }, RunStep::Looking) => self.read(job, *shard).await,
             (ScanRequest::Join { .. }, RunStep::Looking) if job.scan.value.is_read() => {
                 self.join(job).await
