@@ -6,6 +6,8 @@ mod checks;
 #[cfg(test)]
 mod connections;
 #[cfg(test)]
+mod customers;
+#[cfg(test)]
 mod erasure;
 #[cfg(test)]
 mod exports;

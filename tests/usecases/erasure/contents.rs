@@ -1,13 +1,15 @@
 //! What an erasure takes and what it leaves.
 
+use counterfoil_core::cell::Cell;
 use counterfoil_core::erasure::ErasureState;
 use counterfoil_core::ports::EvidenceRead;
 use counterfoil_core::records::{Directory, Records};
 use counterfoil_core::repair::Action;
 use counterfoil_core::run::{Run, RunScope};
-use counterfoil_core::usecases::{EraseError, EraseRequest};
+use counterfoil_core::usecases::{EraseError, EraseRequest, Seen};
 
 use super::bench::{Bench, CANARY, request};
+use crate::world::customer;
 
 #[tokio::test]
 async fn nothing_of_an_erased_customer_is_left_and_everything_still_verifies() {
@@ -114,6 +116,50 @@ async fn what_came_after_an_erasure_is_erased_by_the_next_one() {
         "the check's"
     );
     assert!(!bench.everything().contains(CANARY));
+    bench.verifies().await;
+}
+
+/// What a check keeps of both sides goes with its customer, with every other customer of the row,
+/// and with its run.
+#[tokio::test]
+async fn what_checks_saw_is_erased_with_anybody_in_it() {
+    let bench = Bench::new().await;
+    let world = &bench.world;
+    let cells = [
+        ("stripe_customer_id", Cell::Text("cus_other".to_owned())),
+        ("plan", Cell::Text("free".to_owned())),
+        ("premium", Cell::Bool(false)),
+    ];
+    world.app.put(Cell::Text("u1".to_owned()), cells);
+    world.billing.add_customer(customer("cus_other", "u1"));
+    let ctx = Directory::system(&world.project, "test");
+    let records = Records::of(world.store.as_ref(), &ctx);
+    let kept = async || {
+        let all = records.list::<Seen>().await.unwrap().into_iter();
+        all.filter(|seen| seen.value.state.is_some()).count()
+    };
+    // The row of cus_1 leads to the other one.
+    bench.check("cus_1").await;
+    bench.check("cus_2").await;
+    assert_eq!(kept().await, 2);
+    assert!(
+        world.store.dump().contains("cus_other"),
+        "the search finds it"
+    );
+    let erase = bench.erase();
+    let erased = erase.customer(&bench.admin, "cus_other", &request()).await;
+    assert_eq!(erased.unwrap().erasure.state, ErasureState::Done);
+    assert_eq!(
+        kept().await,
+        1,
+        "the other one was in what was kept of cus_1"
+    );
+    assert!(!world.store.dump().contains("cus_other"));
+    let run = records.get::<Seen>(&Seen::id_of("cus_2")).await.unwrap();
+    let run = run.unwrap().value.run.to_string();
+    let erased = erase.run(&bench.admin, &run, &request()).await;
+    assert_eq!(erased.unwrap().erasure.state, ErasureState::Done);
+    assert_eq!(kept().await, 0);
     bench.verifies().await;
 }
 
