@@ -13,6 +13,8 @@ mod calls;
 #[cfg(test)]
 mod crowd;
 #[cfg(test)]
+mod customers;
+#[cfg(test)]
 mod erasure;
 #[cfg(test)]
 mod events;

@@ -409,7 +409,9 @@ async fn read_again(
     as_of: Timestamp,
 ) -> Result<Join, LookError> {
     let customers = finding.customers.iter().cloned().collect();
-    read(sources.sides(), customers, finding.row.as_ref(), as_of).await
+    // Boxed: it is the innermost of what a vote does.
+    let reading = read(sources.sides(), customers, finding.row.as_ref(), as_of);
+    Box::pin(reading).await
 }
 
 /// Reads these customers and this row, and whoever is found from them.
