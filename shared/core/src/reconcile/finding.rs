@@ -351,6 +351,12 @@ impl Outcome {
         self.differing() >= FEW && self.drift_permille() > limit_permille
     }
 
+    /// Whether everything that was listed could be judged. Where it could not, no finding does not
+    /// mean no difference.
+    pub const fn is_whole(&self) -> bool {
+        self.incomplete_subscriptions == 0 && self.unread_customers == 0
+    }
+
     /// Number of findings by kind.
     pub fn by_kind(&self) -> BTreeMap<FindingKind, u64> {
         let mut by_kind = BTreeMap::new();

@@ -10,6 +10,7 @@ use counterfoil_core::time::Timestamp;
 #[derive(Debug, ClapArgs)]
 #[command(
     group(ArgGroup::new("stripe").required(true).args(["stripe_key", "stripe_dir"])),
+    group(ArgGroup::new("rows").required(true).multiple(true).args(["database_url", "csv"])),
     after_help = "EXAMPLES:
   counterfoil check --database-url postgres://reader@db.example.com/app --stripe-key rk_live_...
   counterfoil check --config shop.toml --database-url postgres://reader@db.example.com/app --stripe-dir exported --json
@@ -38,7 +39,7 @@ pub(crate) struct Args {
 
     /// The app's database; use a role that can only SELECT
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
-    #[arg(value_parser = secret, required_unless_present = "csv")]
+    #[arg(value_parser = secret)]
     pub(super) database_url: Option<Redacted<String>>,
 
     /// Read the app's rows from a CSV export (UTF-8, names of the columns in the first line) instead of

@@ -99,6 +99,7 @@ async fn run(args: &Args) -> Result<Answer> {
         outcome: &outcome,
         recorded: recorded.as_ref(),
         from_file: args.csv.is_some(),
+        listed: args.findings.is_some(),
     };
     if args.json {
         say(report.json());
@@ -111,17 +112,23 @@ async fn run(args: &Args) -> Result<Answer> {
 fn answer(outcome: &Outcome) -> Answer {
     if !outcome.findings.is_empty() {
         Answer::Drift
-    } else if outcome.incomplete_subscriptions > 0 || outcome.unread_customers > 0 {
-        Answer::CouldNotTell
-    } else {
+    } else if outcome.is_whole() {
         Answer::NoDrift
+    } else {
+        Answer::CouldNotTell
     }
 }
 
 fn mapping(path: &Path) -> Result<Artifact> {
     let place = || path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("the mapping {} could not be read", path.display()))?;
+    let text = std::fs::read_to_string(path).with_context(|| {
+        let instead = if path.exists() {
+            ""
+        } else {
+            "; `counterfoil init` writes a first one"
+        };
+        format!("the mapping {} could not be read{instead}", path.display())
+    })?;
     let mapping = Mapping::from_toml(&text).with_context(place)?;
     compile(&mapping).with_context(place)
 }
@@ -136,7 +143,9 @@ async fn look(
     let mut scan = Scan::new(artifact, &sources.catalog, as_of, sources.livemode);
     match &sources.stripe {
         Stripe::Account(billing) => {
-            let (billing, range) = (billing.as_ref(), CreatedRange::up_to(as_of));
+            // The rows are those of now, whatever time promises are judged at: whoever came since
+            // must not look like access without payment.
+            let (billing, range) = (billing.as_ref(), CreatedRange::up_to(as_of.max(now())));
             listing::customers(billing, range, &mut |customer| {
                 progress.step("customers read from Stripe");
                 scan.customer(&customer);

@@ -19,6 +19,8 @@ pub(super) struct Report<'a> {
     pub(super) recorded: Option<&'a Recorded>,
     /// The rows came from a file, not from the database.
     pub(super) from_file: bool,
+    /// The findings were written to a file.
+    pub(super) listed: bool,
 }
 
 impl Report<'_> {
@@ -39,10 +41,12 @@ impl Report<'_> {
             ),
         );
         if self.outcome.findings.is_empty() {
-            line(
-                &mut text,
-                format_args!("Every customer has exactly the access that was paid for."),
-            );
+            let answer = if self.outcome.is_whole() {
+                "Every customer has exactly the access that was paid for."
+            } else {
+                "No difference was found in what could be read."
+            };
+            line(&mut text, format_args!("{answer}"));
         } else {
             text.push('\n');
             self.table(&mut text);
@@ -131,6 +135,15 @@ impl Report<'_> {
                 ),
             );
         }
+        if !self.listed {
+            line(
+                text,
+                format_args!(
+                    "Who differs in what: --findings drift.ndjson writes a line for each, --customer \
+                     cus_... shows one."
+                ),
+            );
+        }
         if outcome.is_mass_drift(self.artifact.max_drift_permille()) {
             line(
                 text,
@@ -194,7 +207,11 @@ impl Report<'_> {
             .collect();
         let all = || outcome.findings.iter();
         json!({
-            "result": if outcome.findings.is_empty() { "no_drift" } else { "drift" },
+            "result": match (outcome.findings.is_empty(), outcome.is_whole()) {
+                (false, _) => "drift",
+                (true, true) => "no_drift",
+                (true, false) => "could_not_tell",
+            },
             "as_of": self.as_of.to_string(),
             "artifact": self.artifact.hash(),
             "subject": self.subject().name(),
@@ -280,6 +297,10 @@ mod tests {
     }
 
     fn report(findings: Vec<Finding>) -> (String, Value) {
+        report_of(findings, 0)
+    }
+
+    fn report_of(findings: Vec<Finding>, unread_customers: u64) -> (String, Value) {
         let mapping = r#"
             match = { table = "public.users", primary_key = "id", keys = [
                 { stripe = "customer.id", column = "stripe_customer_id" } ] }
@@ -291,7 +312,7 @@ mod tests {
             customers: 1_200,
             subscriptions: 2,
             rows: 4,
-            unread_customers: 0,
+            unread_customers,
             incomplete_subscriptions: 0,
         };
         let as_of = Timestamp::from_secs(1_795_392_000);
@@ -301,6 +322,7 @@ mod tests {
             outcome: &outcome,
             recorded: None,
             from_file: false,
+            listed: false,
         };
         (report.text(), report.json())
     }
@@ -321,6 +343,14 @@ mod tests {
         assert_eq!(json["leak_per_month"]["usd"], 123_456);
         assert_eq!(json["by_kind"]["access_without_payment"], 2);
         assert_eq!(json["result"], "drift");
+    }
+
+    #[test]
+    fn what_was_not_read_whole_is_never_called_clean() {
+        let (text, json) = report_of(Vec::new(), 2);
+        assert!(!text.contains("Every customer"), "{text}");
+        assert!(text.contains("in what could be read"), "{text}");
+        assert_eq!(json["result"], "could_not_tell");
     }
 
     #[test]

@@ -107,8 +107,11 @@ async fn table(args: &Args, app: &dyn AppInspector) -> Result<(Candidate, Vec<St
         None => names,
         Some(wanted) => {
             let texts: Vec<String> = names.iter().map(ToString::to_string).collect();
-            let found = names.into_iter().find(|it| it.to_string() == *wanted);
-            let near = closest(wanted, texts.iter().map(String::as_str));
+            let found = names.iter().find(|it| it.to_string() == *wanted).cloned();
+            let bare = || names.iter().find(|it| it.table == *wanted);
+            let near = bare()
+                .map(ToString::to_string)
+                .or_else(|| closest(wanted, texts.iter().map(String::as_str)).map(str::to_owned));
             let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
             vec![found.ok_or_else(|| anyhow!("the role sees no table `{wanted}`{near}"))?]
         }

@@ -185,6 +185,13 @@ async fn where_nothing_fits_it_says_what_is_missing_and_writes_nothing() {
         "{}",
         answer.err
     );
+    // The schema is what is missing most often.
+    let answer = stage.run_with_database(&["init", "--table", "users"]).await;
+    assert!(
+        answer.err.contains("did you mean `public.users`?"),
+        "{}",
+        answer.err
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! The command as a process, against a real Postgres and the fake Stripe.
 
 #[cfg(test)]
+mod answers;
+#[cfg(test)]
 mod csv;
 #[cfg(test)]
 mod customer;
