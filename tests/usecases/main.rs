@@ -14,6 +14,8 @@ mod exports;
 #[cfg(test)]
 mod incidents;
 #[cfg(test)]
+mod overlaps;
+#[cfg(test)]
 mod repairs;
 #[cfg(test)]
 mod replays;

@@ -241,6 +241,11 @@ impl Incident {
         finding.subject == customer || finding.customers.iter().any(|it| it == customer)
     }
 
+    /// Whether it ended after this time.
+    pub fn ended_after(&self, time: Timestamp) -> bool {
+        self.is_past() && self.resolved_at.is_some_and(|at| at > time)
+    }
+
     /// Whether it is over.
     pub fn is_past(&self) -> bool {
         self.state == IncidentState::Resolved

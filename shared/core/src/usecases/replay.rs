@@ -14,7 +14,7 @@ use counterfoil_evidence::kind::Kind;
 use thiserror::Error;
 
 use self::scan::Derived;
-use super::reconcile::{LookError, Sources, first_look, flow_version, second_look};
+use super::reconcile::{LookError, Sources, Times, first_look, flow_version, second_look};
 use crate::json::{JsonError, from_json};
 use crate::mapping::Artifact;
 use crate::policy::{Question, bundle_digest, evaluate};
@@ -306,18 +306,16 @@ async fn derive(
     let mut found = outcome.findings.clone();
     compare(run, first, &found)?;
     check_counts(run, &outcome, artifact, &look.scope)?;
+    let began = look.as_of;
     for next in rest {
         let (look, sources) = open(run, artifact, next).await?;
+        let times = Times {
+            first: began,
+            again: look.as_of,
+        };
         let known = look.known.unwrap_or_default();
-        let confirmed = second_look(
-            &sources,
-            look.project,
-            &look.scope,
-            found,
-            &known,
-            look.as_of,
-        )
-        .await;
+        let confirmed =
+            second_look(&sources, look.project, &look.scope, found, &known, times).await;
         found = confirmed.map_err(|source| run.stopped(source))?;
         compare(run, next, &found)?;
     }

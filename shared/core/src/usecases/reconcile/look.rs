@@ -7,6 +7,7 @@ use counterfoil_evidence::json::{Json, object};
 use thiserror::Error;
 
 use super::alone;
+use super::newcomers::Newcomers;
 use crate::billing::{Catalog, Customer, Status, Subscription};
 use crate::cell::{AppRow, Cell};
 use crate::ids::{IncidentId, ProjectId};
@@ -125,6 +126,15 @@ impl std::fmt::Debug for Sides<'_> {
     }
 }
 
+/// When the looks of a run took place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    /// The first one.
+    pub(crate) first: Timestamp,
+    /// The second one.
+    pub(crate) again: Timestamp,
+}
+
 /// A look at one customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CustomerLook {
@@ -179,6 +189,10 @@ impl Sources {
             columns,
             livemode,
         })
+    }
+
+    pub(super) fn billing(&self) -> &dyn Billing {
+        self.billing.as_ref()
     }
 
     fn sides(&self) -> Sides<'_> {
@@ -291,7 +305,8 @@ pub(super) async fn first_look_of(
     }
 }
 
-/// The second look: what the first one found and is still there, or was known before.
+/// The second look, at the second of these times: what the first one found and is still there, or
+/// was known before.
 ///
 /// # Errors
 /// See [`LookError`].
@@ -301,13 +316,13 @@ pub(crate) async fn second_look(
     scope: &RunScope,
     first: Vec<Finding>,
     known: &BTreeSet<IncidentId>,
-    as_of: Timestamp,
+    times: Times,
 ) -> Result<Vec<Finding>, LookError> {
-    let looked = second_look_of(sources, project, scope, first, known, as_of).await?;
+    let looked = second_look_of(sources, project, scope, first, known, times).await?;
     Ok(looked.0)
 }
 
-/// The second look, and of a check both sides as they are, where it read them.
+/// As [`second_look`], and of a check both sides as they are, where it read them.
 ///
 /// # Errors
 /// See [`LookError`].
@@ -317,9 +332,14 @@ pub(super) async fn second_look_of(
     scope: &RunScope,
     first: Vec<Finding>,
     known: &BTreeSet<IncidentId>,
-    as_of: Timestamp,
+    times: Times,
 ) -> Result<(Vec<Finding>, Option<CustomerLook>), LookError> {
     let mut confirmed = Vec::new();
+    let new = |finding: &&Finding| !known.contains(&Incident::identity(project, finding));
+    let newcomers = match scope {
+        RunScope::Scan => Newcomers::of(sources, first.iter().filter(new), times).await?,
+        RunScope::Check { .. } => Newcomers::default(),
+    };
     let mut look = None;
     for finding in first {
         let identity = Incident::identity(project, &finding);
@@ -327,7 +347,7 @@ pub(super) async fn second_look_of(
             confirmed.push(finding);
             continue;
         }
-        let join = read_again(sources, &finding, as_of).await?;
+        let join = read_again(sources, &finding, &newcomers, times.again).await?;
         let same = |seen: &Finding| Incident::identity(project, seen) == identity;
         match scope {
             RunScope::Scan => confirmed.extend(join.finish().findings.into_iter().find(same)),
@@ -371,7 +391,8 @@ pub async fn look_at_customer(
     customer: &str,
     as_of: Timestamp,
 ) -> Result<CustomerLook, LookError> {
-    let join = read(sides, BTreeSet::from([customer.to_owned()]), None, as_of).await?;
+    let customers = BTreeSet::from([customer.to_owned()]);
+    let join = read(sides, customers, None, &Newcomers::default(), as_of).await?;
     let (outcome, state) = join.finish_one(customer);
     Ok(of_one(outcome, state, sides.artifact))
 }
@@ -399,18 +420,20 @@ pub(crate) async fn look_again(
     finding: &Finding,
     as_of: Timestamp,
 ) -> Result<Vec<Finding>, LookError> {
-    let join = read_again(sources, finding, as_of).await?;
+    let join = read_again(sources, finding, &Newcomers::default(), as_of).await?;
     Ok(join.finish().findings)
 }
 
 async fn read_again(
     sources: &Sources,
     finding: &Finding,
+    newcomers: &Newcomers,
     as_of: Timestamp,
 ) -> Result<Join, LookError> {
     let customers = finding.customers.iter().cloned().collect();
     // Boxed: it is the innermost of what a vote does.
-    let reading = read(sources.sides(), customers, finding.row.as_ref(), as_of);
+    let row = finding.row.as_ref();
+    let reading = read(sources.sides(), customers, row, newcomers, as_of);
     Box::pin(reading).await
 }
 
@@ -419,6 +442,7 @@ async fn read(
     sides: Sides<'_>,
     mut customers: BTreeSet<String>,
     row: Option<&Cell>,
+    newcomers: &Newcomers,
     as_of: Timestamp,
 ) -> Result<Join, LookError> {
     let mut scan = Scan::new(sides.artifact, sides.catalog, as_of, sides.livemode);
@@ -427,6 +451,9 @@ async fn read(
     if let Some(key) = row {
         let column = sides.artifact.table().key;
         find_rows(sides, &column, key.text(), false, &mut rows, &mut customers).await?;
+        for row in rows.values() {
+            newcomers.naming(row, sides.artifact, &mut customers);
+        }
     }
     while let Some(id) = customers.pop_first() {
         if !seen.insert(id.clone()) {
@@ -470,7 +497,7 @@ async fn read(
     Ok(join)
 }
 
-fn match_value(source: &MatchSource, customer: &Customer) -> Option<(String, bool)> {
+pub(super) fn match_value(source: &MatchSource, customer: &Customer) -> Option<(String, bool)> {
     let value = match source {
         MatchSource::Metadata(name) => (customer.metadata.get(name)?.clone(), false),
         MatchSource::CustomerId => (customer.id.clone(), false),

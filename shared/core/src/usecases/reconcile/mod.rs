@@ -6,6 +6,7 @@
 
 mod alone;
 mod look;
+mod newcomers;
 mod record;
 mod requests;
 mod seen;
@@ -24,7 +25,7 @@ pub use look::{
     BillingAccounts, CustomerLook, LookError, Sides, Sources, flow_version, look_at_all,
     look_at_customer,
 };
-pub(super) use look::{active_mapping, first_look, look_again, open_sources, second_look};
+pub(super) use look::{Times, active_mapping, first_look, look_again, open_sources, second_look};
 use look::{first_look_of, second_look_of};
 pub use seen::Seen;
 pub use snapshot::open_snapshot;
@@ -429,7 +430,10 @@ impl Reconcile {
                 &work.run.value.scope,
                 first,
                 &known,
-                now,
+                Times {
+                    first: work.run.value.as_of,
+                    again: now,
+                },
             )
             .await
         };

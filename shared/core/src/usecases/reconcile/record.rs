@@ -171,7 +171,12 @@ impl Reconcile {
         for (finding, line) in found.iter().zip(lines) {
             let id = Incident::identity(work.project.id, finding);
             seen.insert(id);
-            let after = if let Some(known) = known.get(&id) {
+            let known = known.get(&id);
+            if known.is_some_and(|known| known.value.ended_after(work.run.value.as_of)) {
+                // What this run read may be older than the end: the next one sees for itself.
+                continue;
+            }
+            let after = if let Some(known) = known {
                 let after = known.value.clone().seen(finding.clone(), run, now);
                 writes.push(
                     records
@@ -257,6 +262,10 @@ fn result(run: &Run) -> &'static str {
 
 /// Whether this run would have seen the difference if it were still there.
 fn covers(work: &Work<'_>, incident: &Incident) -> bool {
+    if incident.seen_at > work.run.value.as_of {
+        // Another run has seen it since this one began to read.
+        return false;
+    }
     if incident.finding.is_mass_drift() {
         // A scan within the limit ends what a person has acknowledged. Until then it stays open, or
         // nobody would ever have to look.

@@ -11,7 +11,7 @@ use crate::mapping::Artifact;
 use crate::reconcile::Finding;
 use crate::scan::{FileKind, ScanFile};
 use crate::snapshot::{self, Look, SnapshotError, take_rows, take_stripe};
-use crate::usecases::reconcile::{Sources, second_look};
+use crate::usecases::reconcile::{Sources, Times, second_look};
 
 /// How far a scan could be derived.
 pub(super) enum Derived {
@@ -131,7 +131,11 @@ impl Scan<'_> {
                 &look.scope,
                 slice,
                 &known,
-                look.as_of,
+                Times {
+                    // What was created when was decided then; a snapshot answers what it was told.
+                    first: look.as_of,
+                    again: look.as_of,
+                },
             )
             .await;
             let some = some.map_err(|source| self.run.stopped(source))?;

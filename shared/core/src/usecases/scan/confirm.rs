@@ -11,7 +11,9 @@ use crate::ports::{PortError, PortErrorKind};
 use crate::reconcile::{Finding, findings};
 use crate::scan::{FileKind, ScanWork, Superseded};
 use crate::snapshot;
-use crate::usecases::reconcile::{Reconcile, ReconcileError, RunSummary, is_known, second_look};
+use crate::usecases::reconcile::{
+    Reconcile, ReconcileError, RunSummary, Times, is_known, second_look,
+};
 
 impl Scans {
     pub(super) async fn confirm(&self, mut job: Job<'_>) -> Result<RunSummary, ReconcileError> {
@@ -25,7 +27,9 @@ impl Scans {
                 let sources = self.sources(&job, Some(&recorder)).await?;
                 let project = job.work.project.id;
                 let scope = &job.work.run.value.scope;
-                second_look(&sources, project, scope, findings, &known, now).await
+                let first = job.scan.value.as_of;
+                let times = Times { first, again: now };
+                second_look(&sources, project, scope, findings, &known, times).await
             };
             let confirmed = match confirmed.await {
                 Ok(confirmed) => confirmed,

@@ -1,0 +1,72 @@
+//! Customers who were created after a scan had begun.
+//!
+//! A scan lists the customers until its `as_of` and reads the rows later, so a row of somebody who
+//! has come in between looks like access without payment. Where the row has stored the customer's
+//! id, the second look finds them; where only the customer names the row, in metadata or by an
+//! address, nothing that is read leads from the row to them. So the second look of a scan lists who
+//! has come since. A customer of before whose metadata came since is still not found.
+
+use std::collections::BTreeSet;
+
+use super::look::{Sources, Times, match_value};
+use crate::billing::Customer;
+use crate::cell::{AppRow, Cell};
+use crate::listing;
+use crate::mapping::{Artifact, MatchSource};
+use crate::ports::{CreatedRange, PortError};
+use crate::reconcile::Finding;
+
+/// Who has come since.
+#[derive(Debug, Default)]
+pub(super) struct Newcomers(Vec<Customer>);
+
+impl Newcomers {
+    /// Lists who was created between the two looks, if one of these findings may be about them.
+    pub(super) async fn of<'a>(
+        sources: &Sources,
+        mut findings: impl Iterator<Item = &'a Finding>,
+        times: Times,
+    ) -> Result<Self, PortError> {
+        let mut keys = sources.artifact.match_keys().iter();
+        let hidden = keys.any(|key| key.source != MatchSource::CustomerId);
+        if !hidden || !findings.any(|finding| finding.row.is_some()) {
+            return Ok(Self::default());
+        }
+        let mut all = Vec::new();
+        let range = CreatedRange {
+            from: times.first.as_secs(),
+            ..CreatedRange::up_to(times.again)
+        };
+        listing::customers(sources.billing(), range, &mut |it| all.push(it)).await?;
+        Ok(Self(all))
+    }
+
+    /// Adds those who name this row.
+    pub(super) fn naming(
+        &self,
+        row: &AppRow,
+        artifact: &Artifact,
+        customers: &mut BTreeSet<String>,
+    ) {
+        let table = artifact.table();
+        for key in artifact.match_keys() {
+            let place = table.columns.iter().position(|name| *name == key.column);
+            let cell = match place {
+                Some(place) => row.cells.get(place),
+                None if table.key == key.column => Some(&row.key),
+                None => None,
+            };
+            let Some(stored) = cell.map(Cell::text).filter(|text| !text.is_empty()) else {
+                continue;
+            };
+            for customer in &self.0 {
+                let named = match_value(&key.source, customer).is_some_and(|(value, any_case)| {
+                    value == stored || any_case && value.to_lowercase() == stored.to_lowercase()
+                });
+                if named {
+                    customers.insert(customer.id.clone());
+                }
+            }
+        }
+    }
+}
