@@ -7,7 +7,7 @@ use std::time::Duration;
 use counterfoil_core::cell::Cell;
 use counterfoil_core::ids::RunId;
 use counterfoil_core::incident::IncidentState;
-use counterfoil_core::ports::{CheckRequest, ScanRequest};
+use counterfoil_core::ports::{CheckRequest, Checks, PortError, PortErrorKind, ScanRequest};
 use counterfoil_core::reconcile::CustomerPresence;
 use counterfoil_core::run::{Run, RunResult};
 use counterfoil_core::tenancy::TenantCtx;
@@ -224,6 +224,22 @@ async fn a_scan_that_was_asked_for_is_opened_once_and_finds_everything() {
         assert!(matches!(request, ScanRequest::Start { run, .. } if run == asked.run));
         world.scans().handle(&request).await.unwrap();
     }
+    loop {
+        let messages = world.mail.take_scans();
+        let waits =
+            |(request, _): &(ScanRequest, Duration)| matches!(request, ScanRequest::Confirm { .. });
+        if messages.iter().all(waits) {
+            assert!(!messages.is_empty(), "the race grace, and a second look");
+            assert!(world.incidents().await.is_empty());
+            for (request, delay) in messages {
+                world.mail_again(&request, delay).await;
+            }
+            break;
+        }
+        for (request, _) in messages {
+            world.scans().handle(&request).await.unwrap();
+        }
+    }
     world.deliver_scans().await;
     let [run] = runs(&world).await.try_into().unwrap();
     assert_eq!((run.id, run.result), (asked.run, Some(RunResult::Complete)));
@@ -273,4 +289,60 @@ async fn another_customer_of_the_row_is_named() {
         seen.state.unwrap().rows[0].customers,
         ["cus_1", "cus_other"]
     );
+}
+
+/// The queue that does not take messages for a while.
+#[derive(Debug)]
+struct Closed;
+
+#[async_trait::async_trait]
+impl Checks for Closed {
+    async fn send(&self, _: &CheckRequest, _: Duration) -> Result<(), PortError> {
+        Err(PortError::new(
+            PortErrorKind::Unavailable,
+            "sending a check",
+        ))
+    }
+}
+
+#[tokio::test]
+async fn a_request_whose_message_did_not_go_out_is_sent_again_as_the_same_run() {
+    let world = World::new().await;
+    let project = world.project.id.to_string();
+    let closed = AskChecks {
+        checks: Arc::new(Closed),
+        ..checks(&world)
+    };
+    let failed = closed.ask(&world.ann, "k1", &project, Some("cus_1")).await;
+    assert!(matches!(failed, Err(AskError::Port(_))), "{failed:?}");
+    let again = ask(&world, &world.ann, "k1", Some("cus_1")).await.unwrap();
+    assert!(again.again);
+    world.deliver_checks().await;
+    assert_eq!(runs(&world).await[0].id, again.run);
+}
+
+/// Evidence that cannot be written, at either of a check's two transactions: the message comes again.
+#[tokio::test]
+async fn an_asked_for_check_that_could_not_be_recorded_is_finished_by_the_same_message() {
+    for appends in [0, 1] {
+        let world = World::new().await;
+        let asked = ask(&world, &world.ann, "k1", Some("cus_1")).await.unwrap();
+        let (request, _) = world.mail.take_checks().remove(0);
+        world.store.appends_left(Some(appends));
+        world.reconcile().handle(&request).await.unwrap_err();
+        assert!(
+            state(&world, &world.ann, "cus_1").await.is_none(),
+            "{appends}"
+        );
+        world.store.appends_left(None);
+        world.reconcile().handle(&request).await.unwrap();
+        let [run] = runs(&world).await.try_into().unwrap();
+        assert_eq!((run.id, run.result), (asked.run, Some(RunResult::Complete)));
+        let view = state(&world, &world.ann, "cus_1").await.unwrap();
+        assert_eq!(
+            (view.seen.unwrap().run, view.incidents.len()),
+            (asked.run, 1)
+        );
+        assert_eq!(world.count("run.open"), world.count("run.close"));
+    }
 }

@@ -108,7 +108,8 @@ pub struct Run {
     pub id: RunId,
     /// What it looks at.
     pub scope: RunScope,
-    /// What caused it: `webhook`, `schedule`, `manual`, `repair`.
+    /// What caused it: `webhook`, `schedule`, `repair`; `asked` for a scan and `manual` for a check
+    /// that somebody asked for, which waits for no second look.
     pub reason: String,
     /// How far it is.
     pub step: RunStep,

@@ -179,7 +179,8 @@ impl Scans {
         let records = Records::of(self.reconcile.state.as_ref(), &ctx);
         let found = records.get::<Run>(&run.to_string()).await?;
         if found.is_none() && matches!(request, ScanRequest::Start { .. }) {
-            return self.start(run, &ctx, &project, "manual").await;
+            // Like the schedule's, with a second look: so many rows are never all at rest.
+            return self.start(run, &ctx, &project, "asked").await;
         }
         let run = found.ok_or(ReconcileError::NotReady)?;
         let (id, step) = (run.value.id, run.value.step);
