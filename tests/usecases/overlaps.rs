@@ -27,7 +27,7 @@ async fn a_customer_who_came_while_the_scan_read_is_found_by_the_second_look() {
     let world = World::new().await;
     world.set_row("u1", true);
     world.set_row("u9", true);
-    world.clock.advance(Duration::from_secs(60));
+    world.clock.advance(Duration::from_mins(1));
     world.first_look().await.unwrap();
     let mut new = customer("cus_9", "u9");
     new.created = NOW + 90;

@@ -75,6 +75,27 @@ async fn an_approved_repair_changes_one_row_and_is_verified() {
     assert!(kinds.ends_with(&told.map(str::to_owned)), "{kinds:?}");
 }
 
+/// Days may lie between proposal and approval (docs/incidents.md).
+#[tokio::test]
+async fn what_stripe_does_not_promise_any_more_is_not_repaired_although_it_was_approved() {
+    let (world, action) = proposed().await;
+    world.billing.cancel_all("cus_1");
+    let state = approve(&world, &world.ben, &action).await.unwrap();
+    assert_eq!(state, ActionState::Stale);
+    assert_eq!(world.app.updates(), 0);
+    assert_eq!(world.count("repair.started"), 0);
+    assert_eq!(world.incident().await.state, IncidentState::Open);
+}
+
+#[tokio::test]
+async fn nothing_is_repaired_while_a_side_cannot_be_read() {
+    let (world, action) = proposed().await;
+    world.app.unreadable(true);
+    approve(&world, &world.ben, &action).await.unwrap_err();
+    assert_eq!(world.app.updates(), 0);
+    assert_eq!(world.count("repair.started"), 0);
+}
+
 #[tokio::test]
 async fn proposal_and_execution_both_say_whom_where_what_and_why() {
     let (world, action) = proposed().await;
@@ -200,6 +221,18 @@ async fn a_row_that_changed_since_the_approval_is_left_alone() {
         ActionState::Stale
     );
     assert_eq!(world.app.updates(), 0);
+    assert_eq!(world.count("repair.started"), 0);
+}
+
+#[tokio::test]
+async fn a_row_that_changes_in_the_last_moment_is_left_alone() {
+    let (world, action) = proposed().await;
+    world.app.fail_next(ApplyFault::Overtaken);
+    assert_eq!(
+        approve(&world, &world.ben, &action).await.unwrap(),
+        ActionState::Stale
+    );
+    assert_eq!(world.app.updates(), 0);
     assert_eq!(world.count("repair.failed"), 1);
 }
 
@@ -226,7 +259,7 @@ async fn a_lost_reply_to_commit_is_settled_by_reading_the_row() {
 #[tokio::test]
 async fn a_repair_whose_check_afterwards_was_not_possible_is_verified_by_the_sweep() {
     let (world, action) = proposed().await;
-    world.app.unreadable(true);
+    world.app.fail_next(ApplyFault::ThenUnreadable);
     assert_eq!(
         approve(&world, &world.ben, &action).await.unwrap(),
         ActionState::Executed

@@ -24,6 +24,10 @@ pub enum ApplyFault {
     LostCommit,
     /// The database cannot be reached.
     Unreachable,
+    /// Somebody else has changed the row a moment before.
+    Overtaken,
+    /// It is committed, and from then on the table cannot be read.
+    ThenUnreadable,
 }
 
 #[derive(Debug, Default)]
@@ -172,6 +176,9 @@ impl AppRepairer for MemApp {
         if fault == Some(ApplyFault::LostCommit) {
             return Err(lost());
         }
+        if fault == Some(ApplyFault::Overtaken) {
+            return Ok(Applied::Stale);
+        }
         let plan = permit.plan();
         let Some(cells) = inner.rows.get_mut(&plan.key) else {
             return Ok(Applied::Stale);
@@ -186,6 +193,7 @@ impl AppRepairer for MemApp {
             cells.insert(change.column.clone(), change.after.clone());
         }
         inner.updates += 1;
+        inner.unreadable |= fault == Some(ApplyFault::ThenUnreadable);
         if fault == Some(ApplyFault::LostReply) {
             Err(lost())
         } else {

@@ -411,16 +411,18 @@ fn of_one(outcome: Outcome, state: CustomerState, artifact: &Artifact) -> Custom
     }
 }
 
-/// Looks at the subject of a finding again, on both sides.
+/// Looks at the subject of a finding again, on both sides, with whoever has come between the two
+/// times.
 ///
 /// # Errors
 /// See [`LookError`].
 pub(crate) async fn look_again(
     sources: &Sources,
     finding: &Finding,
-    as_of: Timestamp,
+    times: Times,
 ) -> Result<Vec<Finding>, LookError> {
-    let join = read_again(sources, finding, &Newcomers::default(), as_of).await?;
+    let newcomers = Newcomers::of(sources, std::iter::once(finding), times).await?;
+    let join = read_again(sources, finding, &newcomers, times.again).await?;
     Ok(join.finish().findings)
 }
 

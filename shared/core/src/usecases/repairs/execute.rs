@@ -54,6 +54,9 @@ pub(super) async fn execute(
     if judgement.effect != Effect::Allow || !unchanged {
         return go_stale(ports, ctx, project, action, incident, &question, &judgement).await;
     }
+    if !settle::still_owed(ports, ctx, project, &incident.value, &action.value).await? {
+        return go_stale(ports, ctx, project, action, incident, &question, &judgement).await;
+    }
     let incident = &incident.value;
     let started = start(ports, ctx, project, action, incident, &question, &judgement).await?;
     let settled = async {
@@ -182,7 +185,8 @@ async fn effect(
     }
 }
 
-/// The row or the rules changed since the approval: the refusal is recorded, nothing is written.
+/// Stripe, the row or the rules changed since the approval: the refusal is recorded, nothing is
+/// written.
 async fn go_stale(
     ports: &RepairPorts,
     ctx: &TenantCtx,

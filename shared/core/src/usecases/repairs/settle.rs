@@ -14,16 +14,22 @@ use crate::ids::RunId;
 use crate::incident::{Incident, IncidentState};
 use crate::json::to_json;
 use crate::ports::{Batch, EntryRef, PortError, PortErrorKind, StateWrite};
+use crate::reconcile::Finding;
 use crate::records::{Directory, Project, Unfinished, Versioned};
-use crate::repair::{Action, ActionState};
+use crate::repair::{Action, ActionState, ColumnChange};
 use crate::sealed::Purpose;
 use crate::tenancy::TenantCtx;
+use crate::time::Timestamp;
 use crate::usecases::facts::{Closing, change, repair_step, target};
-use crate::usecases::reconcile::{look_again, open_sources};
+use crate::usecases::reconcile::{Times, look_again, open_sources};
 
 /// How long the sweep leaves a begun repair alone. Longer than the function that executes it may
 /// live (template.yaml: 60 s), so that a slow worker and the sweep never work on one action.
 pub const SWEEP_AFTER: Duration = Duration::from_mins(3);
+
+/// The looks that opened an incident lie before its opening by less than this: a race grace, and a
+/// scan in pieces. Milliseconds.
+const LOOKED_BEFORE: u64 = 24 * 60 * 60 * 1_000;
 
 /// What became of the UPDATE.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +75,7 @@ pub(super) async fn read_back(
         .current(&action.plan)
         .await?;
     let side = |after: bool| -> Vec<Cell> {
-        let pick = |change: &crate::repair::ColumnChange| {
+        let pick = |change: &ColumnChange| {
             if after {
                 change.after.clone()
             } else {
@@ -183,6 +189,56 @@ async fn failed(
     })
 }
 
+/// Whether both sides still say what the approval was about: days may lie between, in which the
+/// customer pays. A side that cannot be read is an error, and nothing is written.
+pub(super) async fn still_owed(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    incident: &Incident,
+    action: &Action,
+) -> Result<bool, ActionError> {
+    let still = Box::pin(still_differs(ports, ctx, project, incident)).await?;
+    // That the row is as it was is the statement's own condition.
+    let written = |changes: &[ColumnChange]| -> Vec<(String, Cell)> {
+        let write = |change: &ColumnChange| (change.column.clone(), change.after.clone());
+        changes.iter().map(write).collect()
+    };
+    Ok(still.is_some_and(|finding| {
+        finding.not_repairable.is_none()
+            && written(&finding.changes) == written(&action.plan.changes)
+    }))
+}
+
+/// The incident's difference as both sides show it now.
+async fn still_differs(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    incident: &Incident,
+) -> Result<Option<Finding>, ActionError> {
+    let records = ports.records(ctx);
+    let sources = open_sources(
+        &ports.vault,
+        ports.billing.as_ref(),
+        ports.databases.as_ref(),
+        &records,
+        ctx,
+        project,
+        None,
+    )
+    .await?;
+    let times = Times {
+        first: Timestamp::from_millis(
+            (incident.opened_at.as_millis()).saturating_sub(LOOKED_BEFORE),
+        ),
+        again: ports.clock.now(),
+    };
+    let seen = look_again(&sources, &incident.finding, times).await?;
+    let same = |finding: &Finding| Incident::identity(project.id, finding) == incident.id;
+    Ok(seen.into_iter().find(same))
+}
+
 /// Reads both sides again and says whether the promise holds.
 async fn verify(
     ports: &RepairPorts,
@@ -199,20 +255,7 @@ async fn verify(
         .await?
         .ok_or(ActionError::NotFound)?;
     let now = ports.clock.now();
-    let sources = open_sources(
-        &ports.vault,
-        ports.billing.as_ref(),
-        ports.databases.as_ref(),
-        &records,
-        ctx,
-        project,
-        None,
-    )
-    .await?;
-    let seen = look_again(&sources, &incident.value.finding, now).await?;
-    let still = seen
-        .into_iter()
-        .find(|finding| Incident::identity(project.id, finding) == incident.value.id);
+    let still = still_differs(ports, ctx, project, &incident.value).await?;
 
     let version = action.version;
     let mut action = action.value;
