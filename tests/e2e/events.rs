@@ -112,11 +112,13 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
     all.extend(status("export", 401, &["create", "download", "read"]));
     let of_api = [
         "change-retention",
+        "change-schedule",
         "declare-lost",
         "erase-customer",
         "erase-run",
         "list-holds",
         "read-retention",
+        "read-schedule",
         "read-run",
         "release-hold",
         "set-hold",
@@ -149,6 +151,11 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
             "scheduled-reconcile",
             "probe",
             Says::Answer(json!({ "probed": 0, "failed": 0, "recorded": 0 })),
+        ),
+        (
+            "scheduled-reconcile",
+            "due",
+            Says::Answer(json!({ "runs": [] })),
         ),
         (
             "scheduled-reconcile",
@@ -357,7 +364,38 @@ async fn scan(real: &Real<'_>) -> String {
         (scan?.step == RunStep::Done).then_some(())
     })
     .await;
+    let due = real.other("scheduled-reconcile", "due", &[]).await;
+    assert_eq!(due, json!({ "runs": [] }), "the next one is a day away");
+    schedule(real).await;
     run
+}
+
+/// The approver of the files may look at the schedule; the owner changes it.
+async fn schedule(real: &Real<'_>) {
+    let (status, shown) = real.http("api", "read-schedule", &[]).await;
+    assert_eq!((status, &shown["full_every_hours"]), (200, &json!(24)));
+    assert!(shown["measured"]["full_scan_seconds"].as_u64() > Some(0));
+    let (status, denied) = real.http("api", "change-schedule", &[]).await;
+    assert_eq!((status, &denied["code"]), (403, &json!("action-denied")));
+    let change = async |more: &[(&'static str, &str)]| {
+        let mut event = real.event("api", "change-schedule", more);
+        event["headers"]["authorization"] = json!(format!("Bearer {}", real.tenant.ada));
+        real.answered("api", &event).await
+    };
+    let (status, changed) = change(&[]).await;
+    assert_eq!((status, &changed["full_every_hours"]), (200, &json!(168)));
+    let (status, stale) = change(&[]).await;
+    assert_eq!(
+        (status, &stale["code"]),
+        (412, &json!("precondition-failed"))
+    );
+    let hourly = [("\\\"0\\\"", "\\\"1\\\""), (":168,", ":1,")];
+    let (status, refused) = change(&hourly).await;
+    assert_eq!(status, 400, "{refused}");
+    let error = &refused["errors"][0];
+    assert_eq!(error["pointer"], "/full_every_hours");
+    let rule = error["detail"].as_str().unwrap();
+    assert!(rule.contains("hours or less often fits"), "{rule}");
 }
 
 /// Returns the run of the approved repair.

@@ -1,7 +1,8 @@
 //! Tells apart a request and the hourly duty.
 
 use counterfoil_core::usecases::{
-    AskChecks, DeclareLost, Erase, Incidents, KeepRetention, LegalHolds, ReadCustomers, ReadRun,
+    AskChecks, DeclareLost, Erase, Incidents, KeepRetention, KeepSchedule, LegalHolds,
+    ReadCustomers, ReadRun,
 };
 use counterfoil_lambda::Error;
 use counterfoil_lambda::event::{self, Incoming};
@@ -17,6 +18,7 @@ pub(crate) struct Api {
     pub(crate) incidents: Incidents,
     pub(crate) holds: LegalHolds,
     pub(crate) retention: KeepRetention,
+    pub(crate) schedule: KeepSchedule,
     pub(crate) lost: DeclareLost,
     pub(crate) runs: ReadRun,
     pub(crate) customers: ReadCustomers,

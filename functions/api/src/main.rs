@@ -6,11 +6,14 @@ mod customers;
 mod handler;
 mod incidents;
 mod routes;
+mod schedule;
 
+use counterfoil_core::budget::REQUESTS_PER_SECOND;
 use counterfoil_core::usecases::{
-    AskChecks, DeclareLost, Erase, Incidents, KeepRetention, LegalHolds, ReadCustomers, ReadRun,
+    AskChecks, DeclareLost, Erase, Incidents, KeepRetention, KeepSchedule, LegalHolds,
+    ReadCustomers, ReadRun,
 };
-use counterfoil_lambda::{Boot, Error};
+use counterfoil_lambda::{Boot, Error, config};
 
 use handler::Api;
 
@@ -51,6 +54,13 @@ async fn main() -> Result<(), Error> {
             vault,
             clock: boot.clock(),
             random: boot.random(),
+        },
+        schedule: KeepSchedule {
+            evidence: evidence.clone(),
+            state: state.clone(),
+            clock: boot.clock(),
+            random: boot.random(),
+            rate: config::stripe_rate().unwrap_or(REQUESTS_PER_SECOND).into(),
         },
         lost: DeclareLost {
             evidence: evidence.clone(),

@@ -19,6 +19,7 @@ use crate::answer;
 use crate::customers;
 use crate::handler::Api;
 use crate::incidents;
+use crate::schedule;
 
 impl Authenticates for Api {
     fn state(&self) -> Arc<dyn StatePort> {
@@ -52,6 +53,10 @@ pub(crate) fn router(api: Api) -> Router {
         .route(
             "/v1/settings/retention",
             get(read_retention).put(change_retention),
+        )
+        .route(
+            "/v1/settings/schedule",
+            get(schedule::read).put(schedule::change),
         )
         .fallback(async || Problem::not_found())
         .with_state(api)

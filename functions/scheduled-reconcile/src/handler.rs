@@ -1,6 +1,7 @@
 //! From a queue batch or a schedule to the use case and back.
 
 use aws_lambda_events::sqs::SqsEvent;
+use counterfoil_core::ids::ProjectId;
 use counterfoil_core::ports::{CheckRequest, ScanRequest};
 use counterfoil_core::usecases::{Connections, ReconcileError, RunSummary, Scans};
 use counterfoil_lambda::Error;
@@ -34,9 +35,10 @@ pub(crate) async fn handle(
         return batch(&scans, serde_json::from_value(event)?).await;
     }
     match event.pointer("/detail/job").and_then(Value::as_str) {
+        Some("due") => due(&scans).await,
         Some("scan") => scan(&scans).await,
         Some("probe") => probe(&connections).await,
-        _ => Err("this function takes a queue batch or {\"detail\":{\"job\":\"scan\"}}".into()),
+        _ => Err("this function takes a queue batch or the jobs `due`, `scan` and `probe`".into()),
     }
 }
 
@@ -60,15 +62,29 @@ async fn probe(connections: &Connections) -> Result<Value, Error> {
     Ok(json!({ "probed": probed, "failed": failed, "recorded": recorded }))
 }
 
+/// What is due by each project's own schedule.
+async fn due(scans: &Scans) -> Result<Value, Error> {
+    started(scans.scan_due().await?)
+}
+
+/// A full scan of every project, whatever is due.
 async fn scan(scans: &Scans) -> Result<Value, Error> {
+    let all = scans.scan_all().await?.into_iter();
+    started(all.map(|(project, result)| (project, result.map(Some))))
+}
+
+fn started(
+    results: impl IntoIterator<Item = (ProjectId, Result<Option<RunSummary>, ReconcileError>)>,
+) -> Result<Value, Error> {
     let mut failed = 0_u32;
     let mut runs = Vec::new();
-    for (project, result) in scans.scan_all().await? {
+    for (project, result) in results {
         match result {
-            Ok(summary) => {
+            Ok(Some(summary)) => {
                 log(&summary);
                 runs.push(summary.run.to_string());
             }
+            Ok(None) => {}
             Err(error) => {
                 failed = failed.saturating_add(1);
                 let project = project.to_string();

@@ -7,7 +7,8 @@ use serde_json::Value;
 /// Records what is due when the schedule asks for a scan. A failure is logged and tried again by
 /// the next one: it does not keep anybody from being checked.
 pub(crate) async fn on_schedule(health: &RecordWebhookHealth, event: &Value) {
-    if event.pointer("/detail/job").and_then(Value::as_str) != Some("scan") {
+    let job = event.pointer("/detail/job").and_then(Value::as_str);
+    if !matches!(job, Some("due" | "scan")) {
         return;
     }
     match health.record_all().await {

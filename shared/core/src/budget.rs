@@ -19,6 +19,10 @@ use serde::{Deserialize, Serialize};
 use crate::ports::{Lease, Urgency};
 use crate::time::Timestamp;
 
+/// Requests per second that may go to one account where nothing else is set: well below the 25 that
+/// one endpoint of Stripe takes, because the customer's own traffic shares them.
+pub const REQUESTS_PER_SECOND: u32 = 10;
+
 /// Lanes of a grid.
 pub const LANES: usize = 8;
 

@@ -15,7 +15,7 @@ use crate::ports::{EntryRef, PortError, PortErrorKind, State, StateKey, StateWri
 use crate::repair::Action;
 use crate::retention::Retention;
 use crate::run::Run;
-use crate::scan::ScanWork;
+use crate::scan::{ScanSchedule, ScanWork};
 use crate::sealed::{Purpose, Sealed};
 use crate::tenancy::{Capability, Principal, Role, TenantCtx};
 use crate::time::Timestamp;
@@ -64,6 +64,15 @@ impl Record for Mapping {
 
     fn id(&self) -> String {
         self.hash.clone()
+    }
+}
+
+/// A setting of the project: there is one.
+impl Record for ScanSchedule {
+    const FAMILY: &'static str = "setting";
+
+    fn id(&self) -> String {
+        "schedule".to_owned()
     }
 }
 

@@ -27,7 +27,7 @@ pub const STRIPE_VERSION: &str = "2026-09-30.endive";
 pub const STRIPE_URL: &str = "https://api.stripe.com";
 
 /// Requests per second by default: Stripe allows 25 per endpoint (docs.stripe.com/rate-limits).
-pub const REQUESTS_PER_SECOND: u32 = 10;
+pub const REQUESTS_PER_SECOND: u32 = counterfoil_core::budget::REQUESTS_PER_SECOND;
 
 /// A page of 100 objects is below 1 MB; this leaves room for long metadata and many items.
 const MAX_ANSWER: usize = 32 << 20;

@@ -14,6 +14,7 @@
 mod allocation;
 mod file;
 mod list;
+mod schedule;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -22,5 +23,6 @@ mod work;
 pub use allocation::{AccountSize, Allowance, Cadence, DEFAULT_SHARE, Estimate, TooDear, granted};
 pub use file::{FileKind, ScanFile};
 pub use list::ScanList;
+pub use schedule::ScanSchedule;
 pub use walk::{Position, Walk};
 pub use work::{MOST_SHARDS, SHARDS_AT_ONCE, ScanWork, Shard, Superseded};

@@ -54,7 +54,7 @@ pub use repairs::{
 pub use replay::{Inputs, RecordedRun, ReplayError, ReplayRuns, Replayed, replay_run};
 pub use request_budget::SharedBudget;
 pub use retention::{Enforced, KeepRetention, RetentionChange, RetentionError};
-pub use scan::{ScanLimits, Scans};
+pub use scan::{KeepSchedule, Measured, ScanLimits, Scans, ScheduleError, ScheduleView};
 pub use seal_stream::{
     ClockFault, Rechecked, RotateError, RotateKey, Rotated, SEGMENT, SealError, SealStream, Sealing,
 };

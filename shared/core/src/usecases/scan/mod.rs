@@ -14,10 +14,14 @@ mod finish;
 mod join;
 mod read;
 mod rows;
+mod schedule;
+
+pub use schedule::{KeepSchedule, Measured, ScheduleError, ScheduleView};
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::schedule::{last_complete, schedule};
 use crate::ids::{ProjectId, RunId};
 use crate::ports::{PortError, ScanRequest, ScanRequests, Scratch};
 use crate::records::{Directory, Project, Records, Versioned};
@@ -133,13 +137,55 @@ impl Scans {
             let ctx = Directory::system(&project, "scan");
             let result = async {
                 self.wake(&ctx, &project).await?;
-                let random = self.reconcile.random.bits128();
-                let run = RunId::new(self.reconcile.clock.now(), random);
-                self.start(run, &ctx, &project, "schedule").await
+                self.start(self.new_run(), &ctx, &project, "schedule").await
             };
             results.push((project.id, result.await));
         }
         Ok(results)
+    }
+
+    /// Starts a scan of every project that is due for one by its schedule, and first sees to runs that
+    /// have been silent for long. `None` where nothing is due, or a scan is still at work.
+    ///
+    /// # Errors
+    /// When the projects cannot be listed.
+    pub async fn scan_due(
+        &self,
+    ) -> Result<Vec<(ProjectId, Result<Option<RunSummary>, ReconcileError>)>, ReconcileError> {
+        let mut results = Vec::new();
+        let state = self.reconcile.state.as_ref();
+        for project in Directory::of(state).projects().await? {
+            let ctx = Directory::system(&project, "scan");
+            let result = async {
+                self.wake(&ctx, &project).await?;
+                if !self.is_due(&ctx).await? {
+                    return Ok(None);
+                }
+                let started = self.start(self.new_run(), &ctx, &project, "schedule");
+                started.await.map(Some)
+            };
+            results.push((project.id, result.await));
+        }
+        Ok(results)
+    }
+
+    /// Whether the project is to be scanned now. A scan that could not read everything counts for
+    /// nothing: the next tick tries again.
+    async fn is_due(&self, ctx: &TenantCtx) -> Result<bool, ReconcileError> {
+        let records = Records::of(self.reconcile.state.as_ref(), ctx);
+        let schedule = schedule(&records).await?.value;
+        let runs = records.list::<Run>().await?;
+        let mut scans = runs.iter().filter(|run| run.value.scope == RunScope::Scan);
+        if scans.any(|run| run.value.step != RunStep::Done) {
+            return Ok(false);
+        }
+        let last = last_complete(&runs).map(|run| run.as_of);
+        Ok(schedule.is_due(last, self.reconcile.clock.now()))
+    }
+
+    fn new_run(&self) -> RunId {
+        let random = self.reconcile.random.bits128();
+        RunId::new(self.reconcile.clock.now(), random)
     }
 
     /// Opens a scan and asks for its first pages.
