@@ -69,8 +69,8 @@ impl VoteOnAction {
         let judgement = evaluate(&question);
         let person = ctx.principal().person();
         let (Effect::Allow, Some(person)) = (judgement.effect, person) else {
-            self.record_refusal(ctx, &project, &action.value, &question, &judgement)
-                .await?;
+            let recorded = self.record_refusal(ctx, &project, &action.value, &question, &judgement);
+            Box::pin(recorded).await?;
             return Err(ActionError::Denied(judgement));
         };
         let version = action.version;
