@@ -128,6 +128,11 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
         "holds_finished": 0, "erasures_finished": 0, "pruned": 0, "objects_deleted": 0, "held": 0,
     });
     let not_a_request = json!([{ "itemIdentifier": "059f36b4-87a3-44ab-83d2-661970000012" }]);
+    let none = |name| {
+        let none = Says::Answer(json!({ "runs": [] }));
+        ("scheduled-reconcile", name, none)
+    };
+    all.extend(["due", "scan"].map(none));
     let third = json!([{ "itemIdentifier": "059f36b4-87a3-44ab-83d2-661970000003" }]);
     let fourth = json!([{ "itemIdentifier": "059f36b4-87a3-44ab-83d2-661970000014" }]);
     let sealed = || Says::Answer(json!({ "sealed": [] }));
@@ -144,18 +149,8 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
         ),
         (
             "scheduled-reconcile",
-            "scan",
-            Says::Answer(json!({ "runs": [] })),
-        ),
-        (
-            "scheduled-reconcile",
             "probe",
             Says::Answer(json!({ "probed": 0, "failed": 0, "recorded": 0 })),
-        ),
-        (
-            "scheduled-reconcile",
-            "due",
-            Says::Answer(json!({ "runs": [] })),
         ),
         (
             "scheduled-reconcile",
