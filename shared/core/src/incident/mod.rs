@@ -1,7 +1,7 @@
 //! Incidents: differences with a life.
 //!
 //! An incident is named by what differs (project, subject, kind, field), so a second run updates it
-//! and never makes a second one. What a look does to it is here, what a person does is in [`acts`].
+//! and never makes a second one. What a look does to it is here, what a person does is in `acts`.
 //! Pure: whoever calls makes the change durable with the entry that explains it.
 
 mod acts;
