@@ -111,6 +111,13 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
     all.extend(status("repair-approve", 401, &requests));
     all.extend(status("export", 401, &["create", "download", "read"]));
     let of_api = [
+        "acknowledge-incident",
+        "ask-check",
+        "ignore-incident",
+        "list-incidents",
+        "read-customer",
+        "read-incident",
+        "reopen-incident",
         "change-retention",
         "change-schedule",
         "declare-lost",
