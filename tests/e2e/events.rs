@@ -80,6 +80,28 @@ async fn says(stack: &Stack, function: &str, event: &Value) -> Says {
     }
 }
 
+/// Requests to `api`.
+const OF_API: [&str; 18] = [
+    "acknowledge-incident",
+    "ask-check",
+    "ignore-incident",
+    "list-incidents",
+    "read-customer",
+    "read-incident",
+    "reopen-incident",
+    "change-retention",
+    "change-schedule",
+    "declare-lost",
+    "erase-customer",
+    "erase-run",
+    "list-holds",
+    "read-retention",
+    "read-schedule",
+    "read-run",
+    "release-hold",
+    "set-hold",
+];
+
 /// What an empty installation says to the files as they are: cleanly, that there is no such thing.
 fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
     let status = |function, status, names: &[&'static str]| {
@@ -110,27 +132,7 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
     ];
     all.extend(status("repair-approve", 401, &requests));
     all.extend(status("export", 401, &["create", "download", "read"]));
-    let of_api = [
-        "acknowledge-incident",
-        "ask-check",
-        "ignore-incident",
-        "list-incidents",
-        "read-customer",
-        "read-incident",
-        "reopen-incident",
-        "change-retention",
-        "change-schedule",
-        "declare-lost",
-        "erase-customer",
-        "erase-run",
-        "list-holds",
-        "read-retention",
-        "read-schedule",
-        "read-run",
-        "release-hold",
-        "set-hold",
-    ];
-    all.extend(status("api", 401, &of_api));
+    all.extend(status("api", 401, &OF_API));
     let idle = json!({
         "holds_finished": 0, "erasures_finished": 0, "pruned": 0, "objects_deleted": 0, "held": 0,
     });
