@@ -337,7 +337,8 @@ fn the_source_has_no_way_to_write() {
             ".patch(",
             ".delete(",
             ".request(",
-            "Method",
+            "Method::",
+            "::Method",
             "POST",
         ] {
             assert!(!source.contains(word), "{word}");
