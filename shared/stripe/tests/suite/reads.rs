@@ -331,14 +331,15 @@ fn the_source_has_no_way_to_write() {
     let mut senders = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let source = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        // The name of an endpoint that is read.
+        let source = source.replace("PaymentMethods", "");
         for word in [
             ".post(",
             ".put(",
             ".patch(",
             ".delete(",
             ".request(",
-            "Method::",
-            "::Method",
+            "Method",
             "POST",
         ] {
             assert!(!source.contains(word), "{word}");
