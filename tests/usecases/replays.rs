@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::ports::{CheckRequest, StoredPart};
+use counterfoil_core::reconcile::FindingKind;
 use counterfoil_core::records::{Directory, Mapping, Records};
 use counterfoil_core::repair::VoteKind;
 use counterfoil_core::run::Run;
@@ -135,6 +136,28 @@ fn differs(replayed: Result<Replayed, ReplayError>) -> String {
         Err(error) => error.to_string(),
         Ok(replayed) => panic!("accepted: {replayed:?}"),
     }
+}
+
+/// A mapping that is activated between the two looks is for later runs.
+#[tokio::test]
+async fn a_check_uses_the_mapping_that_it_cites_for_both_of_its_looks() {
+    let world = World::new().await;
+    let request = CheckRequest::Customer {
+        workspace: world.workspace.id,
+        project: world.project.id,
+        customer: "cus_1".to_owned(),
+        reason: "webhook".to_owned(),
+        event: None,
+        asked_at: None,
+    };
+    world.reconcile().handle(&request).await.unwrap();
+    world.activate_mapping_of("price_other").await;
+    world.deliver_checks().await;
+    let incident = world.incident().await;
+    assert_eq!(incident.finding.kind, FindingKind::PaidNoAccess);
+    let record = Record::of(&world).await;
+    let replayed = record.replay(&record.look()).await.unwrap();
+    assert_eq!(replayed.findings, 1);
 }
 
 #[tokio::test]

@@ -14,7 +14,9 @@ use counterfoil_core::evidence::json::Json;
 use counterfoil_core::evidence::seal::SealKey;
 use counterfoil_core::incident::Incident;
 use counterfoil_core::mapping::{Artifact, ColumnType, Mapping, TableColumn, compile};
-use counterfoil_core::ports::{Clock, Random, ScanRequest, ScanRequests, SealSigner, StoredPart};
+use counterfoil_core::ports::{
+    Clock, Random, ScanRequest, ScanRequests, SealSigner, State, StateWrite, StoredPart,
+};
 use counterfoil_core::records::{Directory, Project, Records, Workspace};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::tenancy::{Capability, Principal, Role, TenantCtx};
@@ -480,6 +482,29 @@ impl World {
             clock: Arc::new(self.clock.clone()),
             random: self.random.clone(),
         }
+    }
+
+    /// Activates a mapping that says the same of another price alone.
+    pub(crate) async fn activate_mapping_of(&self, price: &str) {
+        let text = MAPPING.replace("price_pro", price);
+        let artifact = compile(&Mapping::from_toml(&text).unwrap()).unwrap();
+        let stored = counterfoil_core::records::Mapping {
+            hash: artifact.hash(),
+            artifact: artifact.canonical_text(),
+        };
+        let directory = Directory::of(self.store.as_ref());
+        let mut project = directory.project(self.project.id).await.unwrap().unwrap();
+        project.value.mapping.clone_from(&stored.hash);
+        let row = serde_json::to_value(&project.value).unwrap();
+        let key = Directory::project_key(self.project.id);
+        let ctx = Directory::system(&self.project, "test");
+        let writes = vec![
+            Records::of(self.store.as_ref(), &ctx)
+                .create(&stored)
+                .unwrap(),
+            StateWrite::replace(key, project.version, row),
+        ];
+        assert!(self.store.write(writes).await.unwrap());
     }
 
     /// Delivers every piece of scans that is in the mailbox, each after its delay, until none is left.

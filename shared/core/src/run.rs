@@ -111,6 +111,10 @@ pub struct Run {
     /// What caused it: `webhook`, `schedule`, `repair`; `asked` for a scan and `manual` for a check
     /// that somebody asked for, which waits for no second look.
     pub reason: String,
+    /// Hash of the mapping that `run.open` cites: every step uses this one, whichever is active by
+    /// then. `None` in runs of earlier builds.
+    #[serde(default)]
+    pub mapping: Option<String>,
     /// How far it is.
     pub step: RunStep,
     /// The one time at which promises are evaluated.

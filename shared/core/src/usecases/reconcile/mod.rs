@@ -234,6 +234,7 @@ impl Reconcile {
             id,
             scope,
             reason: reason.to_owned(),
+            mapping: Some(project.mapping.clone()),
             step: RunStep::Looking,
             as_of: now,
             touched_at: now,
@@ -304,6 +305,7 @@ impl Reconcile {
             .await?
             .ok_or(ReconcileError::NotReady)?;
         let step = run.value.step;
+        let project = &as_opened(project, &run.value);
         let work = Work { ctx, project, run };
         match step {
             RunStep::Looking => Err(ReconcileError::NotReady),
@@ -518,6 +520,15 @@ impl Reconcile {
         }
         work.run.version = work.run.version.saturating_add(1);
         Ok(())
+    }
+}
+
+/// The project with the mapping that the run cites: one that was activated since is for later runs.
+pub(super) fn as_opened(project: &Project, run: &Run) -> Project {
+    let mapping = run.mapping.as_ref().unwrap_or(&project.mapping).clone();
+    Project {
+        mapping,
+        ..project.clone()
     }
 }
 

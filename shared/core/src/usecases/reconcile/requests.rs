@@ -11,7 +11,7 @@ use std::time::Duration;
 use counterfoil_evidence::hash::sha256;
 use serde::{Deserialize, Serialize};
 
-use super::{Reconcile, ReconcileError, RunSummary, Work, summary};
+use super::{Reconcile, ReconcileError, RunSummary, Work, as_opened, summary};
 use crate::ids::RunId;
 use crate::ports::Expect;
 use crate::records::{Directory, Project, Record, RecordError, Records};
@@ -114,6 +114,7 @@ impl Reconcile {
             return match known.value.step {
                 // Its worker died, or is at it: whoever closes first wins.
                 RunStep::Looking => {
+                    let project = &as_opened(project, &known.value);
                     let (ctx, run) = (&ctx, known);
                     self.look(Work { ctx, project, run }).await
                 }
