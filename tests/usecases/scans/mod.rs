@@ -2,6 +2,7 @@
 
 mod faulty;
 mod schedule;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;

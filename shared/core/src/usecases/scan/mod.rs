@@ -15,6 +15,7 @@ mod join;
 mod read;
 mod rows;
 mod schedule;
+mod turn;
 
 pub use schedule::{KeepSchedule, Measured, ScheduleError, ScheduleView};
 
@@ -22,8 +23,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::schedule::{last_complete, schedule};
+use self::turn::Turn;
 use crate::ids::{ProjectId, RunId};
-use crate::ports::{PortError, ScanRequest, ScanRequests, Scratch};
+use crate::ports::{AppendError, PortError, ScanRequest, ScanRequests, Scratch};
 use crate::records::{Directory, Project, Records, Versioned};
 use crate::run::{Run, RunScope, RunStep};
 use crate::scan::{FileKind, ScanFile, ScanWork, Superseded};
@@ -50,6 +52,8 @@ pub struct ScanLimits {
     pub retry: Duration,
     /// How often a schedule sends the messages of a silent scan again.
     pub revivals: u32,
+    /// How long a scan that was asked for waits before it asks again whether another one is done.
+    pub turn: Duration,
 }
 
 impl Default for ScanLimits {
@@ -62,6 +66,7 @@ impl Default for ScanLimits {
             failures: 5,
             retry: Duration::from_secs(30),
             revivals: 2,
+            turn: Duration::from_mins(1),
         }
     }
 }
@@ -123,8 +128,8 @@ impl Job<'_> {
 }
 
 impl Scans {
-    /// Starts a scan of every project, and first sees to runs that have been silent for long. One
-    /// project's failure does not stop the others.
+    /// Starts a scan of every project, and first sees to runs that have been silent for long. Where a
+    /// scan is at work, it is that one. One project's failure does not stop the others.
     ///
     /// # Errors
     /// When the projects cannot be listed.
@@ -188,7 +193,8 @@ impl Scans {
         RunId::new(self.reconcile.clock.now(), random)
     }
 
-    /// Opens a scan and asks for its first pages.
+    /// Opens a scan and asks for its first pages. While another one of the project is at work, it is
+    /// that one.
     async fn start(
         &self,
         run: RunId,
@@ -196,13 +202,25 @@ impl Scans {
         project: &Project,
         reason: &str,
     ) -> Result<RunSummary, ReconcileError> {
+        let turn = match self.turn(ctx, run).await? {
+            Turn::Free(turn) => turn,
+            Turn::Taken(other) => return Ok(summary(&other)),
+        };
         let records = Records::of(self.reconcile.state.as_ref(), ctx);
         let plan = |run: &Run| ScanWork::open(run.id, project.mapping.clone(), run.as_of);
-        let row = |run: &Run| Ok(vec![records.create(&plan(run))?]);
-        let work = self
-            .reconcile
-            .open_as(run, ctx, project, RunScope::Scan, reason, row)
-            .await?;
+        let rows = |run: &Run| Ok(vec![records.create(&plan(run))?, turn]);
+        let reconcile = &self.reconcile;
+        let opened = reconcile.open_as(run, ctx, project, RunScope::Scan, reason, rows);
+        let work = match opened.await {
+            Err(ReconcileError::Evidence(error @ AppendError::StateChanged { .. })) => {
+                // Somebody else has taken the turn at the same moment, or opened this very run.
+                return match self.turn(ctx, run).await? {
+                    Turn::Taken(other) => Ok(summary(&other)),
+                    Turn::Free(_) => Err(error.into()),
+                };
+            }
+            opened => opened?,
+        };
         let value = plan(&work.run.value);
         let scan = Versioned {
             value,
@@ -226,7 +244,13 @@ impl Scans {
         let found = records.get::<Run>(&run.to_string()).await?;
         if found.is_none() && matches!(request, ScanRequest::Start { .. }) {
             // Like the schedule's, with a second look: so many rows are never all at rest.
-            return self.start(run, &ctx, &project, "asked").await;
+            let started = self.start(run, &ctx, &project, "asked").await?;
+            if started.run != run {
+                // It was asked for while another one is at work, and what that one has read by now
+                // may be older than the question: it waits for its turn.
+                self.send(*request, self.limits.turn).await?;
+            }
+            return Ok(started);
         }
         let run = found.ok_or(ReconcileError::NotReady)?;
         let (id, step) = (run.value.id, run.value.step);
