@@ -354,6 +354,9 @@ impl World {
         RecordWebhookHealth {
             evidence: self.store.clone(),
             state: self.store.clone(),
+            vault: self.vault.clone(),
+            billing: Arc::new(self.billing.clone()),
+            checks: self.mail.clone(),
             clock: Arc::new(self.clock.clone()),
         }
     }

@@ -6,6 +6,7 @@ use counterfoil_core::ports::{CheckRequest, ScanRequest};
 use counterfoil_core::usecases::{Connections, ReconcileError, RunSummary, Scans};
 use counterfoil_lambda::Error;
 use counterfoil_lambda::telemetry::chain;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// A message of either queue: their jobs have different names.
@@ -29,10 +30,10 @@ impl Message {
 pub(crate) async fn handle(
     scans: Scans,
     connections: Connections,
-    event: Value,
+    event: &Value,
 ) -> Result<Value, Error> {
     if event.get("Records").is_some() {
-        return batch(&scans, serde_json::from_value(event)?).await;
+        return batch(&scans, SqsEvent::deserialize(event)?).await;
     }
     match event.pointer("/detail/job").and_then(Value::as_str) {
         Some("due") => due(&scans).await,

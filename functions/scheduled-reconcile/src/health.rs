@@ -4,7 +4,7 @@ use counterfoil_core::usecases::RecordWebhookHealth;
 use counterfoil_lambda::telemetry::chain;
 use serde_json::Value;
 
-/// Records what is due when the schedule asks for a scan. A failure is logged and tried again by
+/// Records what is due when the schedule has asked for scans. A failure is logged and tried again by
 /// the next one: it does not keep anybody from being checked.
 pub(crate) async fn on_schedule(health: &RecordWebhookHealth, event: &Value) {
     let job = event.pointer("/detail/job").and_then(Value::as_str);

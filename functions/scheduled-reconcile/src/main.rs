@@ -43,6 +43,9 @@ async fn main() -> Result<(), Error> {
     let health = RecordWebhookHealth {
         evidence: reconcile.evidence.clone(),
         state: reconcile.state.clone(),
+        vault: reconcile.vault.clone(),
+        billing: reconcile.billing.clone(),
+        checks: reconcile.checks.clone(),
         clock: reconcile.clock.clone(),
     };
     let limits = ScanLimits::default();
@@ -59,8 +62,10 @@ async fn main() -> Result<(), Error> {
         let (scans, health) = (scans.clone(), health.clone());
         let connections = connections.clone();
         async move {
+            let answer = handler::handle(scans, connections, &event).await;
+            // After the scans: nobody waits for it.
             health::on_schedule(&health, &event).await;
-            handler::handle(scans, connections, event).await
+            answer
         }
     })
     .await

@@ -37,6 +37,11 @@ macro_rules! typed_id {
             pub fn new(at: Timestamp, random: u128) -> Self {
                 Self(Ulid::from_parts(at.as_millis(), random))
             }
+
+            /// The time that it was made with. Meaningless for ids that are named by a digest.
+            pub fn made_at(&self) -> Timestamp {
+                Timestamp::from_millis(self.0.timestamp_ms())
+            }
         }
 
         impl fmt::Display for $name {

@@ -17,14 +17,14 @@ fn facts(entry: &StoredEntry) -> Option<Value> {
 }
 
 /// The facts of every observation in the project's stream.
-fn observed(world: &World) -> Vec<Value> {
+pub(super) fn observed(world: &World) -> Vec<Value> {
     let entries = world.store.stream(world.stream());
     let facts = entries.iter().filter_map(facts);
     facts.filter(|facts| facts["topic"].is_string()).collect()
 }
 
 /// Forward to a while after the next midnight.
-fn to_next_day(world: &World) {
+pub(super) fn to_next_day(world: &World) {
     let day = Duration::from_hours(24).as_millis();
     let now = u128::from(world.clock.now().as_millis());
     let left = u64::try_from(day - now % day).unwrap();
@@ -34,7 +34,7 @@ fn to_next_day(world: &World) {
 }
 
 /// A world in which the day is an hour old.
-async fn at_one() -> World {
+pub(super) async fn at_one() -> World {
     let world = World::new().await;
     world.clock.advance(Duration::from_hours(1));
     world

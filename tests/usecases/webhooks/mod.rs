@@ -2,6 +2,7 @@
 
 mod calls;
 mod health;
+mod missed;
 mod rotation;
 mod shuffled;
 

@@ -59,4 +59,4 @@ pub use seal_stream::{
     ClockFault, Rechecked, RotateError, RotateKey, Rotated, SEGMENT, SealError, SealStream, Sealing,
 };
 pub use vault::{Vault, VaultError};
-pub use webhook_health::{HealthError, RecordWebhookHealth};
+pub use webhook_health::{HealthError, RecordWebhookHealth, WebhookHealth};

@@ -12,7 +12,7 @@ mod tally;
 
 pub use event::{Event, EventError, Hint, event_of, read_event};
 pub use kinds::{Consequence, KINDS, Named, consequence};
-pub use missed::CUSTOMER_EVENTS;
+pub use missed::{CUSTOMER_EVENTS, DayWalk, MissedCounts, MissedEvents, WhyAbsent, window_of};
 pub use partner::{PartnerError, PartnerSource, partner_event};
 pub use signature::{SignatureError, TOLERANCE, is_signing_secret, verify};
 pub use tally::{Outcome, Tally, day_of};

@@ -24,6 +24,7 @@ struct Inner {
     events: Vec<Event>,
     page: usize,
     breaks_after: Option<usize>,
+    no_events: Option<PortErrorKind>,
 }
 
 impl Default for Inner {
@@ -36,6 +37,7 @@ impl Default for Inner {
             events: Vec::new(),
             page: PAGE,
             breaks_after: None,
+            no_events: None,
         }
     }
 }
@@ -87,6 +89,11 @@ impl MemBilling {
     /// Makes lists of subscriptions break off after `count`.
     pub fn break_after(&self, count: Option<usize>) {
         self.lock().breaks_after = count;
+    }
+
+    /// Makes lists of events fail, or not any more.
+    pub fn break_events(&self, how: Option<PortErrorKind>) {
+        self.lock().no_events = how;
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -181,6 +188,9 @@ impl Billing for MemBilling {
         cursor: Option<&ListCursor>,
     ) -> Result<ListPage<Event>, PortError> {
         let inner = self.lock();
+        if let Some(kind) = inner.no_events {
+            return Err(PortError::new(kind, "reading the events"));
+        }
         let place = |it: &Event| (it.created.map_or(0, Timestamp::as_secs), it.id.clone());
         let kept = inner.events.iter();
         Ok(page(kept, place, range, cursor, inner.page))

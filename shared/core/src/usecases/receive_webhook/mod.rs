@@ -31,12 +31,12 @@ const REMEMBER: Duration = Duration::from_hours(35 * 24);
 
 /// An event that was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Seen {
+pub(super) struct SeenEvent {
     id: String,
     kind: String,
 }
 
-impl Record for Seen {
+impl Record for SeenEvent {
     const FAMILY: &'static str = "event";
 
     fn id(&self) -> String {
@@ -238,7 +238,7 @@ impl ReceiveWebhook {
         }
         let ctx = Directory::system(project, "webhook");
         let records = Records::of(self.state.as_ref(), &ctx);
-        if records.get::<Seen>(&event.id).await?.is_some() {
+        if records.get::<SeenEvent>(&event.id).await?.is_some() {
             self.count(project, Outcome::Duplicate, now, event.created);
             self.flush(project, now).await;
             return Ok(Received::Duplicate);
@@ -257,7 +257,7 @@ impl ReceiveWebhook {
             Hint::Connection => Outcome::Connection,
             _ => Outcome::Queued,
         };
-        let seen = Seen {
+        let seen = SeenEvent {
             id: event.id,
             kind: event.kind,
         };

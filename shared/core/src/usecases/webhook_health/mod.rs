@@ -1,26 +1,28 @@
-//! The health of a project's webhook: what came, how late, what was refused; once a day as
-//! `observation.recorded` (evidence-format section 6).
+//! The health of a project's webhook: what came, how late, what was refused, what did not come; once
+//! a day as `observation.recorded` (evidence-format section 6), and as a row that people can read.
 //!
 //! The function that takes deliveries only counts; it has no right to evidence. A day is recorded
 //! when it has been over for a while, so that every process has written its counts.
 
+mod entry;
+mod missed;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use counterfoil_evidence::json::{Json, object};
-use counterfoil_evidence::kind::Kind;
-use counterfoil_evidence::stream::Draft;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::facts::{actor, target};
 use super::receive_webhook::TallyRow;
+use super::reconcile::BillingAccounts;
+use super::vault::{Vault, VaultError};
+use crate::connection::Standing;
 use crate::ids::ProjectId;
-use crate::ports::{AppendError, Batch, Clock, EvidenceAppend, PortError, State};
+use crate::ports::{AppendError, Batch, Checks, Clock, EvidenceAppend, PortError, State};
 use crate::records::{Directory, Project, Record, RecordError, Records};
 use crate::tenancy::TenantCtx;
 use crate::time::Timestamp;
-use crate::webhook::{Tally, day_of};
+use crate::webhook::{MissedEvents, Tally, WhyAbsent, day_of};
 
 /// How long after its end a day is recorded.
 const SETTLED: Duration = Duration::from_mins(15);
@@ -30,11 +32,21 @@ const CATCH_UP: u64 = 30;
 
 /// The last day that was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Recorded {
-    day: u64,
+pub struct WebhookHealth {
+    /// Days since 1970.
+    pub day: u64,
+    /// What came on that day.
+    #[serde(default)]
+    pub tally: Tally,
+    /// What did not come on that day; `None` in rows of an earlier version of the product.
+    #[serde(default)]
+    pub missed: Option<MissedEvents>,
+    /// When the last authentic delivery came, on that day or before.
+    #[serde(default)]
+    pub last_at: Option<Timestamp>,
 }
 
-impl Record for Recorded {
+impl Record for WebhookHealth {
     const FAMILY: &'static str = "webhook-health";
 
     fn id(&self) -> String {
@@ -43,6 +55,27 @@ impl Record for Recorded {
 }
 
 const LATEST: &str = "latest";
+
+impl WebhookHealth {
+    /// What the day amounts to.
+    pub fn standing(&self) -> Standing {
+        let tally = &self.tally;
+        let quiet = tally.total(false) == 0;
+        let gaps = match &self.missed {
+            Some(MissedEvents::Counted(counts)) => counts.missing > 0,
+            Some(MissedEvents::Absent(why)) => why.is_fault(),
+            None => false,
+        };
+        let ended = MissedEvents::Absent(WhyAbsent::ConnectionEnded);
+        if tally.deauthorized_at.is_some() || self.missed.as_ref() == Some(&ended) {
+            Standing::Alarm
+        } else if quiet || gaps || tally.total(true) > 0 {
+            Standing::Warning
+        } else {
+            Standing::Ok
+        }
+    }
+}
 
 /// Why a day was not recorded. The next run of the schedule tries again.
 #[derive(Debug, Error)]
@@ -53,6 +86,12 @@ pub enum HealthError {
     /// A port did not answer.
     #[error("a service did not answer")]
     Port(#[from] PortError),
+    /// Stripe did not answer: the day waits for its list of events.
+    #[error("the events of the day could not be listed yet")]
+    Stripe(#[source] PortError),
+    /// The key could not be opened: the day waits for Stripe's list of events.
+    #[error("the key that lists events could not be opened yet")]
+    Vault(#[from] VaultError),
     /// The entry could not be appended.
     #[error("the day could not be recorded")]
     Evidence(#[from] AppendError),
@@ -63,8 +102,14 @@ pub enum HealthError {
 pub struct RecordWebhookHealth {
     /// Evidence.
     pub evidence: Arc<dyn EvidenceAppend>,
-    /// Counts, and which day was recorded last.
+    /// Counts, events that came, and which day was recorded last.
     pub state: Arc<dyn State>,
+    /// Opens the key that lists events.
+    pub vault: Vault,
+    /// Stripe.
+    pub billing: Arc<dyn BillingAccounts>,
+    /// The checks queue.
+    pub checks: Arc<dyn Checks>,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
@@ -104,15 +149,24 @@ impl RecordWebhookHealth {
         };
         let ctx = Directory::system(project, "webhook-health");
         let records = Records::of(self.state.as_ref(), &ctx);
-        let known = records.get::<Recorded>(LATEST).await?;
+        let known = records.get::<WebhookHealth>(LATEST).await?;
         let oldest = last.saturating_sub(CATCH_UP);
         let first = known
             .as_ref()
             .map_or(last, |known| known.value.day.saturating_add(1).max(oldest));
-        let mut version = known.map(|known| known.version);
+        let mut version = known.as_ref().map(|known| known.version);
+        let mut last_at = known.and_then(|known| known.value.last_at);
         let mut days = 0;
         for day in first..=last {
-            if !self.record_day(&ctx, project, day, version).await? {
+            let tally = tally(self.state.as_ref(), &ctx, day).await?;
+            last_at = last_at.max(tally.last_at);
+            let health = WebhookHealth {
+                day,
+                tally,
+                missed: Some(self.missed(&ctx, project, day).await?),
+                last_at,
+            };
+            if !self.keep(&ctx, project, &health, version).await? {
                 break;
             }
             version = Some(version.unwrap_or(0).saturating_add(1));
@@ -121,49 +175,20 @@ impl RecordWebhookHealth {
         Ok(days)
     }
 
-    /// What was counted on a day, by all processes.
-    ///
-    /// # Errors
-    /// When the counts cannot be read.
-    pub async fn tally(&self, ctx: &TenantCtx, day: u64) -> Result<Tally, HealthError> {
-        let records = Records::of(self.state.as_ref(), ctx);
-        let key = records.key::<TallyRow>(&TallyRow::of_day(day));
-        let rows = self.state.list(&key.pk, &key.sk).await?;
-        let mut whole = Tally::default();
-        for stored in rows {
-            let row: TallyRow =
-                serde_json::from_value(stored.doc).map_err(|source| RecordError::Shape {
-                    family: TallyRow::FAMILY,
-                    source,
-                })?;
-            whole = whole.with(&row.tally);
-        }
-        Ok(whole)
-    }
-
-    /// `false` when somebody else recorded the day meanwhile.
-    async fn record_day(
+    /// Appends the day's entries and writes its row; `false` when somebody else did meanwhile.
+    async fn keep(
         &self,
         ctx: &TenantCtx,
         project: &Project,
-        day: u64,
+        health: &WebhookHealth,
         version: Option<u64>,
     ) -> Result<bool, HealthError> {
-        let tally = self.tally(ctx, day).await?;
-        let mut drafts = vec![Draft::new(
-            Kind::ObservationRecorded,
-            health(ctx, project, day, &tally),
-        )];
-        if tally.total(true) > 0 {
-            let facts = refused(ctx, project, day, &tally);
-            drafts.push(Draft::new(Kind::ObservationRecorded, facts));
-        }
         let records = Records::of(self.state.as_ref(), ctx);
-        let row = Recorded { day };
         let write = match version {
-            None => records.create(&row)?,
-            Some(version) => records.replace(version, &row)?,
+            None => records.create(health)?,
+            Some(version) => records.replace(version, health)?,
         };
+        let drafts = entry::drafts(ctx, project, health);
         let batch = Batch::of(drafts).with(write.explained_by(0));
         match self.evidence.append(project.stream_id()?, batch).await {
             Ok(_) => Ok(true),
@@ -173,60 +198,19 @@ impl RecordWebhookHealth {
     }
 }
 
-fn observed(
-    ctx: &TenantCtx,
-    project: &Project,
-    topic: &'static str,
-    result: &'static str,
-    day: u64,
-) -> Vec<(&'static str, Json)> {
-    vec![
-        ("actor", actor(ctx.principal())),
-        ("day", date(day).into()),
-        ("result", result.into()),
-        ("target", target("project", project.id)),
-        ("topic", topic.into()),
-    ]
-}
-
-/// `2026-11-23`.
-fn date(day: u64) -> String {
-    let start = Timestamp::from_millis(day.saturating_mul(86_400_000));
-    start.to_string().chars().take(10).collect()
-}
-
-fn counts(tally: &Tally, refused: bool) -> Json {
-    let kept = tally
-        .counts
-        .iter()
-        .filter(|(it, _)| it.refused() == refused);
-    object(kept.map(|(outcome, count)| (outcome.name(), Json::uint(*count))))
-}
-
-fn health(ctx: &TenantCtx, project: &Project, day: u64, tally: &Tally) -> Json {
-    let (taken, refused) = (tally.total(false), tally.total(true));
-    let result = match (tally.deauthorized_at, taken, refused) {
-        (Some(_), _, _) => "alarm",
-        (None, 0, _) | (None, _, 1..) => "warning",
-        _ => "ok",
-    };
-    let mut fields = observed(ctx, project, "webhook.health", result, day);
-    fields.push(("counts", counts(tally, false)));
-    fields.push(("max_lag_ms", Json::uint(tally.max_lag_ms)));
-    fields.push(("refused", Json::uint(refused)));
-    fields.push(("taken", Json::uint(taken)));
-    let at = |at: Timestamp| Json::uint(at.as_millis());
-    fields.extend(tally.last_at.map(|last| ("last_at", at(last))));
-    fields.extend(
-        tally
-            .deauthorized_at
-            .map(|end| ("deauthorized_at", at(end))),
-    );
-    object(fields)
-}
-
-fn refused(ctx: &TenantCtx, project: &Project, day: u64, tally: &Tally) -> Json {
-    let mut fields = observed(ctx, project, "webhook.refused", "warning", day);
-    fields.push(("counts", counts(tally, true)));
-    object(fields)
+/// What was counted on a day, by all processes.
+async fn tally(state: &dyn State, ctx: &TenantCtx, day: u64) -> Result<Tally, RecordError> {
+    let records = Records::of(state, ctx);
+    let key = records.key::<TallyRow>(&TallyRow::of_day(day));
+    let rows = state.list(&key.pk, &key.sk).await?;
+    let mut whole = Tally::default();
+    for stored in rows {
+        let row: TallyRow =
+            serde_json::from_value(stored.doc).map_err(|source| RecordError::Shape {
+                family: TallyRow::FAMILY,
+                source,
+            })?;
+        whole = whole.with(&row.tally);
+    }
+    Ok(whole)
 }
