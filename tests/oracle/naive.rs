@@ -92,6 +92,7 @@ pub(crate) fn look(world: &World, knobs: &Knobs) -> Outcome {
                 .filter(|it| it.rule == Rule::ItemsIncomplete)
                 .count(),
         ),
+        undecided: Vec::new(),
     }
 }
 

@@ -8,6 +8,8 @@ mod connections;
 #[cfg(test)]
 mod customers;
 #[cfg(test)]
+mod doubts;
+#[cfg(test)]
 mod erasure;
 #[cfg(test)]
 mod exports;

@@ -14,7 +14,7 @@ use counterfoil_core::usecases::{
     Proposed, RecordedRun, ReplayError, Replayed, Voted, open_snapshot, replay_run,
 };
 
-use super::world::World;
+use super::world::{World, customer};
 
 /// A run as its entries tell it.
 #[derive(Debug, Default, Clone)]
@@ -136,6 +136,21 @@ fn differs(replayed: Result<Replayed, ReplayError>) -> String {
         Err(error) => error.to_string(),
         Ok(replayed) => panic!("accepted: {replayed:?}"),
     }
+}
+
+/// Its second look stops at the same customer again.
+#[tokio::test]
+async fn a_scan_that_left_a_row_out_is_derived_again() {
+    let world = World::new().await;
+    for number in 0..60 {
+        let id = format!("cus_many{number}");
+        world.billing.add_customer(customer(&id, "u1"));
+    }
+    world.scan().await;
+    let mut record = Record::of(&world).await;
+    let id = record.look();
+    assert!(record.close(&id).contains_key("left_out"));
+    assert_eq!(record.replay(&id).await.unwrap().findings, 1);
 }
 
 /// A mapping that is activated between the two looks is for later runs.

@@ -94,6 +94,15 @@ pub struct HeldBack {
     pub amount: u64,
 }
 
+/// Subjects about which a complete run concluded nothing, by why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// A subscription's items were not read to their end.
+    pub unread_items: u64,
+    /// More customers belong together than a second look follows.
+    pub too_many_customers: u64,
+}
+
 impl Run {
     /// Whether a mass drift stands in the way of its findings.
     pub const fn is_stopped(&self) -> bool {
@@ -133,6 +142,9 @@ pub struct Run {
     /// What could not be read, where that is why it is partial.
     #[serde(default)]
     pub unread: Option<Unread>,
+    /// About how many it concluded nothing although it is complete.
+    #[serde(default)]
+    pub left_out: LeftOut,
     /// A person had acknowledged a mass drift of at least this size, so its incidents open one by
     /// one.
     #[serde(default)]

@@ -1,7 +1,7 @@
 //! One subject: what its promise and its grant differ in.
 
 use super::finding::{
-    Backing, Direction, Field, Finding, FindingKind, Identity, NotRepairable, Symbol,
+    Backing, Direction, Field, Finding, FindingKind, Identity, NotRepairable, Symbol, Undecided,
 };
 use super::grant::Grant;
 use super::ids::{CUSTOMER, SUBSCRIPTION};
@@ -68,6 +68,16 @@ impl Subject<'_> {
             }
         }
         findings
+    }
+
+    /// What cannot be concluded about it.
+    pub(super) fn undecided(&self) -> Option<Undecided> {
+        Some(Undecided {
+            because: self.promise.doubt()?,
+            subject: self.row.key.text(),
+            customers: customer_ids(self.scan, &self.customers),
+            difference: None,
+        })
     }
 
     /// What makes every repair of this subject a guess.

@@ -317,6 +317,32 @@ impl Finding {
     }
 }
 
+named! {
+    /// Why nothing was concluded about somebody.
+    Doubt {
+        /// A subscription's items were not read to their end.
+        UnreadItems = "unread_items",
+        /// A state or price has no rule, or it is not known whose row it is. A finding says so.
+        UnclearPromise = "unclear_promise",
+        /// More customers belong together than a second look follows.
+        TooManyCustomers = "too_many_customers",
+    }
+}
+
+/// Somebody about whom a look concluded nothing, or not everything. That a difference was not found
+/// does not mean that it is gone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Undecided {
+    /// As in [`Finding::subject`].
+    pub subject: String,
+    /// Stripe customers that belong to the subject, ascending.
+    pub customers: Vec<String>,
+    /// Why.
+    pub because: Doubt,
+    /// The one difference that this is about; without one, all that depend on the promise.
+    pub difference: Option<(FindingKind, Option<Field>)>,
+}
+
 /// What a run found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
@@ -332,6 +358,9 @@ pub struct Outcome {
     pub unread_customers: u64,
     /// Subscriptions of which not all items were read: nothing is concluded from them.
     pub incomplete_subscriptions: u64,
+    /// About whom nothing is concluded, ascending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undecided: Vec<Undecided>,
 }
 
 /// Fewer differing customers than this are never a mass drift: one or two can be looked at by hand,

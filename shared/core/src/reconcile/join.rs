@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::diff::{Presence, Subject};
-use super::finding::{Finding, Identity, Outcome};
+use super::finding::{Finding, Identity, Outcome, Undecided};
 use super::grant::Grant;
 use super::held::{Held, Hit};
 use super::ids::CUSTOMER;
@@ -45,7 +45,11 @@ impl Join {
         self.rows += 1;
         let hits = self.hits(row);
         // Who is in doubt is known only at the end, so findings are made there.
-        if self.keeps_rows || self.is_unsettled(&hits) || !self.compare(row, &hits).is_empty() {
+        if self.keeps_rows
+            || self.is_unsettled(&hits)
+            || self.has_unread_items(&hits)
+            || !self.compare(row, &hits).is_empty()
+        {
             let needed = self.needed_cells();
             self.held.push(row, &hits, |place| needed.contains(&place));
         }
@@ -55,12 +59,21 @@ impl Join {
     pub fn finish(mut self) -> Outcome {
         // Makes room: from here on nothing is looked up by its value.
         self.scan.keys = Vec::new();
-        let mut findings = Vec::new();
+        let (mut findings, mut undecided) = (Vec::new(), Vec::new());
         for (row, hits) in self.held.rows() {
-            findings.extend(self.compare(&row, &hits));
+            // Of a customer who belongs to several rows, the customer is undecided.
+            if let Some(subject) = self.subject(&row, &hits) {
+                findings.extend(subject.findings());
+                undecided.extend(subject.undecided());
+            }
         }
-        findings.extend(self.customers());
-        self.outcome(findings)
+        findings.extend(self.customers(&mut undecided));
+        self.outcome(findings, undecided)
+    }
+
+    fn has_unread_items(&self, hits: &[Hit]) -> bool {
+        let unread = |record: Record| record.rule == Rule::ItemsIncomplete;
+        self.scan.has_unread_items && hits.iter().any(|(it, _)| self.records(*it).any(unread))
     }
 
     /// Whether a row with a better claim to one of these customers may still come.
@@ -291,8 +304,9 @@ impl Join {
         weakest.or_else(|| hits.iter().filter_map(identity).min())
     }
 
-    fn outcome(self, mut findings: Vec<Finding>) -> Outcome {
+    fn outcome(self, mut findings: Vec<Finding>, mut undecided: Vec<Undecided>) -> Outcome {
         let Self { scan, rows, .. } = self;
+        undecided.sort_unstable();
         findings.sort_by(|a, b| {
             let (left, right) = ((a.kind.name(), &a.subject), (b.kind.name(), &b.subject));
             left.cmp(&right).then(a.field.cmp(&b.field))
@@ -312,6 +326,7 @@ impl Join {
             rows,
             unread_customers: count(unread),
             incomplete_subscriptions: count(incomplete),
+            undecided,
         }
     }
 }

@@ -34,7 +34,8 @@ mod tests;
 mod unclaimed;
 
 pub use finding::{
-    Backing, Direction, Field, Finding, FindingKind, Identity, NotRepairable, Outcome, Symbol,
+    Backing, Direction, Doubt, Field, Finding, FindingKind, Identity, NotRepairable, Outcome,
+    Symbol, Undecided,
 };
 pub use join::Join;
 pub use scan::Scan;

@@ -1,5 +1,6 @@
 //! From the records of a subject's customers to one promise.
 
+use super::finding::Doubt;
 use super::ids::{LongIds, SUBSCRIPTION};
 use super::store::{NO_SEATS, Record};
 use crate::mapping::{Compiled, FeaturesFrom};
@@ -44,6 +45,16 @@ impl Promised {
     /// What is promised is known to the last price and state.
     pub(super) fn is_certain(&self) -> bool {
         self.unmapped.is_empty() && self.unknown.is_none()
+    }
+
+    /// Why it is not known to the last price and state.
+    pub(super) fn doubt(&self) -> Option<Doubt> {
+        let unread = |record: &Record| record.rule == Rule::ItemsIncomplete;
+        if self.records.iter().any(unread) {
+            Some(Doubt::UnreadItems)
+        } else {
+            (!self.is_certain()).then_some(Doubt::UnclearPromise)
+        }
     }
 
     /// Granting subscriptions.

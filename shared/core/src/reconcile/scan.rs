@@ -30,6 +30,8 @@ pub struct Scan {
     pub(super) records: Compact,
     pub(super) amounts: Amounts,
     pub(super) states: BTreeMap<SubscriptionId, String>,
+    /// Some subscription's items were not read to their end.
+    pub(super) has_unread_items: bool,
     /// Since when money is outstanding, by subscription; few at any time.
     unpaid: BTreeMap<SubscriptionId, i64>,
     items: Vec<Bought>,
@@ -69,6 +71,7 @@ impl Scan {
             records: Compact::default(),
             amounts: Amounts::default(),
             states: BTreeMap::new(),
+            has_unread_items: false,
             unpaid: BTreeMap::new(),
             items: Vec::new(),
             prices: Vec::new(),
@@ -228,6 +231,7 @@ impl Scan {
         } else {
             (judgement.standing, judgement.rule)
         };
+        self.has_unread_items |= rule == Rule::ItemsIncomplete;
         let id = self.long.short(SUBSCRIPTION, named.id);
         if let (Rule::UnknownState, Status::Other(name)) = (rule, terms.status) {
             self.states.insert(id, name.clone());

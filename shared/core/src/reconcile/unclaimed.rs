@@ -1,7 +1,9 @@
 //! Customers rather than rows: who belongs to nobody, and whose row is in doubt.
 
 use super::diff::{customer_ids, subscription_ids, unknown_state, unmapped_price};
-use super::finding::{Backing, Finding, FindingKind, Identity, NotRepairable, Symbol};
+use super::finding::{
+    Backing, Doubt, Finding, FindingKind, Identity, NotRepairable, Symbol, Undecided,
+};
 use super::join::Join;
 use super::promised::{Promised, plan, promised};
 use super::risk;
@@ -10,8 +12,8 @@ use crate::mapping::MatchSource;
 use crate::promise::Rule;
 
 impl Join {
-    /// Findings about customers rather than rows.
-    pub(super) fn customers(&self) -> Vec<Finding> {
+    /// Findings about customers rather than rows, and about whom nothing can be said.
+    pub(super) fn customers(&self, undecided: &mut Vec<Undecided>) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (place, slot) in self.scan.slots.iter().enumerate() {
             let Ok(number) = u32::try_from(place) else {
@@ -25,6 +27,7 @@ impl Join {
             if slot.is(AMBIGUOUS) && self.contributes(number) {
                 let kind = FindingKind::AmbiguousCustomer;
                 let report = self.about(kind, number, &records, Rule::SeveralRows, "several_rows");
+                undecided.push(self.nothing_of(number, Doubt::UnclearPromise));
                 findings.push(report);
             }
             if slot.is(CONFLICT) && !records.is_empty() {
@@ -38,7 +41,11 @@ impl Join {
                 ));
             }
             if slot.best == NO_KEY {
-                findings.extend(self.without_row(number, records));
+                let promise = self.promised(records);
+                if let Some(doubt) = promise.doubt() {
+                    undecided.push(self.nothing_of(number, doubt));
+                }
+                findings.extend(self.without_row(number, &promise));
             }
         }
         findings
@@ -86,19 +93,32 @@ impl Join {
         }
     }
 
-    /// A customer who exists and belongs to no row.
-    fn without_row(&self, number: u32, records: Vec<Record>) -> Vec<Finding> {
+    fn promised(&self, records: Vec<Record>) -> Promised {
         let mapping = self.scan.artifact.compiled();
-        let promise = promised(records, mapping, &self.scan.shop, &self.scan.long);
+        promised(records, mapping, &self.scan.shop, &self.scan.long)
+    }
+
+    fn nothing_of(&self, number: u32, because: Doubt) -> Undecided {
+        let customers = customer_ids(&self.scan, &[number]);
+        Undecided {
+            subject: customers.first().cloned().unwrap_or_default(),
+            customers,
+            because,
+            difference: None,
+        }
+    }
+
+    /// A customer who exists and belongs to no row.
+    fn without_row(&self, number: u32, promise: &Promised) -> Vec<Finding> {
         let mut findings = Vec::new();
         if promise.granting > 0 {
-            findings.push(self.unclaimed(number, &promise));
+            findings.push(self.unclaimed(number, promise));
         }
         let report = |kind, rule, reason| self.report(kind, number, &promise.records, rule, reason);
         if !promise.unmapped.is_empty() {
             let kind = FindingKind::UnmappedPrice;
             let report = report(kind, Rule::UnmappedPrice, NotRepairable::UnmappedPrice);
-            findings.push(unmapped_price(&self.scan, report, &promise));
+            findings.push(unmapped_price(&self.scan, report, promise));
         }
         if let Some(record) = promise
             .unknown

@@ -43,18 +43,6 @@ impl ScanFile {
         format!("snapshots/{run}/{label}.jsonl.gz")
     }
 
-    /// The files that say what a scan has found in the end: its second looks, or the first one where
-    /// there was none.
-    pub fn last_word(files: &[Self]) -> impl Iterator<Item = &Self> {
-        let again = files.iter().any(|file| file.kind == FileKind::Again);
-        let kind = if again {
-            FileKind::Again
-        } else {
-            FileKind::First
-        };
-        files.iter().filter(move |file| file.kind == kind)
-    }
-
     /// The file as a snapshot of its run.
     pub fn snapshot(&self, project: ProjectId, run: RunId) -> Snapshot {
         let secret = self.secret;

@@ -29,7 +29,7 @@ use crate::billing::{Catalog, Customer, Invoice, Subscription};
 use crate::cell::AppRow;
 use crate::ids::{IncidentId, ProjectId, RunId};
 use crate::mapping::TableColumns;
-use crate::reconcile::Finding;
+use crate::reconcile::{Finding, Undecided};
 use crate::run::RunScope;
 use crate::scan::ScanFile;
 use crate::time::Timestamp;
@@ -93,6 +93,8 @@ pub(crate) enum Line {
         answer: Vec<AppRow>,
     },
     Found(Finding),
+    /// Somebody about whom nothing was concluded.
+    Undecided(Undecided),
     /// In the index of a scan: one of its files.
     File(ScanFile),
     /// What the findings object calls a subject.
@@ -225,19 +227,38 @@ impl<R: Read> Lines<R> {
     }
 }
 
+/// What came of a look.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Told {
+    /// What differs.
+    pub found: Vec<Finding>,
+    /// About whom nothing was concluded.
+    pub undecided: Vec<Undecided>,
+}
+
+/// What came of a look, from the end of its snapshot.
+///
+/// # Errors
+/// When the snapshot cannot be read.
+pub fn told(bytes: &[u8]) -> Result<Told, SnapshotError> {
+    let (_, mut lines) = Lines::open(bytes)?;
+    let mut told = Told::default();
+    while let Some(line) = lines.take()? {
+        match line {
+            Line::Found(finding) => told.found.push(finding),
+            Line::Undecided(one) => told.undecided.push(one),
+            _ => {}
+        }
+    }
+    Ok(told)
+}
+
 /// What a look has found, from the end of its snapshot.
 ///
 /// # Errors
 /// When the snapshot cannot be read.
 pub fn findings(bytes: &[u8]) -> Result<Vec<Finding>, SnapshotError> {
-    let (_, mut lines) = Lines::open(bytes)?;
-    let mut found = Vec::new();
-    while let Some(line) = lines.take()? {
-        if let Line::Found(finding) = line {
-            found.push(finding);
-        }
-    }
-    Ok(found)
+    Ok(told(bytes)?.found)
 }
 
 /// What the findings object calls each subject.

@@ -11,7 +11,7 @@ use crate::mapping::{TableColumns, TableName};
 use crate::ports::{
     AppInspector, Billing, Completeness, CreatedRange, ListCursor, ListPage, PortError,
 };
-use crate::reconcile::Finding;
+use crate::reconcile::{Finding, Undecided};
 use crate::webhook::Event;
 
 /// Writes a snapshot of one look.
@@ -59,17 +59,22 @@ impl Recorder {
         }
     }
 
-    /// Ends the snapshot with what was found and what evidence calls the subjects.
+    /// Ends the snapshot with what was found, about whom nothing was concluded, and what evidence
+    /// calls the subjects.
     ///
     /// # Errors
     /// When a line could not be written, or the snapshot was ended before.
     pub fn finish(
         &self,
         found: &[Finding],
+        undecided: &[Undecided],
         pseudonym: impl Fn(&str) -> Option<String>,
     ) -> Result<Vec<u8>, SnapshotError> {
         for finding in found {
             self.line(&Line::Found(finding.clone()));
+        }
+        for one in undecided {
+            self.line(&Line::Undecided(one.clone()));
         }
         for finding in found {
             let subject = finding.subject.clone();

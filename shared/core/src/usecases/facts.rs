@@ -10,7 +10,7 @@ use crate::ids::{ActionId, DecisionId, RunId};
 use crate::json::{JsonError, to_json};
 use crate::policy::{Judgement, Question, bundle_digest};
 use crate::ports::{EntryRef, StoredEntry, StoredPart};
-use crate::run::{RunCounts, Snapshot, Unread};
+use crate::run::{LeftOut, RunCounts, Snapshot, Unread};
 use crate::tenancy::Principal;
 use crate::time::Timestamp;
 
@@ -226,6 +226,8 @@ pub struct Closing<'a> {
     pub result: Option<&'a str>,
     /// What could not be read.
     pub unread: Option<&'a Unread>,
+    /// About how many a complete run concluded nothing.
+    pub left_out: LeftOut,
 }
 
 impl Closing<'_> {
@@ -259,6 +261,16 @@ impl Closing<'_> {
         }
         if let Some(unread) = self.unread {
             fields.push(("unread", unread_json(unread)));
+        }
+        if self.left_out != LeftOut::default() {
+            let by_why = [
+                (
+                    "too_many_customers",
+                    Json::uint(self.left_out.too_many_customers),
+                ),
+                ("unread_items", Json::uint(self.left_out.unread_items)),
+            ];
+            fields.push(("left_out", object(by_why)));
         }
         object(fields)
     }

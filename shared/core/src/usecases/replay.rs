@@ -303,9 +303,10 @@ async fn derive(
     }
     let outcome = first_look(&sources, &look.scope, look.as_of).await;
     let outcome = outcome.map_err(|source| run.stopped(source))?;
-    let mut found = outcome.findings.clone();
-    compare(run, first, &found)?;
     check_counts(run, &outcome, artifact, &look.scope)?;
+    let told = snapshot::Told::from(outcome);
+    compare(run, first, &told)?;
+    let mut found = told.found;
     let began = look.as_of;
     for next in rest {
         let (look, sources) = open(run, artifact, next).await?;
@@ -316,8 +317,9 @@ async fn derive(
         let known = look.known.unwrap_or_default();
         let confirmed =
             second_look(&sources, look.project, &look.scope, found, &known, times).await;
-        found = confirmed.map_err(|source| run.stopped(source))?;
-        compare(run, next, &found)?;
+        let again = confirmed.map_err(|source| run.stopped(source))?.told;
+        compare(run, next, &again)?;
+        found = again.found;
     }
     let last = looks.last().unwrap_or(first);
     let names = snapshot::pseudonyms(&last.1).map_err(|source| run.unread(last.0, source))?;
@@ -358,13 +360,13 @@ async fn open(
 fn compare(
     run: &RecordedRun<'_>,
     (name, bytes): &(&str, Vec<u8>),
-    found: &[Finding],
+    told: &snapshot::Told,
 ) -> Result<(), ReplayError> {
-    let recorded = snapshot::findings(bytes).map_err(|source| run.unread(name, source))?;
-    if recorded == found {
+    let recorded = snapshot::told(bytes).map_err(|source| run.unread(name, source))?;
+    if recorded == *told {
         return Ok(());
     }
-    let (was, is) = (recorded.len(), found.len());
+    let (was, is) = (recorded.found.len(), told.found.len());
     Err(run.differs(format!(
         "{name} says {was} findings, the engine finds {is}, not the same ones"
     )))

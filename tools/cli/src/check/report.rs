@@ -314,6 +314,7 @@ mod tests {
             rows: 4,
             unread_customers,
             incomplete_subscriptions: 0,
+            undecided: Vec::new(),
         };
         let as_of = Timestamp::from_secs(1_795_392_000);
         let report = Report {

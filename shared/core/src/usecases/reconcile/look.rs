@@ -19,12 +19,12 @@ use crate::policy::bundle_digest;
 use crate::ports::{
     AppDatabase, AppInspector, Billing, Completeness, CreatedRange, PortError, PortErrorKind,
 };
-use crate::reconcile::{CustomerState, Finding, Join, Outcome, Scan};
+use crate::reconcile::{CustomerState, Doubt, Finding, Join, Outcome, Scan, Undecided};
 use crate::records::{Mapping, Project, RecordError, Records};
 use crate::redacted::Redacted;
 use crate::run::RunScope;
 use crate::sealed::Purpose;
-use crate::snapshot::Recorder;
+use crate::snapshot::{Recorder, Told};
 use crate::tenancy::TenantCtx;
 use crate::time::Timestamp;
 use crate::usecases::vault::{Vault, VaultError};
@@ -133,6 +133,15 @@ pub(crate) struct Times {
     pub(crate) first: Timestamp,
     /// The second one.
     pub(crate) again: Timestamp,
+}
+
+/// What came of a second look.
+#[derive(Debug)]
+pub(crate) struct SecondLook {
+    /// What is still there, and who was left out.
+    pub(crate) told: Told,
+    /// Of a check, both sides as they are, where it read them.
+    pub(super) look: Option<CustomerLook>,
 }
 
 /// A look at one customer.
@@ -308,6 +317,9 @@ pub(super) async fn first_look_of(
 /// The second look, at the second of these times: what the first one found and is still there, or
 /// was known before.
 ///
+/// A scan leaves out a subject that leads to more customers than one look follows; of a check, whose
+/// only subject that is, it is an error.
+///
 /// # Errors
 /// See [`LookError`].
 pub(crate) async fn second_look(
@@ -317,24 +329,8 @@ pub(crate) async fn second_look(
     first: Vec<Finding>,
     known: &BTreeSet<IncidentId>,
     times: Times,
-) -> Result<Vec<Finding>, LookError> {
-    let looked = second_look_of(sources, project, scope, first, known, times).await?;
-    Ok(looked.0)
-}
-
-/// As [`second_look`], and of a check both sides as they are, where it read them.
-///
-/// # Errors
-/// See [`LookError`].
-pub(super) async fn second_look_of(
-    sources: &Sources,
-    project: ProjectId,
-    scope: &RunScope,
-    first: Vec<Finding>,
-    known: &BTreeSet<IncidentId>,
-    times: Times,
-) -> Result<(Vec<Finding>, Option<CustomerLook>), LookError> {
-    let mut confirmed = Vec::new();
+) -> Result<SecondLook, LookError> {
+    let mut told = Told::default();
     let new = |finding: &&Finding| !known.contains(&Incident::identity(project, finding));
     let newcomers = match scope {
         RunScope::Scan => Newcomers::of(sources, first.iter().filter(new), times).await?,
@@ -344,22 +340,35 @@ pub(super) async fn second_look_of(
     for finding in first {
         let identity = Incident::identity(project, &finding);
         if known.contains(&identity) {
-            confirmed.push(finding);
+            told.found.push(finding);
             continue;
         }
-        let join = read_again(sources, &finding, &newcomers, times.again).await?;
+        let read = read_again(sources, &finding, &newcomers, times.again).await;
         let same = |seen: &Finding| Incident::identity(project, seen) == identity;
-        match scope {
-            RunScope::Scan => confirmed.extend(join.finish().findings.into_iter().find(same)),
-            RunScope::Check { customer } => {
+        match (scope, read) {
+            (RunScope::Scan, Err(LookError::TooManyCustomers)) => told.undecided.push(Undecided {
+                subject: finding.subject,
+                customers: Vec::new(),
+                because: Doubt::TooManyCustomers,
+                difference: Some((finding.kind, finding.field)),
+            }),
+            (_, Err(error)) => return Err(error),
+            (RunScope::Scan, Ok(join)) => {
+                let outcome = join.finish();
+                told.found.extend(outcome.findings.into_iter().find(same));
+                told.undecided.extend(outcome.undecided);
+            }
+            (RunScope::Check { customer }, Ok(join)) => {
                 let (outcome, state) = join.finish_one(customer);
                 let again = outcome.findings.iter().find(|it| same(it)).cloned();
-                confirmed.extend(again.and_then(|it| alone::sure(it, &sources.artifact)));
+                let sure = again.and_then(|it| alone::sure(it, &sources.artifact));
+                told.found.extend(sure);
+                told.undecided.extend(outcome.undecided.iter().cloned());
                 look = Some(of_one(outcome, state, &sources.artifact));
             }
         }
     }
-    Ok((confirmed, look))
+    Ok(SecondLook { told, look })
 }
 
 /// Compares everything.

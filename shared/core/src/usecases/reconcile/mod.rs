@@ -11,6 +11,7 @@ mod record;
 mod requests;
 mod seen;
 mod snapshot;
+mod undecided;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,12 +22,12 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 use thiserror::Error;
 
+use look::first_look_of;
 pub use look::{
     BillingAccounts, CustomerLook, LookError, Sides, Sources, flow_version, look_at_all,
     look_at_customer,
 };
 pub(super) use look::{Times, active_mapping, first_look, look_again, open_sources, second_look};
-use look::{first_look_of, second_look_of};
 pub use seen::Seen;
 pub use snapshot::open_snapshot;
 
@@ -41,8 +42,8 @@ use crate::ports::{
 };
 use crate::reconcile::{Finding, Outcome};
 use crate::records::{Directory, Project, RecordError, Records, Versioned};
-use crate::run::{HeldBack, Run, RunCounts, RunResult, RunScope, RunStep};
-use crate::snapshot::{Recorder, SnapshotError};
+use crate::run::{HeldBack, LeftOut, Run, RunCounts, RunResult, RunScope, RunStep};
+use crate::snapshot::{Recorder, SnapshotError, Told};
 use crate::tenancy::TenantCtx;
 
 /// A run that has made no progress for this long is finished or given up by the next schedule.
@@ -243,6 +244,7 @@ impl Reconcile {
             result: None,
             mass_drift: false,
             unread: None,
+            left_out: LeftOut::default(),
             drift_acknowledged: false,
             held_back: HeldBack::default(),
             pruned: None,
@@ -311,8 +313,8 @@ impl Reconcile {
             RunStep::Looking => Err(ReconcileError::NotReady),
             RunStep::Confirming => self.confirm(work).await,
             RunStep::Recording => {
-                let findings = self.found(&work).await?;
-                self.publish(work, findings).await
+                let told = self.told(&work).await?;
+                self.publish(work, told).await
             }
             RunStep::Done => Ok(summary(&work.run.value)),
         }
@@ -361,10 +363,10 @@ impl Reconcile {
             && work.run.value.reason != "manual"
             && !work.run.value.is_stopped()
         {
-            return self.wait(work, &recorder, &outcome.findings, wait).await;
+            return self.wait(work, &recorder, &outcome.into(), wait).await;
         }
         let seen = self.keep_seen(&work, look, work.run.value.as_of).await?;
-        self.close(work, &artifact, &recorder, outcome.findings, seen)
+        self.close(work, &artifact, &recorder, outcome.into(), seen)
             .await
     }
 
@@ -397,10 +399,10 @@ impl Reconcile {
         &self,
         mut work: Work<'_>,
         recorder: &Recorder,
-        findings: &[Finding],
+        told: &Told,
         grace: Duration,
     ) -> Result<RunSummary, ReconcileError> {
-        let snapshot = self.keep(&work, recorder, findings, |_| None).await?;
+        let snapshot = self.keep(&work, recorder, told, |_| None).await?;
         work.run.value.looks.push(snapshot);
         work.run.value.step = RunStep::Confirming;
         self.save(&mut work).await?;
@@ -415,7 +417,10 @@ impl Reconcile {
 
     /// The second look: only a difference that is still there on both sides is a finding.
     async fn confirm(&self, work: Work<'_>) -> Result<RunSummary, ReconcileError> {
-        let first = self.found(&work).await?;
+        let Told {
+            found: first,
+            undecided,
+        } = self.told(&work).await?;
         let incidents = self.incidents(work.ctx).await?;
         let known: BTreeSet<IncidentId> = first
             .iter()
@@ -426,7 +431,7 @@ impl Reconcile {
         let recorder = Self::recorder(&work, now, Some(known.clone()));
         let confirmed = async {
             let sources = self.sources(&work, &recorder).await?;
-            second_look_of(
+            second_look(
                 &sources,
                 work.project.id,
                 &work.run.value.scope,
@@ -439,8 +444,8 @@ impl Reconcile {
             )
             .await
         };
-        let (confirmed, look) = match confirmed.await {
-            Ok(confirmed) => confirmed,
+        let again = match confirmed.await {
+            Ok(again) => again,
             Err(error) => {
                 let code = error.code();
                 return self
@@ -451,9 +456,10 @@ impl Reconcile {
         };
         let records = Records::of(self.state.as_ref(), work.ctx);
         let artifact = active_mapping(&records, work.project).await?;
-        let seen = self.keep_seen(&work, look, now).await?;
-        self.close(work, &artifact, &recorder, confirmed, seen)
-            .await
+        let seen = self.keep_seen(&work, again.look, now).await?;
+        let mut told = again.told;
+        told.undecided.extend(undecided);
+        self.close(work, &artifact, &recorder, told, seen).await
     }
 
     /// Closes a run that proves nothing: no incident opens, changes or resolves.
@@ -552,6 +558,15 @@ pub(in crate::usecases) fn acknowledged(
     known.values().any(|incident| {
         incident.value.finding.is_mass_drift() && incident.value.is_acknowledged_for(&drift)
     })
+}
+
+impl From<Outcome> for Told {
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            found: outcome.findings,
+            undecided: outcome.undecided,
+        }
+    }
 }
 
 pub(super) fn counts(outcome: &Outcome) -> RunCounts {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
+use super::undecided::{InDoubt, left_out};
 use super::{Reconcile, ReconcileError, RunSummary, Work, alone, summary};
 use crate::ids::IncidentId;
 use crate::incident::Incident;
@@ -16,7 +17,7 @@ use crate::records::{Records, Versioned};
 use crate::repair::limits;
 use crate::run::{HeldBack, Run, RunResult, RunScope, RunStep};
 use crate::sealed::Purpose;
-use crate::snapshot::Recorder;
+use crate::snapshot::{Recorder, Told};
 use crate::usecases::facts::{Closing, FileRef, change, target};
 
 /// Incident rows written in one transaction.
@@ -30,14 +31,14 @@ impl Reconcile {
         mut work: Work<'_>,
         artifact: &Artifact,
         recorder: &Recorder,
-        found: Vec<Finding>,
+        told: Told,
         more: Vec<StateWrite>,
     ) -> Result<RunSummary, ReconcileError> {
         let key = self.pseudonym_key(&work).await?;
         let pseudonym = |subject: &str| Some(findings::pseudonym(&key, subject));
-        let snapshot = self.keep(&work, recorder, &found, pseudonym).await?;
+        let snapshot = self.keep(&work, recorder, &told, pseudonym).await?;
         work.run.value.looks.push(snapshot);
-        self.close_kept(work, artifact, found, &key, more).await
+        self.close_kept(work, artifact, told, &key, more).await
     }
 
     /// The key under which subjects get the names that evidence may know.
@@ -61,12 +62,13 @@ impl Reconcile {
         &self,
         mut work: Work<'_>,
         artifact: &Artifact,
-        found: Vec<Finding>,
+        told: Told,
         key: &[u8; 32],
         more: Vec<StateWrite>,
     ) -> Result<RunSummary, ReconcileError> {
         let records = Records::of(self.state.as_ref(), work.ctx);
-        let lines = findings::lines(&found, |subject| findings::pseudonym(key, subject))?;
+        let found = &told.found;
+        let lines = findings::lines(found, |subject| findings::pseudonym(key, subject))?;
         let object = format!("findings/{}/{}.jsonl", work.project.id, work.run.value.id);
         let mut outputs = vec![FileRef::of(object.clone(), &lines)];
         self.objects
@@ -74,6 +76,7 @@ impl Reconcile {
             .await?;
         outputs.extend(work.run.value.looks.iter().map(FileRef::of_snapshot));
         work.run.value.counts.findings = u64::try_from(found.len()).unwrap_or(u64::MAX);
+        work.run.value.left_out = left_out(&told.undecided);
         work.run.value.step = RunStep::Recording;
         work.run.value.result = Some(RunResult::Complete);
         work.run.value.touched_at = self.clock.now();
@@ -82,6 +85,7 @@ impl Reconcile {
             outputs: &outputs,
             counts: Some(work.run.value.counts),
             result: Some(result(&work.run.value)),
+            left_out: work.run.value.left_out,
             ..Closing::default()
         };
         let run = work.run.value.id;
@@ -106,7 +110,7 @@ impl Reconcile {
             .await?;
         work.run.evidence = entries.get(last).cloned();
         work.run.version = work.run.version.saturating_add(1);
-        self.publish(work, found).await
+        self.publish(work, told).await
     }
 
     /// One `mass_drift` incident instead of hundreds: opened by an entry of its own.
@@ -140,12 +144,12 @@ impl Reconcile {
     pub(in crate::usecases) async fn publish(
         &self,
         mut work: Work<'_>,
-        found: Vec<Finding>,
+        told: Told,
     ) -> Result<RunSummary, ReconcileError> {
         let cause = work.run.evidence.clone().ok_or(ReconcileError::NotReady)?;
         if !work.run.value.is_stopped() {
             let known = self.incidents(work.ctx).await?;
-            let opened = self.write_incidents(&work, &found, &known, &cause).await?;
+            let opened = self.write_incidents(&work, &told, &known, &cause).await?;
             work.run.value.held_back = self.propose(&work, &opened, &known).await?;
         }
         work.run.value.step = RunStep::Done;
@@ -157,11 +161,13 @@ impl Reconcile {
     async fn write_incidents(
         &self,
         work: &Work<'_>,
-        found: &[Finding],
+        told: &Told,
         known: &BTreeMap<IncidentId, Versioned<Incident>>,
         cause: &EntryRef,
     ) -> Result<Vec<Incident>, ReconcileError> {
         let records = Records::of(self.state.as_ref(), work.ctx);
+        let found = &told.found;
+        let in_doubt = InDoubt::of(&told.undecided);
         let (run, now) = (work.run.value.id, self.clock.now());
         let mut writes = Vec::new();
         let mut opened = Vec::new();
@@ -196,7 +202,8 @@ impl Reconcile {
             }
         }
         for incident in known.values() {
-            if !seen.contains(&incident.value.id) && covers(work, &incident.value) {
+            let unseen = !seen.contains(&incident.value.id);
+            if unseen && covers(work, &incident.value) && !in_doubt.keeps(&incident.value) {
                 let after = incident.value.clone().resolved(run, now);
                 writes.push(
                     records

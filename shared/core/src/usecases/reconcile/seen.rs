@@ -168,6 +168,7 @@ mod tests {
                 rows: 0,
                 unread_customers: 0,
                 incomplete_subscriptions: 0,
+                undecided: Vec::new(),
             },
             withheld: 0,
         }

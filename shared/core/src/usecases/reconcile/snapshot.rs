@@ -7,13 +7,12 @@ use super::{Reconcile, ReconcileError, Work};
 use crate::ids::{IncidentId, SecretId};
 use crate::json::canonical;
 use crate::ports::{Objects, PortError, PortErrorKind};
-use crate::reconcile::Finding;
 use crate::records::RecordError;
 use crate::redacted::Redacted;
 use crate::run::Snapshot;
-use crate::scan::ScanFile;
+use crate::scan::{FileKind, ScanFile};
 use crate::sealed::{Purpose, SealContext, Sealed};
-use crate::snapshot::{FORMAT, Look, Recorder, findings, index_files};
+use crate::snapshot::{FORMAT, Look, Recorder, Told, index_files, told};
 use crate::tenancy::TenantCtx;
 use crate::time::Timestamp;
 use crate::usecases::vault::{Vault, VaultError};
@@ -50,10 +49,10 @@ impl Reconcile {
         &self,
         work: &Work<'_>,
         recorder: &Recorder,
-        found: &[Finding],
+        told: &Told,
         pseudonym: impl Fn(&str) -> Option<String>,
     ) -> Result<Snapshot, ReconcileError> {
-        let file = recorder.finish(found, pseudonym)?;
+        let file = recorder.finish(&told.found, &told.undecided, pseudonym)?;
         let number = work.run.value.looks.len().saturating_add(1);
         let name = ScanFile::name(work.run.value.id, &number.to_string());
         self.store(work, name, &file).await
@@ -86,35 +85,44 @@ impl Reconcile {
         Ok(snapshot)
     }
 
-    /// What the newest look has found.
-    pub(super) async fn found(&self, work: &Work<'_>) -> Result<Vec<Finding>, ReconcileError> {
-        let stored = work
-            .run
-            .value
-            .looks
-            .last()
-            .ok_or(ReconcileError::NotReady)?;
-        let newest = self.kept(work, stored).await?;
-        let files = index_files(newest.reveal())?;
-        if files.is_empty() {
-            return Ok(findings(newest.reveal())?);
+    /// What the newest look has found, and about whom any look has concluded nothing.
+    pub(super) async fn told(&self, work: &Work<'_>) -> Result<Told, ReconcileError> {
+        let mut all = Told::default();
+        for stored in &work.run.value.looks {
+            let look = self.kept(work, stored).await?;
+            let files = index_files(look.reveal())?;
+            if !files.is_empty() {
+                return self.told_in(work, &files).await;
+            }
+            let one = told(look.reveal())?;
+            all.found = one.found;
+            all.undecided.extend(one.undecided);
         }
-        self.found_in(work, &files).await
+        if work.run.value.looks.is_empty() {
+            return Err(ReconcileError::NotReady);
+        }
+        Ok(all)
     }
 
-    /// What a scan has found, from its files: what its second looks have left, or what the first
-    /// one found where there was no second one.
-    pub(in crate::usecases) async fn found_in(
+    /// What came of a scan, from its files: what its second looks have left, or what the first one
+    /// found where there was no second one, and about whom any of them has concluded nothing.
+    pub(in crate::usecases) async fn told_in(
         &self,
         work: &Work<'_>,
         files: &[ScanFile],
-    ) -> Result<Vec<Finding>, ReconcileError> {
-        let mut found = Vec::new();
-        for file in ScanFile::last_word(files) {
+    ) -> Result<Told, ReconcileError> {
+        let again = files.iter().any(|file| file.kind == FileKind::Again);
+        let looks = |file: &&ScanFile| matches!(file.kind, FileKind::First | FileKind::Again);
+        let mut all = Told::default();
+        for file in files.iter().filter(looks) {
             let stored = file.snapshot(work.project.id, work.run.value.id);
-            found.extend(findings(self.kept(work, &stored).await?.reveal())?);
+            let one = told(self.kept(work, &stored).await?.reveal())?;
+            if !again || file.kind == FileKind::Again {
+                all.found.extend(one.found);
+            }
+            all.undecided.extend(one.undecided);
         }
-        Ok(found)
+        Ok(all)
     }
 
     /// The file inside a snapshot of this run, which must be there and be what was stored.

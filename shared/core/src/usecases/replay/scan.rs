@@ -10,7 +10,7 @@ use super::{Inputs, RecordedRun, ReplayError, check_counts, check_lines, compare
 use crate::mapping::Artifact;
 use crate::reconcile::Finding;
 use crate::scan::{FileKind, ScanFile};
-use crate::snapshot::{self, Look, SnapshotError, take_rows, take_stripe};
+use crate::snapshot::{self, Look, SnapshotError, Told, take_rows, take_stripe};
 use crate::usecases::reconcile::{Sources, Times, second_look};
 
 /// How far a scan could be derived.
@@ -102,10 +102,11 @@ impl Scan<'_> {
         }
         let outcome = join.finish();
         let borrowed = (first.0.as_str(), first.1);
-        compare(self.run, &borrowed, &outcome.findings)?;
         check_counts(self.run, &outcome, self.artifact, &look.scope)?;
+        let told = Told::from(outcome);
+        compare(self.run, &borrowed, &told)?;
         self.names(&borrowed, names)?;
-        Ok(outcome.findings)
+        Ok(told.found)
     }
 
     async fn second_looks(
@@ -138,11 +139,11 @@ impl Scan<'_> {
                 },
             )
             .await;
-            let some = some.map_err(|source| self.run.stopped(source))?;
+            let some = some.map_err(|source| self.run.stopped(source))?.told;
             let borrowed = (loaded.0.as_str(), loaded.1);
             compare(self.run, &borrowed, &some)?;
             self.names(&borrowed, names)?;
-            confirmed.extend(some);
+            confirmed.extend(some.found);
         }
         if left.next().is_some() {
             let what = "not everything that it found was looked at again".to_owned();

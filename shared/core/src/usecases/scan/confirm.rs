@@ -32,12 +32,12 @@ impl Scans {
                 second_look(&sources, project, scope, findings, &known, times).await
             };
             let confirmed = match confirmed.await {
-                Ok(confirmed) => confirmed,
+                Ok(again) => again.told,
                 Err(error) => return self.not_looked(job, error).await,
             };
             let key = self.reconcile.pseudonym_key(&job.work).await?;
             let pseudonym = |subject: &str| Some(findings::pseudonym(&key, subject));
-            let bytes = recorder.finish(&confirmed, pseudonym)?;
+            let bytes = recorder.finish(&confirmed.found, &confirmed.undecided, pseudonym)?;
             let handled = u64::try_from(handled).unwrap_or(u64::MAX);
             let label = format!("again-{}", from.saturating_add(1));
             let kept = self.keep(&job, FileKind::Again, label, &bytes, handled);
@@ -60,8 +60,8 @@ impl Scans {
             return Ok(job.summary());
         }
         let files = &job.scan.value.files;
-        let confirmed = self.reconcile.found_in(&job.work, files).await?;
-        self.close(job, confirmed).await
+        let told = self.reconcile.told_in(&job.work, files).await?;
+        self.close(job, told).await
     }
 
     /// The findings of the first look that come next, and how many came before.

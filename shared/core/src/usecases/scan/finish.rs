@@ -2,11 +2,10 @@
 
 use super::{Job, Scans};
 use crate::ports::StateWrite;
-use crate::reconcile::Finding;
 use crate::records::Records;
 use crate::run::{RunResult, Unread};
 use crate::scan::{ScanFile, ScanWork};
-use crate::snapshot::index;
+use crate::snapshot::{Told, index};
 use crate::usecases::reconcile::{
     LookError, Reconcile, ReconcileError, RunSummary, active_mapping,
 };
@@ -17,7 +16,7 @@ impl Scans {
     pub(super) async fn close(
         &self,
         mut job: Job<'_>,
-        found: Vec<Finding>,
+        told: Told,
     ) -> Result<RunSummary, ReconcileError> {
         let records = Records::of(self.reconcile.state.as_ref(), job.work.ctx);
         let artifact = active_mapping(&records, job.work.project).await?;
@@ -30,7 +29,7 @@ impl Scans {
         let done = vec![self.forget(&job)];
         let work = job.work;
         self.reconcile
-            .close_kept(work, &artifact, found, &key, done)
+            .close_kept(work, &artifact, told, &key, done)
             .await
     }
 

@@ -62,7 +62,7 @@ impl Scans {
         let found = &outcome.findings;
         let key = self.reconcile.pseudonym_key(&job.work).await?;
         let pseudonym = |subject: &str| Some(findings::pseudonym(&key, subject));
-        let bytes = recorder.finish(found, pseudonym)?;
+        let bytes = recorder.finish(found, &outcome.undecided, pseudonym)?;
         let count = u64::try_from(found.len()).unwrap_or(u64::MAX);
         let label = "first".to_owned();
         let first = self.keep(&job, FileKind::First, label, &bytes, count);
@@ -80,7 +80,7 @@ impl Scans {
         if again && run.reason != "manual" && !run.is_stopped() {
             return self.wait(job).await;
         }
-        self.close(job, outcome.findings).await
+        self.close(job, outcome.into()).await
     }
 
     pub(super) async fn sources(

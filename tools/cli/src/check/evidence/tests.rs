@@ -30,6 +30,7 @@ fn outcome() -> Outcome {
         rows: 4,
         unread_customers: 0,
         incomplete_subscriptions: 0,
+        undecided: Vec::new(),
     }
 }
 
