@@ -81,7 +81,7 @@ async fn says(stack: &Stack, function: &str, event: &Value) -> Says {
 }
 
 /// Requests to `api`.
-const OF_API: [&str; 18] = [
+const OF_API: [&str; 19] = [
     "acknowledge-incident",
     "ask-check",
     "ignore-incident",
@@ -97,6 +97,7 @@ const OF_API: [&str; 18] = [
     "list-holds",
     "read-retention",
     "read-schedule",
+    "read-webhook-health",
     "read-run",
     "release-hold",
     "set-hold",
@@ -164,6 +165,11 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
         (
             "scheduled-reconcile",
             "check-customer",
+            Says::Answer(json!({ "batchItemFailures": [] })),
+        ),
+        (
+            "scheduled-reconcile",
+            "probe-key",
             Says::Answer(json!({ "batchItemFailures": [] })),
         ),
         (
@@ -512,6 +518,21 @@ async fn checks(real: &Real<'_>, run: &str) {
         json!({ "batchItemFailures": [{ "itemIdentifier": third }] })
     );
     assert!(real.stack.runs(&real.tenant).await.len() >= before + 2);
+    let answer = real.other("scheduled-reconcile", "probe-key", &[]).await;
+    assert_eq!(answer, json!({ "batchItemFailures": [] }));
+    let entries = real.stack.entries(&real.tenant).await;
+    let probed = |facts: &Value| facts["topic"] == "probe.stripe_key" && facts["result"] == "ok";
+    assert!(entries.iter().any(|entry| probed(&entry.facts)));
+    let (status, health) = real.http("api", "read-webhook-health", &[]).await;
+    assert_eq!(
+        (status, &health["connection"]["state"]),
+        (200, &json!("open"))
+    );
+    let counts = json!({ "duplicate": 2, "queued": 2 });
+    assert_eq!(
+        health["today"]["counts"], counts,
+        "three of them are one event"
+    );
     // The scan is done: its pieces find nothing left to do.
     let answer = real
         .other("scheduled-reconcile", "scan-pieces", &[(RUN, run)])

@@ -21,6 +21,8 @@ mod events;
 #[cfg(test)]
 mod exports;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod logs;
 #[cfg(test)]
 mod loops;

@@ -1,8 +1,10 @@
 //! A workspace with its people, a project, its keys and its database.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use counterfoil_core::mapping::{Mapping, compile};
+use counterfoil_core::ports::Clock;
 use counterfoil_core::records::Project;
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::tenancy::{Capability, Principal, Role};
@@ -22,7 +24,7 @@ const REPAIRABLE: &str = "plan,premium,trial_ends_at,seats,features";
 pub(crate) const SECRET_MARK: &str = "end_to_end_only";
 
 /// What is unusual about a tenant.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Setup {
     /// Repairs go through a proxy that loses something.
     pub(crate) loss: Option<Loss>,
@@ -32,6 +34,8 @@ pub(crate) struct Setup {
     pub(crate) read_url: Option<String>,
     /// Scans propose repairs.
     pub(crate) auto_propose: bool,
+    /// It was made at another time than now.
+    pub(crate) clock: Option<Arc<dyn Clock>>,
 }
 
 /// A project of its own, with keys.
@@ -94,7 +98,7 @@ impl Stage {
         let Access {
             project,
             keys: [ada, ben, repair_key, read_key],
-        } = access(stack, secrets, setup.auto_propose).await;
+        } = access_at(stack, secrets, setup.auto_propose, setup.clock).await;
         Tenant {
             project,
             database,
@@ -140,13 +144,22 @@ pub(crate) struct Access {
 }
 
 pub(crate) async fn access(stack: &Stack, secrets: NewSecrets, auto_propose: bool) -> Access {
+    access_at(stack, secrets, auto_propose, None).await
+}
+
+async fn access_at(
+    stack: &Stack,
+    secrets: NewSecrets,
+    auto_propose: bool,
+    clock: Option<Arc<dyn Clock>>,
+) -> Access {
     let boot = &stack.boot;
     let create = CreateProject {
         evidence: boot.evidence().unwrap(),
         state: boot.state().unwrap(),
         vault: boot.vault().unwrap(),
         signer: boot.signer().unwrap(),
-        clock: boot.clock(),
+        clock: clock.unwrap_or_else(|| boot.clock()),
         random: boot.random(),
     };
     let people = [("Ada", Role::Owner), ("Ben", Role::Approver)];

@@ -7,12 +7,16 @@ use async_trait::async_trait;
 use counterfoil_core::connection::{
     KeyReport, ReadAnswer, RepairScope, RoleReport, Standing, TriedRead,
 };
-use counterfoil_core::ports::{Clock, KeyProbe, PortError, PortErrorKind, RoleProbe};
+use counterfoil_core::evidence::json::Json;
+use counterfoil_core::ids::ProjectId;
+use counterfoil_core::ports::{CheckRequest, Clock, KeyProbe, PortError, PortErrorKind, RoleProbe};
 use counterfoil_core::records::{Directory, Records};
 use counterfoil_core::redacted::Redacted;
-use counterfoil_core::usecases::{ConnectionError, Connections, Probed};
+use counterfoil_core::run::RunResult;
+use counterfoil_core::usecases::{ConnectionError, Connections, Probed, Received, WebhookView};
 
-use crate::world::World;
+use crate::webhooks::send;
+use crate::world::{WEBHOOK_SECRET, World};
 
 /// Both other sides, with answers that a test can change.
 #[derive(Default)]
@@ -168,4 +172,139 @@ async fn every_project_is_probed_although_one_fails() {
     let results = connections(&world, &sides).probe_all().await.unwrap();
     assert_eq!(results.len(), 2);
     assert!(results.iter().all(|(_, result)| result.is_ok()));
+}
+
+/// Topics of the observations so far, in order.
+fn topics(world: &World) -> Vec<String> {
+    let facts = world.facts(OBSERVED);
+    let topic = |facts: &Json| facts.get("topic").unwrap().as_str().unwrap().to_owned();
+    facts.iter().map(topic).collect()
+}
+
+fn refuse(sides: &Sides, refuse: bool) {
+    *sides.failing.lock().unwrap() = refuse.then_some(PortErrorKind::Refused);
+}
+
+#[tokio::test]
+async fn a_connection_ends_when_stripe_refuses_the_key_and_is_restored_when_it_accepts_it_again() {
+    let world = World::new().await;
+    let sides = Arc::new(Sides::default());
+    let connections = connections(&world, &sides);
+    let id = world.project.id;
+    for (refused, recorded) in [(false, 1), (true, 1), (true, 0), (false, 1), (true, 1)] {
+        refuse(&sides, refused);
+        let summary = connections.probe_key(id).await.unwrap().unwrap();
+        assert_eq!(summary.recorded, recorded);
+    }
+    let key = "probe.stripe_key";
+    let ended = "connection.ended";
+    assert_eq!(
+        topics(&world),
+        [key, ended, key, "connection.restored", key, ended, key]
+    );
+    let nobody = ProjectId::from_bits(7);
+    assert!(connections.probe_key(nobody).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_connection_whose_end_could_not_be_recorded_has_not_ended_yet() {
+    let world = World::new().await;
+    let sides = Arc::new(Sides::default());
+    let connections = connections(&world, &sides);
+    refuse(&sides, true);
+    world.store.appends_left(Some(0));
+    connections.probe_key(world.project.id).await.unwrap_err();
+    assert!(health(&world).await.ended_at.is_none());
+    world.store.appends_left(None);
+    connections.probe_key(world.project.id).await.unwrap();
+    assert!(health(&world).await.ended_at.is_some());
+}
+
+async fn health(world: &World) -> WebhookView {
+    let read = world.read_webhook_health();
+    read.get(&world.read_key).await.unwrap().unwrap()
+}
+
+/// Stripe says that a connection ended, and the queue brings what that asks for.
+async fn say_ended(world: &World, connections: &Connections) {
+    let said = r#"{"id":"evt_1","type":"account.application.deauthorized","livemode":true,"data":{"object":{"id":"ca_1","object":"application"}}}"#;
+    let receive = world.webhook();
+    let received = send(world, &receive, WEBHOOK_SECRET, said).await.unwrap();
+    assert_eq!(received, Received::Queued);
+    let (request, _) = world.mail.take_checks().remove(0);
+    let CheckRequest::Connection { project, .. } = request else {
+        panic!("{request:?}");
+    };
+    connections.probe_key(project).await.unwrap();
+}
+
+#[tokio::test]
+async fn that_stripe_said_so_ends_nothing_while_stripe_accepts_the_key() {
+    let world = World::new().await;
+    let sides = Arc::new(Sides::default());
+    let connections = connections(&world, &sides);
+    say_ended(&world, &connections).await;
+    let health = health(&world).await;
+    assert_eq!(
+        (health.ended_at, health.standing()),
+        (None, Standing::Alarm)
+    );
+    assert_eq!(topics(&world), ["probe.stripe_key"]);
+}
+
+/// How the run of a check of this customer ended.
+async fn check(world: &World) -> String {
+    let request = CheckRequest::Customer {
+        workspace: world.workspace.id,
+        project: world.project.id,
+        customer: "cus_1".to_owned(),
+        reason: "webhook".to_owned(),
+        event: None,
+        asked_at: None,
+    };
+    let run = world.reconcile().handle(&request).await.unwrap().unwrap();
+    assert_eq!(run.result, Some(RunResult::Partial));
+    let close = world.facts("run.close").pop().unwrap();
+    close.get("result").unwrap().as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_run_of_an_ended_connection_says_so_and_another_refusal_does_not() {
+    let world = World::new().await;
+    let sides = Arc::new(Sides::default());
+    let connections = connections(&world, &sides);
+    world.billing.refuse(true);
+    assert_eq!(check(&world).await, "source-refused");
+    refuse(&sides, true);
+    say_ended(&world, &connections).await;
+    assert_eq!(check(&world).await, "connection-ended");
+    assert!(world.incidents().await.is_empty());
+    // Nobody is asked for the owner of a subscription, and the message does not come again.
+    let request = CheckRequest::Subscription {
+        workspace: world.workspace.id,
+        project: world.project.id,
+        subscription: "sub_u1".to_owned(),
+        event: None,
+        asked_at: world.clock.now(),
+    };
+    let left = world.reconcile().handle(&request).await.unwrap();
+    assert!(left.is_none());
+    // A scan ends alike, and tries nothing again.
+    for result in world.first_look().await.unwrap() {
+        result.unwrap();
+    }
+    assert!(world.mail.take_scans().is_empty());
+    let close = world.facts("run.close").pop().unwrap();
+    assert_eq!(
+        close.get("result").unwrap().as_str(),
+        Some("connection-ended")
+    );
+
+    refuse(&sides, false);
+    world.billing.refuse(false);
+    connections.probe(&world.project).await.unwrap();
+    assert!(health(&world).await.ended_at.is_none());
+    world.deliver_checks().await;
+    world.scan().await;
+    assert_eq!(world.incident().await.finding.subject, "u1");
 }

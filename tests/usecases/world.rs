@@ -23,9 +23,9 @@ use counterfoil_core::tenancy::{Capability, Principal, Role, TenantCtx};
 use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::{
     CreateProject, KeepRetention, KnownProjects, NewProject, NewSecrets, NewWorkspace,
-    ProposeRepair, ReceiveWebhook, Reconcile, ReconcileError, RecordAlarm, RecordWebhookHealth,
-    RepairPorts, RunSummary, SEGMENT, ScanLimits, Scans, SealStream, SweepRepairs, Tallies, Vault,
-    VoteOnAction,
+    ProposeRepair, ReadWebhookHealth, ReceiveWebhook, Reconcile, ReconcileError, RecordAlarm,
+    RecordWebhookHealth, RepairPorts, RunSummary, SEGMENT, ScanLimits, Scans, SealStream,
+    SweepRepairs, Tallies, Vault, VoteOnAction,
 };
 use counterfoil_testkit::memory::{
     Mailbox, MemApp, MemArchive, MemBilling, MemDatabases, MemKeys, MemObjects, MemScratch,
@@ -357,6 +357,13 @@ impl World {
             vault: self.vault.clone(),
             billing: Arc::new(self.billing.clone()),
             checks: self.mail.clone(),
+            clock: Arc::new(self.clock.clone()),
+        }
+    }
+
+    pub(crate) fn read_webhook_health(&self) -> ReadWebhookHealth {
+        ReadWebhookHealth {
+            state: self.store.clone(),
             clock: Arc::new(self.clock.clone()),
         }
     }

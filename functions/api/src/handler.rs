@@ -2,7 +2,7 @@
 
 use counterfoil_core::usecases::{
     AskChecks, DeclareLost, Erase, Incidents, KeepRetention, KeepSchedule, LegalHolds,
-    ReadCustomers, ReadRun,
+    ReadCustomers, ReadRun, ReadWebhookHealth,
 };
 use counterfoil_lambda::Error;
 use counterfoil_lambda::event::{self, Incoming};
@@ -23,6 +23,7 @@ pub(crate) struct Api {
     pub(crate) runs: ReadRun,
     pub(crate) customers: ReadCustomers,
     pub(crate) checks: AskChecks,
+    pub(crate) webhooks: ReadWebhookHealth,
 }
 
 /// Handles one invocation.

@@ -7,11 +7,12 @@ mod handler;
 mod incidents;
 mod routes;
 mod schedule;
+mod webhooks;
 
 use counterfoil_core::budget::REQUESTS_PER_SECOND;
 use counterfoil_core::usecases::{
     AskChecks, DeclareLost, Erase, Incidents, KeepRetention, KeepSchedule, LegalHolds,
-    ReadCustomers, ReadRun,
+    ReadCustomers, ReadRun, ReadWebhookHealth,
 };
 use counterfoil_lambda::{Boot, Error, config};
 
@@ -79,6 +80,10 @@ async fn main() -> Result<(), Error> {
             scans: boot.scan_requests()?,
             clock: boot.clock(),
             random: boot.random(),
+        },
+        webhooks: ReadWebhookHealth {
+            state: state.clone(),
+            clock: boot.clock(),
         },
         runs: ReadRun {
             reader: evidence,

@@ -20,6 +20,7 @@ use crate::customers;
 use crate::handler::Api;
 use crate::incidents;
 use crate::schedule;
+use crate::webhooks;
 
 impl Authenticates for Api {
     fn state(&self) -> Arc<dyn StatePort> {
@@ -58,6 +59,7 @@ pub(crate) fn router(api: Api) -> Router {
             "/v1/settings/schedule",
             get(schedule::read).put(schedule::change),
         )
+        .route("/v1/webhooks/health", get(webhooks::health))
         .fallback(async || Problem::not_found())
         .with_state(api)
 }

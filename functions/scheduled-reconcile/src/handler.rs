@@ -3,7 +3,7 @@
 use aws_lambda_events::sqs::SqsEvent;
 use counterfoil_core::ids::ProjectId;
 use counterfoil_core::ports::{CheckRequest, ScanRequest};
-use counterfoil_core::usecases::{Connections, ReconcileError, RunSummary, Scans};
+use counterfoil_core::usecases::{ConnectionError, Connections, ReconcileError, RunSummary, Scans};
 use counterfoil_lambda::Error;
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
@@ -33,7 +33,7 @@ pub(crate) async fn handle(
     event: &Value,
 ) -> Result<Value, Error> {
     if event.get("Records").is_some() {
-        return batch(&scans, SqsEvent::deserialize(event)?).await;
+        return batch(&scans, &connections, SqsEvent::deserialize(event)?).await;
     }
     match event.pointer("/detail/job").and_then(Value::as_str) {
         Some("due") => due(&scans).await,
@@ -104,12 +104,18 @@ fn started(
 }
 
 /// Every message on its own: one that fails comes again, the others do not.
-async fn batch(scans: &Scans, batch: SqsEvent) -> Result<Value, Error> {
+async fn batch(scans: &Scans, connections: &Connections, batch: SqsEvent) -> Result<Value, Error> {
     let mut failures = Vec::new();
     for message in batch.records {
         let id = message.message_id.unwrap_or_default();
         let body = message.body.unwrap_or_default();
         match Message::read(&body) {
+            Ok(Message::Check(CheckRequest::Connection { project, .. })) => {
+                if let Err(error) = look_at_key(connections, project).await {
+                    tracing::error!(message.id = id, cause = chain(&error), "key not probed");
+                    failures.push(json!({ "itemIdentifier": id }));
+                }
+            }
             Ok(message) => match take(scans, &message).await {
                 Ok(Some(summary)) => log(&summary),
                 Ok(None) => tracing::info!(message.id = id, "nothing left to do"),
@@ -133,6 +139,15 @@ async fn batch(scans: &Scans, batch: SqsEvent) -> Result<Value, Error> {
         }
     }
     Ok(json!({ "batchItemFailures": failures }))
+}
+
+/// A key that cannot be asked for now is asked for when the message comes again.
+async fn look_at_key(connections: &Connections, project: ProjectId) -> Result<(), ConnectionError> {
+    let summary = connections.probe_key(project).await?;
+    let standing = summary.map(|summary| summary.standing);
+    let project = project.to_string();
+    tracing::info!(project.id = project, standing = ?standing, "probe");
+    Ok(())
 }
 
 async fn take(scans: &Scans, message: &Message) -> Result<Option<RunSummary>, ReconcileError> {

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use counterfoil_core::ports::{Clock, StoredEntry, StoredPart};
+use counterfoil_core::connection::Standing;
+use counterfoil_core::ports::{Clock, State, StateWrite, StoredEntry, StoredPart};
+use counterfoil_core::records::{Directory, Records};
 use counterfoil_core::time::Timestamp;
+use counterfoil_core::usecases::WebhookHealth;
 use serde_json::{Value, json};
 
 use super::super::world::{NOW, WEBHOOK_SECRET, World};
@@ -129,4 +132,63 @@ async fn two_schedules_at_once_record_a_day_once() {
     let (one, other) = tokio::join!(one.record(&world.project), other.record(&world.project));
     assert_eq!(one.unwrap() + other.unwrap(), 1);
     assert_eq!(observed(&world).len(), 1);
+}
+
+#[tokio::test]
+async fn people_read_today_the_last_recorded_day_and_how_long_ago_something_came() {
+    let world = at_one().await;
+    let read = world.read_webhook_health();
+    let view = async || read.get(&world.read_key).await.unwrap().unwrap();
+    let before = view().await;
+    assert_eq!((before.last_at, before.recorded.clone()), (None, None));
+    assert_eq!(before.standing(), Standing::Ok);
+
+    let start = world.clock.now();
+    let (receive, health) = (world.webhook(), world.webhook_health());
+    let body = event("evt_a", start.as_secs() - 3);
+    send(&world, &receive, WEBHOOK_SECRET, &body).await.unwrap();
+    world.clock.advance(Duration::from_mins(5));
+    let today = view().await;
+    assert_eq!(today.last_at, Some(start));
+    assert_eq!(today.now.since(start), Duration::from_mins(5));
+    assert_eq!(
+        (today.today.tally.total(false), today.today.date()),
+        (1, "2026-11-23".to_owned())
+    );
+
+    // After midnight and before the entry, what came yesterday is not forgotten.
+    to_next_day(&world);
+    let night = view().await;
+    assert_eq!((night.last_at, night.recorded.clone()), (Some(start), None));
+    assert_eq!(night.today.tally.total(false), 0);
+    health.record(&world.project).await.unwrap();
+    let morning = view().await;
+    assert_eq!(morning.recorded.as_ref().unwrap().tally, today.today.tally);
+    assert_eq!(morning.standing(), Standing::Ok);
+    // Nor does a quiet day forget it.
+    to_next_day(&world);
+    health.record(&world.project).await.unwrap();
+    to_next_day(&world);
+    let later = view().await;
+    assert_eq!(
+        (later.last_at, later.standing()),
+        (Some(start), Standing::Warning)
+    );
+}
+
+#[tokio::test]
+async fn a_row_of_an_earlier_version_is_still_read() {
+    let world = at_one().await;
+    let ctx = Directory::system(&world.project, "test");
+    let records = Records::of(world.store.as_ref(), &ctx);
+    let key = records.key::<WebhookHealth>("latest");
+    let yesterday = world.clock.now().as_millis() / 86_400_000 - 1;
+    let old = StateWrite::create(key, json!({ "day": yesterday }));
+    assert!(world.store.write(vec![old]).await.unwrap());
+    let view = world.read_webhook_health().get(&world.read_key).await;
+    let recorded = view.unwrap().unwrap().recorded.unwrap();
+    assert_eq!((recorded.missed, recorded.last_at), (None, None));
+    to_next_day(&world);
+    let health = world.webhook_health();
+    assert_eq!(health.record(&world.project).await.unwrap(), 1);
 }

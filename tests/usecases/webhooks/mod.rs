@@ -22,7 +22,7 @@ fn sign(secret: &str, time: i64, body: &str) -> String {
 }
 
 /// An authentic delivery of `body`.
-async fn send(
+pub(crate) async fn send(
     world: &World,
     receive: &ReceiveWebhook,
     secret: &str,

@@ -32,7 +32,7 @@ pub trait Random: Send + Sync {
     }
 }
 
-/// "Look at this customer", or "take the second look of this run".
+/// "Look at this customer", "take the second look of this run", or "ask for the key".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "job", rename_all = "snake_case", deny_unknown_fields)]
 pub enum CheckRequest {
@@ -85,6 +85,13 @@ pub enum CheckRequest {
         project: ProjectId,
         /// The open run.
         run: RunId,
+    },
+    /// Stripe said that the connection ended: ask whether it still accepts the key.
+    Connection {
+        /// Tenant.
+        workspace: WorkspaceId,
+        /// Project.
+        project: ProjectId,
     },
 }
 

@@ -59,4 +59,6 @@ pub use seal_stream::{
     ClockFault, Rechecked, RotateError, RotateKey, Rotated, SEGMENT, SealError, SealStream, Sealing,
 };
 pub use vault::{Vault, VaultError};
-pub use webhook_health::{HealthError, RecordWebhookHealth, WebhookHealth};
+pub use webhook_health::{
+    HealthError, ReadWebhookHealth, RecordWebhookHealth, WebhookHealth, WebhookView,
+};

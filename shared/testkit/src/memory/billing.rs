@@ -25,6 +25,7 @@ struct Inner {
     page: usize,
     breaks_after: Option<usize>,
     no_events: Option<PortErrorKind>,
+    refuses: bool,
 }
 
 impl Default for Inner {
@@ -38,6 +39,7 @@ impl Default for Inner {
             page: PAGE,
             breaks_after: None,
             no_events: None,
+            refuses: false,
         }
     }
 }
@@ -94,6 +96,11 @@ impl MemBilling {
     /// Makes lists of events fail, or not any more.
     pub fn break_events(&self, how: Option<PortErrorKind>) {
         self.lock().no_events = how;
+    }
+
+    /// Makes the account refuse the key, or not any more.
+    pub fn refuse(&self, refuses: bool) {
+        self.lock().refuses = refuses;
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -231,6 +238,9 @@ fn page<'a, T: Clone + 'a>(
 #[async_trait]
 impl BillingAccounts for MemBilling {
     async fn account(&self, _: &Redacted<String>, _: bool) -> Result<Box<dyn Billing>, PortError> {
+        if self.lock().refuses {
+            return Err(PortError::new(PortErrorKind::Refused, "asking Stripe"));
+        }
         Ok(Box::new(self.clone()))
     }
 }

@@ -5,6 +5,7 @@
 //! [`Connections::draft`] is the entry for the transaction that stores it. Sealed ones are probed
 //! again weekly. An entry is written when the answer has changed, and at least once a week.
 
+mod ended;
 mod entry;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use counterfoil_evidence::stream::Draft;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub(super) use ended::ended_since;
 pub use entry::Probe;
 
 use super::vault::{Vault, VaultError};
@@ -23,10 +25,10 @@ use crate::mapping::Artifact;
 use crate::ports::{
     AppendError, Batch, Clock, EvidenceAppend, KeyProbe, PortError, PortErrorKind, RoleProbe, State,
 };
-use crate::records::{Directory, Project, Record, RecordError, Records};
+use crate::records::{Directory, Project, Record, RecordError, Records, Versioned};
 use crate::redacted::Redacted;
 use crate::sealed::Purpose;
-use crate::tenancy::Principal;
+use crate::tenancy::{Principal, TenantCtx};
 use crate::time::Timestamp;
 
 /// How long an answer is good for.
@@ -170,9 +172,7 @@ impl Connections {
         let ctx = Directory::system(project, "probe");
         let records = Records::of(self.state.as_ref(), &ctx);
         let open = async |id| self.vault.secret(&records, &ctx, id, Purpose::Read).await;
-        let key = open(project.stripe_key).await?;
-        let answer = self.stripe_key(&key, project.livemode).await;
-        let key = known(answer.map(Probe::Key), Probe::KeyRefused);
+        let key = self.ask_key(&ctx, project).await?;
         let url = open(project.read_database).await?;
         let role = self.reading_role(&url).await;
         let role = known(role.map(Probe::ReadingRole), Probe::RoleRefused);
@@ -195,6 +195,44 @@ impl Connections {
         failed.map_or(Ok(summary), |error| Err(error.into()))
     }
 
+    /// Probes the Stripe key of one project alone, because Stripe said that the connection ended;
+    /// `None` when there is no such project any more.
+    ///
+    /// # Errors
+    /// When Stripe did not answer, or its answer could not be recorded.
+    pub async fn probe_key(&self, id: ProjectId) -> Result<Option<ProbeSummary>, ConnectionError> {
+        let found = Directory::of(self.state.as_ref()).project(id).await?;
+        let Some(Versioned { value: project, .. }) = found else {
+            return Ok(None);
+        };
+        let ctx = Directory::system(&project, "probe");
+        let records = Records::of(self.state.as_ref(), &ctx);
+        let probe = self.ask_key(&ctx, &project).await??;
+        let recorded = self
+            .keep(&project, &records, project.stripe_key, &probe)
+            .await?;
+        Ok(Some(ProbeSummary {
+            standing: probe.standing(),
+            recorded: usize::from(recorded),
+        }))
+    }
+
+    /// What Stripe says to the key; the inner error when it says nothing.
+    async fn ask_key(
+        &self,
+        ctx: &TenantCtx,
+        project: &Project,
+    ) -> Result<Result<Probe, PortError>, VaultError> {
+        let records = Records::of(self.state.as_ref(), ctx);
+        let key = self
+            .vault
+            .secret(&records, ctx, project.stripe_key, Purpose::Read)
+            .await?;
+        let answer = self.stripe_key(&key, project.livemode).await;
+        Ok(known(answer.map(Probe::Key), Probe::KeyRefused))
+    }
+
+    /// Records an answer that is new or due, and what it changes; whether there was anything.
     async fn keep(
         &self,
         project: &Project,
@@ -209,21 +247,32 @@ impl Connections {
             standing: probe.standing(),
             sentences: probe.sentences(),
         };
-        let last = records.get::<Probed>(&secret.to_string()).await?;
-        let write = match &last {
-            None => records.create(&probed)?,
-            Some(last) => {
-                let same = last.value.sentences == probed.sentences;
-                if same && now < last.value.at.plus(GOOD_FOR) {
-                    return Ok(false);
-                }
-                records.replace(last.version, &probed)?
-            }
-        };
         let by = Principal::System {
             duty: "probe".to_owned(),
         };
-        let batch = Batch::of([probe.draft(secret, &by)]).with(write.explained_by(0));
+        let mut batch = Batch::default();
+        if let Some(change) = ended::changed(records, secret, probe, &by, now).await? {
+            batch.drafts.push(change.draft);
+            batch = batch.with(change.write.explained_by(0));
+        }
+        let last = records.get::<Probed>(&secret.to_string()).await?;
+        let write = match &last {
+            None => Some(records.create(&probed)?),
+            Some(last) => {
+                let same = last.value.sentences == probed.sentences;
+                let fresh = same && now < last.value.at.plus(GOOD_FOR);
+                let write = || records.replace(last.version, &probed);
+                (!fresh).then(write).transpose()?
+            }
+        };
+        if let Some(write) = write {
+            let write = write.explained_by(batch.drafts.len());
+            batch.drafts.push(probe.draft(secret, &by));
+            batch = batch.with(write);
+        }
+        if batch.drafts.is_empty() {
+            return Ok(false);
+        }
         let stream = project.stream_id()?;
         self.evidence.append(stream, batch).await?;
         Ok(true)

@@ -74,7 +74,7 @@ pub struct Delivery<'a> {
 /// What became of an accepted delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Received {
-    /// A check was asked for.
+    /// A check, or a probe of the key, was asked for.
     Queued,
     /// The event was seen before.
     Duplicate,
@@ -279,7 +279,7 @@ fn unconditional(mut write: StateWrite) -> StateWrite {
     write
 }
 
-/// The check that an event asks for.
+/// What an event asks for.
 fn request(project: &Project, event: &Event, now: Timestamp) -> Option<CheckRequest> {
     let (workspace, id) = (project.workspace, project.id);
     match &event.hint {
@@ -297,6 +297,10 @@ fn request(project: &Project, event: &Event, now: Timestamp) -> Option<CheckRequ
             subscription: subscription.clone(),
             event: Some(event.id.clone()),
             asked_at: now,
+        }),
+        Hint::Connection => Some(CheckRequest::Connection {
+            workspace,
+            project: id,
         }),
         _ => None,
     }

@@ -33,6 +33,9 @@ use crate::usecases::vault::{Vault, VaultError};
 /// it are a handful; more is a loop in somebody's data.
 const MAX_CUSTOMERS: usize = 50;
 
+/// The code of a side that refused what it was asked with.
+pub(super) const SOURCE_REFUSED: &str = "source-refused";
+
 /// Opens Stripe accounts from their keys.
 #[async_trait]
 pub trait BillingAccounts: Send + Sync {
@@ -79,7 +82,7 @@ impl LookError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Port(error) => match error.kind {
-                PortErrorKind::Refused => "source-refused",
+                PortErrorKind::Refused => SOURCE_REFUSED,
                 PortErrorKind::Corrupt => "source-unreadable",
                 PortErrorKind::Unavailable | PortErrorKind::OutcomeUnknown => "source-unavailable",
             },

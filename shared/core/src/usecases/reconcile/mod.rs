@@ -27,10 +27,12 @@ pub use look::{
     BillingAccounts, CustomerLook, LookError, Sides, Sources, flow_version, look_at_all,
     look_at_customer,
 };
+use look::{SOURCE_REFUSED, first_look_of, second_look_of};
 pub(super) use look::{Times, active_mapping, first_look, look_again, open_sources, second_look};
 pub use seen::Seen;
 pub use snapshot::open_snapshot;
 
+use super::connections::ended_since;
 use super::facts::{Closing, FileRef, Opening};
 use super::vault::{Vault, VaultError};
 use crate::ids::{IncidentId, ProjectId, RunId};
@@ -45,6 +47,9 @@ use crate::records::{Directory, Project, RecordError, Records, Versioned};
 use crate::run::{HeldBack, LeftOut, Run, RunCounts, RunResult, RunScope, RunStep};
 use crate::snapshot::{Recorder, SnapshotError, Told};
 use crate::tenancy::TenantCtx;
+
+/// What a run ends with when Stripe refused its key, and the last probe said the same.
+const CONNECTION_ENDED: &str = "connection-ended";
 
 /// A run that has made no progress for this long is finished or given up by the next schedule.
 /// Longer than the function may live, plus the longest race grace.
@@ -187,6 +192,8 @@ impl Reconcile {
                 let project = self.project(*project).await?;
                 self.asked(&project, customer, *run).await.map(Some)
             }
+            // No customer's: `Connections::probe_key` answers it.
+            CheckRequest::Connection { .. } => Ok(None),
         }
     }
 
@@ -475,6 +482,10 @@ impl Reconcile {
         } else {
             "failed"
         };
+        let records = Records::of(self.state.as_ref(), work.ctx);
+        let refused = code == SOURCE_REFUSED;
+        let ended = refused && ended_since(&records, work.project).await?.is_some();
+        let code = if ended { CONNECTION_ENDED } else { code };
         let unread = work.run.value.unread.clone();
         let closing = Closing {
             status,
@@ -486,7 +497,6 @@ impl Reconcile {
         work.run.value.result = Some(result);
         work.run.value.step = RunStep::Done;
         work.run.value.touched_at = self.clock.now();
-        let records = Records::of(self.state.as_ref(), work.ctx);
         let draft = Draft::new(Kind::RunClose, closing.facts()).in_run(work.run.value.id);
         let mut batch = Batch::of([draft]).with(
             records

@@ -19,6 +19,7 @@ use crate::run::{Run, RunResult, RunScope, RunStep};
 use crate::sealed::Purpose;
 use crate::tenancy::TenantCtx;
 use crate::time::Timestamp;
+use crate::usecases::connections::ended_since;
 
 /// How far the clocks of two functions may lie apart. Shorter than the wait before a check, or no
 /// check would ever answer a second request.
@@ -79,7 +80,8 @@ impl Reconcile {
         Ok(Some(summary))
     }
 
-    /// Checks whoever owns a subscription. Nobody does when Stripe never knew it.
+    /// Checks whoever owns a subscription. Nobody does when Stripe never knew it, and nobody can be
+    /// asked when the connection has ended.
     pub(super) async fn check_owner(
         &self,
         project: &Project,
@@ -88,6 +90,9 @@ impl Reconcile {
     ) -> Result<Option<RunSummary>, ReconcileError> {
         let ctx = Directory::system(project, "check");
         let records = Records::of(self.state.as_ref(), &ctx);
+        if ended_since(&records, project).await?.is_some() {
+            return Ok(None);
+        }
         let key = self
             .vault
             .secret(&records, &ctx, project.stripe_key, Purpose::Read)

@@ -28,21 +28,15 @@ fn observed(
     project: &Project,
     topic: &'static str,
     result: Standing,
-    day: u64,
+    health: &WebhookHealth,
 ) -> Vec<(&'static str, Json)> {
     vec![
         ("actor", actor(ctx.principal())),
-        ("day", date(day).into()),
+        ("day", health.date().into()),
         ("result", result.name().into()),
         ("target", target("project", project.id)),
         ("topic", topic.into()),
     ]
-}
-
-/// `2026-11-23`.
-pub(super) fn date(day: u64) -> String {
-    let start = Timestamp::from_millis(day.saturating_mul(86_400_000));
-    start.to_string().chars().take(10).collect()
 }
 
 fn counts(tally: &Tally, refused: bool) -> Json {
@@ -55,13 +49,7 @@ fn counts(tally: &Tally, refused: bool) -> Json {
 
 fn health_of(ctx: &TenantCtx, project: &Project, health: &WebhookHealth) -> Json {
     let tally = &health.tally;
-    let mut fields = observed(
-        ctx,
-        project,
-        "webhook.health",
-        health.standing(),
-        health.day,
-    );
+    let mut fields = observed(ctx, project, "webhook.health", health.standing(), health);
     fields.push(("counts", counts(tally, false)));
     fields.push(("max_lag_ms", Json::uint(tally.max_lag_ms)));
     fields.push(("refused", Json::uint(tally.total(true))));
@@ -101,8 +89,7 @@ fn counted(counts: &MissedCounts) -> Json {
 }
 
 fn refused(ctx: &TenantCtx, project: &Project, health: &WebhookHealth) -> Json {
-    let (topic, day) = ("webhook.refused", health.day);
-    let mut fields = observed(ctx, project, topic, Standing::Warning, day);
+    let mut fields = observed(ctx, project, "webhook.refused", Standing::Warning, health);
     fields.push(("counts", counts(&health.tally, true)));
     object(fields)
 }

@@ -10,6 +10,7 @@ use crate::records::{Project, RecordError, Records};
 use crate::sealed::Purpose;
 use crate::tenancy::TenantCtx;
 use crate::time::Timestamp;
+use crate::usecases::connections::ended_since;
 use crate::usecases::receive_webhook::SeenEvent;
 use crate::usecases::reconcile::Seen;
 use crate::webhook::{
@@ -50,6 +51,9 @@ impl RecordWebhookHealth {
         };
         let late = now.since(Timestamp::from_secs(range.to)) >= PATIENCE;
         let records = Records::of(self.state.as_ref(), ctx);
+        if ended_since(&records, project).await?.is_some() {
+            return Ok(MissedEvents::Absent(WhyAbsent::ConnectionEnded));
+        }
         let key = self
             .vault
             .secret(&records, ctx, project.stripe_key, Purpose::Read)

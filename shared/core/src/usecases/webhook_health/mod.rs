@@ -6,12 +6,15 @@
 
 mod entry;
 mod missed;
+mod read;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub use read::{ReadWebhookHealth, WebhookView};
 
 use super::receive_webhook::TallyRow;
 use super::reconcile::BillingAccounts;
@@ -57,6 +60,12 @@ impl Record for WebhookHealth {
 const LATEST: &str = "latest";
 
 impl WebhookHealth {
+    /// The day as a date, `2026-11-23`.
+    pub fn date(&self) -> String {
+        let start = Timestamp::from_millis(self.day.saturating_mul(86_400_000));
+        start.to_string().chars().take(10).collect()
+    }
+
     /// What the day amounts to.
     pub fn standing(&self) -> Standing {
         let tally = &self.tally;
