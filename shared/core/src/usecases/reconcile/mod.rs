@@ -22,12 +22,11 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 use thiserror::Error;
 
-use look::first_look_of;
 pub use look::{
     BillingAccounts, CustomerLook, LookError, Sides, Sources, flow_version, look_at_all,
     look_at_customer,
 };
-use look::{SOURCE_REFUSED, first_look_of, second_look_of};
+use look::{SOURCE_REFUSED, first_look_of};
 pub(super) use look::{Times, active_mapping, first_look, look_again, open_sources, second_look};
 pub use seen::Seen;
 pub use snapshot::open_snapshot;
