@@ -4,6 +4,7 @@
 //! 3,000 customers; another number in `COUNTERFOIL_CROWD` (docs/design/0003-scan.md tells what
 //! 100,000 did).
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 use std::sync::Arc;
@@ -11,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::ids::RunId;
-use counterfoil_core::ports::{EvidenceRead, StoredPart};
+use counterfoil_core::ports::{EvidenceRead, State, StoredPart};
 use counterfoil_core::records::{Directory, Project, Records};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::run::{Run, RunResult, RunStep};
 use counterfoil_core::scan::ScanWork;
-use counterfoil_core::usecases::NewSecrets;
+use counterfoil_core::usecases::{CatalogueChanged, NewSecrets};
 use counterfoil_local::{LocalCloud, Options, Postgres};
 use counterfoil_testkit::stripe::{
     APP_USERS_TABLE, Crowd, FakeStripe, FaultKind, Weather, insert_users,
@@ -132,6 +133,7 @@ impl Scene {
             u64::try_from(expected).unwrap()
         );
         assert_eq!(disturbed.1, undisturbed.1, "digests of the findings");
+        self.changes(crowd, undisturbed).await;
         let most = self.stripe.most_requests_within(Duration::from_secs(1));
         assert!(most <= usize::try_from(RATE).unwrap(), "{most} in a second");
         assert_eq!(self.stripe.non_get_calls(), 0);
@@ -143,10 +145,53 @@ impl Scene {
         );
     }
 
-    /// Scans; returns the run, and the digest of its findings.
+    /// A few customers change: a scan of what has changed finds what a scan of everything finds.
+    async fn changes(&self, crowd: &Crowd, before: (Run, String)) {
+        let mut changed = BTreeSet::new();
+        self.stripe.change(|shop| {
+            for number in (0..self.size).step_by(usize::try_from(self.size / 15).unwrap()) {
+                let (id, at) = (crowd.customer_id(number), now().as_secs());
+                crowd.put_into(number, shop);
+                shop.delete_customer(&id, at);
+                let event = json!({
+                    "id": format!("evt_{number}"), "object": "event", "created": at,
+                    "type": "customer.deleted", "data": { "object": { "id": id } },
+                });
+                assert!(shop.put(event));
+                changed.insert(id);
+            }
+        });
+        // A changed catalogue is followed by the next tick, however early it comes.
+        let ctx = Directory::system(&self.project, "test");
+        let state = self.stack.boot.state().unwrap();
+        let records = Records::of(state.as_ref(), &ctx);
+        let write = records.create(&CatalogueChanged { at: now() }).unwrap();
+        assert!(state.write(vec![write]).await.unwrap());
+        let requests = self.stripe.requests().len();
+        let incremental = self.run("due", false).await;
+        let requests = self.stripe.requests().len() - requests;
+        let since = incremental.0.since().unwrap();
+        assert_eq!(since.run, before.0.id);
+        assert_eq!(since.changed, u64::try_from(changed.len()).unwrap());
+        let full = self.scan(false).await;
+        assert_eq!(full.0.since(), None);
+        assert_eq!(incremental.1, full.1, "digests of the findings");
+        assert_ne!(full.1, before.1, "something has changed");
+        assert_eq!(incremental.0.counts, full.0.counts);
+        eprintln!(
+            "{} have changed: {requests} requests for {} findings",
+            since.changed, full.0.counts.findings
+        );
+    }
+
+    /// Scans everything; returns the run, and the digest of its findings.
     async fn scan(&self, kill: bool) -> (Run, String) {
+        self.run("scan", kill).await
+    }
+
+    async fn run(&self, job: &str, kill: bool) -> (Run, String) {
         let began = Instant::now();
-        let event = json!({ "detail": { "job": "scan" } });
+        let event = json!({ "detail": { "job": job } });
         let answer = self
             .stack
             .invoke("ReconcileFunction", &event)

@@ -144,7 +144,7 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
     };
     all.extend(["due", "scan"].map(none));
     let third = json!([{ "itemIdentifier": "059f36b4-87a3-44ab-83d2-661970000003" }]);
-    let fourth = json!([{ "itemIdentifier": "059f36b4-87a3-44ab-83d2-661970000014" }]);
+    let last = json!([{ "itemIdentifier": "059f36b4-87a3-44ab-83d2-661970000014" }]);
     let sealed = || Says::Answer(json!({ "sealed": [] }));
     let refused = || {
         let refused = json!([{ "stream": STREAM, "cause": "item_changed" }]);
@@ -180,7 +180,7 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
         (
             "scheduled-reconcile",
             "scan-pieces",
-            Says::Answer(json!({ "batchItemFailures": fourth })),
+            Says::Answer(json!({ "batchItemFailures": last })),
         ),
         (
             "export",
@@ -383,7 +383,8 @@ async fn scan(real: &Real<'_>) -> String {
 /// The approver of the files may look at the schedule; the owner changes it.
 async fn schedule(real: &Real<'_>) {
     let (status, shown) = real.http("api", "read-schedule", &[]).await;
-    assert_eq!((status, &shown["full_every_hours"]), (200, &json!(24)));
+    assert_eq!((status, &shown["full_every_hours"]), (200, &json!(168)));
+    assert_eq!(shown["incremental_every_hours"], json!(2));
     assert!(shown["measured"]["full_scan_seconds"].as_u64() > Some(0));
     let (status, denied) = real.http("api", "change-schedule", &[]).await;
     assert_eq!((status, &denied["code"]), (403, &json!("action-denied")));
@@ -393,7 +394,10 @@ async fn schedule(real: &Real<'_>) {
         real.answered("api", &event).await
     };
     let (status, changed) = change(&[]).await;
-    assert_eq!((status, &changed["full_every_hours"]), (200, &json!(168)));
+    assert_eq!(
+        (status, &changed["incremental_every_hours"]),
+        (200, &json!(4))
+    );
     let (status, stale) = change(&[]).await;
     assert_eq!(
         (status, &stale["code"]),
@@ -537,10 +541,10 @@ async fn checks(real: &Real<'_>, run: &str) {
     let answer = real
         .other("scheduled-reconcile", "scan-pieces", &[(RUN, run)])
         .await;
-    let fourth = "059f36b4-87a3-44ab-83d2-661970000014";
+    let last = "059f36b4-87a3-44ab-83d2-661970000014";
     assert_eq!(
         answer,
-        json!({ "batchItemFailures": [{ "itemIdentifier": fourth }] })
+        json!({ "batchItemFailures": [{ "itemIdentifier": last }] })
     );
 }
 

@@ -2,6 +2,7 @@
 //! `--replay`).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::ports::{CheckRequest, StoredPart};
@@ -186,6 +187,25 @@ async fn a_scan_with_its_second_look_gives_the_same_findings_again() {
     let replayed = record.replay(&id).await.unwrap();
     assert_eq!(replayed.findings, 1);
     assert_eq!(replayed.not_checked, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_scan_of_what_has_changed_is_derived_from_its_own_files() {
+    let world = World::new().await;
+    world.scan().await;
+    world.clock.advance(Duration::from_hours(2));
+    let due = world.scans().scan_due().await.unwrap().remove(0).1.unwrap();
+    let id = due.unwrap().run.to_string();
+    world.deliver_scans().await;
+    let mut record = Record::of(&world).await;
+    let baseline = record.close(&id).get("baseline").and_then(Json::as_str);
+    let baseline = baseline.unwrap().to_owned();
+    let others = format!("snapshots/{baseline}/");
+    record.inputs.retain(|name, _| !name.starts_with(&others));
+    let replayed = record.replay(&id).await.unwrap();
+    assert_eq!((replayed.findings, replayed.not_checked.len()), (1, 0));
+    let replayed = record.replay(&baseline).await.unwrap();
+    assert_eq!(replayed.not_checked.len(), 1, "{replayed:?}");
 }
 
 #[tokio::test]

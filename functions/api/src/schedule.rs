@@ -20,6 +20,7 @@ use crate::handler::Api;
 #[serde(deny_unknown_fields)]
 struct Wanted {
     full_every_hours: u64,
+    incremental_every_hours: Option<u64>,
     #[serde(default)]
     transactions: u64,
 }
@@ -43,6 +44,7 @@ pub(crate) async fn change(
     })?;
     let wanted = ScanSchedule {
         full_every_hours: wanted.full_every_hours,
+        incremental_every_hours: wanted.incremental_every_hours,
         transactions: wanted.transactions,
     };
     let changed = api.schedule.change(&ctx, wanted, version).await;
@@ -61,6 +63,7 @@ fn view(found: &ScheduleView) -> Response {
     });
     let view = json!({
         "full_every_hours": setting.value.full_every_hours,
+        "incremental_every_hours": setting.value.incremental_every_hours,
         "transactions": setting.value.transactions,
         "allowed_reads_per_30_days": found.allowed,
         "measured": measured,

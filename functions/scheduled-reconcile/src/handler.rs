@@ -153,7 +153,7 @@ async fn look_at_key(connections: &Connections, project: ProjectId) -> Result<()
 async fn take(scans: &Scans, message: &Message) -> Result<Option<RunSummary>, ReconcileError> {
     match message {
         Message::Check(request) => scans.reconcile.handle(request).await,
-        Message::Scan(request) => scans.handle(request).await.map(Some),
+        Message::Scan(request) => Box::pin(scans.handle(request)).await.map(Some),
     }
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ProjectId, RunId, SecretId};
 use crate::ports::CreatedRange;
+use crate::scan::{Baseline, Basis};
 use crate::time::Timestamp;
 
 /// What a run looks at.
@@ -149,6 +150,9 @@ pub struct Run {
     /// one.
     #[serde(default)]
     pub drift_acknowledged: bool,
+    /// What the Stripe side of a scan stems from.
+    #[serde(default)]
+    pub basis: Option<Basis>,
     /// Repairs that a limit has kept from being proposed.
     #[serde(default)]
     pub held_back: HeldBack,
@@ -158,6 +162,41 @@ pub struct Run {
 }
 
 impl Run {
+    /// A run that has just been opened.
+    pub fn opened(id: RunId, scope: RunScope, reason: &str, as_of: Timestamp) -> Self {
+        Self {
+            id,
+            scope,
+            reason: reason.to_owned(),
+            mapping: None,
+            step: RunStep::Looking,
+            as_of,
+            touched_at: as_of,
+            looks: Vec::new(),
+            counts: RunCounts::default(),
+            result: None,
+            mass_drift: false,
+            unread: None,
+            left_out: LeftOut::default(),
+            drift_acknowledged: false,
+            basis: None,
+            held_back: HeldBack::default(),
+            pruned: None,
+        }
+    }
+
+    /// The earlier scan that this one goes on from; `None` where it has read everything.
+    pub fn since(&self) -> Option<Baseline> {
+        self.basis.as_ref()?.since
+    }
+
+    /// When the oldest of what it kept was read.
+    pub fn read_since(&self) -> Timestamp {
+        self.basis
+            .as_ref()
+            .map_or(self.as_of, |basis| basis.read_since)
+    }
+
     /// Whether there may be objects of what it read. A scan has some from its first page on, however
     /// it ends, and its record does not name each of them.
     pub fn has_read(&self) -> bool {
@@ -168,7 +207,7 @@ impl Run {
 /// What a run could not read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unread {
-    /// `customers`, `subscriptions`, `open_invoices`, or `app` for the app's table.
+    /// `customers`, `subscriptions`, `open_invoices`, `events`, or `app` for the app's table.
     pub what: String,
     /// Of a list: the objects that were created then.
     pub range: Option<CreatedRange>,

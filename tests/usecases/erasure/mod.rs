@@ -2,6 +2,7 @@
 //! what stops it.
 
 mod bench;
+mod carried;
 mod contents;
 mod faults;
 mod holds;

@@ -1,6 +1,7 @@
 //! Scans by many workers: whatever happens to them, the findings are those of one undisturbed walk.
 
 mod faulty;
+mod incremental;
 mod schedule;
 mod turns;
 

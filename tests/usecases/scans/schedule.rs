@@ -38,6 +38,7 @@ async fn complete(world: &World) {
 const fn every(full_every_hours: u64) -> ScanSchedule {
     ScanSchedule {
         full_every_hours,
+        incremental_every_hours: None,
         transactions: 0,
     }
 }
@@ -70,8 +71,9 @@ async fn ticks_start_only_what_is_due() {
             complete(&world).await;
         }
     }
-    assert_eq!(started, 1, "one a day");
-    assert_eq!(runs(&world).await.len(), 2);
+    assert_eq!(started, 23, "one every two hours");
+    let full = |run: &Run| run.since().is_none();
+    assert_eq!(runs(&world).await.iter().filter(|run| full(run)).count(), 1);
 }
 
 #[tokio::test]
@@ -107,7 +109,7 @@ async fn a_changed_schedule_is_followed_and_recorded() {
     let before = keep.read(&world.ben).await.unwrap();
     assert_eq!(
         (before.setting.version, before.setting.value),
-        (0, every(24))
+        (0, ScanSchedule::default())
     );
     assert_eq!(before.allowed, 5_000);
     let after = keep.change(&world.ben, every(12), 0).await.unwrap();
@@ -135,10 +137,11 @@ async fn a_schedule_that_costs_too_much_is_refused_and_what_is_said_to_fit_is_ta
     let keep = keep(&world);
     let shown = keep.read(&world.ben).await.unwrap().measured.unwrap();
     assert_eq!(shown.full_scan.as_secs(), 198, "1979 requests, 10 a second");
-    assert_eq!(shown.reads, 59_370);
+    assert_eq!(shown.reads, 5 * 1_979 + 360 * 7, "a week, two hours");
+    let too_dear = shown.too_dear.unwrap();
     assert_eq!(
-        shown.too_dear.map(|error| error.full_every),
-        Some(Some(360))
+        (too_dear.full_every, too_dear.incremental_every),
+        (Some(720), None)
     );
     let refused = keep.change(&world.ben, every(24), 0).await;
     let Err(ScheduleError::TooDear(error)) = refused else {
@@ -218,7 +221,12 @@ async fn a_change_whose_answer_is_lost_is_in_force_or_not_and_the_version_tells(
         let keep = keep(&world);
         let now = keep.read(&world.ben).await.unwrap().setting;
         assert_eq!(now.version, u64::from(happens));
-        assert_eq!(now.value, every(if happens { 168 } else { 24 }));
+        let expected = if happens {
+            every(168)
+        } else {
+            ScanSchedule::default()
+        };
+        assert_eq!(now.value, expected);
         let again = keep.change(&world.ben, every(168), 0).await;
         assert_eq!(again.is_err(), happens, "{again:?}");
     }

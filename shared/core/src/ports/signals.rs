@@ -124,6 +124,14 @@ pub enum ScanRequest {
         /// The shard's number.
         shard: u32,
     },
+    /// Go on reading what has changed since an earlier scan.
+    #[serde(rename = "scan_refresh")]
+    Refresh {
+        /// Project.
+        project: ProjectId,
+        /// The scan.
+        run: RunId,
+    },
     /// Compare: everything of Stripe's side is read.
     #[serde(rename = "scan_join")]
     Join {
@@ -148,6 +156,7 @@ impl ScanRequest {
         match self {
             Self::Start { project, run }
             | Self::Read { project, run, .. }
+            | Self::Refresh { project, run }
             | Self::Join { project, run }
             | Self::Confirm { project, run } => (*project, *run),
         }

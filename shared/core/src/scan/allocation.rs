@@ -72,6 +72,12 @@ impl AccountSize {
             .fold(0, u64::saturating_add)
     }
 
+    /// Whether a scan of what has changed costs no more than a full one, where that is `dirty`
+    /// customers.
+    pub fn is_cheaper(self, dirty: u64) -> bool {
+        self.incremental(dirty) <= self.full()
+    }
+
     fn lists(self) -> [u64; 3] {
         [self.customers, self.subscriptions, self.open_invoices].map(pages)
     }
@@ -165,7 +171,9 @@ impl Allowance {
     pub fn judge(self, size: AccountSize, cadence: Cadence) -> Result<u64, TooDear> {
         let full = reads(size.full(), cadence.full_every);
         let changed = cadence.incremental_every;
-        let changed = changed.map_or(0, |every| reads(size.incremental(cadence.dirty), every));
+        // Where too many have changed, everything is read.
+        let once = size.incremental(cadence.dirty).min(size.full());
+        let changed = changed.map_or(0, |every| reads(once, every));
         let used = full.saturating_add(changed);
         if used <= self.reads() {
             return Ok(used);
@@ -176,7 +184,7 @@ impl Allowance {
             full_every: self.fitting(size.full(), changed),
             incremental_every: cadence
                 .incremental_every
-                .and_then(|_| self.fitting(size.incremental(cadence.dirty), full)),
+                .and_then(|_| self.fitting(once, full)),
         })
     }
 

@@ -12,6 +12,8 @@ use crate::run::Snapshot;
 pub enum FileKind {
     /// Objects of one of Stripe's lists.
     List(ScanList),
+    /// Customers that have changed since an earlier scan.
+    Changed,
     /// Rows of the app.
     Rows,
     /// What the comparison of both sides found.

@@ -21,6 +21,10 @@ const SLACK: Duration = Duration::from_mins(15);
 pub struct ScanSchedule {
     /// Hours from the beginning of one full scan to the next, 1 to 720.
     pub full_every_hours: u64,
+    /// Hours from the beginning of any scan to the next one, which reads only what has changed, 1 to
+    /// 720; `None` for full scans only.
+    #[serde(default)]
+    pub incremental_every_hours: Option<u64>,
     /// Transactions of the Stripe account in 30 days, as a person has stated them: what Stripe
     /// grants in reads depends on it, and no list tells it cheaply.
     #[serde(default)]
@@ -30,30 +34,80 @@ pub struct ScanSchedule {
 impl Default for ScanSchedule {
     fn default() -> Self {
         Self {
-            full_every_hours: 24,
+            full_every_hours: 168,
+            // Every hour would use 5,040 of the 5,000 reads that an account without sales may use.
+            incremental_every_hours: Some(2),
             transactions: 0,
         }
     }
 }
 
+/// What kind of scan is to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// One that reads everything.
+    Full,
+    /// One that reads what has changed since an earlier one, and the app's side whole.
+    Incremental,
+}
+
+/// When things were read or changed last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Scanned {
+    /// When the latest complete scan of everything began.
+    pub full: Option<Timestamp>,
+    /// When the latest complete scan of any kind began.
+    pub latest: Option<Timestamp>,
+    /// When an event said that prices, products or features have changed.
+    pub catalogue: Option<Timestamp>,
+}
+
 impl ScanSchedule {
     /// What is out of bounds: the field, and the rule that it breaks.
     pub const fn fault(&self) -> Option<(&'static str, &'static str)> {
-        if self.full_every_hours < 1 || self.full_every_hours > LONGEST_HOURS {
-            Some(("/full_every_hours", "must be 1 to 720"))
-        } else if self.transactions > MOST_TRANSACTIONS {
-            Some(("/transactions", "must be 0 to 1000000000"))
+        const fn out_of_bounds(hours: u64) -> bool {
+            hours < 1 || hours > LONGEST_HOURS
+        }
+        if out_of_bounds(self.full_every_hours) {
+            return Some(("/full_every_hours", "must be 1 to 720"));
+        }
+        if let Some(hours) = self.incremental_every_hours
+            && out_of_bounds(hours)
+        {
+            return Some((
+                "/incremental_every_hours",
+                "must be 1 to 720, or null for none",
+            ));
+        }
+        if self.transactions > MOST_TRANSACTIONS {
+            return Some(("/transactions", "must be 0 to 1000000000"));
+        }
+        None
+    }
+
+    /// Whether it may scan more often than `other`, in any way.
+    pub fn is_more_often_than(&self, other: &Self) -> bool {
+        let never = u64::MAX;
+        let incremental = |it: &Self| it.incremental_every_hours.unwrap_or(never);
+        self.full_every_hours < other.full_every_hours || incremental(self) < incremental(other)
+    }
+
+    /// What is due at `now`. What was never scanned is; and a change of the catalogue, which may
+    /// concern everybody, is followed by the next tick.
+    pub fn due(&self, scanned: Scanned, now: Timestamp) -> Option<Due> {
+        let is_due = |last: Option<Timestamp>, hours: u64| {
+            let every = Duration::from_hours(hours.clamp(1, LONGEST_HOURS));
+            last.is_none_or(|last| now.since(last).saturating_add(SLACK) >= every)
+        };
+        let catalogue = || scanned.catalogue > scanned.latest;
+        let changes = |hours| is_due(scanned.latest, hours);
+        if is_due(scanned.full, self.full_every_hours) {
+            Some(Due::Full)
+        } else if self.incremental_every_hours.is_some_and(changes) || catalogue() {
+            Some(Due::Incremental)
         } else {
             None
         }
-    }
-
-    /// Whether a full scan is due at `now`, when the last complete one began at `last`. What was never
-    /// scanned is due.
-    pub fn is_due(&self, last: Option<Timestamp>, now: Timestamp) -> bool {
-        let hours = self.full_every_hours.clamp(1, LONGEST_HOURS);
-        let every = Duration::from_hours(hours);
-        last.is_none_or(|last| now.since(last).saturating_add(SLACK) >= every)
     }
 }
 
@@ -61,13 +115,30 @@ impl ScanSchedule {
 mod tests {
     use super::*;
 
+    const FULL: ScanSchedule = ScanSchedule {
+        full_every_hours: 24,
+        incremental_every_hours: None,
+        transactions: 0,
+    };
+
+    fn began() -> Timestamp {
+        Timestamp::from_millis(1_795_392_100_000)
+    }
+
+    fn after(minutes: u64) -> Timestamp {
+        began().plus(Duration::from_mins(minutes))
+    }
+
+    fn full_then(latest: u64) -> Scanned {
+        Scanned {
+            full: Some(began()),
+            latest: Some(after(latest)),
+            catalogue: None,
+        }
+    }
+
     #[test]
     fn a_scan_is_due_after_its_interval_whenever_the_clock_ticks() {
-        let schedule = |full_every_hours| ScanSchedule {
-            full_every_hours,
-            ..ScanSchedule::default()
-        };
-        let began = Timestamp::from_millis(1_795_392_100_000);
         for (every, minutes, due) in [
             (1, 0, false),
             (1, 44, false),
@@ -81,38 +152,74 @@ mod tests {
             (0, 30, false),
             (9_999, 720 * 60, true),
         ] {
-            let now = began.plus(Duration::from_mins(minutes));
-            let found = schedule(every).is_due(Some(began), now);
-            assert_eq!(found, due, "every {every} h after {minutes} min");
-            assert!(schedule(every).is_due(None, now), "never scanned");
+            let schedule = ScanSchedule {
+                full_every_hours: every,
+                ..FULL
+            };
+            let found = schedule.due(full_then(0), after(minutes));
+            let expected = due.then_some(Due::Full);
+            assert_eq!(found, expected, "every {every} h after {minutes} min");
+            let never = schedule.due(Scanned::default(), after(minutes));
+            assert_eq!(never, Some(Due::Full), "never scanned");
         }
     }
 
     #[test]
+    fn what_has_changed_is_read_after_any_scan_and_everything_after_a_full_one() {
+        let schedule = ScanSchedule {
+            incremental_every_hours: Some(2),
+            ..FULL
+        };
+        for (latest, minutes, due) in [
+            (0, 60, None),
+            (0, 119, Some(Due::Incremental)),
+            (120, 180, None),
+            (120, 240, Some(Due::Incremental)),
+            (22 * 60, 24 * 60, Some(Due::Full)),
+        ] {
+            let found = schedule.due(full_then(latest), after(minutes));
+            assert_eq!(found, due, "{latest}, {minutes}");
+        }
+    }
+
+    #[test]
+    fn a_changed_catalogue_is_looked_at_once() {
+        let changed = |latest| Scanned {
+            catalogue: Some(after(30)),
+            ..full_then(latest)
+        };
+        assert_eq!(FULL.due(changed(0), after(60)), Some(Due::Incremental));
+        assert_eq!(FULL.due(changed(60), after(120)), None);
+    }
+
+    #[test]
     fn each_field_has_bounds() {
-        let fault = |full_every_hours, transactions| {
+        let fault = |full_every_hours, incremental_every_hours, transactions| {
             let schedule = ScanSchedule {
                 full_every_hours,
+                incremental_every_hours,
                 transactions,
             };
             schedule.fault().map(|(field, _)| field)
         };
-        for (every, transactions, field) in [
-            (0, 0, Some("/full_every_hours")),
-            (1, 0, None),
-            (720, 1_000_000_000, None),
-            (721, 0, Some("/full_every_hours")),
-            (24, 1_000_000_001, Some("/transactions")),
+        for (every, changes, transactions, field) in [
+            (0, None, 0, Some("/full_every_hours")),
+            (1, None, 0, None),
+            (720, Some(720), 1_000_000_000, None),
+            (721, None, 0, Some("/full_every_hours")),
+            (24, Some(0), 0, Some("/incremental_every_hours")),
+            (24, Some(721), 0, Some("/incremental_every_hours")),
+            (24, None, 1_000_000_001, Some("/transactions")),
         ] {
-            assert_eq!(fault(every, transactions), field, "{every}, {transactions}");
+            let found = fault(every, changes, transactions);
+            assert_eq!(found, field, "{every}, {changes:?}, {transactions}");
         }
         assert_eq!(ScanSchedule::default().fault(), None);
     }
 
     #[test]
     fn a_clock_that_went_back_starts_nothing() {
-        let began = Timestamp::from_millis(1_795_392_100_000);
         let before = Timestamp::from_millis(1_795_392_000_000);
-        assert!(!ScanSchedule::default().is_due(Some(began), before));
+        assert_eq!(ScanSchedule::default().due(full_then(0), before), None);
     }
 }

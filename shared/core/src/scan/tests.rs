@@ -69,11 +69,7 @@ impl World {
     fn new(seed: u64, size: u64, faults: bool) -> Self {
         let mut dice = Dice(seed | 1);
         let lists = ScanList::ALL.map(|list| (list, account(&mut dice, size)));
-        let work = ScanWork::open(
-            RunId::from_bits(1),
-            String::new(),
-            Timestamp::from_secs(AS_OF),
-        );
+        let work = opened();
         let queue = work.open_shards().collect();
         let hand_over = dice.roll(6) + 1;
         Self {
@@ -337,11 +333,9 @@ fn at(created: i64) -> ListCursor {
 }
 
 fn opened() -> ScanWork {
-    ScanWork::open(
-        RunId::from_bits(1),
-        String::new(),
-        Timestamp::from_secs(AS_OF),
-    )
+    let as_of = Timestamp::from_secs(AS_OF);
+    let basis = Basis::full(SecretId::from_bits(1), as_of, None);
+    ScanWork::open(RunId::from_bits(1), String::new(), as_of, &basis)
 }
 
 #[test]
@@ -429,4 +423,73 @@ fn failures_are_counted_until_something_is_saved() {
     walk.took(100, Some(at(AS_OF)));
     work.save(&mut walk, None).unwrap();
     assert_eq!(work.failed(0), 1);
+}
+
+fn refreshing() -> ScanWork {
+    let as_of = Timestamp::from_secs(AS_OF);
+    let mut basis = Basis::full(SecretId::from_bits(1), as_of, None);
+    basis.since = Some(Baseline {
+        run: RunId::from_bits(2),
+        as_of: Timestamp::from_secs(AS_OF - 7_200),
+        changed: 0,
+    });
+    ScanWork::open(RunId::from_bits(3), String::new(), as_of, &basis)
+}
+
+fn file_of(kind: FileKind, label: &str, count: u64) -> ScanFile {
+    ScanFile {
+        kind,
+        label: label.to_owned(),
+        secret: SecretId::from_bits(9),
+        digest: String::new(),
+        bytes: 1,
+        count,
+    }
+}
+
+#[test]
+fn what_has_changed_is_asked_read_and_carried_once() {
+    let mut work = refreshing();
+    assert_eq!(work.open_shards().count(), 0);
+    let list = |label: &str| file_of(FileKind::List(ScanList::Customers), label, 1);
+    let changed = || file_of(FileKind::Changed, "changed", 3);
+    let refresh = work.refresh_mut().unwrap();
+    assert_eq!(refresh.step(), RefreshStep::Ask);
+    assert_eq!(refresh.read_again(0, 1, []), Err(Superseded));
+    refresh.asked(changed()).unwrap();
+    assert_eq!(refresh.asked(changed()), Err(Superseded));
+    assert_eq!(refresh.step(), RefreshStep::Read(0));
+    refresh.read_again(0, 2, [list("a")]).unwrap();
+    assert_eq!(refresh.read_again(0, 2, [list("b")]), Err(Superseded));
+    assert_eq!(refresh.carried(0, 1, [], true), Err(Superseded));
+    refresh.read_again(2, 1, []).unwrap();
+    assert_eq!(refresh.step(), RefreshStep::Carry(0));
+    refresh.carried(0, 2, [list("c")], false).unwrap();
+    assert_eq!(refresh.carried(0, 2, [list("d")], false), Err(Superseded));
+    assert!(!work.is_read());
+    let refresh = work.refresh_mut().unwrap();
+    refresh.carried(2, 3, [], true).unwrap();
+    assert_eq!(
+        (refresh.step(), refresh.baseline.changed),
+        (RefreshStep::Done, 3)
+    );
+    assert!(work.is_read());
+    let labels: Vec<_> = work.all_files().map(|file| file.label.as_str()).collect();
+    assert_eq!(labels, ["changed", "a", "c"]);
+    assert_eq!(work.read_in_full(Instead::BaselineGone), Err(Superseded));
+}
+
+#[test]
+fn nothing_of_the_changes_counts_once_everything_is_read() {
+    let mut work = refreshing();
+    let refresh = work.refresh_mut().unwrap();
+    refresh
+        .asked(file_of(FileKind::Changed, "changed", 1))
+        .unwrap();
+    work.read_in_full(Instead::TooManyChanges).unwrap();
+    assert_eq!(work.read_in_full(Instead::BaselineGone), Err(Superseded));
+    assert_eq!(work.instead, Some(Instead::TooManyChanges));
+    assert_eq!(work.open_shards().count(), ScanList::ALL.len());
+    assert_eq!(work.all_files().count(), 0);
+    assert!(work.refresh_mut().is_err() && !work.is_read());
 }

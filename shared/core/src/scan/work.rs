@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::walk::Position;
-use super::{ScanFile, ScanList, Walk};
+use super::{Basis, FileKind, Instead, Refresh, ScanFile, ScanList, Walk};
 use crate::ids::RunId;
 use crate::ports::{CreatedRange, ListCursor};
 use crate::time::Timestamp;
@@ -63,6 +63,15 @@ impl Shard {
     }
 }
 
+/// One shard per list.
+fn lists(as_of: Timestamp) -> Vec<Shard> {
+    let range = CreatedRange::up_to(as_of);
+    let lists = (0_u32..).zip(ScanList::ALL);
+    lists
+        .map(|(number, list)| Shard::new(number, list, range, None))
+        .collect()
+}
+
 /// Somebody else has saved this shard since the walk began: what was read counts for nothing.
 #[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
 #[error("another worker has gone on with this shard")]
@@ -81,8 +90,14 @@ pub struct ScanWork {
     pub touched_at: Timestamp,
     /// How often a schedule has found it silent and sent its messages again.
     pub revived: u32,
-    /// Every shard, by number.
+    /// Every shard, by number; none where only what has changed is read.
     pub shards: Vec<Shard>,
+    /// What has changed since an earlier scan, where only that is read.
+    #[serde(default)]
+    pub refresh: Option<Refresh>,
+    /// Why everything is read although only that was wanted.
+    #[serde(default)]
+    pub instead: Option<Instead>,
     /// What the join and the second look have kept, in order.
     pub files: Vec<ScanFile>,
     /// Findings of the first look that were looked at again, or are known.
@@ -92,22 +107,45 @@ pub struct ScanWork {
 }
 
 impl ScanWork {
-    /// The work of a full scan: one shard per list.
-    pub fn open(id: RunId, mapping: String, as_of: Timestamp) -> Self {
-        let range = CreatedRange::up_to(as_of);
-        let lists = (0_u32..).zip(ScanList::ALL);
-        let shards = lists.map(|(number, list)| Shard::new(number, list, range, None));
+    /// The work of a scan: one shard per list, or what has changed since the basis' earlier scan.
+    pub fn open(id: RunId, mapping: String, as_of: Timestamp, basis: &Basis) -> Self {
+        let refresh = basis.since.map(Refresh::since);
+        let shards = refresh
+            .as_ref()
+            .map_or_else(|| lists(as_of), |_| Vec::new());
         Self {
             id,
             mapping,
             as_of,
             touched_at: as_of,
             revived: 0,
-            shards: shards.collect(),
+            shards,
+            refresh,
+            instead: basis.instead,
             files: Vec::new(),
             handled: 0,
             failures: 0,
         }
+    }
+
+    /// Reads everything after all. What was kept of the changes counts for nothing.
+    ///
+    /// # Errors
+    /// When everything is being read already, or the changes are.
+    pub fn read_in_full(&mut self, instead: Instead) -> Result<(), Superseded> {
+        let refresh = self.refresh.take_if(|refresh| !refresh.done);
+        refresh.ok_or(Superseded)?;
+        self.instead = Some(instead);
+        self.shards = lists(self.as_of);
+        Ok(())
+    }
+
+    /// What is known of the changes.
+    ///
+    /// # Errors
+    /// When everything is being read instead.
+    pub fn refresh_mut(&mut self) -> Result<&mut Refresh, Superseded> {
+        self.refresh.as_mut().ok_or(Superseded)
     }
 
     /// A shard.
@@ -204,17 +242,21 @@ impl ScanWork {
 
     /// Whether every list is read and kept whole.
     pub fn is_read(&self) -> bool {
-        self.shards.iter().all(|shard| shard.done)
+        let refreshed = self.refresh.as_ref().is_none_or(|refresh| refresh.done);
+        refreshed && self.shards.iter().all(|shard| shard.done)
     }
 
     /// Everything that is kept, in the order in which it is read again.
     pub fn all_files(&self) -> impl Iterator<Item = &ScanFile> {
         let lists = ScanList::ALL.into_iter();
-        let read = lists.flat_map(|list| {
+        let read = lists.flat_map(move |list| {
             let shards = self.shards.iter().filter(move |shard| shard.list == list);
-            shards.flat_map(|shard| &shard.files)
+            let again = self.refresh.iter().flat_map(|refresh| &refresh.files);
+            let again = again.filter(move |file| file.kind == FileKind::List(list));
+            shards.flat_map(|shard| &shard.files).chain(again)
         });
-        read.chain(&self.files)
+        let changed = self.refresh.iter().flat_map(|it| &it.changed);
+        changed.chain(read).chain(&self.files)
     }
 
     fn held(&self, walk: &Walk) -> Result<(), Superseded> {

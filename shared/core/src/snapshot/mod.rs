@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use files::index_files;
-pub(crate) use files::{index, take_rows, take_stripe};
+pub(crate) use files::{changed, each_object, index, take_rows, take_stripe};
 pub use record::Recorder;
 pub use replay::Replay;
 
@@ -75,6 +75,10 @@ pub(crate) enum Line {
     OpenInvoice(Invoice),
     /// One of all rows.
     Row(AppRow),
+    /// A customer that has changed since an earlier scan.
+    Changed {
+        customer: String,
+    },
     CustomerAsked {
         id: String,
         answer: Option<Customer>,

@@ -11,6 +11,7 @@ use crate::json::{JsonError, to_json};
 use crate::policy::{Judgement, Question, bundle_digest};
 use crate::ports::{EntryRef, StoredEntry, StoredPart};
 use crate::run::{LeftOut, RunCounts, Snapshot, Unread};
+use crate::scan::Basis;
 use crate::tenancy::Principal;
 use crate::time::Timestamp;
 
@@ -228,6 +229,8 @@ pub struct Closing<'a> {
     pub unread: Option<&'a Unread>,
     /// About how many a complete run concluded nothing.
     pub left_out: LeftOut,
+    /// What the Stripe side of a scan stems from.
+    pub basis: Option<&'a Basis>,
 }
 
 impl Closing<'_> {
@@ -258,6 +261,13 @@ impl Closing<'_> {
         }
         if let Some(result) = self.result {
             fields.push(("result", result.into()));
+        }
+        if let Some(baseline) = self.basis.and_then(|basis| basis.since) {
+            fields.push(("baseline", baseline.run.to_string().into()));
+            fields.push(("changed", Json::uint(baseline.changed)));
+        }
+        if let Some(instead) = self.basis.and_then(|basis| basis.instead) {
+            fields.push(("full_because", instead.code().into()));
         }
         if let Some(unread) = self.unread {
             fields.push(("unread", unread_json(unread)));

@@ -56,14 +56,14 @@ impl MemBilling {
         billing
     }
 
-    /// Adds a customer.
+    /// Adds a customer, or changes the one with its id.
     pub fn add_customer(&self, customer: Customer) {
-        self.lock().customers.push(customer);
+        put(&mut self.lock().customers, customer, |it| &it.id);
     }
 
-    /// Adds a subscription.
+    /// Adds a subscription, or changes the one with its id.
     pub fn add_subscription(&self, subscription: Subscription) {
-        self.lock().subscriptions.push(subscription);
+        put(&mut self.lock().subscriptions, subscription, |it| &it.id);
     }
 
     /// Adds an invoice.
@@ -201,6 +201,14 @@ impl Billing for MemBilling {
         let place = |it: &Event| (it.created.map_or(0, Timestamp::as_secs), it.id.clone());
         let kept = inner.events.iter();
         Ok(page(kept, place, range, cursor, inner.page))
+    }
+}
+
+fn put<T>(all: &mut Vec<T>, object: T, id: impl Fn(&T) -> &str) {
+    let place = all.iter().position(|it| id(it) == id(&object));
+    match place.and_then(|place| all.get_mut(place)) {
+        Some(old) => *old = object,
+        None => all.push(object),
     }
 }
 

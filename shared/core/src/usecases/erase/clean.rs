@@ -27,12 +27,13 @@ impl Erase {
         // What began later belongs to the next request: a project that scans all the time must not
         // keep this one from its end.
         let before = &work.erasure.value;
-        let early = |run: &Run| run.as_of <= before.at || before.runs.contains(&run.id);
+        let early = |run: &Run| run.read_since() <= before.at || before.runs.contains(&run.id);
         found.snapshots.retain(|run| early(&run.value));
         self.remember(work, &mut found).await?;
         // Copies and records are kept by a hold as well.
         self.free(work, &found).await?;
         let waiting = self.snapshots(work, &found).await?;
+        let waiting = waiting.saturating_add(self.carried_over(work, &found).await?);
         let mut left = u64::try_from(waiting).unwrap_or(u64::MAX);
         // Whoever collected inputs before this may have the snapshots that are gone now.
         let known = work.erasure.value.exports.len();
@@ -63,6 +64,24 @@ impl Erase {
         }
         self.save(work).await?;
         Ok(left)
+    }
+
+    /// Scans that were opened while snapshots were found and given up, and may have carried over what
+    /// was in them. The next pass finds them; whoever is opened later carries over nothing.
+    async fn carried_over(&self, work: &Work<'_>, found: &Found) -> Result<usize, EraseError> {
+        let known: BTreeSet<_> = found.snapshots.iter().map(|run| run.value.id).collect();
+        let scanned = |run: &Versioned<Run>| run.value.scope == RunScope::Scan;
+        if !found.snapshots.iter().any(scanned) {
+            return Ok(0);
+        }
+        let records = Records::of(self.state.as_ref(), work.ctx);
+        let runs = records.list::<Run>().await?.into_iter();
+        let carried = runs.filter(|run| {
+            let run = &run.value;
+            let early = run.since().is_some() && run.read_since() <= work.erasure.value.at;
+            early && has_snapshots(run) && !known.contains(&run.id)
+        });
+        Ok(carried.count())
     }
 
     /// Whether no active hold covers what was found; read again before each thing that goes, since

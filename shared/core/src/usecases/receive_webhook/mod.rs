@@ -60,6 +60,17 @@ impl Record for CatalogueChanged {
     }
 }
 
+/// When the latest event about prices, products or features was taken; `None` before the first.
+///
+/// # Errors
+/// When the record cannot be read.
+pub(super) async fn catalogue_changed(
+    records: &Records<'_>,
+) -> Result<Option<Timestamp>, RecordError> {
+    let found = records.get::<CatalogueChanged>("latest").await?;
+    Ok(found.map(|changed| changed.value.at))
+}
+
 /// A delivery as it came.
 #[derive(Debug)]
 pub struct Delivery<'a> {

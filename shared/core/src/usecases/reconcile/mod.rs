@@ -43,7 +43,7 @@ use crate::ports::{
 };
 use crate::reconcile::{Finding, Outcome};
 use crate::records::{Directory, Project, RecordError, Records, Versioned};
-use crate::run::{HeldBack, LeftOut, Run, RunCounts, RunResult, RunScope, RunStep};
+use crate::run::{Run, RunCounts, RunResult, RunScope, RunStep};
 use crate::snapshot::{Recorder, SnapshotError, Told};
 use crate::tenancy::TenantCtx;
 
@@ -208,53 +208,22 @@ impl Reconcile {
         scope: RunScope,
         reason: &str,
     ) -> Result<RunSummary, ReconcileError> {
-        let none = |_: &Run| Ok(Vec::new());
-        let work = self.open(ctx, project, scope, reason, none).await?;
+        let now = self.clock.now();
+        let id = RunId::new(now, self.random.bits128());
+        let run = Run::opened(id, scope, reason, now);
+        let work = self.open(ctx, project, run, Vec::new()).await?;
         self.look(work).await
     }
 
-    /// Opens a run, with further rows in the same transaction.
+    /// Opens a run, once whoever else may open it too, with further rows in the same transaction.
     pub(super) async fn open<'a>(
         &self,
         ctx: &'a TenantCtx,
         project: &'a Project,
-        scope: RunScope,
-        reason: &str,
-        more: impl FnOnce(&Run) -> Result<Vec<StateWrite>, RecordError> + Send,
+        mut run: Run,
+        more: Vec<StateWrite>,
     ) -> Result<Work<'a>, ReconcileError> {
-        let id = RunId::new(self.clock.now(), self.random.bits128());
-        self.open_as(id, ctx, project, scope, reason, more).await
-    }
-
-    /// The same under an id that was given out before: it is opened once.
-    pub(super) async fn open_as<'a>(
-        &self,
-        id: RunId,
-        ctx: &'a TenantCtx,
-        project: &'a Project,
-        scope: RunScope,
-        reason: &str,
-        more: impl FnOnce(&Run) -> Result<Vec<StateWrite>, RecordError> + Send,
-    ) -> Result<Work<'a>, ReconcileError> {
-        let now = self.clock.now();
-        let run = Run {
-            id,
-            scope,
-            reason: reason.to_owned(),
-            mapping: Some(project.mapping.clone()),
-            step: RunStep::Looking,
-            as_of: now,
-            touched_at: now,
-            looks: Vec::new(),
-            counts: RunCounts::default(),
-            result: None,
-            mass_drift: false,
-            unread: None,
-            left_out: LeftOut::default(),
-            drift_acknowledged: false,
-            held_back: HeldBack::default(),
-            pruned: None,
-        };
+        run.mapping = Some(project.mapping.clone());
         let records = Records::of(self.state.as_ref(), ctx);
         let mapping = active_mapping(&records, project).await?.canonical_text();
         let opening = Opening {
@@ -271,7 +240,7 @@ impl Reconcile {
             } else {
                 "check"
             },
-            as_of: Some(now),
+            as_of: Some(run.as_of),
         };
         let mut draft = Draft::new(Kind::RunOpen, opening.facts()).in_run(run.id);
         if let RunScope::Check { customer } = &run.scope {
@@ -288,7 +257,7 @@ impl Reconcile {
                 .about(about);
         }
         let mut batch = Batch::of([draft]).with(records.create(&run)?.explained_by(0));
-        for write in more(&run)? {
+        for write in more {
             batch = batch.with(write.explained_by(0));
         }
         self.evidence.append(project.stream_id()?, batch).await?;

@@ -86,6 +86,7 @@ impl Reconcile {
             counts: Some(work.run.value.counts),
             result: Some(result(&work.run.value)),
             left_out: work.run.value.left_out,
+            basis: work.run.value.basis.as_ref(),
             ..Closing::default()
         };
         let run = work.run.value.id;

@@ -131,9 +131,9 @@ impl Reconcile {
         let scope = RunScope::Check {
             customer: customer.to_owned(),
         };
-        let none = |_: &Run| Ok(Vec::new());
-        let work = self.open_as(run, &ctx, project, scope, "manual", none);
-        self.look(work.await?).await
+        let run = Run::opened(run, scope, "manual", self.clock.now());
+        let work = self.open(&ctx, project, run, Vec::new()).await?;
+        self.look(work).await
     }
 
     async fn answered(

@@ -4,11 +4,25 @@ use super::{Job, Scans};
 use crate::ports::StateWrite;
 use crate::records::Records;
 use crate::run::{RunResult, Unread};
-use crate::scan::{ScanFile, ScanWork};
+use crate::scan::{Basis, ScanFile, ScanWork};
 use crate::snapshot::{Told, index};
 use crate::usecases::reconcile::{
     LookError, Reconcile, ReconcileError, RunSummary, active_mapping,
 };
+
+impl Job<'_> {
+    /// Says in the run what was read in the end.
+    fn settle_basis(&mut self) {
+        let scan = &self.scan.value;
+        let Some(basis) = &mut self.work.run.value.basis else {
+            return;
+        };
+        match &scan.refresh {
+            Some(refresh) => basis.since = Some(refresh.baseline),
+            None => *basis = Basis::full(basis.key, scan.as_of, scan.instead),
+        }
+    }
+}
 
 impl Scans {
     /// Closes a scan that has compared everything. `run.close` names the index of its files, and the
@@ -25,6 +39,7 @@ impl Scans {
         let name = ScanFile::name(job.work.run.value.id, "index");
         let stored = self.reconcile.store(&job.work, name, &bytes).await?;
         job.work.run.value.looks.push(stored);
+        job.settle_basis();
         let key = self.reconcile.pseudonym_key(&job.work).await?;
         let done = vec![self.forget(&job)];
         let work = job.work;

@@ -108,7 +108,8 @@ impl Scans {
         recorder.line(&Line::Catalog(sources.catalog.clone()));
         let (project, run) = job.ids();
         let mut engine = sources.engine(job.scan.value.as_of);
-        for file in job.scan.value.all_files() {
+        let lists = job.scan.value.all_files();
+        for file in lists.filter(|file| matches!(file.kind, FileKind::List(_))) {
             let stored = file.snapshot(project, run);
             let bytes = self.reconcile.kept(&job.work, &stored).await?;
             take_stripe(bytes.reveal(), &mut engine).map_err(ReconcileError::from)?;

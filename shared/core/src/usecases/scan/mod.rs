@@ -1,7 +1,7 @@
 //! Scans: all customers of a project, read by many workers.
 //!
 //! ```text
-//! open run -> Read (one message per shard, pages to files) -> Join (compare) -> race grace
+//! open run -> Read (one message per shard, pages to files) or Refresh (what has changed) -> Join (compare) -> race grace
 //!          -> Confirm (the second look, a part at a time) -> close run -> incident rows
 //! ```
 //! [`crate::scan`] decides, this carries it out. Only what stands in the scan's record counts, so a
@@ -13,6 +13,7 @@ mod confirm;
 mod finish;
 mod join;
 mod read;
+mod refresh;
 mod rows;
 mod schedule;
 mod turn;
@@ -22,14 +23,17 @@ pub use schedule::{KeepSchedule, Measured, ScheduleError, ScheduleView};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::schedule::{last_complete, schedule};
+use self::schedule::schedule;
 use self::turn::Turn;
 use crate::ids::{ProjectId, RunId};
 use crate::ports::{AppendError, PortError, ScanRequest, ScanRequests, Scratch};
 use crate::records::{Directory, Project, Records, Versioned};
 use crate::run::{Run, RunScope, RunStep};
-use crate::scan::{FileKind, ScanFile, ScanWork, Superseded};
+use crate::scan::{
+    Basis, Due, FileKind, ScanFile, ScanWork, Scanned, Superseded, last_complete, last_full,
+};
 use crate::tenancy::TenantCtx;
+use crate::usecases::receive_webhook::catalogue_changed;
 use crate::usecases::reconcile::{ABANDONED, Reconcile, ReconcileError, RunSummary, Work, summary};
 
 /// Workers that write the record at the same moment: all but one of them read it again.
@@ -40,6 +44,9 @@ const ATTEMPTS: u32 = 50;
 pub struct ScanLimits {
     /// Objects of one file of Stripe's side.
     pub objects: u64,
+    /// Customers that are read again one by one however small the account is: more of them are, as
+    /// long as that costs less than reading everything.
+    pub changed: u64,
     /// Compressed bytes of one file of rows.
     pub row_bytes: usize,
     /// How long a worker reads before it hands over: shorter than its function may run.
@@ -60,6 +67,7 @@ impl Default for ScanLimits {
     fn default() -> Self {
         Self {
             objects: 50_000,
+            changed: 20,
             row_bytes: 8 << 20,
             hand_over: Duration::from_mins(12),
             again: 500,
@@ -112,6 +120,11 @@ impl Job<'_> {
         }
     }
 
+    fn refresh(&self) -> ScanRequest {
+        let (project, run) = self.ids();
+        ScanRequest::Refresh { project, run }
+    }
+
     fn join(&self) -> ScanRequest {
         let (project, run) = self.ids();
         ScanRequest::Join { project, run }
@@ -142,7 +155,8 @@ impl Scans {
             let ctx = Directory::system(&project, "scan");
             let result = async {
                 self.wake(&ctx, &project).await?;
-                self.start(self.new_run(), &ctx, &project, "schedule").await
+                let run = self.new_run();
+                self.start(run, &ctx, &project, "schedule", Due::Full).await
             };
             results.push((project.id, result.await));
         }
@@ -163,10 +177,11 @@ impl Scans {
             let ctx = Directory::system(&project, "scan");
             let result = async {
                 self.wake(&ctx, &project).await?;
-                if !self.is_due(&ctx).await? {
+                let Some(due) = self.due(&ctx).await? else {
                     return Ok(None);
-                }
-                let started = self.start(self.new_run(), &ctx, &project, "schedule");
+                };
+                let run = self.new_run();
+                let started = self.start(run, &ctx, &project, "schedule", due);
                 started.await.map(Some)
             };
             results.push((project.id, result.await));
@@ -174,18 +189,24 @@ impl Scans {
         Ok(results)
     }
 
-    /// Whether the project is to be scanned now. A scan that could not read everything counts for
-    /// nothing: the next tick tries again.
-    async fn is_due(&self, ctx: &TenantCtx) -> Result<bool, ReconcileError> {
+    /// What is to be scanned now. A scan that could not read everything counts for nothing: the next
+    /// tick tries again.
+    async fn due(&self, ctx: &TenantCtx) -> Result<Option<Due>, ReconcileError> {
         let records = Records::of(self.reconcile.state.as_ref(), ctx);
         let schedule = schedule(&records).await?.value;
         let runs = records.list::<Run>().await?;
         let mut scans = runs.iter().filter(|run| run.value.scope == RunScope::Scan);
         if scans.any(|run| run.value.step != RunStep::Done) {
-            return Ok(false);
+            return Ok(None);
         }
-        let last = last_complete(&runs).map(|run| run.as_of);
-        Ok(schedule.is_due(last, self.reconcile.clock.now()))
+        let runs = || runs.iter().map(|run| &run.value);
+        let catalogue = catalogue_changed(&records).await?;
+        let scanned = Scanned {
+            full: last_full(runs()).map(|run| run.as_of),
+            latest: last_complete(runs()).map(|run| run.as_of),
+            catalogue,
+        };
+        Ok(schedule.due(scanned, self.reconcile.clock.now()))
     }
 
     fn new_run(&self) -> RunId {
@@ -197,31 +218,40 @@ impl Scans {
     /// that one.
     async fn start(
         &self,
-        run: RunId,
+        id: RunId,
         ctx: &TenantCtx,
         project: &Project,
         reason: &str,
+        wanted: Due,
     ) -> Result<RunSummary, ReconcileError> {
-        let turn = match self.turn(ctx, run).await? {
+        let turn = match self.turn(ctx, id).await? {
             Turn::Free(turn) => turn,
             Turn::Taken(other) => return Ok(summary(&other)),
         };
         let records = Records::of(self.reconcile.state.as_ref(), ctx);
-        let plan = |run: &Run| ScanWork::open(run.id, project.mapping.clone(), run.as_of);
-        let rows = |run: &Run| Ok(vec![records.create(&plan(run))?, turn]);
-        let reconcile = &self.reconcile;
-        let opened = reconcile.open_as(run, ctx, project, RunScope::Scan, reason, rows);
-        let work = match opened.await {
+        let now = self.reconcile.clock.now();
+        let basis = match wanted {
+            Due::Full => Basis::full(project.stripe_key, now, None),
+            Due::Incremental => {
+                let runs = records.list::<Run>().await?;
+                let runs = runs.iter().map(|run| &run.value);
+                Basis::incremental(runs, project.stripe_key, now)
+            }
+        };
+        let value = ScanWork::open(id, project.mapping.clone(), now, &basis);
+        let mut run = Run::opened(id, RunScope::Scan, reason, now);
+        run.basis = Some(basis);
+        let rows = vec![records.create(&value)?, turn];
+        let work = match self.reconcile.open(ctx, project, run, rows).await {
             Err(ReconcileError::Evidence(error @ AppendError::StateChanged { .. })) => {
                 // Somebody else has taken the turn at the same moment, or opened this very run.
-                return match self.turn(ctx, run).await? {
+                return match self.turn(ctx, id).await? {
                     Turn::Taken(other) => Ok(summary(&other)),
                     Turn::Free(_) => Err(error.into()),
                 };
             }
             opened => opened?,
         };
-        let value = plan(&work.run.value);
         let scan = Versioned {
             value,
             version: 1,
@@ -244,7 +274,7 @@ impl Scans {
         let found = records.get::<Run>(&run.to_string()).await?;
         if found.is_none() && matches!(request, ScanRequest::Start { .. }) {
             // Like the schedule's, with a second look: so many rows are never all at rest.
-            let started = self.start(run, &ctx, &project, "asked").await?;
+            let started = self.start(run, &ctx, &project, "asked", Due::Full).await?;
             if started.run != run {
                 // It was asked for while another one is at work, and what that one has read by now
                 // may be older than the question: it waits for its turn.
@@ -273,6 +303,7 @@ impl Scans {
                 self.ask_for_all(&job).await?;
                 Ok(job.summary())
             }
+            (ScanRequest::Refresh { .. }, RunStep::Looking) => self.refresh(job).await,
             (ScanRequest::Read { shard, .. }, RunStep::Looking) => self.read(job, *shard).await,
             (ScanRequest::Join { .. }, RunStep::Looking) if job.scan.value.is_read() => {
                 self.join(job).await
@@ -296,6 +327,10 @@ impl Scans {
         if job.work.run.value.step == RunStep::Confirming {
             self.send(job.confirm(), Duration::ZERO).await?;
             return Ok(());
+        }
+        let refresh = job.scan.value.refresh.as_ref();
+        if refresh.is_some_and(|refresh| !refresh.done) {
+            self.send(job.refresh(), Duration::ZERO).await?;
         }
         for shard in job.scan.value.open_shards() {
             self.send(job.read(shard), Duration::ZERO).await?;

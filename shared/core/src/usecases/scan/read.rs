@@ -77,14 +77,14 @@ impl Scans {
     }
 
     /// Asks for the join when nothing is left to read.
-    async fn all_read(&self, job: &Job<'_>) -> Result<RunSummary, ReconcileError> {
+    pub(super) async fn all_read(&self, job: &Job<'_>) -> Result<RunSummary, ReconcileError> {
         if job.scan.value.is_read() {
             self.send(job.join(), Duration::ZERO).await?;
         }
         Ok(job.summary())
     }
 
-    async fn account(&self, job: &Job<'_>) -> Result<Box<dyn Billing>, LookError> {
+    pub(super) async fn account(&self, job: &Job<'_>) -> Result<Box<dyn Billing>, LookError> {
         let (ctx, project) = (job.work.ctx, job.work.project);
         let records = Records::of(self.reconcile.state.as_ref(), ctx);
         let vault = &self.reconcile.vault;

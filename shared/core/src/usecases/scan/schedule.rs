@@ -12,8 +12,10 @@ use crate::json::JsonError;
 use crate::policy::{ConfirmedFacts, Judgement, Question};
 use crate::ports::{AppendError, Batch, Clock, EvidenceAppend, PortError, Random, State};
 use crate::records::{Directory, Record, RecordError, Records, Versioned};
-use crate::run::{Run, RunResult, RunScope};
-use crate::scan::{AccountSize, Allowance, Cadence, Estimate, ScanSchedule, TooDear};
+use crate::run::Run;
+use crate::scan::{
+    AccountSize, Allowance, Cadence, Estimate, ScanSchedule, TooDear, changed_in, last_complete,
+};
 use crate::tenancy::{Role, TenantCtx};
 use crate::usecases::facts::{change, target_named};
 use crate::usecases::governed::{DECISION, Governed, who};
@@ -106,8 +108,8 @@ impl KeepSchedule {
     /// The schedule of the caller's project.
     pub async fn read(&self, ctx: &TenantCtx) -> Result<ScheduleView, ScheduleError> {
         let setting = schedule(&Records::of(self.state.as_ref(), ctx)).await?;
-        let size = self.size(ctx).await?;
-        Ok(self.view(setting, size))
+        let account = self.account(ctx).await?;
+        Ok(self.view(setting, account))
     }
 
     /// Changes the schedule: the decision of one admin or owner.
@@ -140,10 +142,10 @@ impl KeepSchedule {
             self.evidence.append(stream, Batch::of(drafts)).await?;
             return Err(ScheduleError::Denied(judged.judgement));
         }
-        let size = self.size(ctx).await?;
-        match size {
-            Some(size) => drop(judge_cost(size, &wanted)?),
-            None if wanted.full_every_hours < now.value.full_every_hours => {
+        let account = self.account(ctx).await?;
+        match &account {
+            Some(account) => drop(account.judge(&wanted)?),
+            None if wanted.is_more_often_than(&now.value) => {
                 return Err(ScheduleError::NotMeasured);
             }
             None => {}
@@ -166,16 +168,16 @@ impl KeepSchedule {
             version: version.saturating_add(1),
             evidence: entries.get(entry).cloned(),
         };
-        Ok(self.view(setting, size))
+        Ok(self.view(setting, account))
     }
 
-    fn view(&self, setting: Versioned<ScanSchedule>, size: Option<AccountSize>) -> ScheduleView {
-        let measured = size.map(|size| {
-            let judged = judge_cost(size, &setting.value);
+    fn view(&self, setting: Versioned<ScanSchedule>, account: Option<Account>) -> ScheduleView {
+        let measured = account.map(|account| {
+            let judged = account.judge(&setting.value);
             Measured {
                 reads: judged.unwrap_or_else(|error| error.reads),
                 too_dear: judged.err(),
-                full_scan: Estimate::of(size, self.rate).total(),
+                full_scan: Estimate::of(account.size, self.rate).total(),
             }
         });
         ScheduleView {
@@ -185,13 +187,15 @@ impl KeepSchedule {
         }
     }
 
-    /// What the last complete scan has counted.
-    async fn size(&self, ctx: &TenantCtx) -> Result<Option<AccountSize>, ScheduleError> {
+    /// What scans have counted so far; `None` before the first complete one.
+    async fn account(&self, ctx: &TenantCtx) -> Result<Option<Account>, ScheduleError> {
         let records = Records::of(self.state.as_ref(), ctx);
         let runs = records.list::<Run>().await?;
-        Ok(last_complete(&runs).map(|run| {
-            let counts = run.counts;
-            AccountSize::counted(counts.customers, counts.subscriptions, counts.findings)
+        let runs: Vec<Run> = runs.into_iter().map(|run| run.value).collect();
+        Ok(last_complete(&runs).map(|run| run.counts).map(|counts| {
+            let (customers, subscriptions) = (counts.customers, counts.subscriptions);
+            let size = AccountSize::counted(customers, subscriptions, counts.findings);
+            Account { size, runs }
         }))
     }
 
@@ -207,14 +211,33 @@ impl KeepSchedule {
     }
 }
 
-fn judge_cost(size: AccountSize, schedule: &ScanSchedule) -> Result<u64, TooDear> {
-    let cadence = Cadence::full(schedule.full_every_hours);
-    Allowance::of(schedule.transactions).judge(size, cadence)
+/// What is known of the account.
+struct Account {
+    size: AccountSize,
+    runs: Vec<Run>,
+}
+
+impl Account {
+    fn judge(&self, schedule: &ScanSchedule) -> Result<u64, TooDear> {
+        let every = schedule.incremental_every_hours;
+        let cadence = Cadence {
+            full_every: schedule.full_every_hours,
+            incremental_every: every,
+            dirty: every.map_or(0, |hours| changed_in(&self.runs, hours)),
+        };
+        Allowance::of(schedule.transactions).judge(self.size, cadence)
+    }
 }
 
 fn changed(ctx: &TenantCtx, before: &ScanSchedule, after: &ScanSchedule) -> Draft {
     let side = |schedule: &ScanSchedule| {
         object([
+            (
+                "incremental_every_hours",
+                schedule
+                    .incremental_every_hours
+                    .map_or(Json::Null, Json::uint),
+            ),
             ("full_every_hours", Json::uint(schedule.full_every_hours)),
             ("transactions", Json::uint(schedule.transactions)),
         ])
@@ -239,11 +262,4 @@ pub(super) async fn schedule(
         version: 0,
         evidence: None,
     }))
-}
-
-/// The newest scan that has read everything.
-pub(super) fn last_complete(runs: &[Versioned<Run>]) -> Option<&Run> {
-    let runs = runs.iter().map(|run| &run.value);
-    runs.filter(|run| run.scope == RunScope::Scan && run.result == Some(RunResult::Complete))
-        .max_by_key(|run| run.as_of)
 }

@@ -1,0 +1,255 @@
+//! What a scan is built on: everything that it has read itself, or an earlier scan and what has
+//! changed since.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{RunId, SecretId};
+use crate::run::{Run, RunResult, RunScope};
+use crate::time::Timestamp;
+
+/// Stripe lists events for 30 days (docs.stripe.com/api/events/list). A day is kept free, so that no
+/// event goes while they are listed.
+const EVENTS_KEPT: Duration = Duration::from_hours(29 * 24);
+
+/// What the Stripe side of a scan stems from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Basis {
+    /// The Stripe key by which it was read. Another key may open another account.
+    pub key: SecretId,
+    /// When the full scan began that the oldest of it stems from.
+    pub read_since: Timestamp,
+    /// The earlier scan; `None` where everything was read.
+    #[serde(default)]
+    pub since: Option<Baseline>,
+    /// Why everything was read although only what has changed was wanted.
+    #[serde(default)]
+    pub instead: Option<Instead>,
+}
+
+/// An earlier scan that another one goes on from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// Its run.
+    pub run: RunId,
+    /// Its `as_of`: what has changed since is read again.
+    pub as_of: Timestamp,
+    /// Customers that were read again.
+    #[serde(default)]
+    pub changed: u64,
+}
+
+/// Why everything has to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Instead {
+    /// No scan has read everything yet.
+    NoBaseline,
+    /// The latest one is older than the events that Stripe still lists.
+    BaselineOld,
+    /// The latest one was read by another key.
+    OtherKey,
+    /// Its files were given up, or are not what was stored.
+    BaselineGone,
+    /// Reading everything costs less than reading every customer that has changed.
+    TooManyChanges,
+}
+
+impl Instead {
+    /// A stable code for evidence.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::NoBaseline => "no-baseline",
+            Self::BaselineOld => "baseline-old",
+            Self::OtherKey => "other-key",
+            Self::BaselineGone => "baseline-gone",
+            Self::TooManyChanges => "too-many-changes",
+        }
+    }
+}
+
+impl Basis {
+    /// The basis of a scan that reads everything by `key`.
+    pub const fn full(key: SecretId, as_of: Timestamp, instead: Option<Instead>) -> Self {
+        Self {
+            key,
+            read_since: as_of,
+            since: None,
+            instead,
+        }
+    }
+
+    /// The basis of a scan that begins at `now` and reads by `key` only what has changed since the
+    /// latest of `runs` that read everything, or everything where it cannot go on from that.
+    pub fn incremental<'a>(
+        runs: impl IntoIterator<Item = &'a Run>,
+        key: SecretId,
+        now: Timestamp,
+    ) -> Self {
+        match latest(runs, key, now) {
+            Ok((baseline, read_since)) => Self {
+                key,
+                read_since,
+                since: Some(baseline),
+                instead: None,
+            },
+            Err(instead) => Self::full(key, now, Some(instead)),
+        }
+    }
+}
+
+fn latest<'a>(
+    runs: impl IntoIterator<Item = &'a Run>,
+    key: SecretId,
+    now: Timestamp,
+) -> Result<(Baseline, Timestamp), Instead> {
+    let latest = last_complete(runs).ok_or(Instead::NoBaseline)?;
+    let basis = latest.basis.as_ref().ok_or(Instead::NoBaseline)?;
+    if basis.key != key {
+        return Err(Instead::OtherKey);
+    }
+    if latest.pruned.is_some() {
+        return Err(Instead::BaselineGone);
+    }
+    if now.since(latest.as_of) > EVENTS_KEPT {
+        return Err(Instead::BaselineOld);
+    }
+    let baseline = Baseline {
+        run: latest.id,
+        as_of: latest.as_of,
+        changed: 0,
+    };
+    Ok((baseline, basis.read_since))
+}
+
+/// The newest scan that has read everything, or what has changed since one that did.
+pub fn last_complete<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Option<&'a Run> {
+    complete(runs).max_by_key(|run| run.as_of)
+}
+
+/// The newest scan that has read everything itself.
+pub fn last_full<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Option<&'a Run> {
+    let full = complete(runs).filter(|run| run.since().is_none());
+    full.max_by_key(|run| run.as_of)
+}
+
+fn complete<'a>(runs: impl IntoIterator<Item = &'a Run>) -> impl Iterator<Item = &'a Run> {
+    let runs = runs.into_iter();
+    runs.filter(|run| run.scope == RunScope::Scan && run.result == Some(RunResult::Complete))
+}
+
+/// Customers that change in `hours`, by what the scans of changes among `runs` have read again:
+/// rounded up, 0 where there are none.
+pub fn changed_in<'a>(runs: impl IntoIterator<Item = &'a Run>, hours: u64) -> u64 {
+    let (mut changed, mut time) = (0_u64, Duration::ZERO);
+    for run in complete(runs) {
+        if let Some(baseline) = run.since() {
+            changed = changed.saturating_add(baseline.changed);
+            time = time.saturating_add(run.as_of.since(baseline.as_of));
+        }
+    }
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let wanted = millis(Duration::from_hours(hours));
+    let product = u128::from(changed).saturating_mul(u128::from(wanted));
+    let per = u128::from(millis(time));
+    if per == 0 {
+        return changed;
+    }
+    u64::try_from(product.div_ceil(per)).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Pruned;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    fn key(bits: u128) -> SecretId {
+        SecretId::from_bits(bits)
+    }
+
+    fn began() -> Timestamp {
+        Timestamp::from_millis(1_795_392_000_000)
+    }
+
+    fn scan(hours: u64, basis: Option<Basis>) -> Run {
+        let as_of = began().plus(Duration::from_hours(hours));
+        let mut run = Run::opened(
+            RunId::new(as_of, u128::from(hours)),
+            RunScope::Scan,
+            "schedule",
+            as_of,
+        );
+        run.result = Some(RunResult::Complete);
+        run.basis = basis;
+        run
+    }
+
+    fn full(hours: u64) -> Run {
+        let as_of = began().plus(Duration::from_hours(hours));
+        scan(hours, Some(Basis::full(key(1), as_of, None)))
+    }
+
+    #[test]
+    fn a_scan_goes_on_from_the_latest_complete_one_and_remembers_the_full_one() {
+        let first = full(0);
+        let mut second = scan(
+            2,
+            Some(Basis::incremental([&first], key(1), began().plus(HOUR * 2))),
+        );
+        let mut partial = full(4);
+        partial.result = Some(RunResult::Partial);
+        let now = began().plus(HOUR * 6);
+        let runs = [&partial, &second, &first];
+        let basis = Basis::incremental(runs, key(1), now);
+        assert_eq!(basis.read_since, began());
+        assert_eq!(basis.since.map(|it| it.run), Some(second.id));
+        assert_eq!(last_full(runs).map(|run| run.id), Some(first.id));
+        second.pruned = Some(Pruned {
+            at: now,
+            gone: false,
+            again: false,
+        });
+        // The one before is not gone on from: what the latest has read since would be lost.
+        let basis = Basis::incremental([&second, &first], key(1), now);
+        assert_eq!(basis, Basis::full(key(1), now, Some(Instead::BaselineGone)));
+    }
+
+    #[test]
+    fn everything_is_read_where_there_is_nothing_to_go_on_from() {
+        let now = |hours| began().plus(Duration::from_hours(hours));
+        let nothing: [&Run; 0] = [];
+        let instead = |runs: &[&Run], by, hours| {
+            let basis = Basis::incremental(runs.iter().copied(), key(by), now(hours));
+            assert_eq!((basis.since, basis.read_since), (None, now(hours)));
+            basis.instead.map(Instead::code)
+        };
+        assert_eq!(instead(&nothing, 1, 0), Some("no-baseline"));
+        let old = scan(0, None);
+        assert_eq!(instead(&[&old], 1, 1), Some("no-baseline"));
+        let first = full(0);
+        assert_eq!(instead(&[&first], 2, 1), Some("other-key"));
+        assert_eq!(instead(&[&first], 1, 29 * 24 + 1), Some("baseline-old"));
+        let basis = Basis::incremental([&first], key(1), now(29 * 24));
+        assert_eq!(basis.since.map(|it| it.run), Some(first.id));
+    }
+
+    #[test]
+    fn how_many_change_is_what_was_counted_spread_over_the_time_it_took() {
+        let first = full(0);
+        let then = |hours, from: &Run, changed| {
+            let now = began().plus(Duration::from_hours(hours));
+            let mut basis = Basis::incremental([from], key(1), now);
+            basis.since = basis.since.map(|it| Baseline { changed, ..it });
+            scan(hours, Some(basis))
+        };
+        assert_eq!(changed_in([&first], 5), 0);
+        let second = then(2, &first, 30);
+        let third = then(6, &second, 3);
+        assert_eq!(changed_in([&first, &second], 1), 15);
+        assert_eq!(changed_in([&first, &second, &third], 2), 11);
+        assert_eq!(changed_in([&first, &second, &third], 1), 6, "rounded up");
+    }
+}
