@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use counterfoil_core::cell::Cell;
+use counterfoil_core::evidence::json::Json;
 use counterfoil_core::ids::RunId;
 use counterfoil_core::incident::IncidentState;
 use counterfoil_core::ports::{CheckRequest, Checks, PortError, PortErrorKind, ScanRequest};
@@ -303,6 +304,33 @@ impl Checks for Closed {
             "sending a check",
         ))
     }
+}
+
+#[tokio::test]
+async fn evidence_says_who_asked_for_a_run() {
+    let world = World::new().await;
+    for (ctx, key, customer) in [
+        (&world.ann, "k1", Some("cus_1")),
+        (&world.repair_key, "k2", Some("cus_2")),
+        (&world.ben, "k3", None),
+    ] {
+        ask(&world, ctx, key, customer).await.unwrap();
+        world.deliver_checks().await;
+        world.deliver_scans().await;
+        let opened = world.facts("run.open").pop().unwrap();
+        let actor = opened.get("actor").unwrap().get("type").unwrap();
+        assert_eq!(actor.as_str(), Some("system"), "the product acts");
+        let by = opened.get("asked_by").unwrap();
+        let text = |name: &str| by.get(name).and_then(Json::as_str).unwrap().to_owned();
+        let asker = ctx.principal();
+        assert_eq!(
+            (text("type"), text("id")),
+            (asker.kind().to_owned(), asker.id())
+        );
+    }
+    world.scan().await;
+    let opened = world.facts("run.open").pop().unwrap();
+    assert!(opened.get("asked_by").is_none(), "nobody did");
 }
 
 #[tokio::test]

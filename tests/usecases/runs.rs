@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use counterfoil_core::evidence::json::Json;
 use counterfoil_core::incident::{Incident, IncidentState};
 use counterfoil_core::ports::State;
 use counterfoil_core::reconcile::FindingKind;
@@ -160,4 +161,7 @@ async fn a_better_scan_after_a_mass_drift_proposes_nothing_until_a_person_has_lo
         .await
         .unwrap();
     assert!(runs.iter().any(|run| run.value.held_back.breaker == 1));
+    let closed = world.facts("run.close").pop().unwrap();
+    let kept = closed.get("held_back").and_then(|it| it.get("breaker"));
+    assert_eq!(kept.and_then(Json::as_uint), Some(1));
 }

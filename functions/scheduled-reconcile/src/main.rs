@@ -62,7 +62,8 @@ async fn main() -> Result<(), Error> {
         let (scans, health) = (scans.clone(), health.clone());
         let connections = connections.clone();
         async move {
-            let answer = handler::handle(scans, connections, &event).await;
+            // Boxed: whole runs are in it.
+            let answer = Box::pin(handler::handle(scans, connections, &event)).await;
             // After the scans: nobody waits for it.
             health::on_schedule(&health, &event).await;
             answer

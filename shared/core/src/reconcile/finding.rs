@@ -367,6 +367,16 @@ pub struct Outcome {
 /// and in a project of three customers one is a third.
 const FEW: u64 = 3;
 
+/// Whether more customers differ than a limit in 1/1000 allows. Exactly at the limit is within.
+pub fn is_mass_drift(differing: u64, customers: u64, limit_permille: u32) -> bool {
+    differing >= FEW && drift_permille(differing, customers) > limit_permille
+}
+
+fn drift_permille(differing: u64, customers: u64) -> u32 {
+    let permille = differing.saturating_mul(1_000).div_ceil(customers.max(1));
+    u32::try_from(permille.min(1_000)).unwrap_or(1_000)
+}
+
 impl Outcome {
     /// Takes back what repairs would write: the rows did not come from a database.
     pub fn without_database(&mut self) {
@@ -377,7 +387,7 @@ impl Outcome {
 
     /// Whether more customers differ than a limit in 1/1000 allows. Exactly at the limit is within.
     pub fn is_mass_drift(&self, limit_permille: u32) -> bool {
-        self.differing() >= FEW && self.drift_permille() > limit_permille
+        is_mass_drift(self.differing(), self.customers, limit_permille)
     }
 
     /// Whether everything that was listed could be judged. Where it could not, no finding does not
@@ -406,10 +416,6 @@ impl Outcome {
     /// Differing subjects per 1,000 customers, rounded up, at most 1,000. For a check of one
     /// customer this says nothing: it is 0 or 1,000.
     pub fn drift_permille(&self) -> u32 {
-        let permille = self
-            .differing()
-            .saturating_mul(1_000)
-            .div_ceil(self.customers.max(1));
-        u32::try_from(permille.min(1_000)).unwrap_or(1_000)
+        drift_permille(self.differing(), self.customers)
     }
 }

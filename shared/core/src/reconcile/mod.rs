@@ -35,7 +35,7 @@ mod unclaimed;
 
 pub use finding::{
     Backing, Direction, Doubt, Field, Finding, FindingKind, Identity, NotRepairable, Outcome,
-    Symbol, Undecided,
+    Symbol, Undecided, is_mass_drift,
 };
 pub use join::Join;
 pub use scan::Scan;

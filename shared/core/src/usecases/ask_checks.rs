@@ -4,7 +4,7 @@
 //! wait for that run and a message that comes twice makes one. The row that remembers the request is
 //! written before the message goes out: whoever repeats the request after a lost answer sends the
 //! same message again. Whether Stripe knows the customer is not known here, and the answer does not
-//! tell. The run is recorded when it opens.
+//! tell. The run is recorded when it opens, with who asked for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,10 +21,13 @@ use crate::ports::{
     CheckRequest, Checks, Clock, PortError, Random, ScanRequest, ScanRequests, State,
 };
 use crate::records::{Record, RecordError, Records};
-use crate::tenancy::TenantCtx;
+use crate::tenancy::{Principal, TenantCtx};
 
 /// How long a repeat is known.
 const REMEMBERED: Duration = Duration::from_hours(24);
+
+/// The longest that a message waits in a queue, and a scan for its turn.
+const LONGEST_WAIT: Duration = Duration::from_hours(14 * 24);
 
 /// Why no check was asked for.
 #[derive(Debug, Error)]
@@ -79,6 +82,30 @@ impl Record for Request {
     fn id(&self) -> String {
         self.id.clone()
     }
+}
+
+/// Who asked for a run, until it opens: its `run.open` says so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct AskedRun {
+    run: RunId,
+    by: Principal,
+}
+
+impl Record for AskedRun {
+    const FAMILY: &'static str = "asked-run";
+
+    fn id(&self) -> String {
+        self.run.to_string()
+    }
+}
+
+/// Who asked for this run; `None` where nobody did.
+pub(super) async fn who_asked(
+    records: &Records<'_>,
+    run: RunId,
+) -> Result<Option<Principal>, RecordError> {
+    let asked = records.get::<AskedRun>(&run.to_string()).await?;
+    Ok(asked.map(|asked| asked.value.by))
 }
 
 /// Takes requests for checks.
@@ -168,9 +195,16 @@ impl AskChecks {
             asked: digest(&[customer.unwrap_or_default()]),
             run: RunId::new(now, self.random.bits128()),
         };
-        let write = records.create(&new)?.until(now.plus(REMEMBERED));
+        let asker = AskedRun {
+            run: new.run,
+            by: ctx.principal().clone(),
+        };
+        let writes = vec![
+            records.create(&new)?.until(now.plus(REMEMBERED)),
+            records.create(&asker)?.until(now.plus(LONGEST_WAIT)),
+        ];
         // A failed write may have happened: the row, where there is one, tells.
-        let written = self.state.write(vec![write]).await;
+        let written = self.state.write(writes).await;
         let known = records.get::<Request>(&new.id).await?;
         match known.map(|known| known.value) {
             Some(known) if known.asked != new.asked => Err(AskError::KeyReused),

@@ -10,7 +10,7 @@ use crate::ids::{ActionId, DecisionId, RunId};
 use crate::json::{JsonError, to_json};
 use crate::policy::{Judgement, Question, bundle_digest};
 use crate::ports::{EntryRef, StoredEntry, StoredPart};
-use crate::run::{LeftOut, RunCounts, Snapshot, Unread};
+use crate::run::{HeldBack, LeftOut, RunCounts, Snapshot, Unread};
 use crate::scan::Basis;
 use crate::tenancy::Principal;
 use crate::time::Timestamp;
@@ -93,6 +93,8 @@ pub struct Opening<'a> {
     pub purpose: &'a str,
     /// The time at which promises are evaluated, for a run of the reconciler.
     pub as_of: Option<Timestamp>,
+    /// Who asked for it, where the product acts because somebody did.
+    pub asked_by: Option<&'a Principal>,
 }
 
 impl Opening<'_> {
@@ -118,6 +120,9 @@ impl Opening<'_> {
         }
         if let Some(as_of) = self.as_of {
             fields.push(("as_of", Json::uint(as_of.as_millis())));
+        }
+        if let Some(asked_by) = self.asked_by {
+            fields.push(("asked_by", actor(asked_by)));
         }
         object(fields)
     }
@@ -231,6 +236,8 @@ pub struct Closing<'a> {
     pub left_out: LeftOut,
     /// What the Stripe side of a scan stems from.
     pub basis: Option<&'a Basis>,
+    /// Repairs that limits keep a run from proposing.
+    pub held_back: HeldBack,
 }
 
 impl Closing<'_> {
@@ -281,6 +288,14 @@ impl Closing<'_> {
                 ("unread_items", Json::uint(self.left_out.unread_items)),
             ];
             fields.push(("left_out", object(by_why)));
+        }
+        if self.held_back != HeldBack::default() {
+            let by_limit = [
+                ("amount", Json::uint(self.held_back.amount)),
+                ("breaker", Json::uint(self.held_back.breaker)),
+                ("repairs", Json::uint(self.held_back.repairs)),
+            ];
+            fields.push(("held_back", object(by_limit)));
         }
         object(fields)
     }

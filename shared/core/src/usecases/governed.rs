@@ -109,6 +109,7 @@ impl Governed {
             principal,
             purpose: self.question.action(),
             as_of: None,
+            asked_by: None,
         };
         Draft::new(Kind::RunOpen, opening.facts()).in_run(self.run)
     }

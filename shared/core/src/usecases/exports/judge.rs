@@ -81,6 +81,7 @@ impl Exports {
             principal: ctx.principal(),
             purpose: "export",
             as_of: None,
+            asked_by: None,
         };
         let allowed = judgement.effect == Effect::Allow;
         let closing = Closing {

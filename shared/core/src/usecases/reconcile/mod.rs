@@ -5,6 +5,7 @@
 //! their inputs in parts ([`super::scan`]) and end here.
 
 mod alone;
+mod breaker;
 mod look;
 mod newcomers;
 mod record;
@@ -31,6 +32,7 @@ pub(super) use look::{Times, active_mapping, first_look, look_again, open_source
 pub use seen::Seen;
 pub use snapshot::open_snapshot;
 
+use super::ask_checks::who_asked;
 use super::connections::ended_since;
 use super::facts::{Closing, FileRef, Opening};
 use super::vault::{Vault, VaultError};
@@ -226,6 +228,7 @@ impl Reconcile {
         run.mapping = Some(project.mapping.clone());
         let records = Records::of(self.state.as_ref(), ctx);
         let mapping = active_mapping(&records, project).await?.canonical_text();
+        let asked_by = who_asked(&records, run.id).await?;
         let opening = Opening {
             flow: flow_version(&project.mapping)?,
             artifact: project.mapping.clone(),
@@ -241,6 +244,7 @@ impl Reconcile {
                 "check"
             },
             as_of: Some(run.as_of),
+            asked_by: asked_by.as_ref(),
         };
         let mut draft = Draft::new(Kind::RunOpen, opening.facts()).in_run(run.id);
         if let RunScope::Check { customer } = &run.scope {

@@ -14,11 +14,12 @@ use crate::mapping::Artifact;
 use crate::ports::{Batch, EntryRef, PortError, PortErrorKind, StateWrite};
 use crate::reconcile::{Finding, findings};
 use crate::records::{Records, Versioned};
-use crate::repair::limits;
-use crate::run::{HeldBack, Run, RunResult, RunScope, RunStep};
+use crate::repair::limits::{self, Selection};
+use crate::run::{Run, RunResult, RunScope, RunStep};
 use crate::sealed::Purpose;
 use crate::snapshot::{Recorder, Told};
-use crate::usecases::facts::{Closing, FileRef, change, target};
+use crate::time::Timestamp;
+use crate::usecases::facts::{Closing, FileRef};
 
 /// Incident rows written in one transaction.
 const ROWS: usize = 50;
@@ -77,6 +78,11 @@ impl Reconcile {
         outputs.extend(work.run.value.looks.iter().map(FileRef::of_snapshot));
         work.run.value.counts.findings = u64::try_from(found.len()).unwrap_or(u64::MAX);
         work.run.value.left_out = left_out(&told.undecided);
+        let mut known = self.incidents(work.ctx).await?;
+        if self.stops_burst(&work, artifact, &told, &known).await? {
+            known = self.incidents(work.ctx).await?;
+        }
+        work.run.value.held_back = self.selection(&work, &told, &known).await?.held_back;
         work.run.value.step = RunStep::Recording;
         work.run.value.result = Some(RunResult::Complete);
         work.run.value.touched_at = self.clock.now();
@@ -87,12 +93,14 @@ impl Reconcile {
             result: Some(result(&work.run.value)),
             left_out: work.run.value.left_out,
             basis: work.run.value.basis.as_ref(),
+            held_back: work.run.value.held_back,
             ..Closing::default()
         };
         let run = work.run.value.id;
         let mut batch = Batch::default();
         if work.run.value.is_stopped() {
-            self.raise_breaker(&work, artifact, &mut batch).await?;
+            let differences = work.run.value.counts.findings;
+            batch = self.raise_breaker(&work, artifact, differences).await?;
         }
         let last = batch.drafts.len();
         batch
@@ -114,33 +122,6 @@ impl Reconcile {
         self.publish(work, told).await
     }
 
-    /// One `mass_drift` incident instead of hundreds: opened by an entry of its own.
-    async fn raise_breaker(
-        &self,
-        work: &Work<'_>,
-        artifact: &Artifact,
-        batch: &mut Batch,
-    ) -> Result<(), ReconcileError> {
-        let run = &work.run.value;
-        let finding = Finding::mass_drift(run.counts.findings, artifact.max_drift_permille());
-        let records = Records::of(self.state.as_ref(), work.ctx);
-        let id = Incident::identity(work.project.id, &finding);
-        let known = records.get::<Incident>(&id.to_string()).await?;
-        let now = self.clock.now();
-        let (kind, write) = if let Some(known) = known {
-            let seen = known.value.seen(finding, run.id, now);
-            let write = records.replace(known.version, &seen)?;
-            (Kind::IncidentChanged, write)
-        } else {
-            let new = Incident::open(work.project.id, finding, run.id, now);
-            (Kind::IncidentOpened, records.create(&new)?)
-        };
-        let facts = change(work.ctx.principal(), target("incident", id), []);
-        batch.drafts.push(Draft::new(kind, facts).in_run(run.id));
-        batch.state.push(write.explained_by(0));
-        Ok(())
-    }
-
     /// Incident rows and proposals after `run.close` is durable. Doing it again changes nothing.
     pub(in crate::usecases) async fn publish(
         &self,
@@ -150,28 +131,31 @@ impl Reconcile {
         let cause = work.run.evidence.clone().ok_or(ReconcileError::NotReady)?;
         if !work.run.value.is_stopped() {
             let known = self.incidents(work.ctx).await?;
-            let opened = self.write_incidents(&work, &told, &known, &cause).await?;
-            work.run.value.held_back = self.propose(&work, &opened, &known).await?;
+            // Chosen before this run writes: it takes a person to arm repairs again, not a better scan.
+            let chosen = self.selection(&work, &told, &known).await?;
+            self.write_incidents(&work, &told, &known, &cause).await?;
+            for incident in chosen.proposed {
+                let (project, run) = (work.project.id, work.run.value.id);
+                self.proposals.propose(project, run, incident).await?;
+            }
         }
         work.run.value.step = RunStep::Done;
         self.save(&mut work).await?;
         Ok(summary(&work.run.value))
     }
 
-    /// Returns the incidents that this run opened.
     async fn write_incidents(
         &self,
         work: &Work<'_>,
         told: &Told,
         known: &BTreeMap<IncidentId, Versioned<Incident>>,
         cause: &EntryRef,
-    ) -> Result<Vec<Incident>, ReconcileError> {
+    ) -> Result<(), ReconcileError> {
         let records = Records::of(self.state.as_ref(), work.ctx);
         let found = &told.found;
         let in_doubt = InDoubt::of(&told.undecided);
         let (run, now) = (work.run.value.id, self.clock.now());
         let mut writes = Vec::new();
-        let mut opened = Vec::new();
         let mut seen = BTreeSet::new();
         let key = self.pseudonym_key(work).await?;
         let lines = findings::numbers(found, |subject| findings::pseudonym(&key, subject));
@@ -179,28 +163,14 @@ impl Reconcile {
             let id = Incident::identity(work.project.id, finding);
             seen.insert(id);
             let known = known.get(&id);
-            if known.is_some_and(|known| known.value.ended_after(work.run.value.as_of)) {
-                // What this run read may be older than the end: the next one sees for itself.
+            let Some(after) = after(work, finding, known, now) else {
                 continue;
-            }
-            let after = if let Some(known) = known {
-                let after = known.value.clone().seen(finding.clone(), run, now);
-                writes.push(
-                    records
-                        .replace(known.version, &after)?
-                        .citing(cause.clone())
-                        .on_line(Some(line)),
-                );
-                after
-            } else {
-                let new = Incident::open(work.project.id, finding.clone(), run, now);
-                let write = records.create(&new)?.citing(cause.clone());
-                writes.push(write.on_line(Some(line)));
-                new
             };
-            if after.opened_by == run {
-                opened.push(after);
-            }
+            let write = match known {
+                Some(known) => records.replace(known.version, &after)?,
+                None => records.create(&after)?,
+            };
+            writes.push(write.citing(cause.clone()).on_line(Some(line)));
         }
         for incident in known.values() {
             let unseen = !seen.contains(&incident.value.id);
@@ -213,8 +183,7 @@ impl Reconcile {
                 );
             }
         }
-        self.write_rows(writes).await?;
-        Ok(opened)
+        self.write_rows(writes).await
     }
 
     async fn write_rows(&self, writes: Vec<StateWrite>) -> Result<(), ReconcileError> {
@@ -231,32 +200,64 @@ impl Reconcile {
         Ok(())
     }
 
-    /// Proposes what the limits allow, and says what they have kept.
-    async fn propose(
+    /// Which of the incidents that this run opens it proposes to repair, and what limits keep.
+    async fn selection(
         &self,
         work: &Work<'_>,
-        opened: &[Incident],
+        told: &Told,
         known: &BTreeMap<IncidentId, Versioned<Incident>>,
-    ) -> Result<HeldBack, ReconcileError> {
-        if !work.project.auto_propose || work.project.repair_database.is_none() {
-            return Ok(HeldBack::default());
+    ) -> Result<Selection, ReconcileError> {
+        let able = work.project.auto_propose && work.project.repair_database.is_some();
+        if !able || work.run.value.is_stopped() {
+            return Ok(Selection::default());
         }
         let records = Records::of(self.state.as_ref(), work.ctx);
         let artifact = super::active_mapping(&records, work.project).await?;
-        // Read before this run wrote: it takes a person to arm repairs again, not a better scan.
         let breaker = known.values().any(|incident| incident.value.is_breaker());
-        let selection = limits::within(
-            opened,
+        Ok(limits::within(
+            &opened(work, told, known, self.clock.now()),
             breaker,
             artifact.max_repairs_per_run(),
             artifact.max_amount_at_risk(),
-        );
-        for incident in selection.proposed {
-            self.proposals
-                .propose(work.project.id, work.run.value.id, incident)
-                .await?;
-        }
-        Ok(selection.held_back)
+        ))
+    }
+}
+
+/// The incidents that this run opens, or opened before its worker died.
+pub(super) fn opened(
+    work: &Work<'_>,
+    told: &Told,
+    known: &BTreeMap<IncidentId, Versioned<Incident>>,
+    now: Timestamp,
+) -> Vec<Incident> {
+    let after = |finding| {
+        let id = Incident::identity(work.project.id, finding);
+        after(work, finding, known.get(&id), now)
+    };
+    let opened = told.found.iter().filter_map(after);
+    opened
+        .filter(|it| it.opened_by == work.run.value.id)
+        .collect()
+}
+
+/// The incident after this run; `None` where what the run read may be older than its end: the next
+/// one sees for itself.
+fn after(
+    work: &Work<'_>,
+    finding: &Finding,
+    known: Option<&Versioned<Incident>>,
+    now: Timestamp,
+) -> Option<Incident> {
+    let run = &work.run.value;
+    match known {
+        Some(known) if known.value.ended_after(run.as_of) => None,
+        Some(known) => Some(known.value.clone().seen(finding.clone(), run.id, now)),
+        None => Some(Incident::open(
+            work.project.id,
+            finding.clone(),
+            run.id,
+            now,
+        )),
     }
 }
 

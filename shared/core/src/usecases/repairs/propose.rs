@@ -305,6 +305,7 @@ pub(super) fn opening<'a>(
         principal,
         purpose,
         as_of: None,
+        asked_by: None,
     })
 }
 

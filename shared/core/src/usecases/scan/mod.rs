@@ -19,6 +19,7 @@ mod schedule;
 mod turn;
 
 pub use schedule::{KeepSchedule, Measured, ScheduleError, ScheduleView};
+pub(super) use turn::customers_of_last_scan;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -9,22 +9,27 @@ use serde::{Deserialize, Serialize};
 use super::Scans;
 use crate::ids::RunId;
 use crate::ports::StateWrite;
-use crate::records::{Record, Records};
-use crate::run::{Run, RunStep};
+use crate::records::{Record, RecordError, Records};
+use crate::run::{Run, RunResult, RunStep};
 use crate::tenancy::TenantCtx;
 use crate::usecases::reconcile::ReconcileError;
+
+/// The id of the row.
+const TURN: &str = "scan";
 
 /// Whose turn it is. One row per project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ScanTurn {
     run: RunId,
+    /// The newest scan before it that was complete.
+    complete: Option<RunId>,
 }
 
 impl Record for ScanTurn {
     const FAMILY: &'static str = "scan-turn";
 
     fn id(&self) -> String {
-        "scan".to_owned()
+        TURN.to_owned()
     }
 }
 
@@ -40,14 +45,41 @@ impl Scans {
     /// The turn for `run`, unless another scan is at work.
     pub(super) async fn turn(&self, ctx: &TenantCtx, run: RunId) -> Result<Turn, ReconcileError> {
         let records = Records::of(self.reconcile.state.as_ref(), ctx);
-        let next = ScanTurn { run };
-        let Some(turn) = records.get::<ScanTurn>(&next.id()).await? else {
-            return Ok(Turn::Free(records.create(&next)?));
+        let Some(turn) = records.get::<ScanTurn>(TURN).await? else {
+            let first = ScanTurn {
+                run,
+                complete: None,
+            };
+            return Ok(Turn::Free(records.create(&first)?));
         };
         let holder = records.get::<Run>(&turn.value.run.to_string()).await?;
-        match holder.map(|holder| holder.value) {
-            Some(holder) if holder.step != RunStep::Done => Ok(Turn::Taken(Box::new(holder))),
-            _ => Ok(Turn::Free(records.replace(turn.version, &next)?)),
+        let complete = match holder.map(|holder| holder.value) {
+            Some(holder) if holder.step != RunStep::Done => {
+                return Ok(Turn::Taken(Box::new(holder)));
+            }
+            Some(holder) if holder.result == Some(RunResult::Complete) => Some(holder.id),
+            _ => turn.value.complete,
+        };
+        let next = ScanTurn { run, complete };
+        Ok(Turn::Free(records.replace(turn.version, &next)?))
+    }
+}
+
+/// How many customers the last complete scan has counted; `None` before the first one.
+pub(in crate::usecases) async fn customers_of_last_scan(
+    records: &Records<'_>,
+) -> Result<Option<u64>, RecordError> {
+    let Some(turn) = records.get::<ScanTurn>(TURN).await? else {
+        return Ok(None);
+    };
+    for run in [Some(turn.value.run), turn.value.complete]
+        .into_iter()
+        .flatten()
+    {
+        let run = records.get::<Run>(&run.to_string()).await?;
+        if let Some(run) = run.filter(|run| run.value.result == Some(RunResult::Complete)) {
+            return Ok(Some(run.value.counts.customers));
         }
     }
+    Ok(None)
 }

@@ -81,6 +81,7 @@ impl Recording {
                 principal: &duty,
                 purpose: "check",
                 as_of: Some(as_of),
+                asked_by: None,
             };
             stream.append(
                 &[Draft::new(Kind::RunOpen, opening.facts()).in_run(run)],
