@@ -4,7 +4,7 @@
 //! what is kept between them is at most one row, and that is bounded.
 
 use bytes::{Buf, BytesMut};
-use counterfoil_core::cell::Cell;
+use counterfoil_core::cell::{AppRow, Cell};
 
 use crate::decode::{self, Malformed, Reader};
 use crate::form::Form;
@@ -19,6 +19,7 @@ const MAX_ROW: usize = 8 << 20;
 #[derive(Debug)]
 pub(crate) struct CopyReader {
     forms: Vec<Form>,
+    /// The begin of a row whose end has not come.
     held: BytesMut,
     state: State,
 }
@@ -30,15 +31,16 @@ enum State {
     End,
 }
 
-/// What lies at the front of the held bytes.
+/// What lies at the front of some bytes.
 enum Front {
     Incomplete,
     End,
-    Row(Vec<Cell>, usize),
+    /// A row of this many bytes.
+    Row(usize),
 }
 
 impl CopyReader {
-    /// A reader of rows with these columns.
+    /// A reader of rows with these columns, of which the first is the key.
     pub(crate) fn new(forms: Vec<Form>) -> Self {
         Self {
             forms,
@@ -47,33 +49,38 @@ impl CopyReader {
         }
     }
 
-    /// Takes the next piece of the stream.
-    pub(crate) fn push(&mut self, piece: &[u8]) -> Result<(), Malformed> {
-        self.held.extend_from_slice(piece);
+    /// Writes the next whole row over `row` and takes its bytes off `piece`. `false` when the next
+    /// piece is needed; all of this one is taken then.
+    pub(crate) fn row(&mut self, piece: &mut &[u8], row: &mut AppRow) -> Result<bool, Malformed> {
+        // A server sends whole rows: most are read where they arrived.
+        if self.state == State::Rows
+            && self.held.is_empty()
+            && let Front::Row(length) = self.front(piece, row)?
+        {
+            *piece = piece.get(length..).unwrap_or_default();
+            return Ok(true);
+        }
+        self.held.extend_from_slice(std::mem::take(piece));
         if self.state == State::Header && self.held.len() >= HEADER {
             self.header()?;
         }
-        Ok(())
-    }
-
-    /// The next whole row among what was pushed.
-    pub(crate) fn row(&mut self) -> Result<Option<Vec<Cell>>, Malformed> {
-        if self.state != State::Rows {
-            return Ok(None);
-        }
-        match self.front()? {
-            Front::Row(cells, length) => {
-                self.held.advance(length);
-                Ok(Some(cells))
+        if self.state == State::Rows {
+            match self.front(&self.held, row)? {
+                Front::Row(length) => {
+                    self.held.advance(length);
+                    return Ok(true);
+                }
+                Front::End => {
+                    self.state = State::End;
+                    self.held.advance(2);
+                }
+                Front::Incomplete => {}
             }
-            Front::End => {
-                self.state = State::End;
-                self.held.advance(2);
-                Ok(None)
-            }
-            Front::Incomplete if self.held.len() > MAX_ROW => Err(Malformed),
-            Front::Incomplete => Ok(None),
         }
+        if self.held.len() > MAX_ROW {
+            return Err(Malformed);
+        }
+        Ok(false)
     }
 
     /// Whether the stream ended with its trailer and nothing behind it.
@@ -94,39 +101,39 @@ impl CopyReader {
         Ok(())
     }
 
-    fn front(&self) -> Result<Front, Malformed> {
-        let mut reader = Reader(&self.held);
+    fn front(&self, bytes: &[u8], row: &mut AppRow) -> Result<Front, Malformed> {
+        let mut reader = Reader(bytes);
         let Ok(fields) = reader.i16() else {
             return Ok(Front::Incomplete);
         };
         if fields == -1 {
             return Ok(Front::End);
         }
+        let others = self.forms.len().checked_sub(1).ok_or(Malformed)?;
         if usize::try_from(fields) != Ok(self.forms.len()) {
             return Err(Malformed);
         }
-        let mut cells = Vec::with_capacity(self.forms.len());
-        for form in &self.forms {
-            let mut ahead = reader;
-            let Ok(length) = ahead.i32() else {
+        row.cells.resize(others, Cell::Null);
+        let cells = std::iter::once(&mut row.key).chain(&mut row.cells);
+        for (form, cell) in self.forms.iter().zip(cells) {
+            let Ok(length) = reader.i32() else {
                 return Ok(Front::Incomplete);
             };
-            let wanted = match length {
-                -1 => 0,
-                _ => usize::try_from(length).map_err(|_| Malformed)?,
+            let raw = if length == -1 {
+                None
+            } else {
+                let length = usize::try_from(length).map_err(|_| Malformed)?;
+                if length > MAX_ROW {
+                    return Err(Malformed);
+                }
+                let Ok(raw) = reader.bytes(length) else {
+                    return Ok(Front::Incomplete);
+                };
+                Some(raw)
             };
-            if wanted > MAX_ROW {
-                return Err(Malformed);
-            }
-            let Ok(raw) = reader.value() else {
-                return Ok(Front::Incomplete);
-            };
-            cells.push(decode::cell(*form, raw)?);
+            decode::replace(cell, *form, raw)?;
         }
-        Ok(Front::Row(
-            cells,
-            self.held.len().saturating_sub(reader.0.len()),
-        ))
+        Ok(Front::Row(bytes.len().saturating_sub(reader.0.len())))
     }
 }
 
@@ -149,13 +156,16 @@ mod tests {
         bytes
     }
 
-    fn read(bytes: &[u8], piece: usize) -> Result<(Vec<Vec<Cell>>, bool), Malformed> {
+    fn read(bytes: &[u8], piece: usize) -> Result<(Vec<AppRow>, bool), Malformed> {
         let mut reader = CopyReader::new(vec![Form::Text, Form::Bool]);
         let mut rows = Vec::new();
-        for piece in bytes.chunks(piece) {
-            reader.push(piece)?;
-            while let Some(row) = reader.row()? {
-                rows.push(row);
+        let mut row = AppRow {
+            key: Cell::Null,
+            cells: Vec::new(),
+        };
+        for mut piece in bytes.chunks(piece) {
+            while reader.row(&mut piece, &mut row)? {
+                rows.push(row.clone());
             }
         }
         Ok((rows, reader.is_whole()))

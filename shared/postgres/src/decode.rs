@@ -33,8 +33,9 @@ impl<'a> Reader<'a> {
         self.array().map(i32::from_be_bytes)
     }
 
-    fn i64(&mut self) -> Result<i64, Malformed> {
-        self.array().map(i64::from_be_bytes)
+    /// All bytes that are left.
+    fn only<const N: usize>(self) -> Result<[u8; N], Malformed> {
+        self.0.try_into().map_err(|_| Malformed)
     }
 
     /// A value behind its length; `None` for NULL (length -1).
@@ -58,60 +59,82 @@ impl<'a> Reader<'a> {
 
 /// Decodes one value; `None` is NULL.
 pub(crate) fn cell(form: Form, raw: Option<&[u8]>) -> Result<Cell, Malformed> {
+    let mut cell = Cell::Null;
+    replace(&mut cell, form, raw)?;
+    Ok(cell)
+}
+
+/// Puts a value in the place of another, and in the memory of its text: a table has millions of
+/// rows with the same columns. Of a malformed value nothing is left.
+pub(crate) fn replace(cell: &mut Cell, form: Form, raw: Option<&[u8]>) -> Result<(), Malformed> {
+    let old = std::mem::replace(cell, Cell::Null);
     let Some(raw) = raw else {
-        return Ok(Cell::Null);
+        return Ok(());
     };
-    let mut reader = Reader(raw);
-    let cell = match form {
-        Form::Text => return utf8(raw).map(Cell::Text),
-        Form::Padded => return padded(raw).map(Cell::Text),
-        Form::List(element) => return list(element, reader).map(Cell::List),
-        Form::Bool => match reader.array()? {
+    let reader = Reader(raw);
+    *cell = match form {
+        Form::Text => Cell::Text(over(old, utf8(raw)?)),
+        Form::Padded => Cell::Text(over(old, utf8(raw)?.trim_end_matches(' '))),
+        Form::List(element) => Cell::List(list(element, reader, old)?),
+        Form::Uuid => Cell::Text(over(old, utf8(&uuid(reader.only()?))?)),
+        Form::Bool => match reader.only()? {
             [0] => Cell::Bool(false),
             [1] => Cell::Bool(true),
             _ => return Err(Malformed),
         },
-        Form::Int2 => Cell::Int(reader.i16()?.into()),
-        Form::Int4 => Cell::Int(reader.i32()?.into()),
-        Form::Int8 => Cell::Int(reader.i64()?),
-        Form::Uuid => Cell::Text(uuid(reader.array()?)),
-        Form::Time => Cell::Time(moment::from_micros(reader.i64()?)),
-        Form::Date => Cell::Time(moment::from_days(reader.i32()?)),
+        Form::Int2 => Cell::Int(i16::from_be_bytes(reader.only()?).into()),
+        Form::Int4 => Cell::Int(i32::from_be_bytes(reader.only()?).into()),
+        Form::Int8 => Cell::Int(i64::from_be_bytes(reader.only()?)),
+        Form::Time => Cell::Time(moment::from_micros(i64::from_be_bytes(reader.only()?))),
+        Form::Date => Cell::Time(moment::from_days(i32::from_be_bytes(reader.only()?))),
     };
-    reader.end(cell)
+    Ok(())
 }
 
-fn utf8(raw: &[u8]) -> Result<String, Malformed> {
-    std::str::from_utf8(raw)
-        .map(str::to_owned)
-        .map_err(|_| Malformed)
+fn utf8(raw: &[u8]) -> Result<&str, Malformed> {
+    std::str::from_utf8(raw).map_err(|_| Malformed)
 }
 
-fn padded(raw: &[u8]) -> Result<String, Malformed> {
-    std::str::from_utf8(raw)
-        .map(|it| it.trim_end_matches(' ').to_owned())
-        .map_err(|_| Malformed)
+/// A text in the memory of the one that a cell had.
+fn over(old: Cell, text: &str) -> String {
+    let mut memory = match old {
+        Cell::Text(memory) => memory,
+        _ => String::new(),
+    };
+    memory.clear();
+    memory.push_str(text);
+    memory
 }
 
-fn uuid(bytes: [u8; 16]) -> String {
-    let number = u128::from_be_bytes(bytes);
-    format!(
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        number >> 96,
-        (number >> 80) & 0xffff,
-        (number >> 64) & 0xffff,
-        (number >> 48) & 0xffff,
-        number & 0xffff_ffff_ffff
-    )
+/// The text form of a UUID, as Postgres prints it.
+fn uuid(bytes: [u8; 16]) -> [u8; 36] {
+    let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'a' - 10 };
+    let mut digits = [0; 32];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    }
+    let mut text = [b'-'; 36];
+    for (from, to, length) in [(0, 0, 8), (8, 9, 4), (12, 14, 4), (16, 19, 4), (20, 24, 12)] {
+        let target = text.iter_mut().skip(to).take(length);
+        for (target, digit) in target.zip(digits.iter().skip(from)) {
+            *target = *digit;
+        }
+    }
+    text
 }
 
-/// Elements in stored order. NULL elements name nothing and are left out; further dimensions are
-/// read as one list.
-fn list(element: Element, mut reader: Reader<'_>) -> Result<Vec<String>, Malformed> {
+/// Elements in stored order, in the memory of the ones that a cell had. NULL elements name nothing
+/// and are left out; further dimensions are read as one list.
+fn list(element: Element, mut reader: Reader<'_>, old: Cell) -> Result<Vec<String>, Malformed> {
+    let mut items = match old {
+        Cell::List(items) => items,
+        _ => Vec::new(),
+    };
     let dimensions = reader.i32()?;
     let (_has_nulls, _element_oid) = (reader.i32()?, reader.i32()?);
     if dimensions == 0 {
-        return reader.end(Vec::new());
+        items.clear();
+        return reader.end(items);
     }
     // The server's own limit (MAXDIM).
     if !(1..=6).contains(&dimensions) {
@@ -124,15 +147,28 @@ fn list(element: Element, mut reader: Reader<'_>) -> Result<Vec<String>, Malform
         count = count.checked_mul(length).ok_or(Malformed)?;
     }
     // Each element takes at least the 4 bytes of its length, which bounds the allocation.
-    let mut items = Vec::with_capacity(count.min(reader.0.len() / 4));
+    items.reserve(count.min(reader.0.len() / 4).saturating_sub(items.len()));
+    let mut used = 0;
     for _ in 0..count {
         let Some(raw) = reader.value()? else { continue };
-        items.push(match element {
+        let digits;
+        let text = match element {
             Element::Text => utf8(raw)?,
-            Element::Padded => padded(raw)?,
-            Element::Uuid => uuid(raw.try_into().map_err(|_| Malformed)?),
-        });
+            Element::Padded => utf8(raw)?.trim_end_matches(' '),
+            Element::Uuid => {
+                digits = uuid(Reader(raw).only()?);
+                utf8(&digits)?
+            }
+        };
+        if let Some(item) = items.get_mut(used) {
+            item.clear();
+            item.push_str(text);
+        } else {
+            items.push(text.to_owned());
+        }
+        used += 1;
     }
+    items.truncate(used);
     reader.end(items)
 }
 
@@ -170,6 +206,41 @@ mod tests {
         }
         assert_eq!(cell(Form::Bool, Some(&[2])), Err(Malformed));
         assert_eq!(cell(Form::Text, Some(&[0xff])), Err(Malformed));
+    }
+
+    #[test]
+    fn a_value_leaves_nothing_of_the_one_before() {
+        let array = |items: &[&str]| {
+            let count = i32::try_from(items.len()).unwrap();
+            let header = [1, 0, 25, count, 1_i32];
+            let mut bytes: Vec<u8> = header.iter().flat_map(|it| it.to_be_bytes()).collect();
+            for item in items {
+                bytes.extend(i32::try_from(item.len()).unwrap().to_be_bytes());
+                bytes.extend(item.as_bytes());
+            }
+            bytes
+        };
+        let list = Form::List(Element::Text);
+        let values: [(Form, Option<Vec<u8>>); 8] = [
+            (Form::Text, Some(b"a long text".to_vec())),
+            (Form::Text, Some(b"b".to_vec())),
+            (Form::Uuid, Some((0..16).map(|it| it * 17).collect())),
+            (list, Some(array(&["one", "two", "three"]))),
+            (list, Some(array(&["four"]))),
+            (list, Some(array(&[]))),
+            (Form::Bool, Some(vec![1])),
+            (Form::Text, None),
+        ];
+        for (before, old) in &values {
+            for (form, raw) in &values {
+                let mut reused = cell(*before, old.as_deref()).unwrap();
+                replace(&mut reused, *form, raw.as_deref()).unwrap();
+                assert_eq!(Ok(reused), cell(*form, raw.as_deref()), "{form:?}");
+            }
+        }
+        let uuid = cell(Form::Uuid, values[2].1.as_deref());
+        let text = "00112233-4455-6677-8899-aabbccddeeff";
+        assert_eq!(uuid, Ok(Cell::Text(text.to_owned())));
     }
 
     #[test]

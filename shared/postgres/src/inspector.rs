@@ -6,13 +6,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use counterfoil_core::cell::{AppRow, Cell, TableShape};
 use counterfoil_core::mapping::{TableColumns, TableName};
-use counterfoil_core::ports::{AppInspector, Completeness, PortError};
+use counterfoil_core::ports::{AppInspector, Completeness, PortError, TakeRows};
 use futures::StreamExt;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_postgres::Transaction;
 use tokio_postgres::types::{ToSql, Type};
 
+use crate::batch::Batch;
 use crate::connect::{Session, Stopper};
 use crate::copy::CopyReader;
 use crate::decode::{self, Malformed, Raw};
@@ -114,7 +115,7 @@ impl PgInspector {
     async fn scan(
         &self,
         table: &TableShape,
-        each: &mut (dyn FnMut(AppRow) + Send),
+        each: &mut TakeRows<'_>,
     ) -> Result<Completeness, PostgresError> {
         let mut session = self.session.lock().await;
         // The limits of a scan count rows and bytes themselves, because reaching them is no error.
@@ -181,7 +182,7 @@ impl AppInspector for PgInspector {
     async fn rows(
         &self,
         table: &TableShape,
-        each: &mut (dyn FnMut(AppRow) + Send),
+        each: &mut TakeRows<'_>,
     ) -> Result<Completeness, PortError> {
         match self.scan(table, each).await {
             Ok(completeness) => Ok(completeness),
@@ -224,7 +225,7 @@ async fn copy(
     table: &TableShape,
     limits: Limits,
     stopper: Stopper,
-    each: &mut (dyn FnMut(AppRow) + Send),
+    each: &mut TakeRows<'_>,
 ) -> Result<Completeness, PostgresError> {
     let select = Select::of(table)?;
     let failed = |error| statement(&error, &select.table);
@@ -232,20 +233,23 @@ async fn copy(
     let described = transaction.prepare(&select.text).await.map_err(failed)?;
     let mut reader = CopyReader::new(forms(described.columns())?);
     let mut pieces = pin!(transaction.copy_out(&select.copy()).await.map_err(failed)?);
+    let mut batch = Batch::new();
     let (mut rows, mut bytes) = (0_u64, 0_u64);
     while let Some(piece) = pieces.next().await {
         let piece = piece.map_err(failed)?;
         bytes = bytes.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
-        reader.push(&piece).map_err(protocol)?;
-        while let Some(cells) = reader.row().map_err(protocol)? {
+        let mut piece: &[u8] = &piece;
+        while reader.row(&mut piece, &mut batch.next).map_err(protocol)? {
             rows = rows.saturating_add(1);
             if rows > limits.rows || bytes > limits.bytes {
+                batch.flush(each);
                 stopper.stop().await;
                 return Ok(Completeness::Capped);
             }
-            each(row(cells)?);
+            batch.keep(each);
         }
     }
+    batch.flush(each);
     if reader.is_whole() {
         Ok(Completeness::Complete)
     } else {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod batch;
 mod catalog;
 mod connect;
 mod copy;

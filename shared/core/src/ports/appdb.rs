@@ -18,6 +18,9 @@ pub enum Completeness {
     Capped,
 }
 
+/// Takes some rows at a time; what it wants to keep it copies.
+pub type TakeRows<'a> = dyn FnMut(&[AppRow]) + Send + 'a;
+
 /// Read access. Every call runs in its own READ ONLY transaction, which is asserted before the
 /// first row, and uses statements generated from a [`TableShape`] only.
 #[async_trait]
@@ -34,11 +37,11 @@ pub trait AppInspector: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// Every row, in any order.
+    /// Every row, in any order, some at a time: as many as the source has at hand.
     async fn rows(
         &self,
         table: &TableShape,
-        each: &mut (dyn FnMut(AppRow) + Send),
+        each: &mut TakeRows<'_>,
     ) -> Result<Completeness, PortError>;
 
     /// The rows whose `column` equals one of `values` (compared as text; e-mail columns without case).

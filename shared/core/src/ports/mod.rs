@@ -21,7 +21,7 @@ use std::error::Error as StdError;
 
 use thiserror::Error;
 
-pub use appdb::{AppDatabase, AppInspector, AppRepairer, Applied, Completeness};
+pub use appdb::{AppDatabase, AppInspector, AppRepairer, Applied, Completeness, TakeRows};
 pub use billing::{Billing, CreatedRange, ListCursor, ListPage};
 pub use budget::{Lease, RequestBudget, Urgency};
 pub use evidence::{

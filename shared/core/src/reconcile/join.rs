@@ -40,6 +40,11 @@ impl Join {
         }
     }
 
+    /// Takes rows of the app's table; see [`Join::row`].
+    pub fn rows(&mut self, rows: &[AppRow]) {
+        rows.iter().for_each(|row| self.row(row));
+    }
+
     /// Takes one row of the app's table, with the cells of [`crate::mapping::Artifact::table`].
     pub fn row(&mut self, row: &AppRow) {
         self.rows += 1;

@@ -9,7 +9,7 @@ use crate::billing::{Catalog, Customer, Invoice, Subscription};
 use crate::cell::{AppRow, TableShape};
 use crate::mapping::{TableColumns, TableName};
 use crate::ports::{
-    AppInspector, Billing, Completeness, CreatedRange, ListCursor, ListPage, PortError,
+    AppInspector, Billing, Completeness, CreatedRange, ListCursor, ListPage, PortError, TakeRows,
 };
 use crate::reconcile::{Finding, Undecided};
 use crate::webhook::Event;
@@ -191,11 +191,13 @@ impl AppInspector for Recorded<dyn AppInspector> {
     async fn rows(
         &self,
         table: &TableShape,
-        each: &mut (dyn FnMut(AppRow) + Send),
+        each: &mut TakeRows<'_>,
     ) -> Result<Completeness, PortError> {
-        let mut each = |row: AppRow| {
-            self.to.line(&Line::Row(row.clone()));
-            each(row);
+        let mut each = |rows: &[AppRow]| {
+            for row in rows {
+                self.to.line(&Line::Row(row.clone()));
+            }
+            each(rows);
         };
         self.of.rows(table, &mut each).await
     }

@@ -11,7 +11,7 @@ use crate::cell::{AppRow, TableShape};
 use crate::mapping::TableColumns;
 use crate::ports::{
     AppInspector, Billing, Completeness, CreatedRange, ListCursor, ListPage, PortError,
-    PortErrorKind,
+    PortErrorKind, TakeRows,
 };
 use crate::webhook::Event;
 
@@ -190,13 +190,14 @@ impl AppInspector for Replay {
     async fn rows(
         &self,
         _: &TableShape,
-        each: &mut (dyn FnMut(AppRow) + Send),
+        each: &mut TakeRows<'_>,
     ) -> Result<Completeness, PortError> {
         let pick = |line| match line {
             Line::Row(row) => Some(row),
             _ => None,
         };
-        self.each(|line| matches!(line, Line::Row(_)), pick, each)?;
+        let mut one = |row: AppRow| each(std::slice::from_ref(&row));
+        self.each(|line| matches!(line, Line::Row(_)), pick, &mut one)?;
         Ok(Completeness::Complete)
     }
 

@@ -149,7 +149,9 @@ pub(crate) async fn rows(
     shape: &TableShape,
 ) -> Result<(Vec<AppRow>, Completeness), PortError> {
     let mut rows = Vec::new();
-    let completeness = inspector.rows(shape, &mut |row| rows.push(row)).await?;
+    let completeness = inspector
+        .rows(shape, &mut |some| rows.extend_from_slice(some))
+        .await?;
     Ok((rows, completeness))
 }
 

@@ -9,6 +9,7 @@ use counterfoil_core::mapping::{TableColumn, TableColumns};
 use counterfoil_core::policy::Permit;
 use counterfoil_core::ports::{
     AppDatabase, AppInspector, AppRepairer, Applied, Completeness, PortError, PortErrorKind,
+    TakeRows,
 };
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::repair::RepairPlan;
@@ -120,14 +121,14 @@ impl AppInspector for MemApp {
     async fn rows(
         &self,
         table: &TableShape,
-        each: &mut (dyn FnMut(AppRow) + Send),
+        each: &mut TakeRows<'_>,
     ) -> Result<Completeness, PortError> {
         let inner = self.lock();
         if inner.unreadable {
             return Err(unavailable("reading the table"));
         }
         for (key, cells) in &inner.rows {
-            each(row(table, key, cells));
+            each(&[row(table, key, cells)]);
         }
         Ok(Completeness::Complete)
     }

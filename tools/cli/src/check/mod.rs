@@ -163,9 +163,11 @@ async fn look(
     let mut join = scan.seal();
     let read = sources
         .app
-        .rows(&artifact.table(), &mut |row| {
-            progress.step("rows read from the app");
-            join.row(&row);
+        .rows(&artifact.table(), &mut |rows| {
+            for _ in rows {
+                progress.step("rows read from the app");
+            }
+            join.rows(rows);
         })
         .await?;
     anyhow::ensure!(

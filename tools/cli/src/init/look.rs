@@ -159,11 +159,13 @@ async fn plans(app: &dyn AppInspector, table: &Candidate) -> Result<Vec<(String,
         columns: vec![guess.column.name.clone()],
     };
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-    app.rows(&shape, &mut |row| {
-        if let Some(Cell::Text(name)) = row.cells.first()
-            && (counts.len() <= MAX_PLANS || counts.contains_key(name))
-        {
-            *counts.entry(name.clone()).or_default() += 1;
+    app.rows(&shape, &mut |rows| {
+        for row in rows {
+            if let Some(Cell::Text(name)) = row.cells.first()
+                && (counts.len() <= MAX_PLANS || counts.contains_key(name))
+            {
+                *counts.entry(name.clone()).or_default() += 1;
+            }
         }
     })
     .await?;

@@ -386,7 +386,10 @@ pub async fn look_at_all(sources: &Sources, as_of: Timestamp) -> Result<Outcome,
     listing::open_invoices(billing, range, &mut |it| scan.invoice(&it)).await?;
     let mut join = scan.seal();
     let table = sources.artifact.table();
-    let read = sources.app.rows(&table, &mut |row| join.row(&row)).await?;
+    let read = sources
+        .app
+        .rows(&table, &mut |rows| join.rows(rows))
+        .await?;
     if read == Completeness::Capped {
         return Err(LookError::TooManyRows);
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::read::is_final;
 use super::rows::RowFiles;
 use super::{Job, Scans};
+use crate::cell::AppRow;
 use crate::mapping::Artifact;
 use crate::ports::Completeness;
 use crate::reconcile::{Outcome, findings};
@@ -120,9 +121,11 @@ impl Scans {
         let rows = RowFiles::new(self.scratch.as_ref(), look, limit);
         let mut rows = rows.map_err(ReconcileError::from)?;
         let table = sources.artifact.table();
-        let mut each = |row| {
-            join.row(&row);
-            rows.push(row);
+        let mut each = |some: &[AppRow]| {
+            join.rows(some);
+            for row in some {
+                rows.push(row.clone());
+            }
         };
         let read = sources.app.rows(&table, &mut each).await;
         if read.map_err(LookError::from)? == Completeness::Capped {

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use counterfoil_core::cell::{AppRow, Cell, TableShape};
 use counterfoil_core::mapping::{Artifact, TableColumns};
-use counterfoil_core::ports::{AppInspector, Completeness, PortError, PortErrorKind};
+use counterfoil_core::ports::{AppInspector, Completeness, PortError, PortErrorKind, TakeRows};
 use csv::{ByteRecord, Reader, ReaderBuilder};
 use thiserror::Error;
 
@@ -205,9 +205,10 @@ impl AppInspector for TableFile {
     async fn rows(
         &self,
         _: &TableShape,
-        each: &mut (dyn FnMut(AppRow) + Send),
+        each: &mut TakeRows<'_>,
     ) -> Result<Completeness, PortError> {
-        self.each(each).map_err(failed)?;
+        self.each(&mut |row| each(std::slice::from_ref(&row)))
+            .map_err(failed)?;
         Ok(Completeness::Complete)
     }
 
