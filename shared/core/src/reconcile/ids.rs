@@ -32,15 +32,25 @@ impl<const N: usize> ShortId<N> {
             return None;
         }
         let mut bytes = [0; N];
+        let mut fits = true;
         for (target, group) in bytes.chunks_exact_mut(3).zip(rest.chunks(4)) {
-            let mut number = 0_u32;
-            for place in 0..4 {
-                number = number * 63 + group.get(place).map_or(Some(0), |byte| digit(*byte))?;
-            }
+            let digits = if let [a, b, c, d] = *group {
+                let digits = [digit(a), digit(b), digit(c), digit(d)];
+                fits &= !digits.contains(&0);
+                digits
+            } else {
+                let mut digits = [0; 4];
+                for (digit_of, byte) in digits.iter_mut().zip(group) {
+                    *digit_of = digit(*byte);
+                    fits &= *digit_of != 0;
+                }
+                digits
+            };
+            let number = (digits.iter()).fold(0, |number, digit| number * 63 + digit);
             let [_, a, b, c] = number.to_be_bytes();
             target.copy_from_slice(&[a, b, c]);
         }
-        Some(Self(bytes))
+        fits.then_some(Self(bytes))
     }
 
     fn aside(number: u32) -> Self {
@@ -89,16 +99,34 @@ impl<const N: usize> ShortId<N> {
     }
 }
 
-/// A letter or digit as a number from 1 on, in the order of ASCII.
-fn digit(byte: u8) -> Option<u32> {
-    let number = match byte {
-        b'0'..=b'9' => byte - b'0' + 1,
-        b'A'..=b'Z' => byte - b'A' + 11,
-        b'a'..=b'z' => byte - b'a' + 37,
-        _ => return None,
-    };
-    Some(u32::from(number))
+/// A letter or digit as a number from 1 on, in the order of ASCII; 0 for anything else.
+fn digit(byte: u8) -> u32 {
+    let number = DIGITS.get(usize::from(byte));
+    number.map_or(0, |number| u32::from(*number))
 }
+
+/// A look into a table: ids are random, and a processor cannot guess which of three ranges is next.
+static DIGITS: [u8; 256] = {
+    let mut digits = [0; 256];
+    let mut number = 1_u8;
+    while number < 63 {
+        let byte = match number {
+            1..=10 => number - 1 + b'0',
+            11..=36 => number - 11 + b'A',
+            _ => number - 37 + b'a',
+        };
+        #[expect(
+            clippy::as_conversions,
+            clippy::indexing_slicing,
+            reason = "a byte is an index of 256 items, and const code has no other way"
+        )]
+        {
+            digits[byte as usize] = number;
+        }
+        number += 1;
+    }
+    digits
+};
 
 fn character(digit: u32) -> Option<char> {
     let digit = u8::try_from(digit).ok()?;
