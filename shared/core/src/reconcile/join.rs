@@ -1,28 +1,30 @@
 //! The app's side: each row meets its customers.
 
-use std::borrow::Cow;
-
 use super::diff::{Presence, Subject};
 use super::finding::{Finding, Identity, Outcome, Undecided};
 use super::grant::Grant;
 use super::held::{Held, Hit};
-use super::ids::CUSTOMER;
-use super::key::key_hash;
+use super::ids::CustomerId;
 use super::promised::promised;
 use super::scan::Scan;
 use super::store::{
     AMBIGUOUS, CONFLICT, DELETED, NO_KEY, READ, Record, Slot, WRONG_MODE, bit, index,
 };
-use crate::cell::{AppRow, Cell};
+use super::wanted::Wanted;
+use crate::cell::AppRow;
 use crate::mapping::{Layout, MatchSource, Place};
 use crate::promise::{Rule, Standing};
+
+/// How many rows are looked up together; what they need fits into the fastest cache.
+const TOGETHER: usize = 64;
 
 /// Compares rows with the sealed Stripe side.
 #[derive(Debug)]
 pub struct Join {
     pub(super) scan: Scan,
-    layout: Layout,
+    pub(super) layout: Layout,
     pub(super) held: Held,
+    wanted: Vec<Wanted>,
     rows: u64,
     /// Rows without a difference wait for the end as well.
     pub(super) keeps_rows: bool,
@@ -35,20 +37,35 @@ impl Join {
             scan,
             layout,
             held: Held::default(),
+            wanted: Vec::new(),
             rows: 0,
             keeps_rows: false,
         }
     }
 
-    /// Takes rows of the app's table; see [`Join::row`].
-    pub fn rows(&mut self, rows: &[AppRow]) {
-        rows.iter().for_each(|row| self.row(row));
+    /// Takes one row; see [`Join::rows`].
+    pub fn row(&mut self, row: &AppRow) {
+        self.rows(std::slice::from_ref(row));
     }
 
-    /// Takes one row of the app's table, with the cells of [`crate::mapping::Artifact::table`].
-    pub fn row(&mut self, row: &AppRow) {
+    /// Takes rows of the app's table, with the cells of [`crate::mapping::Artifact::table`]. Many at
+    /// a time take less time than one by one.
+    pub fn rows(&mut self, rows: &[AppRow]) {
+        let keys = self.layout.keys.len();
+        let mut wanted = std::mem::take(&mut self.wanted);
+        for rows in rows.chunks(TOGETHER) {
+            self.look_up(rows, &mut wanted);
+            for (place, row) in rows.iter().enumerate() {
+                let own = place * keys..(place + 1) * keys;
+                self.take(row, wanted.get(own).unwrap_or_default());
+            }
+        }
+        self.wanted = wanted;
+    }
+
+    fn take(&mut self, row: &AppRow, wanted: &[Wanted]) {
         self.rows += 1;
-        let hits = self.hits(row);
+        let hits = self.hits(wanted);
         // Who is in doubt is known only at the end, so findings are made there.
         if self.keeps_rows
             || self.is_unsettled(&hits)
@@ -90,13 +107,13 @@ impl Join {
         })
     }
 
-    /// The customers who point to this row, each by its first key, and marks them.
-    fn hits(&mut self, row: &AppRow) -> Vec<Hit> {
+    /// The customers who point to the row of these values, each by its first key, and marks them.
+    fn hits(&mut self, wanted: &[Wanted]) -> Vec<Hit> {
         let mut hits: Vec<Hit> = Vec::new();
         let mut found = Vec::new();
-        for place in 0..self.layout.keys.len() {
+        for (place, wanted) in wanted.iter().enumerate() {
             let Ok(key) = u8::try_from(place) else { break };
-            self.find(row, place, &hits, &mut found);
+            self.find(wanted, place, &hits, &mut found);
             for customer in found.drain(..) {
                 if hits.iter().all(|(known, _)| *known != customer) {
                     self.mark(customer, key);
@@ -129,40 +146,25 @@ impl Join {
         }
     }
 
-    /// Adds the customers whose value of a key equals the row's, and who are not among `known`.
-    fn find(&self, row: &AppRow, place: usize, known: &[Hit], found: &mut Vec<u32>) {
-        let Some(key) = self.scan.artifact.match_keys().get(place) else {
-            return;
-        };
-        let Some(cell) = self.key_cell(row, place) else {
-            return;
-        };
-        let value = match cell {
-            Cell::Text(text) => Cow::Borrowed(text.as_str()),
-            other => Cow::Owned(other.text()),
-        };
-        if value.is_empty() {
-            return;
-        }
-        if key.source == MatchSource::CustomerId {
-            let id_of = |number| self.scan.slots.get(index(number)).map(|slot| slot.id);
-            let Some(id) = self.scan.long.find(CUSTOMER, &value) else {
-                return;
-            };
-            // Most rows name the customer that is known already: no look at cold memory for them.
-            if known.iter().all(|(number, _)| id_of(*number) != Some(id)) {
-                found.extend(self.scan.directory.find(&id, id_of));
+    /// Adds the customers whom a key of a row names, and who are not among `known`.
+    fn find(&self, wanted: &Wanted, place: usize, known: &[Hit], found: &mut Vec<u32>) {
+        match wanted {
+            Wanted::Nothing | Wanted::Unknown => {}
+            Wanted::Customer(id) => {
+                // Most rows name the customer that is known already: no look at cold memory for them.
+                if (known.iter()).all(|(number, _)| self.id_of(*number) != Some(*id)) {
+                    found.extend(self.scan.directory.find(id, |number| self.id_of(number)));
+                }
             }
-        } else if let Some(keys) = self.scan.keys.get(place) {
-            keys.find(&key_hash(&key.source, &value), found);
+            Wanted::Value(_, places) => {
+                let keys = self.scan.keys.get(place);
+                found.extend(keys.into_iter().flat_map(|keys| keys.customers(places)));
+            }
         }
     }
 
-    fn key_cell<'a>(&self, row: &'a AppRow, place: usize) -> Option<&'a Cell> {
-        match self.layout.keys.get(place)? {
-            Place::PrimaryKey => Some(&row.key),
-            Place::Cell(cell) => row.cells.get(*cell),
-        }
+    fn id_of(&self, number: u32) -> Option<CustomerId> {
+        self.scan.slots.get(index(number)).map(|slot| slot.id)
     }
 
     /// Two keys that hit different rows contradict each other unless one of them only reports.
@@ -186,12 +188,14 @@ impl Join {
         let Some(link) = self.link() else {
             return false;
         };
-        let stored = self
-            .key_cell(row, link)
-            .is_some_and(|cell| !cell.text().is_empty());
-        let mut found = Vec::new();
-        self.find(row, link, &[], &mut found);
-        stored && found.is_empty()
+        match self.wanted(row, link) {
+            Wanted::Unknown => true,
+            Wanted::Customer(id) => {
+                let known = self.scan.directory.find(&id, |number| self.id_of(number));
+                known.is_none()
+            }
+            _ => false,
+        }
     }
 
     /// The cells that a waiting row still needs.
@@ -265,13 +269,12 @@ impl Join {
     /// mode.
     pub(super) fn records(&self, customer: u32) -> impl Iterator<Item = Record> {
         let slot = self.scan.slots.get(index(customer));
-        let first = slot.map_or(usize::MAX, |slot| index(slot.first));
         let instead = slot.and_then(|slot| match slot {
             slot if slot.is(WRONG_MODE) => Some(Rule::WrongMode),
             slot if slot.is(DELETED) => Some(Rule::CustomerDeleted),
             _ => None,
         });
-        let records = self.scan.records.from(first);
+        let records = self.scan.records.from(self.first_record(customer));
         records
             .take_while(move |record| record.customer == customer)
             .map(move |record| match instead {

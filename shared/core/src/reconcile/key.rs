@@ -1,6 +1,8 @@
 //! Values by which customers are matched, as hashes.
 
 use std::borrow::Cow;
+use std::hint::black_box;
+use std::ops::Range;
 
 use counterfoil_evidence::hash::sha256;
 
@@ -51,16 +53,36 @@ impl KeyIndex {
         self.starts.resize(buckets + 1, end);
     }
 
-    /// Adds the customers with this value to `found`, ascending.
-    pub(super) fn find(&self, hash: &KeyHash, found: &mut Vec<u32>) {
+    /// The places among which this value is, if it is anywhere.
+    pub(super) fn bucket(&self, hash: &KeyHash) -> Range<usize> {
         let bucket = bucket(hash, self.shift);
         let place = |bucket: usize| self.starts.get(bucket).map(|start| index(*start));
-        let Some((start, end)) = place(bucket).zip(place(bucket + 1)) else {
-            return;
-        };
-        let entries = self.entries.get(start..end).unwrap_or_default();
-        let same = entries.iter().filter(|entry| entry.hash == *hash);
-        found.extend(same.map(|entry| entry.customer));
+        let (start, end) = place(bucket).zip(place(bucket + 1)).unwrap_or_default();
+        start..end
+    }
+
+    /// Brings a bucket near before it is looked at.
+    pub(super) fn approach(&self, bucket: &Range<usize>) {
+        let last = bucket.end.saturating_sub(1);
+        for place in [bucket.start, last] {
+            black_box(self.entries.get(place).map(|entry| entry.customer));
+        }
+    }
+
+    /// The places in a bucket that have this value.
+    pub(super) fn same(&self, bucket: &Range<usize>, hash: &KeyHash) -> Range<usize> {
+        let entries = self.entries.get(bucket.clone()).unwrap_or_default();
+        let smaller = entries.iter().take_while(|entry| entry.hash < *hash);
+        let start = bucket.start + smaller.count();
+        let same = self.entries.get(start..bucket.end).unwrap_or_default();
+        let same = same.iter().take_while(|entry| entry.hash == *hash);
+        start..start + same.count()
+    }
+
+    /// Whose values these are, ascending.
+    pub(super) fn customers(&self, places: &Range<usize>) -> impl Iterator<Item = u32> {
+        let entries = self.entries.get(places.clone()).unwrap_or_default();
+        entries.iter().map(|entry| entry.customer)
     }
 }
 
@@ -120,13 +142,12 @@ mod tests {
             }
             keys.seal();
             for n in 0..count {
-                let mut found = Vec::new();
-                keys.find(&hash(n), &mut found);
+                let places = keys.same(&keys.bucket(&hash(n)), &hash(n));
+                let found: Vec<u32> = keys.customers(&places).collect();
                 assert_eq!(found, [n, n + 5_000], "{n} of {count}");
             }
-            let mut found = Vec::new();
-            keys.find(&hash(count), &mut found);
-            assert!(found.is_empty());
+            let none = keys.same(&keys.bucket(&hash(count)), &hash(count));
+            assert!(none.is_empty());
         }
     }
 

@@ -13,6 +13,7 @@
 //! It reads nothing itself and repairs nothing: a finding says what a repair would write.
 
 mod amounts;
+mod arrivals;
 mod columns;
 mod compact;
 mod diff;
@@ -32,6 +33,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod unclaimed;
+mod wanted;
 
 pub use finding::{
     Backing, Direction, Doubt, Field, Finding, FindingKind, Identity, NotRepairable, Outcome,

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::amounts::{Amounts, NO_AMOUNT};
+use super::arrivals::{Arrivals, Object};
 use super::compact::Compact;
 use super::directory::Directory;
 use super::ids::{CUSTOMER, CustomerId, LongIds, SUBSCRIPTION, SubscriptionId};
 use super::join::Join;
 use super::key::{KeyIndex, key_hash};
-use super::store::{DELETED, NO_KEY, NO_SEATS, READ, Record, Slot, WRONG_MODE, bit, index};
+use super::store::{
+    DELETED, NO_CUSTOMER, NO_KEY, NO_SEATS, READ, Record, Slot, WRONG_MODE, bit, index,
+};
 use crate::billing::line::{CustomerLine, SubscriptionLine};
 use crate::billing::{Cadence, Catalog, Customer, Discount, Invoice, Status, Subscription};
 use crate::mapping::{Artifact, MatchSource};
@@ -34,6 +37,7 @@ pub struct Scan {
     pub(super) has_unread_items: bool,
     /// Since when money is outstanding, by subscription; few at any time.
     unpaid: BTreeMap<SubscriptionId, i64>,
+    pub(super) arrivals: Arrivals,
     items: Vec<Bought>,
     prices: Vec<PriceId>,
 }
@@ -73,6 +77,7 @@ impl Scan {
             states: BTreeMap::new(),
             has_unread_items: false,
             unpaid: BTreeMap::new(),
+            arrivals: Arrivals::default(),
             items: Vec::new(),
             prices: Vec::new(),
         }
@@ -124,29 +129,27 @@ impl Scan {
         email: Option<&'a str>,
         metadata: impl Fn(&str) -> Option<&'a str>,
     ) {
-        let Some(number) = self.number(id) else {
-            return;
-        };
-        let mut present = 0;
+        let customer = self.long.short(CUSTOMER, id);
+        let (mut present, mut values) = (0, 0);
         for (place, key) in self.artifact.match_keys().iter().enumerate() {
             let value = match &key.source {
                 MatchSource::Metadata(name) => metadata(name),
                 MatchSource::Email => email,
                 MatchSource::CustomerId => continue,
             };
-            let Some(value) = value.filter(|value| !value.is_empty()) else {
-                continue;
-            };
-            present |= bit(place);
-            let hash = key_hash(&key.source, value);
-            if let Some(keys) = self.keys.get_mut(place) {
-                keys.push(hash, number);
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                present |= bit(place);
+                let hash = key_hash(&key.source, value);
+                self.arrivals.value(place, hash);
+                values += 1;
             }
         }
-        if let Some(slot) = self.slots.get_mut(index(number)) {
-            slot.flags |= flags;
-            slot.present |= present;
-        }
+        let object = Object::Customer {
+            flags,
+            present,
+            values,
+        };
+        self.arrive(customer, object);
     }
 
     /// Takes a subscription in any state; all its items must have been read.
@@ -221,10 +224,10 @@ impl Scan {
         self.prices.clear();
         self.prices
             .extend(self.items.iter().map(|(price, _)| *price));
-        let deal = self.shop.deal(&mut self.prices);
-        let Some((deal, customer)) = deal.zip(self.number(named.customer)) else {
+        let Some(deal) = self.shop.deal(&mut self.prices) else {
             return;
         };
+        let customer = self.long.short(CUSTOMER, named.customer);
         let judgement = judge(terms, self.artifact.compiled(), self.as_of);
         let (standing, rule) = if self.is_foreign(named.livemode) {
             (Standing::Refuses, Rule::WrongMode)
@@ -237,7 +240,7 @@ impl Scan {
             self.states.insert(id, name.clone());
         }
         let record = Record {
-            customer,
+            customer: NO_CUSTOMER,
             id,
             created: seconds(named.created),
             trial: (judgement.trial_end)
@@ -249,11 +252,12 @@ impl Scan {
             standing,
             rule,
         };
-        self.records.push(&record);
+        self.arrive(customer, Object::Subscription(record));
     }
 
     /// Ends Stripe's side.
     pub fn seal(mut self) -> Join {
+        self.settle_arrivals();
         self.keys.iter_mut().for_each(KeyIndex::seal);
         self.settle_grace();
         self.records.settle();
@@ -294,12 +298,15 @@ impl Scan {
         });
     }
 
+    /// The number of a customer.
+    pub(super) fn known(&self, id: &CustomerId) -> Option<u32> {
+        let id_of = |number| self.slots.get(index(number)).map(|slot| slot.id);
+        self.directory.find(id, id_of)
+    }
+
     /// The number of a customer, entered if new.
-    fn number(&mut self, id: &str) -> Option<u32> {
-        let id: CustomerId = self.long.short(CUSTOMER, id);
-        let slots = &self.slots;
-        let id_of = |number| slots.get(index(number)).map(|slot| slot.id);
-        if let Some(number) = self.directory.find(&id, id_of) {
+    pub(super) fn number(&mut self, id: CustomerId) -> Option<u32> {
+        if let Some(number) = self.known(&id) {
             return Some(number);
         }
         let number = u32::try_from(self.slots.len())

@@ -15,6 +15,8 @@ pub(super) const CONFLICT: u8 = 8;
 pub(super) const WRONG_MODE: u8 = 16;
 /// [`Slot::best`] before any row was hit.
 pub(super) const NO_KEY: u8 = u8::MAX;
+/// [`Record::customer`] before the customer has a number.
+pub(super) const NO_CUSTOMER: u32 = u32::MAX;
 /// [`Record::seats`] where the quantity is not known.
 pub(super) const NO_SEATS: u32 = u32::MAX;
 
