@@ -1,8 +1,9 @@
 //! A check of one customer: what it says, and what it leaves to scans.
 
 use counterfoil_core::cell::Cell;
+use counterfoil_core::evidence::json::Json;
 use counterfoil_core::incident::{Incident, IncidentState};
-use counterfoil_core::ports::CheckRequest;
+use counterfoil_core::ports::{CheckRequest, PortErrorKind};
 use counterfoil_core::reconcile::{FindingKind, NotRepairable};
 
 use super::world::{World, customer, subscription};
@@ -32,6 +33,23 @@ async fn it_finds_what_a_customer_lacks_and_offers_to_add_it() {
     let incident = world.incident().await;
     assert_eq!(incident.finding.kind, FindingKind::PaidNoAccess);
     assert_eq!(incident.finding.not_repairable, None);
+}
+
+#[tokio::test]
+async fn a_check_that_cannot_read_a_side_says_which() {
+    for side in ["stripe", "app"] {
+        let world = World::new().await;
+        let refused = Some(PortErrorKind::Refused);
+        world
+            .billing
+            .break_catalog(refused.filter(|_| side == "stripe"));
+        world.app.unreadable(side == "app");
+        check(&world, "cus_1").await;
+        let closed = world.facts("run.close");
+        let unread = closed[0].get("unread").and_then(|it| it.get("what"));
+        assert_eq!(unread.and_then(Json::as_str), Some(side));
+        assert!(world.incidents().await.is_empty());
+    }
 }
 
 /// Another customer, who names the user in the metadata alone, pays: no look at the first one can

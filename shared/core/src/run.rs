@@ -207,7 +207,8 @@ impl Run {
 /// What a run could not read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unread {
-    /// `customers`, `subscriptions`, `open_invoices`, `events`, or `app` for the app's table.
+    /// A list (`customers`, `subscriptions`, `open_invoices`, `events`); or `stripe`, `app` for the
+    /// app's table, `credential`, `mapping`.
     pub what: String,
     /// Of a list: the objects that were created then.
     pub range: Option<CreatedRange>,

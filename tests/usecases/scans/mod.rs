@@ -12,7 +12,7 @@ use counterfoil_core::cell::Cell;
 use counterfoil_core::evidence::hash::digest_string;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::incident::{Incident, IncidentState};
-use counterfoil_core::ports::{Clock, ScanRequest, StoredPart};
+use counterfoil_core::ports::{Clock, PortErrorKind, ScanRequest, StoredPart};
 use counterfoil_core::reconcile::findings;
 use counterfoil_core::records::{Directory, Records, Secret};
 use counterfoil_core::run::{Run, RunResult, RunStep};
@@ -343,6 +343,18 @@ async fn a_table_that_cannot_be_read_closes_the_scan_as_partial() {
     assert_eq!(run.result, Some(RunResult::Partial));
     assert_eq!(run.unread.clone().unwrap().what, "app");
     assert!(world.incidents().await.is_empty());
+}
+
+#[tokio::test]
+async fn prices_that_cannot_be_read_are_not_taken_for_the_app() {
+    let world = world().await;
+    world.billing.break_catalog(Some(PortErrorKind::Refused));
+    let scans = small(&world);
+    scans.scan_all().await.unwrap();
+    deliver(&world, &scans, None, 0).await;
+    let run = &runs(&world).await[0];
+    assert_eq!(run.result, Some(RunResult::Partial));
+    assert_eq!(run.unread.clone().unwrap().what, "stripe");
 }
 
 #[tokio::test]

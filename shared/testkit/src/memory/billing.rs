@@ -25,6 +25,7 @@ struct Inner {
     page: usize,
     breaks_after: Option<usize>,
     no_events: Option<PortErrorKind>,
+    no_catalog: Option<PortErrorKind>,
     refuses: bool,
 }
 
@@ -39,6 +40,7 @@ impl Default for Inner {
             page: PAGE,
             breaks_after: None,
             no_events: None,
+            no_catalog: None,
             refuses: false,
         }
     }
@@ -93,6 +95,11 @@ impl MemBilling {
         self.lock().breaks_after = count;
     }
 
+    /// Makes reading prices fail, or not any more.
+    pub fn break_catalog(&self, how: Option<PortErrorKind>) {
+        self.lock().no_catalog = how;
+    }
+
     /// Makes lists of events fail, or not any more.
     pub fn break_events(&self, how: Option<PortErrorKind>) {
         self.lock().no_events = how;
@@ -113,7 +120,11 @@ impl MemBilling {
 #[async_trait]
 impl Billing for MemBilling {
     async fn catalog(&self) -> Result<Catalog, PortError> {
-        Ok(self.lock().catalog.clone())
+        let inner = self.lock();
+        match inner.no_catalog {
+            Some(kind) => Err(PortError::new(kind, "reading prices")),
+            None => Ok(inner.catalog.clone()),
+        }
     }
 
     async fn customer(&self, id: &str) -> Result<Option<Customer>, PortError> {

@@ -51,9 +51,15 @@ pub trait BillingAccounts: Send + Sync {
 /// Why promise and grant could not be compared. No incident ever comes from this.
 #[derive(Debug, Error)]
 pub enum LookError {
-    /// A side could not be read whole.
-    #[error("a side could not be read")]
-    Port(#[from] PortError),
+    /// Stripe could not be read whole.
+    #[error("Stripe could not be read")]
+    Stripe(#[source] PortError),
+    /// The app's table could not be read whole.
+    #[error("the app's database could not be read")]
+    App(#[source] PortError),
+    /// The product's own records could not be read.
+    #[error("the mapping could not be read")]
+    Product(#[source] PortError),
     /// A credential could not be opened.
     #[error("a credential could not be opened")]
     Vault(#[from] VaultError),
@@ -78,10 +84,22 @@ pub enum LookError {
 }
 
 impl LookError {
-    /// A stable code for evidence: which side failed, without a word of anybody's data.
+    /// What could not be read, as `run.close` says it (`unread.what`), where it is not a list.
+    pub const fn unread(&self) -> &'static str {
+        match self {
+            Self::Stripe(_) | Self::TooManyCustomers => "stripe",
+            Self::App(_) | Self::RoleCanWrite { .. } | Self::TooManyRows | Self::Mapping(_) => {
+                "app"
+            }
+            Self::Vault(_) => "credential",
+            Self::Record(_) | Self::Product(_) => "mapping",
+        }
+    }
+
+    /// A stable code for evidence: how reading failed, without a word of anybody's data.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Port(error) => match error.kind {
+            Self::Stripe(error) | Self::App(error) | Self::Product(error) => match error.kind {
                 PortErrorKind::Refused => SOURCE_REFUSED,
                 PortErrorKind::Corrupt => "source-unreadable",
                 PortErrorKind::Unavailable | PortErrorKind::OutcomeUnknown => "source-unavailable",
@@ -177,22 +195,25 @@ impl Sources {
         artifact: Artifact,
         livemode: bool,
     ) -> Result<Self, LookError> {
-        let writable = app.writable().await?;
+        let writable = app.writable().await.map_err(LookError::App)?;
         if !writable.is_empty() {
             return Err(LookError::RoleCanWrite {
                 tables: writable.join(", "),
             });
         }
         let table = artifact.table();
-        let columns = app.columns(&table.schema, &table.table).await?;
+        let columns = app
+            .columns(&table.schema, &table.table)
+            .await
+            .map_err(LookError::App)?;
         let known = match columns {
-            None => app.tables().await?,
+            None => app.tables().await.map_err(LookError::App)?,
             Some(_) => Vec::new(),
         };
         artifact
             .check_against(columns.as_ref(), &known, Intent::Repair)
             .map_err(|errors| LookError::Mapping(errors.to_string()))?;
-        let catalog = billing.catalog().await?;
+        let catalog = billing.catalog().await.map_err(LookError::Stripe)?;
         Ok(Self {
             billing,
             app,
@@ -271,15 +292,20 @@ pub(crate) async fn open_sources(
     project: &Project,
     recorder: Option<&Recorder>,
 ) -> Result<Sources, LookError> {
-    let artifact = active_mapping(records, project).await?;
+    let artifact = active_mapping(records, project)
+        .await
+        .map_err(LookError::Product)?;
     let key = vault
         .secret(records, ctx, project.stripe_key, Purpose::Read)
         .await?;
     let url = vault
         .secret(records, ctx, project.read_database, Purpose::Read)
         .await?;
-    let mut billing = billing.account(&key, project.livemode).await?;
-    let mut app = databases.inspect(&url).await?;
+    let mut billing = billing
+        .account(&key, project.livemode)
+        .await
+        .map_err(LookError::Stripe)?;
+    let mut app = databases.inspect(&url).await.map_err(LookError::App)?;
     if let Some(recorder) = recorder {
         billing = recorder.billing(billing);
         app = recorder.app(app);
@@ -381,15 +407,22 @@ pub(crate) async fn second_look(
 pub async fn look_at_all(sources: &Sources, as_of: Timestamp) -> Result<Outcome, LookError> {
     let mut scan = sources.engine(as_of);
     let (billing, range) = (sources.billing.as_ref(), CreatedRange::up_to(as_of));
-    listing::customers(billing, range, &mut |customer| scan.customer(&customer)).await?;
-    listing::subscriptions(billing, range, &mut |it| scan.subscription(&it)).await?;
-    listing::open_invoices(billing, range, &mut |it| scan.invoice(&it)).await?;
+    listing::customers(billing, range, &mut |customer| scan.customer(&customer))
+        .await
+        .map_err(LookError::Stripe)?;
+    listing::subscriptions(billing, range, &mut |it| scan.subscription(&it))
+        .await
+        .map_err(LookError::Stripe)?;
+    listing::open_invoices(billing, range, &mut |it| scan.invoice(&it))
+        .await
+        .map_err(LookError::Stripe)?;
     let mut join = scan.seal();
     let table = sources.artifact.table();
     let read = sources
         .app
         .rows(&table, &mut |rows| join.rows(rows))
-        .await?;
+        .await
+        .map_err(LookError::App)?;
     if read == Completeness::Capped {
         return Err(LookError::TooManyRows);
     }
@@ -479,17 +512,31 @@ async fn read(
         if seen.len() > MAX_CUSTOMERS {
             return Err(LookError::TooManyCustomers);
         }
-        let Some(customer) = sides.billing.customer(&id).await? else {
+        let Some(customer) = sides
+            .billing
+            .customer(&id)
+            .await
+            .map_err(LookError::Stripe)?
+        else {
             continue;
         };
         scan.customer(&customer);
-        let subscriptions = sides.billing.subscriptions_of(&id).await?;
+        let subscriptions = sides
+            .billing
+            .subscriptions_of(&id)
+            .await
+            .map_err(LookError::Stripe)?;
         for subscription in &subscriptions {
             scan.subscription(subscription);
         }
         let overdue = |it: &Subscription| it.status == Status::PastDue;
         if subscriptions.iter().any(overdue) {
-            for invoice in sides.billing.open_invoices_of(&id).await? {
+            for invoice in sides
+                .billing
+                .open_invoices_of(&id)
+                .await
+                .map_err(LookError::Stripe)?
+            {
                 scan.invoice(&invoice);
             }
         }
@@ -542,7 +589,8 @@ async fn find_rows(
     for row in sides
         .app
         .rows_where(&table, column, &[value], ignore_case)
-        .await?
+        .await
+        .map_err(LookError::App)?
     {
         if let Some(Cell::Text(id)) = link.and_then(|place| row.cells.get(place))
             && id.starts_with("cus_")

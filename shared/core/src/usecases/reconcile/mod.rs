@@ -45,7 +45,7 @@ use crate::ports::{
 };
 use crate::reconcile::{Finding, Outcome};
 use crate::records::{Directory, Project, RecordError, Records, Versioned};
-use crate::run::{Run, RunCounts, RunResult, RunScope, RunStep};
+use crate::run::{Run, RunCounts, RunResult, RunScope, RunStep, Unread};
 use crate::snapshot::{Recorder, SnapshotError, Told};
 use crate::tenancy::TenantCtx;
 
@@ -316,13 +316,7 @@ impl Reconcile {
         let recorder = Self::recorder(&work, work.run.value.as_of, None);
         let (outcome, look) = match self.first_look(&work, &recorder).await {
             Ok(looked) => looked,
-            Err(error) => {
-                let code = error.code();
-                return self
-                    .close_without_findings(work, RunResult::Partial, code, Vec::new())
-                    .await
-                    .map(|summary| summary.because(error));
-            }
+            Err(error) => return self.close_unread(work, error).await,
         };
         let records = Records::of(self.state.as_ref(), work.ctx);
         let artifact = active_mapping(&records, work.project).await?;
@@ -425,13 +419,7 @@ impl Reconcile {
         };
         let again = match confirmed.await {
             Ok(again) => again,
-            Err(error) => {
-                let code = error.code();
-                return self
-                    .close_without_findings(work, RunResult::Partial, code, Vec::new())
-                    .await
-                    .map(|summary| summary.because(error));
-            }
+            Err(error) => return self.close_unread(work, error).await,
         };
         let records = Records::of(self.state.as_ref(), work.ctx);
         let artifact = active_mapping(&records, work.project).await?;
@@ -439,6 +427,21 @@ impl Reconcile {
         let mut told = again.told;
         told.undecided.extend(undecided);
         self.close(work, &artifact, &recorder, told, seen).await
+    }
+
+    /// Closes a check that could not read a side.
+    async fn close_unread(
+        &self,
+        mut work: Work<'_>,
+        error: LookError,
+    ) -> Result<RunSummary, ReconcileError> {
+        work.run.value.unread = Some(Unread {
+            what: error.unread().to_owned(),
+            range: None,
+        });
+        let (partial, code) = (RunResult::Partial, error.code());
+        let closed = self.close_without_findings(work, partial, code, Vec::new());
+        Ok(closed.await?.because(error))
     }
 
     /// Closes a run that proves nothing: no incident opens, changes or resolves.
@@ -455,10 +458,11 @@ impl Reconcile {
             "failed"
         };
         let records = Records::of(self.state.as_ref(), work.ctx);
-        let refused = code == SOURCE_REFUSED;
+        let unread = work.run.value.unread.clone();
+        let by_app = unread.as_ref().is_some_and(|unread| unread.what == "app");
+        let refused = code == SOURCE_REFUSED && !by_app;
         let ended = refused && ended_since(&records, work.project).await?.is_some();
         let code = if ended { CONNECTION_ENDED } else { code };
-        let unread = work.run.value.unread.clone();
         let closing = Closing {
             status,
             result: Some(code),

@@ -8,12 +8,13 @@
 
 use std::collections::BTreeSet;
 
+use super::look::LookError;
 use super::look::{Sources, Times, match_value};
 use crate::billing::Customer;
 use crate::cell::{AppRow, Cell};
 use crate::listing;
 use crate::mapping::{Artifact, MatchSource};
-use crate::ports::{CreatedRange, PortError};
+use crate::ports::CreatedRange;
 use crate::reconcile::Finding;
 
 /// Who has come since.
@@ -26,7 +27,7 @@ impl Newcomers {
         sources: &Sources,
         mut findings: impl Iterator<Item = &'a Finding>,
         times: Times,
-    ) -> Result<Self, PortError> {
+    ) -> Result<Self, LookError> {
         let mut keys = sources.artifact.match_keys().iter();
         let hidden = keys.any(|key| key.source != MatchSource::CustomerId);
         if !hidden || !findings.any(|finding| finding.row.is_some()) {
@@ -37,7 +38,9 @@ impl Newcomers {
             from: times.first.as_secs(),
             ..CreatedRange::up_to(times.again)
         };
-        listing::customers(sources.billing(), range, &mut |it| all.push(it)).await?;
+        listing::customers(sources.billing(), range, &mut |it| all.push(it))
+            .await
+            .map_err(LookError::Stripe)?;
         Ok(Self(all))
     }
 

@@ -4,7 +4,7 @@ use super::{Job, Scans};
 use crate::ports::StateWrite;
 use crate::records::Records;
 use crate::run::{RunResult, Unread};
-use crate::scan::{Basis, ScanFile, ScanWork};
+use crate::scan::{Basis, RefreshStep, ScanFile, ScanWork};
 use crate::snapshot::{Told, index};
 use crate::usecases::reconcile::{
     LookError, Reconcile, ReconcileError, RunSummary, active_mapping,
@@ -67,9 +67,16 @@ impl Scans {
     pub(super) async fn give_up(&self, mut job: Job<'_>) -> Result<(), ReconcileError> {
         let done = vec![self.forget(&job)];
         let open = job.scan.value.shards.iter().find(|shard| !shard.done);
-        job.work.run.value.unread = open.map(|shard| Unread {
-            what: shard.list.name().to_owned(),
-            range: Some(shard.range),
+        let refresh = job.scan.value.refresh.as_ref();
+        let events = refresh.is_some_and(|refresh| refresh.step() == RefreshStep::Ask);
+        let unread = match open {
+            Some(shard) => Some((shard.list.name(), Some(shard.range))),
+            None if events => Some(("events", None)),
+            None => None,
+        };
+        job.work.run.value.unread = unread.map(|(what, range)| Unread {
+            what: what.to_owned(),
+            range,
         });
         let reconcile = &self.reconcile;
         reconcile

@@ -128,7 +128,7 @@ impl Scans {
             }
         };
         let read = sources.app.rows(&table, &mut each).await;
-        if read.map_err(LookError::from)? == Completeness::Capped {
+        if read.map_err(LookError::App)? == Completeness::Capped {
             return Err(LookError::TooManyRows.into());
         }
         let outcome = join.finish();
@@ -190,7 +190,7 @@ impl Scans {
         };
         if is_final(&error) || failures >= self.limits.failures {
             let unread = Unread {
-                what: "app".to_owned(),
+                what: error.unread().to_owned(),
                 range: None,
             };
             return self.close_partial(job, error, unread).await;

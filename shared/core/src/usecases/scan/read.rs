@@ -44,7 +44,7 @@ impl Scans {
         let until = self.reconcile.clock.now().plus(self.limits.hand_over);
         loop {
             if let Err(error) = reader.page(billing.as_ref()).await {
-                return self.unread(job, reader, error.into()).await;
+                return self.unread(job, reader, LookError::Stripe(error)).await;
             }
             let late = self.reconcile.clock.now() >= until;
             let full = reader.walk.unsaved() >= self.limits.objects;
@@ -91,11 +91,8 @@ impl Scans {
         let key = vault
             .secret(&records, ctx, project.stripe_key, Purpose::Read)
             .await?;
-        Ok(self
-            .reconcile
-            .billing
-            .account(&key, project.livemode)
-            .await?)
+        let account = self.reconcile.billing.account(&key, project.livemode);
+        account.await.map_err(LookError::Stripe)
     }
 
     /// Stores what was read and saves that it is.
@@ -168,7 +165,9 @@ impl Scans {
 /// Whether trying again would not help.
 pub(super) const fn is_final(error: &LookError) -> bool {
     match error {
-        LookError::Port(port) => matches!(port.kind, PortErrorKind::Refused),
+        LookError::Stripe(port) | LookError::App(port) | LookError::Product(port) => {
+            matches!(port.kind, PortErrorKind::Refused)
+        }
         LookError::Vault(_) | LookError::Record(_) => false,
         LookError::RoleCanWrite { .. }
         | LookError::TooManyRows

@@ -42,7 +42,7 @@ enum Stopped {
 
 impl From<PortError> for Stopped {
     fn from(error: PortError) -> Self {
-        Self::Look(error.into())
+        Self::Look(LookError::Stripe(error))
     }
 }
 
@@ -130,9 +130,9 @@ impl Scans {
             return Ok(job.summary());
         };
         if super::read::is_final(&error) || failures >= self.limits.failures {
-            let what = match step {
-                RefreshStep::Ask => "events",
-                _ => ScanList::Customers.name(),
+            let what = match (&error, step) {
+                (LookError::Stripe(_), RefreshStep::Ask) => "events",
+                _ => error.unread(),
             };
             let unread = Unread {
                 what: what.to_owned(),
