@@ -24,6 +24,7 @@ const RUN: &str = "run_01KARX6M000000000000000003";
 const INCIDENT: &str = "inc_01KARX6M000000000000000004";
 const ACTION: &str = "act_01KARX6M000000000000000005";
 const EXPORT: &str = "exp_01KARX6M000000000000000006";
+const SOURCE: &str = "aws.partner/stripe.com/ed_test_Example000001";
 const STREAM: &str = "a9b1b25b277fa8146284e58adbd81b8f38181e9ba124daa00022da8445f7d879";
 
 /// What a function says to an event.
@@ -151,6 +152,7 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
         Says::Answer(json!({ "sealed": [], "refused": refused }))
     };
     all.extend([
+        ("stripe-webhook", "from-event-bus", Says::Failed),
         ("repair-approve", "propose-by-scan", Says::Failed),
         (
             "repair-approve",
@@ -309,10 +311,16 @@ impl<'a> Real<'a> {
 #[test]
 fn every_event_does_its_work_for_the_tenant_it_names() {
     let stage = stage();
-    let stack = stage.other_stack();
+    let event_bus = [
+        ("StripeEventSource", SOURCE),
+        ("StripeEventProject", PROJECT),
+    ];
+    let event_bus = event_bus.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let stack = stage.other_stack_with(event_bus.into());
     stage.run(async {
         let real = Real::new(stage, &stack).await;
         deliveries(&real).await;
+        event_bus_of(&real).await;
         let run = scan(&real).await;
         let follow_up = requests(&real, &run).await;
         exports(&real, &follow_up).await;
@@ -362,6 +370,37 @@ async fn deliveries(real: &Real<'_>) {
         ("not-signed", 400),
     ];
     assert_eq!(statuses, expected);
+}
+
+/// An event of the event bus, before and after the function knows whose it is.
+async fn event_bus_of(real: &Real<'_>) {
+    let account = [("111122223333", real.stack.deployment.account.as_str())];
+    let event = real.event("stripe-webhook", "from-event-bus", &account);
+    // The parameter names the project of the examples, which is not there.
+    assert_eq!(
+        says(real.stack, "stripe-webhook", &event).await,
+        Says::Failed
+    );
+    let project = real.tenant.project.id.to_string();
+    real.stack
+        .configure(output("stripe-webhook"), "STRIPE_EVENT_PROJECT", &project)
+        .await;
+    let mut outcomes = Vec::new();
+    let mut live = event.clone();
+    live["detail"]["livemode"] = json!(true);
+    let mut other = event.clone();
+    other["source"] = json!(format!("{SOURCE}2"));
+    for event in [&event, &event, &live, &other] {
+        outcomes.push(says(real.stack, "stripe-webhook", event).await);
+    }
+    let outcome = |name: &str| Says::Answer(json!({ "outcome": name }));
+    let expected = [
+        outcome("queued"),
+        outcome("duplicate"),
+        outcome("refused"),
+        Says::Failed,
+    ];
+    assert_eq!(outcomes, expected);
 }
 
 /// The run of the scheduled scan, when it has proposed.
@@ -532,10 +571,10 @@ async fn checks(real: &Real<'_>, run: &str) {
         (status, &health["connection"]["state"]),
         (200, &json!("open"))
     );
-    let counts = json!({ "duplicate": 2, "queued": 2 });
+    let counts = json!({ "duplicate": 2, "queued": 3 });
     assert_eq!(
         health["today"]["counts"], counts,
-        "three of them are one event"
+        "three signed deliveries are one event"
     );
     // The scan is done: its pieces find nothing left to do.
     let answer = real

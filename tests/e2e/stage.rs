@@ -1,9 +1,11 @@
 //! What all tests share. Its processes end with this one, however it ends.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_sdk_lambda::types::Environment;
 use counterfoil_aws::Clients;
 use counterfoil_core::time::Timestamp;
 use counterfoil_lambda::Boot;
@@ -93,10 +95,16 @@ impl Stage {
     /// done to nobody else's there. Its functions can only be invoked: plain calls of the HTTP API
     /// reach the main stack.
     pub(crate) fn other_stack(&self) -> Stack {
+        self.other_stack_with(BTreeMap::new())
+    }
+
+    /// The same with parameters of the template.
+    pub(crate) fn other_stack_with(&self, parameters: BTreeMap<String, String>) -> Stack {
         let account = new_account();
         let deploy = Deploy {
             account: Some(account.clone()),
             functions: Functions::build(&progress).unwrap(),
+            parameters,
         };
         let deployment = self.cloud.emulator.deploy(&deploy, &progress).unwrap();
         self.runtime
@@ -129,6 +137,21 @@ impl Stack {
             boot,
             name,
         }
+    }
+
+    /// Changes a variable of a function, as another value of a parameter of the template does.
+    pub(crate) async fn configure(&self, output: &str, variable: &str, value: &str) {
+        let name = self.deployment.output(output).unwrap();
+        let lambda = &self.clients.lambda;
+        let now = lambda.get_function_configuration().function_name(name);
+        let now = now.send().await.unwrap().environment.unwrap();
+        let mut variables = now.variables.unwrap();
+        variables.insert(variable.to_owned(), value.to_owned());
+        let environment = Environment::builder()
+            .set_variables(Some(variables))
+            .build();
+        let change = lambda.update_function_configuration().function_name(name);
+        change.environment(environment).send().await.unwrap();
     }
 
     /// Invokes a function with an event, as a schedule, a queue or another function does; `None` when

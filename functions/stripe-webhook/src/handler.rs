@@ -10,7 +10,7 @@ use counterfoil_core::usecases::{Delivery, ReceiveWebhook, Received, WebhookErro
 use counterfoil_lambda::event::{self, Incoming};
 use counterfoil_lambda::telemetry::chain;
 use counterfoil_lambda::{Error, Problem};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Handles one invocation.
 pub(crate) async fn handle(receive: ReceiveWebhook, event: Value) -> Result<Value, Error> {
@@ -21,18 +21,22 @@ pub(crate) async fn handle(receive: ReceiveWebhook, event: Value) -> Result<Valu
 }
 
 /// An invocation that did not come through the HTTP API is an event of the trusted source, or it is
-/// refused.
+/// refused. An error makes AWS invoke again, and at last keep the event as a dead letter; what would
+/// be refused again is only logged and counted, like a bad delivery.
 async fn take_from_bus(receive: &ReceiveWebhook, invocation: &Value) -> Result<Value, Error> {
-    match receive.receive_partner(invocation).await {
-        Ok(received) => {
-            tracing::info!(outcome = outcome(&received), "event taken");
-            Ok(Value::Null)
+    let outcome = match receive.receive_partner(invocation).await {
+        Ok(received) => outcome(&received),
+        Err(error @ (WebhookError::WrongMode | WebhookError::WrongAccount)) => {
+            tracing::warn!(cause = chain(&error), "event refused");
+            "refused"
         }
         Err(error) => {
-            tracing::warn!(cause = chain(&error), "invocation refused");
-            Err(error.into())
+            tracing::error!(cause = chain(&error), "event not taken");
+            return Err(error.into());
         }
-    }
+    };
+    tracing::info!(outcome, "event of the bus");
+    Ok(json!({ "outcome": outcome }))
 }
 
 const fn outcome(received: &Received) -> &'static str {

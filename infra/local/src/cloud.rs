@@ -54,8 +54,8 @@ impl LocalCloud {
         let emulator = Emulator::start(&emulator_options, progress)?;
         let deployment = emulator.deploy(
             &Deploy {
-                account: None,
                 functions,
+                ..Deploy::default()
             },
             progress,
         )?;

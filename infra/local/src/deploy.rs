@@ -20,6 +20,8 @@ pub struct Deploy {
     pub account: Option<String>,
     /// Stripped `bootstrap` of each function; empty deploys tables, buckets, keys and queues only.
     pub functions: BTreeMap<String, PathBuf>,
+    /// Parameters of the template that differ from their defaults.
+    pub parameters: BTreeMap<String, String>,
 }
 
 /// A deployed stack.
@@ -116,6 +118,9 @@ pub(crate) fn deploy(
     }
     for (name, value) in target.extra_env {
         run.arg("--env").arg(format!("{name}={value}"));
+    }
+    for (name, value) in &deploy.parameters {
+        run.arg("--parameter").arg(format!("{name}={value}"));
     }
     if deploy.functions.is_empty() {
         run.arg("--resources-only");

@@ -71,6 +71,12 @@ variables! {
     RuntimeApi = "AWS_LAMBDA_RUNTIME_API",
     /// Seconds that a check waits after a webhook, so that a burst of events is over. Default 5.
     CheckDelay = "CHECK_DELAY_SECONDS",
+    /// Stripe's partner event source whose events are taken; default none.
+    StripeEventSource = "STRIPE_EVENT_SOURCE",
+    /// The AWS account of this deployment, which its events name.
+    StripeEventAccount = "STRIPE_EVENT_ACCOUNT",
+    /// The project whose Stripe account that event source belongs to.
+    StripeEventProject = "STRIPE_EVENT_PROJECT",
     /// Seconds for which a worker of a scan reads before it hands over. Default 720, less than its
     /// function may run.
     ScanHandOver = "SCAN_HAND_OVER_SECONDS",

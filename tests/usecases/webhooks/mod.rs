@@ -3,6 +3,7 @@
 mod calls;
 mod health;
 mod missed;
+mod partner;
 mod rotation;
 mod shuffled;
 

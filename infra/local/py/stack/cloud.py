@@ -67,6 +67,10 @@ class Attributes:
                 return cloud.iam.get_role(RoleName=name)["Role"]["Arn"]
             case "AWS::Logs::LogGroup", "Arn":
                 return f"arn:aws:logs:{REGION}:{cloud.account}:log-group:{name}:*"
+            case "AWS::Events::Rule", "Arn":
+                buses = [bus["Name"] for bus in cloud.events.list_event_buses()["EventBuses"]]
+                rules = [rule for bus in buses for rule in cloud.events.list_rules(EventBusName=bus)["Rules"]]
+                return next(rule["Arn"] for rule in rules if rule["Name"] == name)
             case "AWS::Serverless::Function", "Arn":
                 return f"arn:aws:lambda:{REGION}:{cloud.account}:function:{name}"
         raise ValueError(f"{kind} {attribute} is not known to the local deploy: teach infra/local/py/stack/cloud.py")

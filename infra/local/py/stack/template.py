@@ -198,6 +198,11 @@ class Resolver:
         logical, _, attribute = name.partition(".")
         return str(self.attribute(logical, attribute) if attribute else self.name(name))
 
+    def exists(self, resource):
+        """Whether the stack has a resource of the template, by its condition."""
+        condition = resource.get("Condition")
+        return condition is None or self.condition(self.conditions[condition])
+
     def condition(self, value):
         [(name, argument)] = value.items()
         if name == "Fn::Not":

@@ -29,7 +29,7 @@ impl Cloud {
     pub(crate) fn new() -> Self {
         let deploy = Deploy {
             account: Some(new_account()),
-            functions: BTreeMap::new(),
+            ..Deploy::default()
         };
         let deployment = emulator().deploy(&deploy, &|_| {}).unwrap();
         let settings = deployment.settings();
