@@ -291,11 +291,35 @@ async fn where_events_cannot_be_listed_the_run_is_partial_and_says_so() {
     world.billing.break_events(None);
     event(&world, &cancel(&world, 1));
     world.clock.advance(HOUR);
+    let due = small(&world).scan_due().await.unwrap().remove(0).1;
+    assert!(due.unwrap().is_none(), "not with every tick");
+    world.clock.advance(HOUR);
     let again = scan(&world, 0).await;
     let complete = runs(&world).await;
     assert_eq!(last_complete(&complete).unwrap().id, again.id);
     assert_eq!(again.since().unwrap().run, complete[0].id);
     assert_eq!(digests(&world).last(), Some(&one_walk(&world).await.0));
+}
+
+#[tokio::test]
+async fn a_key_that_may_not_list_events_reads_everything_once_a_day() {
+    let world = world().await;
+    scan(&world, 0).await;
+    world.billing.break_events(Some(PortErrorKind::Refused));
+    let mut full = Vec::new();
+    for hours in (2..=50).step_by(2) {
+        world.clock.advance(HOUR * 2);
+        let run = scan(&world, 0).await;
+        match run.result {
+            Some(RunResult::Complete) => full.push((hours, instead(&run))),
+            result => {
+                assert_eq!(result, Some(RunResult::Partial));
+                assert_eq!(run.unread.unwrap().what, "events");
+            }
+        }
+    }
+    let refused = Some(Instead::EventsRefused);
+    assert_eq!(full, [(24, refused), (48, refused)]);
 }
 
 #[tokio::test]

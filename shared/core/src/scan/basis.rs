@@ -13,6 +13,9 @@ use crate::time::Timestamp;
 /// event goes while they are listed.
 const EVENTS_KEPT: Duration = Duration::from_hours(29 * 24);
 
+/// What a run calls Stripe's list of events where it could not be read.
+pub const EVENTS: &str = "events";
+
 /// What the Stripe side of a scan stems from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Basis {
@@ -54,6 +57,8 @@ pub enum Instead {
     BaselineGone,
     /// Reading everything costs less than reading every customer that has changed.
     TooManyChanges,
+    /// The key may not list events, and everything was read a day ago or longer.
+    EventsRefused,
 }
 
 impl Instead {
@@ -65,6 +70,7 @@ impl Instead {
             Self::OtherKey => "other-key",
             Self::BaselineGone => "baseline-gone",
             Self::TooManyChanges => "too-many-changes",
+            Self::EventsRefused => "events-refused",
         }
     }
 }
@@ -126,6 +132,17 @@ fn latest<'a>(
 /// The newest scan that has read everything, or what has changed since one that did.
 pub fn last_complete<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Option<&'a Run> {
     complete(runs).max_by_key(|run| run.as_of)
+}
+
+/// When somebody last began to look for what has changed, in vain or not: where Stripe does not list
+/// events, that is not tried again with every tick.
+pub fn last_asked<'a>(runs: impl IntoIterator<Item = &'a Run> + Copy) -> Option<Timestamp> {
+    let refused = |run: &&Run| run.unread.as_ref().is_some_and(|it| it.what == EVENTS);
+    let refused = runs
+        .into_iter()
+        .filter(|run| run.scope == RunScope::Scan && refused(run));
+    let refused = refused.map(|run| run.as_of).max();
+    refused.max(last_complete(runs).map(|run| run.as_of))
 }
 
 /// The newest scan that has read everything itself.

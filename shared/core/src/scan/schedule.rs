@@ -56,7 +56,7 @@ pub enum Due {
 pub struct Scanned {
     /// When the latest complete scan of everything began.
     pub full: Option<Timestamp>,
-    /// When the latest complete scan of any kind began.
+    /// When the latest scan of any kind began that was complete, or failed for want of events.
     pub latest: Option<Timestamp>,
     /// When an event said that prices, products or features have changed.
     pub catalogue: Option<Timestamp>,

@@ -4,7 +4,7 @@ use super::{Job, Scans};
 use crate::ports::StateWrite;
 use crate::records::Records;
 use crate::run::{RunResult, Unread};
-use crate::scan::{Basis, RefreshStep, ScanFile, ScanWork};
+use crate::scan::{Basis, EVENTS, RefreshStep, ScanFile, ScanWork};
 use crate::snapshot::{Told, index};
 use crate::usecases::reconcile::{
     LookError, Reconcile, ReconcileError, RunSummary, active_mapping,
@@ -71,7 +71,7 @@ impl Scans {
         let events = refresh.is_some_and(|refresh| refresh.step() == RefreshStep::Ask);
         let unread = match open {
             Some(shard) => Some((shard.list.name(), Some(shard.range))),
-            None if events => Some(("events", None)),
+            None if events => Some((EVENTS, None)),
             None => None,
         };
         job.work.run.value.unread = unread.map(|(what, range)| Unread {

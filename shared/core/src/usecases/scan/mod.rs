@@ -31,7 +31,7 @@ use crate::ports::{AppendError, PortError, ScanRequest, ScanRequests, Scratch};
 use crate::records::{Directory, Project, Records, Versioned};
 use crate::run::{Run, RunScope, RunStep};
 use crate::scan::{
-    Basis, Due, FileKind, ScanFile, ScanWork, Scanned, Superseded, last_complete, last_full,
+    Basis, Due, FileKind, ScanFile, ScanWork, Scanned, Superseded, last_asked, last_full,
 };
 use crate::tenancy::TenantCtx;
 use crate::usecases::receive_webhook::catalogue_changed;
@@ -200,12 +200,11 @@ impl Scans {
         if scans.any(|run| run.value.step != RunStep::Done) {
             return Ok(None);
         }
-        let runs = || runs.iter().map(|run| &run.value);
-        let catalogue = catalogue_changed(&records).await?;
+        let runs: Vec<Run> = runs.into_iter().map(|run| run.value).collect();
         let scanned = Scanned {
-            full: last_full(runs()).map(|run| run.as_of),
-            latest: last_complete(runs()).map(|run| run.as_of),
-            catalogue,
+            full: last_full(&runs).map(|run| run.as_of),
+            latest: last_asked(&runs),
+            catalogue: catalogue_changed(&records).await?,
         };
         Ok(schedule.due(scanned, self.reconcile.clock.now()))
     }

@@ -17,7 +17,8 @@ use crate::records::{RecordError, Records};
 use crate::redacted::Redacted;
 use crate::run::{Run, Snapshot, Unread};
 use crate::scan::{
-    AccountSize, FileKind, Instead, Refresh, RefreshStep, ScanFile, ScanList, ScanWork, Superseded,
+    AccountSize, EVENTS, FileKind, Instead, Refresh, RefreshStep, ScanFile, ScanList, ScanWork,
+    Superseded,
 };
 use crate::snapshot::{Line, Look, SnapshotError, Writer, changed, each_object, index_files};
 use crate::time::Timestamp;
@@ -26,6 +27,9 @@ use crate::webhook::{Event, Hint};
 
 /// Events from before the earlier scan that are read once more: Stripe may list one late.
 const OVERLAP: Duration = Duration::from_mins(15);
+
+/// Where events may not be listed, everything is read once in this time.
+const DAY: Duration = Duration::from_hours(24);
 
 /// Customers that are read at the same time.
 const AT_ONCE: usize = 4;
@@ -129,9 +133,17 @@ impl Scans {
         let Ok((failures, step)) = self.update(&mut job, failed).await? else {
             return Ok(job.summary());
         };
-        if super::read::is_final(&error) || failures >= self.limits.failures {
-            let what = match (&error, step) {
-                (LookError::Stripe(_), RefreshStep::Ask) => "events",
+        let asking = step == RefreshStep::Ask;
+        let is_final = super::read::is_final(&error);
+        if asking && is_final && matches!(error, LookError::Stripe(_)) {
+            let read_since = job.work.run.value.read_since();
+            if job.scan.value.as_of.since(read_since) >= DAY {
+                return self.read_in_full(job, Instead::EventsRefused).await;
+            }
+        }
+        if is_final || failures >= self.limits.failures {
+            let what = match error {
+                LookError::Stripe(_) if asking => EVENTS,
                 _ => error.unread(),
             };
             let unread = Unread {
