@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use counterfoil_core::evidence::json::Json;
 use counterfoil_core::incident::{Incident, IncidentState};
 use counterfoil_core::ports::Clock;
 use counterfoil_core::records::Records;
@@ -115,6 +116,36 @@ async fn machines_are_denied_on_the_record_and_strangers_see_nothing() {
         .await
         .unwrap();
     assert!(seen.is_empty() && !more);
+}
+
+/// What does not fit the incident's state or kind is refused by policy, on the record.
+#[tokio::test]
+async fn an_act_that_does_not_fit_the_incident_is_refused_on_the_record() {
+    let world = World::new().await;
+    world.scan().await;
+    let id = world.incident().await.id.to_string();
+    world.set_row("u1", true);
+    world.scan().await;
+    let before = world.incident().await;
+    assert_eq!(before.state, IncidentState::Resolved);
+    let people = incidents(&world);
+    let reopen = IncidentAct::Reopen {
+        reason: REASON.to_owned(),
+    };
+    for act in [ignore(&world, 7), reopen, acknowledge()] {
+        let refused = people.act(&world.ann, &id, "k1", &act).await;
+        assert!(
+            matches!(refused, Err(IncidentError::WrongState(_))),
+            "{refused:?}"
+        );
+        let decided = world.facts("run.decision").pop().unwrap();
+        let text = |name: &str| decided.get(name).and_then(Json::as_str).unwrap();
+        assert_eq!(text("effect"), "DENY");
+        assert_eq!(text("rule"), "base.forbid.incident-state");
+    }
+    assert_eq!(world.count("run.decision"), 3);
+    assert_eq!(world.count("run.open"), world.count("run.close"));
+    assert_eq!(world.incident().await, before);
 }
 
 #[tokio::test]

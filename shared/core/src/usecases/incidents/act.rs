@@ -141,30 +141,34 @@ impl Incidents {
         }
         let now = self.clock.now();
         if let Err(refusal) = self.admit(ctx, id).await {
-            return self.refuse(ctx, &project, act, now, refusal).await;
+            let judged = self.judge(ctx, act, true, now);
+            return self.refuse(ctx, &project, &judged, refusal).await;
         }
         let length = act.reason().chars().count();
         if !(MIN_REASON..=MAX_REASON).contains(&length) {
             return Err(invalid("/reason", "must have 10 to 1,000 characters"));
         }
         let by = ctx.principal().id();
-        let mut after = act
-            .apply(incident.value.clone(), &by, now)
-            .map_err(refused)?;
+        let mut after = match act.apply(incident.value.clone(), &by, now).map_err(refused) {
+            Ok(after) => after,
+            Err(refusal @ IncidentError::WrongState(_)) => {
+                let judged = self.judge(ctx, act, false, now);
+                return self.refuse(ctx, &project, &judged, refusal).await;
+            }
+            Err(invalid) => return Err(invalid),
+        };
         after.act = Some(repeat);
         self.record(ctx, &project, incident, after, act, now).await
     }
 
-    /// Records that somebody who may not asked for it.
+    /// Records that policy refused what somebody asked for.
     async fn refuse(
         &self,
         ctx: &TenantCtx,
         project: &Project,
-        act: &IncidentAct,
-        now: Timestamp,
+        judged: &Governed,
         refusal: IncidentError,
     ) -> Result<Versioned<Incident>, IncidentError> {
-        let judged = self.judge(ctx, act, now);
         if !judged.allowed() {
             let mut batch = Batch::of(judged.opened(ctx.principal(), None)?);
             batch.drafts.push(judged.closing());
@@ -182,7 +186,7 @@ impl Incidents {
         act: &IncidentAct,
         now: Timestamp,
     ) -> Result<Versioned<Incident>, IncidentError> {
-        let judged = self.judge(ctx, act, now);
+        let judged = self.judge(ctx, act, true, now);
         if !judged.allowed() {
             return Err(IncidentError::Denied(judged.judgement));
         }
@@ -225,12 +229,12 @@ impl Incidents {
         })
     }
 
-    fn judge(&self, ctx: &TenantCtx, act: &IncidentAct, now: Timestamp) -> Governed {
+    /// `fits`: state and kind of the incident admit the act.
+    fn judge(&self, ctx: &TenantCtx, act: &IncidentAct, fits: bool, now: Timestamp) -> Governed {
         let length = act.reason().chars().count();
         let facts = IncidentFacts {
             who: who(ctx.principal()),
-            // Whoever comes here with a change has an incident that admits it.
-            fits: true,
+            fits,
             lasts_s: act
                 .lasts(now)
                 .as_millis()
