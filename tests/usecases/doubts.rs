@@ -31,6 +31,12 @@ async fn last_run(world: &World) -> Run {
 }
 
 async fn check(world: &World, customer: &str) {
+    check_only(world, customer).await;
+    world.deliver_checks().await;
+}
+
+/// Up to the second look, which waits for the race grace.
+async fn check_only(world: &World, customer: &str) {
     let request = CheckRequest::Customer {
         workspace: world.workspace.id,
         project: world.project.id,
@@ -40,7 +46,6 @@ async fn check(world: &World, customer: &str) {
         asked_at: None,
     };
     world.reconcile().handle(&request).await.unwrap();
-    world.deliver_checks().await;
 }
 
 async fn of_kind(world: &World, kind: FindingKind) -> Option<Incident> {
@@ -114,6 +119,51 @@ async fn a_second_look_that_reads_half_of_the_items_ends_nothing_either() {
     world.deliver_scans().await;
     assert_eq!(world.incident().await, before);
     assert_eq!(left_out(&world), Some((0, 1)));
+}
+
+/// One change is on its way to the app at each look: neither has lasted for the grace.
+#[tokio::test]
+async fn two_changes_in_a_row_are_no_difference_that_has_lasted() {
+    let world = World::new().await;
+    give_plan(&world, "free");
+    world.first_look().await.unwrap();
+    give_plan(&world, "gold");
+    world.deliver_scans().await;
+    assert!(world.incidents().await.is_empty());
+    let run = last_run(&world).await;
+    assert_eq!(run.left_out.still_changing, 1);
+    // It stays, so the next run says it.
+    world.scan().await;
+    assert_eq!(world.incident().await.finding.kind, FindingKind::WrongPlan);
+}
+
+/// With a flag both looks say the same of two subscriptions that came one after the other.
+#[tokio::test]
+async fn another_subscription_behind_the_same_difference_begins_the_grace_again() {
+    let world = World::new().await;
+    check_only(&world, "cus_1").await;
+    sold(&world, subscription("sub_again", "cus_1"));
+    world.deliver_checks().await;
+    assert!(world.incidents().await.is_empty());
+    check(&world, "cus_1").await;
+    let incident = world.incident().await;
+    assert_eq!(incident.finding.kind, FindingKind::PaidNoAccess);
+}
+
+/// An incident that changes at each look is neither ended nor changed.
+#[tokio::test]
+async fn an_incident_whose_difference_still_changes_is_left_as_it_is() {
+    let world = World::new().await;
+    give_plan(&world, "free");
+    world.scan().await;
+    let before = world.incident().await;
+    give_plan(&world, "gold");
+    world.first_look().await.unwrap();
+    let mut item = subscription("sub_u1", "cus_1");
+    item.id = "sub_other".to_owned();
+    sold(&world, item);
+    world.deliver_scans().await;
+    assert_eq!(world.incident().await, before);
 }
 
 #[tokio::test]

@@ -102,6 +102,9 @@ pub struct LeftOut {
     pub unread_items: u64,
     /// More customers belong together than a second look follows.
     pub too_many_customers: u64,
+    /// The second look saw another difference than the first one.
+    #[serde(default)]
+    pub still_changing: u64,
 }
 
 impl Run {

@@ -295,6 +295,15 @@ impl Finding {
         }
     }
 
+    /// Whether another look has seen the same: as much is promised and given, by the same
+    /// subscriptions for the same reason.
+    pub fn is_unchanged(&self, again: &Self) -> bool {
+        self.expected == again.expected
+            && self.actual == again.actual
+            && self.subscriptions == again.subscriptions
+            && self.rule == again.rule
+    }
+
     /// Whether this is the finding of [`Finding::mass_drift`].
     pub fn is_mass_drift(&self) -> bool {
         self.kind == FindingKind::MassDrift
@@ -326,6 +335,8 @@ named! {
         UnclearPromise = "unclear_promise",
         /// More customers belong together than a second look follows.
         TooManyCustomers = "too_many_customers",
+        /// The second look saw another difference than the first one.
+        StillChanging = "still_changing",
     }
 }
 

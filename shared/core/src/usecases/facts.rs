@@ -281,6 +281,7 @@ impl Closing<'_> {
         }
         if self.left_out != LeftOut::default() {
             let by_why = [
+                ("still_changing", Json::uint(self.left_out.still_changing)),
                 (
                     "too_many_customers",
                     Json::uint(self.left_out.too_many_customers),

@@ -375,29 +375,47 @@ pub(crate) async fn second_look(
         let read = read_again(sources, &finding, &newcomers, times.again).await;
         let same = |seen: &Finding| Incident::identity(project, seen) == identity;
         match (scope, read) {
-            (RunScope::Scan, Err(LookError::TooManyCustomers)) => told.undecided.push(Undecided {
-                subject: finding.subject,
-                customers: Vec::new(),
-                because: Doubt::TooManyCustomers,
-                difference: Some((finding.kind, finding.field)),
-            }),
+            (RunScope::Scan, Err(LookError::TooManyCustomers)) => {
+                told.undecided
+                    .push(left_out(&finding, Doubt::TooManyCustomers));
+            }
             (_, Err(error)) => return Err(error),
             (RunScope::Scan, Ok(join)) => {
                 let outcome = join.finish();
-                told.found.extend(outcome.findings.into_iter().find(same));
+                let again = outcome.findings.into_iter().find(same);
+                confirm(&finding, again, &mut told);
                 told.undecided.extend(outcome.undecided);
             }
             (RunScope::Check { customer }, Ok(join)) => {
                 let (outcome, state) = join.finish_one(customer);
                 let again = outcome.findings.iter().find(|it| same(it)).cloned();
                 let sure = again.and_then(|it| alone::sure(it, &sources.artifact));
-                told.found.extend(sure);
+                confirm(&finding, sure, &mut told);
                 told.undecided.extend(outcome.undecided.iter().cloned());
                 look = Some(of_one(outcome, state, &sources.artifact));
             }
         }
     }
     Ok(SecondLook { told, look })
+}
+
+/// Takes over what both looks have seen. What has changed since the first one was not there for the
+/// whole grace: an app may be about to take the webhook of the change.
+fn confirm(first: &Finding, again: Option<Finding>, told: &mut Told) {
+    match again {
+        Some(again) if first.is_unchanged(&again) => told.found.push(again),
+        Some(_) => told.undecided.push(left_out(first, Doubt::StillChanging)),
+        None => {}
+    }
+}
+
+fn left_out(finding: &Finding, because: Doubt) -> Undecided {
+    Undecided {
+        subject: finding.subject.clone(),
+        customers: Vec::new(),
+        because,
+        difference: Some((finding.kind, finding.field)),
+    }
 }
 
 /// Compares everything.

@@ -76,5 +76,6 @@ pub(super) fn left_out(undecided: &[Undecided]) -> LeftOut {
     LeftOut {
         unread_items: of(Doubt::UnreadItems),
         too_many_customers: of(Doubt::TooManyCustomers),
+        still_changing: of(Doubt::StillChanging),
     }
 }
