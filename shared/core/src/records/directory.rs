@@ -1,0 +1,242 @@
+//! Rows that are looked up before a tenant is known, or that belong to a whole workspace.
+
+use counterfoil_evidence::hash::Hash;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{ApiKey, Member, Project, RecordError, Versioned, Workspace};
+use crate::hold::LegalHold;
+use crate::ids::{HoldId, ProjectId, RunId, UserId, WorkspaceId};
+use crate::ports::{State, StateKey, StateWrite};
+use crate::retention::Retention;
+use crate::tenancy::{Principal, TenantCtx};
+
+/// Rows that are found before a tenant is known, and rows of a workspace.
+#[derive(Clone, Copy)]
+pub struct Directory<'a> {
+    state: &'a dyn State,
+}
+
+impl std::fmt::Debug for Directory<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Directory")
+    }
+}
+
+const DIRECTORY: &str = "directory";
+
+impl<'a> Directory<'a> {
+    /// The directory in `state`.
+    pub fn of(state: &'a dyn State) -> Self {
+        Self { state }
+    }
+
+    /// Key of a project's row.
+    pub fn project_key(id: ProjectId) -> StateKey {
+        StateKey {
+            pk: DIRECTORY.to_owned(),
+            sk: format!("project#{id}"),
+        }
+    }
+
+    /// Key of a workspace's row.
+    pub fn workspace_key(id: WorkspaceId) -> StateKey {
+        StateKey {
+            pk: DIRECTORY.to_owned(),
+            sk: format!("workspace#{id}"),
+        }
+    }
+
+    /// Key of a member's row.
+    pub fn member_key(workspace: WorkspaceId, id: UserId) -> StateKey {
+        StateKey {
+            pk: workspace.to_string(),
+            sk: format!("member#{id}"),
+        }
+    }
+
+    /// Key of an API key's row, found by its public handle.
+    pub fn api_key_key(handle: &str) -> StateKey {
+        StateKey {
+            pk: format!("key#{handle}"),
+            sk: "key".to_owned(),
+        }
+    }
+
+    /// Key of a legal hold's row: it lies in its workspace, also when it is on one project.
+    pub fn hold_key(workspace: WorkspaceId, id: HoldId) -> StateKey {
+        StateKey {
+            pk: workspace.to_string(),
+            sk: format!("hold#{id}"),
+        }
+    }
+
+    /// Key of a workspace's retention settings.
+    pub fn retention_key(workspace: WorkspaceId) -> StateKey {
+        StateKey {
+            pk: workspace.to_string(),
+            sk: "setting#retention".to_owned(),
+        }
+    }
+
+    /// The write that creates a row, or replaces the version given.
+    pub(crate) fn write<T: Serialize>(
+        key: StateKey,
+        version: Option<u64>,
+        value: &T,
+    ) -> Result<StateWrite, RecordError> {
+        let doc = serde_json::to_value(value).map_err(|source| RecordError::Shape {
+            family: "directory",
+            source,
+        })?;
+        Ok(match version {
+            None => StateWrite::create(key, doc),
+            Some(version) => StateWrite::replace(key, version, doc),
+        })
+    }
+
+    /// A project, by id alone.
+    pub async fn project(&self, id: ProjectId) -> Result<Option<Versioned<Project>>, RecordError> {
+        self.find("project", &Self::project_key(id)).await
+    }
+
+    /// Every project.
+    pub async fn projects(&self) -> Result<Vec<Project>, RecordError> {
+        self.all("project").await
+    }
+
+    /// Every workspace.
+    pub async fn workspaces(&self) -> Result<Vec<Workspace>, RecordError> {
+        self.all("workspace").await
+    }
+
+    /// The workspace that owns a stream: its own, or that of one of its projects.
+    pub async fn owner_of(&self, stream: Hash) -> Result<Option<Workspace>, RecordError> {
+        let name = stream.to_string();
+        let workspaces = self.workspaces().await?;
+        if let Some(own) = workspaces.iter().find(|own| own.stream == name) {
+            return Ok(Some(own.clone()));
+        }
+        let projects = self.projects().await?;
+        let Some(project) = projects.iter().find(|project| project.stream == name) else {
+            return Ok(None);
+        };
+        let mut owners = workspaces.into_iter();
+        Ok(owners.find(|owner| owner.id == project.workspace))
+    }
+
+    /// A workspace, by id.
+    pub async fn workspace(
+        &self,
+        id: WorkspaceId,
+    ) -> Result<Option<Versioned<Workspace>>, RecordError> {
+        self.find("workspace", &Self::workspace_key(id)).await
+    }
+
+    /// Every member of a workspace.
+    pub async fn members(&self, workspace: WorkspaceId) -> Result<Vec<Member>, RecordError> {
+        let rows = self.rows(&workspace.to_string(), "member").await?;
+        Ok(rows.into_iter().map(|row| row.value).collect())
+    }
+
+    /// A legal hold of a workspace.
+    pub async fn hold(
+        &self,
+        workspace: WorkspaceId,
+        id: HoldId,
+    ) -> Result<Option<Versioned<LegalHold>>, RecordError> {
+        self.find("hold", &Self::hold_key(workspace, id)).await
+    }
+
+    /// Every legal hold of a workspace and of its projects, also those that are over.
+    pub async fn holds(
+        &self,
+        workspace: WorkspaceId,
+    ) -> Result<Vec<Versioned<LegalHold>>, RecordError> {
+        self.rows(&workspace.to_string(), "hold").await
+    }
+
+    /// A workspace's retention settings, if it ever chose some.
+    pub async fn retention(
+        &self,
+        workspace: WorkspaceId,
+    ) -> Result<Option<Versioned<Retention>>, RecordError> {
+        self.find("setting", &Self::retention_key(workspace)).await
+    }
+
+    /// A member of a workspace.
+    pub async fn member(
+        &self,
+        workspace: WorkspaceId,
+        id: UserId,
+    ) -> Result<Option<Versioned<Member>>, RecordError> {
+        self.find("member", &Self::member_key(workspace, id)).await
+    }
+
+    /// An API key, by its public handle.
+    pub async fn api_key(&self, handle: &str) -> Result<Option<Versioned<ApiKey>>, RecordError> {
+        self.find("key", &Self::api_key_key(handle)).await
+    }
+
+    /// The context in which the product itself acts on a project it has looked up.
+    pub fn system(project: &Project, duty: &str) -> TenantCtx {
+        TenantCtx::new(
+            project.workspace,
+            project.id,
+            Principal::System {
+                duty: duty.to_owned(),
+            },
+        )
+    }
+
+    /// The context in which an open scan of a project acts.
+    pub(crate) fn scheduler(project: &Project, run: RunId) -> TenantCtx {
+        TenantCtx::new(project.workspace, project.id, Principal::Scheduler { run })
+    }
+
+    async fn find<T: DeserializeOwned>(
+        &self,
+        family: &'static str,
+        key: &StateKey,
+    ) -> Result<Option<Versioned<T>>, RecordError> {
+        let Some(stored) = self.state.get(key).await? else {
+            return Ok(None);
+        };
+        let value = serde_json::from_value(stored.doc)
+            .map_err(|source| RecordError::Shape { family, source })?;
+        Ok(Some(Versioned {
+            value,
+            version: stored.version,
+            evidence: stored.evidence,
+        }))
+    }
+
+    async fn rows<T: DeserializeOwned>(
+        &self,
+        partition: &str,
+        family: &'static str,
+    ) -> Result<Vec<Versioned<T>>, RecordError> {
+        let rows = self.state.list(partition, &format!("{family}#")).await?;
+        rows.into_iter()
+            .map(|stored| {
+                let value = serde_json::from_value(stored.doc)
+                    .map_err(|source| RecordError::Shape { family, source })?;
+                Ok(Versioned {
+                    value,
+                    version: stored.version,
+                    evidence: stored.evidence,
+                })
+            })
+            .collect()
+    }
+
+    async fn all<T: DeserializeOwned>(&self, family: &'static str) -> Result<Vec<T>, RecordError> {
+        let rows = self.state.list(DIRECTORY, &format!("{family}#")).await?;
+        rows.into_iter()
+            .map(|stored| {
+                serde_json::from_value(stored.doc)
+                    .map_err(|source| RecordError::Shape { family, source })
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,198 @@
+//! What the state table holds, by tenant and family, and the directory that finds a tenant.
+//!
+//! Keys: a tenant's rows lie in partition `<workspace>#<project>`, a workspace's own rows in
+//! `<workspace>`, rows that are looked up before a tenant is known in partitions of the directory.
+
+mod directory;
+mod rows;
+
+pub use directory::Directory;
+pub use rows::{ApiKey, Mapping, Member, Project, Secret, Unfinished, WebhookSecret, Workspace};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use crate::incident::Incident;
+use crate::ports::{EntryRef, PortError, PortErrorKind, State, StateKey, StateWrite};
+use crate::repair::Action;
+use crate::run::Run;
+use crate::scan::{ScanSchedule, ScanWork};
+use crate::tenancy::TenantCtx;
+
+/// A record with its version and the entry that explains it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Versioned<T> {
+    /// The record.
+    pub value: T,
+    /// Its version, for conditions.
+    pub version: u64,
+    /// The entry behind this version.
+    pub evidence: Option<EntryRef>,
+}
+
+/// A family of records of one project.
+pub trait Record: Serialize + DeserializeOwned + Send {
+    /// Name of the family: the first part of the sort key.
+    const FAMILY: &'static str;
+
+    /// The second part of the sort key.
+    fn id(&self) -> String;
+}
+
+macro_rules! record {
+    ($type:ty, $family:literal) => {
+        impl Record for $type {
+            const FAMILY: &'static str = $family;
+
+            fn id(&self) -> String {
+                self.id.to_string()
+            }
+        }
+    };
+}
+
+record!(Incident, "incident");
+record!(Action, "action");
+record!(Run, "run");
+record!(ScanWork, "scan");
+record!(Secret, "secret");
+record!(Unfinished, "unfinished");
+
+impl Record for Mapping {
+    const FAMILY: &'static str = "mapping";
+
+    fn id(&self) -> String {
+        self.hash.clone()
+    }
+}
+
+/// A setting of the project: there is one.
+impl Record for ScanSchedule {
+    const FAMILY: &'static str = "setting";
+
+    fn id(&self) -> String {
+        "schedule".to_owned()
+    }
+}
+
+/// A record could not be read or written.
+#[derive(Debug, Error)]
+pub enum RecordError {
+    /// The table did not answer.
+    #[error("the state table did not answer")]
+    Port(#[from] PortError),
+    /// A row has another shape than this version of the product knows.
+    #[error("a `{family}` record has an unknown shape")]
+    Shape {
+        /// Family of the record.
+        family: &'static str,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// The records of one project. Demands the tenant's context, so nothing is read without one.
+#[derive(Clone, Copy)]
+pub struct Records<'a> {
+    state: &'a dyn State,
+    ctx: &'a TenantCtx,
+}
+
+impl std::fmt::Debug for Records<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Records")
+            .field("project", &self.ctx.project())
+            .finish()
+    }
+}
+
+impl<'a> Records<'a> {
+    /// The records that `ctx` gives access to.
+    pub fn of(state: &'a dyn State, ctx: &'a TenantCtx) -> Self {
+        Self { state, ctx }
+    }
+
+    /// The key of a record of this project.
+    pub fn key<T: Record>(&self, id: &str) -> StateKey {
+        StateKey {
+            pk: self.partition(),
+            sk: format!("{}#{id}", T::FAMILY),
+        }
+    }
+
+    /// One record.
+    pub async fn get<T: Record>(&self, id: &str) -> Result<Option<Versioned<T>>, RecordError> {
+        let found = self.state.get(&self.key::<T>(id)).await?;
+        found
+            .map(|stored| read(stored.doc, stored.version, stored.evidence))
+            .transpose()
+    }
+
+    /// Every record of a family.
+    pub async fn list<T: Record>(&self) -> Result<Vec<Versioned<T>>, RecordError> {
+        let rows = self
+            .state
+            .list(&self.partition(), &format!("{}#", T::FAMILY))
+            .await?;
+        rows.into_iter()
+            .map(|stored| read(stored.doc, stored.version, stored.evidence))
+            .collect()
+    }
+
+    /// The write that creates a record.
+    pub fn create<T: Record>(&self, record: &T) -> Result<StateWrite, RecordError> {
+        Ok(StateWrite::create(
+            self.key::<T>(&record.id()),
+            doc(record)?,
+        ))
+    }
+
+    /// The write that replaces version `version` of a record.
+    pub fn replace<T: Record>(&self, version: u64, record: &T) -> Result<StateWrite, RecordError> {
+        Ok(StateWrite::replace(
+            self.key::<T>(&record.id()),
+            version,
+            doc(record)?,
+        ))
+    }
+
+    fn partition(&self) -> String {
+        format!("{}#{}", self.ctx.workspace(), self.ctx.project())
+    }
+}
+
+fn doc<T: Record>(record: &T) -> Result<serde_json::Value, RecordError> {
+    serde_json::to_value(record).map_err(|source| RecordError::Shape {
+        family: T::FAMILY,
+        source,
+    })
+}
+
+fn read<T: Record>(
+    doc: serde_json::Value,
+    version: u64,
+    evidence: Option<EntryRef>,
+) -> Result<Versioned<T>, RecordError> {
+    let value = serde_json::from_value(doc).map_err(|source| RecordError::Shape {
+        family: T::FAMILY,
+        source,
+    })?;
+    Ok(Versioned {
+        value,
+        version,
+        evidence,
+    })
+}
+
+impl From<RecordError> for PortError {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Port(port) => port,
+            RecordError::Shape { .. } => {
+                Self::caused(PortErrorKind::Corrupt, "reading a record", error)
+            }
+        }
+    }
+}
