@@ -1,6 +1,6 @@
 //! The schedule also records the health of webhooks, once per project and day.
 
-use counterfoil_core::usecases::RecordWebhookHealth;
+use counterfoil_core::usecases::{HealthError, RecordWebhookHealth};
 use counterfoil_lambda::telemetry::chain;
 use serde_json::Value;
 
@@ -14,13 +14,17 @@ pub(crate) async fn on_schedule(health: &RecordWebhookHealth, event: &Value) {
     match health.record_all().await {
         Ok(results) => {
             for (project, result) in results {
-                if let Err(error) = result {
-                    let project = project.to_string();
-                    tracing::error!(
-                        project.id = project,
-                        cause = chain(&error),
-                        "webhook health not recorded"
-                    );
+                let project = project.to_string();
+                match result {
+                    Ok(_) => {}
+                    Err(error @ (HealthError::Stripe(_) | HealthError::Vault(_))) => {
+                        let cause = chain(&error);
+                        tracing::warn!(project.id = project, cause, "webhook health waits");
+                    }
+                    Err(error) => {
+                        let cause = chain(&error);
+                        tracing::error!(project.id = project, cause, "webhook health not recorded");
+                    }
                 }
             }
         }
