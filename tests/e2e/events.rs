@@ -435,7 +435,7 @@ async fn schedule(real: &Real<'_>) {
     let (status, changed) = change(&[]).await;
     assert_eq!(
         (status, &changed["incremental_every_hours"]),
-        (200, &json!(4)),
+        (200, &json!(6)),
         "{changed}"
     );
     let (status, stale) = change(&[]).await;
