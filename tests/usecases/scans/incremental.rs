@@ -6,8 +6,8 @@ use std::time::Duration;
 use counterfoil_core::billing::Status;
 use counterfoil_core::ports::{Clock, Objects, PortErrorKind, State};
 use counterfoil_core::records::{Directory, Records};
-use counterfoil_core::run::{Pruned, Run, RunResult, RunStep};
-use counterfoil_core::scan::{Instead, last_complete};
+use counterfoil_core::run::{Instead, Pruned, Run, RunResult, RunStep};
+use counterfoil_core::scan::last_complete;
 use counterfoil_core::webhook::{Event, Hint};
 
 use super::faulty::{Death, dying};

@@ -1,12 +1,9 @@
-//! What a scan is built on: everything that it has read itself, or an earlier scan and what has
-//! changed since.
+//! What a scan goes on from: the latest complete one, where what has changed since can be asked for.
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use crate::ids::{RunId, SecretId};
-use crate::run::{Run, RunResult, RunScope};
+use crate::ids::SecretId;
+use crate::run::{Baseline, Basis, Instead, Run, RunResult, RunScope};
 use crate::time::Timestamp;
 
 /// Stripe lists events for 30 days (docs.stripe.com/api/events/list). A day is kept free, so that no
@@ -16,92 +13,21 @@ const EVENTS_KEPT: Duration = Duration::from_hours(29 * 24);
 /// What a run calls Stripe's list of events where it could not be read.
 pub const EVENTS: &str = "events";
 
-/// What the Stripe side of a scan stems from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Basis {
-    /// The Stripe key by which it was read. Another key may open another account.
-    pub key: SecretId,
-    /// When the full scan began that the oldest of it stems from.
-    pub read_since: Timestamp,
-    /// The earlier scan; `None` where everything was read.
-    #[serde(default)]
-    pub since: Option<Baseline>,
-    /// Why everything was read although only what has changed was wanted.
-    #[serde(default)]
-    pub instead: Option<Instead>,
-}
-
-/// An earlier scan that another one goes on from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Baseline {
-    /// Its run.
-    pub run: RunId,
-    /// Its `as_of`: what has changed since is read again.
-    pub as_of: Timestamp,
-    /// Customers that were read again.
-    #[serde(default)]
-    pub changed: u64,
-}
-
-/// Why everything has to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Instead {
-    /// No scan has read everything yet.
-    NoBaseline,
-    /// The latest one is older than the events that Stripe still lists.
-    BaselineOld,
-    /// The latest one was read by another key.
-    OtherKey,
-    /// Its files were given up, or are not what was stored.
-    BaselineGone,
-    /// Reading everything costs less than reading every customer that has changed.
-    TooManyChanges,
-    /// The key may not list events, and everything was read a day ago or longer.
-    EventsRefused,
-}
-
-impl Instead {
-    /// A stable code for evidence.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::NoBaseline => "no-baseline",
-            Self::BaselineOld => "baseline-old",
-            Self::OtherKey => "other-key",
-            Self::BaselineGone => "baseline-gone",
-            Self::TooManyChanges => "too-many-changes",
-            Self::EventsRefused => "events-refused",
-        }
-    }
-}
-
-impl Basis {
-    /// The basis of a scan that reads everything by `key`.
-    pub const fn full(key: SecretId, as_of: Timestamp, instead: Option<Instead>) -> Self {
-        Self {
+/// The basis of a scan that begins at `now` and reads by `key` only what has changed since the latest
+/// of `runs` that was complete, or everything where it cannot go on from that.
+pub fn incremental<'a>(
+    runs: impl IntoIterator<Item = &'a Run>,
+    key: SecretId,
+    now: Timestamp,
+) -> Basis {
+    match latest(runs, key, now) {
+        Ok((baseline, read_since)) => Basis {
             key,
-            read_since: as_of,
-            since: None,
-            instead,
-        }
-    }
-
-    /// The basis of a scan that begins at `now` and reads by `key` only what has changed since the
-    /// latest of `runs` that read everything, or everything where it cannot go on from that.
-    pub fn incremental<'a>(
-        runs: impl IntoIterator<Item = &'a Run>,
-        key: SecretId,
-        now: Timestamp,
-    ) -> Self {
-        match latest(runs, key, now) {
-            Ok((baseline, read_since)) => Self {
-                key,
-                read_since,
-                since: Some(baseline),
-                instead: None,
-            },
-            Err(instead) => Self::full(key, now, Some(instead)),
-        }
+            read_since,
+            since: Some(baseline),
+            instead: None,
+        },
+        Err(instead) => Basis::full(key, now, Some(instead)),
     }
 }
 
@@ -179,6 +105,7 @@ pub fn changed_in<'a>(runs: impl IntoIterator<Item = &'a Run>, hours: u64) -> u6
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::RunId;
     use crate::run::Pruned;
 
     const HOUR: Duration = Duration::from_hours(1);
@@ -214,13 +141,13 @@ mod tests {
         let first = full(0);
         let mut second = scan(
             2,
-            Some(Basis::incremental([&first], key(1), began().plus(HOUR * 2))),
+            Some(incremental([&first], key(1), began().plus(HOUR * 2))),
         );
         let mut partial = full(4);
         partial.result = Some(RunResult::Partial);
         let now = began().plus(HOUR * 6);
         let runs = [&partial, &second, &first];
-        let basis = Basis::incremental(runs, key(1), now);
+        let basis = incremental(runs, key(1), now);
         assert_eq!(basis.read_since, began());
         assert_eq!(basis.since.map(|it| it.run), Some(second.id));
         assert_eq!(last_full(runs).map(|run| run.id), Some(first.id));
@@ -230,7 +157,7 @@ mod tests {
             again: false,
         });
         // The one before is not gone on from: what the latest has read since would be lost.
-        let basis = Basis::incremental([&second, &first], key(1), now);
+        let basis = incremental([&second, &first], key(1), now);
         assert_eq!(basis, Basis::full(key(1), now, Some(Instead::BaselineGone)));
     }
 
@@ -239,7 +166,7 @@ mod tests {
         let now = |hours| began().plus(Duration::from_hours(hours));
         let nothing: [&Run; 0] = [];
         let instead = |runs: &[&Run], by, hours| {
-            let basis = Basis::incremental(runs.iter().copied(), key(by), now(hours));
+            let basis = incremental(runs.iter().copied(), key(by), now(hours));
             assert_eq!((basis.since, basis.read_since), (None, now(hours)));
             basis.instead.map(Instead::code)
         };
@@ -249,7 +176,7 @@ mod tests {
         let first = full(0);
         assert_eq!(instead(&[&first], 2, 1), Some("other-key"));
         assert_eq!(instead(&[&first], 1, 29 * 24 + 1), Some("baseline-old"));
-        let basis = Basis::incremental([&first], key(1), now(29 * 24));
+        let basis = incremental([&first], key(1), now(29 * 24));
         assert_eq!(basis.since.map(|it| it.run), Some(first.id));
     }
 
@@ -258,7 +185,7 @@ mod tests {
         let first = full(0);
         let then = |hours, from: &Run, changed| {
             let now = began().plus(Duration::from_hours(hours));
-            let mut basis = Basis::incremental([from], key(1), now);
+            let mut basis = incremental([from], key(1), now);
             basis.since = basis.since.map(|it| Baseline { changed, ..it });
             scan(hours, Some(basis))
         };

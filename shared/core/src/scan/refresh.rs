@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Baseline, ScanFile, Superseded};
+use super::{ScanFile, Superseded};
+use crate::run::Baseline;
 
 /// How far a scan of changes is. Of two workers who began at the same place only one saves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

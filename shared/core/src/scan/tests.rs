@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::ids::{RunId, SecretId};
 use crate::ports::{CreatedRange, ListCursor};
+use crate::run::{Baseline, Basis, Instead};
 use crate::time::Timestamp;
 
 const AS_OF: i64 = 1_795_392_000;

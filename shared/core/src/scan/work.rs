@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::walk::Position;
-use super::{Basis, FileKind, Instead, Refresh, ScanFile, ScanList, Walk};
+use super::{FileKind, Refresh, ScanFile, ScanList, Walk};
 use crate::ids::RunId;
 use crate::ports::{CreatedRange, ListCursor};
+use crate::run::{Basis, Instead};
 use crate::time::Timestamp;
 
 /// Shards of one list that are read at the same time. Five to eight cursors reach the rate that one

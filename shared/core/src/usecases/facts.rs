@@ -10,8 +10,7 @@ use crate::ids::{ActionId, DecisionId, RunId};
 use crate::json::{JsonError, to_json};
 use crate::policy::{Judgement, Question, bundle_digest};
 use crate::ports::{EntryRef, StoredEntry, StoredPart};
-use crate::run::{HeldBack, LeftOut, RunCounts, Snapshot, Unread};
-use crate::scan::Basis;
+use crate::run::{Basis, HeldBack, LeftOut, RunCounts, Snapshot, Unread};
 use crate::tenancy::Principal;
 use crate::time::Timestamp;
 

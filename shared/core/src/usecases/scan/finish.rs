@@ -3,8 +3,8 @@
 use super::{Job, Scans};
 use crate::ports::StateWrite;
 use crate::records::Records;
-use crate::run::{RunResult, Unread};
-use crate::scan::{Basis, EVENTS, RefreshStep, ScanFile, ScanWork};
+use crate::run::{Basis, RunResult, Unread};
+use crate::scan::{EVENTS, RefreshStep, ScanFile, ScanWork};
 use crate::snapshot::{Told, index};
 use crate::usecases::reconcile::{
     LookError, Reconcile, ReconcileError, RunSummary, active_mapping,

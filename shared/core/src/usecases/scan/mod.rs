@@ -29,9 +29,9 @@ use self::turn::Turn;
 use crate::ids::{ProjectId, RunId};
 use crate::ports::{AppendError, PortError, ScanRequest, ScanRequests, Scratch};
 use crate::records::{Directory, Project, Records, Versioned};
-use crate::run::{Run, RunScope, RunStep};
+use crate::run::{Basis, Run, RunScope, RunStep};
 use crate::scan::{
-    Basis, Due, FileKind, ScanFile, ScanWork, Scanned, Superseded, last_asked, last_full,
+    Due, FileKind, ScanFile, ScanWork, Scanned, Superseded, incremental, last_asked, last_full,
 };
 use crate::tenancy::TenantCtx;
 use crate::usecases::receive_webhook::catalogue_changed;
@@ -235,7 +235,7 @@ impl Scans {
             Due::Incremental => {
                 let runs = records.list::<Run>().await?;
                 let runs = runs.iter().map(|run| &run.value);
-                Basis::incremental(runs, project.stripe_key, now)
+                incremental(runs, project.stripe_key, now)
             }
         };
         let value = ScanWork::open(id, project.mapping.clone(), now, &basis);

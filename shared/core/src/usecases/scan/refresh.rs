@@ -15,10 +15,9 @@ use crate::ids::RunId;
 use crate::ports::{Billing, CreatedRange, ListCursor, PortError, PortErrorKind};
 use crate::records::{RecordError, Records};
 use crate::redacted::Redacted;
-use crate::run::{Run, Snapshot, Unread};
+use crate::run::{Instead, Run, Snapshot, Unread};
 use crate::scan::{
-    AccountSize, EVENTS, FileKind, Instead, Refresh, RefreshStep, ScanFile, ScanList, ScanWork,
-    Superseded,
+    AccountSize, EVENTS, FileKind, Refresh, RefreshStep, ScanFile, ScanList, ScanWork, Superseded,
 };
 use crate::snapshot::{Line, Look, SnapshotError, Writer, changed, each_object, index_files};
 use crate::time::Timestamp;

@@ -1,10 +1,13 @@
 //! Runs of the reconciler as the state table holds them. Repairs keep their runs in evidence only.
 
+mod basis;
+
 use serde::{Deserialize, Serialize};
+
+pub use basis::{Baseline, Basis, Instead};
 
 use crate::ids::{ProjectId, RunId, SecretId};
 use crate::ports::CreatedRange;
-use crate::scan::{Baseline, Basis};
 use crate::time::Timestamp;
 
 /// What a run looks at.
