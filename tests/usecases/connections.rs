@@ -308,3 +308,20 @@ async fn a_run_of_an_ended_connection_says_so_and_another_refusal_does_not() {
     world.scan().await;
     assert_eq!(world.incident().await.finding.subject, "u1");
 }
+
+#[tokio::test]
+async fn a_day_of_an_ended_connection_asks_stripe_nothing_and_is_an_alarm() {
+    let world = World::new().await;
+    let sides = Arc::new(Sides::default());
+    let connections = connections(&world, &sides);
+    refuse(&sides, true);
+    connections.probe_key(world.project.id).await.unwrap();
+    // Stripe would answer: nobody asks.
+    world.clock.advance(Duration::from_hours(25));
+    world.webhook_health().record(&world.project).await.unwrap();
+    let facts = world.facts(OBSERVED).pop().unwrap();
+    let text = |value: Option<&Json>| value.and_then(Json::as_str).map(str::to_owned);
+    let absent = facts.get("missed").and_then(|missed| missed.get("absent"));
+    assert_eq!(text(absent).as_deref(), Some("connection_ended"));
+    assert_eq!(text(facts.get("result")).as_deref(), Some("alarm"));
+}

@@ -1,10 +1,13 @@
 //! What Stripe lists of a day and what did not come: counted, and closed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use counterfoil_core::ports::{CheckRequest, Clock, PortErrorKind};
-use counterfoil_core::usecases::HealthError;
+use async_trait::async_trait;
+use counterfoil_core::ports::{CheckRequest, Checks, Clock, PortError, PortErrorKind};
+use counterfoil_core::usecases::{HealthError, RecordWebhookHealth, Vault};
 use counterfoil_core::webhook::event_of;
+use counterfoil_testkit::memory::MemKeys;
 use serde_json::{Value, json};
 
 use super::super::world::{WEBHOOK_SECRET, World};
@@ -249,4 +252,54 @@ async fn a_day_that_could_not_be_recorded_is_recorded_with_its_checks_by_the_nex
     assert_eq!(health.record(&world.project).await.unwrap(), 1);
     assert_eq!(observed(&world).len(), before + 1);
     assert_eq!(customers(&world), ["cus_9", "cus_9"], "asked for twice");
+}
+
+/// A queue that takes nothing.
+struct NoQueue;
+
+#[async_trait]
+impl Checks for NoQueue {
+    async fn send(&self, _: &CheckRequest, _: Duration) -> Result<(), PortError> {
+        Err(PortError::new(PortErrorKind::Unavailable, "sending"))
+    }
+}
+
+#[tokio::test]
+async fn a_day_whose_checks_could_not_be_asked_for_is_not_recorded() {
+    let world = morning().await;
+    let lost = event(&world, "evt_1", "customer.updated", "cus_9", 0);
+    list(&world, &lost);
+    to_next_day(&world);
+    let before = observed(&world).len();
+    let health = world.webhook_health();
+    let without = RecordWebhookHealth {
+        checks: Arc::new(NoQueue),
+        ..health.clone()
+    };
+    let failed = without.record(&world.project).await.unwrap_err();
+    assert!(matches!(failed, HealthError::Port(_)), "{failed:?}");
+    assert_eq!(observed(&world).len(), before);
+    assert_eq!(health.record(&world.project).await.unwrap(), 1);
+    assert_eq!(customers(&world), ["cus_9"]);
+}
+
+#[tokio::test]
+async fn a_key_that_does_not_open_is_waited_for_and_then_named() {
+    let world = morning().await;
+    to_next_day(&world);
+    let keys = Arc::new(MemKeys::default());
+    let shredded = Vault {
+        keys: keys.clone(),
+        wrapped: keys,
+        random: world.vault.random.clone(),
+    };
+    let health = RecordWebhookHealth {
+        vault: shredded,
+        ..world.webhook_health()
+    };
+    let waits = health.record(&world.project).await.unwrap_err();
+    assert!(matches!(waits, HealthError::Vault(_)), "{waits:?}");
+    world.clock.advance(Duration::from_hours(6));
+    assert_eq!(health.record(&world.project).await.unwrap(), 1);
+    assert_eq!(missed(&world), json!({ "absent": "key_unavailable" }));
 }
