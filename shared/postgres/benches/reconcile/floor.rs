@@ -7,6 +7,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use memchr::memchr;
 use serde::Deserialize;
 
 use super::cost::{self, Cost};
@@ -89,12 +90,29 @@ pub(crate) fn copy(admin: &str) -> Cost {
 /// Hands over each line of a file.
 pub(crate) fn lines(path: &Path, mut each: impl FnMut(&str)) {
     let mut file = BufReader::with_capacity(1 << 16, File::open(path).unwrap());
-    let mut line = Vec::new();
+    let mut each = |line: &[u8]| each(std::str::from_utf8(line).unwrap());
+    let mut begun: Vec<u8> = Vec::new();
     loop {
-        line.clear();
-        if file.read_until(b'\n', &mut line).unwrap() == 0 {
-            return;
+        let mut rest = file.fill_buf().unwrap();
+        let length = rest.len();
+        if length == 0 {
+            break;
         }
-        each(std::str::from_utf8(&line).unwrap());
+        while let Some(end) = memchr(b'\n', rest) {
+            let (line, behind) = rest.split_at(end + 1);
+            if begun.is_empty() {
+                each(line);
+            } else {
+                begun.extend_from_slice(line);
+                each(&begun);
+                begun.clear();
+            }
+            rest = behind;
+        }
+        begun.extend_from_slice(rest);
+        file.consume(length);
+    }
+    if !begun.is_empty() {
+        each(&begun);
     }
 }

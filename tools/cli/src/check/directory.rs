@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use counterfoil_core::billing::{Catalog, Page, Price, Product};
 use counterfoil_core::reconcile::Scan;
+use memchr::memchr;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -80,24 +81,42 @@ impl Directory {
         let unreadable = || format!("{} could not be read", path.display());
         let mut file =
             BufReader::with_capacity(1 << 16, File::open(&path).with_context(unreadable)?);
-        let mut line = Vec::new();
         let mut number = 0_u64;
-        loop {
-            line.clear();
-            if file.read_until(b'\n', &mut line).with_context(unreadable)? == 0 {
-                return Ok(());
-            }
+        let mut take = |line: &[u8]| {
             number += 1;
-            if line.iter().all(u8::is_ascii_whitespace) {
-                continue;
-            }
             // The parser's message could quote the line, which is a customer.
             ensure!(
-                std::str::from_utf8(&line).is_ok_and(|line| each(line).is_ok()),
+                line.iter().all(u8::is_ascii_whitespace)
+                    || std::str::from_utf8(line).is_ok_and(|line| each(line).is_ok()),
                 "line {number} of {} is not a Stripe object",
                 path.display()
             );
+            Ok(())
+        };
+        // The begin of a line whose end has not been read; all others are not copied.
+        let mut begun = Vec::new();
+        loop {
+            let mut rest = file.fill_buf().with_context(unreadable)?;
+            let length = rest.len();
+            if length == 0 {
+                break;
+            }
+            while let Some((line, behind)) =
+                memchr(b'\n', rest).and_then(|end| rest.split_at_checked(end + 1))
+            {
+                if begun.is_empty() {
+                    take(line)?;
+                } else {
+                    begun.extend_from_slice(line);
+                    take(&begun)?;
+                    begun.clear();
+                }
+                rest = behind;
+            }
+            begun.extend_from_slice(rest);
+            file.consume(length);
         }
+        take(&begun)
     }
 }
 
@@ -127,6 +146,26 @@ mod tests {
             error.starts_with("line 3 of ") && !error.contains("secret"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn lines_are_read_whole_wherever_the_file_is_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let line = |n: usize| "x".repeat(n * 997 % 40_000);
+        for last in ["", "\n"] {
+            let wanted: Vec<String> = (1..40).map(line).collect();
+            let text = format!("{}{last}", wanted.join("\n"));
+            std::fs::write(folder.path().join("customers.ndjson"), text).unwrap();
+            std::fs::write(folder.path().join("subscriptions.ndjson"), "").unwrap();
+            let directory = Directory::open(folder.path()).unwrap();
+            let mut read = Vec::new();
+            let each = |line: &str| {
+                read.push(line.trim_end().to_owned());
+                Ok(())
+            };
+            directory.lines("customers.ndjson", each).unwrap();
+            assert_eq!(read, wanted);
+        }
     }
 
     #[test]
