@@ -6,6 +6,7 @@ mod customer;
 mod directory;
 mod evidence;
 mod progress;
+mod repairs;
 mod report;
 mod sources;
 mod table_file;

@@ -9,6 +9,7 @@ use counterfoil_core::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::evidence::Recorded;
+use super::repairs::sentences;
 use crate::money::{amounts, sums};
 
 /// Everything there is to say.
@@ -103,11 +104,6 @@ impl Report<'_> {
 
     fn summary(&self, text: &mut String) {
         let outcome = self.outcome;
-        let repairable = outcome
-            .findings
-            .iter()
-            .filter(|it| it.not_repairable.is_none())
-            .count();
         line(
             text,
             format_args!(
@@ -126,14 +122,9 @@ impl Report<'_> {
                 ),
             );
         } else {
-            line(
-                text,
-                format_args!(
-                    "{} differences could be repaired, one approved row at a time; the others need a \
-             person first. Nothing was changed.",
-                    grouped(u64::try_from(repairable).unwrap_or(u64::MAX)),
-                ),
-            );
+            for sentence in sentences(&outcome.findings, self.artifact) {
+                line(text, format_args!("{sentence}"));
+            }
         }
         if !self.listed {
             line(
