@@ -2,6 +2,8 @@
 //! happens when a store, a database or a worker fails in the middle.
 
 #[cfg(test)]
+mod again;
+#[cfg(test)]
 mod bursts;
 #[cfg(test)]
 mod checks;

@@ -44,7 +44,7 @@ pub use receive_webhook::{
 };
 pub use reconcile::{
     BillingAccounts, CustomerLook, LookError, Reconcile, ReconcileError, RunSummary, Seen, Sides,
-    Sources, flow_version, look_at_all, look_at_customer, open_snapshot,
+    Sources, confirm_each, flow_version, look_at_all, look_at_customer, open_snapshot,
 };
 pub use record_alarm::{Alarm, AlarmError, Change, Noted, RecordAlarm};
 pub use repairs::{

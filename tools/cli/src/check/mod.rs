@@ -1,5 +1,6 @@
 //! `counterfoil check`: promise against grant on a laptop, read-only, without AWS.
 
+mod again;
 mod args;
 mod clock;
 mod customer;
@@ -25,6 +26,7 @@ use counterfoil_core::ports::{Completeness, CreatedRange};
 use counterfoil_core::reconcile::{Finding, Outcome, Scan};
 
 use crate::output::say;
+use again::{Again, look_again};
 use clock::now;
 use evidence::Recording;
 use progress::Progress;
@@ -77,8 +79,8 @@ async fn run(args: &Args) -> Result<Answer> {
         None => None,
     };
     let looked = look(args, &artifact, as_of).await;
-    let outcome = match looked {
-        Ok(outcome) => outcome,
+    let (outcome, again) = match looked {
+        Ok(looked) => looked,
         Err(error) => {
             if let Some(recording) = recording.take() {
                 recording.fail()?;
@@ -98,6 +100,7 @@ async fn run(args: &Args) -> Result<Answer> {
         artifact: &artifact,
         as_of,
         outcome: &outcome,
+        again,
         recorded: recorded.as_ref(),
         from_file: args.csv.is_some(),
         listed: args.findings.is_some(),
@@ -107,13 +110,13 @@ async fn run(args: &Args) -> Result<Answer> {
     } else {
         say(report.text().trim_end_matches('\n'));
     }
-    Ok(answer(&outcome))
+    Ok(answer(&outcome, again))
 }
 
-fn answer(outcome: &Outcome) -> Answer {
+fn answer(outcome: &Outcome, again: Again) -> Answer {
     if !outcome.findings.is_empty() {
         Answer::Drift
-    } else if outcome.is_whole() {
+    } else if outcome.is_whole() && !again.is_open() {
         Answer::NoDrift
     } else {
         Answer::CouldNotTell
@@ -138,15 +141,16 @@ async fn look(
     args: &Args,
     artifact: &Artifact,
     as_of: counterfoil_core::time::Timestamp,
-) -> Result<Outcome> {
+) -> Result<(Outcome, Again)> {
     let sources = Sources::open(args, artifact).await?;
     let mut progress = Progress::begin();
+    let began = as_of.max(now());
     let mut scan = Scan::new(artifact, &sources.catalog, as_of, sources.livemode);
     match &sources.stripe {
         Stripe::Account(billing) => {
             // The rows are those of now, whatever time promises are judged at: whoever came since
             // must not look like access without payment.
-            let (billing, range) = (billing.as_ref(), CreatedRange::up_to(as_of.max(now())));
+            let (billing, range) = (billing.as_ref(), CreatedRange::up_to(began));
             listing::customers(billing, range, &mut |customer| {
                 progress.step("customers read from Stripe");
                 scan.customer(&customer);
@@ -178,10 +182,13 @@ async fn look(
         artifact.compiled().subject.plural()
     );
     let mut outcome = join.finish();
-    if args.csv.is_some() {
+    let from_file = args.csv.is_some();
+    if from_file {
         outcome.without_database();
     }
-    Ok(outcome)
+    let times = (as_of, began);
+    let again = look_again(&sources, artifact, &mut outcome, times, from_file).await?;
+    Ok((outcome, again))
 }
 
 fn write_findings(path: &Path, findings: &[Finding]) -> Result<()> {

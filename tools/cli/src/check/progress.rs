@@ -33,7 +33,20 @@ impl Progress {
             self.count = 0;
         }
         self.count += 1;
-        if self.count.is_multiple_of(STRIDE) && Instant::now() >= self.next {
+        if self.count.is_multiple_of(STRIDE) {
+            self.tell();
+        }
+    }
+
+    /// One more of a sort that costs requests each.
+    pub(super) fn slow_step(&mut self, what: &'static str) {
+        self.step(what);
+        self.tell();
+    }
+
+    fn tell(&mut self) {
+        let what = self.what;
+        if Instant::now() >= self.next {
             eprintln!("{} {what}", super::report::grouped(self.count));
             self.next = Instant::now() + BETWEEN;
         }

@@ -8,6 +8,7 @@ use counterfoil_core::reconcile::{Direction, FindingKind, Outcome};
 use counterfoil_core::time::Timestamp;
 use serde_json::{Value, json};
 
+use super::again::Again;
 use super::evidence::Recorded;
 use super::repairs::sentences;
 use crate::money::{amounts, sums};
@@ -17,6 +18,7 @@ pub(super) struct Report<'a> {
     pub(super) artifact: &'a Artifact,
     pub(super) as_of: Timestamp,
     pub(super) outcome: &'a Outcome,
+    pub(super) again: Again,
     pub(super) recorded: Option<&'a Recorded>,
     /// The rows came from a file, not from the database.
     pub(super) from_file: bool,
@@ -42,7 +44,7 @@ impl Report<'_> {
             ),
         );
         if self.outcome.findings.is_empty() {
-            let answer = if self.outcome.is_whole() {
+            let answer = if self.outcome.is_whole() && !self.again.is_open() {
                 "Every customer has exactly the access that was paid for."
             } else {
                 "No difference was found in what could be read."
@@ -163,6 +165,9 @@ impl Report<'_> {
 
     fn notes(&self, text: &mut String) {
         let outcome = self.outcome;
+        if self.again != Again::Nothing {
+            line(text, format_args!("{}", self.again));
+        }
         if outcome.incomplete_subscriptions > 0 {
             line(
                 text,
@@ -198,7 +203,7 @@ impl Report<'_> {
             .collect();
         let all = || outcome.findings.iter();
         json!({
-            "result": match (outcome.findings.is_empty(), outcome.is_whole()) {
+            "result": match (outcome.findings.is_empty(), outcome.is_whole() && !self.again.is_open()) {
                 (false, _) => "drift",
                 (true, true) => "no_drift",
                 (true, false) => "could_not_tell",
@@ -219,6 +224,7 @@ impl Report<'_> {
             "owed_per_month": sums(all(), Direction::Owed),
             "incomplete_subscriptions": outcome.incomplete_subscriptions,
             "unread_customers": outcome.unread_customers,
+            "second_look": self.again.json(),
             "evidence": self.recorded.map(Recorded::json),
         })
     }
@@ -312,6 +318,7 @@ mod tests {
             artifact: &artifact,
             as_of,
             outcome: &outcome,
+            again: Again::Nothing,
             recorded: None,
             from_file: false,
             listed: false,

@@ -40,6 +40,10 @@ async fn a_missing_mapping_leads_to_init_and_differences_to_who_they_are_about()
     let answer = stage.run_with_database(&["check"]).await;
     assert_eq!(answer.status, 1, "{answer:?}");
     assert!(answer.out.contains("--findings drift.ndjson"), "{answer:?}");
+    let again = "Each of 1 differences was looked at again.";
+    assert!(answer.out.contains(again), "{answer:?}");
+    let json = stage.run_with_database(&["check", "--json"]).await.json();
+    assert_eq!(json["second_look"]["first"], 1);
     let answer = stage.run_with_database(&["check", "--findings", "f"]).await;
     assert!(!answer.out.contains("--findings"), "{answer:?}");
 }

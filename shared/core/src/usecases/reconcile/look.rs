@@ -10,8 +10,6 @@ use super::alone;
 use super::newcomers::Newcomers;
 use crate::billing::{Catalog, Customer, Status, Subscription};
 use crate::cell::{AppRow, Cell};
-use crate::ids::{IncidentId, ProjectId};
-use crate::incident::Incident;
 use crate::json::JsonError;
 use crate::listing;
 use crate::mapping::{Artifact, Intent, MatchSource, TableColumns};
@@ -19,12 +17,12 @@ use crate::policy::bundle_digest;
 use crate::ports::{
     AppDatabase, AppInspector, Billing, Completeness, CreatedRange, PortError, PortErrorKind,
 };
-use crate::reconcile::{CustomerState, Doubt, Finding, Join, Outcome, Scan, Undecided};
+use crate::reconcile::{CustomerState, Join, Outcome, Scan};
 use crate::records::{Mapping, Project, RecordError, Records};
 use crate::redacted::Redacted;
 use crate::run::RunScope;
 use crate::sealed::Purpose;
-use crate::snapshot::{Recorder, Told};
+use crate::snapshot::Recorder;
 use crate::tenancy::TenantCtx;
 use crate::time::Timestamp;
 use crate::usecases::vault::{Vault, VaultError};
@@ -147,24 +145,6 @@ impl std::fmt::Debug for Sides<'_> {
     }
 }
 
-/// When the looks of a run took place.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Times {
-    /// The first one.
-    pub(crate) first: Timestamp,
-    /// The second one.
-    pub(crate) again: Timestamp,
-}
-
-/// What came of a second look.
-#[derive(Debug)]
-pub(crate) struct SecondLook {
-    /// What is still there, and who was left out.
-    pub(crate) told: Told,
-    /// Of a check, both sides as they are, where it read them.
-    pub(super) look: Option<CustomerLook>,
-}
-
 /// A look at one customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CustomerLook {
@@ -224,11 +204,7 @@ impl Sources {
         })
     }
 
-    pub(super) fn billing(&self) -> &dyn Billing {
-        self.billing.as_ref()
-    }
-
-    fn sides(&self) -> Sides<'_> {
+    pub(super) fn sides(&self) -> Sides<'_> {
         Sides {
             billing: self.billing.as_ref(),
             app: self.app.as_ref(),
@@ -343,81 +319,6 @@ pub(super) async fn first_look_of(
     }
 }
 
-/// The second look, at the second of these times: what the first one found and is still there, or
-/// was known before.
-///
-/// A scan leaves out a subject that leads to more customers than one look follows; of a check, whose
-/// only subject that is, it is an error.
-///
-/// # Errors
-/// See [`LookError`].
-pub(crate) async fn second_look(
-    sources: &Sources,
-    project: ProjectId,
-    scope: &RunScope,
-    first: Vec<Finding>,
-    known: &BTreeSet<IncidentId>,
-    times: Times,
-) -> Result<SecondLook, LookError> {
-    let mut told = Told::default();
-    let new = |finding: &&Finding| !known.contains(&Incident::identity(project, finding));
-    let newcomers = match scope {
-        RunScope::Scan => Newcomers::of(sources, first.iter().filter(new), times).await?,
-        RunScope::Check { .. } => Newcomers::default(),
-    };
-    let mut look = None;
-    for finding in first {
-        let identity = Incident::identity(project, &finding);
-        if known.contains(&identity) {
-            told.found.push(finding);
-            continue;
-        }
-        let read = read_again(sources, &finding, &newcomers, times.again).await;
-        let same = |seen: &Finding| Incident::identity(project, seen) == identity;
-        match (scope, read) {
-            (RunScope::Scan, Err(LookError::TooManyCustomers)) => {
-                told.undecided
-                    .push(left_out(&finding, Doubt::TooManyCustomers));
-            }
-            (_, Err(error)) => return Err(error),
-            (RunScope::Scan, Ok(join)) => {
-                let outcome = join.finish();
-                let again = outcome.findings.into_iter().find(same);
-                confirm(&finding, again, &mut told);
-                told.undecided.extend(outcome.undecided);
-            }
-            (RunScope::Check { customer }, Ok(join)) => {
-                let (outcome, state) = join.finish_one(customer);
-                let again = outcome.findings.iter().find(|it| same(it)).cloned();
-                let sure = again.and_then(|it| alone::sure(it, &sources.artifact));
-                confirm(&finding, sure, &mut told);
-                told.undecided.extend(outcome.undecided.iter().cloned());
-                look = Some(of_one(outcome, state, &sources.artifact));
-            }
-        }
-    }
-    Ok(SecondLook { told, look })
-}
-
-/// Takes over what both looks have seen. What has changed since the first one was not there for the
-/// whole grace: an app may be about to take the webhook of the change.
-fn confirm(first: &Finding, again: Option<Finding>, told: &mut Told) {
-    match again {
-        Some(again) if first.is_unchanged(&again) => told.found.push(again),
-        Some(_) => told.undecided.push(left_out(first, Doubt::StillChanging)),
-        None => {}
-    }
-}
-
-fn left_out(finding: &Finding, because: Doubt) -> Undecided {
-    Undecided {
-        subject: finding.subject.clone(),
-        customers: Vec::new(),
-        because,
-        difference: Some((finding.kind, finding.field)),
-    }
-}
-
 /// Compares everything.
 ///
 /// # Errors
@@ -463,7 +364,7 @@ pub async fn look_at_customer(
     Ok(of_one(outcome, state, sides.artifact))
 }
 
-fn of_one(outcome: Outcome, state: CustomerState, artifact: &Artifact) -> CustomerLook {
+pub(super) fn of_one(outcome: Outcome, state: CustomerState, artifact: &Artifact) -> CustomerLook {
     let customer = state.customer.as_str();
     let own = outcome.findings.iter();
     let own = own.filter(|finding| finding.customers.iter().any(|it| it == customer));
@@ -477,36 +378,8 @@ fn of_one(outcome: Outcome, state: CustomerState, artifact: &Artifact) -> Custom
     }
 }
 
-/// Looks at the subject of a finding again, on both sides, with whoever has come between the two
-/// times.
-///
-/// # Errors
-/// See [`LookError`].
-pub(crate) async fn look_again(
-    sources: &Sources,
-    finding: &Finding,
-    times: Times,
-) -> Result<Vec<Finding>, LookError> {
-    let newcomers = Newcomers::of(sources, std::iter::once(finding), times).await?;
-    let join = read_again(sources, finding, &newcomers, times.again).await?;
-    Ok(join.finish().findings)
-}
-
-async fn read_again(
-    sources: &Sources,
-    finding: &Finding,
-    newcomers: &Newcomers,
-    as_of: Timestamp,
-) -> Result<Join, LookError> {
-    let customers = finding.customers.iter().cloned().collect();
-    // Boxed: it is the innermost of what a vote does.
-    let row = finding.row.as_ref();
-    let reading = read(sources.sides(), customers, row, newcomers, as_of);
-    Box::pin(reading).await
-}
-
 /// Reads these customers and this row, and whoever is found from them.
-async fn read(
+pub(super) async fn read(
     sides: Sides<'_>,
     mut customers: BTreeSet<String>,
     row: Option<&Cell>,

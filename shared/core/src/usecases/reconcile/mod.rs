@@ -4,6 +4,7 @@
 //! twice or a worker that dies changes nothing: `confirm` goes on from where the run is. Scans read
 //! their inputs in parts ([`super::scan`]) and end here.
 
+mod again;
 mod alone;
 mod breaker;
 mod look;
@@ -23,12 +24,14 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 use thiserror::Error;
 
+pub use again::confirm_each;
+pub(super) use again::{Times, look_again, second_look};
 pub use look::{
     BillingAccounts, CustomerLook, LookError, Sides, Sources, flow_version, look_at_all,
     look_at_customer,
 };
 use look::{SOURCE_REFUSED, first_look_of};
-pub(super) use look::{Times, active_mapping, first_look, look_again, open_sources, second_look};
+pub(super) use look::{active_mapping, first_look, open_sources};
 pub use seen::Seen;
 pub use snapshot::open_snapshot;
 

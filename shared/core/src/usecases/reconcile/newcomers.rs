@@ -8,8 +8,9 @@
 
 use std::collections::BTreeSet;
 
+use super::again::Times;
 use super::look::LookError;
-use super::look::{Sources, Times, match_value};
+use super::look::{Sides, match_value};
 use crate::billing::Customer;
 use crate::cell::{AppRow, Cell};
 use crate::listing;
@@ -24,11 +25,11 @@ pub(super) struct Newcomers(Vec<Customer>);
 impl Newcomers {
     /// Lists who was created between the two looks, if one of these findings may be about them.
     pub(super) async fn of<'a>(
-        sources: &Sources,
+        sides: Sides<'_>,
         mut findings: impl Iterator<Item = &'a Finding>,
         times: Times,
     ) -> Result<Self, LookError> {
-        let mut keys = sources.artifact.match_keys().iter();
+        let mut keys = sides.artifact.match_keys().iter();
         let hidden = keys.any(|key| key.source != MatchSource::CustomerId);
         if !hidden || !findings.any(|finding| finding.row.is_some()) {
             return Ok(Self::default());
@@ -38,7 +39,7 @@ impl Newcomers {
             from: times.first.as_secs(),
             ..CreatedRange::up_to(times.again)
         };
-        listing::customers(sources.billing(), range, &mut |it| all.push(it))
+        listing::customers(sides.billing, range, &mut |it| all.push(it))
             .await
             .map_err(LookError::Stripe)?;
         Ok(Self(all))
