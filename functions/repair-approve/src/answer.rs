@@ -27,7 +27,7 @@ pub(crate) fn action(status: StatusCode, action: &Action, version: u64) -> Respo
     response
 }
 
-/// Held actions, each with what to send back.
+/// Waiting actions, each with what to send back.
 pub(crate) fn list(actions: &[Versioned<Action>]) -> Response {
     let items: Vec<Value> = actions
         .iter()

@@ -38,7 +38,7 @@ pub(crate) fn router(ports: RepairPorts) -> Router {
         .route("/v1/actions/{id}/approvals", post(vote))
         .route("/v1/actions/{id}/execute", post(execute))
         .route("/v1/actions/{id}/cancel", post(cancel))
-        .route("/v1/approvals", get(held))
+        .route("/v1/approvals", get(inbox))
         .fallback(async || Problem::not_found())
         .with_state(Routes(ports))
 }
@@ -103,15 +103,15 @@ async fn read(
     Ok(answer::action(StatusCode::OK, &found.value, found.version))
 }
 
-async fn held(
+async fn inbox(
     State(Routes(ports)): State<Routes>,
     Caller(ctx): Caller,
 ) -> Result<Response, Problem> {
-    let held = ReadActions { ports }
-        .held(&ctx)
+    let waiting = ReadActions { ports }
+        .waiting(&ctx)
         .await
         .map_err(|error| answer::problem(&error))?;
-    Ok(answer::list(&held))
+    Ok(answer::list(&waiting))
 }
 
 #[derive(Deserialize)]

@@ -79,6 +79,14 @@ impl<'a> Directory<'a> {
         }
     }
 
+    /// Key of the sweep's row: what it has begun, over all projects.
+    pub(crate) fn sweep_key() -> StateKey {
+        StateKey {
+            pk: DIRECTORY.to_owned(),
+            sk: "sweep#repairs".to_owned(),
+        }
+    }
+
     /// The write that creates a row, or replaces the version given.
     pub(crate) fn write<T: Serialize>(
         key: StateKey,
@@ -194,7 +202,7 @@ impl<'a> Directory<'a> {
         TenantCtx::new(project.workspace, project.id, Principal::Scheduler { run })
     }
 
-    async fn find<T: DeserializeOwned>(
+    pub(crate) async fn find<T: DeserializeOwned>(
         &self,
         family: &'static str,
         key: &StateKey,

@@ -48,6 +48,11 @@ impl ActionState {
             Self::Allowed | Self::Held | Self::Approved | Self::Executing | Self::Executed
         )
     }
+
+    /// Whether its effect was not authorised yet: it may still be withdrawn, and its time may end.
+    pub const fn is_waiting(self) -> bool {
+        matches!(self, Self::Allowed | Self::Held | Self::Approved)
+    }
 }
 
 /// A person's yes or no.

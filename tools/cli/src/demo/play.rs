@@ -255,7 +255,9 @@ async fn check_again(scene: &Scene, story: &mut Story, played: &mut Played) -> R
 async fn held(api: &Api) -> Result<Vec<Value>> {
     let inbox = api.get("/v1/approvals").await?.expect(StatusCode::OK)?;
     let items = inbox.body.pointer("/items").and_then(Value::as_array);
-    Ok(items.cloned().unwrap_or_default())
+    let mut items = items.cloned().unwrap_or_default();
+    items.retain(|item| item.pointer("/state").and_then(Value::as_str) == Some("held"));
+    Ok(items)
 }
 
 async fn first_held(api: &Api) -> Result<Value> {

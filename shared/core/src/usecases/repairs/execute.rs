@@ -26,10 +26,8 @@ pub(super) async fn execute(
     project: &Project,
     action: Versioned<Action>,
 ) -> Result<Versioned<Action>, ActionError> {
-    if !matches!(
-        action.value.state,
-        ActionState::Allowed | ActionState::Approved
-    ) {
+    let ready = action.value.state.is_waiting() && action.value.state != ActionState::Held;
+    if !ready {
         let state = format!("{:?}", action.value.state).to_lowercase();
         return Err(ActionError::WrongState { state });
     }

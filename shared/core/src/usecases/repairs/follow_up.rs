@@ -14,7 +14,7 @@ use crate::repair::{Action, ActionState};
 use crate::tenancy::{Principal, TenantCtx};
 use crate::usecases::facts::{Closing, resolution};
 
-/// Ends a held action without an effect: rejected, expired or cancelled.
+/// Ends a waiting action without an effect: rejected, expired or cancelled.
 pub(super) async fn end(
     ports: &RepairPorts,
     ctx: &TenantCtx,
@@ -64,7 +64,7 @@ pub(super) async fn end(
     })
 }
 
-/// Ends a hold that nobody approved in time. Time never allows anything.
+/// Ends what nobody approved or carried out in time. Time never allows anything.
 pub(super) async fn expire(
     ports: &RepairPorts,
     ctx: &TenantCtx,

@@ -1,11 +1,12 @@
-//! Repairs as governed actions: propose, vote, execute, verify, and the sweep that finishes what a
-//! dead worker left.
+//! Repairs as governed actions: propose, vote, execute, verify, and the sweep that finishes what was
+//! left half-way.
 //!
 //! # Invariants
 //! - The decision is durable before anything else happens ([`crate::policy::Permit`]).
 //! - `repair.started`, the consumption of the approval and the move to `executing` are one
 //!   transaction; only its winner sends the UPDATE. So there is at most one UPDATE per action.
 //! - A reply that was lost at COMMIT is settled by reading the row, never by sending again.
+//! - Until then an action may be withdrawn or expires; from then on it may not.
 
 mod execute;
 mod follow_up;
@@ -13,6 +14,7 @@ mod judge;
 mod propose;
 mod read;
 mod settle;
+mod sweep;
 mod vote;
 
 use std::sync::Arc;
@@ -21,7 +23,7 @@ use thiserror::Error;
 
 pub use propose::{ProposeRepair, Proposed};
 pub use read::ReadActions;
-pub use settle::{SWEEP_AFTER, SweepRepairs};
+pub use sweep::{SWEEP_AFTER, SweepRepairs};
 pub use vote::{VoteOnAction, Voted};
 
 use super::reconcile::{BillingAccounts, LookError};

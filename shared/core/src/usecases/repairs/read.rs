@@ -2,7 +2,7 @@
 
 use super::{ActionError, RepairPorts};
 use crate::records::Versioned;
-use crate::repair::{Action, ActionState};
+use crate::repair::Action;
 use crate::tenancy::TenantCtx;
 
 /// Reads actions.
@@ -18,14 +18,14 @@ impl ReadActions {
         self.ports.action(ctx, id).await
     }
 
-    /// Actions that wait for approvals, soonest expiry first.
-    pub async fn held(&self, ctx: &TenantCtx) -> Result<Vec<Versioned<Action>>, ActionError> {
+    /// Actions that wait for approvals or to be started, soonest expiry first.
+    pub async fn waiting(&self, ctx: &TenantCtx) -> Result<Vec<Versioned<Action>>, ActionError> {
         let now = self.ports.clock.now();
-        let mut held = self.ports.records(ctx).list::<Action>().await?;
-        held.retain(|action| {
-            action.value.state == ActionState::Held && action.value.binding.expires_at > now
+        let mut waiting = self.ports.records(ctx).list::<Action>().await?;
+        waiting.retain(|action| {
+            action.value.state.is_waiting() && action.value.binding.expires_at > now
         });
-        held.sort_by_key(|action| (action.value.binding.expires_at, action.value.id));
-        Ok(held)
+        waiting.sort_by_key(|action| (action.value.binding.expires_at, action.value.id));
+        Ok(waiting)
     }
 }

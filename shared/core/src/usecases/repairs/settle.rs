@@ -1,13 +1,9 @@
-//! What happened to the row, and whether the promise holds now. Also the sweep, which comes back
-//! for every action whose worker did not get this far.
-
-use std::time::Duration;
+//! What happened to the row, and whether the promise holds now.
 
 use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::follow_up::expire;
 use super::{ActionError, RepairPorts};
 use crate::cell::Cell;
 use crate::ids::RunId;
@@ -15,17 +11,13 @@ use crate::incident::{Incident, IncidentState};
 use crate::json::to_json;
 use crate::ports::{Batch, EntryRef, PortError, PortErrorKind, StateWrite};
 use crate::reconcile::Finding;
-use crate::records::{Directory, Project, Unfinished, Versioned};
+use crate::records::{Project, Unfinished, Versioned};
 use crate::repair::{Action, ActionState, ColumnChange};
 use crate::sealed::Purpose;
 use crate::tenancy::TenantCtx;
 use crate::time::Timestamp;
 use crate::usecases::facts::{Closing, change, repair_step, target};
 use crate::usecases::reconcile::{Times, look_again, open_sources};
-
-/// How long the sweep leaves a begun repair alone. Longer than the function that executes it may
-/// live (template.yaml: 60 s), so that a slow worker and the sweep never work on one action.
-pub const SWEEP_AFTER: Duration = Duration::from_mins(3);
 
 /// The looks that opened an incident lie before its opening by less than this: a race grace, and a
 /// scan in pieces. Milliseconds.
@@ -240,7 +232,7 @@ async fn still_differs(
 }
 
 /// Reads both sides again and says whether the promise holds.
-async fn verify(
+pub(super) async fn verify(
     ports: &RepairPorts,
     ctx: &TenantCtx,
     project: &Project,
@@ -331,77 +323,4 @@ fn row(action: &Action) -> Result<Json, ActionError> {
         ("after", Json::Array(values(true)?)),
         ("before", Json::Array(values(false)?)),
     ]))
-}
-
-/// Finishes what dead workers left.
-#[derive(Debug, Clone)]
-pub struct SweepRepairs {
-    /// Ports.
-    pub ports: RepairPorts,
-}
-
-impl SweepRepairs {
-    /// Settles every action of every project that has been executing for longer than
-    /// [`SWEEP_AFTER`] and ends holds whose time is over; returns how many actions it finished.
-    /// One action that cannot be settled does not stop the others: the first error is returned
-    /// at the end.
-    pub async fn sweep(&self) -> Result<usize, ActionError> {
-        let mut finished = 0_usize;
-        let mut first_error = None;
-        for project in Directory::of(self.ports.state.as_ref()).projects().await? {
-            let ctx = Directory::system(&project, "sweep");
-            match self.sweep_project(&ctx, &project).await {
-                Ok(count) => finished = finished.saturating_add(count),
-                Err(error) => first_error = first_error.or(Some(error)),
-            }
-        }
-        first_error.map_or(Ok(finished), Err)
-    }
-
-    async fn sweep_project(
-        &self,
-        ctx: &TenantCtx,
-        project: &Project,
-    ) -> Result<usize, ActionError> {
-        let now = self.ports.clock.now();
-        let records = self.ports.records(ctx);
-        let mut finished = 0_usize;
-        for unfinished in records.list::<Unfinished>().await? {
-            if now.since(unfinished.value.since) >= SWEEP_AFTER {
-                let action = self
-                    .ports
-                    .action(ctx, &unfinished.value.id.to_string())
-                    .await?;
-                self.settle(ctx, project, action).await?;
-                finished = finished.saturating_add(1);
-            }
-        }
-        for action in records.list::<Action>().await? {
-            if action.value.state == ActionState::Held && action.value.binding.expires_at <= now {
-                let action = self.ports.action(ctx, &action.value.id.to_string()).await?;
-                expire(&self.ports, ctx, project, action).await?;
-                finished = finished.saturating_add(1);
-            }
-        }
-        Ok(finished)
-    }
-
-    async fn settle(
-        &self,
-        ctx: &TenantCtx,
-        project: &Project,
-        action: Versioned<Action>,
-    ) -> Result<(), ActionError> {
-        match action.value.state {
-            ActionState::Executing => {
-                let outcome = read_back(&self.ports, ctx, project, &action.value).await?;
-                record(&self.ports, ctx, project, action, outcome).await?;
-            }
-            ActionState::Executed => {
-                verify(&self.ports, ctx, project, action).await?;
-            }
-            _ => {}
-        }
-        Ok(())
-    }
 }

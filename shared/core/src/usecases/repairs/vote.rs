@@ -55,7 +55,7 @@ impl VoteOnAction {
         {
             return Err(ActionError::Changed);
         }
-        if action.value.state == ActionState::Held
+        if action.value.state.is_waiting()
             && action.value.binding.expires_at <= self.ports.clock.now()
         {
             expire(&self.ports, ctx, &project, action).await?;
@@ -112,7 +112,7 @@ impl VoteOnAction {
         execute::execute(&self.ports, ctx, &project, action).await
     }
 
-    /// Withdraws an action before it is executed: its proposer may, and whoever may approve.
+    /// Withdraws an action before its execution is recorded: its proposer may, and whoever may approve.
     pub async fn cancel(
         &self,
         ctx: &TenantCtx,
@@ -125,7 +125,7 @@ impl VoteOnAction {
         if !approver && ctx.principal().id() != action.value.binding.principal {
             return Err(ActionError::MissingCapability);
         }
-        if action.value.state != ActionState::Held {
+        if !action.value.state.is_waiting() {
             let state = format!("{:?}", action.value.state).to_lowercase();
             return Err(ActionError::WrongState { state });
         }
