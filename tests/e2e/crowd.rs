@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::ids::RunId;
-use counterfoil_core::ports::{EvidenceRead, State, StoredPart};
+use counterfoil_core::ports::{EvidenceRead, StoredPart};
 use counterfoil_core::records::{Directory, Project, Records};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::run::{Run, RunResult, RunStep};
 use counterfoil_core::scan::ScanWork;
-use counterfoil_core::usecases::{CatalogueChanged, NewSecrets};
+use counterfoil_core::usecases::NewSecrets;
 use counterfoil_local::{LocalCloud, Options, Postgres};
 use counterfoil_testkit::stripe::{
     APP_USERS_TABLE, Crowd, FakeStripe, FaultKind, Weather, insert_users,
@@ -161,14 +161,8 @@ impl Scene {
                 changed.insert(id);
             }
         });
-        // A changed catalogue is followed by the next tick, however early it comes.
-        let ctx = Directory::system(&self.project, "test");
-        let state = self.stack.boot.state().unwrap();
-        let records = Records::of(state.as_ref(), &ctx);
-        let write = records.create(&CatalogueChanged { at: now() }).unwrap();
-        assert!(state.write(vec![write]).await.unwrap());
         let requests = self.stripe.requests().len();
-        let incremental = self.run("due", false).await;
+        let incremental = self.run("incremental", false).await;
         let requests = self.stripe.requests().len() - requests;
         let since = incremental.0.since().unwrap();
         assert_eq!(since.run, before.0.id);

@@ -18,7 +18,7 @@ async fn first(world: &World) -> Vec<Finding> {
 async fn again(world: &World, first: Vec<Finding>) -> Told {
     use counterfoil_core::ports::Billing as _;
     let (billing, app): (&MemBilling, &MemApp) = (&world.billing, &world.app);
-    let catalog = billing.catalog().await.unwrap();
+    let catalog = billing.catalog(true).await.unwrap();
     let sides = Sides {
         billing,
         app,

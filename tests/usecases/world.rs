@@ -19,6 +19,7 @@ use counterfoil_core::ports::{
 };
 use counterfoil_core::records::{Directory, Project, Records, Workspace};
 use counterfoil_core::redacted::Redacted;
+use counterfoil_core::scan::Due;
 use counterfoil_core::tenancy::{Capability, Principal, Role, TenantCtx};
 use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::{
@@ -439,7 +440,7 @@ impl World {
         let scans = self.scans();
         let mut results: BTreeMap<_, _> = BTreeMap::new();
         let mut failed = Vec::new();
-        for (_, result) in scans.scan_all().await? {
+        for (_, result) in scans.scan_all(Due::Full).await? {
             match result {
                 Ok(summary) => drop(results.insert(summary.run, Ok(summary))),
                 Err(error) => failed.push(Err(error)),

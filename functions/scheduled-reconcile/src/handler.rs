@@ -3,6 +3,7 @@
 use aws_lambda_events::sqs::SqsEvent;
 use counterfoil_core::ids::ProjectId;
 use counterfoil_core::ports::{CheckRequest, ScanRequest};
+use counterfoil_core::scan::Due;
 use counterfoil_core::usecases::{ConnectionError, Connections, ReconcileError, RunSummary, Scans};
 use counterfoil_lambda::Error;
 use counterfoil_lambda::telemetry::chain;
@@ -37,9 +38,10 @@ pub(crate) async fn handle(
     }
     match event.pointer("/detail/job").and_then(Value::as_str) {
         Some("due") => due(&scans).await,
-        Some("scan") => scan(&scans).await,
+        Some("scan") => all(&scans, Due::Full).await,
+        Some("incremental") => all(&scans, Due::Incremental).await,
         Some("probe") => probe(&connections).await,
-        _ => Err("this function takes a queue batch or the jobs `due`, `scan` and `probe`".into()),
+        _ => Err("this function takes a queue batch or the jobs `due`, `scan`, `incremental` and `probe`".into()),
     }
 }
 
@@ -68,9 +70,9 @@ async fn due(scans: &Scans) -> Result<Value, Error> {
     started(scans.scan_due().await?)
 }
 
-/// A full scan of every project, whatever is due.
-async fn scan(scans: &Scans) -> Result<Value, Error> {
-    let all = scans.scan_all().await?.into_iter();
+/// A scan of every project, whatever is due.
+async fn all(scans: &Scans, wanted: Due) -> Result<Value, Error> {
+    let all = scans.scan_all(wanted).await?.into_iter();
     started(all.map(|(project, result)| (project, result.map(Some))))
 }
 

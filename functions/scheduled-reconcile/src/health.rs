@@ -8,7 +8,7 @@ use serde_json::Value;
 /// the next one: it does not keep anybody from being checked.
 pub(crate) async fn on_schedule(health: &RecordWebhookHealth, event: &Value) {
     let job = event.pointer("/detail/job").and_then(Value::as_str);
-    if !matches!(job, Some("due" | "scan")) {
+    if !matches!(job, Some("due" | "scan" | "incremental")) {
         return;
     }
     match health.record_all().await {

@@ -31,8 +31,8 @@ struct Identified {
 
 #[async_trait]
 impl Billing for StripeClient {
-    async fn catalog(&self) -> Result<Catalog, PortError> {
-        self.read_catalog()
+    async fn catalog(&self, features: bool) -> Result<Catalog, PortError> {
+        self.read_catalog(features)
             .await
             .map_err(|error| error.doing("reading the catalogue from Stripe"))
     }
@@ -49,7 +49,7 @@ impl Billing for StripeClient {
         let fixed = [("customer", customer), ALL, COUPONS];
         let reading = async {
             let list = self.list(Endpoint::Subscriptions, &fixed, Cursor::default());
-            let mut subscriptions: Vec<Subscription> = list.await?;
+            let mut subscriptions: Vec<Subscription> = none_of_nobody(list.await)?;
             for subscription in &mut subscriptions {
                 self.complete_items(subscription).await?;
             }
@@ -70,8 +70,8 @@ impl Billing for StripeClient {
 
     async fn open_invoices_of(&self, customer: &str) -> Result<Vec<Invoice>, PortError> {
         let fixed = [("customer", customer), OPEN];
-        self.list(Endpoint::Invoices, &fixed, Cursor::default())
-            .await
+        let list = self.list(Endpoint::Invoices, &fixed, Cursor::default());
+        none_of_nobody(list.await)
             .map_err(|error| error.doing("reading a customer's open invoices from Stripe"))
     }
 
@@ -131,13 +131,24 @@ impl Billing for StripeClient {
     }
 }
 
+/// Whoever is not there, or not any more, has nothing.
+fn none_of_nobody<T>(listed: Result<Vec<T>, StripeError>) -> Result<Vec<T>, StripeError> {
+    match listed {
+        Err(error) if error.is_missing() => Ok(Vec::new()),
+        listed => listed,
+    }
+}
+
 impl StripeClient {
-    async fn read_catalog(&self) -> Result<Catalog, StripeError> {
+    async fn read_catalog(&self, features: bool) -> Result<Catalog, StripeError> {
         let prices: Vec<Price> = self.list(Endpoint::Prices, &[], Cursor::default()).await?;
         let products: Vec<Product> = self
             .list(Endpoint::Products, &[], Cursor::default())
             .await?;
         let mut catalog = Catalog::new(prices, products);
+        if !features {
+            return Ok(catalog);
+        }
         // One request per product: those that are never subscribed to promise nothing.
         let subscribed: BTreeSet<String> = catalog
             .prices

@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use counterfoil_core::billing::Status;
-use counterfoil_core::ports::{Clock, Objects, PortErrorKind, State};
+use counterfoil_core::ports::{CheckRequest, Clock, Objects, PortErrorKind, State};
 use counterfoil_core::records::{Directory, Records};
 use counterfoil_core::run::{Instead, Pruned, Run, RunResult, RunStep};
-use counterfoil_core::scan::last_complete;
+use counterfoil_core::scan::{ScanWork, last_complete};
 use counterfoil_core::webhook::{Event, Hint};
 
 use super::faulty::{Death, dying};
-use super::{CUSTOMERS, deliver, digests, one_walk, runs, small, works, world};
+use super::{CUSTOMERS, deliver, digests, one_walk, open_incidents, runs, small, works, world};
 use crate::world::{WEBHOOK_SECRET, World, customer, subscription};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -258,6 +258,16 @@ async fn everything_is_read_and_the_run_says_why_where_there_is_nothing_to_go_on
     });
     let said = (Some(Instead::BaselineGone), "baseline-gone".to_owned());
     assert_eq!(lost.await, said);
+    let unreadable = then(async |world| {
+        edit(world, |run| {
+            if let Some(basis) = &mut run.basis {
+                basis.reader = "0.0.1".to_owned();
+            }
+        })
+        .await;
+    });
+    let said = (Some(Instead::OtherReader), "other-reader".to_owned());
+    assert_eq!(unreadable.await, said);
     let other = then(async |world| {
         let other = counterfoil_core::ids::SecretId::from_bits(5);
         edit(world, |run| {
@@ -291,9 +301,6 @@ async fn where_events_cannot_be_listed_the_run_is_partial_and_says_so() {
     world.billing.break_events(None);
     event(&world, &cancel(&world, 1));
     world.clock.advance(HOUR);
-    let due = small(&world).scan_due().await.unwrap().remove(0).1;
-    assert!(due.unwrap().is_none(), "not with every tick");
-    world.clock.advance(HOUR);
     let again = scan(&world, 0).await;
     let complete = runs(&world).await;
     assert_eq!(last_complete(&complete).unwrap().id, again.id);
@@ -306,20 +313,115 @@ async fn a_key_that_may_not_list_events_reads_everything_once_a_day() {
     let world = world().await;
     scan(&world, 0).await;
     world.billing.break_events(Some(PortErrorKind::Refused));
-    let mut full = Vec::new();
-    for hours in (2..=50).step_by(2) {
-        world.clock.advance(HOUR * 2);
-        let run = scan(&world, 0).await;
-        match run.result {
-            Some(RunResult::Complete) => full.push((hours, instead(&run))),
-            result => {
-                assert_eq!(result, Some(RunResult::Partial));
-                assert_eq!(run.unread.unwrap().what, "events");
-            }
+    for _ in 0..72 {
+        world.clock.advance(HOUR);
+        small(&world).scan_due().await.unwrap().remove(0).1.unwrap();
+        deliver(&world, &small(&world), None, 0).await;
+    }
+    let (mut full, mut partial) = (0, 0);
+    for run in runs(&world).await.into_iter().skip(1) {
+        if run.result == Some(RunResult::Complete) {
+            assert_eq!(instead(&run), Some(Instead::EventsRefused));
+            full += 1;
+        } else {
+            assert_eq!(run.unread.unwrap().what, "events");
+            partial += 1;
         }
     }
-    let refused = Some(Instead::EventsRefused);
-    assert_eq!(full, [(24, refused), (48, refused)]);
+    assert_eq!((full, partial), (2, 15), "three days, five trials each");
+}
+
+#[tokio::test]
+async fn what_was_read_before_one_customer_failed_is_kept() {
+    let world = world().await;
+    scan(&world, 0).await;
+    for number in 0..9 {
+        event(&world, &format!("cus_n{number}"));
+    }
+    world.clock.advance(HOUR * 2);
+    world.billing.break_customer(Some("cus_n7"));
+    let scans = small(&world);
+    let started = scans.scan_due().await.unwrap().remove(0).1.unwrap();
+    let (request, _) = world.mail.take_scans().remove(0);
+    scans.handle(&request).await.unwrap();
+    let ctx = Directory::system(&world.project, "test");
+    let records = Records::of(world.store.as_ref(), &ctx);
+    let id = started.unwrap().run.to_string();
+    let work = records.get::<ScanWork>(&id).await.unwrap().unwrap().value;
+    let refresh = work.refresh.unwrap();
+    assert_eq!((refresh.read, refresh.failures), (7, 1));
+    world.billing.break_customer(None);
+    deliver(&world, &scans, None, 0).await;
+    assert_eq!(digests(&world).last(), Some(&one_walk(&world).await.0));
+}
+
+/// A check found it, and Stripe lists the event too late: the scan must not end it by what an earlier
+/// scan has read.
+#[tokio::test]
+async fn whoever_has_an_incident_since_is_read_again() {
+    let world = world().await;
+    world.set_row("n1", false);
+    cancel(&world, 1);
+    scan(&world, 0).await;
+    world.clock.advance(HOUR);
+    world
+        .billing
+        .add_subscription(subscription("sub_n1", "cus_n1"));
+    let check = CheckRequest::Customer {
+        workspace: world.workspace.id,
+        project: world.project.id,
+        customer: "cus_n1".to_owned(),
+        reason: "webhook".to_owned(),
+        event: None,
+        asked_at: None,
+    };
+    let before = open_incidents(&world).await;
+    world.reconcile().handle(&check).await.unwrap();
+    world.deliver_checks().await;
+    assert_eq!(open_incidents(&world).await, before + 1);
+    world.clock.advance(HOUR);
+    let run = scan(&world, 0).await;
+    assert_eq!(
+        run.since().unwrap().changed,
+        1,
+        "and nobody whom only the baseline saw"
+    );
+    assert_eq!(open_incidents(&world).await, before + 1);
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_be_finished_keeps_no_scan_from_starting() {
+    let world = world().await;
+    scan(&world, 0).await;
+    // A check that waits for its second look, and whose first one nobody can read any more.
+    world.set_row("n1", false);
+    let check = CheckRequest::Customer {
+        workspace: world.workspace.id,
+        project: world.project.id,
+        customer: "cus_n1".to_owned(),
+        reason: "webhook".to_owned(),
+        event: None,
+        asked_at: None,
+    };
+    let run = world.reconcile().handle(&check).await.unwrap().unwrap().run;
+    let prefix = format!("snapshots/{}/{run}/", world.project.id);
+    for key in world.objects.keys(&prefix).await.unwrap() {
+        world.objects.delete(&key).await.unwrap();
+    }
+    let step = async || {
+        let all = runs(&world).await;
+        all.into_iter().find(|it| it.id == run).unwrap().step
+    };
+    let started = runs(&world).await.len();
+    world.clock.advance(HOUR * 2);
+    let told = small(&world).scan_due().await.unwrap().remove(0).1;
+    assert!(told.is_err(), "it is not hushed up");
+    assert_eq!(runs(&world).await.len(), started + 1, "and the scan begins");
+    deliver(&world, &small(&world), None, 0).await;
+    assert_eq!(step().await, RunStep::Confirming);
+    world.clock.advance(HOUR * 24);
+    small(&world).scan_due().await.unwrap().remove(0).1.unwrap();
+    assert_eq!(step().await, RunStep::Done, "nobody tries for ever");
 }
 
 #[tokio::test]
@@ -342,7 +444,7 @@ async fn small_files_are_carried_over_as_one() {
 }
 
 #[tokio::test]
-async fn a_changed_catalogue_is_compared_with_by_the_next_tick() {
+async fn a_changed_catalogue_is_compared_with_soon() {
     let world = world().await;
     let keep = counterfoil_core::scan::ScanSchedule {
         incremental_every_hours: None,
@@ -360,7 +462,7 @@ async fn a_changed_catalogue_is_compared_with_by_the_next_tick() {
     let webhook = world.webhook();
     let taken = crate::webhooks::send(&world, &webhook, WEBHOOK_SECRET, body).await;
     taken.unwrap();
-    world.clock.advance(HOUR);
+    world.clock.advance(HOUR * 3);
     let run = scan(&world, 0).await;
     assert!(run.since().is_some());
     world.clock.advance(HOUR);

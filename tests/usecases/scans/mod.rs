@@ -16,7 +16,7 @@ use counterfoil_core::ports::{Clock, PortErrorKind, ScanRequest, StoredPart};
 use counterfoil_core::reconcile::findings;
 use counterfoil_core::records::{Directory, Records, Secret};
 use counterfoil_core::run::{Run, RunResult, RunStep};
-use counterfoil_core::scan::{SHARDS_AT_ONCE, ScanWork};
+use counterfoil_core::scan::{Due, SHARDS_AT_ONCE, ScanWork};
 use counterfoil_core::sealed::Purpose;
 use counterfoil_core::usecases::{ScanLimits, Scans, Sources, look_at_all};
 
@@ -50,6 +50,8 @@ fn small(world: &World) -> Scans {
             objects: 7,
             row_bytes: 700,
             again: 4,
+            // The account is so small that reading everything costs less.
+            changed: 20,
             ..ScanLimits::default()
         },
         ..world.scans()
@@ -180,7 +182,7 @@ async fn many_workers_find_what_one_walk_finds() {
     let (expected, count) = one_walk(&world).await;
     assert_eq!(count, 16, "u1 and every third of the others");
     let scans = small(&world);
-    scans.scan_all().await.unwrap();
+    scans.scan_all(Due::Full).await.unwrap();
     let handled = deliver(&world, &scans, None, 0).await;
     assert!(handled > 20, "{handled} messages");
     assert_eq!(digests(&world), [expected]);
@@ -196,7 +198,7 @@ async fn many_workers_find_what_one_walk_finds() {
 async fn no_worker_holds_more_shards_of_a_list_than_may_be_read_at_once() {
     let world = world().await;
     let scans = small(&world);
-    scans.scan_all().await.unwrap();
+    scans.scan_all(Due::Full).await.unwrap();
     let mut most = 0;
     let mut waiting = world.mail.take_scans();
     while !waiting.is_empty() {
@@ -224,7 +226,7 @@ async fn messages_in_any_order_and_twice_change_nothing() {
     for dice in 1..25 {
         let world = world().await;
         let scans = small(&world);
-        scans.scan_all().await.unwrap();
+        scans.scan_all(Due::Full).await.unwrap();
         deliver(&world, &scans, None, dice).await;
         assert_eq!(
             digests(&world),
@@ -246,14 +248,20 @@ async fn a_worker_that_dies_at_any_durable_step_changes_nothing() {
             let world = world().await;
             let death = Death::after(step, happens);
             let scans = dying(small(&world), &death);
-            let started = scans.scan_all().await.unwrap().remove(0).1;
+            let started = scans.scan_all(Due::Full).await.unwrap().remove(0).1;
             death.revive();
             if started.is_err() {
                 // Whoever opened it is dead, and nobody may have heard of it: the next schedule
                 // finds it silent.
                 deliver(&world, &scans, Some(&death), 0).await;
                 world.clock.advance(Duration::from_hours(1));
-                scans.scan_all().await.unwrap().remove(0).1.unwrap();
+                scans
+                    .scan_all(Due::Full)
+                    .await
+                    .unwrap()
+                    .remove(0)
+                    .1
+                    .unwrap();
             }
             deliver(&world, &scans, Some(&death), u64::from(step)).await;
             let what = format!("step {step}, happens: {happens}");
@@ -282,7 +290,7 @@ async fn a_worker_hands_over_before_its_time_is_up_and_the_next_one_goes_on() {
     let mut scans = small(&world);
     // No time at all: each worker reads one page.
     scans.limits.hand_over = Duration::ZERO;
-    scans.scan_all().await.unwrap();
+    scans.scan_all(Due::Full).await.unwrap();
     let handled = deliver(&world, &scans, None, 0).await;
     assert!(handled > 35, "{handled} messages for 32 pages of three");
     assert_eq!(digests(&world), [expected]);
@@ -293,7 +301,7 @@ async fn pages_that_fail_and_recover_change_nothing() {
     let world = world().await;
     let expected = one_walk(&world).await.0;
     let scans = small(&world);
-    scans.scan_all().await.unwrap();
+    scans.scan_all(Due::Full).await.unwrap();
     let mut waiting = world.mail.take_scans();
     // Both lists and the invoices are asked while subscriptions break off.
     world.billing.break_after(Some(6));
@@ -310,7 +318,7 @@ async fn a_list_that_cannot_be_read_closes_the_scan_as_partial_and_says_which() 
     let world = world().await;
     world.billing.break_after(Some(6));
     let scans = small(&world);
-    scans.scan_all().await.unwrap();
+    scans.scan_all(Due::Full).await.unwrap();
     deliver(&world, &scans, None, 0).await;
     let run = &runs(&world).await[0];
     assert_eq!(run.result, Some(RunResult::Partial));
@@ -337,7 +345,7 @@ async fn a_table_that_cannot_be_read_closes_the_scan_as_partial() {
     let world = world().await;
     world.app.unreadable(true);
     let scans = small(&world);
-    scans.scan_all().await.unwrap();
+    scans.scan_all(Due::Full).await.unwrap();
     deliver(&world, &scans, None, 0).await;
     let run = &runs(&world).await[0];
     assert_eq!(run.result, Some(RunResult::Partial));
@@ -350,7 +358,7 @@ async fn prices_that_cannot_be_read_are_not_taken_for_the_app() {
     let world = world().await;
     world.billing.break_catalog(Some(PortErrorKind::Refused));
     let scans = small(&world);
-    scans.scan_all().await.unwrap();
+    scans.scan_all(Due::Full).await.unwrap();
     deliver(&world, &scans, None, 0).await;
     let run = &runs(&world).await[0];
     assert_eq!(run.result, Some(RunResult::Partial));
@@ -361,7 +369,7 @@ async fn prices_that_cannot_be_read_are_not_taken_for_the_app() {
 async fn what_recovers_within_the_grace_is_no_incident_whichever_second_look_sees_it() {
     let world = world().await;
     let scans = small(&world);
-    scans.scan_all().await.unwrap();
+    scans.scan_all(Due::Full).await.unwrap();
     let mut waiting = world.mail.take_scans();
     while let Some((request, delay)) = waiting.pop() {
         if delay > Duration::ZERO {
@@ -382,12 +390,12 @@ async fn what_recovers_within_the_grace_is_no_incident_whichever_second_look_see
 async fn a_scan_that_nobody_works_on_is_given_up_in_the_end() {
     let world = world().await;
     let scans = small(&world);
-    scans.scan_all().await.unwrap();
+    scans.scan_all(Due::Full).await.unwrap();
     for _ in 0..4 {
         // Every message is lost.
         world.mail.take_scans();
         world.clock.advance(Duration::from_hours(1));
-        scans.scan_all().await.unwrap();
+        scans.scan_all(Due::Full).await.unwrap();
     }
     let runs = runs(&world).await;
     assert_eq!(runs[0].result, Some(RunResult::Aborted));
@@ -399,7 +407,7 @@ async fn a_scan_that_nobody_works_on_is_given_up_in_the_end() {
 async fn no_file_of_a_scan_survives_its_pruning_and_no_key_either() {
     let world = world().await;
     let scans = small(&world);
-    scans.scan_all().await.unwrap();
+    scans.scan_all(Due::Full).await.unwrap();
     deliver(&world, &scans, None, 5).await;
     // Disorder has left files that no index names.
     let kept = |world: &World| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use counterfoil_core::ports::State;
 use counterfoil_core::records::{Directory, Records};
 use counterfoil_core::run::{Run, RunCounts, RunResult};
-use counterfoil_core::scan::ScanSchedule;
+use counterfoil_core::scan::{Due, ScanSchedule};
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::usecases::{KeepSchedule, ScheduleError};
 
@@ -77,17 +77,39 @@ async fn ticks_start_only_what_is_due() {
 }
 
 #[tokio::test]
-async fn a_scan_that_could_not_read_everything_is_tried_again_by_the_next_tick() {
+async fn a_scan_that_could_not_read_everything_is_tried_again_and_ever_less_often() {
     let world = world().await;
     world.app.unreadable(true);
-    assert!(tick(&world).await);
-    complete(&world).await;
-    world.app.unreadable(false);
+    let mut tried = Vec::new();
+    for hour in 0..24 {
+        if tick(&world).await {
+            tried.push(hour);
+            complete(&world).await;
+        }
+        world.clock.advance(HOUR);
+    }
+    assert_eq!(tried, [0, 1, 3, 7, 15, 23]);
     assert_eq!(runs(&world).await[0].result, Some(RunResult::Partial));
+    world.app.unreadable(false);
+    world.clock.advance(HOUR * 8);
     assert!(tick(&world).await);
     complete(&world).await;
     world.clock.advance(HOUR);
     assert!(!tick(&world).await);
+    world.clock.advance(HOUR);
+    assert!(tick(&world).await, "as often as before");
+}
+
+#[tokio::test]
+async fn nothing_of_stripe_is_read_while_the_app_cannot_be() {
+    let world = world().await;
+    world.app.grant_write("public.app_users");
+    assert!(tick(&world).await);
+    complete(&world).await;
+    let run = &runs(&world).await[0];
+    assert_eq!(run.result, Some(RunResult::Partial));
+    assert_eq!(run.unread.clone().unwrap().what, "app");
+    assert_eq!(world.billing.pages_read(), 0);
 }
 
 #[tokio::test]
@@ -95,7 +117,13 @@ async fn who_asks_for_a_scan_gets_one_whatever_is_due() {
     let world = world().await;
     assert!(tick(&world).await);
     complete(&world).await;
-    small(&world).scan_all().await.unwrap().remove(0).1.unwrap();
+    small(&world)
+        .scan_all(Due::Full)
+        .await
+        .unwrap()
+        .remove(0)
+        .1
+        .unwrap();
     complete(&world).await;
     assert_eq!(runs(&world).await.len(), 2);
 }

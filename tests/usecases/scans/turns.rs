@@ -9,6 +9,7 @@ use counterfoil_core::ids::RunId;
 use counterfoil_core::incident::IncidentState;
 use counterfoil_core::ports::{Clock, PortError, ScanRequest, State, StateKey, StateWrite, Stored};
 use counterfoil_core::run::{Run, RunStep};
+use counterfoil_core::scan::Due;
 use counterfoil_core::usecases::Scans;
 
 use super::{deliver, open_incidents, runs, small, world};
@@ -90,7 +91,13 @@ async fn a_schedule_starts_no_scan_beside_one_that_was_asked_for() {
             .unwrap()
             .is_none()
     );
-    let told = scans.scan_all().await.unwrap().remove(0).1.unwrap();
+    let told = scans
+        .scan_all(Due::Full)
+        .await
+        .unwrap()
+        .remove(0)
+        .1
+        .unwrap();
     assert_eq!(told.run, first);
     assert_eq!(runs(&world).await.len(), 1);
 }

@@ -108,6 +108,14 @@ impl Catalog {
         }
     }
 
+    /// How many requests it costs at least to read it: pages of 100 prices and products, and a request
+    /// for the features of each product where they were asked for.
+    pub fn requests(&self) -> u64 {
+        let pages = |count: usize| count.div_ceil(100).max(1);
+        let lists = pages(self.prices.len()).saturating_add(pages(self.products.len()));
+        u64::try_from(lists.saturating_add(self.features.len())).unwrap_or(u64::MAX)
+    }
+
     /// Adds a page of `product_feature` objects of one product.
     ///
     /// # Errors

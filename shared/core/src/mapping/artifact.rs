@@ -5,7 +5,7 @@ use std::time::Duration;
 use counterfoil_evidence::hash::digest_string;
 use thiserror::Error;
 
-use super::compiled::{Compiled, MatchKey};
+use super::compiled::{Compiled, Grants, MatchKey};
 
 use crate::cell::TableShape;
 use crate::json::{JsonError, canonical, from_json};
@@ -148,6 +148,14 @@ impl Artifact {
     /// Drift above which a scan is taken for a broken mapping or a half-read source.
     pub const fn max_drift_permille(&self) -> u32 {
         self.compiled.limits.max_drift_permille
+    }
+
+    /// Whether what a customer was promised depends on the entitlement features of Stripe's products.
+    pub fn needs_stripe_features(&self) -> bool {
+        let plans = self.compiled.plans.iter().map(|plan| &plan.features);
+        let addons = self.compiled.addons.iter().map(|addon| &addon.features);
+        let stripe = plans.chain(addons).any(|it| *it == Grants::Stripe);
+        self.compiled.access.features.is_some() && stripe
     }
 
     /// Who is whom, first hit wins.

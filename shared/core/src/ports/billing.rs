@@ -55,8 +55,9 @@ pub struct ListPage<T> {
 /// A page that fails after retries is an error: half a list must never look like a list.
 #[async_trait]
 pub trait Billing: Send + Sync {
-    /// Prices, products and the entitlement features of the products.
-    async fn catalog(&self) -> Result<Catalog, PortError>;
+    /// Prices and products, and the entitlement features of the products where `features` says so:
+    /// these cost a request for each product that is subscribed to.
+    async fn catalog(&self, features: bool) -> Result<Catalog, PortError>;
 
     /// One customer; `None` when Stripe never knew it. A deleted one has `deleted: true`.
     async fn customer(&self, id: &str) -> Result<Option<Customer>, PortError>;

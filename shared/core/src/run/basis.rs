@@ -11,6 +11,9 @@ use crate::time::Timestamp;
 pub struct Basis {
     /// The Stripe key by which it was read. Another key may open another account.
     pub key: SecretId,
+    /// What read it ([`crate::snapshot::reader`]). Another one may read fields that this one did not keep.
+    #[serde(default)]
+    pub reader: String,
     /// When the full scan began that the oldest of it stems from.
     pub read_since: Timestamp,
     /// The earlier scan; `None` where everything was read.
@@ -43,6 +46,8 @@ pub enum Instead {
     BaselineOld,
     /// The latest one was read by another key.
     OtherKey,
+    /// The latest one was read by another version of the product.
+    OtherReader,
     /// Its files were given up, or are not what was stored.
     BaselineGone,
     /// Reading everything costs less than reading every customer that has changed.
@@ -58,6 +63,7 @@ impl Instead {
             Self::NoBaseline => "no-baseline",
             Self::BaselineOld => "baseline-old",
             Self::OtherKey => "other-key",
+            Self::OtherReader => "other-reader",
             Self::BaselineGone => "baseline-gone",
             Self::TooManyChanges => "too-many-changes",
             Self::EventsRefused => "events-refused",
@@ -67,9 +73,15 @@ impl Instead {
 
 impl Basis {
     /// The basis of a scan that reads everything by `key`.
-    pub const fn full(key: SecretId, as_of: Timestamp, instead: Option<Instead>) -> Self {
+    pub const fn full(
+        key: SecretId,
+        reader: String,
+        as_of: Timestamp,
+        instead: Option<Instead>,
+    ) -> Self {
         Self {
             key,
+            reader,
             read_since: as_of,
             since: None,
             instead,

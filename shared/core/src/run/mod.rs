@@ -63,6 +63,9 @@ pub struct RunCounts {
     pub rows: u64,
     /// Differences found.
     pub findings: u64,
+    /// Requests that reading prices, products and features has cost, in a scan.
+    #[serde(default)]
+    pub catalog: u64,
 }
 
 /// What one look has read and found, sealed in the data bucket ([`crate::snapshot`]).

@@ -10,12 +10,14 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::{MOST_SHARDS, SHARDS_AT_ONCE};
+use crate::run::RunCounts;
 
 /// Objects of a page.
 const PAGE: u64 = 100;
 /// Requests that read one customer again: the customer, its subscriptions, its open invoices.
 const PER_CUSTOMER: u64 = 3;
-/// Requests for prices, products and features: a few pages for most accounts.
+/// Requests for prices and products: a few pages for most accounts. Where a mapping needs the features
+/// of Stripe's products, each product is a request more.
 const CATALOG: u64 = 6;
 /// Events about a customer that has changed: an assumption (a renewal sends about so many).
 const EVENTS: u64 = 5;
@@ -41,24 +43,33 @@ pub struct AccountSize {
     pub open_invoices: u64,
     /// Findings that are looked at again.
     pub findings: u64,
+    /// Requests for prices, products and features.
+    pub catalog: u64,
 }
 
 impl AccountSize {
     /// The size as a scan has counted it. Scans do not count open invoices: one for twenty
     /// subscriptions is assumed.
-    pub const fn counted(customers: u64, subscriptions: u64, findings: u64) -> Self {
+    pub const fn counted(counts: &RunCounts) -> Self {
         Self {
-            customers,
-            subscriptions,
-            open_invoices: subscriptions.div_ceil(20),
-            findings,
+            customers: counts.customers,
+            subscriptions: counts.subscriptions,
+            open_invoices: counts.subscriptions.div_ceil(20),
+            findings: counts.findings,
+            catalog: if counts.catalog > CATALOG {
+                counts.catalog
+            } else {
+                CATALOG
+            },
         }
     }
 
     /// Requests of a full scan.
     pub fn full(self) -> u64 {
         let lists = self.lists().into_iter().fold(0, u64::saturating_add);
-        lists.saturating_add(CATALOG).saturating_add(self.again())
+        lists
+            .saturating_add(self.catalog)
+            .saturating_add(self.again())
     }
 
     /// Requests of a scan of what has changed, where that is `dirty` customers: each of them, and the
@@ -67,7 +78,7 @@ impl AccountSize {
         let events = dirty.saturating_mul(EVENTS).div_ceil(PAGE).max(1);
         let customers = dirty.saturating_mul(PER_CUSTOMER);
         let again = self.again();
-        [events, customers, CATALOG, again]
+        [events, customers, self.catalog, again]
             .into_iter()
             .fold(0, u64::saturating_add)
     }
@@ -117,7 +128,7 @@ impl Estimate {
     /// million customers.
     pub fn of(size: AccountSize, rate: u64) -> Self {
         let lists = size.lists();
-        let all = lists.into_iter().fold(CATALOG, u64::saturating_add);
+        let all = lists.into_iter().fold(size.catalog, u64::saturating_add);
         let longest = lists.into_iter().max().unwrap_or(0);
         let cursors = u64::try_from(SHARDS_AT_ONCE).unwrap_or(1).min(longest);
         let by_cursors = times(PAGE_TIME, longest.div_ceil(cursors.max(1)));
@@ -173,6 +184,9 @@ impl Allowance {
         let changed = cadence.incremental_every;
         // Where too many have changed, everything is read.
         let once = size.incremental(cadence.dirty).min(size.full());
+        let more = size.full().saturating_sub(once);
+        let more = more.saturating_mul(cadence.in_full.min(100)).div_ceil(100);
+        let once = once.saturating_add(more);
         let changed = changed.map_or(0, |every| reads(once, every));
         let used = full.saturating_add(changed);
         if used <= self.reads() {
@@ -206,6 +220,8 @@ pub struct Cadence {
     pub incremental_every: Option<u64>,
     /// Customers that change between two of them.
     pub dirty: u64,
+    /// Of a hundred of them, those that end up reading everything.
+    pub in_full: u64,
 }
 
 impl Cadence {
@@ -215,6 +231,7 @@ impl Cadence {
             full_every: every,
             incremental_every: None,
             dirty: 0,
+            in_full: 0,
         }
     }
 }
@@ -265,7 +282,11 @@ mod tests {
     /// An account in the proportions that the estimates of our design assume: 77 subscriptions for
     /// 100 customers.
     fn account(customers: u64) -> AccountSize {
-        AccountSize::counted(customers, customers * 77 / 100, 0)
+        AccountSize::counted(&RunCounts {
+            customers,
+            subscriptions: customers * 77 / 100,
+            ..RunCounts::default()
+        })
     }
 
     #[test]
@@ -392,6 +413,7 @@ mod tests {
             full_every: 168,
             incremental_every: Some(1),
             dirty,
+            in_full: 0,
         };
         let size = account(10_000);
         assert_eq!(size.incremental(0), 1 + 6);
@@ -417,6 +439,14 @@ mod tests {
             ..weekly(50)
         };
         assert!(Allowance::of(40).judge(size, fits).is_ok());
+        // Where half of them end up reading everything, half of a full scan is added.
+        let half = Cadence {
+            in_full: 50,
+            ..weekly(0)
+        };
+        let once = 7 + (316 - 7_u64).div_ceil(2);
+        let error = Allowance::of(40).judge(size, half).unwrap_err();
+        assert_eq!(error.reads, 1_580 + 720 * once);
         // Whoever sells so much has the reads for it.
         assert!(Allowance::of(1_000).judge(size, weekly(50)).is_ok());
     }

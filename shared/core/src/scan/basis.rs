@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::ids::SecretId;
 use crate::run::{Baseline, Basis, Instead, Run, RunResult, RunScope};
+use crate::snapshot::reader;
 use crate::time::Timestamp;
 
 /// Stripe lists events for 30 days (docs.stripe.com/api/events/list). A day is kept free, so that no
@@ -23,11 +24,12 @@ pub fn incremental<'a>(
     match latest(runs, key, now) {
         Ok((baseline, read_since)) => Basis {
             key,
+            reader: reader(),
             read_since,
             since: Some(baseline),
             instead: None,
         },
-        Err(instead) => Basis::full(key, now, Some(instead)),
+        Err(instead) => Basis::full(key, reader(), now, Some(instead)),
     }
 }
 
@@ -40,6 +42,9 @@ fn latest<'a>(
     let basis = latest.basis.as_ref().ok_or(Instead::NoBaseline)?;
     if basis.key != key {
         return Err(Instead::OtherKey);
+    }
+    if basis.reader != reader() {
+        return Err(Instead::OtherReader);
     }
     if latest.pruned.is_some() {
         return Err(Instead::BaselineGone);
@@ -60,15 +65,20 @@ pub fn last_complete<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Option<&'a 
     complete(runs).max_by_key(|run| run.as_of)
 }
 
-/// When somebody last began to look for what has changed, in vain or not: where Stripe does not list
-/// events, that is not tried again with every tick.
-pub fn last_asked<'a>(runs: impl IntoIterator<Item = &'a Run> + Copy) -> Option<Timestamp> {
-    let refused = |run: &&Run| run.unread.as_ref().is_some_and(|it| it.what == EVENTS);
-    let refused = runs
-        .into_iter()
-        .filter(|run| run.scope == RunScope::Scan && refused(run));
-    let refused = refused.map(|run| run.as_of).max();
-    refused.max(last_complete(runs).map(|run| run.as_of))
+/// When the latest scan began that was not complete, where no complete one came after it, and how many
+/// there were in a row.
+pub fn failed<'a>(runs: impl IntoIterator<Item = &'a Run> + Copy) -> Option<(Timestamp, u32)> {
+    let complete = last_complete(runs).map(|run| run.as_of);
+    let failed = runs.into_iter().filter(|run| {
+        let ended = run.result.is_some_and(|it| it != RunResult::Complete);
+        run.scope == RunScope::Scan && ended && Some(run.as_of) > complete
+    });
+    let (mut latest, mut times) = (None, 0_u32);
+    for run in failed {
+        latest = latest.max(Some(run.as_of));
+        times = times.saturating_add(1);
+    }
+    latest.map(|latest| (latest, times))
 }
 
 /// The newest scan that has read everything itself.
@@ -102,6 +112,17 @@ pub fn changed_in<'a>(runs: impl IntoIterator<Item = &'a Run>, hours: u64) -> u6
     u64::try_from(product.div_ceil(per)).unwrap_or(u64::MAX)
 }
 
+/// Of a hundred scans that were to read only what has changed, those that read everything instead.
+pub fn in_full<'a>(runs: impl IntoIterator<Item = &'a Run>) -> u64 {
+    let (mut all, mut full) = (0_u64, 0_u64);
+    for basis in complete(runs).filter_map(|run| run.basis.as_ref()) {
+        let instead = basis.instead.is_some_and(|it| it != Instead::NoBaseline);
+        all = all.saturating_add(u64::from(instead || basis.since.is_some()));
+        full = full.saturating_add(u64::from(instead));
+    }
+    full.saturating_mul(100).checked_div(all).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,7 +154,7 @@ mod tests {
 
     fn full(hours: u64) -> Run {
         let as_of = began().plus(Duration::from_hours(hours));
-        scan(hours, Some(Basis::full(key(1), as_of, None)))
+        scan(hours, Some(Basis::full(key(1), reader(), as_of, None)))
     }
 
     #[test]
@@ -158,7 +179,10 @@ mod tests {
         });
         // The one before is not gone on from: what the latest has read since would be lost.
         let basis = incremental([&second, &first], key(1), now);
-        assert_eq!(basis, Basis::full(key(1), now, Some(Instead::BaselineGone)));
+        assert_eq!(
+            basis,
+            Basis::full(key(1), reader(), now, Some(Instead::BaselineGone))
+        );
     }
 
     #[test]
@@ -175,6 +199,11 @@ mod tests {
         assert_eq!(instead(&[&old], 1, 1), Some("no-baseline"));
         let first = full(0);
         assert_eq!(instead(&[&first], 2, 1), Some("other-key"));
+        let mut other = full(0);
+        if let Some(basis) = &mut other.basis {
+            basis.reader = "0.0.1".to_owned();
+        }
+        assert_eq!(instead(&[&other], 1, 1), Some("other-reader"));
         assert_eq!(instead(&[&first], 1, 29 * 24 + 1), Some("baseline-old"));
         let basis = incremental([&first], key(1), now(29 * 24));
         assert_eq!(basis.since.map(|it| it.run), Some(first.id));

@@ -24,7 +24,7 @@ mod walk;
 mod work;
 
 pub use allocation::{AccountSize, Allowance, Cadence, DEFAULT_SHARE, Estimate, TooDear, granted};
-pub use basis::{EVENTS, changed_in, incremental, last_asked, last_complete, last_full};
+pub use basis::{EVENTS, changed_in, failed, in_full, incremental, last_complete, last_full};
 pub use file::{FileKind, ScanFile};
 pub use list::ScanList;
 pub use refresh::{Refresh, RefreshStep};

@@ -68,6 +68,7 @@ impl Refresh {
     pub fn asked(&mut self, changed: ScanFile) -> Result<(), Superseded> {
         self.at(RefreshStep::Ask)?;
         self.baseline.changed = changed.count;
+        self.failures = 0;
         self.changed = Some(changed);
         Ok(())
     }

@@ -9,6 +9,9 @@ use crate::time::Timestamp;
 /// The longest interval between two scans, in hours: 30 days.
 const LONGEST_HOURS: u64 = 720;
 
+/// How often changes of the catalogue alone lead to a scan: some shops make a price for every sale.
+const CATALOGUE_HOURS: u64 = 4;
+
 /// The most transactions that can be stated.
 const MOST_TRANSACTIONS: u64 = 1_000_000_000;
 
@@ -56,10 +59,13 @@ pub enum Due {
 pub struct Scanned {
     /// When the latest complete scan of everything began.
     pub full: Option<Timestamp>,
-    /// When the latest scan of any kind began that was complete, or failed for want of events.
+    /// When the latest complete scan of any kind began.
     pub latest: Option<Timestamp>,
     /// When an event said that prices, products or features have changed.
     pub catalogue: Option<Timestamp>,
+    /// When the latest scan began that was not complete, where no complete one came after it, and how
+    /// many there were in a row.
+    pub failed: Option<(Timestamp, u32)>,
 }
 
 impl ScanSchedule {
@@ -92,18 +98,26 @@ impl ScanSchedule {
         self.full_every_hours < other.full_every_hours || incremental(self) < incremental(other)
     }
 
-    /// What is due at `now`. What was never scanned is; and a change of the catalogue, which may
-    /// concern everybody, is followed by the next tick.
+    /// What is due at `now`. What was never scanned is. A change of the catalogue, which may concern
+    /// everybody, is followed within four hours. After a scan that could not read everything the next
+    /// one waits an hour, and after each further one twice as long, up to eight hours.
     pub fn due(&self, scanned: Scanned, now: Timestamp) -> Option<Due> {
         let is_due = |last: Option<Timestamp>, hours: u64| {
             let every = Duration::from_hours(hours.clamp(1, LONGEST_HOURS));
             last.is_none_or(|last| now.since(last).saturating_add(SLACK) >= every)
         };
-        let catalogue = || scanned.catalogue > scanned.latest;
+        if let Some((at, times)) = scanned.failed
+            && !is_due(Some(at), 1 << times.saturating_sub(1).min(3))
+        {
+            return None;
+        }
+        let catalogue = scanned.catalogue > scanned.latest;
         let changes = |hours| is_due(scanned.latest, hours);
         if is_due(scanned.full, self.full_every_hours) {
             Some(Due::Full)
-        } else if self.incremental_every_hours.is_some_and(changes) || catalogue() {
+        } else if self.incremental_every_hours.is_some_and(changes)
+            || catalogue && changes(CATALOGUE_HOURS)
+        {
             Some(Due::Incremental)
         } else {
             None
@@ -134,6 +148,7 @@ mod tests {
             full: Some(began()),
             latest: Some(after(latest)),
             catalogue: None,
+            failed: None,
         }
     }
 
@@ -183,13 +198,27 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_catalogue_is_looked_at_once() {
+    fn a_changed_catalogue_is_looked_at_once_and_not_all_the_time() {
         let changed = |latest| Scanned {
             catalogue: Some(after(30)),
             ..full_then(latest)
         };
-        assert_eq!(FULL.due(changed(0), after(60)), Some(Due::Incremental));
-        assert_eq!(FULL.due(changed(60), after(120)), None);
+        assert_eq!(FULL.due(changed(0), after(60)), None);
+        assert_eq!(FULL.due(changed(0), after(240)), Some(Due::Incremental));
+        assert_eq!(FULL.due(changed(240), after(480)), None);
+    }
+
+    #[test]
+    fn each_failure_in_a_row_makes_the_next_scan_wait_longer() {
+        for (times, hours) in [(1, 1), (2, 2), (3, 4), (4, 8), (5, 8), (99, 8)] {
+            let scanned = Scanned {
+                failed: Some((began(), times)),
+                ..Scanned::default()
+            };
+            let due = |minutes| FULL.due(scanned, after(minutes));
+            assert_eq!(due(hours * 60 - 20), None, "{times} times");
+            assert_eq!(due(hours * 60), Some(Due::Full), "{times} times");
+        }
     }
 
     #[test]

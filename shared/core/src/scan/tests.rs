@@ -335,7 +335,7 @@ fn at(created: i64) -> ListCursor {
 
 fn opened() -> ScanWork {
     let as_of = Timestamp::from_secs(AS_OF);
-    let basis = Basis::full(SecretId::from_bits(1), as_of, None);
+    let basis = Basis::full(SecretId::from_bits(1), String::new(), as_of, None);
     ScanWork::open(RunId::from_bits(1), String::new(), as_of, &basis)
 }
 
@@ -428,7 +428,7 @@ fn failures_are_counted_until_something_is_saved() {
 
 fn refreshing() -> ScanWork {
     let as_of = Timestamp::from_secs(AS_OF);
-    let mut basis = Basis::full(SecretId::from_bits(1), as_of, None);
+    let mut basis = Basis::full(SecretId::from_bits(1), String::new(), as_of, None);
     basis.since = Some(Baseline {
         run: RunId::from_bits(2),
         as_of: Timestamp::from_secs(AS_OF - 7_200),

@@ -93,6 +93,9 @@ pub struct ScanWork {
     pub revived: u32,
     /// Every shard, by number; none where only what has changed is read.
     pub shards: Vec<Shard>,
+    /// The app's database was opened, and the mapping fits it: Stripe may be read.
+    #[serde(default)]
+    pub app_fits: bool,
     /// What has changed since an earlier scan, where only that is read.
     #[serde(default)]
     pub refresh: Option<Refresh>,
@@ -121,6 +124,7 @@ impl ScanWork {
             touched_at: as_of,
             revived: 0,
             shards,
+            app_fits: false,
             refresh,
             instead: basis.instead,
             files: Vec::new(),

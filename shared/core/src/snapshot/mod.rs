@@ -25,7 +25,7 @@ pub(crate) use files::{changed, each_object, index, take_rows, take_stripe};
 pub use record::Recorder;
 pub use replay::Replay;
 
-use crate::billing::{Catalog, Customer, Invoice, Subscription};
+use crate::billing::{Catalog, Customer, Invoice, STRIPE_VERSION, Subscription};
 use crate::cell::AppRow;
 use crate::ids::{IncidentId, ProjectId, RunId};
 use crate::mapping::TableColumns;
@@ -36,6 +36,13 @@ use crate::time::Timestamp;
 
 /// The format's name, in the first line.
 pub const FORMAT: &str = "counterfoil.snapshot/1";
+
+/// What this build reads, and how: its version, the form in which it keeps objects, and the version of
+/// Stripe's API.
+pub fn reader() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    format!("{version} {FORMAT} {STRIPE_VERSION}")
+}
 
 /// A line longer than this is not read: no row or Stripe object comes near.
 const MAX_LINE: u64 = 8 << 20;

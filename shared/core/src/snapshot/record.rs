@@ -94,8 +94,8 @@ struct Recorded<T: ?Sized> {
 
 #[async_trait]
 impl Billing for Recorded<dyn Billing> {
-    async fn catalog(&self) -> Result<Catalog, PortError> {
-        let answer = self.of.catalog().await?;
+    async fn catalog(&self, features: bool) -> Result<Catalog, PortError> {
+        let answer = self.of.catalog(features).await?;
         self.to.line(&Line::Catalog(answer.clone()));
         Ok(answer)
     }

@@ -88,7 +88,7 @@ fn damaged(error: SnapshotError) -> PortError {
 
 #[async_trait]
 impl Billing for Replay {
-    async fn catalog(&self) -> Result<Catalog, PortError> {
+    async fn catalog(&self, _: bool) -> Result<Catalog, PortError> {
         self.answer(|line| match line {
             Line::Catalog(answer) => Some(answer),
             _ => None,

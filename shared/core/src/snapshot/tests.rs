@@ -50,7 +50,7 @@ async fn it_answers_what_was_asked_in_the_order_in_which_it_was_asked() {
     ];
     let (seen, replay) = Replay::open(snapshot(&lines)).unwrap();
     assert_eq!(seen, look());
-    assert_eq!(replay.catalog().await.unwrap(), Catalog::default());
+    assert_eq!(replay.catalog(true).await.unwrap(), Catalog::default());
     let mut ids = Vec::new();
     let all = CreatedRange::before(2);
     listing::customers(&replay, all, &mut |it| ids.push(it.id))

@@ -125,7 +125,7 @@ async fn nobody_listening_is_one_sentence() {
     let other = World::sample(1).await;
     let client = client(&other.stripe, &key);
     drop(other);
-    let error = client.catalog().await.unwrap_err();
+    let error = client.catalog(true).await.unwrap_err();
     assert_eq!(cause(&error), StripeError::Network);
     assert!(cause(&error).to_string().contains("cannot be reached"));
 }

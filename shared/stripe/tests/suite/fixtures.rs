@@ -79,11 +79,11 @@ async fn customers_prices_and_products_of_every_age_are_read() {
                 );
             }
             "price" => {
-                let catalog = world.client.catalog().await.unwrap();
+                let catalog = world.client.catalog(true).await.unwrap();
                 assert!(catalog.prices.contains_key(&id), "{name}");
             }
             "product" => {
-                let catalog = world.client.catalog().await.unwrap();
+                let catalog = world.client.catalog(true).await.unwrap();
                 assert!(catalog.products.contains_key(&id), "{name}");
             }
             _ => continue,

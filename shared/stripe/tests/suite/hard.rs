@@ -202,7 +202,7 @@ async fn one_connection_and_gzip_serve_a_whole_list() {
     let crowd = Arc::new(Crowd::new(21, 1_500, now()));
     let world = World::crowd(&crowd).await;
     world.stripe.compress();
-    world.client.catalog().await.unwrap();
+    world.client.catalog(true).await.unwrap();
     assert_eq!(world.customers().await.unwrap().len(), crowd.counts().0);
     assert!(world.stripe.requests().iter().all(|it| it.takes_gzip));
     assert_eq!(world.stripe.connections(), 1);

@@ -22,7 +22,7 @@ async fn a_missing_permission_is_named() {
         let rest: Vec<Permission> = needed.into_iter().filter(|it| *it != missing).collect();
         let client = client(&world.stripe, &world.stripe.restricted_key_with(&rest));
         let read = async {
-            client.catalog().await?;
+            client.catalog(true).await?;
             client.customer_page(ALL, None).await?;
             client.subscription_page(ALL, None).await?;
             client.open_invoice_page(ALL, None).await?;

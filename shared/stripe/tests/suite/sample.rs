@@ -76,7 +76,7 @@ async fn check(sample: Sample) -> Outcome {
 async fn check_world(world: &World, users: impl Iterator<Item = AppUser>) -> Outcome {
     let artifact: Artifact = compile(&Mapping::from_toml(MAPPING).unwrap()).unwrap();
     let shape = artifact.table();
-    let catalog = world.client.catalog().await.unwrap();
+    let catalog = world.client.catalog(true).await.unwrap();
     let mut scan = Scan::new(&artifact, &catalog, now(), false);
     for customer in world.customers().await.unwrap() {
         scan.customer(&customer);

@@ -26,6 +26,8 @@ struct Inner {
     breaks_after: Option<usize>,
     no_events: Option<PortErrorKind>,
     no_catalog: Option<PortErrorKind>,
+    pages: u64,
+    refused: Option<String>,
     refuses: bool,
 }
 
@@ -41,6 +43,8 @@ impl Default for Inner {
             breaks_after: None,
             no_events: None,
             no_catalog: None,
+            pages: 0,
+            refused: None,
             refuses: false,
         }
     }
@@ -95,6 +99,16 @@ impl MemBilling {
         self.lock().breaks_after = count;
     }
 
+    /// Pages of customers, subscriptions and invoices that were asked for so far.
+    pub fn pages_read(&self) -> u64 {
+        self.lock().pages
+    }
+
+    /// Makes reading this customer fail, or nobody's.
+    pub fn break_customer(&self, id: Option<&str>) {
+        self.lock().refused = id.map(str::to_owned);
+    }
+
     /// Makes reading prices fail, or not any more.
     pub fn break_catalog(&self, how: Option<PortErrorKind>) {
         self.lock().no_catalog = how;
@@ -119,7 +133,7 @@ impl MemBilling {
 
 #[async_trait]
 impl Billing for MemBilling {
-    async fn catalog(&self) -> Result<Catalog, PortError> {
+    async fn catalog(&self, _: bool) -> Result<Catalog, PortError> {
         let inner = self.lock();
         match inner.no_catalog {
             Some(kind) => Err(PortError::new(kind, "reading prices")),
@@ -128,8 +142,12 @@ impl Billing for MemBilling {
     }
 
     async fn customer(&self, id: &str) -> Result<Option<Customer>, PortError> {
-        Ok(self
-            .lock()
+        let inner = self.lock();
+        if inner.refused.as_deref() == Some(id) {
+            let doing = "reading a customer";
+            return Err(PortError::new(PortErrorKind::Unavailable, doing));
+        }
+        Ok(inner
             .customers
             .iter()
             .find(|customer| customer.id == id)
@@ -162,7 +180,8 @@ impl Billing for MemBilling {
         range: CreatedRange,
         cursor: Option<&ListCursor>,
     ) -> Result<ListPage<Customer>, PortError> {
-        let inner = self.lock();
+        let mut inner = self.lock();
+        inner.pages = inner.pages.saturating_add(1);
         let place = |it: &Customer| (it.created, it.id.clone());
         let kept = inner.customers.iter().filter(|it| !it.deleted);
         Ok(page(kept, place, range, cursor, inner.page))
@@ -173,7 +192,8 @@ impl Billing for MemBilling {
         range: CreatedRange,
         cursor: Option<&ListCursor>,
     ) -> Result<ListPage<Subscription>, PortError> {
-        let inner = self.lock();
+        let mut inner = self.lock();
+        inner.pages = inner.pages.saturating_add(1);
         let place = |it: &Subscription| (it.created, it.id.clone());
         let whole = |limit| page(inner.subscriptions.iter(), place, range, cursor, limit);
         let Some(count) = inner.breaks_after else {
@@ -194,7 +214,8 @@ impl Billing for MemBilling {
         range: CreatedRange,
         cursor: Option<&ListCursor>,
     ) -> Result<ListPage<Invoice>, PortError> {
-        let inner = self.lock();
+        let mut inner = self.lock();
+        inner.pages = inner.pages.saturating_add(1);
         let place = |it: &Invoice| (it.created.unwrap_or(0), it.id.clone());
         let kept = inner.invoices.iter().filter(|it| open(it));
         Ok(page(kept, place, range, cursor, inner.page))

@@ -37,7 +37,7 @@ impl Sources {
             let (client, livemode) = account(key, url)?;
             let app = app(args, artifact).await?;
             tell_about_key(key, url, livemode).await?;
-            let catalog = client.catalog().await?;
+            let catalog = client.catalog(artifact.needs_stripe_features()).await?;
             note(&artifact.check_catalog(&catalog));
             let (stripe, livemode) = (Stripe::Account(Box::new(client)), Some(livemode));
             return Ok(Self {

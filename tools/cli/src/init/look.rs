@@ -65,7 +65,7 @@ pub(super) async fn look(args: &Args) -> Result<Looked> {
     let (table, others) = table(args, app.as_ref()).await?;
     let plans = plans(app.as_ref(), &table).await?;
     eprintln!("reading prices and products from Stripe");
-    let catalog = stripe.catalog().await?;
+    let catalog = stripe.catalog(true).await?;
     eprintln!("reading the newest customers from Stripe");
     let range = CreatedRange::before(EVER);
     let customers = stripe.customer_page(range, None).await?.data;

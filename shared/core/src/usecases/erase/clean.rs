@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::find::{Found, has_snapshots};
 use super::{Erase, EraseError, Work};
-use crate::erasure::{ERASED, ErasureState};
+use crate::erasure::{ERASED, ErasureScope, ErasureState};
 use crate::export::{Export, ExportFailure, ExportScope, ExportState};
-use crate::ids::ExportId;
+use crate::ids::{ExportId, RunId};
 use crate::ports::{AppendError, StateWrite};
 use crate::records::{Records, Versioned};
 use crate::run::{Run, RunScope, RunStep};
@@ -29,11 +29,16 @@ impl Erase {
         let before = &work.erasure.value;
         let early = |run: &Run| run.read_since() <= before.at || before.runs.contains(&run.id);
         found.snapshots.retain(|run| early(&run.value));
+        // One that is at work may end as a scan of everything, and still have kept what it carried.
+        let early = found.snapshots.iter().map(|run| run.value.id);
+        self.note_runs(work, early.collect()).await?;
         self.remember(work, &mut found).await?;
         // Copies and records are kept by a hold as well.
         self.free(work, &found).await?;
         let waiting = self.snapshots(work, &found).await?;
-        let waiting = waiting.saturating_add(self.carried_over(work, &found).await?);
+        let carried = self.carried_over(work, &found).await?;
+        let waiting = waiting.saturating_add(carried.len());
+        self.note_runs(work, carried).await?;
         let mut left = u64::try_from(waiting).unwrap_or(u64::MAX);
         // Whoever collected inputs before this may have the snapshots that are gone now.
         let known = work.erasure.value.exports.len();
@@ -67,12 +72,18 @@ impl Erase {
     }
 
     /// Scans that were opened while snapshots were found and given up, and may have carried over what
-    /// was in them. The next pass finds them; whoever is opened later carries over nothing.
-    async fn carried_over(&self, work: &Work<'_>, found: &Found) -> Result<usize, EraseError> {
+    /// was in them. The next pass finds them; whoever is opened later carries over nothing. Erasing a
+    /// run takes what that run has kept: later scans are runs of their own.
+    async fn carried_over(
+        &self,
+        work: &Work<'_>,
+        found: &Found,
+    ) -> Result<BTreeSet<RunId>, EraseError> {
         let known: BTreeSet<_> = found.snapshots.iter().map(|run| run.value.id).collect();
         let scanned = |run: &Versioned<Run>| run.value.scope == RunScope::Scan;
-        if !found.snapshots.iter().any(scanned) {
-            return Ok(0);
+        let of_customer = matches!(work.erasure.value.scope, ErasureScope::Customer { .. });
+        if !of_customer || !found.snapshots.iter().any(scanned) {
+            return Ok(BTreeSet::new());
         }
         let records = Records::of(self.state.as_ref(), work.ctx);
         let runs = records.list::<Run>().await?.into_iter();
@@ -81,7 +92,22 @@ impl Erase {
             let early = run.since().is_some() && run.read_since() <= work.erasure.value.at;
             early && has_snapshots(run) && !known.contains(&run.id)
         });
-        Ok(carried.count())
+        Ok(carried.map(|run| run.value.id).collect())
+    }
+
+    /// Remembers runs whose snapshots are to go.
+    async fn note_runs(
+        &self,
+        work: &mut Work<'_>,
+        more: BTreeSet<RunId>,
+    ) -> Result<(), EraseError> {
+        let runs = &mut work.erasure.value.runs;
+        let known = runs.len();
+        runs.extend(more);
+        if runs.len() > known {
+            self.save(work).await?;
+        }
+        Ok(())
     }
 
     /// Whether no active hold covers what was found; read again before each thing that goes, since

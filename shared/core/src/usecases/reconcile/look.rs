@@ -175,25 +175,9 @@ impl Sources {
         artifact: Artifact,
         livemode: bool,
     ) -> Result<Self, LookError> {
-        let writable = app.writable().await.map_err(LookError::App)?;
-        if !writable.is_empty() {
-            return Err(LookError::RoleCanWrite {
-                tables: writable.join(", "),
-            });
-        }
-        let table = artifact.table();
-        let columns = app
-            .columns(&table.schema, &table.table)
-            .await
-            .map_err(LookError::App)?;
-        let known = match columns {
-            None => app.tables().await.map_err(LookError::App)?,
-            Some(_) => Vec::new(),
-        };
-        artifact
-            .check_against(columns.as_ref(), &known, Intent::Repair)
-            .map_err(|errors| LookError::Mapping(errors.to_string()))?;
-        let catalog = billing.catalog().await.map_err(LookError::Stripe)?;
+        let columns = fits(app.as_ref(), &artifact).await?;
+        let features = artifact.needs_stripe_features();
+        let catalog = billing.catalog(features).await.map_err(LookError::Stripe)?;
         Ok(Self {
             billing,
             app,
@@ -218,6 +202,54 @@ impl Sources {
     pub(in crate::usecases) fn engine(&self, as_of: Timestamp) -> Scan {
         Scan::new(&self.artifact, &self.catalog, as_of, self.livemode)
     }
+}
+
+/// Checks that the reading role only reads, and that the mapping fits the table; returns its columns.
+async fn fits(
+    app: &dyn AppInspector,
+    artifact: &Artifact,
+) -> Result<Option<TableColumns>, LookError> {
+    let writable = app.writable().await.map_err(LookError::App)?;
+    if !writable.is_empty() {
+        return Err(LookError::RoleCanWrite {
+            tables: writable.join(", "),
+        });
+    }
+    let table = artifact.table();
+    let columns = app
+        .columns(&table.schema, &table.table)
+        .await
+        .map_err(LookError::App)?;
+    let known = match columns {
+        None => app.tables().await.map_err(LookError::App)?,
+        Some(_) => Vec::new(),
+    };
+    artifact
+        .check_against(columns.as_ref(), &known, Intent::Repair)
+        .map_err(|errors| LookError::Mapping(errors.to_string()))?;
+    Ok(columns)
+}
+
+/// Opens the app's side alone, as [`open_sources`] does.
+///
+/// # Errors
+/// See [`LookError`].
+pub(crate) async fn open_app(
+    vault: &Vault,
+    databases: &dyn AppDatabase,
+    records: &Records<'_>,
+    ctx: &TenantCtx,
+    project: &Project,
+) -> Result<(), LookError> {
+    let artifact = active_mapping(records, project)
+        .await
+        .map_err(LookError::Product)?;
+    let url = vault
+        .secret(records, ctx, project.read_database, Purpose::Read)
+        .await?;
+    let app = databases.inspect(&url).await.map_err(LookError::App)?;
+    fits(app.as_ref(), &artifact).await?;
+    Ok(())
 }
 
 /// The digest of what a run of the reconciler runs (evidence-format section 9).

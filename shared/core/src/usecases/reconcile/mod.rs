@@ -31,7 +31,7 @@ pub use look::{
     look_at_customer,
 };
 use look::{SOURCE_REFUSED, first_look_of};
-pub(super) use look::{active_mapping, first_look, open_sources};
+pub(super) use look::{active_mapping, first_look, open_app, open_sources};
 pub use seen::Seen;
 pub use snapshot::open_snapshot;
 
@@ -314,6 +314,19 @@ impl Reconcile {
         Ok(())
     }
 
+    /// Ends a run that cannot be finished. One that is closed already leaves its incidents to the
+    /// next scan.
+    pub(super) async fn abandon(&self, mut work: Work<'_>) -> Result<(), ReconcileError> {
+        if work.run.value.step == RunStep::Recording {
+            work.run.value.step = RunStep::Done;
+            return self.save(&mut work).await;
+        }
+        let aborted = RunResult::Aborted;
+        self.close_without_findings(work, aborted, "worker-died", Vec::new())
+            .await?;
+        Ok(())
+    }
+
     /// The first look.
     async fn look(&self, mut work: Work<'_>) -> Result<RunSummary, ReconcileError> {
         let recorder = Self::recorder(&work, work.run.value.as_of, None);
@@ -564,6 +577,7 @@ pub(super) fn counts(outcome: &Outcome) -> RunCounts {
         subscriptions: outcome.subscriptions,
         rows: outcome.rows,
         findings: u64::try_from(outcome.findings.len()).unwrap_or(u64::MAX),
+        catalog: 0,
     }
 }
 

@@ -33,7 +33,10 @@ impl Scans {
             };
             let confirmed = match confirmed.await {
                 Ok(again) => again.told,
-                Err(error) => return self.not_looked(job, error).await,
+                Err(error) => {
+                    let request = job.confirm();
+                    return self.not_looked(job, error, request).await;
+                }
             };
             let key = self.reconcile.pseudonym_key(&job.work).await?;
             let pseudonym = |subject: &str| Some(findings::pseudonym(&key, subject));

@@ -17,9 +17,11 @@ impl Job<'_> {
         let Some(basis) = &mut self.work.run.value.basis else {
             return;
         };
-        match &scan.refresh {
-            Some(refresh) => basis.since = Some(refresh.baseline),
-            None => *basis = Basis::full(basis.key, scan.as_of, scan.instead),
+        if let Some(refresh) = &scan.refresh {
+            basis.since = Some(refresh.baseline);
+        } else {
+            let reader = std::mem::take(&mut basis.reader);
+            *basis = Basis::full(basis.key, reader, scan.as_of, scan.instead);
         }
     }
 }

@@ -7,7 +7,7 @@ use super::rows::RowFiles;
 use super::{Job, Scans};
 use crate::cell::AppRow;
 use crate::mapping::Artifact;
-use crate::ports::Completeness;
+use crate::ports::{Completeness, ScanRequest};
 use crate::reconcile::{Outcome, findings};
 use crate::records::Records;
 use crate::run::{RunStep, Unread};
@@ -15,13 +15,15 @@ use crate::scan::{FileKind, ScanFile};
 use crate::snapshot::{Line, Recorder, take_stripe};
 use crate::usecases::reconcile::{
     LookError, Reconcile, ReconcileError, RunSummary, Sources, acknowledged, counts, is_known,
-    open_sources,
+    open_app, open_sources,
 };
 
 /// Both sides, compared.
 struct Compared {
     outcome: Outcome,
     artifact: Artifact,
+    /// Requests for prices, products and features.
+    catalog: u64,
     /// The files with the app's rows.
     files: Vec<ScanFile>,
 }
@@ -54,10 +56,14 @@ impl Scans {
         let Compared {
             outcome,
             artifact,
+            catalog,
             mut files,
         } = match compared {
             Ok(compared) => compared,
-            Err(NotJoined::Look(error)) => return self.not_looked(job, error).await,
+            Err(NotJoined::Look(error)) => {
+                let request = job.join();
+                return self.not_looked(job, error, request).await;
+            }
             Err(NotJoined::Kept(error)) => return Err(error),
         };
         let found = &outcome.findings;
@@ -71,6 +77,7 @@ impl Scans {
         let known = self.reconcile.incidents(job.work.ctx).await?;
         let run = &mut job.work.run.value;
         run.counts = counts(&outcome);
+        run.counts.catalog = catalog;
         run.mass_drift = outcome.is_mass_drift(artifact.max_drift_permille());
         run.drift_acknowledged = run.mass_drift && acknowledged(&known, found.len());
         job.scan.value.files = files;
@@ -101,6 +108,32 @@ impl Scans {
             recorder,
         )
         .await
+    }
+
+    /// Opens the app's side before anything of Stripe's is read: what nobody can be compared with need
+    /// not be read.
+    pub(super) async fn look_at_app(
+        &self,
+        mut job: Job<'_>,
+        request: ScanRequest,
+    ) -> Result<RunSummary, ReconcileError> {
+        let reconcile = &self.reconcile;
+        let records = Records::of(reconcile.state.as_ref(), job.work.ctx);
+        let (ctx, project) = (job.work.ctx, job.work.project);
+        let databases = reconcile.databases.as_ref();
+        let opened = open_app(&reconcile.vault, databases, &records, ctx, project).await;
+        if let Err(error) = opened {
+            return self.not_looked(job, error, request).await;
+        }
+        let fits = |scan: &mut crate::scan::ScanWork| {
+            scan.app_fits = true;
+            scan.failures = 0;
+            Ok(())
+        };
+        match self.update(&mut job, fits).await? {
+            Ok(()) => self.go_on(job, &request).await,
+            Err(_) => Ok(job.summary()),
+        }
     }
 
     async fn compare(&self, job: &Job<'_>, recorder: &Recorder) -> Result<Compared, NotJoined> {
@@ -142,6 +175,7 @@ impl Scans {
         }
         Ok(Compared {
             outcome,
+            catalog: sources.catalog.requests(),
             artifact: sources.artifact,
             files,
         })
@@ -180,6 +214,7 @@ impl Scans {
         &self,
         mut job: Job<'_>,
         error: LookError,
+        request: ScanRequest,
     ) -> Result<RunSummary, ReconcileError> {
         let failed = |scan: &mut crate::scan::ScanWork| {
             scan.failures = scan.failures.saturating_add(1);
@@ -195,11 +230,6 @@ impl Scans {
             };
             return self.close_partial(job, error, unread).await;
         }
-        let request = if job.work.run.value.step == RunStep::Looking {
-            job.join()
-        } else {
-            job.confirm()
-        };
         let wait: Duration = self.limits.retry.saturating_mul(failures);
         self.send(request, wait).await?;
         Ok(job.summary())

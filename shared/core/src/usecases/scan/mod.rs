@@ -31,8 +31,10 @@ use crate::ports::{AppendError, PortError, ScanRequest, ScanRequests, Scratch};
 use crate::records::{Directory, Project, Records, Versioned};
 use crate::run::{Basis, Run, RunScope, RunStep};
 use crate::scan::{
-    Due, FileKind, ScanFile, ScanWork, Scanned, Superseded, incremental, last_asked, last_full,
+    Due, FileKind, ScanFile, ScanWork, Scanned, Superseded, failed, incremental, last_complete,
+    last_full,
 };
+use crate::snapshot::reader;
 use crate::tenancy::TenantCtx;
 use crate::usecases::receive_webhook::catalogue_changed;
 use crate::usecases::reconcile::{ABANDONED, Reconcile, ReconcileError, RunSummary, Work, summary};
@@ -40,13 +42,15 @@ use crate::usecases::reconcile::{ABANDONED, Reconcile, ReconcileError, RunSummar
 /// Workers that write the record at the same moment: all but one of them read it again.
 const ATTEMPTS: u32 = 50;
 
+/// A run that could not be finished for so long never will be.
+const HOPELESS: Duration = Duration::from_hours(24);
+
 /// How much a worker does before it saves, hands over or gives up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScanLimits {
     /// Objects of one file of Stripe's side.
     pub objects: u64,
-    /// Customers that are read again one by one however small the account is: more of them are, as
-    /// long as that costs less than reading everything.
+    /// Customers that are read again even where reading everything costs less.
     pub changed: u64,
     /// Compressed bytes of one file of rows.
     pub row_bytes: usize,
@@ -68,7 +72,7 @@ impl Default for ScanLimits {
     fn default() -> Self {
         Self {
             objects: 50_000,
-            changed: 20,
+            changed: 0,
             row_bytes: 8 << 20,
             hand_over: Duration::from_mins(12),
             again: 500,
@@ -142,22 +146,25 @@ impl Job<'_> {
 }
 
 impl Scans {
-    /// Starts a scan of every project, and first sees to runs that have been silent for long. Where a
+    /// Starts a scan of every project, of everything or of what has changed, and first sees to runs that have been silent for long. Where a
     /// scan is at work, it is that one. One project's failure does not stop the others.
     ///
     /// # Errors
     /// When the projects cannot be listed.
     pub async fn scan_all(
         &self,
+        wanted: Due,
     ) -> Result<Vec<(ProjectId, Result<RunSummary, ReconcileError>)>, ReconcileError> {
         let mut results = Vec::new();
         let state = self.reconcile.state.as_ref();
         for project in Directory::of(state).projects().await? {
             let ctx = Directory::system(&project, "scan");
             let result = async {
-                self.wake(&ctx, &project).await?;
+                let woken = self.wake(&ctx, &project).await;
                 let run = self.new_run();
-                self.start(run, &ctx, &project, "schedule", Due::Full).await
+                let started = self.start(run, &ctx, &project, "schedule", wanted);
+                let started = started.await?;
+                woken.map(|()| started)
             };
             results.push((project.id, result.await));
         }
@@ -177,21 +184,23 @@ impl Scans {
         for project in Directory::of(state).projects().await? {
             let ctx = Directory::system(&project, "scan");
             let result = async {
-                self.wake(&ctx, &project).await?;
-                let Some(due) = self.due(&ctx).await? else {
-                    return Ok(None);
+                let woken = self.wake(&ctx, &project).await;
+                let started = match self.due(&ctx).await? {
+                    Some(due) => {
+                        let run = self.new_run();
+                        let started = self.start(run, &ctx, &project, "schedule", due);
+                        Some(started.await?)
+                    }
+                    None => None,
                 };
-                let run = self.new_run();
-                let started = self.start(run, &ctx, &project, "schedule", due);
-                started.await.map(Some)
+                woken.map(|()| started)
             };
             results.push((project.id, result.await));
         }
         Ok(results)
     }
 
-    /// What is to be scanned now. A scan that could not read everything counts for nothing: the next
-    /// tick tries again.
+    /// What is to be scanned now.
     async fn due(&self, ctx: &TenantCtx) -> Result<Option<Due>, ReconcileError> {
         let records = Records::of(self.reconcile.state.as_ref(), ctx);
         let schedule = schedule(&records).await?.value;
@@ -203,8 +212,9 @@ impl Scans {
         let runs: Vec<Run> = runs.into_iter().map(|run| run.value).collect();
         let scanned = Scanned {
             full: last_full(&runs).map(|run| run.as_of),
-            latest: last_asked(&runs),
+            latest: last_complete(&runs).map(|run| run.as_of),
             catalogue: catalogue_changed(&records).await?,
+            failed: failed(&runs),
         };
         Ok(schedule.due(scanned, self.reconcile.clock.now()))
     }
@@ -231,7 +241,7 @@ impl Scans {
         let records = Records::of(self.reconcile.state.as_ref(), ctx);
         let now = self.reconcile.clock.now();
         let basis = match wanted {
-            Due::Full => Basis::full(project.stripe_key, now, None),
+            Due::Full => Basis::full(project.stripe_key, reader(), now, None),
             Due::Incremental => {
                 let runs = records.list::<Run>().await?;
                 let runs = runs.iter().map(|run| &run.value);
@@ -297,6 +307,23 @@ impl Scans {
             run,
         };
         let job = Job { work, scan };
+        let reads = matches!(
+            request,
+            ScanRequest::Read { .. } | ScanRequest::Refresh { .. }
+        );
+        if reads && step == RunStep::Looking && !job.scan.value.app_fits {
+            return Box::pin(self.look_at_app(job, *request)).await;
+        }
+        // Boxed: each piece of work is a large future, and one is done at a time.
+        Box::pin(self.go_on(job, request)).await
+    }
+
+    async fn go_on(
+        &self,
+        job: Job<'_>,
+        request: &ScanRequest,
+    ) -> Result<RunSummary, ReconcileError> {
+        let step = job.work.run.value.step;
         match (request, step) {
             // It is open: whoever opened it may not have been able to say so.
             (ScanRequest::Start { .. }, RunStep::Looking) => {
@@ -342,36 +369,47 @@ impl Scans {
     }
 
     /// Sees to runs of the project that have been silent for long: a scan's messages are sent again,
-    /// a few times; then it is closed.
+    /// a few times; then it is closed. One that fails does not keep the others: the first error is
+    /// returned at the end.
     async fn wake(&self, ctx: &TenantCtx, project: &Project) -> Result<(), ReconcileError> {
         let now = self.reconcile.clock.now();
         let records = Records::of(self.reconcile.state.as_ref(), ctx);
+        let mut first_error = None;
         for run in records.list::<Run>().await? {
-            let silent = now.since(run.value.touched_at) >= ABANDONED;
-            if !silent || run.value.step == RunStep::Done {
+            let silent = now.since(run.value.touched_at);
+            if silent < ABANDONED || run.value.step == RunStep::Done {
                 continue;
             }
-            let scan = records.get::<ScanWork>(&run.value.id.to_string()).await?;
             let work = Work { ctx, project, run };
-            let Some(scan) = scan else {
-                self.reconcile.finish(work).await?;
-                continue;
-            };
-            if now.since(scan.value.touched_at) < ABANDONED {
-                continue;
+            if let Err(error) = self.wake_one(work, silent).await {
+                first_error = first_error.or(Some(error));
             }
-            let mut job = Job { work, scan };
-            if job.scan.value.revived >= self.limits.revivals {
-                self.give_up(job).await?;
-                continue;
+        }
+        first_error.map_or(Ok(()), Err)
+    }
+
+    async fn wake_one(&self, work: Work<'_>, silent: Duration) -> Result<(), ReconcileError> {
+        let records = Records::of(self.reconcile.state.as_ref(), work.ctx);
+        let id = work.run.value.id.to_string();
+        let Some(scan) = records.get::<ScanWork>(&id).await? else {
+            if silent >= HOPELESS {
+                return self.reconcile.abandon(work).await;
             }
-            let revive = |scan: &mut ScanWork| {
-                scan.revived = scan.revived.saturating_add(1);
-                Ok(())
-            };
-            if self.update(&mut job, revive).await?.is_ok() {
-                self.ask_for_all(&job).await?;
-            }
+            return self.reconcile.finish(work).await;
+        };
+        if self.reconcile.clock.now().since(scan.value.touched_at) < ABANDONED {
+            return Ok(());
+        }
+        let mut job = Job { work, scan };
+        if job.scan.value.revived >= self.limits.revivals {
+            return self.give_up(job).await;
+        }
+        let revive = |scan: &mut ScanWork| {
+            scan.revived = scan.revived.saturating_add(1);
+            Ok(())
+        };
+        if self.update(&mut job, revive).await?.is_ok() {
+            self.ask_for_all(&job).await?;
         }
         Ok(())
     }

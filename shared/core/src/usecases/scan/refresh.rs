@@ -27,6 +27,9 @@ use crate::webhook::{Event, Hint};
 /// Events from before the earlier scan that are read once more: Stripe may list one late.
 const OVERLAP: Duration = Duration::from_mins(15);
 
+/// Pages of events that are read however small the account is.
+const FEW_PAGES: u64 = 20;
+
 /// Where events may not be listed, everything is read once in this time.
 const DAY: Duration = Duration::from_hours(24);
 
@@ -159,14 +162,17 @@ impl Scans {
     /// Asks Stripe who has changed.
     async fn ask(&self, job: &mut Job<'_>, refresh: &Refresh) -> Stepped {
         let earlier = self.earlier(job, refresh.baseline.run).await?;
-        let counts = earlier.counts;
-        let (customers, subscriptions) = (counts.customers, counts.subscriptions);
-        let size = AccountSize::counted(customers, subscriptions, counts.findings);
+        let size = AccountSize::counted(&earlier.counts);
         let billing = self.account(job).await?;
         let as_of = job.scan.value.as_of;
         let mut asked = Asked::new(refresh.baseline.as_of, as_of);
         let mut found = BTreeSet::new();
+        let mut pages = 0_u64;
         while let Some(events) = asked.page(billing.as_ref()).await? {
+            pages = pages.saturating_add(1);
+            if pages > size.full().max(FEW_PAGES) {
+                return Err(Stopped::Full(Instead::TooManyChanges));
+            }
             found.extend(events.into_iter().filter_map(|event| match event.hint {
                 Hint::Customer(customer) => Some(customer),
                 _ => None,
@@ -174,6 +180,15 @@ impl Scans {
             let count = u64::try_from(found.len()).unwrap_or(u64::MAX);
             if count > self.limits.changed && !size.is_cheaper(count) {
                 return Err(Stopped::Full(Instead::TooManyChanges));
+            }
+        }
+        // Whoever has an incident since is read again, whether or not an event names them: it must not
+        // end by what was read before it opened.
+        for incident in self.reconcile.incidents(job.work.ctx).await?.into_values() {
+            let incident = incident.value;
+            let since = incident.seen_at >= refresh.baseline.as_of;
+            if since && incident.seen_by != refresh.baseline.run && !incident.is_erased() {
+                found.extend(incident.finding.customers);
             }
         }
         let mut writer = Writer::new(&Reconcile::first_line(&job.work, as_of, None));
@@ -216,8 +231,15 @@ impl Scans {
             .buffered(AT_ONCE);
         let mut open = Open::new(job);
         let mut count = 0_u64;
+        let mut failed = None;
         while let Some(customer) = again.next().await {
-            customer?.put(&mut open);
+            match customer {
+                Ok(customer) => customer.put(&mut open),
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
             count = count.saturating_add(1);
             let full = open.largest() >= self.limits.objects;
             if full || self.reconcile.clock.now() >= until {
@@ -232,8 +254,14 @@ impl Scans {
             let kept = self.keep(job, FileKind::List(list), label, &bytes, objects);
             files.push(kept.await?);
         }
-        let save = |scan: &mut ScanWork| scan.refresh_mut()?.read_again(from, count, files.clone());
-        Ok(self.update(job, save).await?)
+        if count > 0 {
+            let save =
+                |scan: &mut ScanWork| scan.refresh_mut()?.read_again(from, count, files.clone());
+            if self.update(job, save).await?.is_err() {
+                return Ok(Err(Superseded));
+            }
+        }
+        failed.map_or(Ok(Ok(())), |error| Err(error.into()))
     }
 
     /// Carries over the next file of the earlier scan, and more of its list while they are small.
@@ -250,11 +278,12 @@ impl Scans {
         while let Some(file) = left.next().filter(|file| Some(file.kind) == list) {
             let stored = file.snapshot(job.work.project.id, earlier.id);
             let bytes = self.earlier_file(job, &stored).await?;
-            each_object(bytes.reveal(), |list, customer, line| {
+            let read = each_object(bytes.reveal(), |list, customer, line| {
                 if !names.contains(customer) {
                     open.put(list, line);
                 }
-            })?;
+            });
+            read.map_err(|_| Stopped::Full(Instead::BaselineGone))?;
             next = next.saturating_add(1);
             if open.largest() >= self.limits.objects {
                 break;
@@ -290,7 +319,9 @@ impl Scans {
         let index = earlier.looks.last();
         let index = index.ok_or(Stopped::Full(Instead::BaselineGone))?;
         let bytes = self.earlier_file(job, index).await?;
-        let mut files = index_files(bytes.reveal())?;
+        let files = index_files(bytes.reveal());
+        // Written by another version, which this one cannot read.
+        let mut files = files.map_err(|_| Stopped::Full(Instead::BaselineGone))?;
         files.retain(|file| matches!(file.kind, FileKind::List(_)));
         Ok(files)
     }

@@ -14,7 +14,8 @@ use crate::ports::{AppendError, Batch, Clock, EvidenceAppend, PortError, Random,
 use crate::records::{Directory, Record, RecordError, Records, Versioned};
 use crate::run::Run;
 use crate::scan::{
-    AccountSize, Allowance, Cadence, Estimate, ScanSchedule, TooDear, changed_in, last_complete,
+    AccountSize, Allowance, Cadence, Estimate, ScanSchedule, TooDear, changed_in, in_full,
+    last_complete,
 };
 use crate::tenancy::{Role, TenantCtx};
 use crate::usecases::facts::{change, target_named};
@@ -192,11 +193,8 @@ impl KeepSchedule {
         let records = Records::of(self.state.as_ref(), ctx);
         let runs = records.list::<Run>().await?;
         let runs: Vec<Run> = runs.into_iter().map(|run| run.value).collect();
-        Ok(last_complete(&runs).map(|run| run.counts).map(|counts| {
-            let (customers, subscriptions) = (counts.customers, counts.subscriptions);
-            let size = AccountSize::counted(customers, subscriptions, counts.findings);
-            Account { size, runs }
-        }))
+        let size = last_complete(&runs).map(|run| AccountSize::counted(&run.counts));
+        Ok(size.map(|size| Account { size, runs }))
     }
 
     fn judge(&self, ctx: &TenantCtx) -> Governed {
@@ -224,6 +222,7 @@ impl Account {
             full_every: schedule.full_every_hours,
             incremental_every: every,
             dirty: every.map_or(0, |hours| changed_in(&self.runs, hours)),
+            in_full: in_full(&self.runs),
         };
         Allowance::of(schedule.transactions).judge(self.size, cadence)
     }

@@ -119,6 +119,7 @@ impl Recording {
                 subscriptions: outcome.subscriptions,
                 rows: outcome.rows,
                 findings: count,
+                catalog: 0,
             }),
             result: Some(if partial { "partial" } else { "complete" }),
             ..Closing::default()
