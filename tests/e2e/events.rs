@@ -157,7 +157,7 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
         (
             "repair-approve",
             "sweep",
-            Says::Answer(json!({ "finished": 0 })),
+            Says::Answer(json!({ "finished": 0, "left": 0, "projects_left": 0 })),
         ),
         (
             "scheduled-reconcile",
@@ -509,7 +509,8 @@ async fn requests(real: &Real<'_>, run: &str) -> String {
         .await;
     assert_eq!(late, json!({ "action": null }));
     let swept = real.other("repair-approve", "sweep", &[]).await;
-    assert_eq!(swept, json!({ "finished": 0 }));
+    let nothing = json!({ "finished": 0, "left": 0, "projects_left": 0 });
+    assert_eq!(swept, nothing);
     approved["follow_up_run"].as_str().unwrap().to_owned()
 }
 

@@ -31,6 +31,8 @@ mod scans;
 #[cfg(test)]
 mod sealing;
 #[cfg(test)]
+mod sweeps;
+#[cfg(test)]
 mod waiting;
 #[cfg(test)]
 mod webhooks;

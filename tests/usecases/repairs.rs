@@ -266,12 +266,12 @@ async fn a_repair_whose_check_afterwards_was_not_possible_is_verified_by_the_swe
     );
     world.app.unreadable(false);
     assert_eq!(
-        world.sweep().sweep().await.unwrap(),
+        world.sweep().sweep().await.unwrap().finished,
         0,
         "the sweep must wait for the worker"
     );
     world.clock.advance(Duration::from_mins(4));
-    assert_eq!(world.sweep().sweep().await.unwrap(), 1);
+    assert_eq!(world.sweep().sweep().await.unwrap().finished, 1);
     assert_eq!(world.incident().await.state, IncidentState::Resolved);
     assert_eq!(world.app.updates(), 1);
     assert_eq!(world.count("run.open"), world.count("run.close"));

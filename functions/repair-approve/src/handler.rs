@@ -1,7 +1,7 @@
 //! Tells apart a request of a person, a proposal of a scan, and the sweep.
 
 use counterfoil_core::ids::{IncidentId, ProjectId, RunId};
-use counterfoil_core::usecases::{ActionError, ProposeRepair, RepairPorts, SweepRepairs};
+use counterfoil_core::usecases::{ActionError, ProposeRepair, RepairPorts, SweepRepairs, Swept};
 use counterfoil_lambda::Error;
 use counterfoil_lambda::event::{self, Incoming};
 use counterfoil_lambda::telemetry::chain;
@@ -40,10 +40,38 @@ pub(crate) async fn handle(ports: RepairPorts, event: Value) -> Result<Value, Er
             incident,
         } => propose(ports, project, run, incident).await,
         Job::Sweep {} => {
-            let finished = SweepRepairs { ports }.sweep().await?;
-            tracing::info!(finished, "sweep");
-            Ok(json!({ "finished": finished }))
+            let swept = SweepRepairs { ports }.sweep().await?;
+            told(swept)
         }
+    }
+}
+
+/// Logs each failure, and fails if there was one: then the alarm of this function rings.
+fn told(swept: Swept) -> Result<Value, Error> {
+    let Swept {
+        finished,
+        left,
+        projects_left,
+        failed,
+    } = swept;
+    tracing::info!(
+        finished,
+        left,
+        projects_left,
+        failed = failed.len(),
+        "sweep"
+    );
+    for failure in &failed {
+        tracing::error!(
+            project.id = failure.project.to_string(),
+            action.id = failure.action.map(|id| id.to_string()),
+            cause = chain(&failure.error),
+            "sweep could not finish an action"
+        );
+    }
+    match failed.into_iter().next() {
+        Some(failure) => Err(failure.error.into()),
+        None => Ok(json!({ "finished": finished, "left": left, "projects_left": projects_left })),
     }
 }
 

@@ -48,8 +48,8 @@ pub use reconcile::{
 };
 pub use record_alarm::{Alarm, AlarmError, Change, Noted, RecordAlarm};
 pub use repairs::{
-    ActionError, ProposeRepair, Proposed, ReadActions, RepairPorts, SWEEP_AFTER, SweepRepairs,
-    VoteOnAction, Voted,
+    ActionError, ProposeRepair, Proposed, ReadActions, RepairPorts, SWEEP_AFTER, SweepFailure,
+    SweepRepairs, Swept, VoteOnAction, Voted,
 };
 pub use replay::{Inputs, RecordedRun, ReplayError, ReplayRuns, Replayed, replay_run};
 pub use request_budget::SharedBudget;

@@ -23,7 +23,7 @@ use thiserror::Error;
 
 pub use propose::{ProposeRepair, Proposed};
 pub use read::ReadActions;
-pub use sweep::{SWEEP_AFTER, SweepRepairs};
+pub use sweep::{SWEEP_AFTER, SweepFailure, SweepRepairs, Swept};
 pub use vote::{VoteOnAction, Voted};
 
 use super::reconcile::{BillingAccounts, LookError};
