@@ -143,7 +143,7 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
         let none = Says::Answer(json!({ "runs": [] }));
         ("scheduled-reconcile", name, none)
     };
-    all.extend(["due", "scan"].map(none));
+    all.extend(["due", "scan", "incremental"].map(none));
     let third = json!([{ "itemIdentifier": "059f36b4-87a3-44ab-83d2-661970000003" }]);
     let last = json!([{ "itemIdentifier": "059f36b4-87a3-44ab-83d2-661970000014" }]);
     let sealed = || Says::Answer(json!({ "sealed": [] }));
@@ -414,7 +414,7 @@ async fn scan(real: &Real<'_>) -> String {
     })
     .await;
     let due = real.other("scheduled-reconcile", "due", &[]).await;
-    assert_eq!(due, json!({ "runs": [] }), "the next one is a day away");
+    assert_eq!(due, json!({ "runs": [] }), "the next one is hours away");
     schedule(real).await;
     run
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::alone;
-use super::look::{CustomerLook, LookError, Sides, Sources, of_one, read};
+use super::look::{CustomerLook, of_one, read};
 use super::newcomers::Newcomers;
+use super::sources::{LookError, Sides, Sources};
 use crate::ids::{IncidentId, ProjectId};
 use crate::incident::Incident;
 use crate::reconcile::{Doubt, Finding, Join, Undecided};

@@ -9,8 +9,8 @@
 use std::collections::BTreeSet;
 
 use super::again::Times;
-use super::look::LookError;
-use super::look::{Sides, match_value};
+use super::look::match_value;
+use super::sources::{LookError, Sides};
 use crate::billing::Customer;
 use crate::cell::{AppRow, Cell};
 use crate::listing;
