@@ -215,6 +215,23 @@ async fn readers_and_strangers_ask_for_nothing() {
 }
 
 #[tokio::test]
+async fn whoever_asks_while_a_scan_waits_gets_that_one() {
+    let world = World::new().await;
+    let first = ask(&world, &world.ann, "k1", None).await.unwrap();
+    for key in ["k2", "k3", "k4"] {
+        let also = ask(&world, &world.ben, key, None).await.unwrap();
+        assert_eq!(also.run, first.run, "{key}");
+    }
+    // It begins: what it has read by now may be older than the next question.
+    let (start, _) = world.mail.take_scans().remove(0);
+    world.scans().handle(&start).await.unwrap();
+    let later = ask(&world, &world.ben, "k5", None).await.unwrap();
+    assert_ne!(later.run, first.run);
+    let again = ask(&world, &world.ben, "k2", None).await.unwrap();
+    assert_eq!((again.run, again.again), (first.run, true));
+}
+
+#[tokio::test]
 async fn a_scan_that_was_asked_for_is_opened_once_and_finds_everything() {
     let world = World::new().await;
     let asked = ask(&world, &world.ann, "k1", None).await.unwrap();

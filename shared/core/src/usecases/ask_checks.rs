@@ -18,9 +18,10 @@ use crate::billing::is_customer_id;
 use crate::ids::{ProjectId, RunId};
 use crate::policy::Who;
 use crate::ports::{
-    CheckRequest, Checks, Clock, PortError, Random, ScanRequest, ScanRequests, State,
+    CheckRequest, Checks, Clock, PortError, Random, ScanRequest, ScanRequests, State, StateWrite,
 };
 use crate::records::{Record, RecordError, Records};
+use crate::run::Run;
 use crate::tenancy::{Principal, TenantCtx};
 
 /// How long a repeat is known.
@@ -64,6 +65,20 @@ pub struct Asked {
     pub run: RunId,
     /// It was asked for before with the same key.
     pub again: bool,
+}
+
+/// The latest scan that somebody has asked for. One row per project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct NextScan {
+    run: RunId,
+}
+
+impl Record for NextScan {
+    const FAMILY: &'static str = "scan-next";
+
+    fn id(&self) -> String {
+        "scan".to_owned()
+    }
 }
 
 /// The memory of a request: no word of whom it is about.
@@ -190,26 +205,32 @@ impl AskChecks {
     ) -> Result<(Request, bool), AskError> {
         let records = Records::of(self.state.as_ref(), ctx);
         let now = self.clock.now();
+        let fresh = RunId::new(now, self.random.bits128());
+        let (run, turn) = match customer {
+            Some(_) => (fresh, None),
+            None => self.next_scan(&records, fresh).await?,
+        };
         let new = Request {
             id: digest(&[&ctx.principal().id(), key]),
             asked: digest(&[customer.unwrap_or_default()]),
-            run: RunId::new(now, self.random.bits128()),
+            run,
         };
-        let asker = AskedRun {
-            run: new.run,
-            by: ctx.principal().clone(),
-        };
-        let writes = vec![
-            records.create(&new)?.until(now.plus(REMEMBERED)),
-            records.create(&asker)?.until(now.plus(LONGEST_WAIT)),
-        ];
+        let mut writes = vec![records.create(&new)?.until(now.plus(REMEMBERED))];
+        if run == fresh {
+            let asker = AskedRun {
+                run,
+                by: ctx.principal().clone(),
+            };
+            writes.push(records.create(&asker)?.until(now.plus(LONGEST_WAIT)));
+        }
+        writes.extend(turn);
         // A failed write may have happened: the row, where there is one, tells.
         let written = self.state.write(writes).await;
         let known = records.get::<Request>(&new.id).await?;
         match known.map(|known| known.value) {
             Some(known) if known.asked != new.asked => Err(AskError::KeyReused),
             Some(known) => {
-                let again = known.run != new.run;
+                let again = known.run != new.run || matches!(written, Ok(false));
                 Ok((known, again))
             }
             None => Err(match written {
@@ -221,6 +242,24 @@ impl AskChecks {
                 .into(),
             }),
         }
+    }
+
+    /// The scan that whoever asks now will get: one that was asked for and has not opened reads later
+    /// than the question, so it answers it as well. Otherwise `fresh`, with the row that says so.
+    async fn next_scan(
+        &self,
+        records: &Records<'_>,
+        fresh: RunId,
+    ) -> Result<(RunId, Option<StateWrite>), AskError> {
+        let new = NextScan { run: fresh };
+        let Some(next) = records.get::<NextScan>(&new.id()).await? else {
+            return Ok((fresh, Some(records.create(&new)?)));
+        };
+        let waits = next.value.run;
+        if records.get::<Run>(&waits.to_string()).await?.is_none() {
+            return Ok((waits, None));
+        }
+        Ok((fresh, Some(records.replace(next.version, &new)?)))
     }
 
     async fn send(
