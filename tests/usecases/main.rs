@@ -20,6 +20,8 @@ mod exports;
 #[cfg(test)]
 mod incidents;
 #[cfg(test)]
+mod newcomers;
+#[cfg(test)]
 mod overlaps;
 #[cfg(test)]
 mod repairs;

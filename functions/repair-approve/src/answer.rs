@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header::ETAG};
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::records::Versioned;
 use counterfoil_core::repair::Action;
-use counterfoil_core::usecases::ActionError;
+use counterfoil_core::usecases::{ActionError, LookError};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::telemetry::chain;
 use serde_json::{Value, json};
@@ -114,6 +114,12 @@ pub(crate) fn problem(error: &ActionError) -> Problem {
         ActionError::Denied(judgement) => {
             let title = format!("{} ({})", judgement.reason, judgement.rule);
             Problem::new(StatusCode::FORBIDDEN, "action-denied", title)
+        }
+        ActionError::Look(LookError::TooManyNewcomers) => {
+            let title = "Nothing was written, and an approval stays: too many customers have come \
+                         since a scan has last seen this difference. Ask for a scan, then for the \
+                         execution";
+            Problem::new(StatusCode::CONFLICT, "scan-needed", title)
         }
         ActionError::Unknown(_) | ActionError::Unsettled(_) => {
             tracing::error!(cause = chain(error), "request not settled");

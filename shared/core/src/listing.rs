@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use std::future::Future;
 
 use crate::billing::{Customer, Invoice, Subscription};
-use crate::ports::{Billing, CreatedRange, ListCursor, ListPage, PortError, PortErrorKind};
+use crate::ports::{
+    Billing, Completeness, CreatedRange, ListCursor, ListPage, PortError, PortErrorKind,
+};
 
 /// Every customer of the range.
 ///
@@ -21,7 +23,23 @@ pub async fn customers(
     let page = |cursor: Option<ListCursor>| async move {
         billing.customer_page(range, cursor.as_ref()).await
     };
-    walk(page, each).await
+    walk(page, usize::MAX, each).await.map(drop)
+}
+
+/// The newest customers of the range, in at most this many pages.
+///
+/// # Errors
+/// As [`customers`].
+pub async fn customers_within(
+    billing: &dyn Billing,
+    range: CreatedRange,
+    pages: usize,
+    each: &mut (dyn FnMut(Customer) + Send),
+) -> Result<Completeness, PortError> {
+    let page = |cursor: Option<ListCursor>| async move {
+        billing.customer_page(range, cursor.as_ref()).await
+    };
+    walk(page, pages, each).await
 }
 
 /// Every subscription of the range, in every state.
@@ -36,7 +54,7 @@ pub async fn subscriptions(
     let page = |cursor: Option<ListCursor>| async move {
         billing.subscription_page(range, cursor.as_ref()).await
     };
-    walk(page, each).await
+    walk(page, usize::MAX, each).await.map(drop)
 }
 
 /// Every open invoice of the range.
@@ -51,13 +69,14 @@ pub async fn open_invoices(
     let page = |cursor: Option<ListCursor>| async move {
         billing.open_invoice_page(range, cursor.as_ref()).await
     };
-    walk(page, each).await
+    walk(page, usize::MAX, each).await.map(drop)
 }
 
 async fn walk<T, F>(
     page: impl Fn(Option<ListCursor>) -> F + Send,
+    pages: usize,
     each: &mut (dyn FnMut(T) + Send),
-) -> Result<(), PortError>
+) -> Result<Completeness, PortError>
 where
     T: Send,
     F: Future<Output = Result<ListPage<T>, PortError>> + Send,
@@ -65,11 +84,11 @@ where
     let mut cursor = None;
     // A list that turns in a circle inside one second would otherwise never end.
     let mut seen = BTreeSet::new();
-    loop {
+    for _ in 0..pages {
         let ListPage { data, next } = page(cursor).await?;
         data.into_iter().for_each(&mut *each);
         let Some(next) = next else {
-            return Ok(());
+            return Ok(Completeness::Complete);
         };
         if !seen.insert(next.after.clone()) {
             let doing = "following the pages of a list of Stripe";
@@ -77,4 +96,5 @@ where
         }
         cursor = Some(next);
     }
+    Ok(Completeness::Capped)
 }

@@ -151,18 +151,26 @@ fn left_out(finding: &Finding, because: Doubt) -> Undecided {
     }
 }
 
-/// Looks at the subject of a finding again, on both sides, with whoever has come between the two
-/// times.
+/// Looks at the subject of a finding again, on both sides, before or after its repair; with whoever
+/// has come since, where a time is given and the repair may take something from them.
 ///
 /// # Errors
 /// See [`LookError`].
 pub(crate) async fn look_again(
     sources: &Sources,
     finding: &Finding,
-    times: Times,
+    since: Option<Timestamp>,
+    now: Timestamp,
 ) -> Result<Vec<Finding>, LookError> {
-    let newcomers = Newcomers::of(sources.sides(), std::iter::once(finding), times).await?;
-    let join = read_again(sources.sides(), finding, &newcomers, times.again).await?;
+    let sides = sources.sides();
+    let newcomers = match since {
+        Some(first) => {
+            let times = Times { first, again: now };
+            Newcomers::of_repair(sides, finding, times).await?
+        }
+        None => Newcomers::default(),
+    };
+    let join = read_again(sides, finding, &newcomers, now).await?;
     Ok(join.finish().findings)
 }
 

@@ -43,6 +43,12 @@ pub(super) fn sure(mut finding: Finding, artifact: &Artifact) -> Option<Finding>
     kept.then_some(finding)
 }
 
+/// Whether the repair of this finding is right whoever else there is.
+pub(super) fn only_adds(finding: &Finding, artifact: &Artifact) -> bool {
+    let sure = sure(finding.clone(), artifact);
+    sure.is_some_and(|sure| sure.changes == finding.changes)
+}
+
 /// Whether a look at one customer would have seen this if it were still there: what came from
 /// several customers may be left of one that was not read.
 pub(super) fn would_be_seen(finding: &Finding, customer: &str) -> bool {

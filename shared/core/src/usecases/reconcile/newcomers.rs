@@ -4,19 +4,38 @@
 //! has come in between looks like access without payment. Where the row has stored the customer's
 //! id, the second look finds them; where only the customer names the row, in metadata or by an
 //! address, nothing that is read leads from the row to them. So the second look of a scan lists who
-//! has come since. A customer of before whose metadata came since is still not found.
+//! has come since, and so does a repair that takes something away. A customer of before whose
+//! metadata came since is still not found.
 
 use std::collections::BTreeSet;
 
 use super::again::Times;
+use super::alone;
 use super::look::match_value;
 use super::sources::{LookError, Sides};
 use crate::billing::Customer;
 use crate::cell::{AppRow, Cell};
 use crate::listing;
 use crate::mapping::{Artifact, MatchSource};
-use crate::ports::CreatedRange;
+use crate::ports::{Completeness, CreatedRange};
 use crate::reconcile::Finding;
+
+/// Pages of customers that a repair reads at most: five seconds at ten requests a second, of the
+/// thirty that a request of a person may take.
+const MAX_PAGES: usize = 50;
+
+/// Whether customers name rows by something that rows do not store.
+fn names_rows(artifact: &Artifact) -> bool {
+    let mut keys = artifact.match_keys().iter();
+    keys.any(|key| key.source != MatchSource::CustomerId)
+}
+
+fn since(times: Times) -> CreatedRange {
+    CreatedRange {
+        from: times.first.as_secs(),
+        ..CreatedRange::up_to(times.again)
+    }
+}
 
 /// Who has come since.
 #[derive(Debug, Default)]
@@ -29,20 +48,37 @@ impl Newcomers {
         mut findings: impl Iterator<Item = &'a Finding>,
         times: Times,
     ) -> Result<Self, LookError> {
-        let mut keys = sides.artifact.match_keys().iter();
-        let hidden = keys.any(|key| key.source != MatchSource::CustomerId);
-        if !hidden || !findings.any(|finding| finding.row.is_some()) {
+        if !names_rows(sides.artifact) || !findings.any(|finding| finding.row.is_some()) {
             return Ok(Self::default());
         }
         let mut all = Vec::new();
-        let range = CreatedRange {
-            from: times.first.as_secs(),
-            ..CreatedRange::up_to(times.again)
-        };
-        listing::customers(sides.billing, range, &mut |it| all.push(it))
+        listing::customers(sides.billing, since(times), &mut |it| all.push(it))
             .await
             .map_err(LookError::Stripe)?;
         Ok(Self(all))
+    }
+
+    /// The same for the repair of one finding, whose worker has little time. More customers only add
+    /// to a promise, so nobody is asked for where the repair takes nothing away.
+    ///
+    /// # Errors
+    /// [`LookError::TooManyNewcomers`] after [`MAX_PAGES`] pages.
+    pub(super) async fn of_repair(
+        sides: Sides<'_>,
+        finding: &Finding,
+        times: Times,
+    ) -> Result<Self, LookError> {
+        let concerned = names_rows(sides.artifact) && finding.row.is_some();
+        if !concerned || alone::only_adds(finding, sides.artifact) {
+            return Ok(Self::default());
+        }
+        let (mut all, range) = (Vec::new(), since(times));
+        let mut each = |it| all.push(it);
+        let read = listing::customers_within(sides.billing, range, MAX_PAGES, &mut each);
+        match read.await.map_err(LookError::Stripe)? {
+            Completeness::Complete => Ok(Self(all)),
+            Completeness::Capped => Err(LookError::TooManyNewcomers),
+        }
     }
 
     /// Adds those who name this row.

@@ -66,6 +66,11 @@ pub enum LookError {
     /// One row or customer leads to more customers than one look follows.
     #[error("more than {MAX_CUSTOMERS} customers belong together: a scan reads them all")]
     TooManyCustomers,
+    /// More customers have come since than a repair can list.
+    #[error(
+        "too many customers have come since a scan has last seen this difference: scan, then try again"
+    )]
+    TooManyNewcomers,
     /// The mapping does not fit the database.
     #[error("the mapping does not fit the database: {0}")]
     Mapping(String),
@@ -75,7 +80,7 @@ impl LookError {
     /// What could not be read, as `run.close` says it (`unread.what`), where it is not a list.
     pub const fn unread(&self) -> &'static str {
         match self {
-            Self::Stripe(_) | Self::TooManyCustomers => "stripe",
+            Self::Stripe(_) | Self::TooManyCustomers | Self::TooManyNewcomers => "stripe",
             Self::App(_) | Self::RoleCanWrite { .. } | Self::TooManyRows | Self::Mapping(_) => {
                 "app"
             }
@@ -97,6 +102,7 @@ impl LookError {
             Self::RoleCanWrite { .. } => "role-can-write",
             Self::TooManyRows => "too-many-rows",
             Self::TooManyCustomers => "too-many-customers",
+            Self::TooManyNewcomers => "too-many-newcomers",
             Self::Mapping(_) => "mapping-mismatch",
         }
     }

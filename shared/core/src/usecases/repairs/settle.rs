@@ -6,22 +6,26 @@ use counterfoil_evidence::stream::Draft;
 
 use super::{ActionError, RepairPorts};
 use crate::cell::Cell;
-use crate::ids::RunId;
+use crate::ids::{ProjectId, RunId};
 use crate::incident::{Incident, IncidentState};
 use crate::json::to_json;
 use crate::ports::{Batch, EntryRef, PortError, PortErrorKind, StateWrite};
 use crate::reconcile::Finding;
 use crate::records::{Project, Unfinished, Versioned};
 use crate::repair::{Action, ActionState, ColumnChange};
+use crate::run::{Run, RunResult, RunScope};
 use crate::sealed::Purpose;
 use crate::tenancy::TenantCtx;
 use crate::time::Timestamp;
 use crate::usecases::facts::{Closing, change, repair_step, target};
-use crate::usecases::reconcile::{Times, look_again, open_sources};
+use crate::usecases::reconcile::{LookError, Sources, look_again, open_sources};
 
 /// The looks that opened an incident lie before its opening by less than this: a race grace, and a
 /// scan in pieces. Milliseconds.
 const LOOKED_BEFORE: u64 = 24 * 60 * 60 * 1_000;
+
+/// How far Stripe's lists may be behind. Milliseconds.
+const LISTS_LAG: u64 = 60 * 60 * 1_000;
 
 /// What became of the UPDATE.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,7 +194,10 @@ pub(super) async fn still_owed(
     incident: &Incident,
     action: &Action,
 ) -> Result<bool, ActionError> {
-    let still = Box::pin(still_differs(ports, ctx, project, incident)).await?;
+    let sources = sources(ports, ctx, project).await?;
+    let since = listed_until(ports, ctx, incident).await?;
+    let looking = still_differs(ports, project.id, &sources, incident, Some(since));
+    let still = Box::pin(looking).await?;
     // That the row is as it was is the statement's own condition.
     let written = |changes: &[ColumnChange]| -> Vec<(String, Cell)> {
         let write = |change: &ColumnChange| (change.column.clone(), change.after.clone());
@@ -202,15 +209,13 @@ pub(super) async fn still_owed(
     }))
 }
 
-/// The incident's difference as both sides show it now.
-async fn still_differs(
+async fn sources(
     ports: &RepairPorts,
     ctx: &TenantCtx,
     project: &Project,
-    incident: &Incident,
-) -> Result<Option<Finding>, ActionError> {
+) -> Result<Sources, ActionError> {
     let records = ports.records(ctx);
-    let sources = open_sources(
+    let opening = open_sources(
         &ports.vault,
         ports.billing.as_ref(),
         ports.databases.as_ref(),
@@ -218,17 +223,61 @@ async fn still_differs(
         ctx,
         project,
         None,
-    )
-    .await?;
-    let times = Times {
-        first: Timestamp::from_millis(
-            (incident.opened_at.as_millis()).saturating_sub(LOOKED_BEFORE),
-        ),
-        again: ports.clock.now(),
-    };
-    let seen = look_again(&sources, &incident.finding, times).await?;
-    let same = |finding: &Finding| Incident::identity(project.id, finding) == incident.id;
+    );
+    Ok(opening.await?)
+}
+
+/// Until when the customers are known who could be behind this difference: those of before were
+/// listed by the last run that has seen it, if that was a complete scan. A scan that did not see it
+/// any more does not count: it leaves an incident whose repair is on its way as it is, so a customer
+/// who came before it may be why.
+async fn listed_until(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    incident: &Incident,
+) -> Result<Timestamp, ActionError> {
+    let before = |time: Timestamp, by| Timestamp::from_millis(time.as_millis().saturating_sub(by));
+    let opened = before(incident.opened_at, LOOKED_BEFORE);
+    let seen_by = incident.seen_by.to_string();
+    let run = ports.records(ctx).get::<Run>(&seen_by).await?;
+    let scan = run
+        .map(|run| run.value)
+        .filter(|run| run.scope == RunScope::Scan && run.result == Some(RunResult::Complete));
+    Ok(scan.map_or(opened, |scan| before(scan.as_of, LISTS_LAG).max(opened)))
+}
+
+/// The incident's difference as both sides show it now, with the customers who came since a time.
+async fn still_differs(
+    ports: &RepairPorts,
+    project: ProjectId,
+    sources: &Sources,
+    incident: &Incident,
+    since: Option<Timestamp>,
+) -> Result<Option<Finding>, ActionError> {
+    let now = ports.clock.now();
+    let seen = look_again(sources, &incident.finding, since, now).await?;
+    let same = |finding: &Finding| Incident::identity(project, finding) == incident.id;
     Ok(seen.into_iter().find(same))
+}
+
+/// The difference that is left after the repair. Whoever came since can only explain one that is
+/// there, so they are asked for only then. Where they are too many, it counts as left: the next
+/// complete scan ends the incident if they explain it.
+async fn left_over(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    incident: &Incident,
+) -> Result<Option<Finding>, ActionError> {
+    let sources = sources(ports, ctx, project).await?;
+    let Some(left) = still_differs(ports, project.id, &sources, incident, None).await? else {
+        return Ok(None);
+    };
+    let since = listed_until(ports, ctx, incident).await?;
+    match still_differs(ports, project.id, &sources, incident, Some(since)).await {
+        Err(ActionError::Look(LookError::TooManyNewcomers)) => Ok(Some(left)),
+        other => other,
+    }
 }
 
 /// Reads both sides again and says whether the promise holds.
@@ -247,7 +296,7 @@ pub(super) async fn verify(
         .await?
         .ok_or(ActionError::NotFound)?;
     let now = ports.clock.now();
-    let still = still_differs(ports, ctx, project, &incident.value).await?;
+    let still = Box::pin(left_over(ports, ctx, project, &incident.value)).await?;
 
     let version = action.version;
     let mut action = action.value;

@@ -172,6 +172,7 @@ pub(super) const fn is_final(error: &LookError) -> bool {
         LookError::RoleCanWrite { .. }
         | LookError::TooManyRows
         | LookError::TooManyCustomers
+        | LookError::TooManyNewcomers
         | LookError::Mapping(_) => true,
     }
 }
