@@ -16,8 +16,8 @@ use serde_json::Value;
 
 use super::{cost, data, floor};
 
-/// Compares `copies` times the data: in every copy after the first, the first character of each id
-/// is another one.
+/// Compares `copies` times the data: in every copy after the first, each customer id has one more
+/// character, and each user id and e-mail address begins with a letter that none of the data does.
 pub(crate) fn run(folder: &Path, url: &str, out: &Path, copies: u8) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -82,34 +82,40 @@ fn salted(line: &str, copy: u8) -> std::borrow::Cow<'_, str> {
         return line.into();
     }
     let mut text = line.to_owned();
-    for before in ["\"cus_", "\"sub_", "\"user_id\":\"", "\"email\":\""] {
+    let letter = letter(copy).to_string();
+    let digit = copy.to_string();
+    for (before, salt, replaced) in [
+        ("\"cus_", &digit, 0),
+        ("\"sub_", &digit, 1),
+        ("\"user_id\":\"", &letter, 1),
+        ("\"email\":\"", &letter, 1),
+    ] {
         let mut from = 0;
         while let Some(place) = text.get(from..).and_then(|rest| rest.find(before)) {
             from += place + before.len();
-            text.replace_range(from..=from, &copy.to_string());
+            text.replace_range(from..from + replaced, salt);
         }
     }
     text.into()
 }
 
 fn of_copy(mut row: AppRow, copy: u8) -> AppRow {
-    salt(&mut row.key, 0, copy);
+    let letter = letter(copy).to_string();
+    if let Cell::Text(id) = &mut row.key {
+        id.replace_range(..1, &letter);
+    }
     for cell in &mut row.cells {
         let Cell::Text(text) = cell else { continue };
-        let at = if text.starts_with("cus_") {
-            4
+        if text.starts_with("cus_") {
+            text.insert_str(4, &copy.to_string());
         } else if text.contains('@') {
-            0
-        } else {
-            continue;
-        };
-        salt(cell, at, copy);
+            text.replace_range(..1, &letter);
+        }
     }
     row
 }
 
-fn salt(cell: &mut Cell, at: usize, copy: u8) {
-    if let Cell::Text(text) = cell {
-        text.replace_range(at..=at, &copy.to_string());
-    }
+/// A letter that is no hexadecimal digit.
+fn letter(copy: u8) -> char {
+    char::from(b'g' + copy)
 }
