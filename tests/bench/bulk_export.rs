@@ -10,7 +10,7 @@
 //! package goes through the use case as in production: collected, verified, joined, stored.
 
 #[cfg(test)]
-#[path = "../usecases/world.rs"]
+#[path = "../usecases/world/mod.rs"]
 #[expect(dead_code, reason = "a test suite needs more of it")]
 mod world;
 

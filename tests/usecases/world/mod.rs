@@ -1,5 +1,7 @@
 //! One workspace, one project, two approvers, a shop with one customer who paid and got nothing.
 
+mod wiring;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -15,7 +17,7 @@ use counterfoil_core::evidence::seal::SealKey;
 use counterfoil_core::incident::Incident;
 use counterfoil_core::mapping::{Artifact, ColumnType, Mapping, TableColumn, compile};
 use counterfoil_core::ports::{
-    Clock, Random, ScanRequest, ScanRequests, SealSigner, State, StateWrite, StoredPart,
+    Clock, ScanRequest, ScanRequests, SealSigner, State, StateWrite, StoredPart,
 };
 use counterfoil_core::records::{Directory, Project, Records, Workspace};
 use counterfoil_core::redacted::Redacted;
@@ -23,14 +25,11 @@ use counterfoil_core::scan::Due;
 use counterfoil_core::tenancy::{Capability, Principal, Role, TenantCtx};
 use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::{
-    CreateProject, KeepRetention, KnownProjects, NewProject, NewSecrets, NewWorkspace,
-    ProposeRepair, ReadWebhookHealth, ReceiveWebhook, Reconcile, ReconcileError, RecordAlarm,
-    RecordWebhookHealth, RepairPorts, RunSummary, SEGMENT, ScanLimits, Scans, SealStream,
-    SweepRepairs, Tallies, Vault, VoteOnAction,
+    CreateProject, NewProject, NewSecrets, NewWorkspace, ReconcileError, RunSummary, Vault,
 };
 use counterfoil_testkit::memory::{
-    Mailbox, MemApp, MemArchive, MemBilling, MemDatabases, MemKeys, MemObjects, MemScratch,
-    MemSigner, MemStore, SeededRandom, SetClock,
+    Mailbox, MemApp, MemArchive, MemBilling, MemKeys, MemObjects, MemSigner, MemStore,
+    SeededRandom, SetClock,
 };
 
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_test_only";
@@ -293,114 +292,8 @@ impl World {
         self.project.stream.parse().unwrap()
     }
 
-    pub(crate) fn reconcile(&self) -> Reconcile {
-        Reconcile {
-            evidence: self.store.clone(),
-            state: self.store.clone(),
-            vault: self.vault.clone(),
-            objects: self.objects.clone(),
-            checks: self.mail.clone(),
-            proposals: self.mail.clone(),
-            databases: Arc::new(MemDatabases(self.app.clone())),
-            billing: Arc::new(self.billing.clone()),
-            clock: Arc::new(self.clock.clone()),
-            random: self.random.clone(),
-        }
-    }
-
-    pub(crate) fn ports(&self) -> RepairPorts {
-        RepairPorts {
-            evidence: self.store.clone(),
-            state: self.store.clone(),
-            vault: self.vault.clone(),
-            databases: Arc::new(MemDatabases(self.app.clone())),
-            billing: Arc::new(self.billing.clone()),
-            clock: Arc::new(self.clock.clone()),
-            random: self.random.clone(),
-        }
-    }
-
-    pub(crate) fn propose(&self) -> ProposeRepair {
-        ProposeRepair {
-            ports: self.ports(),
-        }
-    }
-
-    pub(crate) fn vote(&self) -> VoteOnAction {
-        VoteOnAction {
-            ports: self.ports(),
-        }
-    }
-
-    pub(crate) fn sweep(&self) -> SweepRepairs {
-        SweepRepairs {
-            ports: self.ports(),
-        }
-    }
-
-    pub(crate) fn webhook(&self) -> ReceiveWebhook {
-        ReceiveWebhook {
-            state: self.store.clone(),
-            vault: self.vault.clone(),
-            checks: self.mail.clone(),
-            clock: Arc::new(self.clock.clone()),
-            known: KnownProjects::default(),
-            tallies: Tallies::new(self.random.bits128()),
-            partner: None,
-            delay: Duration::from_secs(5),
-        }
-    }
-
-    pub(crate) fn webhook_health(&self) -> RecordWebhookHealth {
-        RecordWebhookHealth {
-            evidence: self.store.clone(),
-            state: self.store.clone(),
-            vault: self.vault.clone(),
-            billing: Arc::new(self.billing.clone()),
-            checks: self.mail.clone(),
-            clock: Arc::new(self.clock.clone()),
-        }
-    }
-
-    pub(crate) fn read_webhook_health(&self) -> ReadWebhookHealth {
-        ReadWebhookHealth {
-            state: self.store.clone(),
-            clock: Arc::new(self.clock.clone()),
-        }
-    }
-
-    pub(crate) fn sealer(&self) -> SealStream {
-        SealStream {
-            evidence: self.store.clone(),
-            seals: self.store.clone(),
-            signer: self.signer.clone(),
-            retiring: None,
-            archive: self.archive.clone(),
-            clock: Arc::new(self.clock.clone()),
-            origin_prefix: "evidence.counterfoil.example/s/".to_owned(),
-            budget: Duration::from_mins(1),
-            segment: SEGMENT,
-        }
-    }
-
-    /// The same when `signer` is being retired for `next`.
-    pub(crate) fn sealer_with(&self, next: &Arc<MemSigner>) -> SealStream {
-        SealStream {
-            signer: next.clone(),
-            retiring: Some(self.signer.clone()),
-            ..self.sealer()
-        }
-    }
-
     pub(crate) async fn seal_key(&self) -> SealKey {
         self.signer.key().await.unwrap()
-    }
-
-    pub(crate) fn record_alarm(&self) -> RecordAlarm {
-        RecordAlarm {
-            evidence: self.store.clone(),
-            state: self.store.clone(),
-        }
     }
 
     /// An approver of another project of the same workspace.
@@ -422,15 +315,6 @@ impl World {
         authenticate(self.store.as_ref(), key.reveal(), self.clock.now())
             .await
             .unwrap()
-    }
-
-    pub(crate) fn scans(&self) -> Scans {
-        Scans {
-            reconcile: self.reconcile(),
-            requests: self.mail.clone(),
-            scratch: Arc::new(MemScratch),
-            limits: ScanLimits::default(),
-        }
     }
 
     /// Scans every project up to the second look, which waits for the race grace.
@@ -480,19 +364,6 @@ impl World {
     pub(crate) async fn mail_again(&self, request: &ScanRequest, delay: Duration) {
         let mail: &dyn ScanRequests = self.mail.as_ref();
         mail.send(request, delay).await.unwrap();
-    }
-
-    /// The duty that ends what was kept long enough.
-    pub(crate) fn retention(&self) -> KeepRetention {
-        KeepRetention {
-            evidence: self.store.clone(),
-            reader: self.store.clone(),
-            state: self.store.clone(),
-            objects: self.objects.clone(),
-            vault: self.vault.clone(),
-            clock: Arc::new(self.clock.clone()),
-            random: self.random.clone(),
-        }
     }
 
     /// Activates a mapping that says the same of another price alone.
