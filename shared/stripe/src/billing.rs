@@ -46,10 +46,9 @@ impl Billing for StripeClient {
     }
 
     async fn subscriptions_of(&self, customer: &str) -> Result<Vec<Subscription>, PortError> {
-        let fixed = [("customer", customer), ALL, COUPONS];
         let reading = async {
-            let list = self.list(Endpoint::Subscriptions, &fixed, Cursor::default());
-            let mut subscriptions: Vec<Subscription> = none_of_nobody(list.await)?;
+            let list = self.list_of_customer(Endpoint::Subscriptions, customer, &[ALL, COUPONS]);
+            let mut subscriptions: Vec<Subscription> = list.await?;
             for subscription in &mut subscriptions {
                 self.complete_items(subscription).await?;
             }
@@ -69,9 +68,8 @@ impl Billing for StripeClient {
     }
 
     async fn open_invoices_of(&self, customer: &str) -> Result<Vec<Invoice>, PortError> {
-        let fixed = [("customer", customer), OPEN];
-        let list = self.list(Endpoint::Invoices, &fixed, Cursor::default());
-        none_of_nobody(list.await)
+        self.list_of_customer(Endpoint::Invoices, customer, &[OPEN])
+            .await
             .map_err(|error| error.doing("reading a customer's open invoices from Stripe"))
     }
 
@@ -128,14 +126,6 @@ impl Billing for StripeClient {
             page.map_err(|error| error.doing("reading the events from Stripe"))?;
         let data = data.into_iter().map(|ListedEvent(event)| event).collect();
         Ok(ListPage { data, next })
-    }
-}
-
-/// Whoever is not there, or not any more, has nothing.
-fn none_of_nobody<T>(listed: Result<Vec<T>, StripeError>) -> Result<Vec<T>, StripeError> {
-    match listed {
-        Err(error) if error.is_missing() => Ok(Vec::new()),
-        listed => listed,
     }
 }
 

@@ -135,6 +135,28 @@ impl StripeClient {
         Ok((page.data, more))
     }
 
+    /// Reads a list of one customer whole. Whoever is not there, or not any more, has nothing: only
+    /// the first page, which names no other object, can say that nobody is there.
+    pub(crate) async fn list_of_customer<T: DeserializeOwned + Listed>(
+        &self,
+        endpoint: Endpoint<'_>,
+        customer: &str,
+        fixed: &[(&str, &str)],
+    ) -> Result<Vec<T>, StripeError> {
+        let mut query = vec![("customer", customer)];
+        query.extend_from_slice(fixed);
+        let mut cursor = Cursor::default();
+        let first = self.page(endpoint, &query, &mut cursor).await;
+        let (mut all, more) = match first {
+            Err(error) if error.is_missing() => return Ok(Vec::new()),
+            first => first?,
+        };
+        if more {
+            all.extend(self.list(endpoint, &query, cursor).await?);
+        }
+        Ok(all)
+    }
+
     /// Reads a list whole.
     pub(crate) async fn list<T: DeserializeOwned + Listed>(
         &self,

@@ -425,6 +425,18 @@ async fn a_run_that_cannot_be_finished_keeps_no_scan_from_starting() {
 }
 
 #[tokio::test]
+async fn a_customer_who_changes_all_the_time_does_not_cost_more_than_everybody() {
+    let world = world().await;
+    scan(&world, 0).await;
+    for _ in 0..90 {
+        event(&world, "cus_n1");
+    }
+    world.clock.advance(HOUR * 2);
+    let run = scan(&world, 0).await;
+    assert_eq!(instead(&run), Some(Instead::TooManyChanges), "30 pages");
+}
+
+#[tokio::test]
 async fn small_files_are_carried_over_as_one() {
     let world = world().await;
     scan(&world, 0).await;

@@ -312,6 +312,21 @@ mod tests {
     }
 
     #[test]
+    fn a_catalogue_that_costs_more_than_most_is_counted_as_it_was_read() {
+        let with = |catalog| {
+            AccountSize::counted(&RunCounts {
+                customers: 100,
+                catalog,
+                ..RunCounts::default()
+            })
+        };
+        let lists = 1 + 1 + 1;
+        assert_eq!(with(2).full(), lists + 6);
+        assert_eq!(with(104).full(), lists + 104);
+        assert_eq!(with(104).incremental(1), 1 + 3 + 104);
+    }
+
+    #[test]
     fn the_time_of_a_scan_follows_from_the_rate_of_the_whole_account() {
         let seconds = |customers, rate| Estimate::of(account(customers), rate).total().as_secs();
         for (customers, at_10, at_12, at_25) in [

@@ -139,6 +139,27 @@ async fn a_cursor_that_nobody_knows_twice_is_an_error() {
     ));
 }
 
+/// Stripe says the same of a customer that is not there and of a cursor that is not there any more.
+#[tokio::test]
+async fn a_customer_who_is_not_there_has_nothing_and_half_a_list_is_an_error() {
+    let mut shop = Shop::new();
+    for number in 0..120 {
+        let mut one = spec(1);
+        one.id = format!("sub_{number}");
+        shop.put_subscription(&one);
+    }
+    let world = World::of(shop).await;
+    let missing = |skip| Fault::on("/v1/subscriptions", FaultKind::NoSuchCursor).after(skip);
+    world.stripe.fail(missing(0));
+    let none = world.client.subscriptions_of("cus_many").await.unwrap();
+    assert!(none.is_empty());
+    world.stripe.fail(missing(1));
+    let half = world.client.subscriptions_of("cus_many").await;
+    assert_eq!(half.unwrap_err().kind, PortErrorKind::Refused);
+    let all = world.client.subscriptions_of("cus_many").await.unwrap();
+    assert_eq!(all.len(), 120);
+}
+
 #[tokio::test]
 async fn a_page_that_has_its_own_cursor_leads_nowhere() {
     let world = World::of(imported()).await;

@@ -108,6 +108,19 @@ async fn the_catalogue_has_prices_products_and_features() {
 }
 
 #[tokio::test]
+async fn features_are_asked_for_only_where_they_are_needed() {
+    let world = World::sample(1).await;
+    let catalog = world.client.catalog(false).await.unwrap();
+    let requests = world.stripe.requests().len();
+    assert!(catalog.features.is_empty());
+    assert_eq!((requests, catalog.requests()), (2, 2));
+    let catalog = world.client.catalog(true).await.unwrap();
+    let requests = world.stripe.requests().len() - requests;
+    assert!(requests > 2);
+    assert_eq!(u64::try_from(requests).unwrap(), catalog.requests());
+}
+
+#[tokio::test]
 async fn items_that_are_not_embedded_are_fetched() {
     let mut shop = Shop::new();
     shop.put_subscription(&spec(237));
