@@ -167,10 +167,12 @@ impl Scans {
         let as_of = job.scan.value.as_of;
         let mut asked = Asked::new(refresh.baseline.as_of, as_of);
         let mut found = BTreeSet::new();
+        // More pages of events than a full scan has of everything.
+        let most = size.full().saturating_sub(size.incremental(0));
         let mut pages = 0_u64;
         while let Some(events) = asked.page(billing.as_ref()).await? {
             pages = pages.saturating_add(1);
-            if pages > size.full().max(FEW_PAGES) {
+            if pages > most.max(FEW_PAGES) {
                 return Err(Stopped::Full(Instead::TooManyChanges));
             }
             found.extend(events.into_iter().filter_map(|event| match event.hint {
