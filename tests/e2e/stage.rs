@@ -172,13 +172,14 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_millis(u64::try_from(since.as_millis()).unwrap())
 }
 
-/// Looks every quarter of a second, for a minute at most.
+/// Looks every quarter of a second, for three minutes at most: a scan that is asked for may wait for
+/// another test's scan of every project, a minute at a time.
 pub(crate) async fn wait<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    for _ in 0..240 {
+    for _ in 0..720 {
         if let Some(found) = look().await {
             return found;
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
-    panic!("{what} did not come within a minute");
+    panic!("{what} did not come within three minutes");
 }
