@@ -3,16 +3,8 @@
 //! For files of millions of objects: only what the engine keeps is looked at, and nothing is copied
 //! unless a text has escapes. A price is read by its id alone, so it must be in the catalogue.
 
-mod memo;
-mod read;
-mod skim;
-#[cfg(test)]
-mod tests;
-
 use std::borrow::Cow;
 use std::fmt;
-
-pub(crate) use memo::Memo;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -20,7 +12,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use super::{Discount, Invoice, PauseCollection, Status, tolerant};
 
 /// A customer.
-#[derive(Debug, Default, PartialEq, Deserialize)]
+#[derive(Deserialize)]
 pub(crate) struct CustomerLine<'a> {
     #[serde(borrow)]
     pub(crate) id: Cow<'a, str>,
@@ -35,7 +27,7 @@ pub(crate) struct CustomerLine<'a> {
 }
 
 /// A text that may be null or absent.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Default)]
 pub(crate) struct Text<'a>(pub(crate) Option<Cow<'a, str>>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
@@ -49,7 +41,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 }
 
 /// The merchant's own keys, in Stripe's order.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Default)]
 pub(crate) struct Metadata<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl Metadata<'_> {
@@ -90,7 +82,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Metadata<'a> {
 }
 
 /// A subscription.
-#[derive(Debug, PartialEq, Deserialize)]
+#[derive(Deserialize)]
 pub(crate) struct SubscriptionLine<'a> {
     #[serde(borrow)]
     pub(crate) id: Cow<'a, str>,
@@ -128,7 +120,7 @@ pub(crate) struct SubscriptionLine<'a> {
 }
 
 /// The embedded list of items.
-#[derive(Debug, PartialEq, Deserialize)]
+#[derive(Deserialize)]
 pub(crate) struct ItemLines<'a> {
     #[serde(borrow)]
     pub(crate) data: Vec<ItemLine<'a>>,
@@ -137,7 +129,7 @@ pub(crate) struct ItemLines<'a> {
 }
 
 /// One item.
-#[derive(Debug, Default, PartialEq, Deserialize)]
+#[derive(Deserialize)]
 pub(crate) struct ItemLine<'a> {
     #[serde(borrow, default)]
     pub(crate) price: Reference<'a>,
@@ -180,7 +172,7 @@ impl SubscriptionLine<'_> {
 }
 
 /// The id of a text or of an object with an id.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Default)]
 pub(crate) struct Reference<'a>(pub(crate) Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Reference<'a> {

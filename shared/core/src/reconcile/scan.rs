@@ -12,7 +12,7 @@ use super::key::{KeyIndex, key_hash};
 use super::store::{
     DELETED, NO_CUSTOMER, NO_KEY, NO_SEATS, READ, Record, Slot, WRONG_MODE, bit, index,
 };
-use crate::billing::line::{CustomerLine, Memo, SubscriptionLine};
+use crate::billing::line::{CustomerLine, SubscriptionLine};
 use crate::billing::{Cadence, Catalog, Customer, Discount, Invoice, Status, Subscription};
 use crate::mapping::{Artifact, MatchSource};
 use crate::money::is_known_currency;
@@ -38,7 +38,6 @@ pub struct Scan {
     /// Since when money is outstanding, by subscription; few at any time.
     unpaid: BTreeMap<SubscriptionId, i64>,
     pub(super) arrivals: Arrivals,
-    memo: Memo,
     items: Vec<Bought>,
     prices: Vec<PriceId>,
 }
@@ -79,7 +78,6 @@ impl Scan {
             has_unread_items: false,
             unpaid: BTreeMap::new(),
             arrivals: Arrivals::default(),
-            memo: Memo::default(),
             items: Vec::new(),
             prices: Vec::new(),
         }
@@ -96,13 +94,12 @@ impl Scan {
         );
     }
 
-    /// Takes a customer as Stripe's JSON, without copying it. What the engine has no use for is not
-    /// looked at, whatever it is.
+    /// Takes a customer as Stripe's JSON, without copying it.
     ///
     /// # Errors
-    /// When the text is no customer, or was cut off; nothing was taken then.
+    /// When the text is no customer; nothing was taken then.
     pub fn customer_json(&mut self, text: &str) -> Result<(), serde_json::Error> {
-        let line = CustomerLine::read(text, &mut self.memo)?;
+        let line: CustomerLine<'_> = serde_json::from_str(text)?;
         let metadata = |key: &str| line.metadata.get(key);
         let flags = self.flags(line.deleted, line.livemode);
         self.take_customer(&line.id, flags, line.email.0.as_deref(), metadata);
@@ -176,13 +173,12 @@ impl Scan {
         self.take_subscription(&named, &Terms::from(subscription), amount);
     }
 
-    /// Takes a subscription as Stripe's JSON, without copying it. What the engine has no use for is
-    /// not looked at, whatever it is.
+    /// Takes a subscription as Stripe's JSON, without copying it.
     ///
     /// # Errors
-    /// When the text is no subscription, or was cut off; nothing was taken then.
+    /// When the text is no subscription; nothing was taken then.
     pub fn subscription_json(&mut self, text: &str) -> Result<(), serde_json::Error> {
-        let line = SubscriptionLine::read(text, &mut self.memo)?;
+        let line: SubscriptionLine<'_> = serde_json::from_str(text)?;
         self.items.clear();
         for item in line.items() {
             let Some(price) = self.shop.known_price(&item.price.0) else {
