@@ -12,7 +12,7 @@ use super::key::{KeyIndex, key_hash};
 use super::store::{
     DELETED, NO_CUSTOMER, NO_KEY, NO_SEATS, READ, Record, Slot, WRONG_MODE, bit, index,
 };
-use crate::billing::line::{CustomerLine, SubscriptionLine};
+use crate::billing::line::{self, CustomerLine, SubscriptionLine};
 use crate::billing::{Cadence, Catalog, Customer, Discount, Invoice, Status, Subscription};
 use crate::mapping::{Artifact, MatchSource};
 use crate::money::is_known_currency;
@@ -99,7 +99,7 @@ impl Scan {
     /// # Errors
     /// When the text is no customer; nothing was taken then.
     pub fn customer_json(&mut self, text: &str) -> Result<(), serde_json::Error> {
-        let line: CustomerLine<'_> = serde_json::from_str(text)?;
+        let line: CustomerLine<'_> = line::read(text)?;
         let metadata = |key: &str| line.metadata.get(key);
         let flags = self.flags(line.deleted, line.livemode);
         self.take_customer(&line.id, flags, line.email.0.as_deref(), metadata);
@@ -178,7 +178,7 @@ impl Scan {
     /// # Errors
     /// When the text is no subscription; nothing was taken then.
     pub fn subscription_json(&mut self, text: &str) -> Result<(), serde_json::Error> {
-        let line: SubscriptionLine<'_> = serde_json::from_str(text)?;
+        let line: SubscriptionLine<'_> = line::read(text)?;
         self.items.clear();
         for item in line.items() {
             let Some(price) = self.shop.known_price(&item.price.0) else {
