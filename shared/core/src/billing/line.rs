@@ -19,6 +19,7 @@ pub(crate) fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_jso
 
 /// A customer.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) struct CustomerLine<'a> {
     #[serde(borrow)]
     pub(crate) id: Cow<'a, str>,
@@ -34,6 +35,7 @@ pub(crate) struct CustomerLine<'a> {
 
 /// A text that may be null or absent.
 #[derive(Default)]
+#[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) struct Text<'a>(pub(crate) Option<Cow<'a, str>>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
@@ -48,6 +50,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 
 /// The merchant's own keys, in Stripe's order.
 #[derive(Default)]
+#[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) struct Metadata<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl Metadata<'_> {
@@ -89,6 +92,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Metadata<'a> {
 
 /// A subscription.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) struct SubscriptionLine<'a> {
     #[serde(borrow)]
     pub(crate) id: Cow<'a, str>,
@@ -127,6 +131,7 @@ pub(crate) struct SubscriptionLine<'a> {
 
 /// The embedded list of items.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) struct ItemLines<'a> {
     #[serde(borrow)]
     pub(crate) data: Vec<ItemLine<'a>>,
@@ -136,6 +141,7 @@ pub(crate) struct ItemLines<'a> {
 
 /// One item.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) struct ItemLine<'a> {
     #[serde(borrow, default)]
     pub(crate) price: Reference<'a>,
@@ -179,6 +185,7 @@ impl SubscriptionLine<'_> {
 
 /// The id of a text or of an object with an id.
 #[derive(Default)]
+#[cfg_attr(test, derive(Debug, PartialEq))]
 pub(crate) struct Reference<'a>(pub(crate) Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Reference<'a> {
@@ -216,3 +223,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Reference<'a> {
         deserializer.deserialize_any(Id)
     }
 }
+
+#[cfg(test)]
+mod tests;
