@@ -3,20 +3,13 @@
 use counterfoil_core::cell::Cell;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::incident::{Incident, IncidentState};
-use counterfoil_core::ports::{CheckRequest, PortErrorKind};
+use counterfoil_core::ports::PortErrorKind;
 use counterfoil_core::reconcile::{FindingKind, NotRepairable};
 
 use super::world::{World, customer, subscription};
 
 async fn check(world: &World, customer: &str) {
-    let request = CheckRequest::Customer {
-        workspace: world.workspace.id,
-        project: world.project.id,
-        customer: customer.to_owned(),
-        reason: "webhook".to_owned(),
-        event: None,
-        asked_at: None,
-    };
+    let request = world.check_of(customer, "webhook");
     world.reconcile().handle(&request).await.unwrap();
     world.deliver_checks().await;
 }

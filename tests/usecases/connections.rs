@@ -254,14 +254,7 @@ async fn that_stripe_said_so_ends_nothing_while_stripe_accepts_the_key() {
 
 /// How the run of a check of this customer ended.
 async fn check(world: &World) -> String {
-    let request = CheckRequest::Customer {
-        workspace: world.workspace.id,
-        project: world.project.id,
-        customer: "cus_1".to_owned(),
-        reason: "webhook".to_owned(),
-        event: None,
-        asked_at: None,
-    };
+    let request = world.check_of("cus_1", "webhook");
     let run = world.reconcile().handle(&request).await.unwrap().unwrap();
     assert_eq!(run.result, Some(RunResult::Partial));
     let close = world.facts("run.close").pop().unwrap();

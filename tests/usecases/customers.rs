@@ -99,14 +99,7 @@ async fn a_customer_without_a_difference_is_shown_with_both_sides_and_no_money()
 #[tokio::test]
 async fn the_second_look_is_what_is_shown() {
     let world = World::new().await;
-    let request = CheckRequest::Customer {
-        workspace: world.workspace.id,
-        project: world.project.id,
-        customer: "cus_1".to_owned(),
-        reason: "webhook".to_owned(),
-        event: None,
-        asked_at: None,
-    };
+    let request = world.check_of("cus_1", "webhook");
     world.reconcile().handle(&request).await.unwrap();
     assert!(
         state(&world, &world.ann, "cus_1").await.is_none(),

@@ -4,7 +4,6 @@ use counterfoil_core::billing::{Price, Subscription};
 use counterfoil_core::cell::Cell;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::incident::{Incident, IncidentState};
-use counterfoil_core::ports::CheckRequest;
 use counterfoil_core::reconcile::FindingKind;
 use counterfoil_core::records::Records;
 use counterfoil_core::run::{Run, RunResult};
@@ -37,14 +36,7 @@ async fn check(world: &World, customer: &str) {
 
 /// Up to the second look, which waits for the race grace.
 async fn check_only(world: &World, customer: &str) {
-    let request = CheckRequest::Customer {
-        workspace: world.workspace.id,
-        project: world.project.id,
-        customer: customer.to_owned(),
-        reason: "webhook".to_owned(),
-        event: None,
-        asked_at: None,
-    };
+    let request = world.check_of(customer, "webhook");
     world.reconcile().handle(&request).await.unwrap();
 }
 

@@ -4,20 +4,12 @@ use std::time::Duration;
 
 use counterfoil_core::cell::Cell;
 use counterfoil_core::incident::IncidentState;
-use counterfoil_core::ports::CheckRequest;
 use counterfoil_core::reconcile::FindingKind;
 
 use super::world::{NOW, World, customer, subscription};
 
 async fn check(world: &World, customer: &str) {
-    let request = CheckRequest::Customer {
-        workspace: world.workspace.id,
-        project: world.project.id,
-        customer: customer.to_owned(),
-        reason: "manual".to_owned(),
-        event: None,
-        asked_at: None,
-    };
+    let request = world.check_of(customer, "manual");
     world.reconcile().handle(&request).await.unwrap();
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use counterfoil_core::evidence::json::Json;
-use counterfoil_core::ports::{CheckRequest, StoredPart};
+use counterfoil_core::ports::StoredPart;
 use counterfoil_core::reconcile::FindingKind;
 use counterfoil_core::records::{Directory, Mapping, Records};
 use counterfoil_core::repair::VoteKind;
@@ -158,14 +158,7 @@ async fn a_scan_that_left_a_row_out_is_derived_again() {
 #[tokio::test]
 async fn a_check_uses_the_mapping_that_it_cites_for_both_of_its_looks() {
     let world = World::new().await;
-    let request = CheckRequest::Customer {
-        workspace: world.workspace.id,
-        project: world.project.id,
-        customer: "cus_1".to_owned(),
-        reason: "webhook".to_owned(),
-        event: None,
-        asked_at: None,
-    };
+    let request = world.check_of("cus_1", "webhook");
     world.reconcile().handle(&request).await.unwrap();
     world.activate_mapping_of("price_other").await;
     world.deliver_checks().await;
@@ -242,14 +235,7 @@ async fn every_run_of_a_repair_replays_and_so_does_every_decision() {
 #[tokio::test]
 async fn a_check_of_one_customer_and_a_mass_drift_replay() {
     let world = World::new().await;
-    let check = CheckRequest::Customer {
-        workspace: world.workspace.id,
-        project: world.project.id,
-        customer: "cus_1".to_owned(),
-        reason: "manual".to_owned(),
-        event: None,
-        asked_at: None,
-    };
+    let check = world.check_of("cus_1", "manual");
     world.reconcile().handle(&check).await.unwrap();
     for user in ["u3", "u4", "u5"] {
         world.add_user(user, &format!("cus_{user}"), false);

@@ -10,9 +10,7 @@ use counterfoil_core::evidence::package::ExportPackage;
 use counterfoil_core::evidence::verify::{Package, Trust, Verdict, verify};
 use counterfoil_core::ids::UserId;
 use counterfoil_core::ports::HoldTarget;
-use counterfoil_core::ports::{
-    CheckRequest, Clock, SealStore, State, StateWrite, StoredEntry, StoredPart,
-};
+use counterfoil_core::ports::{Clock, SealStore, State, StateWrite, StoredEntry, StoredPart};
 use counterfoil_core::records::{Directory, Member};
 use counterfoil_core::repair::VoteKind;
 use counterfoil_core::tenancy::{Capability, Principal, Role, TenantCtx};
@@ -102,14 +100,7 @@ impl Bench {
 
     /// Looks at one customer, as somebody at a console would.
     pub(super) async fn check(&self, customer: &str) {
-        let request = CheckRequest::Customer {
-            workspace: self.world.workspace.id,
-            project: self.world.project.id,
-            customer: customer.to_owned(),
-            reason: "manual".to_owned(),
-            event: None,
-            asked_at: None,
-        };
+        let request = self.world.check_of(customer, "manual");
         self.world.reconcile().handle(&request).await.unwrap();
     }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use counterfoil_core::billing::Status;
-use counterfoil_core::ports::{CheckRequest, Clock, Objects, PortErrorKind, State};
+use counterfoil_core::ports::{Clock, Objects, PortErrorKind, State};
 use counterfoil_core::records::{Directory, Records};
 use counterfoil_core::run::{Instead, Pruned, Run, RunResult, RunStep};
 use counterfoil_core::scan::{ScanWork, last_complete};
@@ -367,14 +367,7 @@ async fn whoever_has_an_incident_since_is_read_again() {
     world
         .billing
         .add_subscription(subscription("sub_n1", "cus_n1"));
-    let check = CheckRequest::Customer {
-        workspace: world.workspace.id,
-        project: world.project.id,
-        customer: "cus_n1".to_owned(),
-        reason: "webhook".to_owned(),
-        event: None,
-        asked_at: None,
-    };
+    let check = world.check_of("cus_n1", "webhook");
     let before = open_incidents(&world).await;
     world.reconcile().handle(&check).await.unwrap();
     world.deliver_checks().await;
@@ -395,14 +388,7 @@ async fn a_run_that_cannot_be_finished_keeps_no_scan_from_starting() {
     scan(&world, 0).await;
     // A check that waits for its second look, and whose first one nobody can read any more.
     world.set_row("n1", false);
-    let check = CheckRequest::Customer {
-        workspace: world.workspace.id,
-        project: world.project.id,
-        customer: "cus_n1".to_owned(),
-        reason: "webhook".to_owned(),
-        event: None,
-        asked_at: None,
-    };
+    let check = world.check_of("cus_n1", "webhook");
     let run = world.reconcile().handle(&check).await.unwrap().unwrap().run;
     let prefix = format!("snapshots/{}/{run}/", world.project.id);
     for key in world.objects.keys(&prefix).await.unwrap() {

@@ -17,7 +17,7 @@ use counterfoil_core::evidence::seal::SealKey;
 use counterfoil_core::incident::Incident;
 use counterfoil_core::mapping::{Artifact, ColumnType, Mapping, TableColumn, compile};
 use counterfoil_core::ports::{
-    Clock, ScanRequest, ScanRequests, SealSigner, State, StateWrite, StoredPart,
+    CheckRequest, Clock, ScanRequest, ScanRequests, SealSigner, State, StateWrite, StoredPart,
 };
 use counterfoil_core::records::{Directory, Project, Records, Workspace};
 use counterfoil_core::redacted::Redacted;
@@ -315,6 +315,18 @@ impl World {
         authenticate(self.store.as_ref(), key.reveal(), self.clock.now())
             .await
             .unwrap()
+    }
+
+    /// The message that asks for a check of one customer.
+    pub(crate) fn check_of(&self, customer: &str, reason: &str) -> CheckRequest {
+        CheckRequest::Customer {
+            workspace: self.workspace.id,
+            project: self.project.id,
+            customer: customer.to_owned(),
+            reason: reason.to_owned(),
+            event: None,
+            asked_at: None,
+        }
     }
 
     /// Scans every project up to the second look, which waits for the race grace.
