@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::answer::unfinished;
-use crate::handler::Api;
+use crate::api::Api;
 use crate::incidents;
 
 #[derive(Deserialize)]

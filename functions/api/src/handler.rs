@@ -1,30 +1,12 @@
 //! Tells apart a request and the hourly duty.
 
-use counterfoil_core::usecases::{
-    AskChecks, DeclareLost, Erase, Incidents, KeepRetention, KeepSchedule, LegalHolds,
-    ReadCustomers, ReadRun, ReadWebhookHealth,
-};
 use counterfoil_lambda::Error;
 use counterfoil_lambda::event::{self, Incoming};
 use counterfoil_lambda::telemetry::chain;
 use serde_json::{Value, json};
 
+use crate::api::Api;
 use crate::routes;
-
-/// The use cases behind the routes.
-#[derive(Debug, Clone)]
-pub(crate) struct Api {
-    pub(crate) erase: Erase,
-    pub(crate) incidents: Incidents,
-    pub(crate) holds: LegalHolds,
-    pub(crate) retention: KeepRetention,
-    pub(crate) schedule: KeepSchedule,
-    pub(crate) lost: DeclareLost,
-    pub(crate) runs: ReadRun,
-    pub(crate) customers: ReadCustomers,
-    pub(crate) checks: AskChecks,
-    pub(crate) webhooks: ReadWebhookHealth,
-}
 
 /// Handles one invocation.
 pub(crate) async fn handle(api: Api, event: Value) -> Result<Value, Error> {

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::answer::{conflict, denied, unfinished};
-use crate::handler::Api;
+use crate::api::Api;
 
 /// Incidents of one page at most, and when nothing else is asked for.
 const PAGE: usize = 100;

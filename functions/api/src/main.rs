@@ -2,6 +2,7 @@
 //! retention. Its hourly duty finishes what was begun and gives up snapshots past their window.
 
 mod answer;
+mod api;
 mod customers;
 mod handler;
 mod incidents;
@@ -16,7 +17,7 @@ use counterfoil_core::usecases::{
 };
 use counterfoil_lambda::{Boot, Error, config};
 
-use handler::Api;
+use api::Api;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {

@@ -16,8 +16,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::answer;
+use crate::api::Api;
 use crate::customers;
-use crate::handler::Api;
 use crate::incidents;
 use crate::schedule;
 use crate::webhooks;

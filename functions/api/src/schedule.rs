@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::answer::{conflict, denied, unfinished};
-use crate::handler::Api;
+use crate::api::Api;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -10,7 +10,7 @@ use counterfoil_lambda::http::Caller;
 use counterfoil_lambda::telemetry::chain;
 use serde_json::{Map, Value, json};
 
-use crate::handler::Api;
+use crate::api::Api;
 
 pub(crate) async fn health(
     State(api): State<Api>,

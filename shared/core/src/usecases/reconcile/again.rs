@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::alone;
 use super::look::{CustomerLook, of_one, read};
-use super::newcomers::Newcomers;
+use super::newcomers::{Newcomers, Times};
 use super::sources::{LookError, Sides, Sources};
 use crate::ids::{IncidentId, ProjectId};
 use crate::incident::Incident;
@@ -12,15 +12,6 @@ use crate::reconcile::{Doubt, Finding, Join, Undecided};
 use crate::run::RunScope;
 use crate::snapshot::Told;
 use crate::time::Timestamp;
-
-/// When the looks of a run took place.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Times {
-    /// The first one.
-    pub(crate) first: Timestamp,
-    /// The second one.
-    pub(crate) again: Timestamp,
-}
 
 /// What came of a second look.
 #[derive(Debug)]

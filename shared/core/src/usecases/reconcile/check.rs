@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::again::{Times, second_look};
+use super::again::second_look;
 use super::look::{CustomerLook, first_look_of};
+use super::newcomers::Times;
 use super::sources::{LookError, Sources, active_mapping, open_sources};
 use super::{Reconcile, ReconcileError, RunSummary, Work, counts, is_known, summary};
 use crate::ids::IncidentId;

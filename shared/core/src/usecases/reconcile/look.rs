@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::alone;
-use super::newcomers::Newcomers;
+use super::newcomers::{Newcomers, match_value};
 use super::sources::{LookError, MAX_CUSTOMERS, Sides, Sources};
-use crate::billing::{Customer, Status, Subscription};
+use crate::billing::{Status, Subscription};
 use crate::cell::{AppRow, Cell};
 use crate::listing;
 use crate::mapping::{Artifact, MatchSource};
@@ -185,15 +185,6 @@ pub(super) async fn read(
         join.row(row);
     }
     Ok(join)
-}
-
-pub(super) fn match_value(source: &MatchSource, customer: &Customer) -> Option<(String, bool)> {
-    let value = match source {
-        MatchSource::Metadata(name) => (customer.metadata.get(name)?.clone(), false),
-        MatchSource::CustomerId => (customer.id.clone(), false),
-        MatchSource::Email => (customer.email.clone()?, true),
-    };
-    (!value.0.is_empty()).then_some(value)
 }
 
 /// Adds the rows where `column` is `value`, and the Stripe customers that those rows name.

@@ -27,9 +27,10 @@ use counterfoil_evidence::stream::Draft;
 use thiserror::Error;
 
 pub use again::confirm_each;
-pub(super) use again::{Times, look_again, second_look};
+pub(super) use again::{look_again, second_look};
 pub(super) use look::first_look;
 pub use look::{CustomerLook, look_at_all, look_at_customer};
+pub(super) use newcomers::Times;
 pub use seen::Seen;
 pub use snapshot::open_snapshot;
 use sources::SOURCE_REFUSED;

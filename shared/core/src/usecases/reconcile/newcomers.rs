@@ -9,9 +9,7 @@
 
 use std::collections::BTreeSet;
 
-use super::again::Times;
 use super::alone;
-use super::look::match_value;
 use super::sources::{LookError, Sides};
 use crate::billing::Customer;
 use crate::cell::{AppRow, Cell};
@@ -19,10 +17,20 @@ use crate::listing;
 use crate::mapping::{Artifact, MatchSource};
 use crate::ports::{Completeness, CreatedRange};
 use crate::reconcile::Finding;
+use crate::time::Timestamp;
 
 /// Pages of customers that a repair reads at most: five seconds at ten requests a second, of the
 /// thirty that a request of a person may take.
 const MAX_PAGES: usize = 50;
+
+/// When the looks of a run took place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    /// The first one.
+    pub(crate) first: Timestamp,
+    /// The second one.
+    pub(crate) again: Timestamp,
+}
 
 /// Whether customers name rows by something that rows do not store.
 fn names_rows(artifact: &Artifact) -> bool {
@@ -109,4 +117,14 @@ impl Newcomers {
             }
         }
     }
+}
+
+/// What a customer names a row by, and whether case does not count; `None` where it is empty.
+pub(super) fn match_value(source: &MatchSource, customer: &Customer) -> Option<(String, bool)> {
+    let value = match source {
+        MatchSource::Metadata(name) => (customer.metadata.get(name)?.clone(), false),
+        MatchSource::CustomerId => (customer.id.clone(), false),
+        MatchSource::Email => (customer.email.clone()?, true),
+    };
+    (!value.0.is_empty()).then_some(value)
 }
