@@ -257,6 +257,9 @@ async fn nothing_of_the_key_the_account_or_a_customer_is_logged() {
         .with_max_level(tracing::Level::TRACE)
         .with_writer(move || to.clone())
         .finish();
+    // With one subscriber alone, `tracing` asks that of the thread that comes first to a place in the
+    // code, which may be another test's, whether the place matters to anybody. With two it asks both.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let _guard = tracing::subscriber::set_default(subscriber);
     let world = World::sample(230).await;
     let key = world.stripe.restricted_key();
