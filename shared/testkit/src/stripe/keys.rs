@@ -84,6 +84,8 @@ impl Permission {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Keys {
     issued: BTreeMap<String, BTreeSet<Permission>>,
+    /// Keys that were ever issued: a number never comes twice, also when its key was taken back.
+    count: usize,
 }
 
 /// What a request's key may do.
@@ -99,7 +101,8 @@ pub(super) enum Holder {
 
 impl Keys {
     pub(super) fn issue(&mut self, permissions: &[Permission]) -> String {
-        let key = format!("rk_test_51Sample{:08}", self.issued.len().saturating_add(1));
+        self.count = self.count.saturating_add(1);
+        let key = format!("rk_test_51Sample{:08}", self.count);
         self.issued
             .insert(key.clone(), permissions.iter().copied().collect());
         key
@@ -121,5 +124,24 @@ impl Keys {
             .get(key)
             .cloned()
             .map_or(Holder::Nobody, Holder::Restricted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_is_issued_twice_also_after_one_was_taken_back() {
+        let mut keys = Keys::default();
+        let first = keys.issue(&Permission::ALL);
+        let narrow = keys.issue(&[Permission::Events]);
+        keys.revoke(&first);
+        assert_ne!(keys.issue(&Permission::ALL), narrow);
+        let holder = keys.holder(Some(&format!("Bearer {narrow}")));
+        assert_eq!(
+            holder,
+            Holder::Restricted(BTreeSet::from([Permission::Events]))
+        );
     }
 }
