@@ -94,7 +94,7 @@ fn started(
                 tracing::error!(
                     project.id = project,
                     cause = chain(&error),
-                    "scan not started"
+                    "the schedule of a project failed"
                 );
             }
         }

@@ -237,12 +237,18 @@ async fn a_day_before_the_project_and_a_day_long_ago_are_not_asked_for() {
     assert_eq!(missed(&world)["listed"], 0);
 }
 
-#[tokio::test]
-async fn a_day_that_could_not_be_recorded_is_recorded_with_its_checks_by_the_next_schedule() {
+/// The day after Stripe made an event that never came.
+async fn a_day_with_a_lost_event() -> World {
     let world = morning().await;
     let lost = event(&world, "evt_1", "customer.updated", "cus_9", 0);
     list(&world, &lost);
     to_next_day(&world);
+    world
+}
+
+#[tokio::test]
+async fn a_day_that_could_not_be_recorded_is_recorded_with_its_checks_by_the_next_schedule() {
+    let world = a_day_with_a_lost_event().await;
     let before = observed(&world).len();
     let health = world.webhook_health();
     world.store.appends_left(Some(0));
@@ -266,10 +272,7 @@ impl Checks for NoQueue {
 
 #[tokio::test]
 async fn a_day_whose_checks_could_not_be_asked_for_is_not_recorded() {
-    let world = morning().await;
-    let lost = event(&world, "evt_1", "customer.updated", "cus_9", 0);
-    list(&world, &lost);
-    to_next_day(&world);
+    let world = a_day_with_a_lost_event().await;
     let before = observed(&world).len();
     let health = world.webhook_health();
     let without = RecordWebhookHealth {
