@@ -163,7 +163,7 @@ fn without_a_valid_key_every_route_answers_401_whatever_the_id() {
         let wrong_checksum = swapped(good, good.len() - 1);
         let wrong_secret = "cfk_test_0123456789_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA3Vcbjn";
         let of_nobody = wrong_secret.replace("cfk_test_", "cfk_live_");
-        let revoked = altered_key(stage, |key| key.revoked = true).await;
+        let revoked = altered_key(stage, |key| key.revoked_at = Some(now())).await;
         let expired = altered_key(stage, |key| key.expires_at = now()).await;
         let keys = [
             None,

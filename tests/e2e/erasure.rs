@@ -111,6 +111,8 @@ async fn person(stack: &Stack, tenant: &Tenant, role: Role) -> String {
         id,
         name: format!("{role:?}"),
         role,
+        login: None,
+        since: now(),
     };
     let key = Directory::member_key(tenant.project.workspace, id);
     let doc = serde_json::to_value(&member).unwrap();

@@ -8,7 +8,7 @@ use counterfoil_core::ports::Clock;
 use counterfoil_core::records::Project;
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::tenancy::{Capability, Principal, Role};
-use counterfoil_core::usecases::{CreateProject, NewProject, NewSecrets, NewWorkspace};
+use counterfoil_core::usecases::{CreateProject, NewPerson, NewProject, NewSecrets, NewWorkspace};
 use counterfoil_local::Postgres;
 use counterfoil_testkit::stripe::{APP_USERS_TABLE, insert_users};
 use counterfoil_testkit::tcp_proxy::{CommitProxy, Loss};
@@ -162,7 +162,10 @@ async fn access_at(
         clock: clock.unwrap_or_else(|| boot.clock()),
         random: boot.random(),
     };
-    let people = [("Ada", Role::Owner), ("Ben", Role::Approver)];
+    let people = [
+        NewPerson::with_keys("Ada", Role::Owner),
+        NewPerson::with_keys("Ben", Role::Approver),
+    ];
     let new = NewWorkspace {
         name: "Test",
         people: &people,

@@ -4,18 +4,31 @@ use counterfoil_core::usecases::{
     AskChecks, DeclareLost, Erase, Incidents, KeepRetention, KeepSchedule, LegalHolds,
     ReadCustomers, ReadRun, ReadWebhookHealth,
 };
+use counterfoil_lambda::http::Authentication;
 
 /// The use cases behind the routes.
 #[derive(Debug, Clone)]
-pub(crate) struct Api {
-    pub(crate) erase: Erase,
-    pub(crate) incidents: Incidents,
-    pub(crate) holds: LegalHolds,
-    pub(crate) retention: KeepRetention,
-    pub(crate) schedule: KeepSchedule,
-    pub(crate) lost: DeclareLost,
-    pub(crate) runs: ReadRun,
-    pub(crate) customers: ReadCustomers,
-    pub(crate) checks: AskChecks,
-    pub(crate) webhooks: ReadWebhookHealth,
+pub struct Api {
+    /// Who is calling.
+    pub authentication: Authentication,
+    /// Erasure of runs and customers.
+    pub erase: Erase,
+    /// Incidents.
+    pub incidents: Incidents,
+    /// Legal holds.
+    pub holds: LegalHolds,
+    /// How long snapshots are kept.
+    pub retention: KeepRetention,
+    /// How often a project is scanned.
+    pub schedule: KeepSchedule,
+    /// Entries whose contents are gone.
+    pub lost: DeclareLost,
+    /// Runs.
+    pub runs: ReadRun,
+    /// What both sides said of a customer.
+    pub customers: ReadCustomers,
+    /// Checks that somebody asks for.
+    pub checks: AskChecks,
+    /// How deliveries of Stripe do.
+    pub webhooks: ReadWebhookHealth,
 }

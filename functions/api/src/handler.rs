@@ -9,7 +9,10 @@ use crate::api::Api;
 use crate::routes;
 
 /// Handles one invocation.
-pub(crate) async fn handle(api: Api, event: Value) -> Result<Value, Error> {
+///
+/// # Errors
+/// When the event is none of these, or when a duty is not done.
+pub async fn handle(api: Api, event: Value) -> Result<Value, Error> {
     let event = match event::read(event)? {
         Incoming::Http(request) => return Ok(event::answer(routes::router(api), *request).await?),
         Incoming::Other(event) => event,

@@ -1,15 +1,6 @@
-//! What people and their programs ask of a project's evidence: runs, erasure, legal holds,
-//! retention. Its hourly duty finishes what was begun and gives up snapshots past their window.
+//! Wires `api`.
 
-mod answer;
-mod api;
-mod customers;
-mod handler;
-mod incidents;
-mod routes;
-mod schedule;
-mod webhooks;
-
+use counterfoil_api::Api;
 use counterfoil_core::budget::REQUESTS_PER_SECOND;
 use counterfoil_core::usecases::{
     AskChecks, DeclareLost, Erase, Incidents, KeepRetention, KeepSchedule, LegalHolds,
@@ -17,14 +8,13 @@ use counterfoil_core::usecases::{
 };
 use counterfoil_lambda::{Boot, Error, config};
 
-use api::Api;
-
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let boot = Boot::start("api").await?;
     let (evidence, state) = (boot.evidence()?, boot.state()?);
     let (objects, vault) = (boot.objects()?, boot.vault()?);
     let api = Api {
+        authentication: boot.authentication()?,
         erase: Erase {
             evidence: evidence.clone(),
             reader: evidence.clone(),
@@ -91,6 +81,6 @@ async fn main() -> Result<(), Error> {
             state,
         },
     };
-    boot.run(move |event| handler::handle(api.clone(), event))
+    boot.run(move |event| counterfoil_api::handle(api.clone(), event))
         .await
 }

@@ -1,17 +1,15 @@
 //! The routes of `api`. Each is one use case.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{FromRef, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
-use counterfoil_core::ports::{Clock, HoldTarget, State as StatePort};
+use counterfoil_core::ports::HoldTarget;
 use counterfoil_core::usecases::{EraseRequest, NewHold};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Authenticates, Caller, body, idempotency_key, if_match};
+use counterfoil_lambda::http::{Authentication, Caller, body, idempotency_key, if_match};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -22,18 +20,14 @@ use crate::incidents;
 use crate::schedule;
 use crate::webhooks;
 
-impl Authenticates for Api {
-    fn state(&self) -> Arc<dyn StatePort> {
-        self.holds.state.clone()
-    }
-
-    fn clock(&self) -> Arc<dyn Clock> {
-        self.holds.clock.clone()
+impl FromRef<Api> for Authentication {
+    fn from_ref(api: &Api) -> Self {
+        api.authentication.clone()
     }
 }
 
 /// Every route.
-pub(crate) fn router(api: Api) -> Router {
+pub fn router(api: Api) -> Router {
     Router::new()
         .route("/v1/runs/{id}", get(read_run))
         .route("/v1/runs/{id}/erase", post(erase_run))

@@ -8,14 +8,17 @@ use counterfoil_lambda::event::{self, Incoming};
 use counterfoil_lambda::telemetry::chain;
 use serde_json::{Value, json};
 
-use crate::routes::router;
+use crate::routes::{Service, router};
 
 /// Handles one invocation.
-pub(crate) async fn handle(exports: Exports, event: Value) -> Result<Value, Error> {
+///
+/// # Errors
+/// When the event is neither of these.
+pub async fn handle(service: Service, event: Value) -> Result<Value, Error> {
     match event::read(event)? {
-        Incoming::Http(request) => Ok(event::answer(router(exports), *request).await?),
+        Incoming::Http(request) => Ok(event::answer(router(service), *request).await?),
         Incoming::Other(event) if event.get("Records").is_some() => {
-            batch(&exports, serde_json::from_value(event)?).await
+            batch(&service.exports, serde_json::from_value(event)?).await
         }
         Incoming::Other(_) => Err("this function takes HTTP API events and queue batches".into()),
     }

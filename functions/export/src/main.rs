@@ -1,18 +1,12 @@
-//! Evidence packages: `/v1/exports*`, and the worker behind the exports queue.
-
-mod answer;
-mod handler;
-mod reports;
-mod routes;
+//! Wires `export`.
 
 use std::sync::Arc;
 
 use counterfoil_core::ports::SealSigner;
 use counterfoil_core::usecases::Exports;
+use counterfoil_export::{Pdf, Service};
 use counterfoil_lambda::config::{Var, required};
 use counterfoil_lambda::{Boot, Error};
-
-use reports::Pdf;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -38,6 +32,10 @@ async fn main() -> Result<(), Error> {
         random: boot.random(),
         origin_prefix: required(Var::SealOriginPrefix)?,
     };
-    boot.run(move |event| handler::handle(exports.clone(), event))
+    let service = Service {
+        authentication: boot.authentication()?,
+        exports,
+    };
+    boot.run(move |event| counterfoil_export::handle(service.clone(), event))
         .await
 }

@@ -13,7 +13,7 @@ use counterfoil_report::{
 
 /// Renders reports as PDF.
 #[derive(Debug)]
-pub(crate) struct Pdf;
+pub struct Pdf;
 
 impl Reports for Pdf {
     fn run(

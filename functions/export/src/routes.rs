@@ -1,44 +1,44 @@
 //! The routes of `export`.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{FromRef, Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::{get, post};
 use counterfoil_core::export::{ExportScope, Wanted};
-use counterfoil_core::ports::{Clock, State as StatePort};
 use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::Exports;
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Authenticates, Caller, body};
+use counterfoil_lambda::http::{Authentication, Caller, body};
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 
 use crate::answer::{accepted, found, link, problem};
 
-#[derive(Clone)]
-struct Routes(Exports);
+/// What the routes and the worker use.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Who is calling.
+    pub authentication: Authentication,
+    /// The use case.
+    pub exports: Exports,
+}
 
-impl Authenticates for Routes {
-    fn state(&self) -> Arc<dyn StatePort> {
-        self.0.state.clone()
-    }
-
-    fn clock(&self) -> Arc<dyn Clock> {
-        self.0.clock.clone()
+impl FromRef<Service> for Authentication {
+    fn from_ref(service: &Service) -> Self {
+        service.authentication.clone()
     }
 }
 
-pub(crate) fn router(exports: Exports) -> Router {
+/// Every route.
+pub fn router(service: Service) -> Router {
     Router::new()
         .route("/v1/exports", post(create))
         .route("/v1/exports/{id}", get(read))
         .route("/v1/exports/{id}/download", get(download))
         .fallback(async || Problem::not_found())
-        .with_state(Routes(exports))
+        .with_state(service)
 }
 
 /// What is asked for, as it is sent: exactly one kind of it.
@@ -120,7 +120,7 @@ fn moment(pointer: &str, text: Option<String>) -> Result<Timestamp, Problem> {
 }
 
 async fn create(
-    State(Routes(exports)): State<Routes>,
+    State(Service { exports, .. }): State<Service>,
     Caller(ctx): Caller,
     headers: HeaderMap,
     bytes: Bytes,
@@ -149,7 +149,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 }
 
 async fn read(
-    State(Routes(exports)): State<Routes>,
+    State(Service { exports, .. }): State<Service>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
@@ -169,7 +169,7 @@ fn package() -> String {
 }
 
 async fn download(
-    State(Routes(exports)): State<Routes>,
+    State(Service { exports, .. }): State<Service>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
     Query(Part { part }): Query<Part>,

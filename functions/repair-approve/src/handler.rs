@@ -8,7 +8,7 @@ use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::routes;
+use crate::routes::{Service, router};
 
 /// What other functions and the schedule may ask. Whoever can invoke this function is decided by
 /// IAM; a proposal is believed only as far as its run is open.
@@ -24,11 +24,15 @@ enum Job {
 }
 
 /// Handles one invocation.
-pub(crate) async fn handle(ports: RepairPorts, event: Value) -> Result<Value, Error> {
+///
+/// # Errors
+/// When the event is none of these, or when what it asks for is not done.
+pub async fn handle(service: Service, event: Value) -> Result<Value, Error> {
     let event = match event::read(event)? {
-        Incoming::Http(request) => return Ok(event::answer(routes::router(ports), *request).await?),
+        Incoming::Http(request) => return Ok(event::answer(router(service), *request).await?),
         Incoming::Other(event) => event,
     };
+    let ports = service.ports;
     let job = match event.pointer("/detail/job").and_then(Value::as_str) {
         Some("sweep") => Job::Sweep {},
         _ => serde_json::from_value(event)?,

@@ -1,9 +1,4 @@
-//! Repairs as governed actions: propose, approve, reject, execute, verify. The only function that
-//! can open the repair credential.
-
-mod answer;
-mod handler;
-mod routes;
+//! Wires `repair-approve`.
 
 use std::sync::Arc;
 
@@ -11,6 +6,7 @@ use counterfoil_core::usecases::RepairPorts;
 use counterfoil_lambda::config::{self, Var};
 use counterfoil_lambda::{Boot, Error};
 use counterfoil_postgres::{Network, NetworkError, PgDatabase};
+use counterfoil_repair_approve::Service;
 use counterfoil_stripe::StripeAccounts;
 
 #[tokio::main(flavor = "current_thread")]
@@ -28,7 +24,11 @@ async fn main() -> Result<(), Error> {
         clock: boot.clock(),
         random: boot.random(),
     };
-    boot.run(move |event| handler::handle(ports.clone(), event))
+    let service = Service {
+        authentication: boot.authentication()?,
+        ports,
+    };
+    boot.run(move |event| counterfoil_repair_approve::handle(service.clone(), event))
         .await
 }
 

@@ -1,37 +1,36 @@
 //! The routes of `repair-approve`. Each is one use case.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{FromRef, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post};
-use counterfoil_core::ports::{Clock, State as StatePort};
 use counterfoil_core::repair::VoteKind;
 use counterfoil_core::usecases::{ProposeRepair, ReadActions, RepairPorts, VoteOnAction, Voted};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Authenticates, Caller, body, if_match};
+use counterfoil_lambda::http::{Authentication, Caller, body, if_match};
 use serde::Deserialize;
 
 use crate::answer;
 
-#[derive(Clone)]
-struct Routes(RepairPorts);
+/// What the routes and the duties use.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Who is calling.
+    pub authentication: Authentication,
+    /// Ports of the use cases.
+    pub ports: RepairPorts,
+}
 
-impl Authenticates for Routes {
-    fn state(&self) -> Arc<dyn StatePort> {
-        self.0.state.clone()
-    }
-
-    fn clock(&self) -> Arc<dyn Clock> {
-        self.0.clock.clone()
+impl FromRef<Service> for Authentication {
+    fn from_ref(service: &Service) -> Self {
+        service.authentication.clone()
     }
 }
 
 /// Every route.
-pub(crate) fn router(ports: RepairPorts) -> Router {
+pub fn router(service: Service) -> Router {
     Router::new()
         .route("/v1/incidents/{id}/repairs", post(propose))
         .route("/v1/actions/{id}", get(read))
@@ -40,7 +39,7 @@ pub(crate) fn router(ports: RepairPorts) -> Router {
         .route("/v1/actions/{id}/cancel", post(cancel))
         .route("/v1/approvals", get(inbox))
         .fallback(async || Problem::not_found())
-        .with_state(Routes(ports))
+        .with_state(service)
 }
 
 #[derive(Deserialize)]
@@ -63,7 +62,7 @@ impl Proposal {
 }
 
 async fn propose(
-    State(Routes(ports)): State<Routes>,
+    State(Service { ports, .. }): State<Service>,
     Caller(ctx): Caller,
     Path(incident): Path<String>,
     bytes: Bytes,
@@ -94,7 +93,7 @@ async fn propose(
 }
 
 async fn read(
-    State(Routes(ports)): State<Routes>,
+    State(Service { ports, .. }): State<Service>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
@@ -104,7 +103,7 @@ async fn read(
 }
 
 async fn inbox(
-    State(Routes(ports)): State<Routes>,
+    State(Service { ports, .. }): State<Service>,
     Caller(ctx): Caller,
 ) -> Result<Response, Problem> {
     let waiting = ReadActions { ports }
@@ -136,7 +135,7 @@ impl Ballot {
 }
 
 async fn vote(
-    State(Routes(ports)): State<Routes>,
+    State(Service { ports, .. }): State<Service>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
     headers: HeaderMap,
@@ -162,7 +161,7 @@ async fn vote(
 }
 
 async fn execute(
-    State(Routes(ports)): State<Routes>,
+    State(Service { ports, .. }): State<Service>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
@@ -172,7 +171,7 @@ async fn execute(
 }
 
 async fn cancel(
-    State(Routes(ports)): State<Routes>,
+    State(Service { ports, .. }): State<Service>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {

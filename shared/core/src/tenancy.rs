@@ -1,12 +1,16 @@
 //! Who is calling, and for which tenant.
 //!
-//! [`TenantCtx`] is demanded by every access to a tenant's records and has no public constructor:
-//! it comes from a credential that was checked ([`crate::auth`]) or from a project that the
-//! product itself looked up for one of its own triggers ([`crate::records::Directory`]).
+//! [`TenantCtx`] is demanded by every access to a project's records, [`WorkspaceCtx`] by every access
+//! to a workspace's, and neither has a public constructor: they come from a credential that was
+//! checked ([`crate::auth`]) or from a tenant that the product itself looked up for one of its own
+//! triggers ([`crate::records::Directory`]).
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{KeyId, ProjectId, RunId, UserId, WorkspaceId};
+use crate::time::Timestamp;
 
 /// What a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -56,9 +60,53 @@ impl Role {
         matches!(self, Self::Auditor | Self::Admin | Self::Owner)
     }
 
+    /// The name, as requests and evidence write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Auditor => "auditor",
+            Self::Approver => "approver",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        }
+    }
+
+    /// Whether people of this role see values in clear: viewers see them masked.
+    pub const fn sees_values(self) -> bool {
+        !matches!(self, Self::Viewer)
+    }
+
     /// Whether people of this role may release a legal hold (rule `base.permit.owner`).
     pub const fn may_release(self) -> bool {
         matches!(self, Self::Owner)
+    }
+}
+
+/// How a person came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Via {
+    /// With an approver key that is bound to them.
+    Key {
+        /// The key.
+        id: KeyId,
+    },
+    /// Signed in.
+    Login {
+        /// When they proved who they are.
+        at: Timestamp,
+        /// Whether they used a second factor.
+        second_factor: bool,
+    },
+}
+
+impl Via {
+    /// How long ago the person proved who they are. An approver key stands for a person at any time.
+    pub fn age(&self, now: Timestamp) -> Duration {
+        match self {
+            Self::Key { .. } => Duration::ZERO,
+            Self::Login { at, .. } => now.since(*at),
+        }
     }
 }
 
@@ -66,14 +114,14 @@ impl Role {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Principal {
-    /// A person, here through an approver key that is bound to them.
+    /// A person.
     User {
         /// The person.
         id: UserId,
         /// Their role now.
         role: Role,
-        /// The key they presented.
-        via: KeyId,
+        /// How they came.
+        via: Via,
     },
     /// A plain API key.
     ApiKey {
@@ -136,6 +184,45 @@ impl Principal {
     }
 }
 
+/// Something that holds records: a workspace or a project.
+pub trait Tenant: Send + Sync {
+    /// What partitions of its records start with.
+    fn partition(&self) -> String;
+}
+
+/// Permission to touch the records of a workspace, and to enter its projects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkspaceCtx {
+    workspace: WorkspaceId,
+    principal: Principal,
+}
+
+impl WorkspaceCtx {
+    /// Only for the auth layer and the directory of this crate.
+    pub(crate) const fn new(workspace: WorkspaceId, principal: Principal) -> Self {
+        Self {
+            workspace,
+            principal,
+        }
+    }
+
+    /// The workspace.
+    pub const fn workspace(&self) -> WorkspaceId {
+        self.workspace
+    }
+
+    /// Who acts.
+    pub const fn principal(&self) -> &Principal {
+        &self.principal
+    }
+}
+
+impl Tenant for WorkspaceCtx {
+    fn partition(&self) -> String {
+        self.workspace.to_string()
+    }
+}
+
 /// Permission to touch the records of one project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantCtx {
@@ -171,5 +258,11 @@ impl TenantCtx {
     /// Who acts.
     pub const fn principal(&self) -> &Principal {
         &self.principal
+    }
+}
+
+impl Tenant for TenantCtx {
+    fn partition(&self) -> String {
+        format!("{}#{}", self.workspace, self.project)
     }
 }

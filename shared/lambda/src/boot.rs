@@ -19,6 +19,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
 use crate::config::{MissingVariable, Var, optional};
+use crate::http::Authentication;
 use crate::scratch::TempScratch;
 use crate::system::{OsRandom, SystemClock};
 use crate::telemetry;
@@ -115,6 +116,15 @@ impl Boot {
             self.clients.dynamodb.clone(),
             table,
         )))
+    }
+
+    /// What checking a credential needs.
+    pub fn authentication(&self) -> Result<Authentication, MissingVariable> {
+        Ok(Authentication {
+            state: self.state()?,
+            clock: self.clock(),
+            logins: None,
+        })
     }
 
     /// Who signs tokens for databases of Amazon RDS, where there are credentials.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::FromRequestParts;
-use counterfoil_core::auth::{AuthError, authenticate};
-use counterfoil_core::ports::{Clock, State};
-use counterfoil_core::tenancy::TenantCtx;
+use axum::extract::{FromRef, FromRequestParts, RawPathParams};
+use counterfoil_core::auth::{AuthError, Authenticated, authenticate_key, authenticate_person};
+use counterfoil_core::ports::{Clock, LoginError, Logins, State};
+use counterfoil_core::tenancy::{TenantCtx, WorkspaceCtx};
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, IF_MATCH};
 use http::request::Parts;
@@ -15,38 +15,139 @@ use serde::de::DeserializeOwned;
 use crate::Problem;
 use crate::telemetry::chain;
 
-/// What authentication needs; the router's state must offer it.
-pub trait Authenticates {
-    /// The state table.
-    fn state(&self) -> Arc<dyn State>;
+/// Names the project of a request whose path does not, for credentials that reach several.
+pub const PROJECT_HEADER: &str = "counterfoil-project";
+/// The parameter of a path that names a project.
+const PROJECT_PARAM: &str = "project_id";
+/// The parameter of a path that names a workspace.
+const WORKSPACE_PARAM: &str = "workspace_id";
 
+/// What checking a credential needs; a router's state must hold it.
+#[derive(Clone)]
+pub struct Authentication {
+    /// The state table.
+    pub state: Arc<dyn State>,
     /// Time.
-    fn clock(&self) -> Arc<dyn Clock>;
+    pub clock: Arc<dyn Clock>,
+    /// Who verifies sign-ins; `None` where only keys are accepted.
+    pub logins: Option<Arc<dyn Logins>>,
 }
 
-/// Whoever presented a valid key, with the tenant it is for. As an argument of a handler it makes
-/// every request without one a 401 before the body is looked at.
+impl std::fmt::Debug for Authentication {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Authentication")
+    }
+}
+
+/// Whoever presented a valid credential, before it is known which tenant they mean. As an argument of
+/// a handler it makes every request without one a 401 before the body is looked at.
+#[derive(Debug, Clone)]
+pub struct Anybody(pub Authenticated);
+
+/// Whoever presented a valid credential, with the project that the path, the header
+/// `Counterfoil-Project` or the key itself names.
 #[derive(Debug, Clone)]
 pub struct Caller(pub TenantCtx);
 
-impl<S: Authenticates + Send + Sync> FromRequestParts<S> for Caller {
+/// Whoever presented a valid credential, with the workspace that the path names.
+#[derive(Debug, Clone)]
+pub struct WorkspaceCaller(pub WorkspaceCtx);
+
+impl<S: Send + Sync> FromRequestParts<S> for Anybody
+where
+    Authentication: FromRef<S>,
+{
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let header = parts
-            .headers
-            .get(AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
-        let key = header.and_then(|value| value.strip_prefix("Bearer "));
-        let key = key.ok_or_else(Problem::unauthenticated)?;
-        let (table, clock) = (state.state(), state.clock());
-        match authenticate(table.as_ref(), key, clock.now()).await {
-            Ok(ctx) => Ok(Self(ctx)),
-            Err(AuthError::Unauthenticated) => Err(Problem::unauthenticated()),
-            Err(error @ AuthError::Unavailable(_)) => {
-                tracing::error!(cause = chain(&error), "authentication was not possible");
-                Err(Problem::unavailable())
-            }
+        // A request has one credential, however many extractors ask for it.
+        if let Some(known) = parts.extensions.get::<Self>() {
+            return Ok(known.clone());
+        }
+        let header = parts.headers.get(AUTHORIZATION);
+        let header = header.and_then(|value| value.to_str().ok());
+        let bearer = header.and_then(|value| value.strip_prefix("Bearer "));
+        let bearer = bearer.ok_or_else(Problem::unauthenticated)?;
+        let found = Authentication::from_ref(state).check(bearer).await;
+        let found = Self(found.map_err(|error| problem(&error))?);
+        parts.extensions.insert(found.clone());
+        Ok(found)
+    }
+}
+
+impl Authentication {
+    async fn check(&self, bearer: &str) -> Result<Authenticated, AuthError> {
+        let now = self.clock.now();
+        if bearer.starts_with("cfk_") {
+            return authenticate_key(self.state.as_ref(), bearer, now).await;
+        }
+        let logins = self.logins.as_ref().ok_or(AuthError::Unauthenticated)?;
+        match logins.verify(bearer, now).await {
+            Ok(login) => authenticate_person(self.state.as_ref(), login).await,
+            Err(LoginError::Invalid) => Err(AuthError::Unauthenticated),
+            Err(LoginError::Unavailable(error)) => Err(AuthError::Unavailable(error.into())),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller
+where
+    Authentication: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Anybody(caller) = Anybody::from_request_parts(parts, state).await?;
+        let named = parameter(parts, state, PROJECT_PARAM).await;
+        let header = parts.headers.get(PROJECT_HEADER);
+        let asked = match (named, header.map(|value| value.to_str())) {
+            (None, None) => None,
+            (Some(named), None) => Some(named),
+            (None, Some(Ok(header))) => Some(header.to_owned()),
+            (Some(named), Some(Ok(header))) if named == header => Some(named),
+            (_, Some(_)) => return Err(Problem::not_found()),
+        };
+        let table = Authentication::from_ref(state).state;
+        let ctx = caller.project(table.as_ref(), asked.as_deref());
+        Ok(Self(ctx.await.map_err(|error| problem(&error))?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for WorkspaceCaller
+where
+    Authentication: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Anybody(caller) = Anybody::from_request_parts(parts, state).await?;
+        let asked = parameter(parts, state, WORKSPACE_PARAM).await;
+        let asked = asked.ok_or_else(Problem::not_found)?;
+        let table = Authentication::from_ref(state).state;
+        let ctx = caller.workspace(table.as_ref(), &asked);
+        Ok(Self(ctx.await.map_err(|error| problem(&error))?))
+    }
+}
+
+async fn parameter<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Option<String> {
+    let params = RawPathParams::from_request_parts(parts, state).await.ok()?;
+    let mut params = params.iter();
+    params
+        .find(|(given, _)| *given == name)
+        .map(|(_, value)| value.to_owned())
+}
+
+fn problem(error: &AuthError) -> Problem {
+    match error {
+        AuthError::Unauthenticated => Problem::unauthenticated(),
+        AuthError::NotFound => Problem::not_found(),
+        AuthError::ProjectNotNamed => Problem::invalid(
+            "",
+            "this credential reaches several projects: name one in the header `Counterfoil-Project`",
+        ),
+        AuthError::Unavailable(_) => {
+            tracing::error!(cause = chain(error), "authentication was not possible");
+            Problem::unavailable()
         }
     }
 }

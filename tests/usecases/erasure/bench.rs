@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use counterfoil_core::auth::authenticate;
+use counterfoil_core::auth::authenticate_key;
 use counterfoil_core::evidence::descriptor::Descriptor;
 use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::evidence::json::Json;
@@ -260,6 +260,8 @@ async fn person(world: &World, random: &Arc<SeededRandom>, role: Role) -> Tenant
         id,
         name: format!("{role:?}"),
         role,
+        login: None,
+        since: world.clock.now(),
     };
     let key = Directory::member_key(world.workspace.id, id);
     let doc = serde_json::to_value(&member).unwrap();
@@ -283,6 +285,7 @@ async fn person(world: &World, random: &Arc<SeededRandom>, role: Role) -> Tenant
         .api_key(&world.project, &by, capability, id, approver)
         .await
         .unwrap();
-    let ctx = authenticate(world.store.as_ref(), key.reveal(), world.clock.now());
-    ctx.await.unwrap()
+    let store = world.store.as_ref();
+    let caller = authenticate_key(store, key.reveal(), world.clock.now());
+    caller.await.unwrap().project(store, None).await.unwrap()
 }

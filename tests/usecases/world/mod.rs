@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use counterfoil_core::auth::authenticate;
+use counterfoil_core::auth::authenticate_key;
 use counterfoil_core::billing::{
     Catalog, Customer, Item, Page, Price, Recurring, Status, Subscription,
 };
@@ -25,7 +25,8 @@ use counterfoil_core::scan::Due;
 use counterfoil_core::tenancy::{Capability, Principal, Role, TenantCtx};
 use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::{
-    CreateProject, NewProject, NewSecrets, NewWorkspace, ReconcileError, RunSummary, Vault,
+    CreateProject, NewPerson, NewProject, NewSecrets, NewWorkspace, ReconcileError, RunSummary,
+    Vault,
 };
 use counterfoil_testkit::memory::{
     Mailbox, MemApp, MemArchive, MemBilling, MemKeys, MemObjects, MemSigner, MemStore,
@@ -197,7 +198,10 @@ impl World {
             clock: Arc::new(clock.clone()),
             random: random.clone(),
         };
-        let people = [("Ann", Role::Approver), ("Ben", Role::Owner)];
+        let people = [
+            NewPerson::with_keys("Ann", Role::Approver),
+            NewPerson::with_keys("Ben", Role::Owner),
+        ];
         let (workspace, people) = create
             .workspace(&NewWorkspace {
                 name: "Shop",
@@ -224,11 +228,9 @@ impl World {
                 .api_key(&project, &by, capability, owner, approver)
                 .await
                 .unwrap();
-            contexts.push(
-                authenticate(store.as_ref(), key.reveal(), clock.now())
-                    .await
-                    .unwrap(),
-            );
+            let caller = authenticate_key(store.as_ref(), key.reveal(), clock.now());
+            let ctx = caller.await.unwrap().project(store.as_ref(), None).await;
+            contexts.push(ctx.unwrap());
         }
         let [ann, ben, repair_key, read_key] = contexts.try_into().unwrap();
         let billing = MemBilling::new(Catalog {
@@ -312,9 +314,9 @@ impl World {
             .api_key(&project, &by, Capability::Repair, person, Some(person))
             .await
             .unwrap();
-        authenticate(self.store.as_ref(), key.reveal(), self.clock.now())
-            .await
-            .unwrap()
+        let store = self.store.as_ref();
+        let caller = authenticate_key(store, key.reveal(), self.clock.now());
+        caller.await.unwrap().project(store, None).await.unwrap()
     }
 
     /// The message that asks for a check of one customer.

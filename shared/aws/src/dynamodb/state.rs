@@ -211,16 +211,24 @@ impl State for DynamoState {
     }
 
     async fn list(&self, pk: &str, prefix: &str) -> Result<Vec<Stored>, PortError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .expression_attribute_values(":pk", s(pk));
+        // An empty value is refused in a key condition.
+        let query = if prefix.is_empty() {
+            query.key_condition_expression("pk = :pk")
+        } else {
+            query
+                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+                .expression_attribute_values(":prefix", s(prefix))
+        };
         let mut rows = Vec::new();
         let mut from = None;
         loop {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-                .expression_attribute_values(":pk", s(pk))
-                .expression_attribute_values(":prefix", s(prefix))
+            let page = query
+                .clone()
                 .consistent_read(true)
                 .set_exclusive_start_key(from.take())
                 .send()

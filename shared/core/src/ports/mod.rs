@@ -8,6 +8,7 @@ mod billing;
 mod budget;
 mod evidence;
 mod keys;
+mod logins;
 mod objects;
 mod probes;
 mod reports;
@@ -29,6 +30,7 @@ pub use evidence::{
     HoldsWrite, Redaction, StoredEntry, StoredPart,
 };
 pub use keys::{DataKey, KeyWrapper, WrappedKeys};
+pub use logins::{Login, LoginError, Logins};
 pub use objects::{Archive, Objects, PutOnce};
 pub use probes::{KeyProbe, RoleProbe};
 pub use reports::{IncidentLine, RepairLine, ReportAbout, ReportDelivery, Reports, RunLine};

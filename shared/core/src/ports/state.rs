@@ -9,9 +9,9 @@ use crate::time::Timestamp;
 /// Where a document lies. Made by [`crate::records`], so that every key leads with its tenant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StateKey {
-    /// Partition: the tenant, or a directory that is looked up before a tenant is known.
+    /// Partition: tenant and family, for example `ws_…#prj_…#incident`, or one of the directory.
     pub pk: String,
-    /// Family and id inside the partition, for example `incident#inc_…`.
+    /// Id inside the partition, for example `inc_…`.
     pub sk: String,
 }
 
@@ -132,7 +132,8 @@ pub trait State: Send + Sync {
     /// The document under `key`, strongly consistent; expired rows are absent.
     async fn get(&self, key: &StateKey) -> Result<Option<Stored>, PortError>;
 
-    /// Every document of a partition whose sort key starts with `prefix`, ascending by sort key.
+    /// Every document of a partition whose sort key starts with `prefix` (all of it for an empty
+    /// one), ascending by sort key.
     async fn list(&self, pk: &str, prefix: &str) -> Result<Vec<Stored>, PortError>;
 
     /// Applies all writes in one transaction (at most 100); `Ok(false)` when a condition does not

@@ -1,10 +1,12 @@
 //! Rows that are looked up before a tenant is known, or that belong to a whole workspace.
 
+use std::fmt;
+
 use counterfoil_evidence::hash::Hash;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{ApiKey, Member, Project, RecordError, Versioned, Workspace};
+use super::{ApiKey, Member, Person, Project, RecordError, Versioned, Workspace};
 use crate::hold::LegalHold;
 use crate::ids::{HoldId, ProjectId, RunId, UserId, WorkspaceId};
 use crate::ports::{State, StateKey, StateWrite};
@@ -17,13 +19,28 @@ pub struct Directory<'a> {
     state: &'a dyn State,
 }
 
-impl std::fmt::Debug for Directory<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Directory<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Directory")
     }
 }
 
-const DIRECTORY: &str = "directory";
+/// The partition of a family that is looked up before a tenant is known.
+fn directory(family: &str) -> String {
+    format!("directory#{family}")
+}
+
+/// A row of a whole workspace.
+pub(crate) fn workspace_row(
+    workspace: WorkspaceId,
+    family: &str,
+    id: impl fmt::Display,
+) -> StateKey {
+    StateKey {
+        pk: format!("{workspace}#{family}"),
+        sk: id.to_string(),
+    }
+}
 
 impl<'a> Directory<'a> {
     /// The directory in `state`.
@@ -34,25 +51,22 @@ impl<'a> Directory<'a> {
     /// Key of a project's row.
     pub fn project_key(id: ProjectId) -> StateKey {
         StateKey {
-            pk: DIRECTORY.to_owned(),
-            sk: format!("project#{id}"),
+            pk: directory("project"),
+            sk: id.to_string(),
         }
     }
 
     /// Key of a workspace's row.
     pub fn workspace_key(id: WorkspaceId) -> StateKey {
         StateKey {
-            pk: DIRECTORY.to_owned(),
-            sk: format!("workspace#{id}"),
+            pk: directory("workspace"),
+            sk: id.to_string(),
         }
     }
 
     /// Key of a member's row.
     pub fn member_key(workspace: WorkspaceId, id: UserId) -> StateKey {
-        StateKey {
-            pk: workspace.to_string(),
-            sk: format!("member#{id}"),
-        }
+        workspace_row(workspace, "member", id)
     }
 
     /// Key of an API key's row, found by its public handle.
@@ -63,27 +77,63 @@ impl<'a> Directory<'a> {
         }
     }
 
+    /// The writes that create a key, or replace its version given: both of its rows.
+    pub(crate) fn api_key_writes(
+        key: &ApiKey,
+        version: Option<u64>,
+    ) -> Result<[StateWrite; 2], RecordError> {
+        let listed = workspace_row(key.workspace, "key", key.id);
+        Ok([
+            Self::write(Self::api_key_key(&key.handle), version, key)?,
+            Self::write(listed, version, key)?,
+        ])
+    }
+
+    /// Key of the row of somebody who signs in.
+    pub(crate) fn person_key(login: &str) -> StateKey {
+        StateKey {
+            pk: format!("login#{login}"),
+            sk: "person".to_owned(),
+        }
+    }
+
+    /// Key of the row that says in which workspace somebody who signs in is a member.
+    pub(crate) fn membership_key(login: &str, workspace: WorkspaceId) -> StateKey {
+        StateKey {
+            pk: format!("login#{login}"),
+            sk: workspace.to_string(),
+        }
+    }
+
+    /// Somebody who signs in.
+    pub async fn person(&self, login: &str) -> Result<Option<Versioned<Person>>, RecordError> {
+        self.find("login", &Self::person_key(login)).await
+    }
+
+    /// The workspaces in which somebody who signs in is a member, in no order that matters.
+    pub async fn memberships(&self, login: &str) -> Result<Vec<WorkspaceId>, RecordError> {
+        let partition = Self::person_key(login).pk;
+        let rows = self.state.list(&partition, WorkspaceId::PREFIX).await?;
+        Ok((rows.iter())
+            .filter_map(|row| row.key.sk.parse().ok())
+            .collect())
+    }
+
     /// Key of a legal hold's row: it lies in its workspace, also when it is on one project.
     pub fn hold_key(workspace: WorkspaceId, id: HoldId) -> StateKey {
-        StateKey {
-            pk: workspace.to_string(),
-            sk: format!("hold#{id}"),
-        }
+        workspace_row(workspace, "hold", id)
     }
 
     /// Key of a workspace's retention settings.
     pub fn retention_key(workspace: WorkspaceId) -> StateKey {
-        StateKey {
-            pk: workspace.to_string(),
-            sk: "setting#retention".to_owned(),
-        }
+        workspace_row(workspace, "setting", "retention")
     }
 
     /// Key of the sweep's row: what it has begun, over all projects.
     pub(crate) fn sweep_key() -> StateKey {
         StateKey {
-            pk: DIRECTORY.to_owned(),
-            sk: "sweep#repairs".to_owned(),
+            pk: directory("sweep"),
+            sk: "repairs".to_owned(),
         }
     }
 
@@ -143,7 +193,7 @@ impl<'a> Directory<'a> {
 
     /// Every member of a workspace.
     pub async fn members(&self, workspace: WorkspaceId) -> Result<Vec<Member>, RecordError> {
-        let rows = self.rows(&workspace.to_string(), "member").await?;
+        let rows = self.rows(workspace, "member").await?;
         Ok(rows.into_iter().map(|row| row.value).collect())
     }
 
@@ -161,7 +211,7 @@ impl<'a> Directory<'a> {
         &self,
         workspace: WorkspaceId,
     ) -> Result<Vec<Versioned<LegalHold>>, RecordError> {
-        self.rows(&workspace.to_string(), "hold").await
+        self.rows(workspace, "hold").await
     }
 
     /// A workspace's retention settings, if it ever chose some.
@@ -221,10 +271,11 @@ impl<'a> Directory<'a> {
 
     async fn rows<T: DeserializeOwned>(
         &self,
-        partition: &str,
+        workspace: WorkspaceId,
         family: &'static str,
     ) -> Result<Vec<Versioned<T>>, RecordError> {
-        let rows = self.state.list(partition, &format!("{family}#")).await?;
+        let partition = workspace_row(workspace, family, "").pk;
+        let rows = self.state.list(&partition, "").await?;
         rows.into_iter()
             .map(|stored| {
                 let value = serde_json::from_value(stored.doc)
@@ -239,12 +290,20 @@ impl<'a> Directory<'a> {
     }
 
     async fn all<T: DeserializeOwned>(&self, family: &'static str) -> Result<Vec<T>, RecordError> {
-        let rows = self.state.list(DIRECTORY, &format!("{family}#")).await?;
+        let rows = self.state.list(&directory(family), "").await?;
         rows.into_iter()
             .map(|stored| {
                 serde_json::from_value(stored.doc)
                     .map_err(|source| RecordError::Shape { family, source })
             })
             .collect()
+    }
+}
+
+/// The row in which workers of one Stripe account take turns.
+pub(crate) fn budget_key(account: &str) -> StateKey {
+    StateKey {
+        pk: directory("budget"),
+        sk: account.to_owned(),
     }
 }

@@ -1,13 +1,17 @@
 //! What the state table holds, by tenant and family, and the directory that finds a tenant.
 //!
-//! Keys: a tenant's rows lie in partition `<workspace>#<project>`, a workspace's own rows in
-//! `<workspace>`, rows that are looked up before a tenant is known in partitions of the directory.
+//! A partition is a tenant and a family: `<workspace>#<project>#<family>`, or `<workspace>#<family>`
+//! for what a whole workspace has; rows that are looked up before a tenant is known lie in partitions
+//! of the directory. Policies of roles name partitions, so each function reaches its families only.
 
 mod directory;
 mod rows;
 
 pub use directory::Directory;
-pub use rows::{ApiKey, Mapping, Member, Project, Secret, Unfinished, WebhookSecret, Workspace};
+pub(crate) use directory::{budget_key, workspace_row};
+pub use rows::{
+    ApiKey, Mapping, Member, Person, Project, Secret, Unfinished, WebhookSecret, Workspace,
+};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,7 +22,7 @@ use crate::ports::{EntryRef, PortError, PortErrorKind, State, StateKey, StateWri
 use crate::repair::Action;
 use crate::run::Run;
 use crate::scan::{ScanSchedule, ScanWork};
-use crate::tenancy::TenantCtx;
+use crate::tenancy::{Tenant, TenantCtx, WorkspaceCtx};
 
 /// A record with its version and the entry that explains it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,12 +35,12 @@ pub struct Versioned<T> {
     pub evidence: Option<EntryRef>,
 }
 
-/// A family of records of one project.
-pub trait Record: Serialize + DeserializeOwned + Send {
-    /// Name of the family: the first part of the sort key.
+/// A family of records of a project, or of a workspace (`Record<WorkspaceCtx>`).
+pub trait Record<C: Tenant = TenantCtx>: Serialize + DeserializeOwned + Send {
+    /// Name of the family: the last part of the partition key.
     const FAMILY: &'static str;
 
-    /// The second part of the sort key.
+    /// The sort key.
     fn id(&self) -> String;
 }
 
@@ -58,6 +62,21 @@ record!(Run, "run");
 record!(ScanWork, "scan");
 record!(Secret, "secret");
 record!(Unfinished, "unfinished");
+
+macro_rules! workspace_record {
+    ($type:ty, $family:literal) => {
+        impl Record<WorkspaceCtx> for $type {
+            const FAMILY: &'static str = $family;
+
+            fn id(&self) -> String {
+                self.id.to_string()
+            }
+        }
+    };
+}
+
+workspace_record!(Member, "member");
+workspace_record!(ApiKey, "key");
 
 impl Record for Mapping {
     const FAMILY: &'static str = "mapping";
@@ -93,84 +112,96 @@ pub enum RecordError {
     },
 }
 
-/// The records of one project. Demands the tenant's context, so nothing is read without one.
-#[derive(Clone, Copy)]
-pub struct Records<'a> {
+/// The records of one project or workspace. Demands the tenant's context, so nothing is read without
+/// one.
+pub struct Records<'a, C: Tenant = TenantCtx> {
     state: &'a dyn State,
-    ctx: &'a TenantCtx,
+    ctx: &'a C,
 }
 
-impl std::fmt::Debug for Records<'_> {
+impl<C: Tenant> Clone for Records<'_, C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<C: Tenant> Copy for Records<'_, C> {}
+
+impl<C: Tenant> std::fmt::Debug for Records<'_, C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Records")
-            .field("project", &self.ctx.project())
+            .field("tenant", &self.ctx.partition())
             .finish()
     }
 }
 
-impl<'a> Records<'a> {
+impl<'a, C: Tenant> Records<'a, C> {
     /// The records that `ctx` gives access to.
-    pub fn of(state: &'a dyn State, ctx: &'a TenantCtx) -> Self {
+    pub fn of(state: &'a dyn State, ctx: &'a C) -> Self {
         Self { state, ctx }
     }
 
-    /// The key of a record of this project.
-    pub fn key<T: Record>(&self, id: &str) -> StateKey {
+    /// The key of a record of this tenant.
+    pub fn key<T: Record<C>>(&self, id: &str) -> StateKey {
         StateKey {
-            pk: self.partition(),
-            sk: format!("{}#{id}", T::FAMILY),
+            pk: self.partition(<T as Record<C>>::FAMILY),
+            sk: id.to_owned(),
         }
     }
 
     /// One record.
-    pub async fn get<T: Record>(&self, id: &str) -> Result<Option<Versioned<T>>, RecordError> {
+    pub async fn get<T: Record<C>>(&self, id: &str) -> Result<Option<Versioned<T>>, RecordError> {
         let found = self.state.get(&self.key::<T>(id)).await?;
         found
-            .map(|stored| read(stored.doc, stored.version, stored.evidence))
+            .map(|stored| read::<C, T>(stored.doc, stored.version, stored.evidence))
             .transpose()
     }
 
     /// Every record of a family.
-    pub async fn list<T: Record>(&self) -> Result<Vec<Versioned<T>>, RecordError> {
+    pub async fn list<T: Record<C>>(&self) -> Result<Vec<Versioned<T>>, RecordError> {
         let rows = self
             .state
-            .list(&self.partition(), &format!("{}#", T::FAMILY))
+            .list(&self.partition(<T as Record<C>>::FAMILY), "")
             .await?;
         rows.into_iter()
-            .map(|stored| read(stored.doc, stored.version, stored.evidence))
+            .map(|stored| read::<C, T>(stored.doc, stored.version, stored.evidence))
             .collect()
     }
 
     /// The write that creates a record.
-    pub fn create<T: Record>(&self, record: &T) -> Result<StateWrite, RecordError> {
+    pub fn create<T: Record<C>>(&self, record: &T) -> Result<StateWrite, RecordError> {
         Ok(StateWrite::create(
             self.key::<T>(&record.id()),
-            doc(record)?,
+            doc::<C, T>(record)?,
         ))
     }
 
     /// The write that replaces version `version` of a record.
-    pub fn replace<T: Record>(&self, version: u64, record: &T) -> Result<StateWrite, RecordError> {
+    pub fn replace<T: Record<C>>(
+        &self,
+        version: u64,
+        record: &T,
+    ) -> Result<StateWrite, RecordError> {
         Ok(StateWrite::replace(
             self.key::<T>(&record.id()),
             version,
-            doc(record)?,
+            doc::<C, T>(record)?,
         ))
     }
 
-    fn partition(&self) -> String {
-        format!("{}#{}", self.ctx.workspace(), self.ctx.project())
+    fn partition(&self, family: &str) -> String {
+        format!("{}#{family}", self.ctx.partition())
     }
 }
 
-fn doc<T: Record>(record: &T) -> Result<serde_json::Value, RecordError> {
+fn doc<C: Tenant, T: Record<C>>(record: &T) -> Result<serde_json::Value, RecordError> {
     serde_json::to_value(record).map_err(|source| RecordError::Shape {
         family: T::FAMILY,
         source,
     })
 }
 
-fn read<T: Record>(
+fn read<C: Tenant, T: Record<C>>(
     doc: serde_json::Value,
     version: u64,
     evidence: Option<EntryRef>,

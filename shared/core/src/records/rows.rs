@@ -126,27 +126,60 @@ pub struct Member {
     pub name: String,
     /// Role.
     pub role: Role,
+    /// How they sign in ([`crate::auth::login_digest`]); `None` when they only have keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<String>,
+    /// Since when.
+    pub since: Timestamp,
 }
 
-/// An API key. The secret itself is stored nowhere.
+/// Somebody who signs in, over all workspaces. Found by issuer and subject.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// Id, the same in every workspace.
+    pub id: UserId,
+    /// Who vouches.
+    pub issuer: String,
+    /// As the issuer names them.
+    pub subject: String,
+}
+
+/// An API key. The secret itself is stored nowhere. The row lies twice, under its handle and in its
+/// workspace, and both are always written in one transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiKey {
     /// Id.
     pub id: KeyId,
+    /// The public part that finds its row.
+    pub handle: String,
     /// SHA-256 of the whole key, hex.
     pub hash: String,
+    /// What people call it.
+    pub name: String,
     /// Tenant.
     pub workspace: WorkspaceId,
-    /// The one project it is for.
-    pub project: ProjectId,
+    /// The one project it is for; `None` for every project of the workspace.
+    pub project: Option<ProjectId>,
+    /// Whether it is for live use; the key says so itself.
+    pub live: bool,
     /// What it may do.
     pub capability: Capability,
     /// The person it speaks as, for an approver key.
     pub approver: Option<UserId>,
     /// The person who created it.
     pub owner: UserId,
+    /// Since when it exists.
+    pub created_at: Timestamp,
     /// When it ends.
     pub expires_at: Timestamp,
-    /// Whether it was revoked.
-    pub revoked: bool,
+    /// When it was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
+}
+
+impl ApiKey {
+    /// Whether it is accepted at `now`.
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && now < self.expires_at
+    }
 }

@@ -15,21 +15,22 @@ use thiserror::Error;
 use super::facts::{change, target};
 use super::holds::{changed, set_draft};
 use super::vault::{Vault, VaultError};
-use crate::auth::NewKey;
+use crate::auth::{NewKey, login_digest};
 use crate::hold::{HoldState, LegalHold};
 use crate::ids::{KeyId, ProjectId, SecretId, UserId, WorkspaceId};
 use crate::mapping::Artifact;
 use crate::ports::{
-    AppendError, Batch, Clock, EvidenceAppend, Holds, HoldsWrite, PortError, Random, SealSigner,
-    State, StateWrite,
+    AppendError, Batch, Clock, EvidenceAppend, Holds, HoldsWrite, Login, PortError, Random,
+    SealSigner, State, StateWrite,
 };
 use crate::records::{
-    ApiKey, Directory, Mapping, Member, Project, RecordError, Records, Secret, WebhookSecret,
-    Workspace,
+    ApiKey, Directory, Mapping, Member, Person, Project, RecordError, Records, Secret,
+    WebhookSecret, Workspace,
 };
 use crate::redacted::Redacted;
 use crate::sealed::{Purpose, SealContext};
 use crate::tenancy::{Capability, Principal, Role, TenantCtx};
+use crate::time::Timestamp;
 use crate::webhook::is_signing_secret;
 
 /// Why something was not created. After an error nothing of the failed step exists, but for a data
@@ -67,8 +68,19 @@ pub enum CreateProjectError {
 pub struct NewWorkspace<'a> {
     /// Its name.
     pub name: &'a str,
-    /// Its people: name and role. The first one is the founder.
-    pub people: &'a [(&'a str, Role)],
+    /// Its people. The first one is the founder.
+    pub people: &'a [NewPerson<'a>],
+}
+
+/// A person of a new workspace.
+#[derive(Debug, Clone, Copy)]
+pub struct NewPerson<'a> {
+    /// Their name.
+    pub name: &'a str,
+    /// Their role.
+    pub role: Role,
+    /// How they sign in; without it they only have keys.
+    pub login: Option<&'a Login>,
 }
 
 /// Credentials of a project, in clear; they are sealed before anything is stored.
@@ -92,6 +104,17 @@ impl NewSecrets {
             Ok(())
         } else {
             Err(CreateProjectError::SigningSecret)
+        }
+    }
+}
+
+impl<'a> NewPerson<'a> {
+    /// A person who only has keys.
+    pub const fn with_keys(name: &'a str, role: Role) -> Self {
+        Self {
+            name,
+            role,
+            login: None,
         }
     }
 }
@@ -166,30 +189,62 @@ impl CreateProject {
         ])
         .with(row(Directory::workspace_key(id), &workspace)?.explained_by(1));
         let mut people = Vec::new();
-        for (name, role) in new.people {
-            let person = UserId::new(now, self.random.bits128());
+        for new in new.people {
+            let (person, rows) = self.joining(id, new, now).await?;
             let entry = batch.drafts.len();
             let facts = change(
                 &founder,
                 target("user", person),
-                [("role", role_name(*role).into())],
+                [("role", new.role.name().into())],
             );
-            let subject = object([("name", (*name).into())]);
+            let subject = object([("name", new.name.into())]);
             batch
                 .drafts
                 .push(Draft::new(Kind::AccessGranted, facts).subject(subject));
-            let member = Member {
-                id: person,
-                name: (*name).to_owned(),
-                role: *role,
-            };
-            batch
-                .state
-                .push(row(Directory::member_key(id, person), &member)?.explained_by(entry));
+            let rows = rows.into_iter();
+            batch.state.extend(rows.map(|row| row.explained_by(entry)));
             people.push(person);
         }
         self.evidence.append(stream, batch).await?;
         Ok((workspace, people))
+    }
+
+    /// The id of a person, known or new, and the rows that make them a member.
+    async fn joining(
+        &self,
+        workspace: WorkspaceId,
+        new: &NewPerson<'_>,
+        now: Timestamp,
+    ) -> Result<(UserId, Vec<StateWrite>), CreateProjectError> {
+        let fresh = UserId::new(now, self.random.bits128());
+        let digest = new.login.map(login_digest);
+        let mut rows = Vec::new();
+        let mut id = fresh;
+        if let (Some(login), Some(digest)) = (new.login, &digest) {
+            let known = Directory::of(self.state.as_ref()).person(digest).await?;
+            match known {
+                Some(known) => id = known.value.id,
+                None => {
+                    let person = Person {
+                        id,
+                        issuer: login.issuer.clone(),
+                        subject: login.subject.clone(),
+                    };
+                    rows.push(row(Directory::person_key(digest), &person)?);
+                }
+            }
+            let membership = Directory::membership_key(digest, workspace);
+            rows.push(StateWrite::create(membership, serde_json::json!({})));
+        }
+        let member = Member {
+            id,
+            name: new.name.to_owned(),
+            role: new.role,
+            login: digest,
+            since: now,
+        };
+        rows.push(row(Directory::member_key(workspace, id), &member)?);
+        Ok((id, rows))
     }
 
     /// Creates a project with its stream, sealed credentials and mapping.
@@ -348,14 +403,18 @@ impl CreateProject {
             NewKey::from_random(project.livemode, &random).ok_or(CreateProjectError::Random)?;
         let key = ApiKey {
             id: KeyId::new(now, self.random.bits128()),
+            handle: new.handle.clone(),
             hash: new.hash.clone(),
+            name: String::new(),
             workspace: project.workspace,
-            project: project.id,
+            project: Some(project.id),
+            live: project.livemode,
             capability,
             approver,
             owner,
+            created_at: now,
             expires_at: now.plus(KEY_VALID),
-            revoked: false,
+            revoked_at: None,
         };
         let approver = approver.map(|person| ("approver", person.to_string().into()));
         let facts = change(by, target("api_key", key.id), approver);
@@ -363,8 +422,10 @@ impl CreateProject {
             .stream
             .parse()
             .map_err(|_| CreateProjectError::Random)?;
-        let batch = Batch::of([Draft::new(Kind::AccessGranted, facts)])
-            .with(row(Directory::api_key_key(&new.handle), &key)?.explained_by(0));
+        let mut batch = Batch::of([Draft::new(Kind::AccessGranted, facts)]);
+        for row in Directory::api_key_writes(&key, None)? {
+            batch = batch.with(row.explained_by(0));
+        }
         self.evidence.append(stream, batch).await?;
         Ok(new.secret.clone())
     }
@@ -420,14 +481,4 @@ fn row<T: serde::Serialize>(
         source,
     })?;
     Ok(StateWrite::create(key, doc))
-}
-
-const fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::Viewer => "viewer",
-        Role::Auditor => "auditor",
-        Role::Approver => "approver",
-        Role::Admin => "admin",
-        Role::Owner => "owner",
-    }
 }

@@ -11,7 +11,7 @@ use crate::json::{JsonError, to_json};
 use crate::policy::{Judgement, Question, bundle_digest};
 use crate::ports::{EntryRef, StoredEntry, StoredPart};
 use crate::run::{Basis, HeldBack, LeftOut, RunCounts, Snapshot, Unread};
-use crate::tenancy::Principal;
+use crate::tenancy::{Principal, Via};
 use crate::time::Timestamp;
 
 /// A file outside the stream.
@@ -59,8 +59,12 @@ pub fn actor(principal: &Principal) -> Json {
         ("id", Json::from(principal.id())),
         ("type", principal.kind().into()),
     ];
-    if let Principal::User { via, .. } = principal {
-        fields.push(("via", via.to_string().into()));
+    if let Principal::User {
+        via: Via::Key { id },
+        ..
+    } = principal
+    {
+        fields.push(("via", id.to_string().into()));
     }
     object(fields)
 }

@@ -30,7 +30,9 @@ mod webhook_health;
 
 pub use ask_checks::{AskChecks, AskError, Asked};
 pub use connections::{ConnectionError, Connections, Probe, ProbeSummary, Probed};
-pub use create_project::{CreateProject, CreateProjectError, NewProject, NewSecrets, NewWorkspace};
+pub use create_project::{
+    CreateProject, CreateProjectError, NewPerson, NewProject, NewSecrets, NewWorkspace,
+};
 pub use customer_state::{CustomerView, ReadCustomers};
 pub use declare_lost::{DeclareLost, Lost};
 pub use erase::{Erase, EraseError, EraseRequest, Erased};

@@ -15,9 +15,9 @@ use thiserror::Error;
 use super::facts::{actor, target};
 use crate::ports::{
     AppendError, Batch, EntryRef, EvidenceAppend, PortError, PortErrorKind, RefusalCause, State,
-    StateKey, StateWrite,
+    StateWrite,
 };
-use crate::records::{Directory, RecordError, Workspace};
+use crate::records::{Directory, RecordError, Workspace, workspace_row};
 use crate::tenancy::Principal;
 
 /// What was done to a stored entry.
@@ -189,10 +189,7 @@ impl RecordAlarm {
         let Some(owner) = directory.owner_of(alarm.stream()).await? else {
             return Ok(Noted::NoOwner);
         };
-        let key = StateKey {
-            pk: owner.id.to_string(),
-            sk: format!("alarm#{}", alarm.name()),
-        };
+        let key = workspace_row(owner.id, "alarm", alarm.name());
         if self.state.get(&key).await?.is_some() {
             return Ok(Noted::Known);
         }

@@ -7,8 +7,9 @@ use async_trait::async_trait;
 
 use crate::budget::Budget;
 use crate::ports::{
-    Clock, Lease, PortError, PortErrorKind, RequestBudget, State, StateKey, StateWrite, Urgency,
+    Clock, Lease, PortError, PortErrorKind, RequestBudget, State, StateWrite, Urgency,
 };
+use crate::records::budget_key;
 use crate::time::Timestamp;
 
 /// Workers that ask at the same moment: all but one of them read again.
@@ -46,11 +47,7 @@ impl SharedBudget {
         change: impl Fn(&mut Budget, Timestamp) -> T + Send + Sync,
     ) -> Result<T, PortError> {
         let doing = "taking turns for requests to Stripe";
-        // Rows that are no tenant's lie in the directory.
-        let key = StateKey {
-            pk: "directory".to_owned(),
-            sk: format!("budget#{account}"),
-        };
+        let key = budget_key(account);
         for _ in 0..ATTEMPTS {
             let stored = self.state.get(&key).await?;
             let before = stored.as_ref().map(|stored| stored.doc.clone());

@@ -153,6 +153,8 @@ async fn a_list_is_whole_and_in_order(store: &impl State) {
         assert_eq!((row.version, &row.doc), (1, &json!([n, big])));
     }
     assert_eq!(store.list(&key("").pk, "l#1").await.unwrap().len(), 10);
+    let whole = store.list(&key("").pk, "").await.unwrap();
+    assert!(whole.len() >= rows.len(), "the whole partition");
     assert!(
         store
             .list(&key("").pk, "nothing#")

@@ -14,7 +14,7 @@ use counterfoil_core::redacted::Redacted;
 use counterfoil_core::run::Run;
 use counterfoil_core::tenancy::{Capability, Principal, Role};
 use counterfoil_core::time::Timestamp;
-use counterfoil_core::usecases::{CreateProject, NewProject, NewSecrets, NewWorkspace};
+use counterfoil_core::usecases::{CreateProject, NewPerson, NewProject, NewSecrets, NewWorkspace};
 use counterfoil_lambda::Boot;
 use counterfoil_lambda::config::Var;
 use counterfoil_local::{LocalCloud, Options, Postgres};
@@ -178,9 +178,9 @@ struct Tenant {
 
 async fn tenant(create: &CreateProject, people: &People, secrets: NewSecrets) -> Result<Tenant> {
     let roles = [
-        (people.owner, Role::Owner),
-        (people.approver, Role::Approver),
-        (people.second, Role::Admin),
+        NewPerson::with_keys(people.owner, Role::Owner),
+        NewPerson::with_keys(people.approver, Role::Approver),
+        NewPerson::with_keys(people.second, Role::Admin),
     ];
     let (workspace, ids) = create
         .workspace(&NewWorkspace {

@@ -13,8 +13,8 @@ use thiserror::Error;
 use super::keys::{InForce, Keys};
 use super::recompute::Base;
 use super::{SealError, SealStream};
-use crate::ports::{AppendError, Batch, EvidenceAppend, PortError, State, StateKey, StateWrite};
-use crate::records::{Directory, RecordError};
+use crate::ports::{AppendError, Batch, EvidenceAppend, PortError, State, StateWrite};
+use crate::records::{Directory, RecordError, workspace_row};
 use crate::tenancy::Principal;
 use crate::usecases::facts::actor;
 
@@ -123,10 +123,7 @@ impl RotateKey {
         let directory = Directory::of(self.state.as_ref());
         let owner = directory.owner_of(stream).await?;
         let owner = owner.ok_or(RotateError::NoOwner)?;
-        let key = StateKey {
-            pk: owner.id.to_string(),
-            sk: format!("rotation#{stream}#{add}"),
-        };
+        let key = workspace_row(owner.id, "rotation", format_args!("{stream}#{add}"));
         let row = serde_json::json!({ "retire": retire.to_string() });
         let operator = Principal::System {
             duty: "operator".to_owned(),

@@ -1,4 +1,4 @@
-//! API keys: their form, and turning one into a [`TenantCtx`].
+//! API keys: their form.
 //!
 //! ```text
 //! cfk_{live|test}_{handle: 10 base62}_{secret: 32 base62}{crc32: 6 base62}
@@ -9,29 +9,13 @@
 
 use counterfoil_evidence::hash::sha256;
 use subtle::ConstantTimeEq;
-use thiserror::Error;
 
-use crate::ports::State;
-use crate::records::{Directory, RecordError};
 use crate::redacted::Redacted;
-use crate::tenancy::{Capability, Principal, TenantCtx};
-use crate::time::Timestamp;
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const HANDLE: usize = 10;
 const SECRET: usize = 32;
 const CHECKSUM: usize = 6;
-
-/// Why a credential was not accepted. All of them look the same outside.
-#[derive(Debug, Error)]
-pub enum AuthError {
-    /// No key, not a key, unknown, revoked or expired.
-    #[error("the credential is not valid")]
-    Unauthenticated,
-    /// It could not be found out.
-    #[error("the credential could not be looked up")]
-    Unavailable(#[source] RecordError),
-}
 
 /// A new API key. Shown once; the table gets [`NewKey::hash`].
 #[derive(Debug)]
@@ -70,8 +54,14 @@ impl NewKey {
     }
 }
 
+/// Whether `key` is the one whose hash is stored; takes the same time whatever differs.
+pub(super) fn matches(key: &str, hash: &str) -> bool {
+    let presented = sha256(key.as_bytes()).to_string();
+    presented.as_bytes().ct_eq(hash.as_bytes()).into()
+}
+
 /// The public handle of a well-formed key.
-fn handle(key: &str) -> Option<&str> {
+pub(super) fn handle(key: &str) -> Option<&str> {
     let body = key.get(..key.len().checked_sub(CHECKSUM)?)?;
     let given = key.get(body.len()..)?;
     let rest = body
@@ -92,53 +82,6 @@ fn checksum(body: &str) -> String {
         crc /= 62;
     }
     out.iter().map(|byte| char::from(*byte)).collect()
-}
-
-/// The context of whoever presents `key`. An approver key speaks as its person, who must still be a
-/// member whose role may approve.
-///
-/// # Errors
-/// [`AuthError::Unauthenticated`] for every defect of the key, without telling which.
-pub async fn authenticate(
-    state: &dyn State,
-    key: &str,
-    now: Timestamp,
-) -> Result<TenantCtx, AuthError> {
-    let directory = Directory::of(state);
-    let handle = handle(key).ok_or(AuthError::Unauthenticated)?;
-    let row = directory
-        .api_key(handle)
-        .await
-        .map_err(AuthError::Unavailable)?;
-    let row = row.ok_or(AuthError::Unauthenticated)?.value;
-    let hash = sha256(key.as_bytes()).to_string();
-    let same: bool = hash.as_bytes().ct_eq(row.hash.as_bytes()).into();
-    if !same || row.revoked || row.expires_at <= now {
-        return Err(AuthError::Unauthenticated);
-    }
-    let person = row.approver.unwrap_or(row.owner);
-    let member = directory
-        .member(row.workspace, person)
-        .await
-        .map_err(AuthError::Unavailable)?;
-    let role = member.map(|member| member.value.role);
-    let principal = match (row.approver, role) {
-        (Some(id), Some(role)) if role.may_approve() && row.capability == Capability::Repair => {
-            Principal::User {
-                id,
-                role,
-                via: row.id,
-            }
-        }
-        (Some(_), _) => return Err(AuthError::Unauthenticated),
-        (None, owner_role) => Principal::ApiKey {
-            id: row.id,
-            capability: row.capability,
-            owner: row.owner,
-            owner_role,
-        },
-    };
-    Ok(TenantCtx::new(row.workspace, row.project, principal))
 }
 
 #[cfg(test)]

@@ -1,0 +1,15 @@
+//! What people and their programs ask of a project's evidence: runs, erasure, legal holds,
+//! retention. Its hourly duty finishes what was begun and gives up snapshots past their window.
+
+mod answer;
+mod api;
+mod customers;
+mod handler;
+mod incidents;
+mod routes;
+mod schedule;
+mod webhooks;
+
+pub use api::Api;
+pub use handler::handle;
+pub use routes::router;

@@ -1,0 +1,10 @@
+//! Evidence packages: `/v1/exports*`, and the worker behind the exports queue.
+
+mod answer;
+mod handler;
+mod reports;
+mod routes;
+
+pub use handler::handle;
+pub use reports::Pdf;
+pub use routes::{Service, router};

@@ -1,0 +1,9 @@
+//! Repairs as governed actions: propose, approve, reject, execute, verify. The only function that
+//! can open the repair credential.
+
+mod answer;
+mod handler;
+mod routes;
+
+pub use handler::handle;
+pub use routes::{Service, router};

@@ -1,0 +1,223 @@
+//! From a credential to a context: an API key or a sign-in becomes an [`Authenticated`], and that a
+//! [`TenantCtx`] or a [`WorkspaceCtx`] for what the request names.
+//!
+//! What is out of the credential's reach is answered as what does not exist is, after the same reads.
+
+mod key;
+
+use counterfoil_evidence::hash::sha256;
+use thiserror::Error;
+
+pub use key::NewKey;
+
+use crate::ids::{ProjectId, UserId, WorkspaceId};
+use crate::ports::{Login, State};
+use crate::records::{ApiKey, Directory, RecordError};
+use crate::tenancy::{Capability, Principal, TenantCtx, Via, WorkspaceCtx};
+use crate::time::Timestamp;
+
+/// Why a request has no context.
+#[derive(Debug, Error)]
+pub enum AuthError {
+    /// No credential, not one, unknown, revoked or expired. All of them look the same outside.
+    #[error("the credential is not valid")]
+    Unauthenticated,
+    /// The tenant does not exist, or the credential does not reach it: nobody is told which.
+    #[error("there is no such tenant for this credential")]
+    NotFound,
+    /// The credential reaches several projects and the request names none.
+    #[error("the request does not say which project it means")]
+    ProjectNotNamed,
+    /// It could not be found out.
+    #[error("the credential could not be looked up")]
+    Unavailable(#[from] RecordError),
+}
+
+/// A credential that was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Authenticated {
+    /// An API key.
+    Key(Box<PresentedKey>),
+    /// Somebody who signed in.
+    Person(Presence),
+}
+
+/// An API key that was checked, and as whom it acts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PresentedKey {
+    row: ApiKey,
+    principal: Principal,
+}
+
+/// Somebody who signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Presence {
+    login: Login,
+    /// `None` until they found or join their first workspace.
+    person: Option<UserId>,
+}
+
+/// The name of a person in keys of rows: SHA-256 over issuer and subject, hex. An issuer is a URL and
+/// holds no line break.
+pub fn login_digest(login: &Login) -> String {
+    let Login {
+        issuer, subject, ..
+    } = login;
+    sha256(format!("counterfoil/login/v1\n{issuer}\n{subject}").as_bytes()).to_string()
+}
+
+/// Whoever presents an API key. An approver key speaks as its person, who must still be a member
+/// whose role may approve.
+///
+/// # Errors
+/// [`AuthError::Unauthenticated`] for every defect of the key, without telling which.
+pub async fn authenticate_key(
+    state: &dyn State,
+    key: &str,
+    now: Timestamp,
+) -> Result<Authenticated, AuthError> {
+    let directory = Directory::of(state);
+    let handle = key::handle(key).ok_or(AuthError::Unauthenticated)?;
+    let row = directory.api_key(handle).await?;
+    let row = row.ok_or(AuthError::Unauthenticated)?.value;
+    if !key::matches(key, &row.hash) || !row.is_valid(now) {
+        return Err(AuthError::Unauthenticated);
+    }
+    let person = row.approver.unwrap_or(row.owner);
+    let member = directory.member(row.workspace, person).await?;
+    let role = member.map(|member| member.value.role);
+    let principal = match (row.approver, role) {
+        (Some(id), Some(role)) if role.may_approve() && row.capability == Capability::Repair => {
+            Principal::User {
+                id,
+                role,
+                via: Via::Key { id: row.id },
+            }
+        }
+        (Some(_), _) => return Err(AuthError::Unauthenticated),
+        (None, owner_role) => Principal::ApiKey {
+            id: row.id,
+            capability: row.capability,
+            owner: row.owner,
+            owner_role,
+        },
+    };
+    Ok(Authenticated::Key(Box::new(PresentedKey {
+        row,
+        principal,
+    })))
+}
+
+/// Somebody whose sign-in was verified.
+///
+/// # Errors
+/// When it cannot be looked up whether they are known.
+pub async fn authenticate_person(
+    state: &dyn State,
+    login: Login,
+) -> Result<Authenticated, AuthError> {
+    let found = Directory::of(state).person(&login_digest(&login)).await?;
+    let person = found.map(|row| row.value.id);
+    Ok(Authenticated::Person(Presence { login, person }))
+}
+
+impl Authenticated {
+    /// The key, if it is one.
+    pub fn key(&self) -> Option<&ApiKey> {
+        match self {
+            Self::Key(key) => Some(&key.row),
+            Self::Person(_) => None,
+        }
+    }
+
+    /// The sign-in, if it is one, and the person's id once they have one.
+    pub fn login(&self) -> Option<(&Login, Option<UserId>)> {
+        match self {
+            Self::Key(_) => None,
+            Self::Person(presence) => Some((&presence.login, presence.person)),
+        }
+    }
+
+    /// The context of a workspace. A key of one project reaches nothing of its workspace.
+    ///
+    /// # Errors
+    /// [`AuthError::NotFound`] when it does not exist or is out of reach.
+    pub async fn workspace(
+        &self,
+        state: &dyn State,
+        asked: &str,
+    ) -> Result<WorkspaceCtx, AuthError> {
+        let asked: WorkspaceId = asked.parse().map_err(|_| AuthError::NotFound)?;
+        match self {
+            Self::Key(key) if key.row.workspace == asked && key.row.project.is_none() => {
+                Ok(WorkspaceCtx::new(asked, key.principal.clone()))
+            }
+            Self::Key(_) => Err(AuthError::NotFound),
+            Self::Person(presence) => {
+                let principal = presence.member_of(state, asked).await?;
+                let principal = principal.ok_or(AuthError::NotFound)?;
+                Ok(WorkspaceCtx::new(asked, principal))
+            }
+        }
+    }
+
+    /// The context of a project: the one that the request names, or the key's own.
+    ///
+    /// # Errors
+    /// [`AuthError::NotFound`] when it does not exist or is out of reach,
+    /// [`AuthError::ProjectNotNamed`] when it is neither named nor the key's.
+    pub async fn project(
+        &self,
+        state: &dyn State,
+        asked: Option<&str>,
+    ) -> Result<TenantCtx, AuthError> {
+        let own = self.key().and_then(|row| row.project);
+        if let (Self::Key(key), Some(own)) = (self, own) {
+            let other = asked.is_some_and(|asked| asked != own.to_string());
+            let ctx = TenantCtx::new(key.row.workspace, own, key.principal.clone());
+            return if other {
+                Err(AuthError::NotFound)
+            } else {
+                Ok(ctx)
+            };
+        }
+        let asked = asked.ok_or(AuthError::ProjectNotNamed)?;
+        let asked: ProjectId = asked.parse().map_err(|_| AuthError::NotFound)?;
+        let found = Directory::of(state).project(asked).await?;
+        let workspace = found.map(|found| found.value.workspace);
+        let principal = match self {
+            Self::Key(key) => (workspace == Some(key.row.workspace)).then(|| key.principal.clone()),
+            Self::Person(presence) => {
+                // Without a project the same read is made, for a workspace that nobody has.
+                let owner = workspace.unwrap_or_else(|| WorkspaceId::from_bits(0));
+                presence.member_of(state, owner).await?
+            }
+        };
+        match (workspace, principal) {
+            (Some(workspace), Some(principal)) => Ok(TenantCtx::new(workspace, asked, principal)),
+            _ => Err(AuthError::NotFound),
+        }
+    }
+}
+
+impl Presence {
+    /// The person as a member of a workspace, if they are one.
+    async fn member_of(
+        &self,
+        state: &dyn State,
+        workspace: WorkspaceId,
+    ) -> Result<Option<Principal>, AuthError> {
+        let Some(id) = self.person else {
+            return Ok(None);
+        };
+        let member = Directory::of(state).member(workspace, id).await?;
+        Ok(member.map(|member| Principal::User {
+            id,
+            role: member.value.role,
+            via: Via::Login {
+                at: self.login.authenticated_at,
+                second_factor: self.login.second_factor,
+            },
+        }))
+    }
+}
