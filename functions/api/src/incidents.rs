@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::ids::IncidentId;
@@ -12,7 +12,7 @@ use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::{IncidentAct, IncidentError, IncidentFilter};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Caller, body, idempotency_key};
+use counterfoil_lambda::http::{Asked, Caller, body, idempotency_key};
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ const PAGE: usize = 100;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Asked {
+pub(crate) struct Filter {
     state: Option<IncidentState>,
     customer: Option<String>,
     limit: Option<usize>,
@@ -35,13 +35,8 @@ pub(crate) struct Asked {
 pub(crate) async fn list(
     State(api): State<Api>,
     Caller(ctx): Caller,
-    asked: Result<Query<Asked>, axum::extract::rejection::QueryRejection>,
+    Asked(asked): Asked<Filter>,
 ) -> Result<Response, Problem> {
-    let Query(asked) = asked.map_err(|_| {
-        let rule =
-            "takes `state` (open, repairing, ignored, resolved), `customer`, `limit`, `cursor`";
-        Problem::invalid("", rule)
-    })?;
     let limit = asked.limit.unwrap_or(PAGE);
     if !(1..=PAGE).contains(&limit) {
         return Err(Problem::invalid("/limit", "must be 1 to 100"));

@@ -8,8 +8,8 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use counterfoil_core::ports::HoldTarget;
 use counterfoil_core::usecases::{EraseRequest, NewHold};
-use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Authentication, Caller, body, idempotency_key, if_match};
+use counterfoil_lambda::{Front, Problem};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -27,8 +27,8 @@ impl FromRef<Api> for Authentication {
 }
 
 /// Every route.
-pub fn router(api: Api) -> Router {
-    Router::new()
+pub fn router(api: Api) -> Front {
+    let routes = Router::new()
         .route("/v1/runs/{id}", get(read_run))
         .route("/v1/runs/{id}/erase", post(erase_run))
         .route("/v1/customers/{id}/erase", post(erase_customer))
@@ -53,9 +53,8 @@ pub fn router(api: Api) -> Router {
             "/v1/settings/schedule",
             get(schedule::read).put(schedule::change),
         )
-        .route("/v1/webhooks/health", get(webhooks::health))
-        .fallback(async || Problem::not_found())
-        .with_state(api)
+        .route("/v1/webhooks/health", get(webhooks::health));
+    Front::of(routes, api, &["/v1/incidents"])
 }
 
 async fn read_run(

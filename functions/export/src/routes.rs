@@ -2,16 +2,16 @@
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{FromRef, Path, Query, State};
+use axum::extract::{FromRef, Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::{get, post};
 use counterfoil_core::export::{ExportScope, Wanted};
 use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::Exports;
-use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Authentication, Caller, body};
+use counterfoil_lambda::http::{Asked, Authentication, Caller, body};
 use counterfoil_lambda::telemetry::chain;
+use counterfoil_lambda::{Front, Problem};
 use serde::Deserialize;
 
 use crate::answer::{accepted, found, link, problem};
@@ -32,13 +32,12 @@ impl FromRef<Service> for Authentication {
 }
 
 /// Every route.
-pub fn router(service: Service) -> Router {
-    Router::new()
+pub fn router(service: Service) -> Front {
+    let routes = Router::new()
         .route("/v1/exports", post(create))
         .route("/v1/exports/{id}", get(read))
-        .route("/v1/exports/{id}/download", get(download))
-        .fallback(async || Problem::not_found())
-        .with_state(service)
+        .route("/v1/exports/{id}/download", get(download));
+    Front::of(routes, service, &["/v1/exports/{id}/download"])
 }
 
 /// What is asked for, as it is sent: exactly one kind of it.
@@ -172,10 +171,10 @@ async fn download(
     State(Service { exports, .. }): State<Service>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
-    Query(Part { part }): Query<Part>,
+    Asked(Part { part }): Asked<Part>,
 ) -> Result<Response, Problem> {
     if !["package", "report"].contains(&part.as_str()) {
-        return Err(Problem::invalid("", "`part` must be package or report"));
+        return Err(Problem::invalid("/part", "must be package or report"));
     }
     let fetched = exports.download(&ctx, &id, &part).await;
     Ok(link(&fetched.map_err(|error| problem(&error))?))

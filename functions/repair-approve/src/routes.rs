@@ -8,8 +8,8 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use counterfoil_core::repair::VoteKind;
 use counterfoil_core::usecases::{ProposeRepair, ReadActions, RepairPorts, VoteOnAction, Voted};
-use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Authentication, Caller, body, if_match};
+use counterfoil_lambda::{Front, Problem};
 use serde::Deserialize;
 
 use crate::answer;
@@ -30,16 +30,15 @@ impl FromRef<Service> for Authentication {
 }
 
 /// Every route.
-pub fn router(service: Service) -> Router {
-    Router::new()
+pub fn router(service: Service) -> Front {
+    let routes = Router::new()
         .route("/v1/incidents/{id}/repairs", post(propose))
         .route("/v1/actions/{id}", get(read))
         .route("/v1/actions/{id}/approvals", post(vote))
         .route("/v1/actions/{id}/execute", post(execute))
         .route("/v1/actions/{id}/cancel", post(cancel))
-        .route("/v1/approvals", get(inbox))
-        .fallback(async || Problem::not_found())
-        .with_state(service)
+        .route("/v1/approvals", get(inbox));
+    Front::of(routes, service, &[])
 }
 
 #[derive(Deserialize)]

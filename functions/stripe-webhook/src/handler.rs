@@ -9,7 +9,7 @@ use axum::routing::post;
 use counterfoil_core::usecases::{Delivery, ReceiveWebhook, Received, WebhookError};
 use counterfoil_lambda::event::{self, Incoming};
 use counterfoil_lambda::telemetry::chain;
-use counterfoil_lambda::{Error, Problem};
+use counterfoil_lambda::{Error, Front, Problem};
 use serde_json::{Value, json};
 
 /// Handles one invocation.
@@ -47,10 +47,11 @@ const fn outcome(received: &Received) -> &'static str {
     }
 }
 
-fn router(receive: ReceiveWebhook) -> Router {
-    Router::new()
+fn router(receive: ReceiveWebhook) -> Front {
+    let routes = Router::new()
         .route("/webhooks/stripe/{project}", post(deliver))
-        .with_state(receive)
+        .with_state(receive);
+    Front::open(routes)
 }
 
 async fn deliver(

@@ -4,17 +4,15 @@
 //! function as well; API Gateway's events are recognised by their request context.
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
-use axum::Router;
 use axum::body::Body;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{Request, Response};
 use serde_json::{Value, json};
 use thiserror::Error;
-use tower::ServiceExt;
 
-/// The largest request body that is looked at.
-const MAX_BODY: usize = 256 * 1024;
+use crate::layers::Front;
+
 /// The largest response body that is sent inline.
 const MAX_RESPONSE: usize = 5 * 1024 * 1024;
 
@@ -98,26 +96,12 @@ fn encode(byte: u8) -> String {
     }
 }
 
-/// Answers a request with a router, in the form that the HTTP API expects.
+/// Answers a request with routes, in the form that the HTTP API expects.
 ///
 /// # Errors
-/// When the response body cannot be read; the router itself does not fail.
-pub async fn answer(router: Router, request: Request<Body>) -> Result<Value, EventError> {
-    let too_large = request
-        .headers()
-        .get(http::header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok())
-        .is_some_and(|length| length > MAX_BODY);
-    let response = if too_large {
-        let problem = crate::Problem::invalid("", "the body is larger than 256 KiB");
-        axum::response::IntoResponse::into_response(problem)
-    } else {
-        router
-            .oneshot(request)
-            .await
-            .map_err(|_| EventError::Response)?
-    };
-    payload(response).await
+/// When the response body cannot be read; the routes themselves do not fail.
+pub async fn answer(routes: Front, request: Request<Body>) -> Result<Value, EventError> {
+    payload(routes.answer(request).await).await
 }
 
 async fn payload(response: Response<Body>) -> Result<Value, EventError> {

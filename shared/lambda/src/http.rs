@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
 use axum::extract::{FromRef, FromRequestParts, RawPathParams};
 use counterfoil_core::auth::{AuthError, Authenticated, authenticate_key, authenticate_person};
+use counterfoil_core::ids::WorkspaceId;
 use counterfoil_core::ports::{Clock, LoginError, Logins, State};
 use counterfoil_core::tenancy::{TenantCtx, WorkspaceCtx};
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, IF_MATCH};
 use http::request::Parts;
-use serde::de::DeserializeOwned;
 
 use crate::Problem;
+use crate::layers::InputFault;
 use crate::telemetry::chain;
+
+pub use crate::input::{Asked, body, body_with};
+pub use crate::layers::{For, Repeats, Sent, ShownOnce};
 
 /// Names the project of a request whose path does not, for credentials that reach several.
 pub const PROJECT_HEADER: &str = "counterfoil-project";
@@ -109,7 +112,10 @@ where
         };
         let table = Authentication::from_ref(state).state;
         let ctx = caller.project(table.as_ref(), asked.as_deref());
-        Ok(Self(ctx.await.map_err(|error| problem(&error))?))
+        let ctx = ctx.await.map_err(|error| problem(&error))?;
+        tracing::Span::current().record("project.id", ctx.project().to_string());
+        admit(parts, ctx.workspace())?;
+        Ok(Self(ctx))
     }
 }
 
@@ -125,7 +131,9 @@ where
         let asked = asked.ok_or_else(Problem::not_found)?;
         let table = Authentication::from_ref(state).state;
         let ctx = caller.workspace(table.as_ref(), &asked);
-        Ok(Self(ctx.await.map_err(|error| problem(&error))?))
+        let ctx = ctx.await.map_err(|error| problem(&error))?;
+        admit(parts, ctx.workspace())?;
+        Ok(Self(ctx))
     }
 }
 
@@ -152,18 +160,13 @@ fn problem(error: &AuthError) -> Problem {
     }
 }
 
-/// Reads a JSON body strictly; an empty body is `{}`.
-///
-/// # Errors
-/// A 400 that says where and why.
-pub fn body<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, Problem> {
-    let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { bytes };
-    serde_json::from_slice(bytes).map_err(|error| {
-        Problem::invalid(
-            "",
-            format!("the body is not what this route takes: {error}"),
-        )
-    })
+/// Lets a known caller in, unless their request breaks a rule of every route.
+fn admit(parts: &Parts, workspace: WorkspaceId) -> Result<(), Problem> {
+    tracing::Span::current().record("workspace.id", workspace.to_string());
+    match parts.extensions.get::<InputFault>() {
+        Some(InputFault(problem)) => Err(problem.clone()),
+        None => Ok(()),
+    }
 }
 
 /// The version that `If-Match` names, if it is there.
@@ -187,14 +190,16 @@ pub fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
 /// The `Idempotency-Key`, which routes that change something demand.
 ///
 /// # Errors
-/// A 400 when it is missing or not 1 to 255 characters long.
+/// A 400 when it is missing or not 1 to 255 visible ASCII characters long.
 pub fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
     let key = headers
         .get("idempotency-key")
         .and_then(|value| value.to_str().ok())
-        .filter(|key| (1..=255).contains(&key.len()));
+        .filter(|key| (1..=255).contains(&key.len()))
+        .filter(|key| key.bytes().all(|byte| byte.is_ascii_graphic()));
     key.map(str::to_owned).ok_or_else(|| {
-        let title = "Send `Idempotency-Key` with 1 to 255 characters of your own choice";
+        let title =
+            "Send `Idempotency-Key` with 1 to 255 visible ASCII characters of your own choice";
         let status = http::StatusCode::BAD_REQUEST;
         Problem::new(status, "idempotency-key-missing", title)
     })

@@ -7,6 +7,8 @@ pub mod boot;
 pub mod config;
 pub mod event;
 pub mod http;
+pub mod input;
+pub mod layers;
 pub mod problem;
 pub mod scratch;
 pub mod system;
@@ -14,4 +16,5 @@ pub mod telemetry;
 
 pub use boot::Boot;
 pub use lambda_runtime::Error;
+pub use layers::Front;
 pub use problem::Problem;

@@ -3,7 +3,7 @@
 //! An answer never says why something is absent, and never repeats the text of an internal error.
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use http::{HeaderName, StatusCode};
 use serde::Serialize;
 
@@ -12,7 +12,11 @@ const BASE: &str = "https://counterfoil.example/problems/";
 
 /// A problem to answer with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Problem {
+#[serde(transparent)]
+pub struct Problem(Box<Fields>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Fields {
     #[serde(rename = "type")]
     kind: String,
     title: String,
@@ -20,6 +24,14 @@ pub struct Problem {
     code: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_id: Option<String>,
+    #[serde(skip)]
+    policy: Option<String>,
     #[serde(skip)]
     retry_after_s: Option<u32>,
 }
@@ -36,14 +48,18 @@ pub struct FieldError {
 impl Problem {
     /// A problem with a stable code and a sentence for people.
     pub fn new(status: StatusCode, code: &'static str, title: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Fields {
             kind: format!("{BASE}{code}"),
             title: title.into(),
             status: status.as_u16(),
             code,
             errors: Vec::new(),
+            request_id: None,
+            decision_id: None,
+            resource_id: None,
+            policy: None,
             retry_after_s: None,
-        }
+        }))
     }
 
     /// Absent, or not yours: one answer for both.
@@ -60,20 +76,59 @@ impl Problem {
     /// Something behind the function did not answer; nothing was done.
     pub fn unavailable() -> Self {
         let title = "Nothing was done: a service did not answer. Try again";
-        Self {
-            retry_after_s: Some(2),
-            ..Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "evidence-unavailable",
-                title,
-            )
-        }
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        Self::new(status, "evidence-unavailable", title).retry_after(2)
     }
 
     /// Something was begun, and whether it took effect is not known yet.
     pub fn outcome_unknown() -> Self {
         let title = "It is not known yet whether this took effect: read the record again";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "outcome-unknown", title)
+    }
+
+    /// A defect of ours. The log has the cause; the answer does not.
+    pub fn internal() -> Self {
+        let title =
+            "Something here is broken: try again, and tell us the request id if it stays so";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", title)
+    }
+
+    /// Too much was asked for: when to ask again, in seconds.
+    pub fn rate_limited(seconds: u32) -> Self {
+        let title = "Too many requests with this credential: wait as `Retry-After` says";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate-limited", title).retry_after(seconds)
+    }
+
+    /// Names the decision behind this answer and the policy bundle that made it.
+    #[must_use]
+    pub fn decided(mut self, decision: &impl ToString, policy: impl Into<String>) -> Self {
+        self.0.decision_id = Some(decision.to_string());
+        self.0.policy = Some(policy.into());
+        self
+    }
+
+    /// Names the resource that this is about.
+    #[must_use]
+    pub fn with_resource(mut self, id: impl Into<String>) -> Self {
+        self.0.resource_id = Some(id.into());
+        self
+    }
+
+    /// Says when to try again, in seconds.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.0.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// Names the request.
+    pub(crate) fn in_request(mut self, id: &str) -> Self {
+        self.0.request_id = Some(id.to_owned());
+        self
+    }
+
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
     }
 
     /// Input that breaks a rule.
@@ -83,18 +138,17 @@ impl Problem {
             detail: detail.into(),
         };
         let title = "The request breaks a rule";
-        Self {
-            errors: vec![error],
-            ..Self::new(StatusCode::BAD_REQUEST, "invalid-request", title)
-        }
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, "invalid-request", title);
+        problem.0.errors.push(error);
+        problem
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = serde_json::to_vec(&self).unwrap_or_default();
-        let mut response = (status, body).into_response();
+        let status =
+            StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, self.to_bytes()).into_response();
         let headers = response.headers_mut();
         headers.insert(
             CONTENT_TYPE,
@@ -104,12 +158,30 @@ impl IntoResponse for Problem {
             let challenge = HeaderName::from_static("www-authenticate");
             headers.insert(challenge, HeaderValue::from_static("Bearer"));
         }
-        if let Some(seconds) = self.retry_after_s {
-            headers.insert(
-                HeaderName::from_static("retry-after"),
-                HeaderValue::from(seconds),
-            );
+        if let Some(seconds) = self.0.retry_after_s {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
+        decision_headers(
+            headers,
+            self.0.decision_id.as_deref(),
+            self.0.policy.as_deref(),
+        );
+        // The layers add the id of the request.
+        response.extensions_mut().insert(self);
         response
+    }
+}
+
+/// Says which decision an answer rests on and which policy bundle made it.
+pub fn decision_headers(headers: &mut HeaderMap, decision: Option<&str>, policy: Option<&str>) {
+    let named = [
+        ("counterfoil-decision", decision),
+        ("counterfoil-policy", policy),
+    ];
+    for (name, value) in named {
+        let value = value.and_then(|value| HeaderValue::from_str(value).ok());
+        if let Some(value) = value {
+            headers.insert(HeaderName::from_static(name), value);
+        }
     }
 }

@@ -19,6 +19,11 @@ pub fn init() {
         .finish();
     // Fails when a subscriber is set already, and then there is nothing to do.
     let _ = tracing::subscriber::set_global_default(subscriber);
+    // The message of a panic may hold a value; where it happened does not.
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map(ToString::to_string);
+        tracing::error!(alarm = "panic", place, "a panic");
+    }));
 }
 
 /// An error with all its causes, in one line.

@@ -14,6 +14,7 @@ pub mod facts;
 mod governed;
 mod holds;
 mod incidents;
+mod limit_rate;
 mod prune;
 mod read_run;
 mod receive_webhook;
@@ -39,6 +40,7 @@ pub use erase::{Erase, EraseError, EraseRequest, Erased};
 pub use exports::{Accepted, ExportError, Exports, Fetched, LINK_VALID, WorkError, Worked};
 pub use holds::{HELD, HoldError, LegalHolds, NewHold, Released, SOLO_AFTER};
 pub use incidents::{IncidentAct, IncidentError, IncidentFilter, Incidents};
+pub use limit_rate::{Allowance, LimitRate};
 pub use prune::PruneError;
 pub use read_run::{EntryView, ReadRun, ReadRunError, RunView};
 pub use receive_webhook::{

@@ -1,0 +1,110 @@
+//! Credentials in a URL: URLs lie in the logs of every proxy on the way, so what was sent in one is
+//! no secret any more.
+
+use form_urlencoded::parse;
+use http::{StatusCode, Uri};
+
+use crate::Problem;
+
+/// Parameters that exist to carry a credential, whatever their value looks like.
+const NAMES: [&str; 8] = [
+    "key",
+    "api_key",
+    "apikey",
+    "access_token",
+    "id_token",
+    "token",
+    "secret",
+    "authorization",
+];
+
+/// What looks like a credential. Never printed.
+pub(super) struct Credential(String);
+
+/// The first credential in a path or a query string: one of our keys, a JWT, or a parameter that is
+/// made for one.
+pub(super) fn find(uri: &Uri) -> Option<Credential> {
+    let query = uri.query().unwrap_or_default();
+    let in_query = parse(query.as_bytes()).find_map(|(name, value)| {
+        let named = NAMES.contains(&name.to_ascii_lowercase().as_str());
+        let found = looks_like_one(&value).or_else(|| looks_like_one(&name));
+        found.or_else(|| named.then(|| value.into_owned()))
+    });
+    let in_path = || {
+        uri.path().split('/').find_map(|segment| {
+            // A segment has the escapes of a query, except that `+` is itself.
+            let pair = segment.replace('+', "%2B").replace(['&', '='], "/");
+            let decoded = parse(pair.as_bytes()).next();
+            decoded.and_then(|(text, _)| looks_like_one(&text))
+        })
+    };
+    in_query.or_else(in_path).map(Credential)
+}
+
+fn looks_like_one(text: &str) -> Option<String> {
+    let key = text.find("cfk_").and_then(|at| text.get(at..));
+    // The base64url of `{"`, with which the header of every JWT begins, and its three parts.
+    let jwt = text.find("eyJ").and_then(|at| text.get(at..));
+    let jwt = jwt.filter(|jwt| jwt.bytes().filter(|byte| *byte == b'.').count() >= 2);
+    key.or(jwt).map(str::to_owned)
+}
+
+/// Reports the leak and answers.
+pub(super) fn report(credential: &Credential) -> Problem {
+    let of_ours = credential.0.starts_with("cfk_");
+    tracing::error!(
+        alarm = "credential in a URL",
+        of_ours,
+        "a credential came in a URL"
+    );
+    let title = "A credential came in the URL, so it is leaked: revoke it, make a new one, and send \
+                 it as `Authorization: Bearer ...`";
+    Problem::new(StatusCode::BAD_REQUEST, "credential-in-url", title)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "cfk_test_0123456789_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA3Vcbjn";
+
+    fn found(uri: &str) -> Option<String> {
+        find(&uri.parse().unwrap()).map(|found| found.0)
+    }
+
+    #[test]
+    fn a_credential_is_found_wherever_it_is_in_a_url() {
+        for uri in [
+            format!("/v1/runs?x={KEY}"),
+            format!("/v1/runs?{KEY}"),
+            format!("/v1/runs/{KEY}"),
+            format!("/v1/runs?a=1&b=Bearer%20{KEY}"),
+            format!("/v1/runs?x={}", KEY.replace("cfk_", "%63%66%6b_")),
+            format!("/v1/{}", KEY.replace("cfk_", "%63fk_")),
+        ] {
+            assert_eq!(found(&uri).as_deref(), Some(KEY), "{uri}");
+        }
+        for uri in [
+            "/v1/runs?key=abc",
+            "/v1/runs?API_KEY=abc",
+            "/v1/runs?access_token=abc",
+            "/v1/runs?token=",
+            "/v1/runs?x=eyJhbGciOi.eyJzdWIi.c2ln",
+            "/v1/runs/eyJhbGciOi.eyJzdWIi.c2ln",
+        ] {
+            assert!(found(uri).is_some(), "{uri}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_a_little_like_one_passes() {
+        for uri in [
+            "/v1/incidents?state=open&cursor=eyJrIjoiaW5jXzEifQ",
+            "/v1/keys/key_01J0000000000000000000000",
+            "/v1/runs/run_1",
+            "/v1/incidents?limit=5",
+        ] {
+            assert_eq!(found(uri), None, "{uri}");
+        }
+    }
+}
