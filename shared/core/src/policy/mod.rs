@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 pub use permit::Permit;
 pub use rules::{
-    ApprovalFacts, ConfirmedFacts, EraseFacts, ExportFacts, HoldFacts, IncidentFacts, Question,
-    RepairFacts, Who,
+    AdminFacts, ApprovalFacts, ConfirmedFacts, EraseFacts, ExportFacts, HoldFacts, IncidentFacts,
+    Question, RepairFacts, Who,
 };
 
 /// The outcome of a decision.

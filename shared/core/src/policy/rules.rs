@@ -154,6 +154,31 @@ pub struct IncidentFacts {
     pub reason_chars: u64,
 }
 
+/// What is known about an administrative act when it is judged: people, keys, secrets, deletion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one fact that a rule names"
+)]
+pub struct AdminFacts {
+    /// Who asks.
+    pub who: Who,
+    /// The person has a role that may do this.
+    pub role_may: bool,
+    /// The person came with an approver key.
+    pub by_key: bool,
+    /// Seconds since the person proved who they are.
+    pub login_age_s: u64,
+    /// It is about the person themselves.
+    pub own: bool,
+    /// The workspace would have no owner left.
+    pub last_owner: bool,
+    /// An active legal hold covers something of it.
+    pub legal_hold: bool,
+    /// Distinct people who approved it, without the one who proposed it.
+    pub approvals: u8,
+}
+
 /// One thing to judge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", content = "facts")]
@@ -191,6 +216,24 @@ pub enum Question {
     /// May repairs be armed again after a mass drift?
     #[serde(rename = "breaker.reset")]
     ResetBreaker(IncidentFacts),
+    /// May somebody be invited, get another role or leave?
+    #[serde(rename = "member.change")]
+    ChangeMember(AdminFacts),
+    /// May an API key be made or replaced?
+    #[serde(rename = "key.create")]
+    CreateKey(AdminFacts),
+    /// May an API key be revoked?
+    #[serde(rename = "key.revoke")]
+    RevokeKey(AdminFacts),
+    /// May a credential be stored, replaced or given up?
+    #[serde(rename = "secret.put")]
+    PutSecret(AdminFacts),
+    /// May projects be created, and their settings and mappings be changed?
+    #[serde(rename = "project.configure")]
+    Configure(AdminFacts),
+    /// May a project or a workspace be deleted?
+    #[serde(rename = "scope.delete")]
+    Delete(AdminFacts),
 }
 
 impl Question {
@@ -208,6 +251,12 @@ impl Question {
             Self::Ignore(_) => "incident.ignore",
             Self::Reopen(_) => "incident.reopen",
             Self::ResetBreaker(_) => "breaker.reset",
+            Self::ChangeMember(_) => "member.change",
+            Self::CreateKey(_) => "key.create",
+            Self::RevokeKey(_) => "key.revoke",
+            Self::PutSecret(_) => "secret.put",
+            Self::Configure(_) => "project.configure",
+            Self::Delete(_) => "scope.delete",
         }
     }
 }
@@ -251,8 +300,8 @@ macro_rules! rule {
 }
 
 use Question::{
-    Approve, ChangeSetting, Erase, Export, Ignore, Reject, ReleaseHold, Reopen, Repair,
-    ResetBreaker, SetHold,
+    Approve, ChangeMember, ChangeSetting, Configure, CreateKey, Delete, Erase, Export, Ignore,
+    PutSecret, Reject, ReleaseHold, Reopen, Repair, ResetBreaker, RevokeKey, SetHold,
 };
 
 /// Every rule, in the order in which they are asked.
@@ -277,6 +326,20 @@ pub const RULES: &[Rule] = &[
         ChangeSetting(f) => f.role_may),
     rule!("base.permit.human-incident", Permit, "Approvers may ignore incidents, open them again, and acknowledge a mass drift.",
         Ignore(f) | Reopen(f) | ResetBreaker(f) => f.who == Who::Approver),
+    rule!("base.permit.admin", Permit, "Admins and owners may store credentials, revoke keys, and configure projects.",
+        PutSecret(f) | RevokeKey(f) | Configure(f) => f.role_may),
+    rule!("base.permit.owner", Permit, "Owners may change who is a member, make API keys, and delete.",
+        ChangeMember(f) | CreateKey(f) | Delete(f) => f.role_may),
+    rule!("base.forbid.machine-admin", Deny, "Keys and schedules do not administer: a person signs in for this.",
+        ChangeMember(f) | CreateKey(f) | RevokeKey(f) | PutSecret(f) | Configure(f) | Delete(f) => f.by_key || matches!(f.who, Who::RepairKey | Who::ReadKey | Who::Scheduler)),
+    rule!("base.forbid.stale-login-admin", Deny, "The sign-in is older than 5 minutes: sign in again.",
+        ChangeMember(f) | CreateKey(f) | Delete(f) => f.login_age_s > 300),
+    rule!("base.forbid.own-role", Deny, "Nobody changes their own role.",
+        ChangeMember(f) => f.own),
+    rule!("base.forbid.last-owner", Deny, "A workspace keeps at least one owner.",
+        ChangeMember(f) => f.last_owner),
+    rule!("base.forbid.legal-hold", Deny, "A legal hold keeps this.",
+        Delete(f) => f.legal_hold),
     rule!("base.forbid.incident-state", Deny, "The incident is not in a state for this.",
         Ignore(f) | Reopen(f) | ResetBreaker(f) => !f.fits),
     rule!("base.forbid.ignore-long", Deny, "An incident is ignored for at most 180 days.",
@@ -331,6 +394,8 @@ pub const RULES: &[Rule] = &[
         ReleaseHold(f) => f.approvals == 0),
     rule!("base.require.settings-loosen", Require, "Keeping less than before needs a second person.",
         ChangeSetting(f) => f.loosening && f.approvals == 0),
+    rule!("base.require.delete", Require, "A deletion needs a second person.",
+        Delete(f) => f.approvals == 0),
     rule!("base.require.four-eyes", Require, "A repair needs the approval of a second person.",
         Repair(f) => f.who == Who::Approver && f.approvals == 0),
 ];

@@ -7,9 +7,9 @@ use counterfoil_evidence::stream::Draft;
 use super::facts::{Closing, Decided, Opening, act_hash, resolution};
 use crate::ids::{ActionId, DecisionId, RunId};
 use crate::json::JsonError;
-use crate::policy::{Effect, Judgement, Question, Who, bundle_digest, evaluate};
-use crate::ports::{Clock, EntryRef, Random};
-use crate::tenancy::{Capability, Principal};
+use crate::policy::{AdminFacts, Effect, Judgement, Question, Who, bundle_digest, evaluate};
+use crate::ports::{Batch, Clock, EntryRef, Random, StateWrite};
+use crate::tenancy::{Capability, Principal, Via};
 use crate::time::Timestamp;
 
 /// Index of the decision among the drafts of [`Governed::opened`].
@@ -139,6 +139,59 @@ impl Governed {
             )])),
             None => draft,
         })
+    }
+}
+
+/// An effect of an administrative act: an entry that cites the decision, and the rows it explains.
+#[expect(dead_code, reason = "the use cases of workspaces come next")]
+pub(super) struct AdminEffect {
+    /// The entry.
+    pub(super) draft: Draft,
+    /// Rows that the entry explains.
+    pub(super) rows: Vec<StateWrite>,
+}
+
+impl Governed {
+    /// The whole act in one batch: `run.open`, `run.decision`, its effects where it is allowed,
+    /// `run.close`.
+    #[expect(dead_code, reason = "the use cases of workspaces come next")]
+    pub(super) fn batch(
+        &self,
+        principal: &Principal,
+        comment: Option<&str>,
+        effects: Vec<AdminEffect>,
+    ) -> Result<Batch, JsonError> {
+        let mut batch = Batch::of(self.opened(principal, comment)?);
+        if self.allowed() {
+            for AdminEffect { draft, rows } in effects {
+                let entry = batch.drafts.len();
+                batch.drafts.push(draft.cite("decision", DECISION));
+                for row in rows {
+                    batch = batch.with(row.explained_by(entry));
+                }
+            }
+        }
+        batch.drafts.push(self.closing());
+        Ok(batch)
+    }
+}
+
+/// What the rules about administration know of a principal; `may` says whether their role may do it.
+#[expect(dead_code, reason = "the use cases of workspaces come next")]
+pub(super) fn admin_facts(principal: &Principal, may: bool, now: Timestamp) -> AdminFacts {
+    let via = match principal {
+        Principal::User { via, .. } => Some(via),
+        Principal::ApiKey { .. } | Principal::Scheduler { .. } | Principal::System { .. } => None,
+    };
+    AdminFacts {
+        who: who(principal),
+        role_may: may,
+        by_key: matches!(via, Some(Via::Key { .. })),
+        login_age_s: via.map_or(0, |via| via.age(now).as_secs()),
+        own: false,
+        last_owner: false,
+        legal_hold: false,
+        approvals: 0,
     }
 }
 
