@@ -143,7 +143,6 @@ impl Governed {
 }
 
 /// An effect of an administrative act: an entry that cites the decision, and the rows it explains.
-#[expect(dead_code, reason = "the use cases of workspaces come next")]
 pub(super) struct AdminEffect {
     /// The entry.
     pub(super) draft: Draft,
