@@ -6,6 +6,8 @@ mod dependencies;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod security;
+#[cfg(test)]
 mod template;
 #[cfg(test)]
 mod text;
