@@ -31,6 +31,13 @@ mod lost_replies;
 #[cfg(test)]
 mod records;
 #[cfg(test)]
+#[path = "../rights.rs"]
+mod rights;
+#[cfg(test)]
+mod roles;
+#[cfg(test)]
+mod signed;
+#[cfg(test)]
 mod sources;
 #[cfg(test)]
 mod stage;
@@ -42,3 +49,5 @@ mod tenant;
 mod votes;
 #[cfg(test)]
 mod webhooks;
+#[cfg(test)]
+mod zz_calls;

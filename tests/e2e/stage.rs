@@ -25,6 +25,8 @@ pub(crate) struct Stage {
     pub(crate) main: Stack,
     pub(crate) sample: Sample,
     count: AtomicU32,
+    /// Tests that run now.
+    running: AtomicU32,
 }
 
 /// One deployment of the template.
@@ -80,15 +82,33 @@ impl Stage {
             main,
             sample,
             count: AtomicU32::new(0),
+            running: AtomicU32::new(0),
         }
     }
 
     /// Runs a test. Whatever it made the product do, nothing of it may have tried to write to Stripe.
     pub(crate) fn run<T>(&self, test: impl Future<Output = T>) -> T {
+        let running = Running::one(&self.running);
         let result = self.runtime.block_on(test);
+        drop(running);
         assert_eq!(self.stripe.non_get_calls(), 0, "calls that are not GET");
         assert_eq!(self.stripe.secret_key_calls(), 0, "calls with a secret key");
         result
+    }
+
+    /// Waits until no other test has run for a moment, half an hour at most; not to be called inside
+    /// [`Self::run`].
+    pub(crate) fn wait_for_the_others(&self) {
+        let mut idle = 0;
+        for _ in 0..3_600 {
+            let busy = self.running.load(Ordering::SeqCst) > 0;
+            idle = if busy { 0 } else { idle + 1 };
+            if idle == 6 {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        panic!("other tests still run");
     }
 
     /// The template once more, in an account of its own: what is done to every project at once is
@@ -121,6 +141,22 @@ impl Stage {
         let mut expected = self.sample.expected.iter();
         let found = expected.find(|expected| expected.kind == kind).unwrap();
         (found.customer.clone(), found.subject.clone())
+    }
+}
+
+/// Counts a test that runs, also when it panics.
+struct Running<'a>(&'a AtomicU32);
+
+impl<'a> Running<'a> {
+    fn one(count: &'a AtomicU32) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

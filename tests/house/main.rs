@@ -2,9 +2,16 @@
 //! ARCHITECTURE.md promises what is tested here.
 
 #[cfg(test)]
+mod cloud;
+#[cfg(test)]
 mod dependencies;
 #[cfg(test)]
 mod examples;
+#[cfg(test)]
+#[path = "../rights.rs"]
+mod rights;
+#[cfg(test)]
+mod roles;
 #[cfg(test)]
 mod security;
 #[cfg(test)]

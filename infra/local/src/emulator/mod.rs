@@ -31,8 +31,8 @@ pub struct EmulatorOptions {
     /// the address of the fake Stripe. On AWS a function has none of them.
     pub extra_env: Vec<(String, String)>,
     /// Checks signatures and identity policies, and runs each function under its own role. Keys of
-    /// 12 digits and `test` stay root. Policy conditions that the emulator cannot evaluate (`kms:`,
-    /// `aws:SecureTransport`, `s3:if-none-match`) are taken out of what is deployed.
+    /// 12 digits and `test` stay root. Conditions on `aws:SecureTransport` are taken out of what is
+    /// deployed: everything here is plain HTTP.
     pub auth: bool,
 }
 
@@ -94,6 +94,13 @@ impl Emulator {
         log_path(self.folder.path())
     }
 
+    /// Every different call that was judged under a role, a JSON object per line: `role`, `action`,
+    /// `resource`, `family` (partition key), `purpose` (of a secret), `prefix` and `allowed`, with
+    /// ids masked. Absent before the first one, and without [`EmulatorOptions::auth`].
+    pub fn calls_path(&self) -> PathBuf {
+        calls_path(self.folder.path())
+    }
+
     /// Deploys `template.yaml`. Accounts do not see each other, so tests can share an emulator.
     ///
     /// # Errors
@@ -119,6 +126,10 @@ impl Emulator {
 
 fn log_path(folder: &Path) -> PathBuf {
     folder.join("emulator.log")
+}
+
+fn calls_path(folder: &Path) -> PathBuf {
+    folder.join("calls.jsonl")
 }
 
 fn server<'a>(
@@ -153,6 +164,7 @@ fn server<'a>(
         .collect();
     if options.auth {
         environment.push(("AUTH".into(), "true".into()));
+        environment.push(("COUNTERFOIL_CALLS".into(), calls_path(folder).into()));
     }
     environment.extend(fixed.into_iter().map(|(name, value)| (name.into(), value)));
     Server {
