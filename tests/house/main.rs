@@ -2,6 +2,8 @@
 //! ARCHITECTURE.md promises what is tested here.
 
 #[cfg(test)]
+mod asvs;
+#[cfg(test)]
 mod cloud;
 #[cfg(test)]
 mod dependencies;

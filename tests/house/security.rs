@@ -201,3 +201,43 @@ fn no_page_claims_a_certificate() {
         }
     }
 }
+
+/// Every mitigation names the test that holds it, or says that the row is accepted.
+#[test]
+fn every_row_of_the_threat_model_names_a_test_that_exists() {
+    let tests = super::text::tests();
+    let text = read("docs/threat-model.md");
+    let words = text.split('`').skip(1).step_by(2);
+    for word in words.filter(|word| word.matches('_').count() >= 3 && *word == word.to_lowercase())
+    {
+        assert!(tests.contains(word), "there is no {word}");
+    }
+    let mut kinds = BTreeMap::new();
+    let mut boundary = "";
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("### ") {
+            boundary = name;
+        }
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [kind @ ("S" | "T" | "R" | "I" | "D" | "E"), .., held] = cells.as_slice() else {
+            continue;
+        };
+        let named = held.split('`').any(|word| tests.contains(word));
+        assert!(named || held.starts_with("accepted"), "{boundary}: {line}");
+        kinds
+            .entry(boundary)
+            .or_insert_with(String::new)
+            .push_str(kind);
+    }
+    let of: Vec<&str> = kinds
+        .keys()
+        .filter(|name| name.starts_with(char::is_numeric))
+        .copied()
+        .collect();
+    assert_eq!(of.len(), 9, "{of:?}");
+    for (boundary, found) in kinds {
+        let all = "STRIDE".chars().all(|kind| found.contains(kind));
+        let exempt = boundary.starts_with("Inside") || boundary.starts_with('8');
+        assert!(all || exempt, "{boundary} has {found}");
+    }
+}

@@ -1,9 +1,32 @@
 //! Promises about the source text itself.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Names of all tests in the tree.
+pub(crate) fn tests() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for folder in ["shared", "functions", "infra", "tests", "tools"] {
+        for (_, text) in sources(folder) {
+            let mut marked = false;
+            for line in text.lines().map(str::trim) {
+                let line = line.strip_prefix("async ").unwrap_or(line);
+                if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+                    marked = true;
+                } else if let Some(rest) = line.strip_prefix("fn ").filter(|_| marked) {
+                    let end = rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_');
+                    names.insert(rest.split_at(end.unwrap_or(rest.len())).0.to_owned());
+                    marked = false;
+                }
+            }
+        }
+    }
+    assert!(names.len() > 1_000, "found {} tests", names.len());
+    names
 }
 
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
@@ -62,6 +85,19 @@ fn only_one_file_writes_to_a_customers_database() {
             assert_eq!(text.contains("\"UPDATE "), update, "{}", path.display());
             for word in ["\"INSERT INTO", "\"DELETE FROM", "\"TRUNCATE ", "\"DROP "] {
                 assert!(!text.contains(word), "{} contains {word}", path.display());
+            }
+        }
+    }
+}
+
+/// What an intermediary says about the caller can be said by the caller, too: nothing depends on it.
+#[test]
+fn no_function_believes_a_forwarded_header() {
+    for folder in ["functions", "shared/lambda/src", "shared/core/src"] {
+        for (path, text) in sources(folder) {
+            let text = text.to_lowercase();
+            for word in ["x-forwarded", "x-real-ip", "source_ip", "sourceip"] {
+                assert!(!text.contains(word), "{} names {word}", path.display());
             }
         }
     }
