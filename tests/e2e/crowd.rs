@@ -64,6 +64,7 @@ fn a_disturbed_scan_of_a_crowd_finds_what_an_undisturbed_one_finds() {
             extra("COUNTERFOIL_STRIPE_URL", stripe.base_url()),
             extra("COUNTERFOIL_STRIPE_RATE", &RATE.to_string()),
             extra("SCAN_HAND_OVER_SECONDS", "4"),
+            extra("RATE_LIMIT_PER_MINUTE", "100000"),
             extra("DATABASE_NETWORKS", "127.0.0.0/8"),
             extra("DATABASE_PORTS", "any"),
         ],

@@ -65,6 +65,7 @@ impl Stage {
                 extra("COUNTERFOIL_STRIPE_URL", stripe.base_url()),
                 extra("COUNTERFOIL_STRIPE_RATE", "500"),
                 extra("CHECK_DELAY_SECONDS", "0"),
+                extra("RATE_LIMIT_PER_MINUTE", "100000"),
                 extra("DATABASE_NETWORKS", "127.0.0.0/8"),
                 extra("DATABASE_PORTS", "any"),
             ],

@@ -6,7 +6,9 @@ use counterfoil_core::evidence::json::Json;
 use counterfoil_core::incident::{Incident, IncidentState};
 use counterfoil_core::ports::Clock;
 use counterfoil_core::records::Records;
-use counterfoil_core::usecases::{IncidentAct, IncidentError, IncidentFilter, Incidents};
+use counterfoil_core::usecases::{
+    IncidentAct, IncidentError, IncidentFilter, IncidentOrder, Incidents,
+};
 
 use super::world::World;
 
@@ -111,11 +113,10 @@ async fn machines_are_denied_on_the_record_and_strangers_see_nothing() {
     let stranger = world.another_project().await;
     let unknown = people.act(&stranger, &id, "k1", &act).await;
     assert!(matches!(unknown, Err(IncidentError::NotFound)));
-    let (seen, more) = people
-        .list(&stranger, &IncidentFilter::default(), None, 10)
-        .await
-        .unwrap();
-    assert!(seen.is_empty() && !more);
+    let (filter, order) = (IncidentFilter::default(), IncidentOrder::default());
+    let seen = people.list(&stranger, &filter, order, None, 10).await;
+    let seen = seen.unwrap();
+    assert!(seen.items.is_empty() && seen.next_cursor.is_none());
 }
 
 /// What does not fit the incident's state or kind is refused by policy, on the record.

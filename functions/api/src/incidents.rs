@@ -5,12 +5,12 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use counterfoil_core::ids::IncidentId;
 use counterfoil_core::incident::{Incident, IncidentState};
+use counterfoil_core::reconcile::FindingKind;
 use counterfoil_core::records::Versioned;
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::time::Timestamp;
-use counterfoil_core::usecases::{IncidentAct, IncidentError, IncidentFilter};
+use counterfoil_core::usecases::{IncidentAct, IncidentError, IncidentFilter, IncidentOrder};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Asked, Caller, body, idempotency_key};
 use counterfoil_lambda::telemetry::chain;
@@ -27,6 +27,8 @@ const PAGE: usize = 100;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Filter {
     state: Option<IncidentState>,
+    kind: Option<FindingKind>,
+    sort: Option<IncidentOrder>,
     customer: Option<String>,
     limit: Option<usize>,
     cursor: Option<String>,
@@ -41,22 +43,21 @@ pub(crate) async fn list(
     if !(1..=PAGE).contains(&limit) {
         return Err(Problem::invalid("/limit", "must be 1 to 100"));
     }
-    let after = match asked.cursor {
-        None => None,
-        Some(cursor) => Some(cursor.parse::<IncidentId>().map_err(|_| {
-            Problem::invalid("/cursor", "must be `next_cursor` of the page before")
-        })?),
-    };
     let filter = IncidentFilter {
         state: asked.state,
+        kind: asked.kind,
         customer: asked.customer,
     };
     let now = api.incidents.clock.now();
-    let found = api.incidents.list(&ctx, &filter, after, limit).await;
-    let (found, more) = found.map_err(|error| problem(&error))?;
-    let next = found.last().filter(|_| more).map(|last| last.value.id);
-    let items: Vec<Value> = found.iter().map(|it| view(&it.value, now)).collect();
-    Ok(Json(json!({ "items": items, "next_cursor": next })).into_response())
+    let order = asked.sort.unwrap_or_default();
+    let cursor = asked.cursor.as_deref();
+    let page = api
+        .incidents
+        .list(&ctx, &filter, order, cursor, limit)
+        .await;
+    let page = page.map_err(|error| problem(&error))?;
+    let items: Vec<Value> = page.items.iter().map(|it| view(&it.value, now)).collect();
+    Ok(Json(json!({ "items": items, "next_cursor": page.next_cursor })).into_response())
 }
 
 pub(crate) async fn read(

@@ -14,7 +14,8 @@ use counterfoil_aws::rds::RdsTokens;
 use counterfoil_aws::s3::{S3Archive, S3Objects};
 use counterfoil_aws::sqs::{SqsChecks, SqsExports, SqsScans};
 use counterfoil_core::ports::{Clock, Random, Scratch};
-use counterfoil_core::usecases::Vault;
+use counterfoil_core::rate::Rate;
+use counterfoil_core::usecases::{LimitRate, Vault};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
@@ -23,6 +24,9 @@ use crate::http::Authentication;
 use crate::scratch::TempScratch;
 use crate::system::{OsRandom, SystemClock};
 use crate::telemetry;
+
+/// Requests a minute of one credential, where nothing else is set.
+const DEFAULT_RATE: u64 = 600;
 
 /// Where a setting comes from.
 type Lookup = Box<dyn Fn(Var) -> Option<String> + Send + Sync>;
@@ -118,12 +122,20 @@ impl Boot {
         )))
     }
 
+    /// How many requests a credential may make.
+    fn limit(&self) -> Result<LimitRate, MissingVariable> {
+        let set = (self.lookup)(Var::RateLimit).and_then(|text| text.parse().ok());
+        let rate = Rate::per_minute(set.unwrap_or(DEFAULT_RATE));
+        Ok(LimitRate::new(self.state()?, self.clock(), rate))
+    }
+
     /// What checking a credential needs.
     pub fn authentication(&self) -> Result<Authentication, MissingVariable> {
         Ok(Authentication {
             state: self.state()?,
             clock: self.clock(),
             logins: None,
+            limit: Some(self.limit()?),
         })
     }
 

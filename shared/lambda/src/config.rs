@@ -69,6 +69,8 @@ variables! {
     DatabasePorts = "DATABASE_PORTS",
     /// Set by AWS Lambda: where the function gets its events, which is no database.
     RuntimeApi = "AWS_LAMBDA_RUNTIME_API",
+    /// Requests a minute, and at once, of one credential. Default 600.
+    RateLimit = "RATE_LIMIT_PER_MINUTE",
     /// Seconds that a check waits after a webhook, so that a burst of events is over. Default 5.
     CheckDelay = "CHECK_DELAY_SECONDS",
     /// Stripe's partner event source whose events are taken; default none.

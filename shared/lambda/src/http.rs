@@ -7,12 +7,13 @@ use counterfoil_core::auth::{AuthError, Authenticated, authenticate_key, authent
 use counterfoil_core::ids::WorkspaceId;
 use counterfoil_core::ports::{Clock, LoginError, Logins, State};
 use counterfoil_core::tenancy::{TenantCtx, WorkspaceCtx};
+use counterfoil_core::usecases::LimitRate;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, IF_MATCH};
 use http::request::Parts;
 
 use crate::Problem;
-use crate::layers::InputFault;
+use crate::layers::{InputFault, rate};
 use crate::telemetry::chain;
 
 pub use crate::input::{Asked, body, body_with};
@@ -34,6 +35,8 @@ pub struct Authentication {
     pub clock: Arc<dyn Clock>,
     /// Who verifies sign-ins; `None` where only keys are accepted.
     pub logins: Option<Arc<dyn Logins>>,
+    /// How many requests a credential may make; `None` where nobody counts.
+    pub limit: Option<LimitRate>,
 }
 
 impl std::fmt::Debug for Authentication {
@@ -71,8 +74,14 @@ where
         let header = header.and_then(|value| value.to_str().ok());
         let bearer = header.and_then(|value| value.strip_prefix("Bearer "));
         let bearer = bearer.ok_or_else(Problem::unauthenticated)?;
-        let found = Authentication::from_ref(state).check(bearer).await;
+        let authentication = Authentication::from_ref(state);
+        let found = authentication.check(bearer).await;
         let found = Self(found.map_err(|error| problem(&error))?);
+        // A key is counted before it is known what it reaches, so that nobody guesses ids for free.
+        if let (Some(limit), Some(key)) = (&authentication.limit, found.0.key()) {
+            let id = key.id.to_string();
+            rate::count(limit, parts, key.workspace, &id).await?;
+        }
         parts.extensions.insert(found.clone());
         Ok(found)
     }
@@ -110,11 +119,11 @@ where
             (Some(named), Some(Ok(header))) if named == header => Some(named),
             (_, Some(_)) => return Err(Problem::not_found()),
         };
-        let table = Authentication::from_ref(state).state;
-        let ctx = caller.project(table.as_ref(), asked.as_deref());
+        let authentication = Authentication::from_ref(state);
+        let ctx = caller.project(authentication.state.as_ref(), asked.as_deref());
         let ctx = ctx.await.map_err(|error| problem(&error))?;
         tracing::Span::current().record("project.id", ctx.project().to_string());
-        admit(parts, ctx.workspace())?;
+        admit(parts, &authentication, &caller, ctx.workspace()).await?;
         Ok(Self(ctx))
     }
 }
@@ -129,10 +138,10 @@ where
         let Anybody(caller) = Anybody::from_request_parts(parts, state).await?;
         let asked = parameter(parts, state, WORKSPACE_PARAM).await;
         let asked = asked.ok_or_else(Problem::not_found)?;
-        let table = Authentication::from_ref(state).state;
-        let ctx = caller.workspace(table.as_ref(), &asked);
+        let authentication = Authentication::from_ref(state);
+        let ctx = caller.workspace(authentication.state.as_ref(), &asked);
         let ctx = ctx.await.map_err(|error| problem(&error))?;
-        admit(parts, ctx.workspace())?;
+        admit(parts, &authentication, &caller, ctx.workspace()).await?;
         Ok(Self(ctx))
     }
 }
@@ -160,9 +169,18 @@ fn problem(error: &AuthError) -> Problem {
     }
 }
 
-/// Lets a known caller in, unless their request breaks a rule of every route.
-fn admit(parts: &Parts, workspace: WorkspaceId) -> Result<(), Problem> {
+/// Lets a known caller in, unless they ask too often or their request breaks a rule of every route.
+async fn admit(
+    parts: &Parts,
+    authentication: &Authentication,
+    caller: &Authenticated,
+    workspace: WorkspaceId,
+) -> Result<(), Problem> {
     tracing::Span::current().record("workspace.id", workspace.to_string());
+    let person = caller.login().and_then(|(_, person)| person);
+    if let (Some(limit), Some(person)) = (&authentication.limit, person) {
+        rate::count(limit, parts, workspace, &person.to_string()).await?;
+    }
     match parts.extensions.get::<InputFault>() {
         Some(InputFault(problem)) => Err(problem.clone()),
         None => Ok(()),

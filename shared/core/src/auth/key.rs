@@ -16,6 +16,8 @@ const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 const HANDLE: usize = 10;
 const SECRET: usize = 32;
 const CHECKSUM: usize = 6;
+/// Bytes of a whole key: `cfk_live_`, handle, `_`, secret, checksum.
+pub(super) const LENGTH: usize = 10 + HANDLE + SECRET + CHECKSUM;
 
 /// A new API key. Shown once; the table gets [`NewKey::hash`].
 #[derive(Debug)]

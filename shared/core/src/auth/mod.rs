@@ -66,6 +66,20 @@ pub fn login_digest(login: &Login) -> String {
     sha256(format!("counterfoil/login/v1\n{issuer}\n{subject}").as_bytes()).to_string()
 }
 
+/// The key whose whole text `text` starts with, valid or not: for one that came where none belongs.
+///
+/// # Errors
+/// When it cannot be looked up.
+pub async fn exposed_key(state: &dyn State, text: &str) -> Result<Option<ApiKey>, RecordError> {
+    let whole = text.get(..key::LENGTH);
+    let Some((whole, handle)) = whole.and_then(|whole| Some((whole, key::handle(whole)?))) else {
+        return Ok(None);
+    };
+    let row = Directory::of(state).api_key(handle).await?;
+    let row = row.map(|row| row.value);
+    Ok(row.filter(|row| key::matches(whole, &row.hash)))
+}
+
 /// Whoever presents an API key. An approver key speaks as its person, who must still be a member
 /// whose role may approve.
 ///

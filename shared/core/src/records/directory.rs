@@ -124,6 +124,11 @@ impl<'a> Directory<'a> {
         workspace_row(workspace, "hold", id)
     }
 
+    /// Key of the row that holds what signs a workspace's cursors.
+    pub(crate) fn cursor_key(workspace: WorkspaceId) -> StateKey {
+        workspace_row(workspace, "setting", "cursor-key")
+    }
+
     /// Key of a workspace's retention settings.
     pub fn retention_key(workspace: WorkspaceId) -> StateKey {
         workspace_row(workspace, "setting", "retention")

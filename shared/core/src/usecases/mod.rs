@@ -39,7 +39,9 @@ pub use declare_lost::{DeclareLost, Lost};
 pub use erase::{Erase, EraseError, EraseRequest, Erased};
 pub use exports::{Accepted, ExportError, Exports, Fetched, LINK_VALID, WorkError, Worked};
 pub use holds::{HELD, HoldError, LegalHolds, NewHold, Released, SOLO_AFTER};
-pub use incidents::{IncidentAct, IncidentError, IncidentFilter, Incidents};
+pub use incidents::{
+    IncidentAct, IncidentError, IncidentFilter, IncidentOrder, IncidentPage, Incidents,
+};
 pub use limit_rate::{Allowance, LimitRate};
 pub use prune::PruneError;
 pub use read_run::{EntryView, ReadRun, ReadRunError, RunView};

@@ -1,10 +1,13 @@
 //! Credentials in a URL: URLs lie in the logs of every proxy on the way, so what was sent in one is
 //! no secret any more.
 
+use counterfoil_core::auth::exposed_key;
+use counterfoil_core::ports::State;
 use form_urlencoded::parse;
 use http::{StatusCode, Uri};
 
 use crate::Problem;
+use crate::telemetry::chain;
 
 /// Parameters that exist to carry a credential, whatever their value looks like.
 const NAMES: [&str; 8] = [
@@ -49,14 +52,29 @@ fn looks_like_one(text: &str) -> Option<String> {
     key.or(jwt).map(str::to_owned)
 }
 
-/// Reports the leak and answers.
-pub(super) fn report(credential: &Credential) -> Problem {
-    let of_ours = credential.0.starts_with("cfk_");
-    tracing::error!(
-        alarm = "credential in a URL",
-        of_ours,
-        "a credential came in a URL"
-    );
+/// Reports the leak and answers. A key that exists is named in an alarm by its id. It is not revoked
+/// here: whoever finds somebody's key could otherwise stop them, and the owner may be running
+/// production with it.
+pub(super) async fn report(credential: &Credential, keys: Option<&dyn State>) -> Problem {
+    let found = match keys {
+        Some(state) => exposed_key(state, &credential.0).await,
+        None => Ok(None),
+    };
+    match found {
+        Ok(Some(key)) => tracing::error!(
+            alarm = "key leaked in a URL",
+            key.id = %key.id,
+            key.workspace = %key.workspace,
+            revoked = key.revoked_at.is_some(),
+            "an API key came in a URL: revoke it"
+        ),
+        Ok(None) => tracing::warn!("a credential that is no key of ours came in a URL"),
+        Err(error) => tracing::error!(
+            alarm = "key leaked in a URL",
+            cause = chain(&error),
+            "a credential came in a URL, and it was not found out whose"
+        ),
+    }
     let title = "A credential came in the URL, so it is leaked: revoke it, make a new one, and send \
                  it as `Authorization: Bearer ...`";
     Problem::new(StatusCode::BAD_REQUEST, "credential-in-url", title)

@@ -9,6 +9,7 @@ mod answer;
 mod leak;
 mod limits;
 mod once;
+pub(crate) mod rate;
 mod request_id;
 
 use std::panic::AssertUnwindSafe;
@@ -16,9 +17,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{FromRef, MatchedPath, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
+use counterfoil_core::ports::State;
 use futures::FutureExt;
 use tower::ServiceExt;
 use tracing::{Instrument, Span, field::Empty, info_span};
@@ -28,11 +30,14 @@ pub use once::{For, Repeats, Sent, ShownOnce};
 pub use request_id::RequestId;
 
 use crate::Problem;
+use crate::http::Authentication;
 
 /// What a function's routes take, besides what every route takes.
 struct Rules {
     /// Routes whose handler reads its query string; every other route refuses one.
     queries: &'static [&'static str],
+    /// What finds a leaked key, where the function knows keys.
+    keys: Option<Arc<dyn State>>,
 }
 
 /// A router behind the conventions of the API.
@@ -45,17 +50,25 @@ impl Front {
         router: Router<S>,
         state: S,
         queries: &'static [&'static str],
-    ) -> Self {
-        Self::around(router.with_state(state), queries)
+    ) -> Self
+    where
+        Authentication: FromRef<S>,
+    {
+        let keys = Authentication::from_ref(&state).state;
+        Self::around(router.with_state(state), queries, Some(keys))
     }
 
     /// Routes that take no credential of ours.
     pub fn open(router: Router) -> Self {
-        Self::around(router, &[])
+        Self::around(router, &[], None)
     }
 
-    fn around(router: Router, queries: &'static [&'static str]) -> Self {
-        let rules = Arc::new(Rules { queries });
+    fn around(
+        router: Router,
+        queries: &'static [&'static str],
+        keys: Option<Arc<dyn State>>,
+    ) -> Self {
+        let rules = Arc::new(Rules { queries, keys });
         let router = router.fallback(async || Problem::not_found());
         Self(router.layer(from_fn(move |request, next| {
             pass(Arc::clone(&rules), request, next)
@@ -74,12 +87,16 @@ impl Front {
 async fn pass(rules: Arc<Rules>, request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     let span = span(&request, &id);
+    let outbound = rate::Outbound::default();
     async move {
         let response = match enter(&rules, request, &id).await {
-            Ok(request) => run(next, request).await,
+            Ok(mut request) => {
+                request.extensions_mut().insert(outbound.clone());
+                run(next, request).await
+            }
             Err(problem) => problem.into_response(),
         };
-        let response = answer::finish(response, &id);
+        let response = outbound.add_to(answer::finish(response, &id));
         tracing::info!(status = response.status().as_u16(), "answered");
         response
     }
@@ -90,7 +107,7 @@ async fn pass(rules: Arc<Rules>, request: Request, next: Next) -> Response {
 /// What is looked at before any credential.
 async fn enter(rules: &Rules, request: Request, id: &RequestId) -> Result<Request, Problem> {
     if let Some(credential) = leak::find(request.uri()) {
-        return Err(leak::report(&credential));
+        return Err(leak::report(&credential, rules.keys.as_deref()).await);
     }
     let (mut parts, body) = request.into_parts();
     let bytes = limits::read(&parts.headers, body).await?;

@@ -5,16 +5,18 @@
 //! the erasable part of the incident's entry. Nothing here reads Stripe or the app's database.
 
 mod act;
+mod list;
 
 use std::sync::Arc;
 
 use thiserror::Error;
 
 pub use act::IncidentAct;
+pub use list::{IncidentFilter, IncidentOrder, IncidentPage};
 
 use super::vault::Vault;
 use crate::ids::IncidentId;
-use crate::incident::{Incident, IncidentState, Refused};
+use crate::incident::{Incident, Refused};
 use crate::json::JsonError;
 use crate::policy::Judgement;
 use crate::ports::{AppendError, Clock, EvidenceAppend, PortError, Random, State};
@@ -70,15 +72,6 @@ impl From<AppendError> for IncidentError {
     }
 }
 
-/// Which incidents to list. Both conditions must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct IncidentFilter {
-    /// In this state now.
-    pub state: Option<IncidentState>,
-    /// About this Stripe customer.
-    pub customer: Option<String>,
-}
-
 /// Reads incidents and records what people do to them.
 #[derive(Clone)]
 pub struct Incidents {
@@ -114,37 +107,6 @@ impl Incidents {
         let records = Records::of(self.state.as_ref(), ctx);
         let found = records.get::<Incident>(&id.to_string()).await?;
         found.ok_or(IncidentError::NotFound)
-    }
-
-    /// The incidents of the caller's project after `after` in the order of their ids, at most
-    /// `limit`; `true` when there are more.
-    ///
-    /// # Errors
-    /// When the table does not answer.
-    pub async fn list(
-        &self,
-        ctx: &TenantCtx,
-        filter: &IncidentFilter,
-        after: Option<IncidentId>,
-        limit: usize,
-    ) -> Result<(Vec<Versioned<Incident>>, bool), IncidentError> {
-        let now = self.clock.now();
-        let mut found = Records::of(self.state.as_ref(), ctx)
-            .list::<Incident>()
-            .await?;
-        found.retain(|incident| {
-            let incident = &incident.value;
-            let customer = filter.customer.as_ref();
-            filter
-                .state
-                .is_none_or(|state| incident.state_at(now) == state)
-                && customer.is_none_or(|customer| incident.concerns(customer))
-                && after.is_none_or(|after| incident.id > after)
-        });
-        found.sort_by_key(|incident| incident.value.id);
-        let more = found.len() > limit;
-        found.truncate(limit);
-        Ok((found, more))
     }
 
     async fn project(&self, ctx: &TenantCtx) -> Result<Project, IncidentError> {
