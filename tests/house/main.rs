@@ -10,6 +10,8 @@ mod dependencies;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod problems;
+#[cfg(test)]
 #[path = "../rights.rs"]
 mod rights;
 #[cfg(test)]

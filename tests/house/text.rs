@@ -29,7 +29,7 @@ pub(crate) fn tests() -> BTreeSet<String> {
     names
 }
 
-fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+pub(crate) fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     let mut pending = vec![root().join(folder)];
     let mut files = Vec::new();
     while let Some(folder) = pending.pop() {

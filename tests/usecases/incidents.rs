@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use counterfoil_core::evidence::json::Json;
+use counterfoil_core::ids::IncidentId;
 use counterfoil_core::incident::{Incident, IncidentState};
-use counterfoil_core::ports::Clock;
+use counterfoil_core::money::Money;
+use counterfoil_core::ports::{Clock, State};
+use counterfoil_core::reconcile::FindingKind;
 use counterfoil_core::records::Records;
 use counterfoil_core::usecases::{
     IncidentAct, IncidentError, IncidentFilter, IncidentOrder, Incidents,
@@ -190,4 +193,118 @@ async fn an_acknowledged_mass_drift_lets_its_differences_open_one_by_one() {
         .into_iter()
         .find(|it| it.finding.is_mass_drift());
     assert!(drift.unwrap().is_breaker(), "more than was acknowledged");
+}
+
+/// Three more incidents beside the one of the scan: rows alone, a list reads nothing else.
+async fn four(world: &World) -> Vec<Incident> {
+    world.scan().await;
+    let first = world.incident().await;
+    let records = Records::of(world.store.as_ref(), &world.ann);
+    let mut all = vec![first.clone()];
+    for (number, minor) in [(1_u64, 500), (2, 300), (3, 500)] {
+        let mut more = first.clone();
+        more.id = IncidentId::from_bits(u128::from(number));
+        more.opened_at = first.opened_at.plus(Duration::from_secs(number));
+        more.finding.at_risk = Some(Money {
+            minor,
+            currency: "usd".to_owned(),
+        });
+        more.finding.customers = vec![format!("cus_more_{number}")];
+        let write = records.create(&more).unwrap();
+        assert!(world.store.write(vec![write]).await.unwrap());
+        all.push(more);
+    }
+    all
+}
+
+/// Every id of the list, read in pages of this size.
+async fn walk(world: &World, order: IncidentOrder, limit: usize) -> Vec<IncidentId> {
+    let (people, filter) = (incidents(world), IncidentFilter::default());
+    let (mut ids, mut cursor) = (Vec::new(), None::<String>);
+    loop {
+        let page = people.list(&world.ann, &filter, order, cursor.as_deref(), limit);
+        let page = page.await.unwrap();
+        ids.extend(page.items.iter().map(|found| found.value.id));
+        match page.next_cursor {
+            Some(next) => cursor = Some(next),
+            None => return ids,
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_of_every_size_give_the_whole_list_in_its_order() {
+    let world = World::new().await;
+    let all = four(&world).await;
+    let mut by_age: Vec<IncidentId> = all.iter().map(|it| it.id).collect();
+    let amount = |it: &Incident| it.finding.at_risk.as_ref().map_or(0, |money| money.minor);
+    let mut by_amount = all.clone();
+    by_amount.sort_by_key(|it| (amount(it), it.id));
+    let by_amount: Vec<IncidentId> = by_amount.iter().map(|it| it.id).collect();
+    for limit in 1..=5 {
+        let oldest = walk(&world, IncidentOrder::OldestFirst, limit).await;
+        assert_eq!(oldest, by_age, "pages of {limit}");
+        let smallest = walk(&world, IncidentOrder::SmallestFirst, limit).await;
+        assert_eq!(smallest, by_amount, "pages of {limit}");
+        let largest = walk(&world, IncidentOrder::LargestFirst, limit).await;
+        assert_eq!(largest.len(), 4, "pages of {limit}");
+    }
+    by_age.reverse();
+    assert_eq!(walk(&world, IncidentOrder::NewestFirst, 3).await, by_age);
+}
+
+#[tokio::test]
+async fn a_filter_names_state_kind_and_customer() {
+    let world = World::new().await;
+    let all = four(&world).await;
+    let people = incidents(&world);
+    let count = async |filter: IncidentFilter| {
+        let order = IncidentOrder::default();
+        let page = people.list(&world.ann, &filter, order, None, 100).await;
+        page.unwrap().items.len()
+    };
+    let any = IncidentFilter::default;
+    let (state, kind) = (Some(IncidentState::Open), Some(all[0].finding.kind));
+    assert_eq!(count(IncidentFilter { state, ..any() }).await, 4);
+    assert_eq!(count(IncidentFilter { kind, ..any() }).await, 4);
+    let state = Some(IncidentState::Resolved);
+    assert_eq!(count(IncidentFilter { state, ..any() }).await, 0);
+    let kind = Some(FindingKind::MassDrift);
+    assert_eq!(count(IncidentFilter { kind, ..any() }).await, 0);
+    let customer = Some("cus_more_2".to_owned());
+    assert_eq!(count(IncidentFilter { customer, ..any() }).await, 1);
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_list_project_or_filter_is_refused() {
+    let world = World::new().await;
+    four(&world).await;
+    let people = incidents(&world);
+    let (filter, order) = (IncidentFilter::default(), IncidentOrder::default());
+    let page = people.list(&world.ann, &filter, order, None, 1).await;
+    let cursor = page.unwrap().next_cursor.unwrap();
+    let stranger = world.another_project().await;
+    let state = Some(IncidentState::Open);
+    let open = IncidentFilter {
+        state,
+        ..IncidentFilter::default()
+    };
+    let other = IncidentOrder::LargestFirst;
+    for (ctx, filter, order, cursor) in [
+        (&stranger, &filter, order, cursor.as_str()),
+        (&world.ann, &open, order, cursor.as_str()),
+        (&world.ann, &filter, other, cursor.as_str()),
+        (&world.ann, &filter, order, &cursor[1..]),
+        (&world.ann, &filter, order, &cursor[..cursor.len() - 2]),
+        (&world.ann, &filter, order, "inc_00000000000000000000000001"),
+        (&world.ann, &filter, order, ""),
+    ] {
+        let page = people.list(ctx, filter, order, Some(cursor), 1).await;
+        let refused = page.map(|page| page.items.len());
+        let field = "/cursor";
+        assert!(
+            matches!(refused, Err(IncidentError::Invalid { field: at, .. }) if at == field),
+            "{cursor}: {refused:?}"
+        );
+    }
 }
