@@ -28,7 +28,7 @@ fn arguments(text: &str) -> &str {
             _ => {}
         }
         if depth == 0 {
-            return &text[..at];
+            return text.get(..at).unwrap();
         }
     }
     text
@@ -40,7 +40,7 @@ fn made() -> BTreeSet<String> {
     for (_, text) in FOLDERS.into_iter().flat_map(sources) {
         for call in ["Problem::new(", "Self::new(", "conflict("] {
             for (at, found) in text.match_indices(call) {
-                let arguments = arguments(&text[at + found.len() - 1..]);
+                let arguments = arguments(text.get(at + found.len() - 1..).unwrap());
                 let quoted = arguments.split('"').skip(1).step_by(2);
                 codes.extend(quoted.filter(|text| is_code(text)).map(str::to_owned));
             }

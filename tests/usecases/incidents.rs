@@ -294,8 +294,13 @@ async fn a_cursor_of_another_list_project_or_filter_is_refused() {
         (&stranger, &filter, order, cursor.as_str()),
         (&world.ann, &open, order, cursor.as_str()),
         (&world.ann, &filter, other, cursor.as_str()),
-        (&world.ann, &filter, order, &cursor[1..]),
-        (&world.ann, &filter, order, &cursor[..cursor.len() - 2]),
+        (&world.ann, &filter, order, cursor.get(1..).unwrap()),
+        (
+            &world.ann,
+            &filter,
+            order,
+            cursor.get(..cursor.len() - 2).unwrap(),
+        ),
         (&world.ann, &filter, order, "inc_00000000000000000000000001"),
         (&world.ann, &filter, order, ""),
     ] {
