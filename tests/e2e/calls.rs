@@ -223,12 +223,22 @@ async fn answer(request: RequestBuilder) -> Answer {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
         (name.as_str().to_owned(), value)
     });
+    let mut headers: BTreeMap<String, String> = headers
+        .filter(|(name, _)| !MASKED.contains(&name.as_str()))
+        .collect();
+    let status = response.status().as_u16();
+    // Problems repeat the request's id in their body.
+    let id = headers.remove("x-request-id").unwrap_or_default();
+    let text = response.text().await.unwrap();
+    let text = if id.is_empty() {
+        text
+    } else {
+        text.replace(&id, "-")
+    };
     Answer {
-        status: response.status().as_u16(),
-        headers: headers
-            .filter(|(name, _)| !MASKED.contains(&name.as_str()))
-            .collect(),
-        text: response.text().await.unwrap(),
+        status,
+        headers,
+        text,
     }
 }
 
