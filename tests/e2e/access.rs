@@ -338,7 +338,7 @@ fn bad_input_is_named_and_changes_nothing() {
             (json!({ "reason": "x" }), "10 characters"),
             (json!({ "reason": "long enough", "bogus": 1 }), "bogus"),
             (json!({ "reason": 7 }), "string"),
-            (json!("no object"), "struct"),
+            (json!("no object"), "an object"),
         ] {
             let refused = stage.call("POST", &path, ada, None, &body).await;
             assert_eq!(
