@@ -1,6 +1,7 @@
 //! The product's HTTP API, as people, machines and Stripe call it.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use counterfoil_core::incident::Incident;
@@ -217,8 +218,18 @@ pub(crate) fn ballot(action: &Answer, vote: &str) -> Value {
     })
 }
 
+/// Everything that the product has answered, with the route it came from.
+static HEARD: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
+
+/// What the product has answered so far.
+pub(crate) fn heard() -> Vec<(String, String)> {
+    HEARD.lock().unwrap().clone()
+}
+
 async fn answer(request: RequestBuilder) -> Answer {
-    let response = request.send().await.unwrap();
+    let request = request.build().unwrap();
+    let place = format!("answer to {} {}", request.method(), request.url().path());
+    let response = Client::new().execute(request).await.unwrap();
     let headers = response.headers().iter().map(|(name, value)| {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
         (name.as_str().to_owned(), value)
@@ -230,6 +241,8 @@ async fn answer(request: RequestBuilder) -> Answer {
     // Problems repeat the request's id in their body.
     let id = headers.remove("x-request-id").unwrap_or_default();
     let text = response.text().await.unwrap();
+    let said = (place, format!("{headers:?}\n{text}"));
+    HEARD.lock().unwrap().push(said);
     let text = if id.is_empty() {
         text
     } else {

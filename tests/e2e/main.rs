@@ -11,6 +11,8 @@ mod archive;
 #[cfg(test)]
 mod calls;
 #[cfg(test)]
+mod canary;
+#[cfg(test)]
 mod crowd;
 #[cfg(test)]
 mod customers;
@@ -28,6 +30,8 @@ mod logs;
 mod loops;
 #[cfg(test)]
 mod lost_replies;
+#[cfg(test)]
+mod needles;
 #[cfg(test)]
 mod records;
 #[cfg(test)]

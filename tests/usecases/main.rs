@@ -24,6 +24,8 @@ mod newcomers;
 #[cfg(test)]
 mod overlaps;
 #[cfg(test)]
+mod reach;
+#[cfg(test)]
 mod repairs;
 #[cfg(test)]
 mod replays;

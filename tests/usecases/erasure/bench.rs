@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use counterfoil_core::auth::authenticate_key;
+use counterfoil_core::auth::login_digest;
 use counterfoil_core::evidence::descriptor::Descriptor;
 use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::evidence::json::Json;
@@ -10,17 +10,19 @@ use counterfoil_core::evidence::package::ExportPackage;
 use counterfoil_core::evidence::verify::{Package, Trust, Verdict, verify};
 use counterfoil_core::ids::UserId;
 use counterfoil_core::ports::HoldTarget;
-use counterfoil_core::ports::{Clock, SealStore, State, StateWrite, StoredEntry, StoredPart};
-use counterfoil_core::records::{Directory, Member};
+use counterfoil_core::ports::{
+    Clock, SealStore, State, StateKey, StateWrite, StoredEntry, StoredPart,
+};
+use counterfoil_core::records::{Directory, Member, Person};
 use counterfoil_core::repair::VoteKind;
-use counterfoil_core::tenancy::{Capability, Principal, Role, TenantCtx};
+use counterfoil_core::tenancy::{Principal, Role, TenantCtx, Via};
 use counterfoil_core::usecases::{
-    CreateProject, DeclareLost, Erase, EraseRequest, KeepRetention, LegalHolds, NewHold, ReadRun,
-    Voted,
+    DeclareLost, Erase, EraseRequest, HoldError, KeepRetention, LegalHolds, NewHold, ReadRun,
+    Released, Voted,
 };
 use counterfoil_testkit::memory::SeededRandom;
 
-use crate::world::World;
+use crate::world::{World, login};
 
 /// What the erased customer's data looks like anywhere.
 pub(super) const CANARY: &str = "cus_1";
@@ -33,9 +35,7 @@ pub(super) struct Bench {
     pub(super) owner: TenantCtx,
     pub(super) second: TenantCtx,
     pub(super) admin: TenantCtx,
-    /// A reading key of an auditor: until people can log in, the auditor has no other way.
     pub(super) auditor: TenantCtx,
-    /// A reading key of a viewer.
     pub(super) viewer: TenantCtx,
 }
 
@@ -43,7 +43,7 @@ impl Bench {
     pub(super) async fn new() -> Self {
         let world = World::new().await;
         let random = Arc::new(SeededRandom::new(77));
-        let owner = world.ben.clone();
+        let owner = world.sign_in("Ben").await;
         let mut people = Vec::new();
         for role in [Role::Owner, Role::Admin, Role::Auditor, Role::Viewer] {
             people.push(person(&world, &random, role).await);
@@ -115,6 +115,28 @@ impl Bench {
             clock: Arc::new(world.clock.clone()),
             random: self.random.clone(),
         }
+    }
+
+    /// The caller, signed in at this moment where they are somebody who signs in.
+    async fn fresh(&self, ctx: &TenantCtx) -> TenantCtx {
+        match ctx.principal() {
+            Principal::User {
+                id,
+                via: Via::Login { .. },
+                ..
+            } => {
+                let directory = Directory::of(self.world.store.as_ref());
+                let member = directory.member(ctx.workspace(), *id).await.unwrap();
+                self.world.sign_in(&member.unwrap().value.name).await
+            }
+            _ => ctx.clone(),
+        }
+    }
+
+    /// Releases a hold right after signing in.
+    pub(super) async fn release(&self, ctx: &TenantCtx, id: &str) -> Result<Released, HoldError> {
+        let ctx = self.fresh(ctx).await;
+        self.holds().release(&ctx, id).await
     }
 
     pub(super) fn holds(&self) -> LegalHolds {
@@ -241,51 +263,39 @@ pub(super) fn request() -> EraseRequest {
     }
 }
 
-fn creator(world: &World, random: &Arc<SeededRandom>) -> CreateProject {
-    CreateProject {
-        evidence: world.store.clone(),
-        state: world.store.clone(),
-        vault: world.vault.clone(),
-        signer: world.signer.clone(),
-        clock: Arc::new(world.clock.clone()),
-        random: random.clone(),
-    }
-}
-
-/// A person of this role: through an approver key where the role may have one, else a reading key.
+/// A person of this role who has signed in.
 async fn person(world: &World, random: &Arc<SeededRandom>, role: Role) -> TenantCtx {
     use counterfoil_core::ports::Random;
-    let id = UserId::new(world.clock.now(), random.bits128());
+    let now = world.clock.now();
+    let (id, name) = (
+        UserId::new(now, random.bits128()),
+        format!("{role:?} {}", random.bits128()),
+    );
+    let login = login(&name, now);
+    let digest = login_digest(&login);
     let member = Member {
         id,
-        name: format!("{role:?}"),
+        name: name.clone(),
         role,
-        login: None,
-        since: world.clock.now(),
+        login: Some(digest.clone()),
+        since: now,
     };
-    let key = Directory::member_key(world.workspace.id, id);
-    let doc = serde_json::to_value(&member).unwrap();
-    assert!(
-        world
-            .store
-            .write(vec![StateWrite::create(key, doc)])
-            .await
-            .unwrap()
-    );
-    let by = Principal::System {
-        duty: "setup".to_owned(),
+    let person = Person {
+        id,
+        issuer: login.issuer,
+        subject: login.subject,
     };
-    let approver = role.may_approve().then_some(id);
-    let capability = if role.may_approve() {
-        Capability::Repair
-    } else {
-        Capability::Read
+    let key = StateKey {
+        pk: format!("login#{digest}"),
+        sk: "person".to_owned(),
     };
-    let key = creator(world, random)
-        .api_key(&world.project, &by, capability, id, approver)
-        .await
-        .unwrap();
-    let store = world.store.as_ref();
-    let caller = authenticate_key(store, key.reveal(), world.clock.now());
-    caller.await.unwrap().project(store, None).await.unwrap()
+    let rows = vec![
+        StateWrite::create(
+            Directory::member_key(world.workspace.id, id),
+            serde_json::to_value(&member).unwrap(),
+        ),
+        StateWrite::create(key, serde_json::to_value(&person).unwrap()),
+    ];
+    assert!(world.store.write(rows).await.unwrap());
+    world.sign_in(&name).await
 }

@@ -36,12 +36,12 @@ async fn a_hold_stops_an_erasure_with_its_reason_until_two_owners_release_it() {
     assert_eq!(bench.world.count("redact"), 0);
     assert!(bench.everything().contains(CANARY));
 
-    let held = bench.holds().release(&bench.owner, &id).await.unwrap();
+    let held = bench.release(&bench.owner, &id).await.unwrap();
     assert!(matches!(held, Released::Held(_)));
-    let again = bench.holds().release(&bench.owner, &id).await.unwrap();
+    let again = bench.release(&bench.owner, &id).await.unwrap();
     assert!(matches!(again, Released::Held(_)), "one person is not two");
     for ctx in [&bench.auditor, &bench.admin, &bench.world.repair_key] {
-        let refused = bench.holds().release(ctx, &id).await;
+        let refused = bench.release(ctx, &id).await;
         assert!(matches!(refused, Err(HoldError::Denied(_))), "{refused:?}");
     }
     let refused = bench
@@ -49,12 +49,12 @@ async fn a_hold_stops_an_erasure_with_its_reason_until_two_owners_release_it() {
         .customer(&bench.admin, CANARY, &request())
         .await;
     assert!(matches!(refused, Err(EraseError::Held { .. })));
-    let done = bench.holds().release(&bench.second, &id).await.unwrap();
+    let done = bench.release(&bench.second, &id).await.unwrap();
     let Released::Done(hold) = done else {
         panic!("{done:?}");
     };
     assert_eq!(hold.value.state, HoldState::Released);
-    let again = bench.holds().release(&bench.second, &id).await.unwrap();
+    let again = bench.release(&bench.second, &id).await.unwrap();
     assert!(matches!(again, Released::Done(_)), "over is over");
     bench
         .erase()
@@ -110,13 +110,15 @@ async fn who_may_set_a_hold_and_who_may_not() {
         target: ALL,
         reason: "litigation against the shop".to_owned(),
     };
-    let may: [(&TenantCtx, bool); 7] = [
+    let may: [(&TenantCtx, bool); 8] = [
         (&bench.owner, true),
         (&bench.admin, true),
-        // Machines never do, whoever owns them.
-        (&bench.auditor, false),
+        (&bench.auditor, true),
         (&bench.viewer, false),
         (&world.ann, false),
+        // An approver key of an owner: for this a person signs in.
+        (&world.ben, false),
+        // Machines never do, whoever owns them.
         (&world.repair_key, false),
         (&world.read_key, false),
     ];
@@ -127,7 +129,7 @@ async fn who_may_set_a_hold_and_who_may_not() {
             assert!(matches!(set, Err(HoldError::Denied(_))));
         }
     }
-    assert_eq!(bench.holds().list(&bench.viewer).await.unwrap().len(), 2);
+    assert_eq!(bench.holds().list(&bench.viewer).await.unwrap().len(), 3);
     let stranger = world.another_project().await;
     assert!(bench.holds().list(&stranger).await.unwrap().is_empty());
     bench.verifies().await;
@@ -229,8 +231,8 @@ async fn a_held_workspace_holds_all_its_projects_also_later_ones() {
     // Everybody of the workspace sees it.
     assert_eq!(bench.holds().list(&elsewhere).await.unwrap().len(), 1);
 
-    bench.holds().release(&bench.owner, &id).await.unwrap();
-    let done = bench.holds().release(&bench.second, &id).await.unwrap();
+    bench.release(&bench.owner, &id).await.unwrap();
+    let done = bench.release(&bench.second, &id).await.unwrap();
     assert!(matches!(&done, Released::Done(hold) if hold.value.state == HoldState::Released));
     for stream in &streams {
         let holds = world.store.holds(*stream).await.unwrap();
@@ -262,13 +264,13 @@ async fn a_half_set_and_a_half_released_workspace_go_on() {
         let hold = bench.holds().set(&bench.admin, &new).await.unwrap();
         assert_eq!(hold.value.state, HoldState::Active);
         let id = hold.value.id.to_string();
-        bench.holds().release(&bench.owner, &id).await.unwrap();
+        bench.release(&bench.owner, &id).await.unwrap();
         world.store.appends_left(Some(left));
-        let broken = bench.holds().release(&bench.second, &id).await;
+        let broken = bench.release(&bench.second, &id).await;
         world.store.appends_left(None);
         assert_eq!(broken.is_err(), left < 3, "{left}: {broken:?}");
         bench.holds().finish().await.unwrap();
-        let done = bench.holds().release(&bench.second, &id).await.unwrap();
+        let done = bench.release(&bench.second, &id).await.unwrap();
         assert!(matches!(&done, Released::Done(it) if it.value.state == HoldState::Released));
         for stream in [world.workspace.stream.parse().unwrap(), world.stream()] {
             assert!(world.store.holds(stream).await.unwrap().active.is_empty());
@@ -284,11 +286,11 @@ async fn a_half_set_and_a_half_released_workspace_go_on() {
 async fn a_proposed_release_ends_after_three_days() {
     let bench = Bench::new().await;
     let id = bench.hold(ALL).await;
-    bench.holds().release(&bench.owner, &id).await.unwrap();
+    bench.release(&bench.owner, &id).await.unwrap();
     bench.world.clock.advance(Duration::from_hours(72));
-    let late = bench.holds().release(&bench.second, &id).await.unwrap();
+    let late = bench.release(&bench.second, &id).await.unwrap();
     assert!(matches!(late, Released::Held(_)), "proposed anew");
-    let done = bench.holds().release(&bench.owner, &id).await.unwrap();
+    let done = bench.release(&bench.owner, &id).await.unwrap();
     assert!(matches!(done, Released::Done(_)));
     bench.verifies().await;
 }

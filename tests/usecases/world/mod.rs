@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use counterfoil_core::auth::authenticate_key;
+use counterfoil_core::auth::{Authenticated, authenticate_key, authenticate_person};
 use counterfoil_core::billing::{
     Catalog, Customer, Item, Page, Price, Recurring, Status, Subscription,
 };
@@ -17,7 +17,8 @@ use counterfoil_core::evidence::seal::SealKey;
 use counterfoil_core::incident::Incident;
 use counterfoil_core::mapping::{Artifact, ColumnType, Mapping, TableColumn, compile};
 use counterfoil_core::ports::{
-    CheckRequest, Clock, ScanRequest, ScanRequests, SealSigner, State, StateWrite, StoredPart,
+    CheckRequest, Clock, Login, ScanRequest, ScanRequests, SealSigner, State, StateWrite,
+    StoredPart,
 };
 use counterfoil_core::records::{Directory, Project, Records, Workspace};
 use counterfoil_core::redacted::Redacted;
@@ -79,7 +80,7 @@ pub(crate) struct World {
     pub(crate) ben: TenantCtx,
     pub(crate) repair_key: TenantCtx,
     pub(crate) read_key: TenantCtx,
-    create: CreateProject,
+    pub(crate) create: CreateProject,
     random: Arc<SeededRandom>,
 }
 
@@ -198,9 +199,10 @@ impl World {
             clock: Arc::new(clock.clone()),
             random: random.clone(),
         };
+        let (ann, ben) = (login("Ann", clock.now()), login("Ben", clock.now()));
         let people = [
-            NewPerson::with_keys("Ann", Role::Approver),
-            NewPerson::with_keys("Ben", Role::Owner),
+            signing_in("Ann", Role::Approver, &ann),
+            signing_in("Ben", Role::Owner, &ben),
         ];
         let (workspace, people) = create
             .workspace(&NewWorkspace {
@@ -317,6 +319,30 @@ impl World {
         let store = self.store.as_ref();
         let caller = authenticate_key(store, key.reveal(), self.clock.now());
         caller.await.unwrap().project(store, None).await.unwrap()
+    }
+
+    /// A project of another workspace.
+    pub(crate) async fn project_of(&self, workspace: &Workspace) -> Project {
+        let by = Principal::System {
+            duty: "setup".to_owned(),
+        };
+        let new = new_project(workspace, &by, true);
+        self.create.project(new).await.unwrap()
+    }
+
+    /// Somebody of the workspace who signs in at this moment, in the project.
+    pub(crate) async fn sign_in(&self, name: &str) -> TenantCtx {
+        let caller = self.presence(name).await;
+        let project = self.project.id.to_string();
+        let ctx = caller.project(self.store.as_ref(), Some(&project)).await;
+        ctx.unwrap()
+    }
+
+    /// Somebody who signs in at this moment.
+    pub(crate) async fn presence(&self, name: &str) -> Authenticated {
+        let login = login(name, self.clock.now());
+        let caller = authenticate_person(self.store.as_ref(), login).await;
+        caller.unwrap()
     }
 
     /// The message that asks for a check of one customer.
@@ -467,5 +493,24 @@ impl World {
 
     pub(crate) fn count(&self, kind: &str) -> usize {
         self.kinds().iter().filter(|found| *found == kind).count()
+    }
+}
+
+/// A sign-in of this person at a time.
+pub(crate) fn login(name: &str, at: Timestamp) -> Login {
+    Login {
+        issuer: "https://issuer.example".to_owned(),
+        subject: name.to_owned(),
+        authenticated_at: at,
+        second_factor: true,
+    }
+}
+
+/// Somebody of a new workspace who signs in.
+pub(crate) fn signing_in<'a>(name: &'a str, role: Role, login: &'a Login) -> NewPerson<'a> {
+    NewPerson {
+        name,
+        role,
+        login: Some(login),
     }
 }

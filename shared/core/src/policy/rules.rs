@@ -93,6 +93,8 @@ pub struct ApprovalFacts {
     pub digest_matches: bool,
     /// Length of the reason in characters.
     pub reason_chars: u64,
+    /// Seconds since the person proved who they are.
+    pub login_age_s: u64,
 }
 
 /// What is known about an export when it is judged.
@@ -126,6 +128,8 @@ pub struct HoldFacts {
     pub who: Who,
     /// The person has a role that may place a legal hold.
     pub role_may_hold: bool,
+    /// The person came with an approver key.
+    pub by_key: bool,
 }
 
 /// What is known about an act of a person that a second one must confirm.
@@ -135,6 +139,10 @@ pub struct ConfirmedFacts {
     pub who: Who,
     /// The person has a role that may do this.
     pub role_may: bool,
+    /// The person came with an approver key.
+    pub by_key: bool,
+    /// Seconds since the person proved who they are.
+    pub login_age_s: u64,
     /// It makes something weaker: a legal hold ends, less is kept.
     pub loosening: bool,
     /// Distinct people who approved it, without the one who proposed it.
@@ -152,6 +160,8 @@ pub struct IncidentFacts {
     pub lasts_s: u64,
     /// Length of the reason in characters.
     pub reason_chars: u64,
+    /// Seconds since the person proved who they are.
+    pub login_age_s: u64,
 }
 
 /// What is known about an administrative act when it is judged: people, keys, secrets, deletion.
@@ -332,8 +342,13 @@ pub const RULES: &[Rule] = &[
         ChangeMember(f) | CreateKey(f) | Delete(f) => f.role_may),
     rule!("base.forbid.machine-admin", Deny, "Keys and schedules do not administer: a person signs in for this.",
         ChangeMember(f) | CreateKey(f) | RevokeKey(f) | PutSecret(f) | Configure(f) | Delete(f) => f.by_key || matches!(f.who, Who::RepairKey | Who::ReadKey | Who::Scheduler)),
+    rule!("base.forbid.approver-key", Deny, "An approver key does not do this: a person signs in for it.",
+        ChangeSetting(ConfirmedFacts { by_key, .. }) | ReleaseHold(ConfirmedFacts { by_key, .. }) | SetHold(HoldFacts { by_key, .. }) => *by_key),
     rule!("base.forbid.stale-login-admin", Deny, "The sign-in is older than 5 minutes: sign in again.",
-        ChangeMember(f) | CreateKey(f) | Delete(f) => f.login_age_s > 300),
+        ChangeMember(AdminFacts { login_age_s, .. }) | CreateKey(AdminFacts { login_age_s, .. }) | Delete(AdminFacts { login_age_s, .. })
+        | ReleaseHold(ConfirmedFacts { login_age_s, .. }) | ResetBreaker(IncidentFacts { login_age_s, .. }) => *login_age_s > 300),
+    rule!("base.forbid.stale-login-live", Deny, "The sign-in is older than 15 minutes: sign in again.",
+        Approve(f) => f.login_age_s > 900),
     rule!("base.forbid.own-role", Deny, "Nobody changes their own role.",
         ChangeMember(f) => f.own),
     rule!("base.forbid.last-owner", Deny, "A workspace keeps at least one owner.",

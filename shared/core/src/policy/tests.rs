@@ -31,6 +31,7 @@ fn vote() -> ApprovalFacts {
         voted_before: false,
         digest_matches: true,
         reason_chars: 10,
+        login_age_s: 0,
     }
 }
 
@@ -250,6 +251,7 @@ fn a_legal_hold_is_set_by_one_person_and_released_by_two() {
         Question::SetHold(HoldFacts {
             who: Who::Auditor,
             role_may_hold,
+            by_key: false,
         })
     };
     check(&set(true), Effect::Allow, "base.permit.hold");
@@ -257,6 +259,8 @@ fn a_legal_hold_is_set_by_one_person_and_released_by_two() {
     let confirmed = |role_may, loosening, approvals| ConfirmedFacts {
         who: Who::Approver,
         role_may,
+        by_key: false,
+        login_age_s: 0,
         loosening,
         approvals,
     };
@@ -305,6 +309,7 @@ fn a_person_ignores_for_a_time_with_a_reason_and_a_machine_never() {
         fits: true,
         lasts_s,
         reason_chars,
+        login_age_s: 0,
     };
     let asks = |facts, effect, rule| check(&Question::Ignore(facts), effect, rule);
     let permit = "base.permit.human-incident";

@@ -175,18 +175,25 @@ impl Governed {
     }
 }
 
+/// Whether a person came with an approver key, and how many seconds ago they proved who they are.
+pub(super) fn came(principal: &Principal, now: Timestamp) -> (bool, u64) {
+    match principal {
+        Principal::User { via, .. } => (matches!(via, Via::Key { .. }), via.age(now).as_secs()),
+        Principal::ApiKey { .. } | Principal::Scheduler { .. } | Principal::System { .. } => {
+            (false, 0)
+        }
+    }
+}
+
 /// What the rules about administration know of a principal; `may` says whether their role may do it.
 #[expect(dead_code, reason = "the use cases of workspaces come next")]
 pub(super) fn admin_facts(principal: &Principal, may: bool, now: Timestamp) -> AdminFacts {
-    let via = match principal {
-        Principal::User { via, .. } => Some(via),
-        Principal::ApiKey { .. } | Principal::Scheduler { .. } | Principal::System { .. } => None,
-    };
+    let (by_key, login_age_s) = came(principal, now);
     AdminFacts {
         who: who(principal),
         role_may: may,
-        by_key: matches!(via, Some(Via::Key { .. })),
-        login_age_s: via.map_or(0, |via| via.age(now).as_secs()),
+        by_key,
+        login_age_s,
         own: false,
         last_owner: false,
         legal_hold: false,

@@ -12,7 +12,7 @@ use counterfoil_evidence::stream::Draft;
 use thiserror::Error;
 
 use super::facts::{change, target_named};
-use super::governed::{DECISION, Governed, who};
+use super::governed::{DECISION, Governed, came, who};
 use super::prune::{Prune, PruneError, RUNS};
 use super::vault::Vault;
 use crate::json::JsonError;
@@ -335,8 +335,11 @@ impl KeepRetention {
         approvals: u8,
         hash: Option<&str>,
     ) -> Governed {
+        let (by_key, login_age_s) = came(ctx.principal(), self.clock.now());
         let facts = ConfirmedFacts {
             who: who(ctx.principal()),
+            by_key,
+            login_age_s,
             role_may: ctx.principal().role().is_some_and(Role::may_administer),
             loosening,
             approvals,

@@ -108,6 +108,10 @@ impl Keys {
         key
     }
 
+    pub(super) fn all(&self) -> Vec<String> {
+        self.issued.keys().cloned().collect()
+    }
+
     pub(super) fn revoke(&mut self, key: &str) {
         self.issued.remove(key);
     }

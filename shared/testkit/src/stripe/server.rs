@@ -137,6 +137,11 @@ impl FakeStripe {
         self.lock().keys.issue(permissions)
     }
 
+    /// Every restricted key that is issued now.
+    pub fn keys(&self) -> Vec<String> {
+        self.lock().keys.all()
+    }
+
     /// Takes a key back.
     pub fn revoke(&self, key: &str) {
         self.lock().keys.revoke(key);

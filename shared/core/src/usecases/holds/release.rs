@@ -8,7 +8,7 @@ use crate::policy::{ConfirmedFacts, Effect, Question};
 use crate::ports::{AppendError, Batch, HoldsWrite};
 use crate::records::{Directory, Versioned};
 use crate::tenancy::{Role, TenantCtx};
-use crate::usecases::governed::{DECISION, Governed, who};
+use crate::usecases::governed::{DECISION, Governed, came, who};
 
 /// How long a proposed release waits; later it must be proposed anew.
 pub const HELD: Duration = Duration::from_hours(72);
@@ -192,8 +192,11 @@ impl LegalHolds {
     }
 
     fn judge_release(&self, ctx: &TenantCtx, approvals: u8, hash: Option<&str>) -> Governed {
+        let (by_key, login_age_s) = came(ctx.principal(), self.clock.now());
         let facts = ConfirmedFacts {
             who: who(ctx.principal()),
+            by_key,
+            login_age_s,
             role_may: ctx.principal().role().is_some_and(Role::may_release),
             loosening: true,
             approvals,

@@ -9,7 +9,7 @@ use crate::policy::{HoldFacts, Question};
 use crate::ports::{AppendError, Batch, HoldTarget, HoldsWrite};
 use crate::records::{Directory, Versioned};
 use crate::tenancy::{Role, TenantCtx};
-use crate::usecases::governed::{DECISION, Governed, who};
+use crate::usecases::governed::{DECISION, Governed, came, who};
 
 /// A hold to set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,8 +176,10 @@ impl LegalHolds {
     }
 
     fn judge_set(&self, ctx: &TenantCtx) -> Governed {
+        let (by_key, _) = came(ctx.principal(), self.clock.now());
         let facts = HoldFacts {
             who: who(ctx.principal()),
+            by_key,
             role_may_hold: ctx.principal().role().is_some_and(Role::may_hold),
         };
         let question = Question::SetHold(facts);

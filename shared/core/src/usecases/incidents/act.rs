@@ -15,7 +15,7 @@ use crate::records::{Project, Records, Versioned};
 use crate::tenancy::TenantCtx;
 use crate::time::Timestamp;
 use crate::usecases::facts::{change, target};
-use crate::usecases::governed::{DECISION, Governed, who};
+use crate::usecases::governed::{DECISION, Governed, came, who};
 
 /// What a person does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +111,7 @@ impl Incidents {
             fits: true,
             lasts_s: 1,
             reason_chars: 10,
+            login_age_s: 0,
         };
         let judgement = evaluate(&Question::Reopen(able));
         if judgement.effect == Effect::Allow {
@@ -242,6 +243,7 @@ impl Incidents {
                 .try_into()
                 .unwrap_or(u64::MAX),
             reason_chars: u64::try_from(length).unwrap_or(u64::MAX),
+            login_age_s: came(ctx.principal(), now).1,
         };
         let (clock, random) = (self.clock.as_ref(), self.random.as_ref());
         Governed::judge(act.question(facts), None, clock, random)

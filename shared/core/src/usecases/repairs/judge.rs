@@ -7,6 +7,8 @@ use crate::reconcile::{Backing, FindingKind, Identity};
 use crate::records::Project;
 use crate::repair::{Action, ActionState, RepairPlan};
 use crate::tenancy::{Capability, Principal, Role};
+use crate::time::Timestamp;
+use crate::usecases::governed::came;
 
 /// Who a principal is for the rules.
 pub(super) const fn who(principal: &Principal) -> Who {
@@ -92,6 +94,7 @@ pub(super) fn approval_facts(
     action: &Action,
     digest: &str,
     reason: &str,
+    now: Timestamp,
 ) -> ApprovalFacts {
     let person = principal.person();
     ApprovalFacts {
@@ -101,5 +104,6 @@ pub(super) fn approval_facts(
         voted_before: person.is_some_and(|person| action.approvers().contains(&person)),
         digest_matches: digest == action.digest,
         reason_chars: u64::try_from(reason.trim().chars().count()).unwrap_or(u64::MAX),
+        login_age_s: came(principal, now).1,
     }
 }

@@ -61,7 +61,13 @@ impl VoteOnAction {
             expire(&self.ports, ctx, &project, action).await?;
             return Err(ActionError::Expired);
         }
-        let facts = approval_facts(ctx.principal(), &action.value, vote.digest, vote.reason);
+        let facts = approval_facts(
+            ctx.principal(),
+            &action.value,
+            vote.digest,
+            vote.reason,
+            self.ports.clock.now(),
+        );
         let question = match vote.kind {
             VoteKind::Approve => Question::Approve(facts),
             VoteKind::Reject => Question::Reject(facts),

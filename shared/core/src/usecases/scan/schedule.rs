@@ -19,7 +19,7 @@ use crate::scan::{
 };
 use crate::tenancy::{Role, TenantCtx};
 use crate::usecases::facts::{change, target_named};
-use crate::usecases::governed::{DECISION, Governed, who};
+use crate::usecases::governed::{DECISION, Governed, came, who};
 
 /// Why the schedule was not changed.
 #[derive(Debug, Error)]
@@ -198,8 +198,11 @@ impl KeepSchedule {
     }
 
     fn judge(&self, ctx: &TenantCtx) -> Governed {
+        let (by_key, login_age_s) = came(ctx.principal(), self.clock.now());
         let facts = ConfirmedFacts {
             who: who(ctx.principal()),
+            by_key,
+            login_age_s,
             role_may: ctx.principal().role().is_some_and(Role::may_administer),
             loosening: false,
             approvals: 0,
