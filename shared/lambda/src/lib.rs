@@ -9,6 +9,7 @@ pub mod event;
 pub mod http;
 pub mod input;
 pub mod layers;
+pub mod oidc;
 pub mod problem;
 pub mod scratch;
 pub mod system;
