@@ -112,7 +112,11 @@ impl Claims {
     /// an API. Cognito says which is which in `token_use`, RFC 9068 in `typ`; elsewhere, claims that
     /// only ID tokens have give it away, and an ID token has no scope.
     fn check_kind(&self, header: &Header) -> Result<(), &'static str> {
-        if self.token_use.as_deref().is_some_and(|kind| kind != "access") {
+        if self
+            .token_use
+            .as_deref()
+            .is_some_and(|kind| kind != "access")
+        {
             return Err("not an access token");
         }
         if self.nonce.is_some() || self.at_hash.is_some() || self.c_hash.is_some() {

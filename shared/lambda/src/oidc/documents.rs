@@ -94,7 +94,10 @@ impl Documents {
         if known.within(KEPT, now) && (answers || known.has(wanted)) {
             return Ok(keys::find(&known.keys, wanted));
         }
-        Err(unavailable(&self.discovery, "the issuer's keys are not known"))
+        Err(unavailable(
+            &self.discovery,
+            "the issuer's keys are not known",
+        ))
     }
 
     /// Reads both documents. What is known stays when it fails.
@@ -123,8 +126,8 @@ impl Documents {
         let address = trusted(&discovery.jwks_uri)
             .ok_or_else(|| unavailable(&self.discovery, "`jwks_uri` is not https"))?;
         let bytes = fetch(&address, LARGEST_KEYS).await?;
-        let set: Keys =
-            serde_json::from_slice(&bytes).map_err(|_| unavailable(&address, "not a set of keys"))?;
+        let set: Keys = serde_json::from_slice(&bytes)
+            .map_err(|_| unavailable(&address, "not a set of keys"))?;
         // A key of a kind that is not known here is none of ours; the others are still good.
         let keys = set.keys.into_iter().map(serde_json::from_value);
         Ok(keys.filter_map(Result::ok).collect())
@@ -142,7 +145,11 @@ impl Known {
 
     fn may_try(&self, now: Timestamp) -> bool {
         self.tried.as_ref().is_none_or(|last| {
-            let pause = if last.failed { PAUSE_AFTER_FAILURE } else { PAUSE };
+            let pause = if last.failed {
+                PAUSE_AFTER_FAILURE
+            } else {
+                PAUSE
+            };
             now.since(last.at) >= pause
         })
     }

@@ -46,10 +46,7 @@ pub(super) fn named(keys: &[Jwk], id: &str) -> bool {
 
 fn fits(key: &Jwk, wanted: &Wanted) -> bool {
     let common = &key.common;
-    let signs = matches!(
-        common.public_key_use,
-        None | Some(PublicKeyUse::Signature)
-    );
+    let signs = matches!(common.public_key_use, None | Some(PublicKeyUse::Signature));
     let verifies = common
         .key_operations
         .as_ref()

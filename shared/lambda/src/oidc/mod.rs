@@ -43,7 +43,9 @@ pub struct OidcOptions {
 #[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
 pub enum OidcOptionsError {
     /// Not an address that may be trusted.
-    #[error("OIDC_ISSUER must be an https address without query or fragment (http only on this machine)")]
+    #[error(
+        "OIDC_ISSUER must be an https address without query or fragment (http only on this machine)"
+    )]
     Issuer,
     /// Nobody to whom a token could be meant.
     #[error("OIDC_AUDIENCE must name at least one audience, for example the app client's id")]
@@ -100,14 +102,17 @@ impl Logins for OidcLogins {
         if token.len() > LONGEST_TOKEN {
             return Err(refuse("the token is too long"));
         }
-        let header = decode_header(token).map_err(|_| refuse("not a JWT, or of no algorithm that is accepted"))?;
+        let header = decode_header(token)
+            .map_err(|_| refuse("not a JWT, or of no algorithm that is accepted"))?;
         let wanted = keys::wanted(&header).map_err(refuse)?;
         let found = self.documents.key(&wanted, now).await;
         let key = found.map_err(LoginError::Unavailable)?;
         let key = key.ok_or_else(|| refuse("no key of the issuer fits"))?;
         let read = decode::<Claims>(token, &key, &signature_only(&wanted));
         let read = read.map_err(|_| refuse("the signature or a claim's form is wrong"))?;
-        read.claims.check(&header, &self.options, now).map_err(refuse)
+        read.claims
+            .check(&header, &self.options, now)
+            .map_err(refuse)
     }
 }
 

@@ -46,7 +46,10 @@ pub(super) async fn fetch(url: &Url, largest: usize) -> Result<Vec<u8>, PortErro
     let response = client.get(url.clone()).send().await;
     let mut response = response.map_err(failed)?;
     if !response.status().is_success() {
-        return Err(unavailable(url, format!("it answered {}", response.status())));
+        return Err(unavailable(
+            url,
+            format!("it answered {}", response.status()),
+        ));
     }
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
