@@ -2,11 +2,13 @@
 #![expect(clippy::print_stderr, reason = "a command speaks through its streams")]
 
 mod check;
+mod client;
 mod database;
 mod demo;
 mod export;
 mod init;
 mod ledger;
+mod login;
 mod money;
 mod output;
 mod replay;
@@ -44,6 +46,9 @@ enum Command {
     Export(Box<export::Args>),
     Ledger(Box<ledger::Args>),
     Demo(demo::Args),
+    Login(Box<login::Login>),
+    Logout(login::Logout),
+    Whoami(login::Whoami),
 }
 
 fn main() -> ExitCode {
@@ -55,6 +60,9 @@ fn main() -> ExitCode {
             Command::Export(args) => export::main(&args),
             Command::Ledger(args) => ledger::main(&args),
             Command::Demo(args) => demo::main(&args),
+            Command::Login(args) => login::login(&args),
+            Command::Logout(args) => login::logout(&args),
+            Command::Whoami(args) => login::whoami(&args),
         },
     )
 }

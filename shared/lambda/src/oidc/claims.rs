@@ -1,6 +1,6 @@
 //! What an access token says, and whether it may be believed.
 //!
-//! RFC 7519 (claims), RFC 9068 (`at+jwt`), RFC 8176 (`amr`), OpenID Connect Core 1.0 section 2
+//! RFC 7519 (claims), RFC 9068 (`at+jwt`), RFC 8176 (`amr`), OIDC Core 1.0 section 2
 //! (`auth_time`, ID tokens), and Amazon Cognito's `token_use` and `client_id`.
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::OidcOptions;
 
 /// How far the issuer's clock may be from ours.
 const LEEWAY: Duration = Duration::from_mins(1);
-/// The longest subject (OpenID Connect Core 1.0, section 2).
+/// The longest subject (OIDC Core 1.0, section 2).
 const LONGEST_SUBJECT: usize = 255;
 /// Ways of signing in that are, or include, a second factor: RFC 8176 `mfa` (several factors),
 /// `otp` (one-time password), `hwk` (key in hardware).

@@ -1,4 +1,4 @@
-//! People who sign in at an OpenID Connect issuer: their access tokens, verified here.
+//! People who sign in at an OIDC issuer: their access tokens, verified here.
 //!
 //! The function verifies the token itself, because a gateway that did it would refuse API keys, and
 //! function URLs and tests pass a gateway by. Accepted are JWT access tokens (RFC 9068, or those of
@@ -10,7 +10,7 @@
 mod claims;
 mod documents;
 mod keys;
-mod source;
+pub mod source;
 
 use std::fmt;
 

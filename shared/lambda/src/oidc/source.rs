@@ -1,4 +1,4 @@
-//! Reading a document of the issuer: bounded in time and size, and from a trusted address only.
+//! Reading a document of an issuer: bounded in time and size, and from a trusted address only.
 
 use std::error::Error as StdError;
 use std::net::IpAddr;
@@ -14,7 +14,7 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 const CONNECT: Duration = Duration::from_secs(2);
 
 /// An address that may be trusted: https, or http on this machine; no password, no fragment.
-pub(super) fn trusted(address: &str) -> Option<Url> {
+pub fn trusted(address: &str) -> Option<Url> {
     let url = Url::parse(address).ok()?;
     let plain = url.scheme() == "http" && on_this_machine(&url);
     let safe = url.scheme() == "https" || plain;
@@ -30,7 +30,10 @@ fn on_this_machine(url: &Url) -> bool {
 }
 
 /// Fetches at most `largest` bytes. Redirects are not followed.
-pub(super) async fn fetch(url: &Url, largest: usize) -> Result<Vec<u8>, PortError> {
+///
+/// # Errors
+/// When it takes more than three seconds, is larger, or has another status than 2xx.
+pub async fn fetch(url: &Url, largest: usize) -> Result<Vec<u8>, PortError> {
     let failed = |error: reqwest::Error| unavailable(url, error);
     let mut builder = Client::builder()
         .user_agent(concat!("counterfoil/", env!("CARGO_PKG_VERSION")))

@@ -75,13 +75,12 @@ impl IssuerKeys {
 
 fn rsa() -> io::Result<EncodingKey> {
     let failed = || io::Error::other("no RSA key could be made");
-    let der = match RSA.get() {
-        Some(der) => der,
-        None => {
-            let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| failed())?;
-            let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| failed())?;
-            RSA.get_or_init(|| der.as_ref().to_vec())
-        }
+    let der = if let Some(der) = RSA.get() {
+        der
+    } else {
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| failed())?;
+        let der: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| failed())?;
+        RSA.get_or_init(|| der.as_ref().to_vec())
     };
     let label = ["PRIVATE", "KEY"].join(" ");
     let body = STANDARD.encode(der);

@@ -1,4 +1,4 @@
-//! A fake OpenID Connect issuer: a real HTTP server on this machine.
+//! A fake OIDC issuer: a real HTTP server on this machine.
 //!
 //! It has a discovery document, keys, an authorization endpoint that lets a chosen person in without
 //! asking, and a token endpoint (PKCE with S256, refresh tokens that are used once). Access tokens

@@ -125,7 +125,8 @@ impl Desk {
         let known = named("client_id") == CLIENT_ID && named("response_type") == "code";
         let pkce = named("code_challenge_method") == "S256" && !named("code_challenge").is_empty();
         let mut back = Url::parse(named("redirect_uri")).ok()?;
-        let loopback = back.scheme() == "http" && back.host_str() == Some("127.0.0.1");
+        let here = matches!(back.host_str(), Some("127.0.0.1" | "localhost"));
+        let loopback = back.scheme() == "http" && here;
         if !(known && pkce && loopback) {
             return None;
         }
@@ -223,11 +224,9 @@ async fn token(State(desk): State<Shared>, body: String) -> Response<Body> {
     // A form has the syntax of a query (WHATWG URL, application/x-www-form-urlencoded).
     let address = format!("http://localhost/?{body}");
     let form = Url::parse(&address).map(|url| url.query_pairs().into_owned().collect::<Form>());
-    match lock(&desk).token(&form.unwrap_or_default()) {
-        Some(tokens) => Json(tokens).into_response(),
-        None => {
-            let refusal = Json(json!({"error": "invalid_grant"}));
-            (StatusCode::BAD_REQUEST, refusal).into_response()
-        }
+    if let Some(tokens) = lock(&desk).token(&form.unwrap_or_default()) {
+        return Json(tokens).into_response();
     }
+    let refusal = Json(json!({"error": "invalid_grant"}));
+    (StatusCode::BAD_REQUEST, refusal).into_response()
 }

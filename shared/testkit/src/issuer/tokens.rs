@@ -37,7 +37,7 @@ impl Desk {
         claims.as_object().cloned().unwrap_or_default()
     }
 
-    /// An ID token (OpenID Connect Core 1.0, section 2) beside an access token.
+    /// An ID token (OIDC Core 1.0, section 2) beside an access token.
     pub(super) fn id_token(
         &self,
         subject: &str,

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use counterfoil_evidence::json::Json;
 use sha2::{Digest, Sha256};
 
-use super::Failure;
+use crate::client::Failure;
 
 const BLOCK: usize = 512;
 const MANIFEST: &str = "manifest.json";

@@ -1,6 +1,5 @@
 //! From a request to a file whose digest was checked.
 
-use std::fmt;
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
@@ -9,44 +8,13 @@ use anyhow::{Context, anyhow};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Api, place};
+use super::place;
+use crate::client::{Client, Failure};
 
 /// Between two looks at the export.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often an answer that was lost is asked for again.
 const TRIES: u32 = 5;
-
-/// Why there is no file.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// The deployment said no, or the export failed.
-    Refused(String),
-    /// It could not be found out.
-    Unknown(anyhow::Error),
-    /// What came is not what was recorded.
-    Different(String),
-}
-
-impl Failure {
-    /// The exit status.
-    pub(crate) const fn status(&self) -> u8 {
-        match self {
-            Self::Refused(_) => 1,
-            Self::Unknown(_) => 2,
-            Self::Different(_) => 3,
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(said) => write!(f, "refused: {said}"),
-            Self::Unknown(error) => write!(f, "not known: {error:#}"),
-            Self::Different(what) => write!(f, "different: {what}"),
-        }
-    }
-}
 
 /// An export that is ready.
 pub(crate) struct Ready {
@@ -65,7 +33,7 @@ pub(crate) struct File {
 }
 
 /// Asks for an export and waits until it is ready, with a line of progress.
-pub(crate) async fn obtain(api: &Api, body: &Value) -> Result<Ready, Failure> {
+pub(crate) async fn obtain(api: &Client, body: &Value) -> Result<Ready, Failure> {
     let key = idempotency_key()?;
     let mut left = TRIES;
     // The same key: asking again after a lost answer asks once.
@@ -131,7 +99,7 @@ fn progress(export: &Value) {
 
 /// Fetches one part of an export into a file; what is there is replaced when all of it has come and
 /// is what was recorded.
-pub(crate) async fn fetch(api: &Api, id: &str, part: &str, out: &Path) -> Result<File, Failure> {
+pub(crate) async fn fetch(api: &Client, id: &str, part: &str, out: &Path) -> Result<File, Failure> {
     let path = format!("/v1/exports/{id}/download?part={part}");
     let link = api.get(&path).await?;
     let mut response = api.follow(&text(&link, "/url")?).await?;

@@ -3,7 +3,6 @@
 //! It does not verify evidence: that is `counterfoil verify`, with a key and a stream id from
 //! elsewhere.
 
-mod api;
 mod archive;
 mod fetch;
 mod place;
@@ -11,15 +10,15 @@ mod place;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::{ArgGroup, Args as ClapArgs};
 use serde_json::{Value, json};
 
+use crate::client::{Access, Client, Failure, block_on, exit};
 use crate::output::say;
 
-pub(crate) use api::{Access, Api};
 pub(crate) use archive::{Member, compare, members};
-pub(crate) use fetch::{Failure, fetch, obtain};
+pub(crate) use fetch::{fetch, obtain};
 pub(crate) use place::{check as check_place, temporary};
 
 /// Asks for evidence of a project, waits until it is made, and fetches it
@@ -32,7 +31,7 @@ pub(crate) use place::{check as check_place, temporary};
   counterfoil export --api https://api.example.com --all --out everything.tar --report everything.pdf
   counterfoil export --api https://api.example.com --customer cus_123 --out ledger.tar
 
-The key is read from COUNTERFOIL_API_KEY where --key is not given. A run is one JSON document; everything else is a
+The key is read from COUNTERFOIL_API_KEY where --key is not given; without one, whoever signed in asks. A run is one JSON document; everything else is a
 tar archive whose README.txt says how it is verified:
   counterfoil verify october.tar --key key.pem --stream ID
 Auditors, admins and owners may export.
@@ -100,29 +99,8 @@ pub(crate) fn main(args: &Args) -> ExitCode {
     exit(block_on(run(args)))
 }
 
-/// Waits for a future on a runtime of its own.
-pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("starting")
-        .map_err(Failure::Unknown)?;
-    runtime.block_on(future)
-}
-
-/// The exit status, after the reason.
-pub(crate) fn exit(done: Result<(), Failure>) -> ExitCode {
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("{failure:#}");
-            ExitCode::from(failure.status())
-        }
-    }
-}
-
 async fn run(args: &Args) -> Result<(), Failure> {
-    let api = Api::new(&args.access)?;
+    let api = Client::new(&args.access)?;
     check_places(args).map_err(Failure::Unknown)?;
     let made = obtain(&api, &args.body()).await?;
     let package = fetch(&api, &made.id, "package", &args.out).await?;

@@ -17,9 +17,8 @@ use counterfoil_evidence::seal::{SealKey, is_prefix};
 use counterfoil_evidence::verify::{Package, Trust, verify};
 use serde_json::json;
 
-use crate::export::{
-    Access, Api, Failure, Member, block_on, check_place, compare, exit, fetch, members, obtain,
-};
+use crate::client::{Access, Client, Failure, block_on, exit};
+use crate::export::{Member, check_place, compare, fetch, members, obtain};
 use crate::output::say;
 use story::{Sentence, sentences};
 
@@ -30,7 +29,7 @@ use story::{Sentence, sentences};
   counterfoil ledger cus_123 --api https://api.example.com --json
   counterfoil ledger cus_123 --api https://api.example.com --seal-key key.pem --stream ID --keep cus_123.tar
 
-The key is read from COUNTERFOIL_API_KEY where --key is not given.
+The key is read from COUNTERFOIL_API_KEY where --key is not given; without one, whoever signed in asks.
 
 EXIT STATUS:
   0  told
@@ -65,7 +64,7 @@ pub(crate) fn main(args: &Args) -> ExitCode {
 }
 
 async fn run(args: &Args) -> Result<(), Failure> {
-    let api = Api::new(&args.access)?;
+    let api = Client::new(&args.access)?;
     let pinned = pinned(args).map_err(Failure::Unknown)?;
     if let Some(file) = &args.keep {
         check_place("--keep", file).map_err(Failure::Unknown)?;
