@@ -25,6 +25,7 @@ const INCIDENT: &str = "inc_01KARX6M000000000000000004";
 const ACTION: &str = "act_01KARX6M000000000000000005";
 const EXPORT: &str = "exp_01KARX6M000000000000000006";
 const SOURCE: &str = "aws.partner/stripe.com/ed_test_Example000001";
+const ISSUER: &str = "https://issuer.example.com";
 const STREAM: &str = "a9b1b25b277fa8146284e58adbd81b8f38181e9ba124daa00022da8445f7d879";
 
 /// What a function says to an event.
@@ -135,6 +136,7 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
     all.extend(status("repair-approve", 401, &requests));
     all.extend(status("export", 401, &["create", "download", "read"]));
     all.extend(status("api", 401, &OF_API));
+    all.extend(status("api", 404, &["read-login"]));
     let idle = json!({
         "holds_finished": 0, "erasures_finished": 0, "pruned": 0, "objects_deleted": 0, "held": 0,
     });
@@ -311,12 +313,15 @@ impl<'a> Real<'a> {
 #[test]
 fn every_event_does_its_work_for_the_tenant_it_names() {
     let stage = stage();
-    let event_bus = [
+    let parameters = [
         ("StripeEventSource", SOURCE),
         ("StripeEventProject", PROJECT),
+        ("OidcIssuer", ISSUER),
+        ("OidcAudience", "https://api.example.com"),
+        ("OidcClientId", "cli"),
     ];
-    let event_bus = event_bus.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let stack = stage.other_stack_with(event_bus.into());
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let stack = stage.other_stack_with(parameters.into());
     stage.run(async {
         let real = Real::new(stage, &stack).await;
         deliveries(&real).await;
@@ -324,6 +329,7 @@ fn every_event_does_its_work_for_the_tenant_it_names() {
         let run = scan(&real).await;
         let follow_up = requests(&real, &run).await;
         exports(&real, &follow_up).await;
+        sign_in(&real).await;
         checks(&real, &run).await;
         sealing(&real).await;
     });
@@ -546,6 +552,12 @@ async fn exports(real: &Real<'_>, run: &str) {
         fetched.bytes().await.unwrap().len(),
         usize::try_from(read["bytes"].as_u64().unwrap()).unwrap()
     );
+}
+
+async fn sign_in(real: &Real<'_>) {
+    let (status, place) = real.http("api", "read-login", &[]).await;
+    let told = json!({ "issuer": ISSUER, "client_id": "cli", "scope": "counterfoil" });
+    assert_eq!((status, place), (200, told));
 }
 
 async fn checks(real: &Real<'_>, run: &str) {

@@ -5,12 +5,15 @@ use counterfoil_core::usecases::{
     ReadCustomers, ReadRun, ReadWebhookHealth,
 };
 use counterfoil_lambda::http::Authentication;
+use counterfoil_lambda::oidc::SignInPlace;
 
 /// The use cases behind the routes.
 #[derive(Debug, Clone)]
 pub struct Api {
     /// Who is calling.
     pub authentication: Authentication,
+    /// Where people sign in; `None` where only keys are accepted.
+    pub sign_in: Option<SignInPlace>,
     /// Erasure of runs and customers.
     pub erase: Erase,
     /// Incidents.

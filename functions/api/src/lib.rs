@@ -6,6 +6,7 @@ mod api;
 mod customers;
 mod handler;
 mod incidents;
+mod login;
 mod routes;
 mod schedule;
 mod webhooks;

@@ -15,6 +15,7 @@ async fn main() -> Result<(), Error> {
     let (objects, vault) = (boot.objects()?, boot.vault()?);
     let api = Api {
         authentication: boot.authentication()?,
+        sign_in: boot.sign_in_place(),
         erase: Erase {
             evidence: evidence.clone(),
             reader: evidence.clone(),

@@ -17,6 +17,7 @@ use crate::answer;
 use crate::api::Api;
 use crate::customers;
 use crate::incidents;
+use crate::login;
 use crate::schedule;
 use crate::webhooks;
 
@@ -53,7 +54,8 @@ pub fn router(api: Api) -> Front {
             "/v1/settings/schedule",
             get(schedule::read).put(schedule::change),
         )
-        .route("/v1/webhooks/health", get(webhooks::health));
+        .route("/v1/webhooks/health", get(webhooks::health))
+        .route("/v1/login", get(login::place));
     Front::of(routes, api, &["/v1/incidents"])
 }
 

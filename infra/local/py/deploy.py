@@ -31,7 +31,9 @@ def main():
     if code:
         template = source.with_code(template, code)
         template = source.with_values(template, dict(options.env))
-    parameters = {"DeployRoleArn": f"arn:aws:iam::{cloud.account}:root"} | dict(options.parameter)
+    # No user pool: people sign in at an issuer that --env OIDC_ISSUER=... names, or not at all.
+    parameters = {"DeployRoleArn": f"arn:aws:iam::{cloud.account}:root", "OidcIssuer": "none"}
+    parameters |= dict(options.parameter)
     _step(f"creating stack {options.stack} of {len(template['Resources'])} resources")
     _create(cloud, template, parameters, options)
     ids, outputs = _describe(cloud, options.stack)

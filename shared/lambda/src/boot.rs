@@ -13,7 +13,7 @@ use counterfoil_aws::lambda::OtherFunction;
 use counterfoil_aws::rds::RdsTokens;
 use counterfoil_aws::s3::{S3Archive, S3Objects};
 use counterfoil_aws::sqs::{SqsChecks, SqsExports, SqsScans};
-use counterfoil_core::ports::{Clock, Random, Scratch};
+use counterfoil_core::ports::{Clock, Logins, Random, Scratch};
 use counterfoil_core::rate::Rate;
 use counterfoil_core::usecases::{LimitRate, Vault};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -21,6 +21,7 @@ use serde_json::Value;
 
 use crate::config::{MissingVariable, Var, optional};
 use crate::http::Authentication;
+use crate::oidc::{DEFAULT_SCOPE, OidcLogins, OidcOptions, SignInPlace};
 use crate::scratch::TempScratch;
 use crate::system::{OsRandom, SystemClock};
 use crate::telemetry;
@@ -130,13 +131,49 @@ impl Boot {
     }
 
     /// What checking a credential needs.
-    pub fn authentication(&self) -> Result<Authentication, MissingVariable> {
+    ///
+    /// # Errors
+    /// When the state table's name is not set, or the settings about sign-ins cannot be used: a
+    /// function must not start with fewer people than were meant.
+    pub fn authentication(&self) -> Result<Authentication, Error> {
+        let logins = self.logins()?;
         Ok(Authentication {
             state: self.state()?,
             clock: self.clock(),
-            logins: None,
+            logins: logins.map(|logins| -> Arc<dyn Logins> { logins }),
             limit: Some(self.limit()?),
         })
+    }
+
+    /// Who verifies sign-ins; `None` where no issuer is set, and only keys are accepted.
+    ///
+    /// # Errors
+    /// When the settings cannot be used.
+    pub fn logins(&self) -> Result<Option<Arc<OidcLogins>>, Error> {
+        let Some(issuer) = (self.lookup)(Var::OidcIssuer) else {
+            return Ok(None);
+        };
+        let audiences = self.setting(Var::OidcAudience)?;
+        let audiences = audiences.split(',').map(|name| name.trim().to_owned());
+        let options = OidcOptions {
+            issuer,
+            audiences: audiences.collect(),
+            scope: self.scope(),
+        };
+        Ok(Some(Arc::new(OidcLogins::new(options)?)))
+    }
+
+    /// Where the command line signs people in; `None` where no issuer or no client is set.
+    pub fn sign_in_place(&self) -> Option<SignInPlace> {
+        Some(SignInPlace {
+            issuer: (self.lookup)(Var::OidcIssuer)?,
+            client_id: (self.lookup)(Var::OidcClientId)?,
+            scope: self.scope(),
+        })
+    }
+
+    fn scope(&self) -> String {
+        (self.lookup)(Var::OidcScope).unwrap_or_else(|| DEFAULT_SCOPE.to_owned())
     }
 
     /// Who signs tokens for databases of Amazon RDS, where there are credentials.

@@ -82,6 +82,14 @@ variables! {
     /// Seconds for which a worker of a scan reads before it hands over. Default 720, less than its
     /// function may run.
     ScanHandOver = "SCAN_HAND_OVER_SECONDS",
+    /// The issuer at which people sign in, exactly as it names itself. Without it there are only keys.
+    OidcIssuer = "OIDC_ISSUER",
+    /// Whom its access tokens may be meant for, with commas.
+    OidcAudience = "OIDC_AUDIENCE",
+    /// The scope that they must have. Default `counterfoil`.
+    OidcScope = "OIDC_SCOPE",
+    /// The client with which the command line signs people in.
+    OidcClientId = "OIDC_CLIENT_ID",
 }
 
 /// A variable that is not there.

@@ -2,7 +2,7 @@
 //!
 //! The function verifies the token itself, because a gateway that did it would refuse API keys, and
 //! function URLs and tests pass a gateway by. Accepted are JWT access tokens (RFC 9068, or those of
-//! Amazon Cognito), signed with RS256, PS256, ES256 or EdDSA by a key that the issuer publishes.
+//! Amazon Cognito), signed with RS256, PS256, ES256 or `EdDSA` by a key that the issuer publishes.
 //! docs/login.md lists each claim and each refusal.
 //!
 //! It does not sign anybody in, keeps no session, asks no introspection endpoint, and knows no roles.
@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use counterfoil_core::ports::{Login, LoginError, Logins};
 use counterfoil_core::time::Timestamp;
 use jsonwebtoken::{Validation, decode, decode_header};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use claims::Claims;
@@ -36,6 +37,17 @@ pub struct OidcOptions {
     /// Audiences: an access token must be meant for one of them.
     pub audiences: Vec<String>,
     /// The scope that an access token must have.
+    pub scope: String,
+}
+
+/// Where a client signs people in. Nothing in it is secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignInPlace {
+    /// The issuer, exactly as it names itself.
+    pub issuer: String,
+    /// The client of the command line: public, with PKCE.
+    pub client_id: String,
+    /// The scope to ask for beside `openid`.
     pub scope: String,
 }
 

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::time::Timestamp;
+pub(super) use counterfoil_lambda::oidc::SignInPlace as Place;
 use counterfoil_lambda::oidc::source::{fetch, trusted};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, Url};
@@ -17,14 +18,6 @@ use crate::client::Failure;
 
 /// The largest document that is read.
 const LARGEST: usize = 64 * 1024;
-
-/// Where people of a deployment sign in: the answer of `GET /v1/login`.
-#[derive(Debug, Deserialize)]
-pub(super) struct Place {
-    pub(super) issuer: String,
-    pub(super) client_id: String,
-    pub(super) scope: String,
-}
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Endpoints {
@@ -69,7 +62,7 @@ fn unknown(error: anyhow::Error) -> Failure {
     Failure::Unknown(error)
 }
 
-/// Asks the deployment where its people sign in.
+/// Asks the deployment where its people sign in: `GET /v1/login`.
 pub(super) async fn place(api: &str) -> Result<Place, Failure> {
     let address = format!("{api}/v1/login");
     document(&address).await.map_err(|error| {

@@ -9,6 +9,8 @@ mod customer;
 #[cfg(test)]
 mod init;
 #[cfg(test)]
+mod login;
+#[cfg(test)]
 mod organizations;
 #[cfg(test)]
 mod support;
