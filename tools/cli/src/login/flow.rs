@@ -57,7 +57,7 @@ pub(super) async fn sign_in(
         place,
         &endpoints.token_endpoint,
         subject,
-        tokens.keep(None, now),
+        &tokens.keep(None, now),
         now,
     ))
 }

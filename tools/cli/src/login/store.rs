@@ -45,7 +45,7 @@ impl StoredLogin {
         place: &Place,
         token_endpoint: &str,
         subject: String,
-        tokens: Kept,
+        tokens: &Kept,
         now: Timestamp,
     ) -> Self {
         let mut login = Self {
@@ -59,7 +59,7 @@ impl StoredLogin {
             refresh_token: None,
             expires_at: now,
         };
-        login.renew(&tokens);
+        login.renew(tokens);
         login
     }
 

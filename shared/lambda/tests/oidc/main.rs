@@ -1,0 +1,4 @@
+//! Sign-ins against an issuer over HTTP.
+
+#[cfg(test)]
+mod tokens;
