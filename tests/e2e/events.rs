@@ -146,6 +146,11 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
         ("scheduled-reconcile", name, none)
     };
     all.extend(["due", "scan", "incremental"].map(none));
+    let rewraps = ["repair-approve", "scheduled-reconcile", "stripe-webhook"];
+    all.extend(rewraps.map(|function| {
+        let nothing = json!({ "done": 0, "gone": 0, "more": false });
+        (function, "rewrap", Says::Answer(nothing))
+    }));
     let third = json!([{ "itemIdentifier": "059f36b4-87a3-44ab-83d2-661970000003" }]);
     let last = json!([{ "itemIdentifier": "059f36b4-87a3-44ab-83d2-661970000014" }]);
     let sealed = || Says::Answer(json!({ "sealed": [] }));

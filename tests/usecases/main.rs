@@ -35,6 +35,8 @@ mod scans;
 #[cfg(test)]
 mod sealing;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod sweeps;
 #[cfg(test)]
 mod waiting;

@@ -2,7 +2,7 @@
 
 use counterfoil_core::usecases::{
     AskChecks, DeclareLost, Erase, Incidents, KeepRetention, KeepSchedule, LegalHolds,
-    ReadCustomers, ReadRun, ReadWebhookHealth,
+    ReadCustomers, ReadRun, ReadWebhookHealth, Secrets,
 };
 use counterfoil_lambda::http::Authentication;
 use counterfoil_lambda::oidc::SignInPlace;
@@ -34,4 +34,6 @@ pub struct Api {
     pub checks: AskChecks,
     /// How deliveries of Stripe do.
     pub webhooks: ReadWebhookHealth,
+    /// Versions of secrets whose time is over.
+    pub secrets: Secrets,
 }

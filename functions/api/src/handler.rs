@@ -1,5 +1,6 @@
 //! Tells apart a request and the hourly duty.
 
+use counterfoil_core::usecases::{Secrets, Tidied};
 use counterfoil_lambda::Error;
 use counterfoil_lambda::event::{self, Incoming};
 use counterfoil_lambda::telemetry::chain;
@@ -29,6 +30,7 @@ async fn duty(api: &Api) -> Result<Value, Error> {
     let holds = api.holds.finish().await;
     let erasures = api.erase.finish().await;
     let enforced = api.retention.enforce().await;
+    let tidied = tidied(&api.secrets).await;
     let mut failed: Option<Error> = None;
     let mut note = |error: Error| {
         tracing::error!(cause = chain(error.as_ref()), "duty not done");
@@ -43,9 +45,12 @@ async fn duty(api: &Api) -> Result<Value, Error> {
     let enforced = enforced
         .map_err(|error| note(error.into()))
         .unwrap_or_default();
+    let tidied = tidied.map_err(&mut note).unwrap_or_default();
     tracing::info!(
         holds,
         erasures,
+        versions_retired = tidied.retired,
+        keys_shredded = tidied.shredded,
         pruned = enforced.pruned,
         objects = enforced.objects,
         held = enforced.held,
@@ -60,5 +65,33 @@ async fn duty(api: &Api) -> Result<Value, Error> {
             "objects_deleted": enforced.objects,
             "held": enforced.held,
         })),
+    }
+}
+
+/// Retires versions of secrets and destroys data keys that nothing needs. A project that fails does
+/// not stop the next; the last error is the answer.
+async fn tidied(secrets: &Secrets) -> Result<Tidied, Error> {
+    let mut all = Tidied::default();
+    let mut failed = None;
+    for (project, result) in secrets.tidy().await? {
+        match result {
+            Ok(tidied) => {
+                all.retired = all.retired.saturating_add(tidied.retired);
+                all.shredded = all.shredded.saturating_add(tidied.shredded);
+            }
+            Err(error) => {
+                let project = project.to_string();
+                tracing::error!(
+                    project.id = project,
+                    cause = chain(&error),
+                    "keys not tidied"
+                );
+                failed = Some(error);
+            }
+        }
+    }
+    match failed {
+        Some(error) => Err(error.into()),
+        None => Ok(all),
     }
 }

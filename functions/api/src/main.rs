@@ -4,7 +4,7 @@ use counterfoil_api::Api;
 use counterfoil_core::budget::REQUESTS_PER_SECOND;
 use counterfoil_core::usecases::{
     AskChecks, DeclareLost, Erase, Incidents, KeepRetention, KeepSchedule, LegalHolds,
-    ReadCustomers, ReadRun, ReadWebhookHealth,
+    ReadCustomers, ReadRun, ReadWebhookHealth, Secrets,
 };
 use counterfoil_lambda::{Boot, Error, config};
 
@@ -38,6 +38,12 @@ async fn main() -> Result<(), Error> {
             state: state.clone(),
             clock: boot.clock(),
             random: boot.random(),
+        },
+        secrets: Secrets {
+            evidence: evidence.clone(),
+            state: state.clone(),
+            vault: vault.clone(),
+            clock: boot.clock(),
         },
         retention: KeepRetention {
             evidence: evidence.clone(),

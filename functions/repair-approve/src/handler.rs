@@ -1,8 +1,14 @@
 //! Tells apart a request of a person, a proposal of a scan, and the sweep.
 
+use std::time::Duration;
+
 use counterfoil_core::ids::{IncidentId, ProjectId, RunId};
-use counterfoil_core::usecases::{ActionError, ProposeRepair, RepairPorts, SweepRepairs, Swept};
+use counterfoil_core::sealed::Purpose;
+use counterfoil_core::usecases::{
+    ActionError, ProposeRepair, RepairPorts, Rewrap, SweepRepairs, Swept,
+};
 use counterfoil_lambda::Error;
+use counterfoil_lambda::duty;
 use counterfoil_lambda::event::{self, Incoming};
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
@@ -21,7 +27,11 @@ enum Job {
         incident: IncidentId,
     },
     Sweep {},
+    Rewrap {},
 }
+
+/// For how long one invocation wraps data keys anew; the function ends after 60 seconds.
+const REWRAP_WITHIN: Duration = Duration::from_secs(40);
 
 /// Handles one invocation.
 ///
@@ -35,6 +45,7 @@ pub async fn handle(service: Service, event: Value) -> Result<Value, Error> {
     let ports = service.ports;
     let job = match event.pointer("/detail/job").and_then(Value::as_str) {
         Some("sweep") => Job::Sweep {},
+        Some("rewrap") => Job::Rewrap {},
         _ => serde_json::from_value(event)?,
     };
     match job {
@@ -47,6 +58,18 @@ pub async fn handle(service: Service, event: Value) -> Result<Value, Error> {
             let swept = SweepRepairs { ports }.sweep().await?;
             told(swept)
         }
+        Job::Rewrap {} => duty::rewrap(&rewrap(ports)).await,
+    }
+}
+
+/// The repair credentials alone: `scheduled-reconcile` does it for the others.
+fn rewrap(ports: RepairPorts) -> Rewrap {
+    Rewrap {
+        state: ports.state,
+        vault: ports.vault,
+        clock: ports.clock,
+        purposes: &[Purpose::Repair],
+        within: REWRAP_WITHIN,
     }
 }
 

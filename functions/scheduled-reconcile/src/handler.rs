@@ -1,12 +1,17 @@
 //! From a queue batch or a schedule to the use case and back.
 
+use std::time::Duration;
+
 use aws_lambda_events::sqs::SqsEvent;
 use counterfoil_core::ids::ProjectId;
 use counterfoil_core::ports::{CheckRequest, ScanRequest};
 use counterfoil_core::scan::Due;
-use counterfoil_core::usecases::{ConnectionError, Connections, ReconcileError, RunSummary, Scans};
-use counterfoil_lambda::Error;
+use counterfoil_core::sealed::Purpose;
+use counterfoil_core::usecases::{
+    ConnectionError, Connections, ReconcileError, Rewrap, RunSummary, Scans,
+};
 use counterfoil_lambda::telemetry::chain;
+use counterfoil_lambda::{Error, duty};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -41,7 +46,22 @@ pub(crate) async fn handle(
         Some("scan") => all(&scans, Due::Full).await,
         Some("incremental") => all(&scans, Due::Incremental).await,
         Some("probe") => probe(&connections).await,
-        _ => Err("this function takes a queue batch or the jobs `due`, `scan`, `incremental` and `probe`".into()),
+        Some("rewrap") => duty::rewrap(&rewrap(connections)).await,
+        _ => Err("this function takes a queue batch or the jobs `due`, `scan`, `incremental`, `probe` and `rewrap`".into()),
+    }
+}
+
+/// For how long one invocation wraps data keys anew; the function ends after 15 minutes.
+const REWRAP_WITHIN: Duration = Duration::from_mins(10);
+
+/// The reading credentials and the keys of the pseudonyms.
+fn rewrap(connections: Connections) -> Rewrap {
+    Rewrap {
+        state: connections.state,
+        vault: connections.vault,
+        clock: connections.clock,
+        purposes: &[Purpose::Read, Purpose::Pseudonym],
+        within: REWRAP_WITHIN,
     }
 }
 

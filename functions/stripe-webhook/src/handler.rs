@@ -1,22 +1,49 @@
 //! From the HTTP event to the use case and back. Senders learn a status and nothing else.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use counterfoil_core::usecases::{Delivery, ReceiveWebhook, Received, WebhookError};
+use counterfoil_core::sealed::Purpose;
+use counterfoil_core::usecases::{Delivery, ReceiveWebhook, Received, Rewrap, WebhookError};
 use counterfoil_lambda::event::{self, Incoming};
 use counterfoil_lambda::telemetry::chain;
-use counterfoil_lambda::{Error, Front, Problem};
+use counterfoil_lambda::{Error, Front, Problem, duty};
 use serde_json::{Value, json};
 
 /// Handles one invocation.
 pub(crate) async fn handle(receive: ReceiveWebhook, event: Value) -> Result<Value, Error> {
     match event::read(event)? {
         Incoming::Http(request) => Ok(event::answer(router(receive), *request).await?),
+        Incoming::Other(invocation) if is_rewrap(&invocation) => {
+            duty::rewrap(&rewrap(receive)).await
+        }
         Incoming::Other(invocation) => take_from_bus(&receive, &invocation).await,
+    }
+}
+
+/// For how long one invocation wraps data keys anew; the function ends after 10 seconds.
+const REWRAP_WITHIN: Duration = Duration::from_secs(5);
+
+/// The schedule's word. Stripe's events have the source of their partner, whatever they hold, and a
+/// delivery over HTTP never gets here.
+fn is_rewrap(invocation: &Value) -> bool {
+    let word = |pointer| invocation.pointer(pointer).and_then(Value::as_str);
+    word("/source") == Some("counterfoil.schedule") && word("/detail/job") == Some("rewrap")
+}
+
+/// The signing secrets, which no other function may open.
+fn rewrap(receive: ReceiveWebhook) -> Rewrap {
+    Rewrap {
+        state: receive.state,
+        vault: receive.vault,
+        clock: receive.clock,
+        purposes: &[Purpose::Webhook],
+        within: REWRAP_WITHIN,
     }
 }
 

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::ids::{ProjectId, SecretId, WorkspaceId};
+use crate::ports::Random;
 use crate::redacted::Redacted;
 
 /// What a secret is for. One purpose, one set of functions that may open it (template.yaml).
@@ -33,6 +34,15 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// Every purpose.
+    pub const ALL: [Self; 5] = [
+        Self::Read,
+        Self::Repair,
+        Self::Webhook,
+        Self::Pseudonym,
+        Self::Snapshot,
+    ];
+
     /// The name used in encryption contexts.
     pub const fn name(self) -> &'static str {
         match self {
@@ -140,6 +150,25 @@ impl Sealed {
             nonce: STANDARD.encode(nonce),
             ciphertext: STANDARD.encode(ciphertext),
         })
+    }
+
+    /// The same with a nonce of the random source.
+    ///
+    /// # Errors
+    /// Only when the cipher fails (a secret of gigabytes).
+    pub fn fresh(
+        context: &SealContext,
+        key: &Redacted<[u8; 32]>,
+        random: &dyn Random,
+        secret: &[u8],
+    ) -> Result<Self, SealedError> {
+        let mut nonce = [0_u8; 12];
+        let bytes = random.bytes32();
+        nonce
+            .iter_mut()
+            .zip(bytes)
+            .for_each(|(to, from)| *to = from);
+        Self::seal(context, key, nonce, secret)
     }
 
     /// Opens the value.

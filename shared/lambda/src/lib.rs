@@ -5,6 +5,7 @@
 
 pub mod boot;
 pub mod config;
+pub mod duty;
 pub mod event;
 pub mod http;
 pub mod input;

@@ -53,5 +53,6 @@ mod tests {
     async fn keys_in_memory() {
         contract::data_keys(&MemKeys::default()).await;
         contract::wrapped_keys(&MemKeys::default()).await;
+        contract::rewrapped_keys(&MemKeys::default()).await;
     }
 }

@@ -9,7 +9,7 @@ use counterfoil_core::erasure::ErasureState;
 use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::ports::{
     AppendError, Batch, EntryRef, EvidenceAppend, KeyWrapper, Objects, PortError, PortErrorKind,
-    State, StateKey, StateWrite, Stored, WrappedKeys,
+    State, StateKey, StateWrite, Stored, WrappedKey, WrappedKeys,
 };
 use counterfoil_core::usecases::{Erase, EraseRequest, Vault};
 
@@ -127,6 +127,21 @@ impl WrappedKeys for Faulty<dyn WrappedKeys> {
 
     async fn get(&self, owner: &str, name: &str) -> Result<Option<Vec<u8>>, PortError> {
         self.inner.get(owner, name).await
+    }
+
+    async fn replace(
+        &self,
+        owner: &str,
+        name: &str,
+        old: &[u8],
+        new: &[u8],
+    ) -> Result<bool, PortError> {
+        let replaced = self.inner.replace(owner, name, old, new);
+        self.plan.step(replaced).await
+    }
+
+    async fn list(&self, owner: &str, after: &str) -> Result<Vec<WrappedKey>, PortError> {
+        self.inner.list(owner, after).await
     }
 
     async fn shred(&self, owner: &str, name: &str) -> Result<(), PortError> {

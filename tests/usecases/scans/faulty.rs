@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::ports::{
     AppendError, Batch, EntryRef, EvidenceAppend, Objects, PortError, PortErrorKind, ScanRequest,
-    ScanRequests, State, StateKey, StateWrite, Stored, WrappedKeys,
+    ScanRequests, State, StateKey, StateWrite, Stored, WrappedKey, WrappedKeys,
 };
 use counterfoil_core::usecases::Scans;
 
@@ -159,6 +159,21 @@ impl WrappedKeys for Dying<dyn WrappedKeys> {
 
     async fn get(&self, owner: &str, name: &str) -> Result<Option<Vec<u8>>, PortError> {
         self.of.get(owner, name).await
+    }
+
+    async fn replace(
+        &self,
+        owner: &str,
+        name: &str,
+        old: &[u8],
+        new: &[u8],
+    ) -> Result<bool, PortError> {
+        let replaced = self.of.replace(owner, name, old, new);
+        self.death.step(replaced).await?
+    }
+
+    async fn list(&self, owner: &str, after: &str) -> Result<Vec<WrappedKey>, PortError> {
+        self.of.list(owner, after).await
     }
 
     async fn shred(&self, owner: &str, name: &str) -> Result<(), PortError> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use counterfoil_core::ports::{
     CheckRequest, Checks, DataKey, KeyWrapper, PortError, State, StateKey, StateWrite, Stored,
-    WrappedKeys,
+    WrappedKey, WrappedKeys,
 };
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::usecases::{ReceiveWebhook, Received, Vault};
@@ -66,6 +66,14 @@ impl KeyWrapper for Counted<dyn KeyWrapper> {
     ) -> Result<Redacted<[u8; 32]>, PortError> {
         self.call().unwrap(wrapped, context).await
     }
+
+    async fn wrap(
+        &self,
+        plain: &Redacted<[u8; 32]>,
+        context: &Context,
+    ) -> Result<Vec<u8>, PortError> {
+        self.call().wrap(plain, context).await
+    }
 }
 
 #[async_trait]
@@ -76,6 +84,20 @@ impl WrappedKeys for Counted<dyn WrappedKeys> {
 
     async fn get(&self, owner: &str, name: &str) -> Result<Option<Vec<u8>>, PortError> {
         self.call().get(owner, name).await
+    }
+
+    async fn replace(
+        &self,
+        owner: &str,
+        name: &str,
+        old: &[u8],
+        new: &[u8],
+    ) -> Result<bool, PortError> {
+        self.call().replace(owner, name, old, new).await
+    }
+
+    async fn list(&self, owner: &str, after: &str) -> Result<Vec<WrappedKey>, PortError> {
+        self.call().list(owner, after).await
     }
 
     async fn shred(&self, owner: &str, name: &str) -> Result<(), PortError> {

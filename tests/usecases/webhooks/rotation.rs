@@ -29,13 +29,7 @@ async fn roll(world: &World, value: &str, retire_at: Timestamp) {
         version: 1,
     };
     let sealed = world.vault.seal(&context, value.as_bytes()).await.unwrap();
-    let secret = Secret {
-        id,
-        purpose: Purpose::Webhook,
-        version: 1,
-        hint: "whsec_…".to_owned(),
-        sealed,
-    };
+    let secret = Secret::first(id, Purpose::Webhook, "whsec_…", 1, sealed, now);
     for old in &mut project.value.webhook_secrets {
         old.retire_at = Some(retire_at);
     }

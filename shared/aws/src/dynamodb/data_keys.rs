@@ -5,9 +5,9 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::{PutItemError, PutItemOutput};
-use counterfoil_core::ports::{PortError, WrappedKeys};
+use counterfoil_core::ports::{PortError, WrappedKey, WrappedKeys};
 
-use super::items::{b, bytes, item, s};
+use super::items::{Item, b, bytes, item, s, text};
 use super::once;
 use crate::backoff::Backoff;
 use crate::error::{self, Class};
@@ -43,6 +43,29 @@ impl DynamoDataKeys {
                 ("k", b(wrapped)),
             ])))
             .condition_expression("attribute_not_exists(pk)")
+            .customize()
+            .config_override(once())
+            .send()
+            .await
+    }
+
+    async fn put_if_same(
+        &self,
+        owner: &str,
+        name: &str,
+        old: &[u8],
+        new: &[u8],
+    ) -> Result<PutItemOutput, SdkError<PutItemError, HttpResponse>> {
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item([
+                ("pk", s(owner)),
+                ("sk", s(name)),
+                ("k", b(new)),
+            ])))
+            .condition_expression("k = :old")
+            .expression_attribute_values(":old", b(old))
             .customize()
             .config_override(once())
             .send()
@@ -94,6 +117,66 @@ impl WrappedKeys for DynamoDataKeys {
             .as_ref()
             .and_then(|row| bytes(row, "k"))
             .map(<[u8]>::to_vec))
+    }
+
+    async fn replace(
+        &self,
+        owner: &str,
+        name: &str,
+        old: &[u8],
+        new: &[u8],
+    ) -> Result<bool, PortError> {
+        let doing = "replacing a wrapped data key";
+        let mut backoff = Backoff::default();
+        let mut doubt = false;
+        let mut left = ATTEMPTS;
+        loop {
+            let Err(failed) = self.put_if_same(owner, name, old, new).await else {
+                return Ok(true);
+            };
+            let class = error::classify(&failed);
+            doubt |= class == Class::Unknown;
+            // Only what is stored tells whose condition failed.
+            match self.get(owner, name).await {
+                Ok(Some(stored)) if stored == new => return Ok(true),
+                Ok(Some(stored)) if stored == old => {}
+                Ok(_) => return Ok(false),
+                Err(unread) if doubt => return Err(error::unsettled(doing, unread)),
+                Err(unread) => return Err(unread),
+            }
+            left = left.saturating_sub(1);
+            if class == Class::Refused || left == 0 {
+                return Err(error::write(doing, failed, doubt));
+            }
+            backoff.wait().await;
+        }
+    }
+
+    async fn list(&self, owner: &str, after: &str) -> Result<Vec<WrappedKey>, PortError> {
+        let doing = "listing data keys";
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .expression_attribute_values(":pk", s(owner))
+            .consistent_read(true);
+        // An empty text is no value of a key.
+        let query = if after.is_empty() {
+            query.key_condition_expression("pk = :pk")
+        } else {
+            query
+                .key_condition_expression("pk = :pk AND sk > :after")
+                .expression_attribute_values(":after", s(after))
+        };
+        // Without a filter, a page that is empty is the last one.
+        let page = query.send().await.map_err(|e| error::read(doing, e))?;
+        let key = |row: &Item| {
+            let name = text(row, "sk")?.to_owned();
+            let wrapped = bytes(row, "k")?.to_vec();
+            Some(WrappedKey { name, wrapped })
+        };
+        let keys = page.items().iter().map(key).collect::<Option<Vec<_>>>();
+        keys.ok_or_else(|| error::corrupt(doing))
     }
 
     async fn shred(&self, owner: &str, name: &str) -> Result<(), PortError> {

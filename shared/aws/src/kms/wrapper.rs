@@ -60,6 +60,25 @@ impl KeyWrapper for KmsWrapper {
             .map_err(|e| error::read("opening a data key", e))?;
         plain(opened.plaintext).ok_or_else(|| error::corrupt("opening a data key"))
     }
+
+    async fn wrap(
+        &self,
+        plain: &Redacted<[u8; 32]>,
+        context: &BTreeMap<String, String>,
+    ) -> Result<Vec<u8>, PortError> {
+        let doing = "wrapping a data key";
+        let wrapped = self
+            .client
+            .encrypt()
+            .key_id(&self.key_id)
+            .plaintext(Blob::new(plain.reveal().as_slice()))
+            .set_encryption_context(Some(context.clone().into_iter().collect()))
+            .send()
+            .await
+            .map_err(|e| error::read(doing, e))?;
+        let blob = wrapped.ciphertext_blob;
+        Ok(blob.ok_or_else(|| error::corrupt(doing))?.into_inner())
+    }
 }
 
 fn plain(blob: Option<Blob>) -> Option<Redacted<[u8; 32]>> {

@@ -58,7 +58,9 @@ async fn everything_in_a_second_dynamodb() {
         evidence(&cloud).await;
         state(&cloud).await;
         seals(&cloud).await;
-        contract::wrapped_keys(&cloud.data_keys(&cloud.clients().await)).await;
+        let keys = cloud.data_keys(&cloud.clients().await);
+        contract::wrapped_keys(&keys).await;
+        contract::rewrapped_keys(&keys).await;
     }
 }
 
@@ -77,4 +79,5 @@ async fn keys_in_kms_and_dynamodb() {
     let wrapper = KmsWrapper::new(clients.kms.clone(), cloud.setting("SECRETS_KEY_ID"));
     contract::data_keys(&wrapper).await;
     contract::wrapped_keys(&cloud.data_keys(&clients)).await;
+    contract::rewrapped_keys(&cloud.data_keys(&clients)).await;
 }

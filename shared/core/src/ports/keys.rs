@@ -28,6 +28,22 @@ pub trait KeyWrapper: Send + Sync {
         wrapped: &[u8],
         context: &BTreeMap<String, String>,
     ) -> Result<Redacted<[u8; 32]>, PortError>;
+
+    /// Wraps a data key anew under the newest key material, bound to `context` as before.
+    async fn wrap(
+        &self,
+        plain: &Redacted<[u8; 32]>,
+        context: &BTreeMap<String, String>,
+    ) -> Result<Vec<u8>, PortError>;
+}
+
+/// A wrapped key and its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrappedKey {
+    /// The name under its owner.
+    pub name: String,
+    /// What the key service made.
+    pub wrapped: Vec<u8>,
 }
 
 /// The table of wrapped keys. It has no backup: deleting a row shreds everything sealed under it.
@@ -38,6 +54,20 @@ pub trait WrappedKeys: Send + Sync {
 
     /// The wrapped key, or `None` when it was never there or is shredded.
     async fn get(&self, owner: &str, name: &str) -> Result<Option<Vec<u8>>, PortError>;
+
+    /// Puts `new` in the place of `old`; `Ok(false)` when the name holds something else or nothing:
+    /// a key that was destroyed does not come back.
+    async fn replace(
+        &self,
+        owner: &str,
+        name: &str,
+        old: &[u8],
+        new: &[u8],
+    ) -> Result<bool, PortError>;
+
+    /// The next keys of an owner whose names are greater than `after`, ascending by name. Empty only
+    /// when none is left.
+    async fn list(&self, owner: &str, after: &str) -> Result<Vec<WrappedKey>, PortError>;
 
     /// Destroys a wrapped key.
     async fn shred(&self, owner: &str, name: &str) -> Result<(), PortError>;

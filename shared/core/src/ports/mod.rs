@@ -29,7 +29,7 @@ pub use evidence::{
     ActiveHold, AppendError, Batch, EntryRef, EvidenceAppend, EvidenceRead, HoldTarget, Holds,
     HoldsWrite, Redaction, StoredEntry, StoredPart,
 };
-pub use keys::{DataKey, KeyWrapper, WrappedKeys};
+pub use keys::{DataKey, KeyWrapper, WrappedKey, WrappedKeys};
 pub use logins::{Login, LoginError, Logins};
 pub use objects::{Archive, Objects, PutOnce};
 pub use probes::{KeyProbe, RoleProbe};

@@ -6,12 +6,14 @@
 
 mod directory;
 mod rows;
+mod secret;
 
 pub use directory::Directory;
 pub(crate) use directory::{budget_key, workspace_row};
 pub use rows::{
-    ApiKey, Mapping, Member, Person, Project, Secret, Unfinished, WebhookSecret, Workspace,
+    ApiKey, Mapping, Member, Person, Project, Unfinished, WebhookSecret, Workspace,
 };
+pub use secret::{Secret, SecretVersion, VersionError};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ActionId, KeyId, ProjectId, SecretId, UserId, WorkspaceId};
 use crate::ports::{PortError, PortErrorKind};
-use crate::sealed::{Purpose, Sealed};
 use crate::tenancy::{Capability, Role};
 use crate::time::Timestamp;
 
@@ -91,21 +90,6 @@ pub struct Mapping {
     pub hash: String,
     /// The artifact's canonical JSON text.
     pub artifact: String,
-}
-
-/// A sealed secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Secret {
-    /// Id.
-    pub id: SecretId,
-    /// Purpose.
-    pub purpose: Purpose,
-    /// Version, from 1.
-    pub version: u64,
-    /// What may be shown: `rk_live_…`, or host and database.
-    pub hint: String,
-    /// The sealed value.
-    pub sealed: Sealed,
 }
 
 /// Marks an action whose effect was authorised and is not settled: what the sweep looks at.

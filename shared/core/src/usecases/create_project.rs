@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use super::facts::{change, target};
 use super::holds::{changed, set_draft};
+use super::secrets::{SecretStep, secret_draft};
 use super::vault::{Vault, VaultError};
 use crate::auth::{NewKey, login_digest};
 use crate::hold::{HoldState, LegalHold};
@@ -316,18 +317,8 @@ impl CreateProject {
         batch = batch.with(records.create(&mapping)?.explained_by(1));
         for secret in &secrets {
             let entry = batch.drafts.len();
-            let facts = change(
-                new.by,
-                target("secret", secret.id),
-                [
-                    ("purpose", secret.purpose.name().into()),
-                    (
-                        "version",
-                        counterfoil_evidence::json::Json::uint(secret.version),
-                    ),
-                ],
-            );
-            batch.drafts.push(Draft::new(Kind::SecretChanged, facts));
+            let draft = secret_draft(new.by, secret, secret.version, SecretStep::Created);
+            batch.drafts.push(draft);
             batch = batch.with(records.create(secret)?.explained_by(entry));
         }
         let held = self.holds_of(&project).await?;
@@ -458,13 +449,8 @@ impl CreateProject {
             version: 1,
         };
         let sealed = self.vault.seal(&context, value).await?;
-        Ok(Secret {
-            id,
-            purpose,
-            version: 1,
-            hint: hint.to_owned(),
-            sealed,
-        })
+        let now = self.clock.now();
+        Ok(Secret::first(id, purpose, hint, 1, sealed, now))
     }
 }
 

@@ -24,8 +24,10 @@ mod repairs;
 mod replay;
 mod request_budget;
 mod retention;
+mod rewrap;
 mod scan;
 mod seal_stream;
+mod secrets;
 mod vault;
 mod webhook_health;
 
@@ -60,10 +62,12 @@ pub use repairs::{
 pub use replay::{Inputs, RecordedRun, ReplayError, ReplayRuns, Replayed, replay_run};
 pub use request_budget::SharedBudget;
 pub use retention::{Enforced, KeepRetention, RetentionChange, RetentionError};
+pub use rewrap::{REWRAP_EVERY, Rewrap, RewrapError, RewrapFailure, RewrapSummary, Rewrapped};
 pub use scan::{KeepSchedule, Measured, ScanLimits, Scans, ScheduleError, ScheduleView};
 pub use seal_stream::{
     ClockFault, Rechecked, RotateError, RotateKey, Rotated, SEGMENT, SealError, SealStream, Sealing,
 };
+pub use secrets::{Revoke, SecretChange, SecretError, SecretStep, Secrets, Tidied};
 pub use vault::{Vault, VaultError};
 pub use webhook_health::{
     HealthError, ReadWebhookHealth, RecordWebhookHealth, WebhookHealth, WebhookView,

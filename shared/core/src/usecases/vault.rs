@@ -5,12 +5,13 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::ids::{ProjectId, SecretId, WorkspaceId};
-use crate::ports::{KeyWrapper, PortError, Random, WrappedKeys};
+use crate::ports::{KeyWrapper, PortError, PortErrorKind, Random, WrappedKey, WrappedKeys};
 use crate::reconcile::findings::pseudonym;
-use crate::records::{Record, RecordError, Records, Secret};
+use crate::records::{RecordError, Records, Secret, SecretVersion, VersionError};
 use crate::redacted::Redacted;
 use crate::sealed::{Purpose, SealContext, Sealed, SealedError};
 use crate::tenancy::TenantCtx;
+use crate::time::Timestamp;
 
 /// Why a secret could not be sealed or opened.
 #[derive(Debug, Error)]
@@ -27,6 +28,12 @@ pub enum VaultError {
     /// The data key was destroyed or never existed.
     #[error("the secret's data key is gone: enter the credential again")]
     Shredded,
+    /// This version of the secret is not readable; there is no fallback to another one.
+    #[error("this version of the secret is not readable")]
+    Version(#[from] VersionError),
+    /// The version's data key exists already: it belongs to another attempt.
+    #[error("the version of the secret is taken by another attempt")]
+    Taken,
     /// No such secret, or it is for another purpose.
     #[error("the project has no such secret")]
     NoSecret,
@@ -61,22 +68,42 @@ impl Vault {
         if !self
             .wrapped
             .put(
-                &owner(context.workspace, context.project),
+                &owner(context.workspace, context.project, context.purpose),
                 &name,
                 &key.wrapped,
             )
             .await?
         {
             // The name holds an older attempt's key; sealing under ours would lose the value.
-            return Err(VaultError::Shredded);
+            return Err(VaultError::Taken);
         }
-        let random = self.random.bytes32();
-        let mut nonce = [0_u8; 12];
-        nonce
-            .iter_mut()
-            .zip(random)
-            .for_each(|(to, from)| *to = from);
-        Ok(Sealed::seal(context, &key.plain, nonce, secret)?)
+        let random = self.random.as_ref();
+        Ok(Sealed::fresh(context, &key.plain, random, secret)?)
+    }
+
+    /// Seals the next version of a secret: the first number above `above` that no earlier attempt
+    /// has taken. What an attempt left behind is one data key that seals nothing stored.
+    ///
+    /// # Errors
+    /// [`VaultError::Taken`] when too many attempts have left numbers behind.
+    pub async fn seal_above(
+        &self,
+        context: &SealContext,
+        above: u64,
+        secret: &[u8],
+    ) -> Result<(u64, Sealed), VaultError> {
+        for step in 1..=ATTEMPTS {
+            let version = above.saturating_add(step);
+            let context = SealContext {
+                version,
+                ..context.clone()
+            };
+            match self.seal(&context, secret).await {
+                Err(VaultError::Taken) => {}
+                sealed => return Ok((version, sealed?)),
+            }
+        }
+        Err(VaultError::Taken)
     }
 
     /// Opens a sealed value.
@@ -85,7 +112,7 @@ impl Vault {
         context: &SealContext,
         sealed: &Sealed,
     ) -> Result<Redacted<Vec<u8>>, VaultError> {
-        let owner = owner(context.workspace, context.project);
+        let owner = owner(context.workspace, context.project, context.purpose);
         let wrapped = self
             .wrapped
             .get(&owner, &key_name(context))
@@ -100,8 +127,85 @@ impl Vault {
 
     /// Destroys the data key of a sealed value: nobody can open it any more, in any copy.
     pub async fn shred(&self, context: &SealContext) -> Result<(), VaultError> {
-        let owner = owner(context.workspace, context.project);
+        let owner = owner(context.workspace, context.project, context.purpose);
         Ok(self.wrapped.shred(&owner, &key_name(context)).await?)
+    }
+
+    /// Destroys every data key of one project: whatever was sealed for it opens nowhere any more,
+    /// in no copy and no backup. Returns how many keys went.
+    ///
+    /// Nobody may seal for the project meanwhile; whoever deletes it sees to that first. Doing it
+    /// again is safe.
+    pub async fn shred_project(&self, ctx: &TenantCtx) -> Result<u64, VaultError> {
+        let mut gone = 0_u64;
+        for purpose in Purpose::ALL {
+            let owner = owner(ctx.workspace(), ctx.project(), purpose);
+            loop {
+                let keys = self.wrapped.list(&owner, "").await?;
+                if keys.is_empty() {
+                    break;
+                }
+                for key in keys {
+                    self.wrapped.shred(&owner, &key.name).await?;
+                    gone = gone.saturating_add(1);
+                }
+            }
+        }
+        Ok(gone)
+    }
+
+    /// The same for every project of a workspace; nothing is sealed outside projects.
+    pub async fn shred_workspace(&self, projects: &[TenantCtx]) -> Result<u64, VaultError> {
+        let mut gone = 0_u64;
+        for ctx in projects {
+            gone = gone.saturating_add(self.shred_project(ctx).await?);
+        }
+        Ok(gone)
+    }
+
+    /// The next data keys of one purpose of a project after the one named `after`: where they
+    /// belong, their names and what is stored. Empty only at the end.
+    pub(super) async fn keys_after(
+        &self,
+        ctx: &TenantCtx,
+        purpose: Purpose,
+        after: &str,
+    ) -> Result<Vec<(Option<SealContext>, WrappedKey)>, VaultError> {
+        let owner = owner(ctx.workspace(), ctx.project(), purpose);
+        let keys = self.wrapped.list(&owner, after).await?.into_iter();
+        let belongs = |key: WrappedKey| {
+            let context = named(&key.name).map(|(secret, version)| SealContext {
+                workspace: ctx.workspace(),
+                project: ctx.project(),
+                purpose,
+                secret,
+                version,
+            });
+            (context, key)
+        };
+        Ok(keys.map(belongs).collect())
+    }
+
+    /// Wraps a data key anew under the newest key material and puts it in the place of what is
+    /// stored; the sealed value stays as it is. `false` when the key was destroyed meanwhile, or
+    /// another worker was faster.
+    pub(super) async fn rewrap(
+        &self,
+        context: &SealContext,
+        stored: &WrappedKey,
+    ) -> Result<bool, VaultError> {
+        let bound = context.encryption_context();
+        let key = self.keys.unwrap(&stored.wrapped, &bound).await?;
+        let wrapped = self.keys.wrap(&key, &bound).await?;
+        // What cannot be opened again must not take the place of what can.
+        if self.keys.unwrap(&wrapped, &bound).await?.reveal() != key.reveal() {
+            return Err(PortError::new(PortErrorKind::Corrupt, "wrapping a data key").into());
+        }
+        let owner = owner(context.workspace, context.project, context.purpose);
+        let replaced = self
+            .wrapped
+            .replace(&owner, &stored.name, &stored.wrapped, &wrapped);
+        Ok(replaced.await?)
     }
 
     /// The pseudonym of a customer or of a row in one project.
@@ -136,7 +240,7 @@ impl Vault {
         Ok(Redacted::new(text))
     }
 
-    /// Opens a stored secret of a project.
+    /// Opens the newest version of a stored secret of a project.
     pub async fn secret_bytes(
         &self,
         records: &Records<'_>,
@@ -144,26 +248,69 @@ impl Vault {
         id: SecretId,
         purpose: Purpose,
     ) -> Result<Redacted<Vec<u8>>, VaultError> {
-        let found = records.get::<Secret>(&id.to_string()).await?;
-        let secret = found.ok_or(VaultError::NoSecret)?.value;
-        if secret.purpose != purpose {
-            return Err(VaultError::NoSecret);
-        }
+        let secret = stored(records, id, purpose).await?;
+        self.open_version(ctx, &secret, secret.current()?).await
+    }
+
+    /// Opens one version of a stored secret, also an older one until it is retired.
+    pub async fn secret_at(
+        &self,
+        records: &Records<'_>,
+        ctx: &TenantCtx,
+        id: SecretId,
+        purpose: Purpose,
+        (version, now): (u64, Timestamp),
+    ) -> Result<Redacted<Vec<u8>>, VaultError> {
+        let secret = stored(records, id, purpose).await?;
+        self.open_version(ctx, &secret, secret.at(version, now)?)
+            .await
+    }
+
+    async fn open_version(
+        &self,
+        ctx: &TenantCtx,
+        secret: &Secret,
+        version: &SecretVersion,
+    ) -> Result<Redacted<Vec<u8>>, VaultError> {
         let context = SealContext {
             workspace: ctx.workspace(),
             project: ctx.project(),
-            purpose,
-            secret: id,
-            version: secret.version,
+            purpose: secret.purpose,
+            secret: secret.id,
+            version: version.version,
         };
-        self.open(&context, &secret.sealed).await
+        self.open(&context, &version.sealed).await
     }
 }
 
-fn owner(workspace: WorkspaceId, project: ProjectId) -> String {
-    format!("{workspace}#{project}")
+async fn stored(
+    records: &Records<'_>,
+    id: SecretId,
+    purpose: Purpose,
+) -> Result<Secret, VaultError> {
+    let found = records.get::<Secret>(&id.to_string()).await?;
+    let secret = found.ok_or(VaultError::NoSecret)?.value;
+    if secret.purpose == purpose {
+        Ok(secret)
+    } else {
+        Err(VaultError::NoSecret)
+    }
+}
+
+/// Numbers that are tried for a new version: each failed attempt to store one takes a number.
+const ATTEMPTS: u64 = 100;
+
+/// The partition of data keys: a role reaches those of its purposes (template.yaml).
+fn owner(workspace: WorkspaceId, project: ProjectId, purpose: Purpose) -> String {
+    format!("{workspace}#{project}#{}", purpose.name())
 }
 
 fn key_name(context: &SealContext) -> String {
-    format!("{}#{}#{}", Secret::FAMILY, context.secret, context.version)
+    format!("{}#{}", context.secret, context.version)
+}
+
+/// Secret and version in the name of a data key.
+fn named(name: &str) -> Option<(SecretId, u64)> {
+    let (secret, version) = name.split_once('#')?;
+    Some((secret.parse().ok()?, version.parse().ok()?))
 }

@@ -30,7 +30,7 @@ pub use budget::budget;
 pub use chain::{Link, recompute, whole};
 pub use evidence::{evidence, evidence_with_state};
 pub use history::{Call, Told, agrees_with};
-pub use keys::{data_keys, wrapped_keys};
+pub use keys::{data_keys, rewrapped_keys, wrapped_keys};
 pub use objects::{archive, objects};
 pub use redaction::redactions;
 pub use runs::runs;

@@ -1,12 +1,13 @@
 //! Keys: data keys that are bound to their context, and a P-256 seal key.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
 use counterfoil_core::evidence::seal::SealKey;
 use counterfoil_core::ports::{
-    DataKey, KeyWrapper, PortError, PortErrorKind, Random, SealSigner, WrappedKeys,
+    DataKey, KeyWrapper, PortError, PortErrorKind, Random, SealSigner, WrappedKey, WrappedKeys,
 };
 use counterfoil_core::redacted::Redacted;
 use p256::ecdsa::signature::Signer;
@@ -16,6 +17,9 @@ use p256::pkcs8::EncodePublicKey;
 use super::signals::SeededRandom;
 
 type Context = BTreeMap<String, String>;
+
+/// Keys in one answer of a list.
+const PAGE: usize = 3;
 
 /// A key service and its table in memory.
 #[derive(Debug)]
@@ -35,19 +39,25 @@ impl Default for MemKeys {
     }
 }
 
-#[async_trait]
-impl KeyWrapper for MemKeys {
-    async fn generate(&self, context: &Context) -> Result<DataKey, PortError> {
-        let plain = self.random.bytes32();
+impl MemKeys {
+    fn issue(&self, context: &Context, plain: [u8; 32]) -> Vec<u8> {
         let mut issued = self
             .issued
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let index = u32::try_from(issued.len()).unwrap_or(u32::MAX);
         issued.push((context.clone(), plain));
+        index.to_be_bytes().to_vec()
+    }
+}
+
+#[async_trait]
+impl KeyWrapper for MemKeys {
+    async fn generate(&self, context: &Context) -> Result<DataKey, PortError> {
+        let plain = self.random.bytes32();
         Ok(DataKey {
             plain: Redacted::new(plain),
-            wrapped: index.to_be_bytes().to_vec(),
+            wrapped: self.issue(context, plain),
         })
     }
 
@@ -67,6 +77,14 @@ impl KeyWrapper for MemKeys {
             Some((bound, plain)) if bound == context => Ok(Redacted::new(*plain)),
             _ => Err(refused()),
         }
+    }
+
+    async fn wrap(
+        &self,
+        plain: &Redacted<[u8; 32]>,
+        context: &Context,
+    ) -> Result<Vec<u8>, PortError> {
+        Ok(self.issue(context, *plain.reveal()))
     }
 }
 
@@ -90,6 +108,45 @@ impl WrappedKeys for MemKeys {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         Ok(table.get(&(owner.to_owned(), name.to_owned())).cloned())
+    }
+
+    async fn replace(
+        &self,
+        owner: &str,
+        name: &str,
+        old: &[u8],
+        new: &[u8],
+    ) -> Result<bool, PortError> {
+        let mut table = self
+            .wrapped
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let found = table.get_mut(&(owner.to_owned(), name.to_owned()));
+        Ok(match found {
+            Some(stored) if stored == old => {
+                new.clone_into(stored);
+                true
+            }
+            _ => false,
+        })
+    }
+
+    async fn list(&self, owner: &str, after: &str) -> Result<Vec<WrappedKey>, PortError> {
+        let table = self
+            .wrapped
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let from = (
+            Bound::Excluded((owner.to_owned(), after.to_owned())),
+            Bound::Unbounded,
+        );
+        let own = table.range(from).take_while(|((of, _), _)| of == owner);
+        // Short pages, so that whoever lists goes on until nothing is left.
+        let page = own.take(PAGE).map(|((_, name), wrapped)| WrappedKey {
+            name: name.clone(),
+            wrapped: wrapped.clone(),
+        });
+        Ok(page.collect())
     }
 
     async fn shred(&self, owner: &str, name: &str) -> Result<(), PortError> {
