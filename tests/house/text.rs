@@ -150,3 +150,103 @@ fn the_template_sets_the_variables_that_the_code_reads() {
         );
     }
 }
+
+/// Fields that are named like a credential and are none, or that a library makes bare, with the reason.
+const BARE: [(&str, &str, &str); 0] = [];
+
+/// A field whose name says that it is a credential.
+fn is_credential(name: &str) -> bool {
+    let words: Vec<&str> = name.split('_').collect();
+    let has = |word| words.contains(&word);
+    let secret = [
+        "secret",
+        "password",
+        "passphrase",
+        "credential",
+        "jwt",
+        "bearer",
+    ];
+    let pairs = [
+        ("api", "key"),
+        ("stripe", "key"),
+        ("data", "key"),
+        ("plain", "key"),
+        ("private", "key"),
+        ("signing", "key"),
+        ("read", "database"),
+        ("repair", "database"),
+        ("access", "token"),
+        ("id", "token"),
+        ("refresh", "token"),
+        ("database", "url"),
+        ("invitation", "token"),
+    ];
+    secret.into_iter().any(has) || pairs.iter().any(|(one, two)| has(one) && has(two))
+}
+
+/// Types in which a credential would be readable, printable and copied.
+fn is_bare(of: &str) -> bool {
+    let of = of.trim().trim_end_matches(',');
+    let inner = of
+        .strip_prefix("Option<")
+        .or_else(|| of.strip_prefix("Vec<"))
+        .and_then(|rest| rest.strip_suffix('>'))
+        .unwrap_or(of);
+    matches!(
+        inner,
+        "String" | "Vec<u8>" | "Box<str>" | "Arc<str>" | "Bytes"
+    ) || inner.starts_with("[u8;")
+        || (inner.starts_with('&') && (inner.ends_with("str") || inner.ends_with("[u8]")))
+}
+
+/// Fields and parameters `name: Type` of a line.
+fn declared(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim();
+    let line = line.strip_prefix("pub ").unwrap_or(line);
+    let line = match line.strip_prefix("pub(") {
+        Some(rest) => rest.split_once(") ")?.1,
+        None => line,
+    };
+    let (name, of) = line.split_once(": ")?;
+    let plain =
+        |letter: char| letter.is_ascii_lowercase() || letter == '_' || letter.is_ascii_digit();
+    (name.chars().all(plain) && of.ends_with(',')).then_some((name, of))
+}
+
+/// A credential in clear is a `Redacted`, wherever the product declares a field or a parameter for it.
+#[test]
+fn no_field_that_is_named_like_a_credential_is_bare() {
+    let mut found = Vec::new();
+    let mut redacted = 0;
+    for folder in [
+        "shared/core/src",
+        "shared/aws/src",
+        "shared/stripe/src",
+        "shared/postgres/src",
+        "shared/lambda/src",
+        "functions",
+        "tools/cli/src",
+    ] {
+        for (path, text) in sources(folder) {
+            let path = path.to_string_lossy().replace('\\', "/");
+            if path.contains("/tests/") || path.ends_with("tests.rs") {
+                continue;
+            }
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for (name, of) in text.lines().filter_map(declared) {
+                let known = BARE
+                    .iter()
+                    .any(|(file, field, _)| path.ends_with(file) && *field == name);
+                redacted += usize::from(of.contains("Redacted<"));
+                if is_credential(name) && is_bare(of) && !known {
+                    found.push(format!("{path}: {name}: {of}"));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+    assert!(
+        redacted > 15,
+        "only {redacted} declarations of a Redacted were seen"
+    );
+}

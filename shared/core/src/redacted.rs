@@ -5,6 +5,32 @@ use std::fmt;
 use zeroize::Zeroize;
 
 /// Holds a secret. It has no `Serialize`, its `Debug` shows nothing, and its memory is wiped on drop.
+///
+/// It cannot be written out by accident:
+///
+/// ```compile_fail,E0277
+/// # use counterfoil_core::redacted::Redacted;
+/// serde_json::to_string(&Redacted::new("rk_live_abc".to_owned())).unwrap();
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use counterfoil_core::redacted::Redacted;
+/// println!("{}", Redacted::new("rk_live_abc".to_owned()));
+/// ```
+///
+/// nor taken out by accident:
+///
+/// ```compile_fail,E0308
+/// # use counterfoil_core::redacted::Redacted;
+/// let text: String = Redacted::new("rk_live_abc".to_owned());
+/// ```
+///
+/// ```
+/// # use counterfoil_core::redacted::Redacted;
+/// let secret = Redacted::new("rk_live_abc".to_owned());
+/// assert_eq!(format!("{secret:?}"), "[redacted]");
+/// assert_eq!(secret.reveal(), "rk_live_abc");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Redacted<T: Zeroize>(T);
 

@@ -206,6 +206,9 @@ fn cipher(key: &Redacted<[u8; 32]>) -> Aes256Gcm {
 }
 
 #[cfg(test)]
+mod wycheproof;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::time::Timestamp;
@@ -304,5 +307,30 @@ mod tests {
             }),
             SealedError::WrongKeyOrPlace
         );
+    }
+
+    #[test]
+    fn it_opens_at_no_shorter_length() {
+        let whole = sealed();
+        let bytes = STANDARD.decode(&whole.ciphertext).unwrap();
+        for length in 0..bytes.len() {
+            let cut = Sealed {
+                ciphertext: STANDARD.encode(&bytes[..length]),
+                ..whole.clone()
+            };
+            let refused = cut.open(&context(), &key(1)).unwrap_err();
+            assert_eq!(refused, SealedError::WrongKeyOrPlace);
+        }
+        let nonce = STANDARD.decode(&whole.nonce).unwrap();
+        for length in 0..nonce.len() {
+            let cut = Sealed {
+                nonce: STANDARD.encode(&nonce[..length]),
+                ..whole.clone()
+            };
+            assert_eq!(
+                cut.open(&context(), &key(1)).unwrap_err(),
+                SealedError::Damaged
+            );
+        }
     }
 }

@@ -13,6 +13,8 @@ mod locked;
 #[cfg(test)]
 mod lost;
 #[cfg(test)]
+mod moved;
+#[cfg(test)]
 mod requests;
 #[cfg(test)]
 mod second;

@@ -10,9 +10,7 @@ mod secret;
 
 pub use directory::Directory;
 pub(crate) use directory::{budget_key, workspace_row};
-pub use rows::{
-    ApiKey, Mapping, Member, Person, Project, Unfinished, WebhookSecret, Workspace,
-};
+pub use rows::{ApiKey, Mapping, Member, Person, Project, Unfinished, WebhookSecret, Workspace};
 pub use secret::{Secret, SecretVersion, VersionError};
 
 use serde::Serialize;
