@@ -10,6 +10,8 @@ mod dependencies;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod inventory;
+#[cfg(test)]
 mod problems;
 #[cfg(test)]
 #[path = "../rights.rs"]

@@ -20,6 +20,7 @@ pub mod hold;
 pub mod idempotency;
 pub mod ids;
 pub mod incident;
+pub mod inventory;
 pub mod json;
 pub mod listing;
 pub mod mapping;

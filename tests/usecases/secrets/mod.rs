@@ -1,5 +1,6 @@
 //! Secrets: versions, where they open, how they go, and the keys that seal them.
 
+mod held;
 mod moved;
 mod nonces;
 mod rewrap;

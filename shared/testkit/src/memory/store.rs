@@ -106,6 +106,12 @@ impl MemStore {
         format!("{:?}", self.lock().state)
     }
 
+    /// Partition keys of the state table.
+    pub fn partitions(&self) -> BTreeSet<String> {
+        let inner = self.lock();
+        inner.state.keys().map(|key| key.pk.clone()).collect()
+    }
+
     /// Deletes a stored entry, as somebody with that right could.
     pub fn remove(&self, stream: Hash, seq: u64) {
         self.lock().entries.remove(&(stream, seq));

@@ -1,0 +1,536 @@
+//! What the product holds: where, of which class, for how long, and how it goes away.
+//!
+//! One row per family of the state table and per other store. Rows take the names of families from
+//! their types. A family without a row fails `tests/house`, and `docs/data-inventory.md` is written
+//! from here, so the page cannot fall behind.
+
+use std::fmt::Write as _;
+
+use crate::erasure::Erasure;
+use crate::export::{Asked, Export};
+use crate::incident::Incident;
+use crate::records::{ApiKey, Mapping, Member, Record, Secret, Unfinished};
+use crate::repair::Action;
+use crate::run::Run;
+use crate::scan::{ScanSchedule, ScanWork};
+use crate::tenancy::WorkspaceCtx;
+use crate::usecases::{CatalogueChanged, Probed, Rewrapped, Seen, WebhookHealth};
+
+/// What kind of data it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// What opens something else: keys, passwords, signing secrets. Only sealed, wrapped or hashed.
+    Credential,
+    /// About a person: names, mail addresses, words, ids of customers, values of their rows.
+    Personal,
+    /// What Stripe says of subscriptions, invoices and prices.
+    Billing,
+    /// Settings, mappings, roles, schedules: what people of the workspace decided.
+    Configuration,
+    /// Facts of the evidence: opaque ids, digests, counts, sentences of the policy.
+    Fact,
+    /// What the product needs to go on where it was: cursors, counters, digests of requests.
+    Operation,
+}
+
+impl Class {
+    /// As the page says it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Credential => "credential",
+            Self::Personal => "personal",
+            Self::Billing => "billing",
+            Self::Configuration => "configuration",
+            Self::Fact => "evidence fact",
+            Self::Operation => "operation",
+        }
+    }
+}
+
+/// Where it lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// State table, partitions `<workspace>#<project>#<family>`.
+    OfProject(&'static str),
+    /// State table, partitions `<workspace>#<family>`.
+    OfWorkspace(&'static str),
+    /// State table, partitions `directory#<family>`.
+    Directory(&'static str),
+    /// State table, a partition of its own per lookup.
+    Lookup(&'static str),
+    /// Another table.
+    Table(&'static str),
+    /// A bucket and prefix.
+    Bucket(&'static str),
+    /// A queue.
+    Queue(&'static str),
+    /// Log groups of the functions.
+    Logs,
+}
+
+impl Place {
+    /// As the page says it.
+    pub fn name(self) -> String {
+        match self {
+            Self::OfProject(family) => format!("state, project: `{family}`"),
+            Self::OfWorkspace(family) => format!("state, workspace: `{family}`"),
+            Self::Directory(family) => format!("state, directory: `{family}`"),
+            Self::Lookup(partition) => format!("state: `{partition}`"),
+            Self::Table(name) => format!("table `{name}`"),
+            Self::Bucket(name) => format!("bucket `{name}`"),
+            Self::Queue(name) => format!("queue `{name}`"),
+            Self::Logs => "logs".to_owned(),
+        }
+    }
+}
+
+/// One thing that is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// Where.
+    pub place: Place,
+    /// What.
+    pub what: &'static str,
+    /// Of which classes.
+    pub classes: &'static [Class],
+    /// For how long.
+    pub kept: &'static str,
+    /// How it goes away.
+    pub goes: &'static str,
+}
+
+const fn held(
+    place: Place,
+    what: &'static str,
+    classes: &'static [Class],
+    kept: &'static str,
+    goes: &'static str,
+) -> Held {
+    Held {
+        place,
+        what,
+        classes,
+        kept,
+        goes,
+    }
+}
+
+const fn of<T: Record>() -> Place {
+    Place::OfProject(T::FAMILY)
+}
+
+const fn of_workspace<T: Record<WorkspaceCtx>>() -> Place {
+    Place::OfWorkspace(T::FAMILY)
+}
+
+use Class::{Billing, Configuration, Credential, Fact, Operation, Personal};
+
+const PROJECT: &str = "as long as the project";
+const WORKSPACE: &str = "as long as the workspace";
+const WITH_PROJECT: &str = "with the project";
+const WITH_WORKSPACE: &str = "with the workspace";
+const EXPIRES: &str = "expires by itself";
+
+/// All that is held.
+pub const INVENTORY: &[Held] = &[
+    held(
+        of::<Secret>(),
+        "Stripe key, database URLs, signing secrets, key of the pseudonyms: sealed, with a prefix or host that may be shown",
+        &[Credential],
+        "a version until it is retired or revoked",
+        "its data key is destroyed; the row with the project",
+    ),
+    held(
+        of::<Probed>(),
+        "last answer about a credential: rights by name",
+        &[Configuration],
+        PROJECT,
+        WITH_PROJECT,
+    ),
+    held(
+        Place::OfProject("stripe-connection"),
+        "since when Stripe refuses the key",
+        &[Configuration],
+        PROJECT,
+        WITH_PROJECT,
+    ),
+    held(
+        of::<Rewrapped>(),
+        "how far the wrapping of data keys is",
+        &[Operation],
+        PROJECT,
+        WITH_PROJECT,
+    ),
+    held(
+        of::<Mapping>(),
+        "compiled mappings: tables, columns, price ids",
+        &[Configuration],
+        PROJECT,
+        WITH_PROJECT,
+    ),
+    held(
+        of::<ScanSchedule>(),
+        "how often it is scanned",
+        &[Configuration],
+        PROJECT,
+        WITH_PROJECT,
+    ),
+    held(
+        of::<Incident>(),
+        "differences: customer ids, values of rows, amounts, a person's comment",
+        &[Personal, Billing],
+        PROJECT,
+        "values are taken out by an erasure; the row with the project",
+    ),
+    held(
+        of::<Action>(),
+        "repairs: table, key, values before and after, comments, votes",
+        &[Personal, Billing],
+        PROJECT,
+        "values are taken out by an erasure; the row with the project",
+    ),
+    held(
+        of::<Unfinished>(),
+        "repairs that are not settled",
+        &[Operation],
+        "until the repair is settled",
+        "deleted with the outcome",
+    ),
+    held(
+        of::<Run>(),
+        "what a run looked at, counts, names and digests of its files",
+        &[Operation, Fact],
+        PROJECT,
+        WITH_PROJECT,
+    ),
+    held(
+        of::<ScanWork>(),
+        "how far a scan is",
+        &[Operation],
+        PROJECT,
+        WITH_PROJECT,
+    ),
+    held(
+        Place::OfProject("scan-turn"),
+        "which scan is at work",
+        &[Operation],
+        PROJECT,
+        WITH_PROJECT,
+    ),
+    held(
+        Place::OfProject("scan-next"),
+        "the latest scan that somebody asked for",
+        &[Operation],
+        PROJECT,
+        WITH_PROJECT,
+    ),
+    held(
+        of::<Seen>(),
+        "what both sides said of a customer, under a digest of their id",
+        &[Personal, Billing],
+        "30 days",
+        "emptied by an erasure; expires by itself",
+    ),
+    held(
+        Place::OfProject("checked"),
+        "digest of a customer and when their check began",
+        &[Operation],
+        "1 hour",
+        EXPIRES,
+    ),
+    held(
+        Place::OfProject("check_request"),
+        "digests of a request and its run",
+        &[Operation],
+        "24 hours",
+        EXPIRES,
+    ),
+    held(
+        Place::OfProject("asked-run"),
+        "who asked for a run",
+        &[Operation],
+        "14 days",
+        EXPIRES,
+    ),
+    held(
+        Place::OfProject("event"),
+        "ids and kinds of Stripe's events that were taken",
+        &[Operation],
+        "35 days",
+        EXPIRES,
+    ),
+    held(
+        of::<CatalogueChanged>(),
+        "when prices last changed",
+        &[Operation],
+        PROJECT,
+        WITH_PROJECT,
+    ),
+    held(
+        Place::OfProject("webhook-tally"),
+        "counts of deliveries per process and day",
+        &[Operation],
+        "35 days",
+        EXPIRES,
+    ),
+    held(
+        of::<WebhookHealth>(),
+        "how deliveries do",
+        &[Operation],
+        PROJECT,
+        WITH_PROJECT,
+    ),
+    held(
+        of::<Export>(),
+        "exports: period, digest, who asked",
+        &[Operation, Fact],
+        PROJECT,
+        WITH_PROJECT,
+    ),
+    held(
+        of::<Asked>(),
+        "digest of a request for an export",
+        &[Operation],
+        "24 hours",
+        EXPIRES,
+    ),
+    held(
+        of::<Erasure>(),
+        "erasures: who asked, the pseudonym or run, how far they are",
+        &[Operation, Fact],
+        PROJECT,
+        WITH_PROJECT,
+    ),
+    held(
+        of_workspace::<Member>(),
+        "people: name and role",
+        &[Personal, Configuration],
+        "until they leave",
+        "deleted with `access.revoked`",
+    ),
+    held(
+        of_workspace::<ApiKey>(),
+        "API keys: SHA-256, owner, what they may do, expiry",
+        &[Credential, Configuration],
+        WORKSPACE,
+        WITH_WORKSPACE,
+    ),
+    held(
+        Place::OfWorkspace("hold"),
+        "legal holds: target, comment",
+        &[Configuration, Personal],
+        WORKSPACE,
+        WITH_WORKSPACE,
+    ),
+    held(
+        Place::OfWorkspace("setting"),
+        "for how long snapshots are kept",
+        &[Configuration],
+        WORKSPACE,
+        WITH_WORKSPACE,
+    ),
+    held(
+        Place::OfWorkspace("alarm"),
+        "alarms about a stream",
+        &[Operation],
+        WORKSPACE,
+        WITH_WORKSPACE,
+    ),
+    held(
+        Place::OfWorkspace("rotation"),
+        "which streams a new seal key has taken over",
+        &[Operation],
+        WORKSPACE,
+        WITH_WORKSPACE,
+    ),
+    held(
+        Place::OfWorkspace("idempotency"),
+        "digest of a request with its answer",
+        &[Operation, Personal],
+        "24 hours",
+        EXPIRES,
+    ),
+    held(
+        Place::OfWorkspace("usage"),
+        "requests of a key or person, and when it was last used",
+        &[Operation],
+        WORKSPACE,
+        WITH_WORKSPACE,
+    ),
+    held(
+        Place::Directory("workspace"),
+        "workspaces: name, stream",
+        &[Configuration],
+        WORKSPACE,
+        WITH_WORKSPACE,
+    ),
+    held(
+        Place::Directory("project"),
+        "projects: name, stream, ids of their secrets",
+        &[Configuration],
+        PROJECT,
+        WITH_PROJECT,
+    ),
+    held(
+        Place::Directory("sweep"),
+        "where the sweep of repairs is",
+        &[Operation],
+        "for ever, one row",
+        "overwritten",
+    ),
+    held(
+        Place::Directory("budget"),
+        "requests of a Stripe account that were granted",
+        &[Operation],
+        "24 hours",
+        EXPIRES,
+    ),
+    held(
+        Place::Lookup("key#<handle>"),
+        "API keys by their public part: SHA-256, owner, what they may do",
+        &[Credential, Configuration],
+        WORKSPACE,
+        WITH_WORKSPACE,
+    ),
+    held(
+        Place::Lookup("login#<digest>"),
+        "people by a digest of issuer and subject; the workspaces they are in",
+        &[Personal],
+        "until they leave",
+        "deleted with `access.revoked`",
+    ),
+    held(
+        Place::Table("DataKeys"),
+        "data keys, wrapped by the key service",
+        &[Credential],
+        "as long as what they seal",
+        "destroyed; no backup, no stream, no point-in-time recovery",
+    ),
+    held(
+        Place::Table("Evidence"),
+        "headers and facts of entries",
+        &[Fact],
+        "for ever",
+        "never",
+    ),
+    held(
+        Place::Table("EvidenceHead"),
+        "heads of streams, registers of holds",
+        &[Fact],
+        "for ever",
+        "never",
+    ),
+    held(
+        Place::Table("EvidenceParts"),
+        "parts of entries: row values, customer ids, words of people",
+        &[Fact, Personal, Billing],
+        "until erased",
+        "removed with its salt and a `redact` entry; backups of 35 days (point-in-time recovery) still hold it",
+    ),
+    held(
+        Place::Table("Seals"),
+        "seals and progress of the sealer",
+        &[Fact],
+        "for ever",
+        "never",
+    ),
+    held(
+        Place::Bucket("LockedBucket"),
+        "header segments and seals",
+        &[Fact],
+        "2,557 days unless the deployment says more",
+        "never before",
+    ),
+    held(
+        Place::Bucket("DataBucket/snapshots"),
+        "what runs have read, sealed",
+        &[Personal, Billing],
+        "the window of the workspace",
+        "data key destroyed, object deleted, `snapshot.pruned`",
+    ),
+    held(
+        Place::Bucket("DataBucket/findings"),
+        "findings of runs, customers as pseudonyms",
+        &[Fact, Billing],
+        PROJECT,
+        WITH_PROJECT,
+    ),
+    held(
+        Place::Bucket("DataBucket/exports"),
+        "packages and reports",
+        &[Fact, Personal, Billing],
+        "7 days; deleted after 8",
+        "lifecycle rule, or an erasure",
+    ),
+    held(
+        Place::Queue("checks"),
+        "customers that are to be looked at",
+        &[Personal, Operation],
+        "4 days; 14 in the dead letters",
+        EXPIRES,
+    ),
+    held(
+        Place::Queue("scans"),
+        "pieces of a scan: ids and ranges",
+        &[Operation],
+        "4 days; 14 in the dead letters",
+        EXPIRES,
+    ),
+    held(
+        Place::Queue("exports"),
+        "ids of exports",
+        &[Operation],
+        "4 days; 14 in the dead letters",
+        EXPIRES,
+    ),
+    held(
+        Place::Queue("stripe events, dead letters"),
+        "events of Stripe's event bus that were not taken",
+        &[Personal, Billing],
+        "14 days",
+        EXPIRES,
+    ),
+    held(
+        Place::Logs,
+        "ids, outcomes, causes; no values and no words of people",
+        &[Operation],
+        "90 days unless the deployment says otherwise",
+        EXPIRES,
+    ),
+];
+
+/// What is read and never stored.
+pub const NOT_HELD: &[&str] = &[
+    "Stripe objects beyond the fields that the promise of access is computed from: no card, bank account, address or invoice PDF.",
+    "Columns of the customer's database that the mapping does not name, and rows of other tables.",
+    "API keys and invitation tokens in clear: shown once, stored as a digest.",
+    "Access tokens of people: verified and forgotten.",
+    "Payloads of webhooks: only the ids in them are used.",
+    "Credentials in clear, in any store, queue or log.",
+];
+
+/// The page.
+pub fn page() -> String {
+    let mut page = String::from(
+        "# Data inventory\n\nWritten from `shared/core/src/inventory.rs`; a test fails when it is not. \
+         What is held, of which class, for how long, and how it goes away. The columns say what this \
+         version does.\n\n| where | what | class | kept | goes |\n|---|---|---|---|---|\n",
+    );
+    for row in INVENTORY {
+        let classes: Vec<_> = row.classes.iter().map(|class| class.name()).collect();
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} | {} | {} |",
+            row.place.name(),
+            row.what,
+            classes.join(", "),
+            row.kept,
+            row.goes
+        );
+    }
+    page.push_str("\n## What is not held\n\n");
+    for line in NOT_HELD {
+        let _ = writeln!(page, "- {line}");
+    }
+    page
+}
