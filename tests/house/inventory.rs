@@ -43,8 +43,10 @@ fn families() -> BTreeSet<String> {
             if macros.iter().any(|name| line.starts_with(name)) {
                 found.extend(quoted(line, ", \""));
             }
-            if line.contains("workspace_row(") {
-                found.extend(quoted(line, ", \""));
+            // The family, then the id, which may be a word too.
+            if let Some((_, arguments)) = line.split_once("workspace_row(") {
+                let family = arguments.split('"').nth(1);
+                found.extend(family.map(str::to_owned));
             }
             if line.contains("pk: format!(\"{") {
                 found.extend(
