@@ -6,6 +6,8 @@ mod asvs;
 #[cfg(test)]
 mod cloud;
 #[cfg(test)]
+mod data_keys;
+#[cfg(test)]
 mod dependencies;
 #[cfg(test)]
 mod examples;
