@@ -152,7 +152,18 @@ fn the_template_sets_the_variables_that_the_code_reads() {
 }
 
 /// Fields that are named like a credential and are none, or that a library makes bare, with the reason.
-const BARE: [(&str, &str, &str); 0] = [];
+const BARE: [(&str, &str, &str); 2] = [
+    (
+        "shared/core/src/sealed.rs",
+        "secret",
+        "borrowed from a Redacted, to be sealed",
+    ),
+    (
+        "shared/core/src/usecases/vault.rs",
+        "secret",
+        "borrowed from a Redacted, to be sealed",
+    ),
+];
 
 /// A field whose name says that it is a credential.
 fn is_credential(name: &str) -> bool {

@@ -71,7 +71,7 @@ async fn webhook(scene: &Scene, story: &mut Story) -> Result<()> {
         "a forged delivery was answered {forged}"
     );
     story.say("A delivery with a wrong signature: 400, nothing else happened.");
-    let taken = scene.deliver_webhook(&scene.webhook_secret).await?;
+    let taken = scene.deliver_webhook(scene.webhook_secret.reveal()).await?;
     ensure!(
         taken == StatusCode::OK,
         "the signed delivery was answered {taken}"

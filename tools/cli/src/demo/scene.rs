@@ -60,7 +60,7 @@ pub(super) struct Scene {
     pub(super) approver: Api,
     pub(super) second: Api,
     pub(super) keys: Vec<Key>,
-    pub(super) webhook_secret: String,
+    pub(super) webhook_secret: Redacted<String>,
     pub(super) webhook_customer: String,
     pub(super) seal_key_pem: String,
     pub(super) expected: usize,
@@ -119,12 +119,12 @@ pub(super) async fn set(story: &Story) -> Result<Scene> {
         approver: "Ada (approver)",
         second: "Ben (admin)",
     };
-    let webhook_secret = "whsec_demo_only".to_owned();
+    let webhook_secret = Redacted::new("whsec_demo_only".to_owned());
     let secrets = NewSecrets {
         stripe_key: Redacted::new(stripe.restricted_key()),
         read_database: Redacted::new(read_url),
         repair_database: Some(Redacted::new(repair_url)),
-        webhook: vec![Redacted::new(webhook_secret.clone())],
+        webhook: vec![webhook_secret.clone()],
     };
     let tenant = tenant(&create, &people, secrets).await?;
     let [owner_key, approver_key, second_key, machine_key] = &tenant.keys;
