@@ -71,7 +71,7 @@ impl Stage {
     ) -> Answer {
         let mut request = self.request(method, path);
         if let Some(key) = key {
-            request = request.bearer_auth(key);
+            request = self.authorize(request, key);
         }
         if let Some(etag) = etag {
             request = request.header("if-match", etag);
@@ -92,7 +92,7 @@ impl Stage {
         idempotency_key: &str,
         body: &Value,
     ) -> Answer {
-        let request = self.request("POST", path).bearer_auth(key);
+        let request = self.authorize(self.request("POST", path), key);
         let request = request.header("content-type", "application/json");
         answer(
             request
@@ -100,6 +100,22 @@ impl Stage {
                 .body(body.to_string()),
         )
         .await
+    }
+
+    /// As the holder of a key, or as somebody who has just signed in ([`person`]).
+    pub(crate) fn authorize(&self, request: RequestBuilder, key: &str) -> RequestBuilder {
+        let Some((subject, project)) = key
+            .strip_prefix("person:")
+            .and_then(|it| it.split_once('@'))
+        else {
+            return request.bearer_auth(key);
+        };
+        let request = request.bearer_auth(self.issuer.mint(subject, |_| {}));
+        if project.is_empty() {
+            request
+        } else {
+            request.header("counterfoil-project", project)
+        }
     }
 
     fn request(&self, method: &str, path: &str) -> RequestBuilder {
@@ -208,6 +224,11 @@ impl Stage {
         assert_eq!(link.field("/digest"), digest);
         bytes
     }
+}
+
+/// Somebody who signs in anew for each request; `project` goes into the header, if there is one.
+pub(crate) fn person(subject: &str, project: &str) -> String {
+    format!("person:{subject}@{project}")
 }
 
 /// What is sent with a vote.

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use counterfoil_core::incident::{Incident, IncidentState};
 use counterfoil_core::ports::SealStore;
 use counterfoil_core::run::RunStep;
+use counterfoil_core::tenancy::Role;
 use counterfoil_local::FUNCTIONS;
 use counterfoil_testkit::stripe::sign_event;
 use serde_json::{Value, json};
@@ -303,6 +304,16 @@ impl<'a> Real<'a> {
         incidents
     }
 
+    /// The owner, signed in, instead of the key of the file.
+    fn as_owner(&self, event: &mut Value) {
+        let owner = &self.tenant.people[&Role::Owner];
+        let subject = owner.strip_prefix("person:").unwrap();
+        let (subject, project) = subject.split_once('@').unwrap();
+        let token = stage().issuer.mint(subject, |_| {});
+        event["headers"]["authorization"] = json!(format!("Bearer {token}"));
+        event["headers"]["counterfoil-project"] = json!(project);
+    }
+
     /// The vote of a file on an action as it was displayed.
     async fn vote(&self, name: &str, action: &Value) -> (u64, Value) {
         let id = action["id"].as_str().unwrap();
@@ -440,7 +451,7 @@ async fn schedule(real: &Real<'_>) {
     assert_eq!((status, &denied["code"]), (403, &json!("action-denied")));
     let change = async |more: &[(&'static str, &str)]| {
         let mut event = real.event("api", "change-schedule", more);
-        event["headers"]["authorization"] = json!(format!("Bearer {}", real.tenant.ada));
+        real.as_owner(&mut event);
         real.answered("api", &event).await
     };
     let (status, changed) = change(&[]).await;
@@ -561,7 +572,9 @@ async fn exports(real: &Real<'_>, run: &str) {
 
 async fn sign_in(real: &Real<'_>) {
     let (status, place) = real.http("api", "read-login", &[]).await;
-    let told = json!({ "issuer": ISSUER, "client_id": "cli", "scope": "counterfoil" });
+    // The issuer of the stage: all stacks have it from their environment.
+    let told =
+        json!({ "issuer": stage().issuer.url(), "client_id": "cli", "scope": "counterfoil" });
     assert_eq!((status, place), (200, told));
 }
 

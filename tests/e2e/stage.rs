@@ -1,17 +1,19 @@
 //! What all tests share. Its processes end with this one, however it ends.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_lambda::types::Environment;
 use counterfoil_aws::Clients;
 use counterfoil_core::time::Timestamp;
 use counterfoil_lambda::Boot;
+use counterfoil_lambda::system::SystemClock;
 use counterfoil_local::{
     Deploy, Deployment, Functions, LocalCloud, Options, Postgres, new_account,
 };
+use counterfoil_testkit::issuer::{CLIENT_ID, FakeIssuer};
 use counterfoil_testkit::stripe::{Drift, FakeStripe, Sample};
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -22,6 +24,8 @@ pub(crate) struct Stage {
     pub(crate) cloud: LocalCloud,
     pub(crate) postgres: Postgres,
     pub(crate) stripe: FakeStripe,
+    /// Where people sign in.
+    pub(crate) issuer: FakeIssuer,
     pub(crate) main: Stack,
     pub(crate) sample: Sample,
     count: AtomicU32,
@@ -57,6 +61,8 @@ impl Stage {
         let stripe = runtime
             .block_on(FakeStripe::start(sample.shop.clone()))
             .unwrap();
+        let clock = Arc::new(SystemClock);
+        let issuer = runtime.block_on(FakeIssuer::start(clock)).unwrap();
         let extra = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let options = Options {
             functions: true,
@@ -68,6 +74,8 @@ impl Stage {
                 extra("RATE_LIMIT_PER_MINUTE", "100000"),
                 extra("DATABASE_NETWORKS", "127.0.0.0/8"),
                 extra("DATABASE_PORTS", "any"),
+                extra("OIDC_ISSUER", issuer.url()),
+                extra("OIDC_AUDIENCE", CLIENT_ID),
             ],
         };
         let cloud = LocalCloud::start(&options, &progress).unwrap();
@@ -80,6 +88,7 @@ impl Stage {
             cloud,
             postgres,
             stripe,
+            issuer,
             main,
             sample,
             count: AtomicU32::new(0),

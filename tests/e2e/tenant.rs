@@ -1,19 +1,22 @@
 //! A workspace with its people, a project, its keys and its database.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use counterfoil_core::mapping::{Mapping, compile};
-use counterfoil_core::ports::Clock;
+use counterfoil_core::ports::{Clock, Login};
 use counterfoil_core::records::Project;
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::tenancy::{Capability, Principal, Role};
+use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::{CreateProject, NewPerson, NewProject, NewSecrets, NewWorkspace};
 use counterfoil_local::Postgres;
 use counterfoil_testkit::stripe::{APP_USERS_TABLE, insert_users};
 use counterfoil_testkit::tcp_proxy::{CommitProxy, Loss};
 
-use super::stage::{Stack, Stage};
+use super::calls::person;
+use super::stage::{Stack, Stage, stage};
 
 const MAPPING: &str = include_str!("../../tools/cli/src/demo/counterfoil.toml");
 const COLUMNS: &str =
@@ -22,6 +25,15 @@ const REPAIRABLE: &str = "plan,premium,trial_ends_at,seats,features";
 
 /// In every password and signing secret, so that a log that holds one is found.
 pub(crate) const SECRET_MARK: &str = "end_to_end_only";
+
+/// Everybody of a tenant's workspace.
+const PEOPLE: [(&str, Role); 5] = [
+    ("Ada", Role::Owner),
+    ("Ben", Role::Approver),
+    ("Cleo", Role::Admin),
+    ("Dan", Role::Auditor),
+    ("Eve", Role::Viewer),
+];
 
 /// What is unusual about a tenant.
 #[derive(Default)]
@@ -42,9 +54,11 @@ pub(crate) struct Setup {
 pub(crate) struct Tenant {
     pub(crate) project: Project,
     pub(crate) database: String,
-    /// The owner.
+    /// Everybody who signs in, by role: the owner is Ada, the approver Ben.
+    pub(crate) people: BTreeMap<Role, String>,
+    /// An approver key of Ada's.
     pub(crate) ada: String,
-    /// An approver.
+    /// An approver key of Ben's.
     pub(crate) ben: String,
     /// A repair key of Ada's.
     pub(crate) repair_key: String,
@@ -97,11 +111,13 @@ impl Stage {
         };
         let Access {
             project,
+            people,
             keys: [ada, ben, repair_key, read_key],
         } = access_at(stack, secrets, setup.auto_propose, setup.clock).await;
         Tenant {
             project,
             database,
+            people,
             ada,
             ben,
             repair_key,
@@ -139,6 +155,7 @@ pub(crate) fn role(
 
 pub(crate) struct Access {
     pub(crate) project: Project,
+    pub(crate) people: BTreeMap<Role, String>,
     /// Of Ada, of Ben, to repair, to read.
     pub(crate) keys: [String; 4],
 }
@@ -162,10 +179,13 @@ async fn access_at(
         clock: clock.unwrap_or_else(|| boot.clock()),
         random: boot.random(),
     };
-    let people = [
-        NewPerson::with_keys("Ada", Role::Owner),
-        NewPerson::with_keys("Ben", Role::Approver),
-    ];
+    let mark = boot.random().bits128();
+    let people = PEOPLE.map(|(name, role)| (name, role, login(&format!("{name}-{mark:x}"))));
+    let people = people.each_ref().map(|(name, role, login)| NewPerson {
+        name,
+        role: *role,
+        login: Some(login),
+    });
     let new = NewWorkspace {
         name: "Test",
         people: &people,
@@ -201,5 +221,25 @@ async fn access_at(
         key(Capability::Repair, ids[0], None).await,
         key(Capability::Read, ids[1], None).await,
     ];
-    Access { project, keys }
+    let subjects = people
+        .iter()
+        .filter_map(|new| Some((new.role, &new.login?.subject)));
+    let project_id = project.id.to_string();
+    let people = subjects.map(|(role, subject)| (role, person(subject, &project_id)));
+    let people = people.collect();
+    Access {
+        project,
+        people,
+        keys,
+    }
+}
+
+/// A sign-in at the issuer of the stage; its time does not matter here.
+pub(crate) fn login(subject: &str) -> Login {
+    Login {
+        issuer: stage().issuer.url().to_owned(),
+        subject: subject.to_owned(),
+        authenticated_at: Timestamp::from_millis(0),
+        second_factor: false,
+    }
 }
