@@ -50,6 +50,8 @@ mod tamper;
 #[cfg(test)]
 mod tenant;
 #[cfg(test)]
+mod timing;
+#[cfg(test)]
 mod votes;
 #[cfg(test)]
 mod webhooks;

@@ -11,8 +11,8 @@ use crate::time::Timestamp;
 pub struct Login {
     /// Who vouches: the issuer's URL.
     pub issuer: String,
-    /// The person, as the issuer names them. Unique per issuer, never reused (OpenID Connect Core,
-    /// section 2, `sub`).
+    /// The person, as the issuer names them. Unique per issuer, never reused
+    /// (`OpenID` Connect Core, section 2, `sub`).
     pub subject: String,
     /// When they proved who they are.
     pub authenticated_at: Timestamp,

@@ -223,16 +223,15 @@ impl CreateProject {
         let mut id = fresh;
         if let (Some(login), Some(digest)) = (new.login, &digest) {
             let known = Directory::of(self.state.as_ref()).person(digest).await?;
-            match known {
-                Some(known) => id = known.value.id,
-                None => {
-                    let person = Person {
-                        id,
-                        issuer: login.issuer.clone(),
-                        subject: login.subject.clone(),
-                    };
-                    rows.push(row(Directory::person_key(digest), &person)?);
-                }
+            if let Some(known) = known {
+                id = known.value.id;
+            } else {
+                let person = Person {
+                    id,
+                    issuer: login.issuer.clone(),
+                    subject: login.subject.clone(),
+                };
+                rows.push(row(Directory::person_key(digest), &person)?);
             }
             let membership = Directory::membership_key(digest, workspace);
             rows.push(StateWrite::create(membership, serde_json::json!({})));
