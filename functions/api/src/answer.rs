@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header::ETAG};
 use axum::response::{IntoResponse, Response};
-use counterfoil_core::erasure::{Erasure, ErasureScope, ErasureState};
+use counterfoil_core::erasure::ErasureState;
 use counterfoil_core::hold::{HoldState, LegalHold};
 use counterfoil_core::policy::Judgement;
 use counterfoil_core::records::Versioned;
@@ -15,7 +15,8 @@ use counterfoil_core::usecases::{
 };
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::telemetry::chain;
-use serde_json::{Value, json};
+
+use crate::views;
 
 /// A run, or that its contents were erased: 410.
 pub(crate) fn run(run: &RunView) -> Result<Response, Problem> {
@@ -28,20 +29,7 @@ pub(crate) fn run(run: &RunView) -> Result<Response, Problem> {
         let title = format!("The contents of this run were erased{how}; its record still verifies");
         return Err(Problem::new(StatusCode::GONE, "erased", title));
     }
-    let entries: Vec<Value> = run
-        .entries
-        .iter()
-        .map(|entry| {
-            json!({
-                "seq": entry.seq,
-                "kind": entry.kind.name(),
-                "at": entry.at.to_string(),
-                "erased_by": entry.erased_by,
-            })
-        })
-        .collect();
-    let view = json!({ "id": run.id, "closed": run.closed, "entries": entries });
-    Ok(Json(view).into_response())
+    Ok(Json(views::Run::of(run)).into_response())
 }
 
 /// 200 when nothing is left, 202 while something is.
@@ -59,31 +47,7 @@ pub(crate) fn erased(ctx: &TenantCtx, erased: &Erased) -> Response {
     } else {
         StatusCode::ACCEPTED
     };
-    let mut view = erasure(&erased.erasure);
-    if let Some(fields) = view.as_object_mut() {
-        fields.insert("already".to_owned(), json!(erased.already));
-        fields.insert("left".to_owned(), json!(erased.left));
-    }
-    (status, Json(view)).into_response()
-}
-
-fn erasure(erasure: &Erasure) -> Value {
-    let of = match &erasure.scope {
-        ErasureScope::Run { run } => json!({ "run": run }),
-        ErasureScope::Customer { pseudonym, .. } => json!({ "customer_pseudonym": pseudonym }),
-    };
-    json!({
-        "of": of,
-        "state": erasure.state,
-        "reason": erasure.reason,
-        "asked_at": erasure.at.to_string(),
-        "decision": erasure.decision,
-        "erased": {
-            "parts": erasure.entries.len(),
-            "entries": erasure.entries,
-            "objects": erasure.objects,
-        },
-    })
+    (status, Json(views::Erasure::of(erased))).into_response()
 }
 
 /// The `redact` entry of a lost part.
@@ -91,19 +55,23 @@ pub(crate) fn lost(lost: &Lost) -> Response {
     if lost.under_hold {
         tracing::error!(seq = lost.entry.seq, "a part under a legal hold is lost");
     }
-    let view = json!({ "entry": lost.entry, "under_hold": lost.under_hold });
-    (StatusCode::CREATED, Json(view)).into_response()
+    (StatusCode::CREATED, Json(views::LostPart::of(lost))).into_response()
 }
 
 /// Every hold.
 pub(crate) fn holds(holds: &[Versioned<LegalHold>]) -> Response {
-    let items: Vec<Value> = holds.iter().map(|hold| hold_view(&hold.value)).collect();
-    Json(json!({ "items": items, "next_cursor": null })).into_response()
+    let items = holds.iter();
+    let items = items.map(|hold| views::Hold::of(&hold.value)).collect();
+    Json(views::Holds {
+        items,
+        next_cursor: None,
+    })
+    .into_response()
 }
 
 /// One hold.
 pub(crate) fn hold(status: StatusCode, hold: &Versioned<LegalHold>) -> Response {
-    (status, Json(hold_view(&hold.value))).into_response()
+    (status, Json(views::Hold::of(&hold.value))).into_response()
 }
 
 /// 202 while a second owner is needed, 200 when it is over.
@@ -114,34 +82,9 @@ pub(crate) fn released(released: &Released) -> Response {
     }
 }
 
-fn hold_view(hold: &LegalHold) -> Value {
-    let release = hold
-        .release
-        .as_ref()
-        .map(|release| json!({ "proposed_by": release.by, "proposed_at": release.at.to_string() }));
-    let scope = if hold.project.is_some() {
-        "project"
-    } else {
-        "workspace"
-    };
-    json!({
-        "id": hold.id,
-        "scope": scope,
-        "target": hold.target,
-        "reason": hold.reason,
-        "set_by": { "type": hold.by.kind(), "id": hold.by.id() },
-        "set_at": hold.set_at.to_string(),
-        "state": hold.state,
-        "release": release,
-    })
-}
-
 /// The retention setting, with its version as `ETag`.
 pub(crate) fn retention(status: StatusCode, found: &Versioned<Retention>) -> Response {
-    let proposed = found.value.proposed.as_ref().map(
-        |proposed| json!({ "snapshot_days": proposed.snapshot_days, "proposed_by": proposed.by }),
-    );
-    let view = json!({ "snapshot_days": found.value.snapshot_days, "proposed": proposed });
+    let view = views::RetentionSetting::of(&found.value);
     let mut response = (status, Json(view)).into_response();
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", found.version)) {
         response.headers_mut().insert(ETAG, tag);

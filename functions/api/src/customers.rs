@@ -6,25 +6,36 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use counterfoil_core::reconcile::CustomerState;
-use counterfoil_core::tenancy::TenantCtx;
-use counterfoil_core::usecases::{AskError, Asked, CustomerView, Seen};
+use counterfoil_core::usecases::{AskError, Asked};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Caller, body, idempotency_key};
+use counterfoil_lambda::schema::{self, IdempotencyKey};
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::answer::unfinished;
 use crate::api::Api;
-use crate::incidents;
+use crate::views;
 
-#[derive(Deserialize)]
+/// Of which project.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Of {
+    /// The project; the credential's own where it is left out.
+    #[param(value_type = Option<schema::ProjectId>)]
     project: Option<String>,
 }
 
+/// Read what is stored about a customer
+///
+/// Both sides as the last complete check saw them, and every incident. Nothing is looked up.
+#[utoipa::path(
+    get, path = "/v1/customers/{id}/state", operation_id = "readCustomer", tag = "customers",
+    params(("id" = String, Path, description = "The customer's id in Stripe", example = "cus_NffrFeUfNV2Hib"), Of),
+    responses((status = OK, description = "Both sides", body = views::BothSides)),
+)]
 pub(crate) async fn state(
     State(api): State<Api>,
     Caller(ctx): Caller,
@@ -42,48 +53,31 @@ pub(crate) async fn state(
         Problem::unavailable()
     })?;
     let found = found.ok_or_else(Problem::not_found)?;
-    Ok(Json(view(&ctx, &customer, &found)).into_response())
+    Ok(Json(views::BothSides::of(&ctx, &customer, &found)).into_response())
 }
 
-fn view(ctx: &TenantCtx, customer: &str, found: &CustomerView) -> Value {
-    let incidents = found.incidents.iter();
-    let incidents: Vec<Value> = incidents.map(|it| incidents::view(it, found.now)).collect();
-    let seen = found.seen.as_ref();
-    json!({
-        "customer": customer,
-        "last_check": seen.map(last_check),
-        "promise": seen.and_then(|seen| Some(&seen.state.as_ref()?.promise)),
-        "rows": seen.and_then(|seen| Some(&seen.state.as_ref()?.rows)),
-        "incidents": incidents,
-        "owed_per_month": found.owed,
-        "leak_per_month": found.leak,
-        "fresh_look": {
-            "method": "POST",
-            "path": "/v1/checks",
-            "body": { "project": ctx.project(), "customer": customer },
-        },
-    })
-}
-
-fn last_check(seen: &Seen) -> Value {
-    let presence = |state: &CustomerState| json!(state.presence);
-    json!({
-        "at": seen.looked_at.to_string(),
-        "run": seen.run,
-        "stripe": seen.state.as_ref().map(presence),
-        "left_to_a_scan": seen.left_to_scan,
-        "shortened": seen.shortened,
-    })
-}
-
-#[derive(Deserialize)]
+/// What to check.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct CheckBody {
+    #[schema(value_type = schema::ProjectId)]
     project: String,
+    /// One customer; everybody where it is left out.
     #[serde(default)]
+    #[schema(pattern = "^cus_[A-Za-z0-9_]{1,200}$", examples("cus_NffrFeUfNV2Hib"))]
     customer: Option<String>,
 }
 
+/// Ask for a check
+///
+/// Of one customer, or of the whole project. The run opens in a moment.
+#[utoipa::path(
+    post, path = "/v1/checks", operation_id = "askForCheck", tag = "customers",
+    params(IdempotencyKey), request_body = CheckBody,
+    responses((status = ACCEPTED, description = "Asked for", body = views::Check,
+        headers(("Idempotent-Replayed" = String, description = "`true` when the key came before")))),
+    extensions(("x-problems" = json!(["idempotency-key-missing", "idempotency-key-reused", "capability-missing", "not-finished"]))),
+)]
 pub(crate) async fn check(
     State(api): State<Api>,
     Caller(ctx): Caller,
@@ -116,11 +110,11 @@ pub(crate) async fn check(
 /// 202: the run opens in a moment; until then its address answers 404.
 fn accepted(asked: &Asked, customer: Option<&str>) -> Response {
     let run = asked.run;
-    let view = json!({
-        "run": run,
-        "poll": format!("/v1/runs/{run}"),
-        "state": customer.map(|customer| format!("/v1/customers/{customer}/state")),
-    });
+    let view = views::Check {
+        run,
+        poll: format!("/v1/runs/{run}"),
+        state: customer.map(|customer| format!("/v1/customers/{customer}/state")),
+    };
     let mut response = (StatusCode::ACCEPTED, Json(view)).into_response();
     if asked.again {
         let replayed = HeaderValue::from_static("true");

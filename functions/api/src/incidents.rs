@@ -13,27 +13,76 @@ use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::{IncidentAct, IncidentError, IncidentFilter, IncidentOrder};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Asked, Caller, body, idempotency_key};
+use counterfoil_lambda::schema::{self, IdempotencyKey};
+use counterfoil_lambda::sight::Sight;
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::answer::{conflict, denied, unfinished};
 use crate::api::Api;
+use crate::views;
 
 /// Incidents of one page at most, and when nothing else is asked for.
 const PAGE: usize = 100;
 
-#[derive(Deserialize)]
+/// Which incidents.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Filter {
+    /// Those in this state.
+    #[param(value_type = Option<StateFilter>, inline)]
     state: Option<IncidentState>,
+    /// Those of this kind.
+    #[param(value_type = Option<String>, example = "paid_without_access")]
     kind: Option<FindingKind>,
+    /// The order: newest first unless it says otherwise.
+    #[param(value_type = Option<Order>, inline, default = "-opened_at")]
     sort: Option<IncidentOrder>,
+    /// Those of this Stripe customer.
     customer: Option<String>,
+    /// Items of this page at most.
+    #[param(minimum = 1, maximum = 100, default = 100)]
     limit: Option<usize>,
+    /// `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
+/// The states by which incidents are listed.
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = IncidentStateFilter)]
+#[expect(dead_code, reason = "the document's words for a type of the core")]
+enum StateFilter {
+    Open,
+    Repairing,
+    Ignored,
+    Resolved,
+}
+
+/// The orders of a list of incidents.
+#[derive(ToSchema)]
+#[schema(as = IncidentOrder)]
+#[expect(dead_code, reason = "the document's words for a type of the core")]
+enum Order {
+    #[serde(rename = "-opened_at")]
+    Newest,
+    #[serde(rename = "opened_at")]
+    Oldest,
+    #[serde(rename = "-at_risk")]
+    Dearest,
+    #[serde(rename = "at_risk")]
+    Cheapest,
+}
+
+/// List incidents
+#[utoipa::path(
+    get, path = "/v1/incidents", operation_id = "listIncidents", tag = "incidents",
+    params(Filter),
+    responses((status = OK, description = "A page of incidents", body = views::Incidents)),
+    extensions(("x-problems" = json!(["not-finished"]))),
+)]
 pub(crate) async fn list(
     State(api): State<Api>,
     Caller(ctx): Caller,
@@ -56,10 +105,23 @@ pub(crate) async fn list(
         .list(&ctx, &filter, order, cursor, limit)
         .await;
     let page = page.map_err(|error| problem(&error))?;
-    let items: Vec<Value> = page.items.iter().map(|it| view(&it.value, now)).collect();
-    Ok(Json(json!({ "items": items, "next_cursor": page.next_cursor })).into_response())
+    let sight = Sight::of(&ctx);
+    let items = page.items.iter();
+    let items = items.map(|it| views::Incident::of(&it.value, now, sight));
+    Ok(Json(views::Incidents {
+        items: items.collect(),
+        next_cursor: page.next_cursor,
+    })
+    .into_response())
 }
 
+/// Read an incident
+#[utoipa::path(
+    get, path = "/v1/incidents/{id}", operation_id = "readIncident", tag = "incidents",
+    params(("id" = schema::IncidentId, Path, description = "The incident")),
+    responses((status = OK, description = "The incident", body = views::Incident)),
+    extensions(("x-problems" = json!(["not-finished"]))),
+)]
 pub(crate) async fn read(
     State(api): State<Api>,
     Caller(ctx): Caller,
@@ -67,16 +129,37 @@ pub(crate) async fn read(
 ) -> Result<Response, Problem> {
     let found = api.incidents.get(&ctx, &id).await;
     let found = found.map_err(|error| problem(&error))?;
-    Ok(Json(view(&found.value, api.incidents.clock.now())).into_response())
+    Ok(one(&api, &ctx, &found.value))
 }
 
-#[derive(Deserialize)]
+/// Terms on which an incident is ignored.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct IgnoreBody {
+    /// After now, and at most 180 days away.
+    #[schema(value_type = schema::Time)]
     until: String,
+    #[schema(
+        min_length = 10,
+        max_length = 1000,
+        examples("Paid by bank transfer until the end of the year")
+    )]
     reason: String,
 }
 
+/// Ignore an incident for a time
+///
+/// From `until` on it is open again.
+#[utoipa::path(
+    post, path = "/v1/incidents/{id}/ignore", operation_id = "ignoreIncident", tag = "incidents",
+    params(("id" = schema::IncidentId, Path, description = "The incident"), IdempotencyKey),
+    request_body = IgnoreBody,
+    responses((status = OK, description = "The incident as it is now", body = views::Incident)),
+    extensions(("x-problems" = json!([
+        "idempotency-key-missing", "idempotency-key-reused", "wrong-state", "incident-changed", "action-denied",
+        "not-finished",
+    ]))),
+)]
 pub(crate) async fn ignore(
     State(api): State<Api>,
     Caller(ctx): Caller,
@@ -95,12 +178,29 @@ pub(crate) async fn ignore(
     act(&api, &ctx, &id, &headers, read()).await
 }
 
-#[derive(Deserialize)]
+/// Why.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ReasonBody {
+    #[schema(
+        min_length = 10,
+        max_length = 1000,
+        examples("The price change of Monday, checked with sales")
+    )]
     reason: String,
 }
 
+/// Open an ignored incident again
+#[utoipa::path(
+    post, path = "/v1/incidents/{id}/reopen", operation_id = "reopenIncident", tag = "incidents",
+    params(("id" = schema::IncidentId, Path, description = "The incident"), IdempotencyKey),
+    request_body = ReasonBody,
+    responses((status = OK, description = "The incident as it is now", body = views::Incident)),
+    extensions(("x-problems" = json!([
+        "idempotency-key-missing", "idempotency-key-reused", "wrong-state", "incident-changed", "action-denied",
+        "not-finished",
+    ]))),
+)]
 pub(crate) async fn reopen(
     State(api): State<Api>,
     Caller(ctx): Caller,
@@ -115,6 +215,19 @@ pub(crate) async fn reopen(
     act(&api, &ctx, &id, &headers, read).await
 }
 
+/// Take a mass drift for real
+///
+/// Repairs of its differences may be proposed from then on.
+#[utoipa::path(
+    post, path = "/v1/incidents/{id}/acknowledge", operation_id = "acknowledgeIncident", tag = "incidents",
+    params(("id" = schema::IncidentId, Path, description = "The incident"), IdempotencyKey),
+    request_body = ReasonBody,
+    responses((status = OK, description = "The incident as it is now", body = views::Incident)),
+    extensions(("x-problems" = json!([
+        "idempotency-key-missing", "idempotency-key-reused", "wrong-state", "incident-changed", "action-denied",
+        "not-finished",
+    ]))),
+)]
 pub(crate) async fn acknowledge(
     State(api): State<Api>,
     Caller(ctx): Caller,
@@ -147,38 +260,12 @@ async fn act(
     };
     let done: Result<Versioned<Incident>, _> = api.incidents.act(ctx, id, &key, &act).await;
     let done = done.map_err(|error| problem(&error))?;
-    Ok(Json(view(&done.value, api.incidents.clock.now())).into_response())
+    Ok(one(api, ctx, &done.value))
 }
 
-pub(crate) fn view(incident: &Incident, now: Timestamp) -> Value {
-    let finding = &incident.finding;
-    let ignored = incident.ignored.as_ref().map(|terms| {
-        json!({ "by": terms.by, "at": terms.at.to_string(), "until": terms.until.to_string(), "reason": terms.reason })
-    });
-    let acknowledged = incident
-        .acknowledged
-        .as_ref()
-        .map(|it| json!({ "by": it.by, "at": it.at.to_string(), "differences": it.differences }));
-    json!({
-        "id": incident.id,
-        "state": incident.state_at(now),
-        "kind": finding.kind.name(),
-        "field": finding.field.map(counterfoil_core::reconcile::Field::name),
-        "customers": finding.customers,
-        "promised": finding.expected.text(),
-        "granted": finding.actual.text(),
-        "rule": finding.rule.name(),
-        "repairable": finding.not_repairable.is_none(),
-        "at_risk": finding.at_risk,
-        "opened_at": incident.opened_at.to_string(),
-        "opened_by": incident.opened_by,
-        "seen_at": incident.seen_at.to_string(),
-        "seen_by": incident.seen_by,
-        "resolved_at": incident.resolved_at.map(|at| at.to_string()),
-        "action": incident.action,
-        "ignored": ignored,
-        "acknowledged": acknowledged,
-    })
+fn one(api: &Api, ctx: &TenantCtx, incident: &Incident) -> Response {
+    let now = api.incidents.clock.now();
+    Json(views::Incident::of(incident, now, Sight::of(ctx))).into_response()
 }
 
 fn problem(error: &IncidentError) -> Problem {

@@ -9,8 +9,9 @@ mod incidents;
 mod login;
 mod routes;
 mod schedule;
+mod views;
 mod webhooks;
 
 pub use api::Api;
 pub use handler::handle;
-pub use routes::router;
+pub use routes::{document, router};

@@ -8,7 +8,14 @@ use counterfoil_lambda::oidc::SignInPlace;
 
 use crate::api::Api;
 
+/// Read where people sign in
+///
 /// The issuer, the client and the scope; a 404 where a deployment accepts only keys.
+#[utoipa::path(
+    get, path = "/v1/login", operation_id = "readLogin", tag = "login",
+    security(()),
+    responses((status = OK, description = "Where people sign in", body = SignInPlace)),
+)]
 pub(crate) async fn place(State(api): State<Api>) -> Result<Json<SignInPlace>, Problem> {
     api.sign_in.map(Json).ok_or_else(Problem::not_found)
 }

@@ -1,17 +1,34 @@
 //! The routes of `api`. Each is one use case.
+//!
+//! How to add one:
+//! 1. Bodies derive `ToSchema` with their bounds; answers are types of [`crate::views`] that derive
+//!    `Serialize` and `ToSchema`. Fields of core types name a schema of `counterfoil_lambda::schema`
+//!    with `#[schema(value_type = ...)]`; words of an open set are an `open_words!`.
+//! 2. The handler has a doc comment (first line: the summary) and `#[utoipa::path]` with
+//!    `operation_id`, `tag`, the answers that are no problems, and the codes of its own problems as
+//!    `extensions(("x-problems" = json!(["wrong-state"])))`: codes of
+//!    docs/problems.md. Problems of every route, the header
+//!    `Counterfoil-Project` and the credentials are added to every route.
+//! 3. `.routes(routes!(handler))` here (handlers of one path together), and the event in
+//!    template.yaml.
+//! 4. `COUNTERFOIL_UPDATE=1 cargo test -p counterfoil-tests --test document` writes
+//!    docs/openapi.json.
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{FromRef, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use axum::routing::{get, post};
 use counterfoil_core::ports::HoldTarget;
 use counterfoil_core::usecases::{EraseRequest, NewHold};
 use counterfoil_lambda::http::{Authentication, Caller, body, idempotency_key, if_match};
+use counterfoil_lambda::schema::{HoldId, IdempotencyKey, IfMatch, RunId};
 use counterfoil_lambda::{Front, Problem};
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::answer;
 use crate::api::Api;
@@ -19,6 +36,7 @@ use crate::customers;
 use crate::incidents;
 use crate::login;
 use crate::schedule;
+use crate::views;
 use crate::webhooks;
 
 impl FromRef<Api> for Authentication {
@@ -27,38 +45,48 @@ impl FromRef<Api> for Authentication {
     }
 }
 
-/// Every route.
-pub fn router(api: Api) -> Front {
-    let routes = Router::new()
-        .route("/v1/runs/{id}", get(read_run))
-        .route("/v1/runs/{id}/erase", post(erase_run))
-        .route("/v1/customers/{id}/erase", post(erase_customer))
-        .route("/v1/customers/{id}/state", get(customers::state))
-        .route("/v1/checks", post(customers::check))
-        .route("/v1/entries/{seq}/lost", post(declare_lost))
-        .route("/v1/incidents", get(incidents::list))
-        .route("/v1/incidents/{id}", get(incidents::read))
-        .route("/v1/incidents/{id}/ignore", post(incidents::ignore))
-        .route("/v1/incidents/{id}/reopen", post(incidents::reopen))
-        .route(
-            "/v1/incidents/{id}/acknowledge",
-            post(incidents::acknowledge),
-        )
-        .route("/v1/holds", get(list_holds).post(set_hold))
-        .route("/v1/holds/{id}/release", post(release_hold))
-        .route(
-            "/v1/settings/retention",
-            get(read_retention).put(change_retention),
-        )
-        .route(
-            "/v1/settings/schedule",
-            get(schedule::read).put(schedule::change),
-        )
-        .route("/v1/webhooks/health", get(webhooks::health))
-        .route("/v1/login", get(login::place));
-    Front::of(routes, api, &["/v1/incidents"])
+/// The routes with what the document says of them.
+fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(read_run))
+        .routes(routes!(erase_run))
+        .routes(routes!(erase_customer))
+        .routes(routes!(customers::state))
+        .routes(routes!(customers::check))
+        .routes(routes!(declare_lost))
+        .routes(routes!(incidents::list))
+        .routes(routes!(incidents::read))
+        .routes(routes!(incidents::ignore))
+        .routes(routes!(incidents::reopen))
+        .routes(routes!(incidents::acknowledge))
+        .routes(routes!(list_holds, set_hold))
+        .routes(routes!(release_hold))
+        .routes(routes!(read_retention, change_retention))
+        .routes(routes!(schedule::read, schedule::change))
+        .routes(routes!(webhooks::health))
+        .routes(routes!(login::place))
 }
 
+/// Every route.
+pub fn router(api: Api) -> Front {
+    let (router, _) = routes().split_for_parts();
+    Front::of(router, api, &["/v1/incidents", "/v1/customers/{id}/state"])
+}
+
+/// What the routes say of themselves, before all functions are put together (`tests/document`).
+pub fn document() -> OpenApi {
+    routes().split_for_parts().1
+}
+
+/// Read a run
+///
+/// A run whose contents were erased is gone (410); that it happened still verifies.
+#[utoipa::path(
+    get, path = "/v1/runs/{id}", operation_id = "readRun", tag = "runs",
+    params(("id" = RunId, Path, description = "The run")),
+    responses((status = OK, description = "The run", body = views::Run)),
+    extensions(("x-problems" = json!(["erased"]))),
+)]
 async fn read_run(
     State(api): State<Api>,
     Caller(ctx): Caller,
@@ -68,11 +96,21 @@ async fn read_run(
     answer::run(&run.map_err(|error| answer::run_problem(&error))?)
 }
 
-#[derive(Deserialize)]
+/// Why something is erased.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct EraseBody {
+    /// A code.
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = "^[a-z][a-z0-9_]{0,63}$",
+        examples("gdpr_art_17")
+    )]
     reason: String,
+    /// For people.
     #[serde(default)]
+    #[schema(max_length = 1000)]
     comment: Option<String>,
 }
 
@@ -86,6 +124,19 @@ impl EraseBody {
     }
 }
 
+/// Erase the contents of a run
+///
+/// Takes away what can be read of it, for good; its record still verifies.
+#[utoipa::path(
+    post, path = "/v1/runs/{id}/erase", operation_id = "eraseRun", tag = "erasure",
+    params(("id" = RunId, Path, description = "The run")),
+    request_body = EraseBody,
+    responses(
+        (status = OK, description = "Nothing is left", body = views::Erasure),
+        (status = ACCEPTED, description = "Something is left: send it again", body = views::Erasure),
+    ),
+    extensions(("x-problems" = json!(["run-open", "run-has-open-actions", "legal-hold", "action-denied", "not-finished"]))),
+)]
 async fn erase_run(
     State(api): State<Api>,
     Caller(ctx): Caller,
@@ -105,6 +156,19 @@ async fn erase_run(
     Ok(answer::erased(&ctx, &erased.map_err(problem)?))
 }
 
+/// Erase what is stored about a customer
+///
+/// Takes away what can be read about them in every run; the records still verify.
+#[utoipa::path(
+    post, path = "/v1/customers/{id}/erase", operation_id = "eraseCustomer", tag = "erasure",
+    params(("id" = String, Path, description = "The customer's id in Stripe", example = "cus_NffrFeUfNV2Hib")),
+    request_body = EraseBody,
+    responses(
+        (status = OK, description = "Nothing is left", body = views::Erasure),
+        (status = ACCEPTED, description = "Something is left: send it again", body = views::Erasure),
+    ),
+    extensions(("x-problems" = json!(["run-has-open-actions", "legal-hold", "action-denied", "not-finished"]))),
+)]
 async fn erase_customer(
     State(api): State<Api>,
     Caller(ctx): Caller,
@@ -123,6 +187,15 @@ async fn erase_customer(
     Ok(answer::erased(&ctx, &erased.map_err(problem)?))
 }
 
+/// Declare the contents of an entry lost
+///
+/// For contents that are not there although nobody erased them. The declaration is evidence.
+#[utoipa::path(
+    post, path = "/v1/entries/{seq}/lost", operation_id = "declareLost", tag = "erasure",
+    params(("seq" = u64, Path, description = "Position in the project's stream")),
+    responses((status = CREATED, description = "Declared", body = views::LostPart)),
+    extensions(("x-problems" = json!(["action-denied", "not-finished"]))),
+)]
 async fn declare_lost(
     State(api): State<Api>,
     Caller(ctx): Caller,
@@ -135,6 +208,12 @@ async fn declare_lost(
     ))
 }
 
+/// List legal holds
+#[utoipa::path(
+    get, path = "/v1/holds", operation_id = "listHolds", tag = "holds",
+    responses((status = OK, description = "Every hold of the project and of its workspace", body = views::Holds)),
+    extensions(("x-problems" = json!(["not-finished"]))),
+)]
 async fn list_holds(State(api): State<Api>, Caller(ctx): Caller) -> Result<Response, Problem> {
     let holds = api.holds.list(&ctx).await;
     Ok(answer::holds(
@@ -142,20 +221,30 @@ async fn list_holds(State(api): State<Api>, Caller(ctx): Caller) -> Result<Respo
     ))
 }
 
-#[derive(Deserialize, Default)]
+/// What a legal hold reaches.
+#[derive(Deserialize, Default, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = HoldScope)]
 enum Scope {
     #[default]
     Project,
     Workspace,
 }
 
-#[derive(Deserialize)]
+/// A legal hold to set.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct HoldBody {
     #[serde(default)]
     scope: Scope,
+    #[schema(value_type = views::HeldTarget)]
     target: Value,
+    /// Why, for whoever meets it later.
+    #[schema(
+        min_length = 10,
+        max_length = 1000,
+        examples("Litigation 2026-114 asks for it")
+    )]
     reason: String,
 }
 
@@ -176,6 +265,15 @@ impl HoldBody {
     }
 }
 
+/// Set a legal hold
+///
+/// Nothing that it names is erased until it is released.
+#[utoipa::path(
+    post, path = "/v1/holds", operation_id = "setHold", tag = "holds",
+    params(IdempotencyKey), request_body = HoldBody,
+    responses((status = CREATED, description = "The hold", body = views::Hold)),
+    extensions(("x-problems" = json!(["idempotency-key-missing", "idempotency-key-reused", "action-denied", "wrong-state", "not-finished"]))),
+)]
 async fn set_hold(
     State(api): State<Api>,
     Caller(ctx): Caller,
@@ -192,6 +290,18 @@ async fn set_hold(
     Ok(answer::hold(StatusCode::CREATED, &hold.map_err(problem)?))
 }
 
+/// Release a legal hold
+///
+/// Two owners are needed: the first request proposes, another owner's request releases.
+#[utoipa::path(
+    post, path = "/v1/holds/{id}/release", operation_id = "releaseHold", tag = "holds",
+    params(("id" = HoldId, Path, description = "The hold")),
+    responses(
+        (status = OK, description = "It is over", body = views::Hold),
+        (status = ACCEPTED, description = "A second owner is needed", body = views::Hold),
+    ),
+    extensions(("x-problems" = json!(["wrong-state", "action-denied", "not-finished"]))),
+)]
 async fn release_hold(
     State(api): State<Api>,
     Caller(ctx): Caller,
@@ -203,6 +313,13 @@ async fn release_hold(
     ))
 }
 
+/// Read how long snapshots are kept
+#[utoipa::path(
+    get, path = "/v1/settings/retention", operation_id = "readRetention", tag = "settings",
+    responses((status = OK, description = "The setting", body = views::RetentionSetting,
+        headers(("ETag" = String, description = "Version of the setting")))),
+    extensions(("x-problems" = json!(["not-finished"]))),
+)]
 async fn read_retention(State(api): State<Api>, Caller(ctx): Caller) -> Result<Response, Problem> {
     let found = api.retention.read(&ctx).await;
     Ok(answer::retention(
@@ -211,12 +328,28 @@ async fn read_retention(State(api): State<Api>, Caller(ctx): Caller) -> Result<R
     ))
 }
 
-#[derive(Deserialize)]
+/// How long snapshots are to be kept.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RetentionBody {
+    #[schema(minimum = 35, maximum = 90)]
     snapshot_days: u64,
 }
 
+/// Change how long snapshots are kept
+///
+/// A shorter time needs a second person.
+#[utoipa::path(
+    put, path = "/v1/settings/retention", operation_id = "changeRetention", tag = "settings",
+    params(IfMatch), request_body = RetentionBody,
+    responses(
+        (status = OK, description = "In force", body = views::RetentionSetting,
+            headers(("ETag" = String, description = "Version of the setting"))),
+        (status = ACCEPTED, description = "A second person is needed", body = views::RetentionSetting,
+            headers(("ETag" = String, description = "Version of the setting"))),
+    ),
+    extensions(("x-problems" = json!(["precondition-required", "precondition-failed", "action-denied", "not-finished"]))),
+)]
 async fn change_retention(
     State(api): State<Api>,
     Caller(ctx): Caller,

@@ -6,30 +6,56 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header::ETAG};
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::scan::ScanSchedule;
-use counterfoil_core::usecases::{Measured, ScheduleError, ScheduleView};
+use counterfoil_core::usecases::{ScheduleError, ScheduleView};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Caller, body, if_match};
+use counterfoil_lambda::schema::IfMatch;
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
-use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::answer::{conflict, denied, unfinished};
 use crate::api::Api;
+use crate::views;
 
-#[derive(Deserialize)]
+/// A schedule to set.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ScheduleBody)]
 struct Wanted {
+    #[schema(minimum = 1, maximum = 720)]
     full_every_hours: u64,
+    /// `null` for none.
+    #[schema(minimum = 1, maximum = 720)]
     incremental_every_hours: Option<u64>,
+    /// Transactions of the Stripe account in 30 days.
     #[serde(default)]
+    #[schema(maximum = 1_000_000_000)]
     transactions: u64,
 }
 
+/// Read how often the project is scanned
+#[utoipa::path(
+    get, path = "/v1/settings/schedule", operation_id = "readSchedule", tag = "settings",
+    responses((status = OK, description = "The setting", body = views::Schedule,
+        headers(("ETag" = String, description = "Version of the setting")))),
+    extensions(("x-problems" = json!(["not-finished"]))),
+)]
 pub(crate) async fn read(State(api): State<Api>, Caller(ctx): Caller) -> Result<Response, Problem> {
     let found = api.schedule.read(&ctx).await;
     Ok(view(&found.map_err(|error| problem(&error))?))
 }
 
+/// Change how often the project is scanned
+#[utoipa::path(
+    put, path = "/v1/settings/schedule", operation_id = "changeSchedule", tag = "settings",
+    params(IfMatch), request_body = Wanted,
+    responses((status = OK, description = "In force", body = views::Schedule,
+        headers(("ETag" = String, description = "Version of the setting")))),
+    extensions(("x-problems" = json!([
+        "precondition-required", "precondition-failed", "not-measured", "action-denied", "not-finished",
+    ]))),
+)]
 pub(crate) async fn change(
     State(api): State<Api>,
     Caller(ctx): Caller,
@@ -53,23 +79,8 @@ pub(crate) async fn change(
 
 /// The setting and what it comes to, with its version as `ETag`.
 fn view(found: &ScheduleView) -> Response {
-    let setting = &found.setting;
-    let measured = found.measured.as_ref().map(|it: &Measured| {
-        json!({
-            "reads_per_30_days": it.reads,
-            "full_scan_seconds": it.full_scan.as_secs(),
-            "warning": it.too_dear.map(|error| error.to_string()),
-        })
-    });
-    let view = json!({
-        "full_every_hours": setting.value.full_every_hours,
-        "incremental_every_hours": setting.value.incremental_every_hours,
-        "transactions": setting.value.transactions,
-        "allowed_reads_per_30_days": found.allowed,
-        "measured": measured,
-    });
-    let mut response = Json(view).into_response();
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", setting.version)) {
+    let mut response = Json(views::Schedule::of(found)).into_response();
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", found.setting.version)) {
         response.headers_mut().insert(ETAG, tag);
     }
     response

@@ -4,7 +4,8 @@ mod answer;
 mod handler;
 mod reports;
 mod routes;
+mod views;
 
 pub use handler::handle;
 pub use reports::Pdf;
-pub use routes::{Service, router};
+pub use routes::{Service, document, router};

@@ -1,20 +1,24 @@
 //! The routes of `export`.
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{FromRef, Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use axum::routing::{get, post};
 use counterfoil_core::export::{ExportScope, Wanted};
 use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::Exports;
 use counterfoil_lambda::http::{Asked, Authentication, Caller, body};
+use counterfoil_lambda::schema;
 use counterfoil_lambda::telemetry::chain;
 use counterfoil_lambda::{Front, Problem};
 use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::answer::{accepted, found, link, problem};
+use crate::views;
 
 /// What the routes and the worker use.
 #[derive(Debug, Clone)]
@@ -31,25 +35,46 @@ impl FromRef<Service> for Authentication {
     }
 }
 
+/// The routes with what the document says of them (how to add one: functions/api/src/routes.rs).
+fn routes() -> OpenApiRouter<Service> {
+    OpenApiRouter::default()
+        .routes(routes!(create))
+        .routes(routes!(read))
+        .routes(routes!(download))
+}
+
 /// Every route.
 pub fn router(service: Service) -> Front {
-    let routes = Router::new()
-        .route("/v1/exports", post(create))
-        .route("/v1/exports/{id}", get(read))
-        .route("/v1/exports/{id}/download", get(download));
-    Front::of(routes, service, &["/v1/exports/{id}/download"])
+    let (router, _) = routes().split_for_parts();
+    Front::of(router, service, &["/v1/exports/{id}/download"])
+}
+
+/// What the routes say of themselves, before all functions are put together (`tests/document`).
+pub fn document() -> OpenApi {
+    routes().split_for_parts().1
 }
 
 /// What is asked for, as it is sent: exactly one kind of it.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schema(as = ExportBody)]
 struct Request {
+    #[schema(value_type = Option<schema::RunId>)]
     run_id: Option<String>,
+    /// With `to`: first moment of a period.
+    #[schema(value_type = Option<schema::Time>)]
     from: Option<String>,
+    /// With `from`: the moment after the period.
+    #[schema(value_type = Option<schema::Time>)]
     to: Option<String>,
+    /// The whole project; `true` where it is given.
     all: Option<bool>,
+    /// The whole workspace; `true` where it is given.
     workspace: Option<bool>,
+    /// The ledger of a customer, by their id in Stripe.
+    #[schema(max_length = 255)]
     customer: Option<String>,
+    /// Inputs come with it; with `all` and with periods only.
     #[serde(default)]
     inputs: bool,
 }
@@ -118,6 +143,21 @@ fn moment(pointer: &str, text: Option<String>) -> Result<Timestamp, Problem> {
     time.ok_or_else(|| Problem::invalid(pointer, rule))
 }
 
+/// Ask for an evidence package
+///
+/// Name exactly one of `run_id`, `from` with `to`, `all`, `workspace`, `customer`.
+#[utoipa::path(
+    post, path = "/v1/exports", operation_id = "createExport", tag = "exports",
+    params(schema::IdempotencyKey), request_body = Request,
+    responses((status = ACCEPTED, description = "Asked for", body = views::Export, headers(
+        ("Location" = String, description = "Where to look for it"),
+        ("ETag" = String, description = "Version of the export"),
+        ("Counterfoil-Decision" = schema::DecisionId, description = "The decision that allowed it"),
+        ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
+        ("Idempotent-Replayed" = String, description = "`true` when the key came before"),
+    ))),
+    extensions(("x-problems" = json!(["run-open", "action-denied", "idempotency-key-reused", "erased"]))),
+)]
 async fn create(
     State(Service { exports, .. }): State<Service>,
     Caller(ctx): Caller,
@@ -147,6 +187,15 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     fits.map(Some).ok_or_else(|| Problem::invalid("", rule))
 }
 
+/// Read how far an export is
+#[utoipa::path(
+    get, path = "/v1/exports/{id}", operation_id = "readExport", tag = "exports",
+    params(("id" = schema::ExportId, Path, description = "The export")),
+    responses((status = OK, description = "The export", body = views::Export, headers(
+        ("ETag" = String, description = "Version of the export"),
+    ))),
+    extensions(("x-problems" = json!(["action-denied"]))),
+)]
 async fn read(
     State(Service { exports, .. }): State<Service>,
     Caller(ctx): Caller,
@@ -156,10 +205,14 @@ async fn read(
     Ok(found(&export.map_err(|error| problem(&error))?))
 }
 
-#[derive(Deserialize)]
+/// Which file.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Part {
+    /// The package, or the report for people.
     #[serde(default = "package")]
+    #[param(value_type = Option<PartName>, inline, default = "package")]
     part: String,
 }
 
@@ -167,6 +220,30 @@ fn package() -> String {
     "package".to_owned()
 }
 
+/// The files of an export.
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = ExportPart)]
+#[expect(dead_code, reason = "the document's words")]
+enum PartName {
+    Package,
+    Report,
+}
+
+/// Get a link to a file of an export
+///
+/// The link works for five minutes. Every link is a decision.
+#[utoipa::path(
+    get, path = "/v1/exports/{id}/download", operation_id = "downloadExport", tag = "exports",
+    params(("id" = schema::ExportId, Path, description = "The export"), Part),
+    responses((status = OK, description = "The link", body = views::Link, headers(
+        ("Counterfoil-Decision" = schema::DecisionId, description = "The decision that allowed it"),
+        ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
+    ))),
+    extensions(("x-problems" = json!([
+        "export-not-ready", "export-failed", "export-expired", "erased", "action-denied",
+    ]))),
+)]
 async fn download(
     State(Service { exports, .. }): State<Service>,
     Caller(ctx): Caller,

@@ -5,14 +5,23 @@ use axum::http::{HeaderValue, StatusCode, header::ETAG};
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::records::Versioned;
 use counterfoil_core::repair::Action;
+use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::usecases::{ActionError, LookError};
 use counterfoil_lambda::Problem;
+use counterfoil_lambda::sight::Sight;
 use counterfoil_lambda::telemetry::chain;
-use serde_json::{Value, json};
+
+use crate::views;
 
 /// An action with its decision, and the version as `ETag`.
-pub(crate) fn action(status: StatusCode, action: &Action, version: u64) -> Response {
-    let mut response = (status, Json(view(action))).into_response();
+pub(crate) fn action(
+    ctx: &TenantCtx,
+    status: StatusCode,
+    action: &Action,
+    version: u64,
+) -> Response {
+    let view = views::ActionView::of(action, Sight::of(ctx));
+    let mut response = (status, Json(view)).into_response();
     let headers = response.headers_mut();
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
         headers.insert(ETAG, tag);
@@ -28,58 +37,17 @@ pub(crate) fn action(status: StatusCode, action: &Action, version: u64) -> Respo
 }
 
 /// Waiting actions, each with what to send back.
-pub(crate) fn list(actions: &[Versioned<Action>]) -> Response {
-    let items: Vec<Value> = actions
-        .iter()
-        .map(|action| {
-            let mut view = view(&action.value);
-            if let Some(fields) = view.as_object_mut() {
-                fields.insert("etag".to_owned(), json!(format!("\"{}\"", action.version)));
-            }
-            view
-        })
-        .collect();
-    Json(json!({ "items": items, "next_cursor": null })).into_response()
-}
-
-fn view(action: &Action) -> Value {
-    let changes: Vec<Value> = action
-        .plan
-        .changes
-        .iter()
-        .map(|change| {
-            json!({
-                "column": change.column,
-                "before": change.before.text(),
-                "after": change.after.text(),
-            })
-        })
-        .collect();
-    json!({
-        "id": action.id,
-        "state": action.state,
-        "incident": action.binding.resource,
-        "run": action.binding.run,
-        "action_digest": action.digest,
-        "expires_at": action.binding.expires_at.to_string(),
-        "proposer": { "type": action.binding.principal_type, "id": action.binding.principal },
-        "reason": action.reason,
-        "decision": {
-            "id": action.decision,
-            "effect": action.effect,
-            "approvals": action.approvals,
-            "rule": action.rule,
-            "reason": action.why,
-        },
-        "change": {
-            "table": format!("{}.{}", action.plan.schema, action.plan.table),
-            "key": action.plan.key.text(),
-            "columns": changes,
-        },
-        "approved_by": action.approvers(),
-        "follow_up_run": action.follow_up,
-        "failure": action.failure,
+pub(crate) fn list(ctx: &TenantCtx, actions: &[Versioned<Action>]) -> Response {
+    let sight = Sight::of(ctx);
+    let items = actions.iter().map(|action| views::WaitingAction {
+        action: views::ActionView::of(&action.value, sight),
+        etag: format!("\"{}\"", action.version),
+    });
+    Json(views::Waiting {
+        items: items.collect(),
+        next_cursor: None,
     })
+    .into_response()
 }
 
 /// An error as an answer. Causes go to the log, once.

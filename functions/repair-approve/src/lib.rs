@@ -4,6 +4,7 @@
 mod answer;
 mod handler;
 mod routes;
+mod views;
 
 pub use handler::handle;
-pub use routes::{Service, router};
+pub use routes::{Service, document, router};

@@ -1,18 +1,22 @@
 //! The routes of `repair-approve`. Each is one use case.
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{FromRef, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use axum::routing::{get, post};
 use counterfoil_core::repair::VoteKind;
 use counterfoil_core::usecases::{ProposeRepair, ReadActions, RepairPorts, VoteOnAction, Voted};
 use counterfoil_lambda::http::{Authentication, Caller, body, if_match};
+use counterfoil_lambda::schema::{ActionId, DecisionId, IfMatch, IncidentId};
 use counterfoil_lambda::{Front, Problem};
 use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::answer;
+use crate::views;
 
 /// What the routes and the duties use.
 #[derive(Debug, Clone)]
@@ -29,22 +33,38 @@ impl FromRef<Service> for Authentication {
     }
 }
 
-/// Every route.
-pub fn router(service: Service) -> Front {
-    let routes = Router::new()
-        .route("/v1/incidents/{id}/repairs", post(propose))
-        .route("/v1/actions/{id}", get(read))
-        .route("/v1/actions/{id}/approvals", post(vote))
-        .route("/v1/actions/{id}/execute", post(execute))
-        .route("/v1/actions/{id}/cancel", post(cancel))
-        .route("/v1/approvals", get(inbox));
-    Front::of(routes, service, &[])
+/// The routes with what the document says of them (how to add one: functions/api/src/routes.rs).
+fn routes() -> OpenApiRouter<Service> {
+    OpenApiRouter::default()
+        .routes(routes!(propose))
+        .routes(routes!(read))
+        .routes(routes!(vote))
+        .routes(routes!(execute))
+        .routes(routes!(cancel))
+        .routes(routes!(inbox))
 }
 
-#[derive(Deserialize)]
+/// Every route.
+pub fn router(service: Service) -> Front {
+    let (router, _) = routes().split_for_parts();
+    Front::of(router, service, &[])
+}
+
+/// What the routes say of themselves, before all functions are put together (`tests/document`).
+pub fn document() -> OpenApi {
+    routes().split_for_parts().1
+}
+
+/// A repair to propose.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Proposal {
+    #[schema(
+        min_length = 10,
+        examples("The customer paid yesterday, see the invoice")
+    )]
     reason: String,
+    /// The last approval executes it at once.
     #[serde(default)]
     execute_on_approval: bool,
 }
@@ -60,6 +80,20 @@ impl Proposal {
     }
 }
 
+/// Propose the repair of an incident
+///
+/// The policy decides at once: a repair that it forbids is recorded as denied.
+#[utoipa::path(
+    post, path = "/v1/incidents/{id}/repairs", operation_id = "proposeRepair", tag = "actions",
+    params(("id" = IncidentId, Path, description = "The incident")),
+    request_body = Proposal,
+    responses((status = CREATED, description = "The action with its decision", body = views::ActionView, headers(
+        ("ETag" = String, description = "Version of the action"),
+        ("Counterfoil-Decision" = DecisionId, description = "The decision that was made of it"),
+        ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
+    ))),
+    extensions(("x-problems" = json!(["capability-missing", "wrong-state", "outcome-unknown"]))),
+)]
 async fn propose(
     State(Service { ports, .. }): State<Service>,
     Caller(ctx): Caller,
@@ -85,12 +119,24 @@ async fn propose(
         .await
         .map_err(|error| answer::problem(&error))?;
     Ok(answer::action(
+        &ctx,
         StatusCode::CREATED,
         &proposed.action,
         proposed.version,
     ))
 }
 
+/// Read an action
+#[utoipa::path(
+    get, path = "/v1/actions/{id}", operation_id = "readAction", tag = "actions",
+    params(("id" = ActionId, Path, description = "The action")),
+    responses((status = OK, description = "The action", body = views::ActionView, headers(
+        ("ETag" = String, description = "Version of the action"),
+        ("Counterfoil-Decision" = DecisionId, description = "The decision that was made of it"),
+        ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
+    ))),
+    extensions(("x-problems" = json!([]))),
+)]
 async fn read(
     State(Service { ports, .. }): State<Service>,
     Caller(ctx): Caller,
@@ -98,9 +144,20 @@ async fn read(
 ) -> Result<Response, Problem> {
     let found = ReadActions { ports }.get(&ctx, &id).await;
     let found = found.map_err(|error| answer::problem(&error))?;
-    Ok(answer::action(StatusCode::OK, &found.value, found.version))
+    Ok(answer::action(
+        &ctx,
+        StatusCode::OK,
+        &found.value,
+        found.version,
+    ))
 }
 
+/// List actions that wait for approvals
+#[utoipa::path(
+    get, path = "/v1/approvals", operation_id = "listApprovals", tag = "actions",
+    responses((status = OK, description = "Those that wait", body = views::Waiting)),
+    extensions(("x-problems" = json!([]))),
+)]
 async fn inbox(
     State(Service { ports, .. }): State<Service>,
     Caller(ctx): Caller,
@@ -109,14 +166,28 @@ async fn inbox(
         .waiting(&ctx)
         .await
         .map_err(|error| answer::problem(&error))?;
-    Ok(answer::list(&waiting))
+    Ok(answer::list(&ctx, &waiting))
 }
 
-#[derive(Deserialize)]
+/// The two votes.
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "the document's words for a type of the core")]
+enum Vote {
+    Approve,
+    Reject,
+}
+
+/// A vote.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Ballot {
+    #[schema(value_type = Vote)]
     vote: VoteKind,
+    #[schema(examples("Checked against the invoice"))]
     reason: String,
+    /// `action_digest` of the action that was displayed.
+    #[schema(pattern = "^sha256:[0-9a-f]{64}$")]
     action_digest: String,
 }
 
@@ -133,6 +204,20 @@ impl Ballot {
     }
 }
 
+/// Approve or reject an action
+///
+/// A vote binds to the action as it was displayed: send its `ETag` and its digest.
+#[utoipa::path(
+    post, path = "/v1/actions/{id}/approvals", operation_id = "voteOnAction", tag = "actions",
+    params(("id" = ActionId, Path, description = "The action"), IfMatch),
+    request_body = Ballot,
+    responses((status = OK, description = "The action as it is now", body = views::ActionView, headers(
+        ("ETag" = String, description = "Version of the action"),
+        ("Counterfoil-Decision" = DecisionId, description = "The decision that was made of it"),
+        ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
+    ))),
+    extensions(("x-problems" = json!(["capability-missing", "action-denied", "wrong-state", "hold-expired", "precondition-required", "precondition-failed", "scan-needed", "outcome-unknown"]))),
+)]
 async fn vote(
     State(Service { ports, .. }): State<Service>,
     Caller(ctx): Caller,
@@ -156,9 +241,25 @@ async fn vote(
     };
     let after = VoteOnAction { ports }.vote(&ctx, &id, &voted).await;
     let after = after.map_err(|error| answer::problem(&error))?;
-    Ok(answer::action(StatusCode::OK, &after.value, after.version))
+    Ok(answer::action(
+        &ctx,
+        StatusCode::OK,
+        &after.value,
+        after.version,
+    ))
 }
 
+/// Execute an action that may happen
+#[utoipa::path(
+    post, path = "/v1/actions/{id}/execute", operation_id = "executeAction", tag = "actions",
+    params(("id" = ActionId, Path, description = "The action")),
+    responses((status = OK, description = "The action as it is now", body = views::ActionView, headers(
+        ("ETag" = String, description = "Version of the action"),
+        ("Counterfoil-Decision" = DecisionId, description = "The decision that was made of it"),
+        ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
+    ))),
+    extensions(("x-problems" = json!(["capability-missing", "action-denied", "action-held", "wrong-state", "hold-expired", "precondition-failed", "scan-needed", "outcome-unknown"]))),
+)]
 async fn execute(
     State(Service { ports, .. }): State<Service>,
     Caller(ctx): Caller,
@@ -166,9 +267,25 @@ async fn execute(
 ) -> Result<Response, Problem> {
     let after = VoteOnAction { ports }.execute(&ctx, &id).await;
     let after = after.map_err(|error| answer::problem(&error))?;
-    Ok(answer::action(StatusCode::OK, &after.value, after.version))
+    Ok(answer::action(
+        &ctx,
+        StatusCode::OK,
+        &after.value,
+        after.version,
+    ))
 }
 
+/// Withdraw an action
+#[utoipa::path(
+    post, path = "/v1/actions/{id}/cancel", operation_id = "cancelAction", tag = "actions",
+    params(("id" = ActionId, Path, description = "The action")),
+    responses((status = OK, description = "The action as it is now", body = views::ActionView, headers(
+        ("ETag" = String, description = "Version of the action"),
+        ("Counterfoil-Decision" = DecisionId, description = "The decision that was made of it"),
+        ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
+    ))),
+    extensions(("x-problems" = json!(["capability-missing", "action-denied", "wrong-state", "precondition-failed", "outcome-unknown"]))),
+)]
 async fn cancel(
     State(Service { ports, .. }): State<Service>,
     Caller(ctx): Caller,
@@ -176,5 +293,10 @@ async fn cancel(
 ) -> Result<Response, Problem> {
     let after = VoteOnAction { ports }.cancel(&ctx, &id).await;
     let after = after.map_err(|error| answer::problem(&error))?;
-    Ok(answer::action(StatusCode::OK, &after.value, after.version))
+    Ok(answer::action(
+        &ctx,
+        StatusCode::OK,
+        &after.value,
+        after.version,
+    ))
 }

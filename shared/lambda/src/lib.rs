@@ -12,7 +12,9 @@ pub mod input;
 pub mod layers;
 pub mod oidc;
 pub mod problem;
+pub mod schema;
 pub mod scratch;
+pub mod sight;
 pub mod system;
 pub mod telemetry;
 

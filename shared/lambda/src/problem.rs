@@ -2,10 +2,14 @@
 //!
 //! An answer never says why something is absent, and never repeats the text of an internal error.
 
+use std::borrow::Cow;
+
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use http::{HeaderName, StatusCode};
 use serde::Serialize;
+use utoipa::openapi::{RefOr, schema::Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// Where the pages about problems are.
 const BASE: &str = "https://counterfoil.example/problems/";
@@ -15,19 +19,30 @@ const BASE: &str = "https://counterfoil.example/problems/";
 #[serde(transparent)]
 pub struct Problem(Box<Fields>);
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// What is wrong (RFC 9457).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 struct Fields {
+    /// Leads to the page about it.
     #[serde(rename = "type")]
+    #[schema(format = "uri")]
     kind: String,
+    /// A sentence for people. It may change.
     title: String,
+    /// The status of the answer.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
+    /// Write programs against this.
     code: &'static str,
+    /// What is wrong with which field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
+    /// What to tell us.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
+    /// The decision behind it.
     #[serde(skip_serializing_if = "Option::is_none")]
     decision_id: Option<String>,
+    /// What it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     resource_id: Option<String>,
     #[serde(skip)]
@@ -37,12 +52,28 @@ struct Fields {
 }
 
 /// What is wrong with one field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// JSON pointer to the field.
     pub pointer: String,
     /// The rule and the fix.
     pub detail: String,
+}
+
+impl PartialSchema for Problem {
+    fn schema() -> RefOr<Schema> {
+        Fields::schema()
+    }
+}
+
+impl ToSchema for Problem {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Problem")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        Fields::schemas(schemas);
+    }
 }
 
 impl Problem {

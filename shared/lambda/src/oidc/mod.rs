@@ -41,7 +41,7 @@ pub struct OidcOptions {
 }
 
 /// Where a client signs people in. Nothing in it is secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct SignInPlace {
     /// The issuer, exactly as it names itself.
     pub issuer: String,

@@ -1,0 +1,11 @@
+//! What the routes answer with, as types: the document (docs/openapi.json) is made of them.
+
+mod customer;
+mod incident;
+mod project;
+mod records;
+
+pub(crate) use customer::BothSides;
+pub(crate) use incident::{Incident, Incidents};
+pub(crate) use project::{Check, Schedule, Webhooks};
+pub(crate) use records::{Erasure, HeldTarget, Hold, Holds, LostPart, RetentionSetting, Run};

@@ -1,0 +1,289 @@
+//! Runs, erasures, holds, the retention setting.
+
+use counterfoil_core::erasure::{ErasureScope, ErasureState};
+use counterfoil_core::hold::{HoldState, LegalHold};
+use counterfoil_core::ids::{HoldId, RunId, UserId};
+use counterfoil_core::ports::{EntryRef, HoldTarget};
+use counterfoil_core::retention::Retention;
+use counterfoil_core::usecases::{Erased, Lost, RunView};
+use counterfoil_lambda::open_words;
+use counterfoil_lambda::schema;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Where a durable entry is, and what it is.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Entry {
+    /// Stream id.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    stream: String,
+    /// Position in the stream.
+    seq: u64,
+    /// Leaf hash.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    leaf: String,
+}
+
+impl Entry {
+    pub(crate) fn of(entry: &EntryRef) -> Self {
+        Self {
+            stream: entry.stream.clone(),
+            seq: entry.seq,
+            leaf: entry.leaf.clone(),
+        }
+    }
+}
+
+/// A run with its entries.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Run {
+    #[schema(value_type = schema::RunId)]
+    id: RunId,
+    /// Nothing is added to it any more.
+    closed: bool,
+    /// Ascending.
+    entries: Vec<RunEntry>,
+}
+
+/// An entry of a run.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RunEntry {
+    /// Position in the stream.
+    seq: u64,
+    /// What it records.
+    #[schema(examples("run.open"))]
+    kind: &'static str,
+    #[schema(value_type = schema::Time)]
+    at: String,
+    /// The `redact` entry that explains why its contents are gone.
+    erased_by: Option<u64>,
+}
+
+impl Run {
+    pub(crate) fn of(run: &RunView) -> Self {
+        let entries = run.entries.iter().map(|entry| RunEntry {
+            seq: entry.seq,
+            kind: entry.kind.name(),
+            at: entry.at.to_string(),
+            erased_by: entry.erased_by,
+        });
+        Self {
+            id: run.id,
+            closed: run.closed,
+            entries: entries.collect(),
+        }
+    }
+}
+
+open_words! {
+    /// How far an erasure is.
+    pub(crate) ErasureStateWord: "redacting", "cleaning", "done";
+    /// Where a legal hold is in its life.
+    pub(crate) HoldStateWord: "setting", "active", "releasing", "released";
+    /// What a legal hold reaches.
+    pub(crate) HoldScopeWord: "project", "workspace";
+    /// What somebody is.
+    pub(crate) PrincipalType: "user", "api_key", "scheduler", "system";
+}
+
+/// An erasure.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Erasure {
+    of: ErasedOf,
+    #[schema(value_type = ErasureStateWord)]
+    state: ErasureState,
+    reason: String,
+    #[schema(value_type = schema::Time)]
+    asked_at: String,
+    /// The decision that allowed it.
+    decision: Option<Entry>,
+    erased: ErasedCounts,
+    /// It had been asked for before.
+    already: bool,
+    /// Parts and objects that are left: send the same request again.
+    left: u64,
+}
+
+/// What is erased: a run, or a customer.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ErasedOf {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::RunId>)]
+    run: Option<RunId>,
+    /// The pseudonym under which evidence knew the customer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer_pseudonym: Option<String>,
+}
+
+/// What is gone.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ErasedCounts {
+    parts: u64,
+    /// Positions of the `redact` entries.
+    entries: Vec<u64>,
+    objects: u64,
+}
+
+impl Erasure {
+    pub(crate) fn of(erased: &Erased) -> Self {
+        let erasure = &erased.erasure;
+        let (run, customer_pseudonym) = match &erasure.scope {
+            ErasureScope::Run { run } => (Some(*run), None),
+            ErasureScope::Customer { pseudonym, .. } => (None, Some(pseudonym.clone())),
+        };
+        Self {
+            of: ErasedOf {
+                run,
+                customer_pseudonym,
+            },
+            state: erasure.state,
+            reason: erasure.reason.clone(),
+            asked_at: erasure.at.to_string(),
+            decision: erasure.decision.as_ref().map(Entry::of),
+            erased: ErasedCounts {
+                parts: u64::try_from(erasure.entries.len()).unwrap_or(u64::MAX),
+                entries: erasure.entries.clone(),
+                objects: erasure.objects,
+            },
+            already: erased.already,
+            left: erased.left,
+        }
+    }
+}
+
+/// An entry whose contents are gone without a decision.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LostPart {
+    entry: Entry,
+    /// A legal hold covered it.
+    under_hold: bool,
+}
+
+impl LostPart {
+    pub(crate) fn of(lost: &Lost) -> Self {
+        Self {
+            entry: Entry::of(&lost.entry),
+            under_hold: lost.under_hold,
+        }
+    }
+}
+
+/// Legal holds.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Holds {
+    pub(crate) items: Vec<Hold>,
+    /// Always `null`: they come in one page.
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// A legal hold.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Hold {
+    #[schema(value_type = schema::HoldId)]
+    id: HoldId,
+    #[schema(value_type = HoldScopeWord)]
+    scope: &'static str,
+    #[schema(value_type = HeldTarget)]
+    target: HoldTarget,
+    reason: String,
+    set_by: Somebody,
+    #[schema(value_type = schema::Time)]
+    set_at: String,
+    #[schema(value_type = HoldStateWord)]
+    state: HoldState,
+    /// A release that waits for a second owner.
+    release: Option<ProposedRelease>,
+}
+
+/// Who did something.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Somebody {
+    #[serde(rename = "type")]
+    #[schema(value_type = PrincipalType)]
+    kind: &'static str,
+    id: String,
+}
+
+/// A release that waits for a second owner.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProposedRelease {
+    #[schema(value_type = schema::UserId)]
+    proposed_by: UserId,
+    #[schema(value_type = schema::Time)]
+    proposed_at: String,
+}
+
+/// What a legal hold keeps.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "the document's words for a type of the core")]
+pub(crate) enum HeldTarget {
+    /// Everything.
+    All {
+        /// Always `true`.
+        #[schema(pattern = "^true$")]
+        all: bool,
+    },
+    /// One run.
+    Run {
+        #[schema(value_type = schema::RunId)]
+        run: String,
+    },
+    /// The entries from `from` up to, not including, `to`.
+    Range { from: u64, to: u64 },
+}
+
+impl Hold {
+    pub(crate) fn of(hold: &LegalHold) -> Self {
+        let release = hold.release.as_ref().map(|release| ProposedRelease {
+            proposed_by: release.by,
+            proposed_at: release.at.to_string(),
+        });
+        let scope = match hold.project {
+            Some(_) => "project",
+            None => "workspace",
+        };
+        Self {
+            id: hold.id,
+            scope,
+            target: hold.target.clone(),
+            reason: hold.reason.clone(),
+            set_by: Somebody {
+                kind: hold.by.kind(),
+                id: hold.by.id(),
+            },
+            set_at: hold.set_at.to_string(),
+            state: hold.state,
+            release,
+        }
+    }
+}
+
+/// How long snapshots are kept.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RetentionSetting {
+    snapshot_days: u64,
+    /// A shorter window that waits for a second person.
+    proposed: Option<ProposedWindow>,
+}
+
+/// A shorter window that waits for a second person.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProposedWindow {
+    snapshot_days: u64,
+    #[schema(value_type = schema::UserId)]
+    proposed_by: UserId,
+}
+
+impl RetentionSetting {
+    pub(crate) fn of(setting: &Retention) -> Self {
+        let proposed = setting.proposed.as_ref().map(|proposed| ProposedWindow {
+            snapshot_days: proposed.snapshot_days,
+            proposed_by: proposed.by,
+        });
+        Self {
+            snapshot_days: setting.snapshot_days,
+            proposed,
+        }
+    }
+}

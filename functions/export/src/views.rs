@@ -1,0 +1,241 @@
+//! Exports as people and programs see them: the document (docs/openapi.json) is made of these types.
+
+use counterfoil_core::export::{self, ExportScope, ExportState, Made};
+use counterfoil_core::ids::{ExportId, RunId};
+use counterfoil_core::usecases::{Fetched, LINK_VALID};
+use counterfoil_lambda::open_words;
+use counterfoil_lambda::schema;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+open_words! {
+    /// Where an export is in its life.
+    pub(crate) ExportStateWord: "queued", "running", "ready", "failed";
+    /// What an export is of.
+    pub(crate) ScopeWord: "run", "period", "customer", "all", "workspace";
+    /// A file of an export.
+    pub(crate) PartWord: "package", "report";
+}
+
+/// An evidence package that was asked for.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Export {
+    #[schema(value_type = schema::ExportId)]
+    id: ExportId,
+    #[schema(value_type = ExportStateWord)]
+    state: ExportState,
+    scope: Scope,
+    /// Inputs come with it.
+    inputs: bool,
+    progress: Progress,
+    /// The stream that it is of.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    stream: String,
+    #[schema(value_type = schema::Time)]
+    asked_at: String,
+    /// When a worker last said something.
+    #[schema(value_type = schema::Time)]
+    touched_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
+    #[serde(flatten)]
+    made: Option<MadeExport>,
+    /// Until when it can be fetched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Time>)]
+    expires_at: Option<String>,
+}
+
+/// What an export is of.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExportScope)]
+pub(crate) struct Scope {
+    #[schema(value_type = ScopeWord)]
+    of: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::RunId>)]
+    run_id: Option<RunId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Time>)]
+    from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Time>)]
+    to: Option<String>,
+    /// The customer's id in Stripe.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer: Option<String>,
+}
+
+/// How far the worker is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExportProgress)]
+pub(crate) struct Progress {
+    done: u64,
+    /// `null` until it is known.
+    of: Option<u64>,
+}
+
+/// Why an export will not be made.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExportFailure)]
+pub(crate) struct Failure {
+    /// A stable code.
+    code: String,
+    detail: String,
+}
+
+/// What was made, once it is ready.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct MadeExport {
+    /// Of the package.
+    digest: Option<String>,
+    /// Of the package.
+    bytes: Option<u64>,
+    /// Of the package.
+    format: Option<String>,
+    seal: Seal,
+    /// First entry.
+    from: u64,
+    /// The entry after the last one.
+    to: u64,
+    /// Entries in it.
+    entries: u64,
+    /// No entry lies in the period: the package holds its two neighbours, which prove that.
+    empty: bool,
+    /// Package first.
+    parts: Vec<File>,
+    #[schema(value_type = schema::Time)]
+    made_at: String,
+}
+
+/// The seal that covers an export.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Seal {
+    /// Entries under it.
+    size: u64,
+    #[schema(value_type = schema::Time)]
+    at: String,
+    hash: String,
+}
+
+/// A file of an export.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExportFile)]
+pub(crate) struct File {
+    #[schema(value_type = PartWord)]
+    part: String,
+    filename: String,
+    format: String,
+    content_type: String,
+    #[schema(pattern = "^sha256:[0-9a-f]{64}$")]
+    digest: String,
+    bytes: u64,
+}
+
+/// A file of an export, and where to fetch it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ExportLink)]
+pub(crate) struct Link {
+    #[schema(value_type = schema::ExportId)]
+    id: ExportId,
+    #[serde(flatten)]
+    file: File,
+    /// Fetch it with a plain GET, without a credential.
+    #[schema(format = "uri")]
+    url: String,
+    /// Seconds for which it works.
+    url_valid_s: u64,
+}
+
+impl Export {
+    pub(crate) fn of(export: &export::Export) -> Self {
+        let failure = export.failure.as_ref();
+        Self {
+            id: export.id,
+            state: export.state,
+            scope: Scope::of(&export.scope),
+            inputs: export.inputs,
+            progress: Progress {
+                done: export.progress.done,
+                of: export.progress.of,
+            },
+            stream: export.stream.clone(),
+            asked_at: export.asked_at.to_string(),
+            touched_at: export.touched_at.to_string(),
+            failure: failure.map(|failure| Failure {
+                code: failure.code.clone(),
+                detail: failure.detail.clone(),
+            }),
+            made: export.made.as_ref().map(MadeExport::of),
+            expires_at: export.expires_at().map(|end| end.to_string()),
+        }
+    }
+}
+
+impl Scope {
+    fn of(scope: &ExportScope) -> Self {
+        let mut view = Self {
+            of: scope.name(),
+            run_id: None,
+            from: None,
+            to: None,
+            customer: None,
+        };
+        match scope {
+            ExportScope::Run { run_id } => view.run_id = Some(*run_id),
+            ExportScope::Period { from, to } => {
+                view.from = Some(from.to_string());
+                view.to = Some(to.to_string());
+            }
+            ExportScope::Customer { customer } => view.customer = Some(customer.clone()),
+            ExportScope::All | ExportScope::Workspace => {}
+        }
+        view
+    }
+}
+
+impl MadeExport {
+    fn of(made: &Made) -> Self {
+        let package = made.files.first();
+        Self {
+            digest: package.map(|file| file.digest.clone()),
+            bytes: package.map(|file| file.bytes),
+            format: package.map(|file| file.format.clone()),
+            seal: Seal {
+                size: made.seal.size,
+                at: made.seal.at.to_string(),
+                hash: made.seal.hash.clone(),
+            },
+            from: made.from,
+            to: made.to,
+            entries: made.entries,
+            empty: made.empty,
+            parts: made.files.iter().map(File::of).collect(),
+            made_at: made.at.to_string(),
+        }
+    }
+}
+
+impl File {
+    fn of(file: &export::ExportFile) -> Self {
+        Self {
+            part: file.part.clone(),
+            filename: file.filename.clone(),
+            format: file.format.clone(),
+            content_type: file.content_type.clone(),
+            digest: file.digest.clone(),
+            bytes: file.bytes,
+        }
+    }
+}
+
+impl Link {
+    pub(crate) fn of(fetched: &Fetched) -> Self {
+        Self {
+            id: fetched.export.id,
+            file: File::of(&fetched.file),
+            url: fetched.url.clone(),
+            url_valid_s: LINK_VALID.as_secs(),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Schemas that the documents of all functions share: ids, times, money, open sets of words.
+//!
+//! The core knows nothing of documents. A view names one of these with `#[schema(value_type = ...)]`
+//! where its field has a type of the core. Nothing here has a value.
+
+use std::borrow::Cow;
+
+use serde_json::json;
+use utoipa::openapi::extensions::Extensions;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::{RefOr, RefOr::T};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::Type(Type::String))
+}
+
+macro_rules! ids {
+    ($($(#[doc = $doc:literal])* $name:ident = $prefix:literal,)*) => {
+        $(
+            $(#[doc = $doc])*
+            #[derive(Debug)]
+            pub enum $name {}
+
+            impl PartialSchema for $name {
+                fn schema() -> RefOr<Schema> {
+                    let pattern = concat!("^", $prefix, "_[0-7][0-9A-HJKMNP-TV-Z]{25}$");
+                    let example = concat!($prefix, "_01KAJ4Q0Z8X7T9V3M5N2P6R4S1");
+                    T(Schema::Object(
+                        text().pattern(Some(pattern)).examples([json!(example)]).build(),
+                    ))
+                }
+            }
+
+            impl ToSchema for $name {
+                fn name() -> Cow<'static, str> {
+                    Cow::Borrowed(stringify!($name))
+                }
+            }
+        )*
+    };
+}
+
+ids! {
+    /// A tenant.
+    WorkspaceId = "ws",
+    /// One Stripe account and one database inside a workspace.
+    ProjectId = "prj",
+    /// One execution with its record.
+    RunId = "run",
+    /// A repair that was proposed.
+    ActionId = "act",
+    /// A judgement.
+    DecisionId = "dec",
+    /// A difference between promise and grant.
+    IncidentId = "inc",
+    /// An evidence package that was asked for.
+    ExportId = "exp",
+    /// An API key.
+    KeyId = "key",
+    /// A person.
+    UserId = "usr",
+    /// A legal hold.
+    HoldId = "hld",
+}
+
+/// A time: RFC 3339 in UTC, with `Z`.
+#[derive(Debug)]
+pub enum Time {}
+
+impl PartialSchema for Time {
+    fn schema() -> RefOr<Schema> {
+        let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
+        let example = json!("2026-11-23T14:05:09.250Z");
+        T(Schema::Object(
+            text().format(Some(format)).examples([example]).build(),
+        ))
+    }
+}
+
+impl ToSchema for Time {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Time")
+    }
+}
+
+/// An amount of money.
+#[derive(Debug, ToSchema)]
+pub struct Money {
+    /// Minor units (cents, or whole yen).
+    #[schema(minimum = 0, examples(4900))]
+    pub minor: i64,
+    /// Lower-case ISO 4217 code.
+    #[schema(examples("eur"))]
+    pub currency: String,
+}
+
+/// A word of an open set: readers must accept words that they do not know.
+pub fn words(known: &[&str]) -> RefOr<Schema> {
+    let more: Extensions = [("x-extensible-enum", json!(known))].into_iter().collect();
+    let examples: Vec<_> = known.iter().take(1).map(|word| json!(word)).collect();
+    T(Schema::Object(
+        text().extensions(Some(more)).examples(examples).build(),
+    ))
+}
+
+/// Defines a schema of a word of an open set.
+#[macro_export]
+macro_rules! open_words {
+    ($($(#[doc = $doc:literal])* $vis:vis $name:ident: $($word:literal),+;)*) => {
+        $(
+            $(#[doc = $doc])*
+            #[derive(Debug)]
+            $vis enum $name {}
+
+            impl utoipa::PartialSchema for $name {
+                fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                    $crate::schema::words(&[$($word),+])
+                }
+            }
+
+            impl utoipa::ToSchema for $name {
+                fn name() -> std::borrow::Cow<'static, str> {
+                    std::borrow::Cow::Borrowed(stringify!($name))
+                }
+            }
+        )*
+    };
+}
+
+/// The header that makes a repeated request the same request.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct IdempotencyKey {
+    /// 1 to 255 characters of your own choice. The same key with the same body is the same request;
+    /// with another body it is refused.
+    #[param(
+        rename = "Idempotency-Key",
+        min_length = 1,
+        max_length = 255,
+        pattern = "^[!-~]{1,255}$",
+        example = "4f9d2c1e-order-1"
+    )]
+    pub key: String,
+}
+
+/// The header that says which version of a record was displayed.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct IfMatch {
+    /// The `ETag` of the record that was displayed.
+    #[param(rename = "If-Match", pattern = "^\"[0-9]{1,19}\"$", example = "\"3\"")]
+    pub etag: String,
+}
+
+/// Which page of a listing.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Page {
+    /// Items of this page at most.
+    #[param(minimum = 1, maximum = 100, default = 100)]
+    pub limit: Option<u64>,
+    /// `next_cursor` of the page before.
+    #[param(max_length = 2048)]
+    pub cursor: Option<String>,
+}

@@ -1,0 +1,69 @@
+//! template.yaml sends each route of the document to the function that has it, and no other route.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::made::{functions, operations};
+
+/// `METHOD path` of every event of the HTTP API, with its function.
+fn events() -> BTreeSet<(String, String)> {
+    let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../template.yaml");
+    let template = std::fs::read_to_string(template).unwrap();
+    let (mut found, mut of) = (BTreeSet::new(), String::new());
+    for line in template.lines() {
+        if line.starts_with("  ") && !line.starts_with("   ") && line.ends_with(':') {
+            line.trim().trim_end_matches(':').clone_into(&mut of);
+        }
+        let Some((_, event)) = line.split_once("ApiId: !Ref Api, Method: ") else {
+            continue;
+        };
+        let (method, rest) = event.split_once(", Path: ").unwrap();
+        let (path, _) = rest.split_once(',').unwrap();
+        let path = path.trim_matches('"');
+        found.insert((of.clone(), format!("{method} {path}")));
+    }
+    found
+}
+
+#[test]
+fn the_template_has_the_routes_of_the_document() {
+    let mut said = BTreeSet::new();
+    for (function, part) in functions() {
+        for (path, method, _) in operations(&part) {
+            said.insert((
+                function.to_owned(),
+                format!("{} {path}", method.to_uppercase()),
+            ));
+        }
+    }
+    let events: BTreeSet<_> = events()
+        .into_iter()
+        .filter(|(_, route)| route.contains(" /v1/"))
+        .collect();
+    let missing: Vec<_> = said.difference(&events).collect();
+    let unknown: Vec<_> = events.difference(&said).collect();
+    assert!(missing.is_empty(), "not in template.yaml: {missing:#?}");
+    assert!(unknown.is_empty(), "in template.yaml only: {unknown:#?}");
+}
+
+/// `routes!` puts a route and what it says of itself into the router together; `.route(` would make
+/// one that the document does not know.
+#[test]
+fn no_route_is_made_without_its_document() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for function in ["api", "export", "repair-approve"] {
+        let mut made = 0;
+        for file in std::fs::read_dir(root.join("functions").join(function).join("src")).unwrap() {
+            let path = file.unwrap().path();
+            if path.extension().is_none_or(|end| end != "rs") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for other in [".route(", ".route_service(", ".nest_service("] {
+                assert!(!text.contains(other), "{}: {other}", path.display());
+            }
+            made += text.matches("routes!(").count();
+        }
+        assert!(made > 2, "{function}: {made}");
+    }
+}
