@@ -168,6 +168,31 @@ const BARE: [(&str, &str, &str); 3] = [
         "secret",
         "borrowed from a Redacted, to be sealed",
     ),
+    (
+        "login/issuer.rs",
+        "access_token",
+        "as the token endpoint writes it; kept as Redacted at once",
+    ),
+    (
+        "login/issuer.rs",
+        "id_token",
+        "as the token endpoint writes it; looked at once",
+    ),
+    (
+        "login/issuer.rs",
+        "refresh_token",
+        "as the token endpoint writes it; kept as Redacted at once",
+    ),
+    (
+        "login/store.rs",
+        "access_token",
+        "as the user's own file of sign-ins holds it; the type has no Debug",
+    ),
+    (
+        "login/store.rs",
+        "refresh_token",
+        "as the user's own file of sign-ins holds it; the type has no Debug",
+    ),
 ];
 
 /// A field whose name says that it is a credential.
