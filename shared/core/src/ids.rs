@@ -127,6 +127,10 @@ typed_id!(
     /// A legal hold.
     HoldId, "hld_"
 );
+typed_id!(
+    /// An invitation into a workspace.
+    InvitationId, "inv_"
+);
 
 #[cfg(test)]
 mod tests {

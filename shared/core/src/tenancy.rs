@@ -44,6 +44,12 @@ impl Role {
         matches!(self, Self::Approver | Self::Admin | Self::Owner)
     }
 
+    /// Whether people of this role may change who is a member, make API keys and delete (rule
+    /// `base.permit.owner`).
+    pub const fn may_own(self) -> bool {
+        matches!(self, Self::Owner)
+    }
+
     /// Whether people of this role may export evidence (rule `base.permit.export`).
     pub const fn may_export(self) -> bool {
         matches!(self, Self::Auditor | Self::Admin | Self::Owner)

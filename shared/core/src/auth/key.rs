@@ -12,10 +12,11 @@ use subtle::ConstantTimeEq;
 
 use crate::redacted::Redacted;
 
-const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+pub(super) const ALPHABET: &[u8; 62] =
+    b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const HANDLE: usize = 10;
 const SECRET: usize = 32;
-const CHECKSUM: usize = 6;
+pub(super) const CHECKSUM: usize = 6;
 /// Bytes of a whole key: `cfk_live_`, handle, `_`, secret, checksum.
 pub(super) const LENGTH: usize = 10 + HANDLE + SECRET + CHECKSUM;
 
@@ -75,7 +76,7 @@ pub(super) fn handle(key: &str) -> Option<&str> {
     (formed && letters(handle) && letters(secret) && given == checksum(body)).then_some(handle)
 }
 
-fn checksum(body: &str) -> String {
+pub(super) fn checksum(body: &str) -> String {
     let mut crc = crc32fast::hash(body.as_bytes());
     let mut out = [b'0'; CHECKSUM];
     for place in out.iter_mut().rev() {

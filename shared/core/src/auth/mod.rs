@@ -3,11 +3,13 @@
 //!
 //! What is out of the credential's reach is answered as what does not exist is, after the same reads.
 
+mod invite;
 mod key;
 
 use counterfoil_evidence::hash::sha256;
 use thiserror::Error;
 
+pub use invite::{NewInvite, invite_hash};
 pub use key::NewKey;
 
 use crate::ids::{ProjectId, UserId, WorkspaceId};

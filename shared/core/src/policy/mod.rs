@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use permit::Permit;
 pub use rules::{
     AdminFacts, ApprovalFacts, ConfirmedFacts, EraseFacts, ExportFacts, HoldFacts, IncidentFacts,
-    Question, RepairFacts, Who,
+    KeyFacts, Question, RepairFacts, Who,
 };
 
 /// The outcome of a decision.

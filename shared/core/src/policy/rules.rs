@@ -189,6 +189,18 @@ pub struct AdminFacts {
     pub approvals: u8,
 }
 
+/// What is known about an API key that is to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyFacts {
+    /// As about every administrative act; `own` says that the key speaks as whoever asks.
+    #[serde(flatten)]
+    pub admin: AdminFacts,
+    /// It speaks as a person.
+    pub approver: bool,
+    /// The person signed in with a second factor.
+    pub second_factor: bool,
+}
+
 /// One thing to judge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", content = "facts")]
@@ -229,9 +241,12 @@ pub enum Question {
     /// May somebody be invited, get another role or leave?
     #[serde(rename = "member.change")]
     ChangeMember(AdminFacts),
+    /// May somebody leave by themselves?
+    #[serde(rename = "member.leave")]
+    Leave(AdminFacts),
     /// May an API key be made or replaced?
     #[serde(rename = "key.create")]
-    CreateKey(AdminFacts),
+    CreateKey(KeyFacts),
     /// May an API key be revoked?
     #[serde(rename = "key.revoke")]
     RevokeKey(AdminFacts),
@@ -262,6 +277,7 @@ impl Question {
             Self::Reopen(_) => "incident.reopen",
             Self::ResetBreaker(_) => "breaker.reset",
             Self::ChangeMember(_) => "member.change",
+            Self::Leave(_) => "member.leave",
             Self::CreateKey(_) => "key.create",
             Self::RevokeKey(_) => "key.revoke",
             Self::PutSecret(_) => "secret.put",
@@ -311,7 +327,7 @@ macro_rules! rule {
 
 use Question::{
     Approve, ChangeMember, ChangeSetting, Configure, CreateKey, Delete, Erase, Export, Ignore,
-    PutSecret, Reject, ReleaseHold, Reopen, Repair, ResetBreaker, RevokeKey, SetHold,
+    Leave, PutSecret, Reject, ReleaseHold, Reopen, Repair, ResetBreaker, RevokeKey, SetHold,
 };
 
 /// Every rule, in the order in which they are asked.
@@ -339,20 +355,27 @@ pub const RULES: &[Rule] = &[
     rule!("base.permit.admin", Permit, "Admins and owners may store credentials, revoke keys, and configure projects.",
         PutSecret(f) | RevokeKey(f) | Configure(f) => f.role_may),
     rule!("base.permit.owner", Permit, "Owners may change who is a member, make API keys, and delete.",
-        ChangeMember(f) | CreateKey(f) | Delete(f) => f.role_may),
+        ChangeMember(f) | CreateKey(KeyFacts { admin: f, .. }) | Delete(f) => f.role_may),
+    rule!("base.permit.leave", Permit, "Whoever is a member may leave.",
+        Leave(f) => f.role_may),
     rule!("base.forbid.machine-admin", Deny, "Keys and schedules do not administer: a person signs in for this.",
-        ChangeMember(f) | CreateKey(f) | RevokeKey(f) | PutSecret(f) | Configure(f) | Delete(f) => f.by_key || matches!(f.who, Who::RepairKey | Who::ReadKey | Who::Scheduler)),
+        ChangeMember(f) | Leave(f) | CreateKey(KeyFacts { admin: f, .. }) | RevokeKey(f) | PutSecret(f) | Configure(f) | Delete(f) => f.by_key || matches!(f.who, Who::RepairKey | Who::ReadKey | Who::Scheduler)),
     rule!("base.forbid.approver-key", Deny, "An approver key does not do this: a person signs in for it.",
         ChangeSetting(ConfirmedFacts { by_key, .. }) | ReleaseHold(ConfirmedFacts { by_key, .. }) | SetHold(HoldFacts { by_key, .. }) => *by_key),
     rule!("base.forbid.stale-login-admin", Deny, "The sign-in is older than 5 minutes: sign in again.",
-        ChangeMember(AdminFacts { login_age_s, .. }) | CreateKey(AdminFacts { login_age_s, .. }) | Delete(AdminFacts { login_age_s, .. })
+        ChangeMember(AdminFacts { login_age_s, .. }) | Leave(AdminFacts { login_age_s, .. })
+        | CreateKey(KeyFacts { admin: AdminFacts { login_age_s, .. }, .. }) | Delete(AdminFacts { login_age_s, .. })
         | ReleaseHold(ConfirmedFacts { login_age_s, .. }) | ResetBreaker(IncidentFacts { login_age_s, .. }) => *login_age_s > 300),
     rule!("base.forbid.stale-login-live", Deny, "The sign-in is older than 15 minutes: sign in again.",
         Approve(f) => f.login_age_s > 900),
     rule!("base.forbid.own-role", Deny, "Nobody changes their own role.",
         ChangeMember(f) => f.own),
     rule!("base.forbid.last-owner", Deny, "A workspace keeps at least one owner.",
-        ChangeMember(f) => f.last_owner),
+        ChangeMember(f) | Leave(f) => f.last_owner),
+    rule!("base.forbid.key-of-another", Deny, "Nobody makes a key that speaks as somebody else.",
+        CreateKey(f) => f.approver && !f.admin.own),
+    rule!("base.forbid.no-second-factor", Deny, "A key that approves is made with a second factor: sign in with one.",
+        CreateKey(f) => f.approver && !f.second_factor),
     rule!("base.forbid.legal-hold", Deny, "A legal hold keeps this.",
         Delete(f) => f.legal_hold),
     rule!("base.forbid.incident-state", Deny, "The incident is not in a state for this.",

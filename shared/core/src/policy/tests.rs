@@ -343,3 +343,83 @@ fn a_person_ignores_for_a_time_with_a_reason_and_a_machine_never() {
         check(&Question::ResetBreaker(facts), Effect::Deny, "default-deny");
     }
 }
+
+fn admin() -> AdminFacts {
+    AdminFacts {
+        who: Who::Approver,
+        role_may: true,
+        by_key: false,
+        login_age_s: 300,
+        own: false,
+        last_owner: false,
+        legal_hold: false,
+        approvals: 0,
+    }
+}
+
+#[test]
+fn whoever_leaves_leaves_alone_and_never_as_the_last_owner() {
+    let leave = |change: fn(&mut AdminFacts), effect, rule| {
+        let mut facts = AdminFacts {
+            own: true,
+            ..admin()
+        };
+        change(&mut facts);
+        check(&Question::Leave(facts), effect, rule);
+    };
+    leave(|_| (), Effect::Allow, "base.permit.leave");
+    leave(
+        |f| f.last_owner = true,
+        Effect::Deny,
+        "base.forbid.last-owner",
+    );
+    leave(
+        |f| f.by_key = true,
+        Effect::Deny,
+        "base.forbid.machine-admin",
+    );
+    leave(
+        |f| f.login_age_s = 301,
+        Effect::Deny,
+        "base.forbid.stale-login-admin",
+    );
+    let own = AdminFacts {
+        own: true,
+        ..admin()
+    };
+    check(
+        &Question::ChangeMember(own),
+        Effect::Deny,
+        "base.forbid.own-role",
+    );
+}
+
+#[test]
+fn an_approver_key_is_made_by_its_own_person_with_a_second_factor() {
+    let make = |approver, own, second_factor, effect, rule| {
+        let admin = AdminFacts { own, ..admin() };
+        let facts = KeyFacts {
+            admin,
+            approver,
+            second_factor,
+        };
+        check(&Question::CreateKey(facts), effect, rule);
+    };
+    let permit = "base.permit.owner";
+    make(false, false, false, Effect::Allow, permit);
+    make(true, true, true, Effect::Allow, permit);
+    make(
+        true,
+        true,
+        false,
+        Effect::Deny,
+        "base.forbid.no-second-factor",
+    );
+    make(
+        true,
+        false,
+        true,
+        Effect::Deny,
+        "base.forbid.key-of-another",
+    );
+}

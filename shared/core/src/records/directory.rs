@@ -6,7 +6,7 @@ use counterfoil_evidence::hash::Hash;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{ApiKey, Member, Person, Project, RecordError, Versioned, Workspace};
+use super::{ApiKey, Invited, Member, Person, Project, RecordError, Versioned, Workspace};
 use crate::hold::LegalHold;
 use crate::ids::{HoldId, ProjectId, RunId, UserId, WorkspaceId};
 use crate::ports::{State, StateKey, StateWrite};
@@ -117,6 +117,20 @@ impl<'a> Directory<'a> {
         Ok((rows.iter())
             .filter_map(|row| row.key.sk.parse().ok())
             .collect())
+    }
+
+    /// Key of the row that an invitation is found by: the hash of its token.
+    pub(crate) fn invitation_key(hash: &str) -> StateKey {
+        StateKey {
+            pk: format!("invitation#{hash}"),
+            sk: "invitation".to_owned(),
+        }
+    }
+
+    /// Where the invitation lies whose token has this hash.
+    pub(crate) async fn invited(&self, hash: &str) -> Result<Option<Invited>, RecordError> {
+        let found = self.find("invitation", &Self::invitation_key(hash)).await?;
+        Ok(found.map(|row| row.value))
     }
 
     /// Key of a legal hold's row: it lies in its workspace, also when it is on one project.

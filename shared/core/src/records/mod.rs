@@ -10,7 +10,10 @@ mod secret;
 
 pub use directory::Directory;
 pub(crate) use directory::{budget_key, workspace_row};
-pub use rows::{ApiKey, Mapping, Member, Person, Project, Unfinished, WebhookSecret, Workspace};
+pub use rows::{
+    ApiKey, Invitation, Invited, Mapping, Member, Owners, Person, Project, Unfinished,
+    WebhookSecret, Workspace,
+};
 pub use secret::{Secret, SecretVersion, VersionError};
 
 use serde::Serialize;
@@ -77,6 +80,16 @@ macro_rules! workspace_record {
 
 workspace_record!(Member, "member");
 workspace_record!(ApiKey, "key");
+workspace_record!(Invitation, "invitation");
+
+/// There is one.
+impl Record<WorkspaceCtx> for Owners {
+    const FAMILY: &'static str = "setting";
+
+    fn id(&self) -> String {
+        "owners".to_owned()
+    }
+}
 
 impl Record for Mapping {
     const FAMILY: &'static str = "mapping";

@@ -1,9 +1,11 @@
 //! The rows of workspaces, projects, people and credentials.
 
+use std::collections::BTreeSet;
+
 use counterfoil_evidence::hash::Hash;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ActionId, KeyId, ProjectId, SecretId, UserId, WorkspaceId};
+use crate::ids::{ActionId, InvitationId, KeyId, ProjectId, SecretId, UserId, WorkspaceId};
 use crate::ports::{PortError, PortErrorKind};
 use crate::tenancy::{Capability, Role};
 use crate::time::Timestamp;
@@ -159,6 +161,49 @@ pub struct ApiKey {
     /// When it was revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
+    /// The key that took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<KeyId>,
+}
+
+/// Somebody was asked to join a workspace and has not done so yet. The token itself is stored nowhere;
+/// a second row, under the token's hash, leads here. Both go when it is accepted, revoked or over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invitation {
+    /// Id.
+    pub id: InvitationId,
+    /// SHA-256 of the token, hex.
+    pub hash: String,
+    /// For whom, in the words of whoever invites.
+    pub name: String,
+    /// Where the token was meant to be sent; the product sends nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// As what.
+    pub role: Role,
+    /// The owner who invites: it counts while they are one.
+    pub by: UserId,
+    /// Since when.
+    pub made_at: Timestamp,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
+/// Where an invitation lies, found by the hash of its token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invited {
+    /// Tenant.
+    pub workspace: WorkspaceId,
+    /// The invitation.
+    pub invitation: InvitationId,
+}
+
+/// The owners of a workspace, in one row: every change of who is one replaces it, so two owners who
+/// demote each other at the same time cannot both succeed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owners {
+    /// Their ids.
+    pub owners: BTreeSet<UserId>,
 }
 
 impl ApiKey {

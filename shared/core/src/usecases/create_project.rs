@@ -405,6 +405,7 @@ impl CreateProject {
             created_at: now,
             expires_at: now.plus(KEY_VALID),
             revoked_at: None,
+            replaced_by: None,
         };
         let approver = approver.map(|person| ("approver", person.to_string().into()));
         let facts = change(by, target("api_key", key.id), approver);
