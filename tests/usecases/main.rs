@@ -39,6 +39,8 @@ mod secrets;
 #[cfg(test)]
 mod sweeps;
 #[cfg(test)]
+mod tenants;
+#[cfg(test)]
 mod waiting;
 #[cfg(test)]
 mod webhooks;

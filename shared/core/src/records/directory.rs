@@ -6,12 +6,12 @@ use counterfoil_evidence::hash::Hash;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{ApiKey, Invited, Member, Person, Project, RecordError, Versioned, Workspace};
+use super::{ApiKey, Invited, Member, Owners, Person, Project, RecordError, Versioned, Workspace};
 use crate::hold::LegalHold;
 use crate::ids::{HoldId, ProjectId, RunId, UserId, WorkspaceId};
 use crate::ports::{State, StateKey, StateWrite};
 use crate::retention::Retention;
-use crate::tenancy::{Principal, TenantCtx};
+use crate::tenancy::{Principal, Role, TenantCtx};
 
 /// Rows that are found before a tenant is known, and rows of a workspace.
 #[derive(Clone, Copy)]
@@ -131,6 +131,29 @@ impl<'a> Directory<'a> {
     pub(crate) async fn invited(&self, hash: &str) -> Result<Option<Invited>, RecordError> {
         let found = self.find("invitation", &Self::invitation_key(hash)).await?;
         Ok(found.map(|row| row.value))
+    }
+
+    /// Key of the row that names a workspace's owners.
+    pub(crate) fn owners_key(workspace: WorkspaceId) -> StateKey {
+        workspace_row(workspace, "setting", "owners")
+    }
+
+    /// The owners of a workspace; from its members, with version 0, where no row names them yet.
+    pub(crate) async fn owners(
+        &self,
+        workspace: WorkspaceId,
+    ) -> Result<Versioned<Owners>, RecordError> {
+        if let Some(found) = self.find("setting", &Self::owners_key(workspace)).await? {
+            return Ok(found);
+        }
+        let members = self.members(workspace).await?.into_iter();
+        let owners = members.filter(|member| member.role == Role::Owner);
+        let owners = owners.map(|member| member.id).collect();
+        Ok(Versioned {
+            value: Owners { owners },
+            version: 0,
+            evidence: None,
+        })
     }
 
     /// Key of a legal hold's row: it lies in its workspace, also when it is on one project.

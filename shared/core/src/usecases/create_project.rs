@@ -5,9 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use counterfoil_evidence::descriptor::Descriptor;
 use counterfoil_evidence::hash::Hash;
-use counterfoil_evidence::json::object;
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 use thiserror::Error;
@@ -16,22 +14,21 @@ use super::facts::{change, target};
 use super::holds::{changed, set_draft};
 use super::secrets::{SecretStep, secret_draft};
 use super::vault::{Vault, VaultError};
-use crate::auth::{NewKey, login_digest};
+use super::workspaces::founding::{Founder, Founding, open_stream};
+use crate::auth::NewKey;
 use crate::hold::{HoldState, LegalHold};
-use crate::ids::{KeyId, ProjectId, SecretId, UserId, WorkspaceId};
+use crate::ids::{KeyId, ProjectId, SecretId, UserId};
 use crate::mapping::Artifact;
 use crate::ports::{
     AppendError, Batch, Clock, EvidenceAppend, Holds, HoldsWrite, Login, PortError, Random,
     SealSigner, State, StateWrite,
 };
 use crate::records::{
-    ApiKey, Directory, Mapping, Member, Person, Project, RecordError, Records, Secret,
-    WebhookSecret, Workspace,
+    ApiKey, Directory, Mapping, Project, RecordError, Records, Secret, WebhookSecret, Workspace,
 };
 use crate::redacted::Redacted;
 use crate::sealed::{Purpose, SealContext};
 use crate::tenancy::{Capability, Principal, Role, TenantCtx};
-use crate::time::Timestamp;
 use crate::webhook::is_signing_secret;
 
 /// Why something was not created. After an error nothing of the failed step exists, but for a data
@@ -170,81 +167,19 @@ impl CreateProject {
         &self,
         new: &NewWorkspace<'_>,
     ) -> Result<(Workspace, Vec<UserId>), CreateProjectError> {
-        let now = self.clock.now();
-        let id = WorkspaceId::new(now, self.random.bits128());
-        let founder = Principal::System {
-            duty: "setup".to_owned(),
-        };
-        let (stream, genesis) = self.stream(&id.to_string()).await?;
-        let workspace = Workspace {
-            id,
-            name: new.name.to_owned(),
-            stream: stream.to_string(),
-        };
-        let mut batch = Batch::of([
-            genesis,
-            Draft::new(
-                Kind::ConfigChanged,
-                change(&founder, target("workspace", id), []),
-            ),
-        ])
-        .with(row(Directory::workspace_key(id), &workspace)?.explained_by(1));
-        let mut people = Vec::new();
-        for new in new.people {
-            let (person, rows) = self.joining(id, new, now).await?;
-            let entry = batch.drafts.len();
-            let facts = change(
-                &founder,
-                target("user", person),
-                [("role", new.role.name().into())],
-            );
-            let subject = object([("name", new.name.into())]);
-            batch
-                .drafts
-                .push(Draft::new(Kind::AccessGranted, facts).subject(subject));
-            let rows = rows.into_iter();
-            batch.state.extend(rows.map(|row| row.explained_by(entry)));
-            people.push(person);
-        }
-        self.evidence.append(stream, batch).await?;
-        Ok((workspace, people))
+        self.founding()
+            .found(Founder::Product, new, &|_| None)
+            .await
     }
 
-    /// The id of a person, known or new, and the rows that make them a member.
-    async fn joining(
-        &self,
-        workspace: WorkspaceId,
-        new: &NewPerson<'_>,
-        now: Timestamp,
-    ) -> Result<(UserId, Vec<StateWrite>), CreateProjectError> {
-        let fresh = UserId::new(now, self.random.bits128());
-        let digest = new.login.map(login_digest);
-        let mut rows = Vec::new();
-        let mut id = fresh;
-        if let (Some(login), Some(digest)) = (new.login, &digest) {
-            let known = Directory::of(self.state.as_ref()).person(digest).await?;
-            if let Some(known) = known {
-                id = known.value.id;
-            } else {
-                let person = Person {
-                    id,
-                    issuer: login.issuer.clone(),
-                    subject: login.subject.clone(),
-                };
-                rows.push(row(Directory::person_key(digest), &person)?);
-            }
-            let membership = Directory::membership_key(digest, workspace);
-            rows.push(StateWrite::create(membership, serde_json::json!({})));
+    fn founding(&self) -> Founding<'_> {
+        Founding {
+            evidence: self.evidence.as_ref(),
+            state: self.state.as_ref(),
+            signer: self.signer.as_ref(),
+            clock: self.clock.as_ref(),
+            random: self.random.as_ref(),
         }
-        let member = Member {
-            id,
-            name: new.name.to_owned(),
-            role: new.role,
-            login: digest,
-            since: now,
-        };
-        rows.push(row(Directory::member_key(workspace, id), &member)?);
-        Ok((id, rows))
     }
 
     /// Creates a project with its stream, sealed credentials and mapping.
@@ -253,7 +188,7 @@ impl CreateProject {
         let now = self.clock.now();
         let id = ProjectId::new(now, self.random.bits128());
         let ctx = TenantCtx::new(new.workspace.id, id, new.by.clone());
-        let (stream, genesis) = self.stream(&id.to_string()).await?;
+        let (stream, genesis) = open_stream(self.founding(), &id.to_string()).await?;
         let mut batch = Batch::of([genesis]);
         let (key_hint, database_hint) = new.hints;
         let mut secrets = Vec::new();
@@ -419,18 +354,6 @@ impl CreateProject {
         }
         self.evidence.append(stream, batch).await?;
         Ok(new.secret.clone())
-    }
-
-    async fn stream(&self, owner: &str) -> Result<(Hash, Draft), CreateProjectError> {
-        let key = self.signer.key().await?;
-        let descriptor = Descriptor::for_owner(
-            owner,
-            self.random.bytes32(),
-            self.clock.now().as_millis(),
-            vec![key.hash()],
-        );
-        let facts = object([("descriptor", descriptor.to_json())]);
-        Ok((descriptor.stream_id(), Draft::new(Kind::Genesis, facts)))
     }
 
     async fn sealed(

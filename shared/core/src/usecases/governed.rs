@@ -55,6 +55,10 @@ impl Governed {
         self.run
     }
 
+    pub(super) const fn decision(&self) -> DecisionId {
+        self.decision
+    }
+
     pub(super) fn allowed(&self) -> bool {
         self.judgement.effect == Effect::Allow
     }
@@ -67,7 +71,7 @@ impl Governed {
     ) -> Result<Vec<Draft>, JsonError> {
         Ok(vec![
             self.opening(principal, None),
-            self.decision(principal, "propose", comment)?,
+            self.decided(principal, "propose", comment)?,
         ])
     }
 
@@ -83,7 +87,7 @@ impl Governed {
         Ok(vec![
             self.opening(principal, Some(held)),
             Draft::new(Kind::RunResolution, vote).in_run(self.run),
-            self.decision(principal, "execute", None)?,
+            self.decided(principal, "execute", None)?,
         ])
     }
 
@@ -114,7 +118,7 @@ impl Governed {
         Draft::new(Kind::RunOpen, opening.facts()).in_run(self.run)
     }
 
-    fn decision(
+    fn decided(
         &self,
         principal: &Principal,
         phase: &str,
@@ -153,7 +157,6 @@ pub(super) struct AdminEffect {
 impl Governed {
     /// The whole act in one batch: `run.open`, `run.decision`, its effects where it is allowed,
     /// `run.close`.
-    #[expect(dead_code, reason = "the use cases of workspaces come next")]
     pub(super) fn batch(
         &self,
         principal: &Principal,
@@ -186,7 +189,6 @@ pub(super) fn came(principal: &Principal, now: Timestamp) -> (bool, u64) {
 }
 
 /// What the rules about administration know of a principal; `may` says whether their role may do it.
-#[expect(dead_code, reason = "the use cases of workspaces come next")]
 pub(super) fn admin_facts(principal: &Principal, may: bool, now: Timestamp) -> AdminFacts {
     let (by_key, login_age_s) = came(principal, now);
     AdminFacts {

@@ -3,6 +3,7 @@
 //! A use case is a plain struct that holds the few ports it needs. It decides purely, records the
 //! decision, and calls the port that acts last.
 
+mod admin;
 mod ask_checks;
 mod connections;
 mod create_project;
@@ -14,7 +15,9 @@ pub mod facts;
 mod governed;
 mod holds;
 mod incidents;
+mod keys;
 mod limit_rate;
+mod members;
 mod prune;
 mod read_run;
 mod receive_webhook;
@@ -30,7 +33,9 @@ mod seal_stream;
 mod secrets;
 mod vault;
 mod webhook_health;
+mod workspaces;
 
+pub use admin::{Acted, AdminError, AdminPorts};
 pub use ask_checks::{AskChecks, AskError, Asked};
 pub use connections::{ConnectionError, Connections, Probe, ProbeSummary, Probed};
 pub use create_project::{
@@ -44,7 +49,9 @@ pub use holds::{HELD, HoldError, LegalHolds, NewHold, Released, SOLO_AFTER};
 pub use incidents::{
     IncidentAct, IncidentError, IncidentFilter, IncidentOrder, IncidentPage, Incidents,
 };
+pub use keys::{Keys, MadeKey, NewApiKey};
 pub use limit_rate::{Allowance, LimitRate};
+pub use members::{INVITATION_VALID, Invitations, Joined, Members, NewInvitation};
 pub use prune::PruneError;
 pub use read_run::{EntryView, ReadRun, ReadRunError, RunView};
 pub use receive_webhook::{
@@ -72,3 +79,4 @@ pub use vault::{Vault, VaultError};
 pub use webhook_health::{
     HealthError, ReadWebhookHealth, RecordWebhookHealth, WebhookHealth, WebhookView,
 };
+pub use workspaces::{Reached, Workspaces};

@@ -1,0 +1,252 @@
+//! API keys of a workspace and its projects: made, listed, revoked, replaced.
+//!
+//! The secret is shown once and stored nowhere. Everything is recorded in the workspace's stream.
+
+mod rotate;
+
+use std::time::Duration;
+
+use counterfoil_evidence::json::Json;
+use counterfoil_evidence::kind::Kind;
+use counterfoil_evidence::stream::Draft;
+
+use super::admin::{ATTEMPTS, Acted, AdminError, AdminPorts, Recorded, acted, name};
+use super::facts::{change, target};
+use super::governed::{AdminEffect, admin_facts};
+use crate::auth::NewKey;
+use crate::idempotency::Once;
+use crate::ids::{KeyId, ProjectId, UserId};
+use crate::policy::{KeyFacts, Question};
+use crate::records::{ApiKey, Directory, Versioned};
+use crate::redacted::Redacted;
+use crate::tenancy::{Capability, Principal, Role, Via, WorkspaceCtx};
+
+/// Days that a key may be valid at most, and unless said otherwise.
+const DAYS: (u64, u64) = (365, 90);
+/// The same for a key that approves (governance, approver keys).
+const APPROVER_DAYS: (u64, u64) = (30, 30);
+const DAY: Duration = Duration::from_hours(24);
+
+/// A key to make.
+#[derive(Debug, Clone, Copy)]
+pub struct NewApiKey<'a> {
+    /// What people call it.
+    pub name: &'a str,
+    /// The one project it is for; `None` for every project of the workspace.
+    pub project: Option<&'a str>,
+    /// Whether it is for live use.
+    pub live: bool,
+    /// What it may do.
+    pub capability: Capability,
+    /// The person it speaks as.
+    pub approver: Option<&'a str>,
+    /// Days until it ends.
+    pub days: Option<u64>,
+}
+
+/// API keys.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// Its ports.
+    pub ports: AdminPorts,
+}
+
+/// A key that was made, and its secret.
+pub type MadeKey = (Acted<ApiKey>, Redacted<String>);
+
+impl Keys {
+    /// Every key, also those that ended, in the order in which they were made.
+    pub async fn list(&self, ctx: &WorkspaceCtx) -> Result<Vec<Versioned<ApiKey>>, AdminError> {
+        Ok(self.ports.records(ctx).list::<ApiKey>().await?)
+    }
+
+    /// One key.
+    pub async fn get(&self, ctx: &WorkspaceCtx, id: &str) -> Result<Versioned<ApiKey>, AdminError> {
+        let id: KeyId = id.parse().map_err(|_| AdminError::NotFound)?;
+        self.ports.find(ctx, id).await
+    }
+
+    /// Whether the caller may make keys; for a request that is bad.
+    pub fn admit(&self, ctx: &WorkspaceCtx) -> Result<(), AdminError> {
+        let facts = self.facts(ctx, None);
+        self.ports.admit(Question::CreateKey(facts))
+    }
+
+    /// Makes a key, for owners. The secret is shown once.
+    ///
+    /// # Errors
+    /// [`AdminError::Denied`] when policy refuses; the refusal is recorded.
+    pub async fn make(
+        &self,
+        ctx: &WorkspaceCtx,
+        new: &NewApiKey<'_>,
+        once: Option<&Once>,
+    ) -> Result<MadeKey, AdminError> {
+        let facts = self.facts(ctx, new.approver);
+        let judged = self.ports.judge(Question::CreateKey(facts));
+        let may = ctx.principal().role().is_some_and(Role::may_own) && !facts.admin.by_key;
+        let (project, days) = if may {
+            self.check(ctx, new).await?
+        } else {
+            (None, 0)
+        };
+        let now = self.ports.clock.now();
+        let person = ctx.principal().person();
+        let minted = self.mint(new.live)?;
+        let key = ApiKey {
+            id: KeyId::new(now, self.ports.random.bits128()),
+            handle: minted.handle,
+            hash: minted.hash,
+            name: new.name.trim().to_owned(),
+            workspace: ctx.workspace(),
+            project,
+            live: new.live,
+            capability: new.capability,
+            // Policy has seen that it is the caller.
+            approver: new.approver.and(person),
+            owner: person.unwrap_or_else(|| UserId::from_bits(0)),
+            created_at: now,
+            expires_at: now.plus(DAY.saturating_mul(u32::try_from(days).unwrap_or(0))),
+            revoked_at: None,
+            replaced_by: None,
+        };
+        let id = key.id.to_string();
+        let effect = AdminEffect {
+            draft: granted(ctx.principal(), &key),
+            rows: Directory::api_key_writes(&key, None)?.into(),
+        };
+        let once = once.map(|once| (once, id.as_str()));
+        let recorded = self.ports.record(ctx, &judged, None, vec![effect], once);
+        match recorded.await? {
+            Recorded::Done(entries) => Ok((acted(key, 1, &entries, &judged), minted.secret)),
+            Recorded::Again => Err(AdminError::Changed),
+        }
+    }
+
+    /// Revokes a key: admins, owners, and whoever the key belongs to. It stops with the next request.
+    ///
+    /// # Errors
+    /// [`AdminError::Denied`] when policy refuses; the refusal is recorded.
+    pub async fn revoke(&self, ctx: &WorkspaceCtx, id: &str) -> Result<Acted<ApiKey>, AdminError> {
+        for _ in 0..ATTEMPTS {
+            let found = self.get(ctx, id).await?;
+            let person = ctx.principal().person();
+            let own = person.is_some()
+                && (person == Some(found.value.owner) || person == found.value.approver);
+            let may = own || ctx.principal().role().is_some_and(Role::may_administer);
+            let now = self.ports.clock.now();
+            let facts = admin_facts(ctx.principal(), may, now);
+            let judged = self.ports.judge(Question::RevokeKey(facts));
+            if judged.allowed() && found.value.revoked_at.is_some() {
+                return Ok(Acted::nothing(found));
+            }
+            let mut after = found.value.clone();
+            after.revoked_at = Some(now);
+            let facts = change(ctx.principal(), target("api_key", after.id), []);
+            let effect = AdminEffect {
+                draft: Draft::new(Kind::AccessRevoked, facts),
+                rows: Directory::api_key_writes(&after, Some(found.version))?.into(),
+            };
+            let recorded = self.ports.record(ctx, &judged, None, vec![effect], None);
+            if let Recorded::Done(entries) = recorded.await? {
+                let version = found.version.saturating_add(1);
+                return Ok(acted(after, version, &entries, &judged));
+            }
+        }
+        Err(AdminError::Changed)
+    }
+
+    fn facts(&self, ctx: &WorkspaceCtx, approver: Option<&str>) -> KeyFacts {
+        let principal = ctx.principal();
+        let may = principal.role().is_some_and(Role::may_own);
+        let mut admin = admin_facts(principal, may, self.ports.clock.now());
+        let person = principal.person().map(|person| person.to_string());
+        admin.own = approver.is_some() && approver == person.as_deref();
+        KeyFacts {
+            admin,
+            approver: approver.is_some(),
+            second_factor: second_factor(principal),
+        }
+    }
+
+    /// The project and the days of a new key, if what is asked keeps its rules.
+    async fn check(
+        &self,
+        ctx: &WorkspaceCtx,
+        new: &NewApiKey<'_>,
+    ) -> Result<(Option<ProjectId>, u64), AdminError> {
+        let invalid = |field, rule| AdminError::Invalid { field, rule };
+        name("/name", new.name)?;
+        if new.approver.is_some() && new.capability != Capability::Repair {
+            let rule = "must be `repair` for a key that approves";
+            return Err(invalid("/capability", rule));
+        }
+        let (most, usual) = if new.approver.is_some() {
+            APPROVER_DAYS
+        } else {
+            DAYS
+        };
+        let days = new.days.unwrap_or(usual);
+        if !(1..=most).contains(&days) {
+            let rule = "must be 1 to 365 days, and at most 30 for a key that approves";
+            return Err(invalid("/expires_in_days", rule));
+        }
+        let Some(project) = new.project else {
+            return Ok((None, days));
+        };
+        let unknown = || invalid("/project_id", "must be a project of this workspace");
+        let id: ProjectId = project.parse().map_err(|_| unknown())?;
+        let found = self.ports.directory().project(id).await?;
+        let found = found.filter(|project| project.value.workspace == ctx.workspace());
+        if found.ok_or_else(unknown)?.value.livemode != new.live {
+            let rule = "must be the project's: `live` for a live Stripe account, else `test`";
+            return Err(invalid("/environment", rule));
+        }
+        Ok((Some(id), days))
+    }
+
+    fn mint(&self, live: bool) -> Result<NewKey, AdminError> {
+        NewKey::from_random(live, &self.ports.random_bytes()).ok_or(AdminError::Random)
+    }
+}
+
+const fn second_factor(principal: &Principal) -> bool {
+    matches!(
+        principal,
+        Principal::User {
+            via: Via::Login {
+                second_factor: true,
+                ..
+            },
+            ..
+        }
+    )
+}
+
+/// `access.granted` for a key.
+fn granted(by: &Principal, key: &ApiKey) -> Draft {
+    let mut more = vec![
+        ("capability", Json::from(capability(key.capability))),
+        ("expires_at", Json::uint(key.expires_at.as_millis())),
+        ("live", Json::from(key.live)),
+        (
+            "scope",
+            key.project
+                .map_or_else(|| "workspace".to_owned(), |project| project.to_string())
+                .into(),
+        ),
+    ];
+    if let Some(person) = key.approver {
+        more.push(("approver", person.to_string().into()));
+    }
+    let subject = counterfoil_evidence::json::object([("name", key.name.as_str().into())]);
+    let facts = change(by, target("api_key", key.id), more);
+    Draft::new(Kind::AccessGranted, facts).subject(subject)
+}
+
+const fn capability(capability: Capability) -> &'static str {
+    match capability {
+        Capability::Read => "read",
+        Capability::Repair => "repair",
+    }
+}

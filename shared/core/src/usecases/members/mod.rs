@@ -1,0 +1,200 @@
+//! People of a workspace: who they are, their roles, leaving and being removed.
+//!
+//! Only owners change who is a member; nobody changes their own role; a workspace keeps an owner. What
+//! a person had beside their membership ends by itself: an approver key stops with the next request
+//! ([`crate::auth`]), keys they own lose the right to export, invitations they made stop to count.
+
+mod invitations;
+
+use counterfoil_evidence::json::object;
+use counterfoil_evidence::kind::Kind;
+use counterfoil_evidence::stream::Draft;
+
+pub use invitations::{INVITATION_VALID, Invitations, Joined, NewInvitation};
+
+use super::admin::{ATTEMPTS, Acted, AdminError, AdminPorts, Recorded, acted, gone};
+use super::facts::{change, target};
+use super::governed::{AdminEffect, admin_facts};
+use crate::ids::UserId;
+use crate::policy::{AdminFacts, Question};
+use crate::ports::StateWrite;
+use crate::records::{Directory, Member, Owners, RecordError, Versioned};
+use crate::tenancy::{Role, WorkspaceCtx};
+
+/// People of a workspace.
+#[derive(Debug, Clone)]
+pub struct Members {
+    /// Its ports.
+    pub ports: AdminPorts,
+}
+
+/// What is to become of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Role(Role),
+    Gone,
+}
+
+impl Members {
+    /// Every member, in the order of their ids.
+    pub async fn list(&self, ctx: &WorkspaceCtx) -> Result<Vec<Versioned<Member>>, AdminError> {
+        Ok(self.ports.records(ctx).list::<Member>().await?)
+    }
+
+    /// One member.
+    pub async fn get(&self, ctx: &WorkspaceCtx, id: &str) -> Result<Versioned<Member>, AdminError> {
+        let id: UserId = id.parse().map_err(|_| AdminError::NotFound)?;
+        self.ports.find(ctx, id).await
+    }
+
+    /// Whether the caller may change who is a member; for a request that is bad.
+    pub async fn admit(&self, ctx: &WorkspaceCtx, id: &str) -> Result<(), AdminError> {
+        self.get(ctx, id).await?;
+        self.ports.admit(Question::ChangeMember(self.facts(ctx)))
+    }
+
+    /// Gives another role, for owners.
+    ///
+    /// # Errors
+    /// [`AdminError::Denied`] when policy refuses; the refusal is recorded.
+    pub async fn change_role(
+        &self,
+        ctx: &WorkspaceCtx,
+        id: &str,
+        role: Role,
+        version: u64,
+    ) -> Result<Acted<Member>, AdminError> {
+        for _ in 0..ATTEMPTS {
+            let found = self.get(ctx, id).await?;
+            if self.facts(ctx).role_may && found.version != version {
+                return Err(AdminError::Precondition);
+            }
+            if let Some(done) = self.change(ctx, found, Change::Role(role)).await? {
+                return Ok(done);
+            }
+        }
+        Err(AdminError::Changed)
+    }
+
+    /// Removes somebody, for owners, or lets the caller leave.
+    ///
+    /// # Errors
+    /// [`AdminError::Denied`] when policy refuses; the refusal is recorded.
+    pub async fn remove(&self, ctx: &WorkspaceCtx, id: &str) -> Result<Acted<Member>, AdminError> {
+        for _ in 0..ATTEMPTS {
+            let found = self.get(ctx, id).await?;
+            if let Some(done) = self.change(ctx, found, Change::Gone).await? {
+                return Ok(done);
+            }
+        }
+        Err(AdminError::Changed)
+    }
+
+    fn facts(&self, ctx: &WorkspaceCtx) -> AdminFacts {
+        let may = ctx.principal().role().is_some_and(Role::may_own);
+        admin_facts(ctx.principal(), may, self.ports.clock.now())
+    }
+
+    /// One attempt; `None` when a row has changed meanwhile.
+    async fn change(
+        &self,
+        ctx: &WorkspaceCtx,
+        found: Versioned<Member>,
+        to: Change,
+    ) -> Result<Option<Acted<Member>>, AdminError> {
+        let member = found.value.clone();
+        let owners = self.ports.directory().owners(ctx.workspace()).await?;
+        let after = owners_after(&owners.value, &member, to);
+        let mut facts = self.facts(ctx);
+        facts.own = ctx.principal().person() == Some(member.id);
+        facts.last_owner = member.role == Role::Owner && after.owners.is_empty();
+        let leaves = facts.own && to == Change::Gone;
+        facts.role_may |= leaves;
+        let judged = self.ports.judge(if leaves {
+            Question::Leave(facts)
+        } else {
+            Question::ChangeMember(facts)
+        });
+        if judged.allowed() && to == Change::Role(member.role) {
+            return Ok(Some(Acted::nothing(found)));
+        }
+        let mut rows = rows_after(ctx, &found, to)?;
+        if after != owners.value {
+            rows.push(owners_write(ctx, &owners, &after)?);
+        }
+        let draft = entry(ctx, &member, to);
+        let effect = AdminEffect { draft, rows };
+        let recorded = self.ports.record(ctx, &judged, None, vec![effect], None);
+        let Recorded::Done(entries) = recorded.await? else {
+            return Ok(None);
+        };
+        let mut now = member;
+        if let Change::Role(role) = to {
+            now.role = role;
+        }
+        let version = found.version.saturating_add(1);
+        Ok(Some(acted(now, version, &entries, &judged)))
+    }
+}
+
+fn owners_after(owners: &Owners, member: &Member, to: Change) -> Owners {
+    let mut after = owners.clone();
+    if to == Change::Role(Role::Owner) {
+        after.owners.insert(member.id);
+    } else {
+        after.owners.remove(&member.id);
+    }
+    after
+}
+
+/// The write that says who the owners are now.
+fn owners_write(
+    ctx: &WorkspaceCtx,
+    before: &Versioned<Owners>,
+    after: &Owners,
+) -> Result<StateWrite, RecordError> {
+    let version = (before.version > 0).then_some(before.version);
+    Directory::write(Directory::owners_key(ctx.workspace()), version, after)
+}
+
+fn rows_after(
+    ctx: &WorkspaceCtx,
+    found: &Versioned<Member>,
+    to: Change,
+) -> Result<Vec<StateWrite>, RecordError> {
+    let member = &found.value;
+    let key = Directory::member_key(ctx.workspace(), member.id);
+    match to {
+        Change::Role(role) => {
+            let mut after = member.clone();
+            after.role = role;
+            Ok(vec![Directory::write(key, Some(found.version), &after)?])
+        }
+        Change::Gone => {
+            let login = member.login.as_deref();
+            let membership = login.map(|login| Directory::membership_key(login, ctx.workspace()));
+            let mut rows = vec![gone(key, found.version)];
+            rows.extend(membership.map(StateWrite::delete));
+            Ok(rows)
+        }
+    }
+}
+
+fn entry(ctx: &WorkspaceCtx, member: &Member, to: Change) -> Draft {
+    let side = |role: Role| object([("role", role.name().into())]);
+    let (kind, role, sides) = match to {
+        Change::Role(role) => (
+            Kind::AccessChanged,
+            role,
+            object([("after", side(role)), ("before", side(member.role))]),
+        ),
+        Change::Gone => (
+            Kind::AccessRevoked,
+            member.role,
+            object([("before", side(member.role))]),
+        ),
+    };
+    let role = [("role", role.name().into())];
+    let facts = change(ctx.principal(), target("user", member.id), role);
+    Draft::new(kind, facts).subject(sides)
+}

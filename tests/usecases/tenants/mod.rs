@@ -1,0 +1,7 @@
+//! People, invitations and keys of a workspace, and its end.
+
+mod bench;
+mod evidence;
+mod invitations;
+mod keys;
+mod members;
