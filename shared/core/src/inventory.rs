@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use crate::erasure::Erasure;
 use crate::export::{Asked, Export};
 use crate::incident::Incident;
-use crate::records::{ApiKey, Mapping, Member, Record, Secret, Unfinished};
+use crate::records::{ApiKey, Invitation, Mapping, Member, Record, Secret, Unfinished};
 use crate::repair::Action;
 use crate::run::Run;
 use crate::scan::{ScanSchedule, ScanWork};
@@ -316,6 +316,13 @@ pub const INVENTORY: &[Held] = &[
         WITH_WORKSPACE,
     ),
     held(
+        of_workspace::<Invitation>(),
+        "invitations that wait: name, address, role, SHA-256 of the token",
+        &[Credential, Personal],
+        "7 days",
+        "deleted when accepted or revoked; expires by itself",
+    ),
+    held(
         Place::OfWorkspace("hold"),
         "legal holds: target, comment",
         &[Configuration, Personal],
@@ -324,7 +331,7 @@ pub const INVENTORY: &[Held] = &[
     ),
     held(
         Place::OfWorkspace("setting"),
-        "for how long snapshots are kept",
+        "for how long snapshots are kept; who the owners are",
         &[Configuration],
         WORKSPACE,
         WITH_WORKSPACE,
@@ -391,6 +398,13 @@ pub const INVENTORY: &[Held] = &[
         &[Credential, Configuration],
         WORKSPACE,
         WITH_WORKSPACE,
+    ),
+    held(
+        Place::Lookup("invitation#<hash>"),
+        "where the invitation of a token lies",
+        &[Credential],
+        "7 days",
+        "deleted when accepted or revoked; expires by itself",
     ),
     held(
         Place::Lookup("login#<digest>"),

@@ -219,6 +219,7 @@ async fn new_key(
         created_at: now,
         expires_at: now.plus(std::time::Duration::from_hours(9_000)),
         revoked_at: None,
+        replaced_by: None,
     };
     let doc = serde_json::to_value(&row).unwrap();
     let write = StateWrite::create(Directory::api_key_key(&made.handle), doc);

@@ -13,6 +13,7 @@ use counterfoil_evidence::stream::Draft;
 use super::admin::{ATTEMPTS, Acted, AdminError, AdminPorts, Recorded, acted, name};
 use super::facts::{change, target};
 use super::governed::{AdminEffect, admin_facts};
+use super::limit_rate::LimitRate;
 use crate::auth::NewKey;
 use crate::idempotency::Once;
 use crate::ids::{KeyId, ProjectId, UserId};
@@ -20,6 +21,7 @@ use crate::policy::{KeyFacts, Question};
 use crate::records::{ApiKey, Directory, Versioned};
 use crate::redacted::Redacted;
 use crate::tenancy::{Capability, Principal, Role, Via, WorkspaceCtx};
+use crate::time::Timestamp;
 
 /// Days that a key may be valid at most, and unless said otherwise.
 const DAYS: (u64, u64) = (365, 90);
@@ -64,6 +66,19 @@ impl Keys {
     pub async fn get(&self, ctx: &WorkspaceCtx, id: &str) -> Result<Versioned<ApiKey>, AdminError> {
         let id: KeyId = id.parse().map_err(|_| AdminError::NotFound)?;
         self.ports.find(ctx, id).await
+    }
+
+    /// When a key was last used, as far as that is known: it is written when a process takes the next
+    /// share of its requests.
+    pub async fn last_used(
+        &self,
+        ctx: &WorkspaceCtx,
+        key: &ApiKey,
+    ) -> Result<Option<Timestamp>, AdminError> {
+        let row = LimitRate::key(ctx.workspace(), &key.id.to_string());
+        let found = self.ports.state.get(&row).await?;
+        let at = found.and_then(|stored| stored.doc.get("last_used_at").cloned());
+        Ok(at.and_then(|at| serde_json::from_value(at).ok()))
     }
 
     /// Whether the caller may make keys; for a request that is bad.

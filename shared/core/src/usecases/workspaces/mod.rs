@@ -11,7 +11,7 @@ use counterfoil_evidence::stream::Draft;
 use super::admin::{Acted, AdminError, AdminPorts, Recorded, acted, name};
 use super::create_project::{NewPerson, NewWorkspace};
 use super::facts::{change, target};
-use super::governed::{AdminEffect, who};
+use super::governed::{AdminEffect, came, who};
 use crate::auth::{Authenticated, login_digest};
 use crate::idempotency::Once;
 use crate::ids::{UserId, WorkspaceId};
@@ -19,6 +19,7 @@ use crate::policy::{ConfirmedFacts, Question};
 use crate::ports::{Login, SealSigner};
 use crate::records::{Directory, Versioned, Workspace};
 use crate::tenancy::{Principal, Role, Via, WorkspaceCtx};
+use crate::time::Timestamp;
 use founding::{Founder, Founding};
 
 /// Workspaces.
@@ -121,7 +122,8 @@ impl Workspaces {
 
     /// Whether the caller may rename; for a request that is bad.
     pub fn admit_rename(&self, ctx: &WorkspaceCtx) -> Result<(), AdminError> {
-        self.ports.admit(rename(ctx.principal()))
+        self.ports
+            .admit(rename(ctx.principal(), self.ports.clock.now()))
     }
 
     /// Renames, for admins and owners.
@@ -132,7 +134,7 @@ impl Workspaces {
         version: u64,
     ) -> Result<Acted<Workspace>, AdminError> {
         let found = self.get(ctx).await?;
-        let question = rename(ctx.principal());
+        let question = rename(ctx.principal(), self.ports.clock.now());
         let judged = self.ports.judge(question);
         let mut after = found.value.clone();
         if judged.allowed() {
@@ -181,18 +183,13 @@ pub(super) const fn via(login: &Login) -> Via {
     }
 }
 
-fn rename(principal: &Principal) -> Question {
-    // An approver key stands for a person, but not for settings.
-    let signed_in = matches!(
-        principal,
-        Principal::User {
-            via: Via::Login { .. },
-            ..
-        }
-    );
+fn rename(principal: &Principal, now: Timestamp) -> Question {
+    let (by_key, login_age_s) = came(principal, now);
     Question::ChangeSetting(ConfirmedFacts {
         who: who(principal),
-        role_may: signed_in && principal.role().is_some_and(Role::may_administer),
+        by_key,
+        login_age_s,
+        role_may: principal.role().is_some_and(Role::may_administer),
         loosening: false,
         approvals: 0,
     })
