@@ -1,7 +1,6 @@
 //! A deployment's HTTP API, for every command that talks to one.
 //!
-//! Who asks is the key that was given, or else who signed in with `counterfoil login`. A refusal
-//! becomes a sentence with what to do about it. Nothing is sent twice: whoever repeats a request
+//! Who asks is the key that was given, or else who signed in with `counterfoil login`. Nothing is sent twice: whoever repeats a request
 //! gives the same `Idempotency-Key`.
 
 use std::fmt;
@@ -10,46 +9,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use clap::Args as ClapArgs;
 use counterfoil_core::ports::Clock;
 use counterfoil_core::redacted::Redacted;
+use counterfoil_core::time::Timestamp;
 use counterfoil_lambda::system::SystemClock;
 use reqwest::redirect::Policy;
-use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
+use crate::access::{Access, Call, segment};
 use crate::login;
+use crate::place::{self, Place};
+use crate::plain::shown;
+use crate::refusal::Refusal;
 
 /// How long one answer may take; an HTTP API ends after 30 seconds.
 const PATIENCE: Duration = Duration::from_secs(40);
-
-/// Where the deployment is, and who asks.
-#[derive(ClapArgs)]
-pub(crate) struct Access {
-    /// Address of the API
-    #[arg(long, value_name = "URL", env = "COUNTERFOIL_API")]
-    api: String,
-    /// API key; without one, whoever signed in with `counterfoil login` asks
-    #[arg(
-        long,
-        value_name = "cfk_…",
-        env = "COUNTERFOIL_API_KEY",
-        hide_env_values = true
-    )]
-    key: Option<String>,
-    /// Project, for a person or a key of a whole workspace
-    #[arg(long, value_name = "PROJECT", env = "COUNTERFOIL_PROJECT")]
-    project: Option<String>,
-}
-
-impl fmt::Debug for Access {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Access")
-            .field("api", &self.api)
-            .field("project", &self.project)
-            .finish_non_exhaustive()
-    }
-}
 
 /// Why a command did not do what it was asked to.
 #[derive(Debug)]
@@ -104,39 +79,35 @@ pub(crate) fn exit(done: Result<(), Failure>) -> ExitCode {
     }
 }
 
-/// The address of an API, without a slash at its end.
-///
-/// # Errors
-/// When it is none.
-pub(crate) fn base_address(given: &str) -> Result<String, Failure> {
-    let address = Url::parse(given).ok();
-    let address = address.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    if address.is_none() {
-        // It may hold a password.
-        let what = "--api is no address; give https://HOST, the output ApiUrl of the deployment";
-        return Err(Failure::Unknown(anyhow!(what)));
-    }
-    Ok(given.trim_end_matches('/').to_owned())
-}
-
 /// The API as somebody.
 #[derive(Debug)]
 pub(crate) struct Client {
     http: reqwest::Client,
     base: String,
     key: Option<Redacted<String>>,
+    /// Given, and where no key is: used last.
+    workspace: Option<String>,
     project: Option<String>,
     /// Random, so that no two commands share an `Idempotency-Key`.
     command: String,
     asked: AtomicU64,
 }
 
+/// What the deployment says to anybody.
+#[derive(Debug)]
+pub(crate) struct Knock {
+    pub(crate) status: StatusCode,
+    /// Its clock.
+    pub(crate) date: Option<Timestamp>,
+}
+
 /// An answer that is no refusal.
 #[derive(Debug)]
 pub(crate) struct Answer {
     /// `ETag` as it came, for [`Client::change`]; empty without one.
-    #[expect(dead_code, reason = "commands that change a record give it back")]
     pub(crate) etag: String,
+    /// Something waits for a second person (202).
+    pub(crate) waits: bool,
     /// The body; null where there is none.
     pub(crate) body: Value,
 }
@@ -147,6 +118,15 @@ impl Client {
     /// # Errors
     /// When the address is none.
     pub(crate) fn new(access: &Access) -> Result<Self, Failure> {
+        Self::within(access, None)
+    }
+
+    /// The same for a command that may be told its workspace.
+    pub(crate) fn of(call: &Call) -> Result<Self, Failure> {
+        Self::within(&call.access, call.workspace.as_deref())
+    }
+
+    fn within(access: &Access, workspace: Option<&str>) -> Result<Self, Failure> {
         let mut random = [0_u8; 16];
         getrandom::fill(&mut random)
             .map_err(|_| Failure::Unknown(anyhow!("this machine has no random numbers")))?;
@@ -154,14 +134,88 @@ impl Client {
             .redirect(Policy::none())
             .timeout(PATIENCE)
             .build();
+        let base = access.address()?;
+        for given in workspace.into_iter().chain(access.project.as_deref()) {
+            segment(given)?;
+        }
+        // A key says itself what it is for.
+        let last = match &access.key {
+            Some(_) => Place::default(),
+            None => place::last(&base),
+        };
+        let same = workspace.is_none() || workspace == last.workspace.as_deref();
+        let project = access.project.clone().or_else(|| {
+            let last = last.project.filter(|_| same)?;
+            eprintln!("project: {last} (used last; --project names another)");
+            Some(last)
+        });
         Ok(Self {
             http: http.context("starting").map_err(Failure::Unknown)?,
-            base: base_address(&access.api)?,
+            base,
             key: access.key.clone().map(Redacted::new),
-            project: access.project.clone(),
+            workspace: workspace.map(str::to_owned).or(last.workspace),
+            project,
             command: hex::encode(random),
             asked: AtomicU64::new(0),
         })
+    }
+
+    /// The address of the deployment.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Whether a key asks, not a person.
+    pub(crate) const fn with_key(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// The workspace: given, used last, or the only one.
+    ///
+    /// # Errors
+    /// When there are several, or none.
+    pub(crate) async fn workspace(&self) -> Result<String, Failure> {
+        if let Some(known) = &self.workspace {
+            return Ok(known.clone());
+        }
+        let list = self.get("/v1/workspaces").await?;
+        only(&list, "workspace", "counterfoil workspace create NAME")
+    }
+
+    /// The project: given, that of the key, used last, or the only one.
+    ///
+    /// # Errors
+    /// When there are several, or none.
+    pub(crate) async fn project(&self) -> Result<String, Failure> {
+        if let Some(known) = &self.project {
+            return Ok(known.clone());
+        }
+        if self.key.is_some() {
+            let me = self.get("/v1/me").await?;
+            if let Some(own) = me.pointer("/project_id").and_then(Value::as_str) {
+                return Ok(own.to_owned());
+            }
+        }
+        let workspace = self.workspace().await?;
+        let list = format!("/v1/workspaces/{workspace}/projects");
+        let list = self.get(&list).await?;
+        only(
+            &list,
+            "project",
+            "counterfoil project create NAME --environment live",
+        )
+    }
+
+    /// The same client, that says with each request which project it means. A key of one project
+    /// needs no word about it.
+    ///
+    /// # Errors
+    /// When there are several projects, or none.
+    pub(crate) async fn in_project(mut self) -> Result<Self, Failure> {
+        if self.project.is_none() && self.key.is_none() {
+            self.project = Some(self.project().await?);
+        }
+        Ok(self)
     }
 
     /// Reads a record.
@@ -170,10 +224,68 @@ impl Client {
     /// What every request may end with: [`Failure::Refused`] for what the deployment refuses,
     /// [`Failure::Unknown`] where it could not be reached, or cannot tell.
     pub(crate) async fn get(&self, path: &str) -> Result<Value, Failure> {
-        let answer = self
-            .send(self.request(Method::GET, path), path, path)
-            .await?;
-        Ok(answer.body)
+        Ok(self.read(path, &[]).await?.body)
+    }
+
+    /// Reads a record of the project, which a header names.
+    pub(crate) async fn get_of_project(&self, path: &str) -> Result<Value, Failure> {
+        let mut request = self.request(Method::GET, path);
+        if self.project.is_none() && self.key.is_none() {
+            request = request.header("counterfoil-project", self.project().await?);
+        }
+        Ok(self.send(request, path, path).await?.body)
+    }
+
+    /// Asks what needs no credential, whatever the answer is.
+    pub(crate) async fn knock(&self) -> Result<Knock, reqwest::Error> {
+        let sent = self.http.get(format!("{}/v1/login", self.base)).send();
+        let response = sent.await.map_err(reqwest::Error::without_url)?;
+        let date = response.headers().get("date");
+        let date = date.and_then(|date| date.to_str().ok());
+        let date = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+        Ok(Knock {
+            status: response.status(),
+            date: date.map(|date| Timestamp::from_secs(date.timestamp().as_second())),
+        })
+    }
+
+    /// Reads a record with its `ETag`, or a page of a list.
+    pub(crate) async fn read(&self, path: &str, query: &[(&str, &str)]) -> Result<Answer, Failure> {
+        let request = self.request(Method::GET, path).query(query);
+        self.send(request, path, path).await
+    }
+
+    /// A page of a list, or with `all` every page from it on as one document.
+    pub(crate) async fn pages(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        cursor: Option<&str>,
+        all: bool,
+    ) -> Result<Value, Failure> {
+        let mut cursor = cursor.map(str::to_owned);
+        let mut gathered = Vec::new();
+        loop {
+            let after = cursor.iter().map(|cursor| ("cursor", cursor.as_str()));
+            let query: Vec<(&str, &str)> = query.iter().copied().chain(after).collect();
+            let mut page = self.read(path, &query).await?.body;
+            if !all {
+                return Ok(page);
+            }
+            if let Some(items) = page.get_mut("items").and_then(Value::as_array_mut) {
+                gathered.append(items);
+            }
+            let next = page.get("next_cursor").and_then(Value::as_str);
+            let next = next.map(str::to_owned);
+            if next.is_some() && next == cursor {
+                let what = "the deployment names the same page again";
+                return Err(Failure::Unknown(anyhow!(what)));
+            }
+            cursor = next;
+            if cursor.is_none() {
+                return Ok(serde_json::json!({ "items": gathered, "next_cursor": null }));
+            }
+        }
     }
 
     /// Asks for something, so that asking again with the same `idempotency_key` asks once.
@@ -193,8 +305,7 @@ impl Client {
     }
 
     /// Sends any request. A POST gets an `Idempotency-Key` of this command; `etag` becomes
-    /// `If-Match`.
-    #[expect(dead_code, reason = "commands over the whole API are built on it")]
+    /// `If-Match`. The body may hold a secret: no error repeats it.
     pub(crate) async fn change(
         &self,
         method: Method,
@@ -209,11 +320,10 @@ impl Client {
         if let Some(etag) = etag {
             request = request.header("if-match", etag);
         }
-        let asked = body.map_or_else(|| path.to_owned(), named);
         if let Some(body) = body {
             request = with_body(request, body);
         }
-        self.send(request, path, &asked).await
+        self.send(request, path, path).await
     }
 
     /// Follows a link, which has its own permission.
@@ -239,8 +349,8 @@ impl Client {
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match &self.project {
-            Some(project) => request.header("counterfoil-project", project),
-            None => request,
+            Some(project) if needs_project(path) => request.header("counterfoil-project", project),
+            _ => request,
         }
     }
 
@@ -270,25 +380,106 @@ impl Client {
             .with_context(|| format!("calling {path}"))
             .map_err(Failure::Unknown)?;
         let status = response.status();
-        let etag = response
-            .headers()
-            .get("etag")
-            .and_then(|tag| tag.to_str().ok());
-        let etag = etag.unwrap_or_default().to_owned();
+        let header = |name: &str| {
+            let value = response.headers().get(name);
+            value.and_then(|it| it.to_str().ok()).map(str::to_owned)
+        };
+        let etag = header("etag").unwrap_or_default();
+        let retry_after = header("retry-after");
         let text = response.text().await;
         let text = text
             .with_context(|| format!("reading {path}"))
             .map_err(Failure::Unknown)?;
         let body: Value = serde_json::from_str(&text).unwrap_or_default();
         if status.is_success() {
-            return Ok(Answer { etag, body });
+            self.remember(path);
+            let waits = status == StatusCode::ACCEPTED;
+            return Ok(Answer { etag, waits, body });
         }
-        let advice = advice(status, asked, self.key.is_some());
-        let said = format!("{}{advice}", problem(status, &body));
+        let said = Refusal {
+            status,
+            body: &body,
+            asked,
+            with_key: self.key.is_some(),
+            retry_after: retry_after.as_deref(),
+        }
+        .sentence();
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             return Err(Failure::Unknown(anyhow!(said)));
         }
         Err(Failure::Refused(said))
+    }
+
+    /// Keeps the workspace and the project that a person has just reached.
+    fn remember(&self, path: &str) {
+        if self.key.is_some() {
+            return;
+        }
+        let within = |id: &String| path.split('/').any(|part| part == id);
+        let project = self
+            .project
+            .clone()
+            .filter(|id| needs_project(path) || within(id));
+        let workspace = self.workspace.clone().filter(within);
+        if project.is_none() && workspace.is_none() {
+            return;
+        }
+        let mut kept = place::last(&self.base);
+        if workspace.is_some() && workspace != kept.workspace {
+            kept = Place {
+                workspace,
+                project: None,
+            };
+        }
+        if project.is_some() {
+            kept.project = project;
+            // A project that was named alone may be of another workspace.
+            kept.workspace = self.workspace.clone().or(kept.workspace);
+        }
+        place::keep(&self.base, &kept);
+    }
+}
+
+/// Whether a route takes its project from a header (docs/design/0004-tenants.md).
+fn needs_project(path: &str) -> bool {
+    let own = [
+        "/v1/workspaces",
+        "/v1/projects",
+        "/v1/invitations",
+        "/v1/me",
+        "/v1/login",
+    ];
+    !own.iter().any(|prefix| path.starts_with(prefix))
+}
+
+/// The only item of a list.
+fn only(list: &Value, what: &str, make: &str) -> Result<String, Failure> {
+    let items = list.pointer("/items").and_then(Value::as_array);
+    let items = items.map(Vec::as_slice).unwrap_or_default();
+    let of = |item: &Value, field: &str| {
+        let text = item.get(field).and_then(Value::as_str);
+        text.unwrap_or_default().to_owned()
+    };
+    match items {
+        [] => Err(Failure::Refused(format!(
+            "there is no {what}; next: {make}"
+        ))),
+        [item] => {
+            let id = of(item, "id");
+            eprintln!("{what}: {} (the only one)", shown(&id));
+            segment(&id)?;
+            Ok(id)
+        }
+        several => {
+            let all = several
+                .iter()
+                .map(|it| format!("{} ({})", shown(&of(it, "id")), shown(&of(it, "name"))));
+            let all = all.collect::<Vec<_>>().join(", ");
+            Err(Failure::Refused(format!(
+                "there are several; give --{what} (or COUNTERFOIL_{}) one of: {all}",
+                what.to_uppercase()
+            )))
+        }
     }
 }
 
@@ -308,36 +499,6 @@ fn named(body: &Value) -> String {
     asked.collect::<Vec<_>>().join(", ")
 }
 
-/// What to do about a refusal.
-fn advice(status: StatusCode, asked: &str, with_key: bool) -> String {
-    match status {
-        StatusCode::UNAUTHORIZED if with_key => {
-            "; give --key (or COUNTERFOIL_API_KEY) a key of this deployment that is not revoked"
-                .to_owned()
-        }
-        StatusCode::UNAUTHORIZED => "; sign in again: counterfoil login".to_owned(),
-        StatusCode::FORBIDDEN => {
-            "; auditors, admins and the owner may export: use a key of one of them".to_owned()
-        }
-        StatusCode::NOT_FOUND => format!("; asked for: {asked}"),
-        _ => String::new(),
-    }
-}
-
-/// What a problem says, with its fields.
-fn problem(status: StatusCode, body: &Value) -> String {
-    let text = |value: &Value, pointer: &str| {
-        let text = value.pointer(pointer).and_then(Value::as_str);
-        text.unwrap_or_default().to_owned()
-    };
-    let errors = body.pointer("/errors").and_then(Value::as_array);
-    let errors = errors.into_iter().flatten();
-    let fields: Vec<String> = errors
-        .map(|error| format!("; {} {}", text(error, "/pointer"), text(error, "/detail")))
-        .collect();
-    format!("{status}: {}{}", text(body, "/title"), fields.concat())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -346,7 +507,7 @@ mod tests {
     fn what_is_no_address_is_refused_before_anything_is_sent() {
         let client = |address: &str| {
             Client::new(&Access {
-                api: address.to_owned(),
+                api: Some(address.to_owned()),
                 key: Some("cfk_secret".to_owned()),
                 project: None,
             })
@@ -366,22 +527,5 @@ mod tests {
         }
         let shown = format!("{:?}", client("https://api.example.com/").unwrap());
         assert!(!shown.contains("cfk_secret"), "{shown}");
-    }
-
-    #[test]
-    fn a_refusal_says_what_to_do() {
-        let body = serde_json::json!({ "title": "No rule permits it (default-deny)" });
-        let said = |status, with_key| {
-            let advice = advice(status, "run_id run_1", with_key);
-            format!("{}{advice}", problem(status, &body))
-        };
-        assert!(
-            said(StatusCode::FORBIDDEN, true)
-                .contains("default-deny); auditors, admins and the owner")
-        );
-        assert!(said(StatusCode::NOT_FOUND, true).ends_with("asked for: run_id run_1"));
-        assert!(said(StatusCode::UNAUTHORIZED, true).contains("--key"));
-        assert!(said(StatusCode::UNAUTHORIZED, false).ends_with("counterfoil login"));
-        assert!(said(StatusCode::CONFLICT, true).ends_with("(default-deny)"));
     }
 }

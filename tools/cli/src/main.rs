@@ -1,23 +1,38 @@
 //! The `counterfoil` command: the product on a laptop.
 #![expect(clippy::print_stderr, reason = "a command speaks through its streams")]
 
+mod access;
+mod answer;
 mod check;
 mod client;
+mod connect;
 mod database;
 mod demo;
+mod doctor;
 mod export;
+mod incidents;
 mod init;
+mod key;
 mod ledger;
 mod login;
+mod manual;
 mod money;
 mod output;
+mod place;
+mod plain;
+mod project;
+mod refusal;
 mod replay;
+mod runs;
+mod secret;
+mod table;
 mod verify;
+mod workspace;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Checks that every customer has exactly the access that Stripe says they paid for.
 #[derive(Debug, Parser)]
@@ -30,6 +45,8 @@ use clap::{Parser, Subcommand};
   counterfoil init --database-url postgres://reader@db.example.com/app --stripe-key rk_live_...
   counterfoil check --config counterfoil.toml --database-url postgres://reader@db.example.com/app --stripe-key rk_live_...
   counterfoil verify out/run.json --key out/key.pem --stream ID
+  counterfoil login --api https://api.example.com
+  counterfoil doctor
 
 `counterfoil COMMAND --help` has more of them, and what each exit status means."
 )]
@@ -49,6 +66,15 @@ enum Command {
     Login(Box<login::Login>),
     Logout(login::Logout),
     Whoami(login::Whoami),
+    Workspace(workspace::Args),
+    Project(project::Args),
+    Connect(connect::Args),
+    Key(key::Args),
+    Incidents(incidents::Args),
+    Runs(runs::Args),
+    Doctor(doctor::Args),
+    Completions(manual::Completions),
+    Man(manual::Manual),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +89,15 @@ fn main() -> ExitCode {
             Command::Login(args) => login::login(&args),
             Command::Logout(args) => login::logout(&args),
             Command::Whoami(args) => login::whoami(&args),
+            Command::Workspace(args) => workspace::main(&args),
+            Command::Project(args) => project::main(&args),
+            Command::Connect(args) => connect::main(&args),
+            Command::Key(args) => key::main(&args),
+            Command::Incidents(args) => incidents::main(&args),
+            Command::Runs(args) => runs::main(&args),
+            Command::Doctor(args) => doctor::main(&args),
+            Command::Completions(args) => manual::completions(&args, Cli::command()),
+            Command::Man(args) => manual::man(&args, Cli::command()),
         },
     )
 }
@@ -89,5 +124,33 @@ mod tests {
             assert!(matches!(cli.command, Command::Demo(_)));
         }
         assert!(Cli::try_parse_from(arguments(["c", "verify", "--"].map(OsString::from))).is_err());
+    }
+}
+
+#[cfg(test)]
+mod help {
+    use clap::{Command, CommandFactory};
+
+    use super::Cli;
+
+    /// A command and every one below it.
+    fn all(command: Command) -> Vec<Command> {
+        let below = command.get_subcommands().cloned().flat_map(all);
+        let below = below.collect::<Vec<_>>();
+        std::iter::once(command).chain(below).collect()
+    }
+
+    #[test]
+    fn every_command_has_examples_and_says_what_it_does() {
+        let commands = all(Cli::command());
+        assert!(commands.len() > 30, "{}", commands.len());
+        for mut command in commands {
+            let name = command.get_name().to_owned();
+            let help = command.render_long_help().to_string();
+            assert!(help.contains("EXAMPLES:\n  counterfoil"), "{name}: {help}");
+            assert!(command.get_about().is_some(), "{name}");
+            let status = help.contains("EXIT STATUS:") || name == "counterfoil";
+            assert!(status, "{name}");
+        }
     }
 }

@@ -13,6 +13,11 @@ pub(crate) fn say(line: impl Display) {
     note(writeln!(io::stdout(), "{line}"), &LOST);
 }
 
+/// Writes bytes as they are.
+pub(crate) fn write(bytes: &[u8]) {
+    note(io::stdout().write_all(bytes), &LOST);
+}
+
 /// The exit status of the program: that of the command, or 2 where its answer was not written.
 pub(crate) fn end(status: ExitCode) -> ExitCode {
     note(io::stdout().flush(), &LOST);

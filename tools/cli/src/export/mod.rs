@@ -14,7 +14,8 @@ use anyhow::{Result, ensure};
 use clap::{ArgGroup, Args as ClapArgs};
 use serde_json::{Value, json};
 
-use crate::client::{Access, Client, Failure, block_on, exit};
+use crate::access::Access;
+use crate::client::{Client, Failure, block_on, exit};
 use crate::output::say;
 
 pub(crate) use archive::{Member, compare, members};
@@ -102,6 +103,7 @@ pub(crate) fn main(args: &Args) -> ExitCode {
 async fn run(args: &Args) -> Result<(), Failure> {
     let api = Client::new(&args.access)?;
     check_places(args).map_err(Failure::Unknown)?;
+    let api = api.in_project().await?;
     let made = obtain(&api, &args.body()).await?;
     let package = fetch(&api, &made.id, "package", &args.out).await?;
     if package.is_archive {

@@ -17,7 +17,8 @@ use counterfoil_evidence::seal::{SealKey, is_prefix};
 use counterfoil_evidence::verify::{Package, Trust, verify};
 use serde_json::json;
 
-use crate::client::{Access, Client, Failure, block_on, exit};
+use crate::access::Access;
+use crate::client::{Client, Failure, block_on, exit};
 use crate::export::{Member, check_place, compare, fetch, members, obtain};
 use crate::output::say;
 use story::{Sentence, sentences};

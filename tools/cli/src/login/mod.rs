@@ -16,10 +16,11 @@ use counterfoil_core::ports::Clock;
 use counterfoil_lambda::system::SystemClock;
 use serde_json::json;
 
-use crate::client::{Failure, base_address, block_on, exit};
+use crate::access::base_address;
+use crate::client::{Failure, block_on, exit};
 use crate::output::say;
 
-pub(crate) use store::bearer;
+pub(crate) use store::{bearer, current, folder, look, replace, standing, turn};
 
 /// Signs you in at a deployment, so that commands speak as you
 #[derive(Debug, ClapArgs)]
@@ -58,6 +59,14 @@ pub(crate) struct Login {
 
 /// Forgets a sign-in on this machine
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "EXAMPLES:
+  counterfoil logout
+  counterfoil logout --api https://api.example.com
+
+EXIT STATUS:
+  0  signed out on this machine; the session at the issuer goes on
+  1  nobody was signed in
+  2  not known: usage, or the file of sign-ins cannot be read")]
 pub(crate) struct Logout {
     /// Address of the API; the one signed in to last where it is not given
     #[arg(long, value_name = "URL", env = "COUNTERFOIL_API")]
@@ -66,6 +75,14 @@ pub(crate) struct Logout {
 
 /// Says who is signed in on this machine; nobody is asked
 #[derive(Debug, ClapArgs)]
+#[command(after_help = "EXAMPLES:
+  counterfoil whoami
+  counterfoil whoami --json
+
+EXIT STATUS:
+  0  told
+  1  nobody is signed in
+  2  not known: usage, or the file of sign-ins cannot be read")]
 pub(crate) struct Whoami {
     /// Address of the API; the one signed in to last where it is not given
     #[arg(long, value_name = "URL", env = "COUNTERFOIL_API")]

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::issuer::{self, Kept, Place};
 use crate::client::Failure;
 
+const FILE: &str = "credentials.json";
 /// An access token is renewed this long before it expires.
 const EARLY: Duration = Duration::from_mins(1);
 
@@ -82,7 +83,7 @@ pub(super) fn at_a_terminal() -> bool {
 /// When the issuer does not renew it.
 pub(crate) async fn bearer(api: &str, now: Timestamp) -> Result<Option<Redacted<String>>, Failure> {
     let folder = folder()?;
-    if !folder.join("credentials.json").exists() {
+    if !folder.join(FILE).exists() {
         return Ok(None);
     }
     // Two commands at once must not use the same refresh token: it is good for one use.
@@ -148,11 +149,42 @@ pub(super) fn forget(api: Option<&str>) -> Result<String, Failure> {
     Ok(api)
 }
 
+/// Until when the access token of a sign-in counts, and whether it can be renewed.
+pub(crate) fn standing(api: &str) -> Option<(Timestamp, bool)> {
+    let login = find(Some(api)).ok()?;
+    Some((login.expires_at, login.refresh_token.is_some()))
+}
+
+/// The deployment signed in to last.
+pub(crate) fn current() -> Option<String> {
+    read(&folder().ok()?).ok()?.current
+}
+
+/// The file of sign-ins as it lies there: `None` where there is none, otherwise its mode and that of
+/// its folder.
+pub(crate) fn look() -> Result<(PathBuf, Option<(u32, u32)>), Failure> {
+    let folder = folder()?;
+    let path = folder.join(FILE);
+    if !path.exists() {
+        return Ok((path, None));
+    }
+    read(&folder)?;
+    let mode = |path: &Path| {
+        fs::metadata(path)
+            .map(|found| found.permissions().mode() & 0o777)
+            .with_context(|| format!("looking at {}", path.display()))
+            .map_err(Failure::Unknown)
+    };
+    let modes = (mode(&path)?, mode(&folder)?);
+    Ok((path, Some(modes)))
+}
+
 fn nobody() -> Failure {
     Failure::Refused("nobody is signed in here; sign in: counterfoil login --api URL".to_owned())
 }
 
-fn folder() -> Result<PathBuf, Failure> {
+/// Where this program keeps what is of this user.
+pub(crate) fn folder() -> Result<PathBuf, Failure> {
     let given = |name| {
         std::env::var_os(name)
             .map(PathBuf::from)
@@ -165,8 +197,8 @@ fn folder() -> Result<PathBuf, Failure> {
     Ok(base.join("counterfoil"))
 }
 
-/// Takes the turn to change the file, until what is given back is dropped.
-fn turn(folder: &Path) -> Result<File, Failure> {
+/// Takes the turn to change a file, until what is given back is dropped.
+pub(crate) fn turn(folder: &Path) -> Result<File, Failure> {
     let taken = fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -179,7 +211,7 @@ fn turn(folder: &Path) -> Result<File, Failure> {
 }
 
 fn read(folder: &Path) -> Result<Sheet, Failure> {
-    let path = folder.join("credentials.json");
+    let path = folder.join(FILE);
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Sheet::default()),
@@ -198,14 +230,18 @@ fn read(folder: &Path) -> Result<Sheet, Failure> {
     })
 }
 
-/// Replaces the file as a whole; only this user can read it at any moment.
 fn write(folder: &Path, sheet: &Sheet) -> Result<(), Failure> {
-    let path = folder.join("credentials.json");
+    replace(folder, FILE, sheet)
+}
+
+/// Replaces a file as a whole; only this user can read it at any moment.
+pub(crate) fn replace(folder: &Path, name: &str, value: &impl Serialize) -> Result<(), Failure> {
+    let path = folder.join(name);
     let written = || -> anyhow::Result<()> {
         let mut file = tempfile::Builder::new()
             .permissions(fs::Permissions::from_mode(0o600))
             .tempfile_in(folder)?;
-        serde_json::to_writer(&mut file, sheet)?;
+        serde_json::to_writer(&mut file, value)?;
         file.flush()?;
         file.persist(&path)?;
         Ok(())

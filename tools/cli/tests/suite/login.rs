@@ -141,8 +141,15 @@ impl Stage {
     /// Any command that asks the API.
     async fn ask(&self) -> Said {
         let out = self.home.path().join("all.tar");
-        let words = ["export", "--api", &self.deployment.url, "--all", "--out"];
-        let words: Vec<&str> = words.into_iter().chain(out.to_str()).collect();
+        let words = [
+            "export",
+            "--api",
+            &self.deployment.url,
+            "--project",
+            "prj_1",
+        ];
+        let words = words.into_iter().chain(["--all", "--out"]);
+        let words: Vec<&str> = words.chain(out.to_str()).collect();
         self.run(&words).await
     }
 }

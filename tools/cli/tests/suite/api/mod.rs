@@ -1,0 +1,9 @@
+//! Commands over the API, as processes against a deployment over HTTP.
+
+mod connecting;
+mod deployment;
+mod doctor;
+mod incidents;
+mod keys;
+mod pages;
+mod places;
