@@ -53,6 +53,7 @@ const TAGS: &[(&str, &str)] = &[
     ("holds", "Legal holds"),
     ("incidents", "Differences between promise and grant"),
     ("login", "Where people sign in"),
+    ("projects", "One Stripe account and one database each"),
     ("runs", "Executions with their record"),
     ("settings", "Retention and schedule of a project"),
     ("webhooks", "Deliveries of Stripe"),

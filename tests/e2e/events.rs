@@ -84,7 +84,11 @@ async fn says(stack: &Stack, function: &str, event: &Value) -> Says {
 }
 
 /// Requests to `api`.
-const OF_API: [&str; 19] = [
+const OF_API: [&str; 23] = [
+    "list-projects",
+    "make-project",
+    "read-project",
+    "change-project",
     "acknowledge-incident",
     "ask-check",
     "ignore-incident",

@@ -132,7 +132,7 @@ async fn a_key_that_is_refused_is_an_alarm_and_the_other_side_is_asked_all_the_s
     assert_eq!((summary.standing, summary.recorded), (Standing::Alarm, 2));
     let ctx = Directory::system(&world.project, "test");
     let records = Records::of(world.store.as_ref(), &ctx);
-    let id = world.project.stripe_key.to_string();
+    let id = world.project.stripe_key.unwrap().to_string();
     let probed = records.get::<Probed>(&id).await.unwrap().unwrap().value;
     assert_eq!(probed.sentences, ["the key was revoked"]);
     assert_eq!(probed.at, world.clock.now());

@@ -24,11 +24,14 @@ mod newcomers;
 #[cfg(test)]
 mod overlaps;
 #[cfg(test)]
+mod projects;
+#[cfg(test)]
 mod reach;
 #[cfg(test)]
 mod repairs;
 #[cfg(test)]
 mod replays;
+#[cfg(test)]
 mod runs;
 #[cfg(test)]
 mod scans;

@@ -64,9 +64,15 @@ impl Record {
         runs.retain(|_, told| told.close.is_some());
         let ctx = Directory::system(&world.project, "test");
         let records = Records::of(world.store.as_ref(), &ctx);
-        let mapping = records.get::<Mapping>(&world.project.mapping).await;
+        let mapping = records
+            .get::<Mapping>(world.project.active_mapping().unwrap())
+            .await;
         let artifact = mapping.unwrap().unwrap().value.artifact;
-        let hex = world.project.mapping.replace("sha256:", "");
+        let hex = world
+            .project
+            .active_mapping()
+            .unwrap()
+            .replace("sha256:", "");
         let mut inputs = BTreeMap::from([(format!("mappings/{hex}.json"), artifact.into_bytes())]);
         for run in records.list::<Run>().await.unwrap() {
             for look in &run.value.looks {

@@ -1,10 +1,10 @@
 //! What the routes and the duty may do.
 
 use counterfoil_core::usecases::{
-    AskChecks, DeclareLost, Erase, Incidents, KeepRetention, KeepSchedule, LegalHolds,
+    AskChecks, DeclareLost, Erase, Incidents, KeepRetention, KeepSchedule, LegalHolds, Projects,
     ReadCustomers, ReadRun, ReadWebhookHealth, Secrets,
 };
-use counterfoil_lambda::http::Authentication;
+use counterfoil_lambda::http::{Authentication, Repeats};
 use counterfoil_lambda::oidc::SignInPlace;
 
 /// The use cases behind the routes.
@@ -14,6 +14,10 @@ pub struct Api {
     pub authentication: Authentication,
     /// Where people sign in; `None` where only keys are accepted.
     pub sign_in: Option<SignInPlace>,
+    /// Requests that are done once.
+    pub repeats: Repeats,
+    /// Projects.
+    pub projects: Projects,
     /// Erasure of runs and customers.
     pub erase: Erase,
     /// Incidents.

@@ -14,7 +14,7 @@ use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::answer::unfinished;
+use crate::answer::{conflict, unfinished};
 use crate::api::Api;
 use crate::views;
 
@@ -76,7 +76,7 @@ struct CheckBody {
     params(IdempotencyKey), request_body = CheckBody,
     responses((status = ACCEPTED, description = "Asked for", body = views::Check,
         headers(("Idempotent-Replayed" = String, description = "`true` when the key came before")))),
-    extensions(("x-problems" = json!(["idempotency-key-missing", "idempotency-key-reused", "capability-missing", "not-finished"]))),
+    extensions(("x-problems" = json!(["idempotency-key-missing", "idempotency-key-reused", "capability-missing", "project-incomplete", "not-finished"]))),
 )]
 pub(crate) async fn check(
     State(api): State<Api>,
@@ -132,6 +132,7 @@ fn problem(error: &AskError) -> Problem {
             let title = "Checks are asked for by approvers and by keys that may repair";
             Problem::new(StatusCode::FORBIDDEN, "capability-missing", title)
         }
+        AskError::Incomplete(missing) => conflict("project-incomplete", missing.fix()),
         AskError::Invalid { field, rule } => Problem::invalid(*field, *rule),
         AskError::KeyReused => {
             let title = "This `Idempotency-Key` came with another request before";

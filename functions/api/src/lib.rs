@@ -7,6 +7,7 @@ mod customers;
 mod handler;
 mod incidents;
 mod login;
+mod projects;
 mod routes;
 mod schedule;
 mod views;

@@ -3,9 +3,10 @@
 use counterfoil_api::Api;
 use counterfoil_core::budget::REQUESTS_PER_SECOND;
 use counterfoil_core::usecases::{
-    AskChecks, DeclareLost, Erase, Incidents, KeepRetention, KeepSchedule, LegalHolds,
-    ReadCustomers, ReadRun, ReadWebhookHealth, Secrets,
+    AskChecks, CreateProject, DeclareLost, Erase, Incidents, KeepRetention, KeepSchedule,
+    LegalHolds, Projects, ReadCustomers, ReadRun, ReadWebhookHealth, Secrets,
 };
+use counterfoil_lambda::http::Repeats;
 use counterfoil_lambda::{Boot, Error, config};
 
 #[tokio::main(flavor = "current_thread")]
@@ -16,6 +17,22 @@ async fn main() -> Result<(), Error> {
     let api = Api {
         authentication: boot.authentication()?,
         sign_in: boot.sign_in_place(),
+        repeats: Repeats {
+            state: state.clone(),
+            clock: boot.clock(),
+            random: boot.random(),
+        },
+        projects: Projects {
+            create: CreateProject {
+                evidence: evidence.clone(),
+                state: state.clone(),
+                vault: vault.clone(),
+                signer: boot.signer()?,
+                clock: boot.clock(),
+                random: boot.random(),
+            },
+            reader: evidence.clone(),
+        },
         erase: Erase {
             evidence: evidence.clone(),
             reader: evidence.clone(),

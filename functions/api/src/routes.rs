@@ -35,6 +35,7 @@ use crate::api::Api;
 use crate::customers;
 use crate::incidents;
 use crate::login;
+use crate::projects;
 use crate::schedule;
 use crate::views;
 use crate::webhooks;
@@ -65,6 +66,8 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(schedule::read, schedule::change))
         .routes(routes!(webhooks::health))
         .routes(routes!(login::place))
+        .routes(routes!(projects::list, projects::make))
+        .routes(routes!(projects::read, projects::change))
 }
 
 /// Every route.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_lambda_events::sqs::SqsEvent;
 use counterfoil_core::ids::ProjectId;
 use counterfoil_core::ports::{CheckRequest, ScanRequest};
+use counterfoil_core::records::RecordError;
 use counterfoil_core::scan::Due;
 use counterfoil_core::sealed::Purpose;
 use counterfoil_core::usecases::{
@@ -144,6 +145,9 @@ async fn batch(scans: &Scans, connections: &Connections, batch: SqsEvent) -> Res
                 // A project that was deleted meanwhile has nothing to check.
                 Err(ReconcileError::NoProject) => {
                     tracing::warn!(message.id = id, "work for a project that is gone");
+                }
+                Err(ReconcileError::Record(RecordError::Incomplete(missing))) => {
+                    tracing::warn!(message.id = id, %missing, "work for a project that is not complete");
                 }
                 Err(error) => {
                     tracing::error!(message.id = id, cause = chain(&error), "message failed");

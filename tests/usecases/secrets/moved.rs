@@ -48,7 +48,7 @@ fn key_of(place: &SealContext) -> (String, String) {
 #[tokio::test]
 async fn a_sealed_value_that_is_moved_does_not_open_whatever_is_moved_with_it() {
     let world = World::new().await;
-    let here = world.place(world.project.stripe_key, Purpose::Read, 1);
+    let here = world.place(world.project.stripe_key.unwrap(), Purpose::Read, 1);
     let sealed = world.row(here.secret).await.versions.remove(0).sealed;
     world.vault.open(&here, &sealed).await.unwrap();
     let (owner, name) = key_of(&here);
@@ -123,7 +123,7 @@ async fn a_value_cut_short_at_any_length_does_not_open() {
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
     let world = World::new().await;
-    let here = world.place(world.project.stripe_key, Purpose::Read, 1);
+    let here = world.place(world.project.stripe_key.unwrap(), Purpose::Read, 1);
     let sealed = world.row(here.secret).await.versions.remove(0).sealed;
     let whole = STANDARD.decode(&sealed.ciphertext).unwrap();
     for length in 0..whole.len() {

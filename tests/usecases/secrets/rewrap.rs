@@ -61,7 +61,7 @@ async fn many(world: &World, count: u32) {
 #[tokio::test]
 async fn every_key_of_its_purposes_is_wrapped_anew_and_opens_the_same_values() {
     let world = World::new().await;
-    let before = world.row(world.project.stripe_key).await;
+    let before = world.row(world.project.stripe_key.unwrap()).await;
     let of = async |purposes: &[Purpose]| {
         let mut all = Vec::new();
         for purpose in purposes {
@@ -77,10 +77,10 @@ async fn every_key_of_its_purposes_is_wrapped_anew_and_opens_the_same_values() {
     let after = of(OF_SCHEDULE).await;
     assert!(ours.iter().all(|old| !after.contains(old)), "all are new");
     assert_eq!(of(&others).await, theirs, "other purposes are untouched");
-    assert_eq!(world.row(world.project.stripe_key).await, before);
+    assert_eq!(world.row(world.project.stripe_key.unwrap()).await, before);
     for (id, value) in [
-        (world.project.stripe_key, "rk_live_x"),
-        (world.project.read_database, "postgres://reader"),
+        (world.project.stripe_key.unwrap(), "rk_live_x"),
+        (world.project.read_database.unwrap(), "postgres://reader"),
     ] {
         assert_eq!(world.opened(id, Purpose::Read).await.unwrap(), value);
     }
@@ -126,7 +126,9 @@ async fn a_worker_that_dies_half_way_is_gone_on_from() {
         let read = progress(&world, Purpose::Read).await.unwrap();
         assert_eq!((read.total, read.done, read.failed), (52, 52, 0));
         assert!(read.finished_at.is_some());
-        let value = world.opened(world.project.stripe_key, Purpose::Read).await;
+        let value = world
+            .opened(world.project.stripe_key.unwrap(), Purpose::Read)
+            .await;
         assert_eq!(value.unwrap(), "rk_live_x");
     }
 }
@@ -153,7 +155,9 @@ async fn progress_that_was_lost_costs_keys_that_are_wrapped_twice_and_nothing_el
     run(&world).await;
     let read = progress(&world, Purpose::Read).await.unwrap();
     assert_eq!((read.done, read.failed), (52, 0));
-    let value = world.opened(world.project.stripe_key, Purpose::Read).await;
+    let value = world
+        .opened(world.project.stripe_key.unwrap(), Purpose::Read)
+        .await;
     assert_eq!(value.unwrap(), "rk_live_x");
 }
 
@@ -228,7 +232,7 @@ async fn a_key_that_is_destroyed_meanwhile_does_not_come_back() {
     let world = World::new().await;
     let project = &world.project;
     let owner = format!("{}#{}#read", project.workspace, project.id);
-    let name = format!("{}#1", project.stripe_key);
+    let name = format!("{}#1", project.stripe_key.unwrap());
     let vault = Vault {
         keys: Arc::new(Meanwhile {
             keys: world.vault.keys.clone(),
@@ -282,7 +286,9 @@ async fn what_does_not_open_again_never_takes_the_place_of_what_does() {
     };
     let summary = rewrap(&world, vault).run().await.unwrap();
     assert_eq!((summary.done, summary.failed.len()), (0, 3));
-    let value = world.opened(world.project.stripe_key, Purpose::Read).await;
+    let value = world
+        .opened(world.project.stripe_key.unwrap(), Purpose::Read)
+        .await;
     assert_eq!(value.unwrap(), "rk_live_x");
     let now = world.clock.now();
     assert_eq!(

@@ -13,7 +13,7 @@ use super::{Failing, OVERLAP};
 
 async fn replaced(world: &World, value: &str) {
     let (secrets, ctx) = (world.secrets(), world.system());
-    let id = world.project.stripe_key;
+    let id = world.project.stripe_key.unwrap();
     let change = secrets
         .replaced(&ctx, id, "rk_live_…", value.as_bytes(), OVERLAP)
         .await
@@ -24,7 +24,7 @@ async fn replaced(world: &World, value: &str) {
 async fn at(world: &World, version: u64) -> Result<String, VaultError> {
     let ctx = world.system();
     let records = Records::of(world.store.as_ref(), &ctx);
-    let id = world.project.stripe_key;
+    let id = world.project.stripe_key.unwrap();
     let when = (version, world.clock.now());
     let opened = world
         .vault
@@ -47,7 +47,7 @@ fn is_version(found: &Result<String, VaultError>, expected: VersionError) -> boo
 #[tokio::test]
 async fn a_replaced_secret_is_read_at_once_and_the_one_before_until_it_is_retired() {
     let world = World::new().await;
-    let id = world.project.stripe_key;
+    let id = world.project.stripe_key.unwrap();
     replaced(&world, "rk_live_two").await;
     assert_eq!(last_change(&world), ("replaced".into(), "read".into(), 2));
     assert_eq!(
@@ -95,7 +95,7 @@ async fn a_version_that_was_never_stored_is_an_error_and_no_other_version() {
 async fn a_revoked_secret_opens_in_no_copy_and_is_used_again_once_replaced() {
     let world = World::new().await;
     let (secrets, ctx) = (world.secrets(), world.system());
-    let id = world.project.stripe_key;
+    let id = world.project.stripe_key.unwrap();
     replaced(&world, "rk_live_two").await;
     let before = world.row(id).await;
     let change = secrets.revoked(&ctx, id, Revoke::All).await.unwrap();
@@ -125,7 +125,7 @@ async fn a_revoked_secret_opens_in_no_copy_and_is_used_again_once_replaced() {
 async fn revoking_an_older_version_leaves_the_newer_one() {
     let world = World::new().await;
     let (secrets, ctx) = (world.secrets(), world.system());
-    let id = world.project.stripe_key;
+    let id = world.project.stripe_key.unwrap();
     replaced(&world, "rk_live_two").await;
     let one = secrets.revoked(&ctx, id, Revoke::Version(1)).await.unwrap();
     secrets.commit(&ctx, &world.project, one).await.unwrap();
@@ -142,7 +142,7 @@ async fn revoking_an_older_version_leaves_the_newer_one() {
 async fn a_change_whose_transaction_fails_changes_nothing_and_the_next_one_succeeds() {
     let world = World::new().await;
     let (secrets, ctx) = (world.secrets(), world.system());
-    let id = world.project.stripe_key;
+    let id = world.project.stripe_key.unwrap();
     let before = world.row(id).await;
     world.store.appends_left(Some(0));
     let lost = secrets
@@ -174,7 +174,7 @@ async fn a_change_whose_transaction_fails_changes_nothing_and_the_next_one_succe
 async fn of_two_changes_planned_on_the_same_row_one_wins_and_tidying_keeps_what_it_needs() {
     let world = World::new().await;
     let (secrets, ctx) = (world.secrets(), world.system());
-    let id = world.project.stripe_key;
+    let id = world.project.stripe_key.unwrap();
     let plan = async |value: &'static [u8]| {
         secrets
             .replaced(&ctx, id, "rk_live_…", value, OVERLAP)
@@ -206,7 +206,7 @@ async fn of_two_changes_planned_on_the_same_row_one_wins_and_tidying_keeps_what_
 async fn data_keys_that_a_crash_left_after_the_record_are_destroyed_by_the_duty() {
     let world = World::new().await;
     let ctx = world.system();
-    let id = world.project.stripe_key;
+    let id = world.project.stripe_key.unwrap();
     let sealed = world.row(id).await.versions.remove(0).sealed;
     let mut dying = world.secrets();
     dying.vault = Failing::vault(&world.vault, 0);

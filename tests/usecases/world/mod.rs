@@ -416,7 +416,7 @@ impl World {
         };
         let directory = Directory::of(self.store.as_ref());
         let mut project = directory.project(self.project.id).await.unwrap().unwrap();
-        project.value.mapping.clone_from(&stored.hash);
+        project.value.mapping = Some(stored.hash.clone());
         let row = serde_json::to_value(&project.value).unwrap();
         let key = Directory::project_key(self.project.id);
         let ctx = Directory::system(&self.project, "test");

@@ -5,15 +5,23 @@ use std::time::Duration;
 
 use counterfoil_core::ports::Random;
 use counterfoil_core::usecases::{
-    KeepRetention, KnownProjects, ProposeRepair, ReadWebhookHealth, ReceiveWebhook, Reconcile,
-    RecordAlarm, RecordWebhookHealth, RepairPorts, SEGMENT, ScanLimits, Scans, SealStream,
-    SweepRepairs, Tallies, VoteOnAction,
+    CreateProject, KeepRetention, KnownProjects, ProposeRepair, ReadWebhookHealth, ReceiveWebhook,
+    Reconcile, RecordAlarm, RecordWebhookHealth, RepairPorts, SEGMENT, ScanLimits, Scans,
+    SealStream, SweepRepairs, Tallies, VoteOnAction,
 };
 use counterfoil_testkit::memory::{MemDatabases, MemScratch, MemSigner};
 
 use super::World;
 
 impl World {
+    pub(crate) const fn create(&self) -> &CreateProject {
+        &self.create
+    }
+
+    pub(crate) fn random(&self) -> Arc<dyn Random> {
+        self.random.clone()
+    }
+
     pub(crate) fn reconcile(&self) -> Reconcile {
         Reconcile {
             evidence: self.store.clone(),

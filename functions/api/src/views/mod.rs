@@ -2,10 +2,12 @@
 
 mod customer;
 mod incident;
+mod own_project;
 mod project;
 mod records;
 
 pub(crate) use customer::BothSides;
 pub(crate) use incident::{Incident, Incidents};
+pub(crate) use own_project::{Project, Projects};
 pub(crate) use project::{Check, Schedule, Webhooks};
 pub(crate) use records::{Erasure, HeldTarget, Hold, Holds, LostPart, RetentionSetting, Run};

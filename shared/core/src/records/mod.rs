@@ -11,7 +11,7 @@ mod secret;
 pub use directory::Directory;
 pub(crate) use directory::{budget_key, workspace_row};
 pub use rows::{
-    ApiKey, Invitation, Invited, Mapping, Member, Owners, Person, Project, Unfinished,
+    ApiKey, Invitation, Invited, Mapping, Member, Missing, Owners, Person, Project, Unfinished,
     WebhookSecret, Workspace,
 };
 pub use secret::{Secret, SecretVersion, VersionError};
@@ -123,6 +123,9 @@ pub enum RecordError {
         #[source]
         source: serde_json::Error,
     },
+    /// The project lacks what this needs.
+    #[error("the project is not complete")]
+    Incomplete(#[from] Missing),
 }
 
 /// The records of one project or workspace. Demands the tenant's context, so nothing is read without
@@ -234,6 +237,9 @@ impl From<RecordError> for PortError {
     fn from(error: RecordError) -> Self {
         match error {
             RecordError::Port(port) => port,
+            RecordError::Incomplete(_) => {
+                Self::caused(PortErrorKind::Refused, "using an incomplete project", error)
+            }
             RecordError::Shape { .. } => {
                 Self::caused(PortErrorKind::Corrupt, "reading a record", error)
             }

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use counterfoil_evidence::hash::Hash;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
+use super::RecordError;
 use crate::ids::{ActionId, InvitationId, KeyId, ProjectId, SecretId, UserId, WorkspaceId};
 use crate::ports::{PortError, PortErrorKind};
 use crate::tenancy::{Capability, Role};
@@ -34,12 +36,15 @@ pub struct Project {
     pub livemode: bool,
     /// Its evidence stream, hex64.
     pub stream: String,
-    /// Hash of the active mapping's artifact.
-    pub mapping: String,
-    /// Stripe restricted key, purpose `read`.
-    pub stripe_key: SecretId,
-    /// Connection of the reading role, purpose `read`.
-    pub read_database: SecretId,
+    /// Hash of the active mapping's artifact; `None` until one is activated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapping: Option<String>,
+    /// Stripe restricted key, purpose `read`; `None` until it is connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stripe_key: Option<SecretId>,
+    /// Connection of the reading role, purpose `read`; `None` until it is connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_database: Option<SecretId>,
     /// Connection of the repair role, purpose `repair`; without it the project is read-only.
     pub repair_database: Option<SecretId>,
     /// Webhook signing secrets; several while one is being rolled.
@@ -50,7 +55,71 @@ pub struct Project {
     pub auto_propose: bool,
 }
 
+/// What a project needs before anything can be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Missing {
+    /// No Stripe key.
+    #[error("Stripe is not connected yet")]
+    Stripe,
+    /// No database URL of a reading role.
+    #[error("the database is not connected yet")]
+    Database,
+    /// No active mapping.
+    #[error("no mapping is active yet")]
+    Mapping,
+}
+
+impl Missing {
+    /// What to do about it, for people.
+    pub const fn fix(self) -> &'static str {
+        match self {
+            Self::Stripe => "Stripe is not connected: store a restricted key (rk_...)",
+            Self::Database => "The database is not connected: store the URL of a role that reads",
+            Self::Mapping => "No mapping is active: store one and activate it",
+        }
+    }
+}
+
 impl Project {
+    /// What is still missing before it can be checked; empty when nothing is.
+    pub fn missing(&self) -> Vec<Missing> {
+        let needs = [
+            (self.stripe_key.is_none(), Missing::Stripe),
+            (self.read_database.is_none(), Missing::Database),
+            (self.mapping.is_none(), Missing::Mapping),
+        ];
+        let needs = needs.into_iter().filter(|(needed, _)| *needed);
+        needs.map(|(_, missing)| missing).collect()
+    }
+
+    /// The hash of the active mapping.
+    ///
+    /// # Errors
+    /// [`Missing::Mapping`].
+    pub fn active_mapping(&self) -> Result<&str, RecordError> {
+        self.mapping
+            .as_deref()
+            .ok_or(RecordError::Incomplete(Missing::Mapping))
+    }
+
+    /// The Stripe key.
+    ///
+    /// # Errors
+    /// [`Missing::Stripe`].
+    pub fn stripe(&self) -> Result<SecretId, RecordError> {
+        self.stripe_key
+            .ok_or(RecordError::Incomplete(Missing::Stripe))
+    }
+
+    /// The connection of the reading role.
+    ///
+    /// # Errors
+    /// [`Missing::Database`].
+    pub fn database(&self) -> Result<SecretId, RecordError> {
+        self.read_database
+            .ok_or(RecordError::Incomplete(Missing::Database))
+    }
+
     /// The id of its evidence stream.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ use crate::policy::Who;
 use crate::ports::{
     CheckRequest, Checks, Clock, PortError, Random, ScanRequest, ScanRequests, State, StateWrite,
 };
-use crate::records::{Record, RecordError, Records};
+use crate::records::{Directory, Missing, Record, RecordError, Records};
 use crate::run::Run;
 use crate::tenancy::{Principal, TenantCtx};
 
@@ -39,6 +39,9 @@ pub enum AskError {
     /// The caller may only read: 403.
     #[error("the caller may not ask for checks")]
     NotAble,
+    /// Nothing can be compared yet: 409.
+    #[error("the project is not complete")]
+    Incomplete(#[source] Missing),
     /// The input breaks a rule: 400.
     #[error("{field} {rule}")]
     Invalid {
@@ -187,6 +190,13 @@ impl AskChecks {
                 field: "/customer",
                 rule: "must be a Stripe customer id, such as cus_NffrFeUfNV2Hib",
             });
+        }
+        let found = Directory::of(self.state.as_ref())
+            .project(ctx.project())
+            .await?;
+        let found = found.ok_or(AskError::NotFound)?.value;
+        if let Some(missing) = found.missing().first() {
+            return Err(AskError::Incomplete(*missing));
         }
         let (request, again) = self.remember(ctx, key, customer).await?;
         self.send(ctx, request.run, customer).await?;

@@ -188,7 +188,7 @@ impl CreateProject {
         let now = self.clock.now();
         let id = ProjectId::new(now, self.random.bits128());
         let ctx = TenantCtx::new(new.workspace.id, id, new.by.clone());
-        let (stream, genesis) = open_stream(self.founding(), &id.to_string()).await?;
+        let (stream, genesis) = self.stream(&id.to_string()).await?;
         let mut batch = Batch::of([genesis]);
         let (key_hint, database_hint) = new.hints;
         let mut secrets = Vec::new();
@@ -228,9 +228,9 @@ impl CreateProject {
             name: new.name.to_owned(),
             livemode: new.livemode,
             stream: stream.to_string(),
-            mapping: new.artifact.hash(),
-            stripe_key,
-            read_database,
+            mapping: Some(new.artifact.hash()),
+            stripe_key: Some(stripe_key),
+            read_database: Some(read_database),
             repair_database,
             webhook_secrets,
             pseudonym_key,
@@ -239,7 +239,7 @@ impl CreateProject {
         let facts = change(
             new.by,
             target("project", id),
-            [("mapping", project.mapping.as_str().into())],
+            [("mapping", new.artifact.hash().as_str().into())],
         );
         batch.drafts.push(Draft::new(Kind::ConfigChanged, facts));
         batch = batch.with(row(Directory::project_key(id), &project)?.explained_by(1));
@@ -271,7 +271,10 @@ impl CreateProject {
     }
 
     /// The legal holds of a workspace: a project that is created meanwhile starts with them.
-    async fn holds_of(&self, project: &Project) -> Result<Vec<LegalHold>, CreateProjectError> {
+    pub(super) async fn holds_of(
+        &self,
+        project: &Project,
+    ) -> Result<Vec<LegalHold>, CreateProjectError> {
         let holds = Directory::of(self.state.as_ref())
             .holds(project.workspace)
             .await?;
@@ -284,7 +287,7 @@ impl CreateProject {
 
     /// A hold that was recorded while the project was being created may have missed it, and it the
     /// hold. Whoever sets the hold looks for projects again at its end; this is the other half.
-    async fn hold_late(
+    pub(super) async fn hold_late(
         &self,
         project: &Project,
         stream: Hash,
@@ -356,7 +359,11 @@ impl CreateProject {
         Ok(new.secret.clone())
     }
 
-    async fn sealed(
+    pub(super) async fn stream(&self, owner: &str) -> Result<(Hash, Draft), CreateProjectError> {
+        open_stream(self.founding(), owner).await
+    }
+
+    pub(super) async fn sealed(
         &self,
         ctx: &TenantCtx,
         purpose: Purpose,

@@ -18,6 +18,7 @@ mod incidents;
 mod keys;
 mod limit_rate;
 mod members;
+mod projects;
 mod prune;
 mod read_run;
 mod receive_webhook;
@@ -52,6 +53,7 @@ pub use incidents::{
 pub use keys::{Keys, MadeKey, NewApiKey};
 pub use limit_rate::{Allowance, LimitRate};
 pub use members::{INVITATION_VALID, Invitations, Joined, Members, NewInvitation};
+pub use projects::{MAX_NAME, NewEmptyProject, ProjectChange, ProjectError, ProjectView, Projects};
 pub use prune::PruneError;
 pub use read_run::{EntryView, ReadRun, ReadRunError, RunView};
 pub use receive_webhook::{

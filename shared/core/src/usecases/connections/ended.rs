@@ -43,8 +43,10 @@ pub(in crate::usecases) async fn ended_since(
     records: &Records<'_>,
     project: &Project,
 ) -> Result<Option<Timestamp>, RecordError> {
-    let id = project.stripe_key.to_string();
-    let found = records.get::<StripeConnection>(&id).await?;
+    let Some(key) = project.stripe_key else {
+        return Ok(None);
+    };
+    let found = records.get::<StripeConnection>(&key.to_string()).await?;
     Ok(found.and_then(|found| found.value.ended_at))
 }
 

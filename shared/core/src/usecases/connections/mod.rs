@@ -171,17 +171,22 @@ impl Connections {
     pub async fn probe(&self, project: &Project) -> Result<ProbeSummary, ConnectionError> {
         let ctx = Directory::system(project, "probe");
         let records = Records::of(self.state.as_ref(), &ctx);
-        let open = async |id| self.vault.secret(&records, &ctx, id, Purpose::Read).await;
-        let key = self.ask_key(&ctx, project).await?;
-        let url = open(project.read_database).await?;
-        let role = self.reading_role(&url).await;
-        let role = known(role.map(Probe::ReadingRole), Probe::RoleRefused);
+        let mut asked = Vec::new();
+        if let Some(key) = project.stripe_key {
+            asked.push((key, self.ask_key(&ctx, project, key).await?));
+        }
+        if let Some(database) = project.read_database {
+            let opened = self.vault.secret(&records, &ctx, database, Purpose::Read);
+            let role = self.reading_role(&opened.await?).await;
+            let role = known(role.map(Probe::ReadingRole), Probe::RoleRefused);
+            asked.push((database, role));
+        }
         let mut summary = ProbeSummary {
             standing: Standing::Ok,
             recorded: 0,
         };
         let mut failed = None;
-        for (secret, probe) in [(project.stripe_key, key), (project.read_database, role)] {
+        for (secret, probe) in asked {
             match probe {
                 Ok(probe) => {
                     summary.standing = summary.standing.max(probe.standing());
@@ -196,7 +201,8 @@ impl Connections {
     }
 
     /// Probes the Stripe key of one project alone, because Stripe said that the connection ended;
-    /// `None` when there is no such project any more.
+    /// `None` when there is no such project or no
+    /// key of it any more.
     ///
     /// # Errors
     /// When Stripe did not answer, or its answer could not be recorded.
@@ -207,10 +213,11 @@ impl Connections {
         };
         let ctx = Directory::system(&project, "probe");
         let records = Records::of(self.state.as_ref(), &ctx);
-        let probe = self.ask_key(&ctx, &project).await??;
-        let recorded = self
-            .keep(&project, &records, project.stripe_key, &probe)
-            .await?;
+        let Some(key) = project.stripe_key else {
+            return Ok(None);
+        };
+        let probe = self.ask_key(&ctx, &project, key).await??;
+        let recorded = self.keep(&project, &records, key, &probe).await?;
         Ok(Some(ProbeSummary {
             standing: probe.standing(),
             recorded: usize::from(recorded),
@@ -222,12 +229,10 @@ impl Connections {
         &self,
         ctx: &TenantCtx,
         project: &Project,
+        key: SecretId,
     ) -> Result<Result<Probe, PortError>, VaultError> {
         let records = Records::of(self.state.as_ref(), ctx);
-        let key = self
-            .vault
-            .secret(&records, ctx, project.stripe_key, Purpose::Read)
-            .await?;
+        let key = self.vault.secret(&records, ctx, key, Purpose::Read).await?;
         let answer = self.stripe_key(&key, project.livemode).await;
         Ok(known(answer.map(Probe::Key), Probe::KeyRefused))
     }

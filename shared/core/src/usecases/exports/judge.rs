@@ -6,7 +6,7 @@ use counterfoil_evidence::stream::Draft;
 
 use super::{ExportError, Exports};
 use crate::ids::{ActionId, DecisionId, RunId};
-use crate::policy::{Effect, ExportFacts, Judgement, Question, Who, evaluate};
+use crate::policy::{Effect, ExportFacts, Judgement, Question, Who, bundle_digest, evaluate};
 use crate::ports::Batch;
 use crate::records::Project;
 use crate::tenancy::{Capability, Principal, Role, TenantCtx};
@@ -73,9 +73,11 @@ impl Exports {
             principal: ctx.principal(),
             at: now,
         };
+        // Before a mapping is active, what runs here is the product's rules alone.
+        let artifact = project.mapping.clone().unwrap_or_else(bundle_digest);
         let opening = Opening {
-            flow: flow_version(&project.mapping)?,
-            artifact: project.mapping.clone(),
+            flow: flow_version(&artifact)?,
+            artifact,
             inputs: &[],
             cause: None,
             principal: ctx.principal(),

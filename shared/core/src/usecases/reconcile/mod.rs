@@ -230,17 +230,15 @@ impl Reconcile {
         mut run: Run,
         more: Vec<StateWrite>,
     ) -> Result<Work<'a>, ReconcileError> {
-        run.mapping = Some(project.mapping.clone());
+        let active = project.active_mapping()?;
+        run.mapping = Some(active.to_owned());
         let records = Records::of(self.state.as_ref(), ctx);
         let mapping = active_mapping(&records, project).await?.canonical_text();
         let asked_by = who_asked(&records, run.id).await?;
         let opening = Opening {
-            flow: flow_version(&project.mapping)?,
-            artifact: project.mapping.clone(),
-            inputs: &[FileRef::of(
-                mapping_name(&project.mapping),
-                mapping.as_bytes(),
-            )],
+            flow: flow_version(active)?,
+            artifact: active.to_owned(),
+            inputs: &[FileRef::of(mapping_name(active), mapping.as_bytes())],
             cause: None,
             principal: ctx.principal(),
             purpose: if run.scope == RunScope::Scan {
@@ -402,7 +400,7 @@ impl Reconcile {
 
 /// The project with the mapping that the run cites: one that was activated since is for later runs.
 pub(super) fn as_opened(project: &Project, run: &Run) -> Project {
-    let mapping = run.mapping.as_ref().unwrap_or(&project.mapping).clone();
+    let mapping = run.mapping.clone().or_else(|| project.mapping.clone());
     Project {
         mapping,
         ..project.clone()

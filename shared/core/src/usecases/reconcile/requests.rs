@@ -95,7 +95,7 @@ impl Reconcile {
         }
         let key = self
             .vault
-            .secret(&records, &ctx, project.stripe_key, Purpose::Read)
+            .secret(&records, &ctx, project.stripe()?, Purpose::Read)
             .await?;
         let account = self.billing.account(&key, project.livemode).await?;
         let Some(found) = account.subscription(subscription).await? else {

@@ -230,7 +230,7 @@ pub(crate) async fn open_app(
         .await
         .map_err(LookError::Product)?;
     let url = vault
-        .secret(records, ctx, project.read_database, Purpose::Read)
+        .secret(records, ctx, project.database()?, Purpose::Read)
         .await?;
     let app = databases.inspect(&url).await.map_err(LookError::App)?;
     fits(app.as_ref(), &artifact).await?;
@@ -265,10 +265,8 @@ pub(crate) async fn active_mapping(
     project: &Project,
 ) -> Result<Artifact, PortError> {
     let corrupt = || PortError::new(PortErrorKind::Corrupt, "reading the active mapping");
-    let stored = records
-        .get::<Mapping>(&project.mapping)
-        .await?
-        .ok_or_else(corrupt)?;
+    let active = project.active_mapping()?;
+    let stored = records.get::<Mapping>(active).await?.ok_or_else(corrupt)?;
     Artifact::from_json(stored.value.artifact.as_bytes()).map_err(|_| corrupt())
 }
 
@@ -289,10 +287,10 @@ pub(crate) async fn open_sources(
         .await
         .map_err(LookError::Product)?;
     let key = vault
-        .secret(records, ctx, project.stripe_key, Purpose::Read)
+        .secret(records, ctx, project.stripe()?, Purpose::Read)
         .await?;
     let url = vault
-        .secret(records, ctx, project.read_database, Purpose::Read)
+        .secret(records, ctx, project.database()?, Purpose::Read)
         .await?;
     let mut billing = billing
         .account(&key, project.livemode)

@@ -297,9 +297,10 @@ pub(super) fn opening<'a>(
     purpose: &'a str,
     cause: Option<&'a EntryRef>,
 ) -> Result<Opening<'a>, ActionError> {
+    let mapping = project.active_mapping()?;
     Ok(Opening {
-        flow: flow_version(&project.mapping)?,
-        artifact: project.mapping.clone(),
+        flow: flow_version(mapping)?,
+        artifact: mapping.to_owned(),
         inputs: &[],
         cause,
         principal,

@@ -27,8 +27,8 @@ use std::time::Duration;
 use self::schedule::schedule;
 use self::turn::Turn;
 use crate::ids::{ProjectId, RunId};
-use crate::ports::{AppendError, PortError, ScanRequest, ScanRequests, Scratch};
-use crate::records::{Directory, Project, Records, Versioned};
+use crate::ports::{AppendError, PortError, ScanRequest, ScanRequests, Scratch, State};
+use crate::records::{Directory, Project, RecordError, Records, Versioned};
 use crate::run::{Basis, Run, RunScope, RunStep};
 use crate::scan::{
     Due, FileKind, ScanFile, ScanWork, Scanned, Superseded, failed, incremental, last_complete,
@@ -145,6 +145,12 @@ impl Job<'_> {
     }
 }
 
+/// Every project that has what a scan needs; the others are not due for anything yet.
+async fn ready(state: &dyn State) -> Result<Vec<Project>, RecordError> {
+    let projects = Directory::of(state).projects().await?.into_iter();
+    Ok(projects.filter(|it| it.missing().is_empty()).collect())
+}
+
 impl Scans {
     /// Starts a scan of every project, of everything or of what has changed, and first sees to runs that have been silent for long. Where a
     /// scan is at work, it is that one. One project's failure does not stop the others.
@@ -157,7 +163,7 @@ impl Scans {
     ) -> Result<Vec<(ProjectId, Result<RunSummary, ReconcileError>)>, ReconcileError> {
         let mut results = Vec::new();
         let state = self.reconcile.state.as_ref();
-        for project in Directory::of(state).projects().await? {
+        for project in ready(state).await? {
             let ctx = Directory::system(&project, "scan");
             let result = async {
                 let woken = self.wake(&ctx, &project).await;
@@ -181,7 +187,7 @@ impl Scans {
     ) -> Result<Vec<(ProjectId, Result<Option<RunSummary>, ReconcileError>)>, ReconcileError> {
         let mut results = Vec::new();
         let state = self.reconcile.state.as_ref();
-        for project in Directory::of(state).projects().await? {
+        for project in ready(state).await? {
             let ctx = Directory::system(&project, "scan");
             let result = async {
                 let woken = self.wake(&ctx, &project).await;
@@ -240,15 +246,17 @@ impl Scans {
         };
         let records = Records::of(self.reconcile.state.as_ref(), ctx);
         let now = self.reconcile.clock.now();
+        let key = project.stripe()?;
         let basis = match wanted {
-            Due::Full => Basis::full(project.stripe_key, reader(), now, None),
+            Due::Full => Basis::full(key, reader(), now, None),
             Due::Incremental => {
                 let runs = records.list::<Run>().await?;
                 let runs = runs.iter().map(|run| &run.value);
-                incremental(runs, project.stripe_key, now)
+                incremental(runs, key, now)
             }
         };
-        let value = ScanWork::open(id, project.mapping.clone(), now, &basis);
+        let mapping = project.active_mapping()?.to_owned();
+        let value = ScanWork::open(id, mapping, now, &basis);
         let mut run = Run::opened(id, RunScope::Scan, reason, now);
         run.basis = Some(basis);
         let rows = vec![records.create(&value)?, turn];
@@ -300,7 +308,7 @@ impl Scans {
         let scan = records.get::<ScanWork>(&id.to_string()).await?;
         let scan = scan.ok_or(ReconcileError::NotReady)?;
         // The run cites the mapping that it was opened with, whatever is active by now.
-        project.mapping.clone_from(&scan.value.mapping);
+        project.mapping = Some(scan.value.mapping.clone());
         let work = Work {
             ctx: &ctx,
             project: &project,

@@ -89,7 +89,7 @@ impl Scans {
         let records = Records::of(self.reconcile.state.as_ref(), ctx);
         let vault = &self.reconcile.vault;
         let key = vault
-            .secret(&records, ctx, project.stripe_key, Purpose::Read)
+            .secret(&records, ctx, project.stripe()?, Purpose::Read)
             .await?;
         let account = self.reconcile.billing.account(&key, project.livemode);
         account.await.map_err(LookError::Stripe)

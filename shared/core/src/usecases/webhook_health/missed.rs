@@ -54,10 +54,10 @@ impl RecordWebhookHealth {
         if ended_since(&records, project).await?.is_some() {
             return Ok(MissedEvents::Absent(WhyAbsent::ConnectionEnded));
         }
-        let key = self
-            .vault
-            .secret(&records, ctx, project.stripe_key, Purpose::Read)
-            .await;
+        let Some(key) = project.stripe_key else {
+            return Ok(MissedEvents::Absent(WhyAbsent::KeyUnavailable));
+        };
+        let key = self.vault.secret(&records, ctx, key, Purpose::Read).await;
         let key = match key {
             Ok(key) => key,
             Err(_) if late => return Ok(MissedEvents::Absent(WhyAbsent::KeyUnavailable)),

@@ -1,0 +1,212 @@
+//! Routes of projects: made, listed, read, changed.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header::ETAG, header::LOCATION};
+use axum::response::{IntoResponse, Response};
+use counterfoil_core::usecases::{NewEmptyProject, ProjectChange, ProjectError, ProjectView};
+use counterfoil_lambda::Problem;
+use counterfoil_lambda::http::{Caller, Sent, WorkspaceCaller, if_match};
+use counterfoil_lambda::telemetry::chain;
+use counterfoil_lambda::schema::{self, IdempotencyKey, IfMatch};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::answer::{conflict, denied, unfinished};
+use crate::api::Api;
+use crate::views;
+
+/// Whether the Stripe account is live.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Environment {
+    Live,
+    Test,
+}
+
+/// A project to make.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewProject)]
+struct NewBody {
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+    environment: Environment,
+}
+
+/// Make a project
+///
+/// It has no connections yet; `missing` says what comes next.
+#[utoipa::path(
+    post, path = "/v1/workspaces/{workspace_id}/projects", operation_id = "makeProject", tag = "projects",
+    params(("workspace_id" = schema::WorkspaceId, Path, description = "The workspace"), IdempotencyKey),
+    request_body = NewBody,
+    responses((status = CREATED, description = "The project", body = views::Project,
+        headers(("ETag" = String, description = "Version of the project"),
+            ("Location" = String, description = "Its address")))),
+    extensions(("x-problems" = json!([
+        "idempotency-key-missing", "idempotency-key-reused", "idempotency-in-flight", "already-created",
+        "action-denied", "precondition-failed", "not-finished",
+    ]))),
+)]
+pub(crate) async fn make(
+    State(api): State<Api>,
+    WorkspaceCaller(ctx): WorkspaceCaller,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    let problem = |error: ProjectError| problem(&error);
+    let wanted: NewBody = match sent.read() {
+        Ok(wanted) => wanted,
+        // Whether the caller may make projects comes before what they sent.
+        Err(bad) => {
+            let admitted = api.projects.admit(ctx.principal());
+            return Err(admitted.map_or_else(problem, |()| bad));
+        }
+    };
+    let new = NewEmptyProject {
+        name: wanted.name,
+        livemode: matches!(wanted.environment, Environment::Live),
+    };
+    let projects = &api.projects;
+    let made = async |once| {
+        let made = projects.make(&ctx, &new, &once).await.map_err(problem)?;
+        let place = format!("/v1/projects/{}", made.value.id);
+        let view = ProjectView {
+            project: made,
+            probed: Vec::new(),
+        };
+        let mut response = answer(StatusCode::CREATED, &view);
+        if let Ok(place) = HeaderValue::from_str(&place) {
+            response.headers_mut().insert(LOCATION, place);
+        }
+        Ok(response)
+    };
+    sent.once(&api.repeats, &ctx, made).await
+}
+
+/// List the projects of a workspace
+#[utoipa::path(
+    get, path = "/v1/workspaces/{workspace_id}/projects", operation_id = "listProjects", tag = "projects",
+    params(("workspace_id" = schema::WorkspaceId, Path, description = "The workspace")),
+    responses((status = OK, description = "The projects", body = views::Projects)),
+    extensions(("x-problems" = json!(["not-finished"]))),
+)]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    WorkspaceCaller(ctx): WorkspaceCaller,
+) -> Result<Response, Problem> {
+    let projects = api.projects.list(&ctx).await;
+    let projects = projects.map_err(|error| problem(&error))?;
+    Ok(Json(views::Projects::of(&projects)).into_response())
+}
+
+/// Read a project
+#[utoipa::path(
+    get, path = "/v1/projects/{project_id}", operation_id = "readProject", tag = "projects",
+    params(("project_id" = schema::ProjectId, Path, description = "The project")),
+    responses((status = OK, description = "The project", body = views::Project,
+        headers(("ETag" = String, description = "Version of the project")))),
+    extensions(("x-problems" = json!(["not-finished"]))),
+)]
+pub(crate) async fn read(
+    State(api): State<Api>,
+    Caller(ctx): Caller,
+    Path(_): Path<String>,
+) -> Result<Response, Problem> {
+    let found = api.projects.read(&ctx).await;
+    let found = found.map_err(|error| problem(&error))?;
+    Ok(answer(StatusCode::OK, &found))
+}
+
+/// What is to change; what is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ProjectChange)]
+struct ChangeBody {
+    #[serde(default)]
+    #[schema(min_length = 1, max_length = 100)]
+    name: Option<String>,
+    #[serde(default)]
+    auto_propose: Option<bool>,
+}
+
+/// Change the name of a project, or whether scans propose repairs
+#[utoipa::path(
+    patch, path = "/v1/projects/{project_id}", operation_id = "changeProject", tag = "projects",
+    params(("project_id" = schema::ProjectId, Path, description = "The project"), IfMatch),
+    request_body = ChangeBody,
+    responses((status = OK, description = "The project", body = views::Project,
+        headers(("ETag" = String, description = "Version of the project")))),
+    extensions(("x-problems" = json!([
+        "precondition-required", "precondition-failed", "action-denied", "not-finished",
+    ]))),
+)]
+pub(crate) async fn change(
+    State(api): State<Api>,
+    Caller(ctx): Caller,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    let problem = |error: ProjectError| problem(&error);
+    let read = sent
+        .read()
+        .and_then(|wanted: ChangeBody| Ok((wanted, shown_version(sent.headers())?)));
+    let (wanted, version) = match read {
+        Ok(read) => read,
+        Err(bad) => {
+            let admitted = api.projects.admit(ctx.principal());
+            return Err(admitted.map_or_else(problem, |()| bad));
+        }
+    };
+    let wanted = ProjectChange {
+        name: wanted.name,
+        auto_propose: wanted.auto_propose,
+    };
+    let changed = api.projects.change(&ctx, &wanted, version).await;
+    changed.map_err(problem)?;
+    let found = api.projects.read(&ctx).await.map_err(problem)?;
+    Ok(answer(StatusCode::OK, &found))
+}
+
+/// The version that was displayed.
+pub(crate) fn shown_version(headers: &HeaderMap) -> Result<u64, Problem> {
+    if_match(headers)?.ok_or_else(|| {
+        let title = "Send `If-Match` with the ETag of the project that was displayed";
+        let status = StatusCode::PRECONDITION_REQUIRED;
+        Problem::new(status, "precondition-required", title)
+    })
+}
+
+/// A project with its version as `ETag`.
+fn answer(status: StatusCode, found: &ProjectView) -> Response {
+    let version = found.project.version;
+    let view = views::Project::of(found);
+    let mut response = (status, Json(view)).into_response();
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+/// An error about a project as an answer. Causes go to the log, once.
+pub(crate) fn problem(error: &ProjectError) -> Problem {
+    match error {
+        ProjectError::NotFound => Problem::not_found(),
+        ProjectError::Invalid { field, rule } => Problem::invalid(*field, rule.clone()),
+        ProjectError::Changed => {
+            let title = "The project has changed: read it again";
+            let status = StatusCode::PRECONDITION_FAILED;
+            Problem::new(status, "precondition-failed", title)
+        }
+        ProjectError::Incomplete(missing) => conflict("project-incomplete", missing.fix()),
+        ProjectError::Denied(judgement) => denied(judgement),
+        ProjectError::Evidence(_)
+        | ProjectError::Port(_)
+        | ProjectError::Record(_)
+        | ProjectError::Vault(_)
+        | ProjectError::Create(_)
+        | ProjectError::Json(_) => {
+            tracing::error!(cause = chain(error), "project not changed");
+            unfinished()
+        }
+    }
+}

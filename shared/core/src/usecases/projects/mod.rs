@@ -1,0 +1,230 @@
+//! Projects of a workspace: made, listed, named, configured, deleted.
+//!
+//! A project begins empty: its stream, and the key of its pseudonyms. Stripe, the database and a
+//! mapping come later, each on its own, and until all three are there nothing is compared
+//! ([`crate::records::Missing`]).
+
+mod change;
+mod create;
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+pub use change::ProjectChange;
+pub use create::NewEmptyProject;
+
+use super::connections::Probed;
+use super::create_project::{CreateProject, CreateProjectError};
+use super::governed::{Governed, admin_facts};
+use super::vault::VaultError;
+use crate::ids::{ProjectId, SecretId};
+use crate::json::JsonError;
+use crate::policy::{AdminFacts, Effect, Judgement, Question};
+use crate::ports::{AppendError, Batch, Clock, EvidenceRead, PortError, State};
+use crate::records::{Directory, Missing, Project, RecordError, Records, Versioned};
+use crate::tenancy::{Principal, Role, TenantCtx, WorkspaceCtx};
+
+/// The longest name of a project, in characters.
+pub const MAX_NAME: usize = 100;
+
+/// Why a request about a project did not do what it asked. Unless it says otherwise, nothing was
+/// changed.
+#[derive(Debug, Error)]
+pub enum ProjectError {
+    /// Absent, or of another tenant: 404.
+    #[error("there is no such record")]
+    NotFound,
+    /// The input breaks a rule: 400.
+    #[error("{field} {rule}")]
+    Invalid {
+        /// JSON pointer to the field.
+        field: &'static str,
+        /// The rule and the fix.
+        rule: String,
+    },
+    /// Somebody changed the record in the meantime: 412.
+    #[error("the record has changed in the meantime")]
+    Changed,
+    /// Something else must come first: 409.
+    #[error("the project is not complete")]
+    Incomplete(#[source] Missing),
+    /// Policy said no, and this is recorded: 403.
+    #[error("policy denies this: {}", .0.reason)]
+    Denied(Judgement),
+    /// Evidence could not be written: 503.
+    #[error("evidence could not be written")]
+    Evidence(#[from] AppendError),
+    /// A service did not answer: 503.
+    #[error("a service did not answer")]
+    Port(#[from] PortError),
+    /// A record could not be read or written: 503.
+    #[error("a record could not be read or written")]
+    Record(#[from] RecordError),
+    /// A secret could not be sealed, or a data key not destroyed: 503.
+    #[error("a secret could not be sealed or shredded")]
+    Vault(#[from] VaultError),
+    /// The stream or the first secret could not be made: 503.
+    #[error("the project could not be made")]
+    Create(#[from] CreateProjectError),
+    /// A value cannot be recorded: a defect.
+    #[error("a value cannot be recorded")]
+    Json(#[from] JsonError),
+}
+
+/// A project as people see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectView {
+    /// The project; its version is what `If-Match` names.
+    pub project: Versioned<Project>,
+    /// What its last probes said, by secret.
+    pub probed: Vec<Probed>,
+}
+
+impl ProjectView {
+    /// What the last probe of a secret said.
+    pub fn probe_of(&self, secret: SecretId) -> Option<&Probed> {
+        self.probed.iter().find(|probed| probed.id == secret)
+    }
+}
+
+/// Projects of a workspace.
+#[derive(Clone)]
+pub struct Projects {
+    /// Makes streams and seals first secrets.
+    pub create: CreateProject,
+    /// Evidence to read.
+    pub reader: Arc<dyn EvidenceRead>,
+}
+
+impl std::fmt::Debug for Projects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Projects")
+    }
+}
+
+impl Projects {
+    /// Whether the caller may configure projects. It comes before what they sent.
+    ///
+    /// # Errors
+    /// [`ProjectError::Denied`]; only a request that is tried is recorded.
+    pub fn admit(&self, principal: &Principal) -> Result<(), ProjectError> {
+        let judged = self.judge(Question::Configure(self.facts(principal)));
+        match judged.judgement.effect {
+            Effect::Deny => Err(ProjectError::Denied(judged.judgement)),
+            Effect::Allow | Effect::Require => Ok(()),
+        }
+    }
+
+    /// The projects of the caller's workspace, oldest first.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn list(&self, ctx: &WorkspaceCtx) -> Result<Vec<Project>, ProjectError> {
+        let mut projects = self.directory().projects().await?;
+        projects.retain(|project| project.workspace == ctx.workspace());
+        Ok(projects)
+    }
+
+    /// The caller's project.
+    ///
+    /// # Errors
+    /// When it is gone or cannot be read.
+    pub async fn read(&self, ctx: &TenantCtx) -> Result<ProjectView, ProjectError> {
+        let project = self.project(ctx).await?;
+        let records = Records::of(self.state(), ctx);
+        let probed = records.list::<Probed>().await?.into_iter();
+        Ok(ProjectView {
+            project,
+            probed: probed.map(|probed| probed.value).collect(),
+        })
+    }
+
+    async fn project(&self, ctx: &TenantCtx) -> Result<Versioned<Project>, ProjectError> {
+        let found = self.directory().project(ctx.project()).await?;
+        found
+            .filter(|found| found.value.workspace == ctx.workspace())
+            .ok_or(ProjectError::NotFound)
+    }
+
+    fn state(&self) -> &dyn State {
+        self.create.state.as_ref()
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.create.clock.as_ref()
+    }
+
+    fn directory(&self) -> Directory<'_> {
+        Directory::of(self.state())
+    }
+
+    fn facts(&self, principal: &Principal) -> AdminFacts {
+        let may = principal.role().is_some_and(Role::may_administer);
+        admin_facts(principal, may, self.clock().now())
+    }
+
+    fn judge(&self, question: Question) -> Governed {
+        Governed::judge(question, None, self.clock(), self.create.random.as_ref())
+    }
+
+    /// Records a refusal in a stream and answers with it.
+    async fn refused(
+        &self,
+        stream: counterfoil_evidence::hash::Hash,
+        principal: &Principal,
+        judged: Governed,
+    ) -> ProjectError {
+        let recorded = async {
+            let batch: Batch = judged.batch(principal, None, Vec::new())?;
+            self.create.evidence.append(stream, batch).await?;
+            Ok::<_, ProjectError>(())
+        };
+        match recorded.await {
+            Ok(()) => ProjectError::Denied(judged.judgement),
+            Err(error) => error,
+        }
+    }
+}
+
+/// A name as it is stored.
+///
+/// # Errors
+/// When it is no name.
+fn name(given: &str) -> Result<String, ProjectError> {
+    let name = given.trim();
+    let length = name.chars().count();
+    if (1..=MAX_NAME).contains(&length) && !name.chars().any(char::is_control) {
+        return Ok(name.to_owned());
+    }
+    Err(ProjectError::Invalid {
+        field: "/name",
+        rule: format!("must have 1 to {MAX_NAME} characters, none of them a control character"),
+    })
+}
+
+fn changed(error: AppendError) -> ProjectError {
+    match error {
+        AppendError::StateChanged { .. } => ProjectError::Changed,
+        error => error.into(),
+    }
+}
+
+/// The stream that a workspace's own acts are recorded in.
+async fn workspace_stream(
+    directory: Directory<'_>,
+    ctx: &WorkspaceCtx,
+) -> Result<counterfoil_evidence::hash::Hash, ProjectError> {
+    let found = directory.workspace(ctx.workspace()).await?;
+    let workspace = found.ok_or(ProjectError::NotFound)?.value;
+    let corrupt = |_| {
+        let kind = crate::ports::PortErrorKind::Corrupt;
+        PortError::new(kind, "reading the stream id")
+    };
+    Ok(workspace.stream.parse().map_err(corrupt)?)
+}
+
+/// The id of a project as a target of entries.
+fn project_target(id: ProjectId) -> counterfoil_evidence::json::Json {
+    super::facts::target("project", id)
+}
