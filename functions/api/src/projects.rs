@@ -1,14 +1,14 @@
 //! Routes of projects: made, listed, read, changed.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header::ETAG, header::LOCATION};
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::usecases::{NewEmptyProject, ProjectChange, ProjectError, ProjectView};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Caller, Sent, WorkspaceCaller, if_match};
-use counterfoil_lambda::telemetry::chain;
 use counterfoil_lambda::schema::{self, IdempotencyKey, IfMatch};
+use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -108,11 +108,7 @@ pub(crate) async fn list(
         headers(("ETag" = String, description = "Version of the project")))),
     extensions(("x-problems" = json!(["not-finished"]))),
 )]
-pub(crate) async fn read(
-    State(api): State<Api>,
-    Caller(ctx): Caller,
-    Path(_): Path<String>,
-) -> Result<Response, Problem> {
+pub(crate) async fn read(State(api): State<Api>, Caller(ctx): Caller) -> Result<Response, Problem> {
     let found = api.projects.read(&ctx).await;
     let found = found.map_err(|error| problem(&error))?;
     Ok(answer(StatusCode::OK, &found))
