@@ -27,6 +27,7 @@ const STATUSES: &[(u16, &[&str])] = &[
     (
         409,
         &[
+            "project-incomplete",
             "action-held",
             "wrong-state",
             "scan-needed",

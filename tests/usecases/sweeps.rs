@@ -212,7 +212,7 @@ impl State for Slow {
     }
 
     async fn list(&self, pk: &str, prefix: &str) -> Result<Vec<Stored>, PortError> {
-        if prefix == "action#" {
+        if pk.ends_with("#action") {
             self.clock.advance(Duration::from_secs(10));
             self.listed.lock().unwrap().push(pk.to_owned());
         }
