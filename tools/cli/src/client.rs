@@ -179,7 +179,9 @@ impl Client {
             return Ok(known.clone());
         }
         let list = self.get("/v1/workspaces").await?;
-        only(&list, "workspace", "counterfoil workspace create NAME")
+        let found = only(&list, "workspace", "counterfoil workspace create NAME")?;
+        self.keep(&found, None);
+        Ok(found)
     }
 
     /// The project: given, that of the key, used last, or the only one.
@@ -199,11 +201,20 @@ impl Client {
         let workspace = self.workspace().await?;
         let list = format!("/v1/workspaces/{workspace}/projects");
         let list = self.get(&list).await?;
-        only(
-            &list,
-            "project",
-            "counterfoil project create NAME --environment live",
-        )
+        let make = "counterfoil project create NAME --environment live";
+        let found = only(&list, "project", make)?;
+        self.keep(&workspace, Some(&found));
+        Ok(found)
+    }
+
+    fn keep(&self, workspace: &str, project: Option<&str>) {
+        if self.key.is_none() {
+            let place = Place {
+                workspace: Some(workspace.to_owned()),
+                project: project.map(str::to_owned),
+            };
+            place::keep(&self.base, &place);
+        }
     }
 
     /// The same client, that says with each request which project it means. A key of one project

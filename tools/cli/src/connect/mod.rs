@@ -146,7 +146,8 @@ pub(crate) fn lines(connection: &Value) -> Vec<String> {
         "" => String::new(),
         at => format!(", accepted until {at}"),
     };
-    let first = format!("{}  {}  {standing}{retired}", at("/kind"), at("/hint"));
+    let named = format!("{}  {}", at("/kind"), at("/hint"));
+    let first = format!("{}  {standing}{retired}", named.trim_end());
     let said = texts(connection, "/sentences").into_iter();
     std::iter::once(first)
         .chain(said.map(|sentence| format!("  {}", shown(sentence))))

@@ -51,6 +51,10 @@ enum What {
         "incidents reopen inc_01KARX6M000000000000000001 --reason 'The bank transfer did not come'",
     ))]
     Reopen(Reopen),
+    #[command(after_help = help!(
+        "incidents acknowledge inc_01KARX6M000000000000000001 --reason 'The price change of Monday'",
+    ))]
+    Acknowledge(Acknowledge),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -144,6 +148,18 @@ struct Reopen {
     call: Call,
 }
 
+/// Takes a mass drift for real, so that repairs of its differences may be proposed
+#[derive(Debug, ClapArgs)]
+struct Acknowledge {
+    /// The incident's id
+    id: String,
+    /// Why: 10 to 1,000 characters
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    #[command(flatten)]
+    call: Call,
+}
+
 /// Runs the command.
 pub(crate) fn main(args: &Args) -> ExitCode {
     exit(block_on(run(&args.what)))
@@ -160,6 +176,10 @@ async fn run(what: &What) -> Result<(), Failure> {
         What::Reopen(args) => {
             let body = json!({ "reason": args.reason });
             act(&args.call, &args.id, "reopen", &body).await
+        }
+        What::Acknowledge(args) => {
+            let body = json!({ "reason": args.reason });
+            act(&args.call, &args.id, "acknowledge", &body).await
         }
     }
 }
@@ -300,6 +320,10 @@ fn story(incident: &Value) -> Vec<String> {
             at("/ignored/until"),
             at("/ignored/reason")
         ));
+    }
+    if incident.get("acknowledged").is_some_and(Value::is_object) {
+        let (by, when) = (at("/acknowledged/by"), at("/acknowledged/at"));
+        lines.push(format!("  taken for real by {by} at {when}"));
     }
     if !at("/resolved_at").is_empty() {
         lines.push(format!("  resolved   {}", at("/resolved_at")));

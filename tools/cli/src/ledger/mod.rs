@@ -21,6 +21,7 @@ use crate::access::Access;
 use crate::client::{Client, Failure, block_on, exit};
 use crate::export::{Member, check_place, compare, fetch, members, obtain};
 use crate::output::say;
+use crate::plain::shown;
 use story::{Sentence, sentences};
 
 /// Tells a customer's story from the evidence about them
@@ -67,6 +68,7 @@ pub(crate) fn main(args: &Args) -> ExitCode {
 async fn run(args: &Args) -> Result<(), Failure> {
     let api = Client::new(&args.access)?;
     let pinned = pinned(args).map_err(Failure::Unknown)?;
+    let api = api.in_project().await?;
     if let Some(file) = &args.keep {
         check_place("--keep", file).map_err(Failure::Unknown)?;
     }
@@ -164,7 +166,9 @@ fn print(args: &Args, runs: usize, told: &[Sentence]) {
     for sentence in told {
         say(format_args!(
             "{}  {}  (entry {})",
-            sentence.at, sentence.text, sentence.seq
+            sentence.at,
+            shown(&sentence.text),
+            sentence.seq
         ));
     }
     if args.seal_key.is_some() {

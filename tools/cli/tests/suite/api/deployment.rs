@@ -18,6 +18,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
+use super::document;
+
 pub(crate) const KEY: &str = "cfk_test_0123456789_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA3Vcbjn";
 
 /// A request as it came.
@@ -41,6 +43,8 @@ impl Seen {
 struct Script {
     answers: Arc<Mutex<BTreeMap<String, (u16, Value)>>>,
     seen: Arc<Mutex<Vec<Seen>>>,
+    /// Requests that the committed document does not know.
+    wrong: Arc<Mutex<Vec<String>>>,
 }
 
 async fn answer(
@@ -51,10 +55,13 @@ async fn answer(
     body: Bytes,
 ) -> Response {
     let line = format!("{method} {uri}");
+    let body = serde_json::from_slice(&body).unwrap_or_default();
+    let wrong = document::wrong(&method, &uri, &headers, &body);
+    script.wrong.lock().unwrap().extend(wrong);
     script.seen.lock().unwrap().push(Seen {
         line: line.clone(),
         headers,
-        body: serde_json::from_slice(&body).unwrap_or_default(),
+        body,
     });
     let answers = script.answers.lock().unwrap();
     let (status, body) = answers.get(&line).cloned().unwrap_or_else(|| {
@@ -171,6 +178,8 @@ impl Stage {
         drop(stdin.write_all(input.as_bytes()).await);
         drop(stdin);
         let output = child.wait_with_output().await.unwrap();
+        let wrong = self.script.wrong.lock().unwrap();
+        assert!(wrong.is_empty(), "{wrong:#?}");
         Said {
             status: output.status.code().unwrap(),
             out: String::from_utf8(output.stdout).unwrap(),

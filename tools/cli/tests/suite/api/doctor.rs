@@ -167,3 +167,13 @@ async fn without_a_network_this_machine_is_looked_at_and_the_rest_is_said_to_be_
     assert!(said.out.contains("could not be reached"), "{}", said.out);
     assert!(said.out.contains("not looked at"), "{}", said.out);
 }
+
+#[tokio::test]
+async fn what_the_project_says_of_its_connections_is_enough_where_their_list_is_refused() {
+    let stage = healthy().await;
+    let problem = json!({"title": "There is no such record", "status": 404, "code": "not-found"});
+    stage.answers("GET /v1/projects/prj_1/connections", 404, problem);
+    let said = stage.as_person(&["doctor", "--json"]).await.json();
+    assert_eq!(state(&said, "stripe"), "ok", "{said}");
+    assert_eq!(state(&said, "database"), "ok", "{said}");
+}

@@ -62,6 +62,7 @@ async fn an_act_is_sent_once_with_a_key_of_its_own() {
     let stage = Stage::new().await;
     stage
         .answers("POST /v1/incidents/inc_1/ignore", 200, incident(1))
+        .answers("POST /v1/incidents/inc_1/acknowledge", 200, incident(1))
         .answers("POST /v1/incidents/inc_1/reopen", 200, incident(1));
     let words = [
         "incidents",
@@ -82,6 +83,14 @@ async fn an_act_is_sent_once_with_a_key_of_its_own() {
         "It did not come",
     ];
     assert_eq!(stage.with_key(&reopen).await.status, 0);
+    let acknowledge = [
+        "incidents",
+        "acknowledge",
+        "inc_1",
+        "--reason",
+        "It is real",
+    ];
+    assert_eq!(stage.with_key(&acknowledge).await.status, 0);
     let seen = stage.seen();
     let body = json!({ "until": "2026-12-01T00:00:00Z", "reason": "Paid by bank transfer" });
     assert_eq!(seen[0].body, body);
@@ -100,7 +109,7 @@ async fn an_act_is_sent_once_with_a_key_of_its_own() {
         ])
         .await;
     assert_eq!(said.status, 2);
-    assert_eq!(stage.seen().len(), 3, "nothing was sent");
+    assert_eq!(stage.seen().len(), 4, "nothing was sent");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod connecting;
 mod deployment;
 mod doctor;
+mod document;
 mod incidents;
 mod keys;
 mod pages;
