@@ -60,7 +60,7 @@ impl Answer {
 }
 
 impl Stage {
-    /// Sends a request to the product's API.
+    /// Sends a request to the product's API; every POST is a request of its own.
     pub(crate) async fn call(
         &self,
         method: &str,
@@ -76,12 +76,22 @@ impl Stage {
         if let Some(etag) = etag {
             request = request.header("if-match", etag);
         }
+        if method == "POST" {
+            request = request.header("idempotency-key", fresh_key());
+        }
         if !body.is_null() {
             request = request
                 .header("content-type", "application/json")
                 .body(body.to_string());
         }
         answer(request).await
+    }
+
+    /// Sends a POST without an `Idempotency-Key`.
+    pub(crate) async fn keyless(&self, path: &str, key: &str, body: &Value) -> Answer {
+        let request = self.authorize(self.request("POST", path), key);
+        let request = request.header("content-type", "application/json");
+        answer(request.body(body.to_string())).await
     }
 
     /// Sends a POST that creates something once, whatever happens to its answer.
@@ -284,6 +294,12 @@ pub(crate) fn alike(answers: &[(String, Answer)], status: u16) {
         assert_eq!(answer, first, "{case}");
     }
     assert_eq!(first.header("content-type"), "application/problem+json");
+}
+
+/// An `Idempotency-Key` that no other request has.
+fn fresh_key() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    format!("endtoend-{}", NUMBER.fetch_add(1, Ordering::SeqCst))
 }
 
 /// An event of Stripe about `customer`, with an id of its own.

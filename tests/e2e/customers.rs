@@ -156,9 +156,7 @@ fn strangers_learn_nothing_about_customers_and_readers_ask_for_nothing() {
             .await;
         assert_eq!(reader.says(), (403, "capability-missing".to_owned()));
         let path = "/v1/checks";
-        let keyless = stage
-            .call("POST", path, Some(&tenant.repair_key), None, &body)
-            .await;
+        let keyless = stage.keyless(path, &tenant.repair_key, &body).await;
         assert_eq!(keyless.says(), (400, "idempotency-key-missing".to_owned()));
         let nobody = stage.call("POST", path, None, None, &body).await;
         assert_eq!(nobody.status, 401);

@@ -256,8 +256,7 @@ fn a_legal_hold_blocks_with_its_reason_until_two_owners_release_it() {
         };
         let refused = set(&tenant.ben, "a").await;
         assert_eq!(refused.says(), (403, "action-denied".to_owned()));
-        let missing = stage.call("POST", "/v1/holds", Some(ada), None, &body);
-        let missing = missing.await;
+        let missing = stage.keyless("/v1/holds", ada, &body).await;
         assert_eq!(missing.says(), (400, "idempotency-key-missing".to_owned()));
         // An approver key is not enough, although it speaks as an owner.
         let refused = set(&tenant.ada, "b").await;

@@ -22,6 +22,8 @@ mod incidents;
 #[cfg(test)]
 mod newcomers;
 #[cfg(test)]
+mod once;
+#[cfg(test)]
 mod overlaps;
 #[cfg(test)]
 mod projects;

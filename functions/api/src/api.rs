@@ -12,6 +12,8 @@ use counterfoil_lambda::oidc::SignInPlace;
 pub struct Api {
     /// Who is calling.
     pub authentication: Authentication,
+    /// What doing requests once needs.
+    pub repeats: Repeats,
     /// Where people sign in; `None` where only keys are accepted.
     pub sign_in: Option<SignInPlace>,
     /// Requests that are done once.

@@ -1,14 +1,13 @@
 //! Routes of customers: what is stored about one, and asking for a fresh look.
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::usecases::{AskError, Asked};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Caller, body, idempotency_key};
+use counterfoil_lambda::http::{Caller, Sent};
 use counterfoil_lambda::schema::{self, IdempotencyKey};
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
@@ -81,10 +80,9 @@ struct CheckBody {
 pub(crate) async fn check(
     State(api): State<Api>,
     Caller(ctx): Caller,
-    headers: HeaderMap,
-    bytes: Bytes,
+    sent: Sent,
 ) -> Result<Response, Problem> {
-    let read: Result<CheckBody, Problem> = body(&bytes);
+    let read: Result<CheckBody, Problem> = sent.read();
     let wanted = match read {
         Ok(wanted) => wanted,
         // Whether the caller may ask comes before what they sent.
@@ -95,16 +93,17 @@ pub(crate) async fn check(
                 .map_or_else(|it| problem(&it), |()| bad));
         }
     };
-    let key = match idempotency_key(&headers) {
-        Ok(key) => key,
-        Err(missing) => {
-            let able = api.checks.able(&ctx, &wanted.project);
-            return Err(able.map_or_else(|it| problem(&it), |()| missing));
-        }
-    };
-    let customer = wanted.customer.as_deref();
-    let asked = api.checks.ask(&ctx, &key, &wanted.project, customer).await;
-    Ok(accepted(&asked.map_err(|error| problem(&error))?, customer))
+    let able = api.checks.able(&ctx, &wanted.project);
+    able.map_err(|it| problem(&it))?;
+    let key = sent.key()?;
+    // The use case remembers the run under the key and sends its message again: a repeat after a
+    // queue that did not answer must not end as `already-created`.
+    sent.once(&api.repeats, &ctx, async |_| {
+        let customer = wanted.customer.as_deref();
+        let asked = api.checks.ask(&ctx, &key, &wanted.project, customer).await;
+        Ok(accepted(&asked.map_err(|error| problem(&error))?, customer))
+    })
+    .await
 }
 
 /// 202: the run opens in a moment; until then its address answers 404.

@@ -1,18 +1,19 @@
 //! Routes of incidents: look, ignore, open again, acknowledge.
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::incident::{Incident, IncidentState};
 use counterfoil_core::reconcile::FindingKind;
 use counterfoil_core::records::Versioned;
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::time::Timestamp;
-use counterfoil_core::usecases::{IncidentAct, IncidentError, IncidentFilter, IncidentOrder};
+use counterfoil_core::usecases::{
+    IncidentAct, IncidentError, IncidentFilter, IncidentOrder, Incidents,
+};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Asked, Caller, body, idempotency_key};
+use counterfoil_lambda::http::{Asked, Caller, Sent, judged};
 use counterfoil_lambda::schema::{self, IdempotencyKey};
 use counterfoil_lambda::sight::Sight;
 use counterfoil_lambda::telemetry::chain;
@@ -164,18 +165,17 @@ pub(crate) async fn ignore(
     State(api): State<Api>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    bytes: Bytes,
+    sent: Sent,
 ) -> Result<Response, Problem> {
     let read = || {
-        let read: IgnoreBody = body(&bytes)?;
+        let read: IgnoreBody = sent.read()?;
         let until: Timestamp = read.until.parse().map_err(|_| {
             Problem::invalid("/until", "must be a time such as 2026-11-23T00:00:00Z")
         })?;
         let reason = read.reason;
         Ok(IncidentAct::Ignore { until, reason })
     };
-    act(&api, &ctx, &id, &headers, read()).await
+    act(&api, &ctx, &id, &sent, read()).await
 }
 
 /// Why.
@@ -205,14 +205,13 @@ pub(crate) async fn reopen(
     State(api): State<Api>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    bytes: Bytes,
+    sent: Sent,
 ) -> Result<Response, Problem> {
-    let read: Result<ReasonBody, Problem> = body(&bytes);
+    let read: Result<ReasonBody, Problem> = sent.read();
     let read = read.map(|read| IncidentAct::Reopen {
         reason: read.reason,
     });
-    act(&api, &ctx, &id, &headers, read).await
+    act(&api, &ctx, &id, &sent, read).await
 }
 
 /// Take a mass drift for real
@@ -232,24 +231,23 @@ pub(crate) async fn acknowledge(
     State(api): State<Api>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    bytes: Bytes,
+    sent: Sent,
 ) -> Result<Response, Problem> {
-    let read: Result<ReasonBody, Problem> = body(&bytes);
+    let read: Result<ReasonBody, Problem> = sent.read();
     let read = read.map(|read| IncidentAct::Acknowledge {
         reason: read.reason,
     });
-    act(&api, &ctx, &id, &headers, read).await
+    act(&api, &ctx, &id, &sent, read).await
 }
 
 async fn act(
     api: &Api,
     ctx: &TenantCtx,
     id: &str,
-    headers: &HeaderMap,
+    sent: &Sent,
     read: Result<IncidentAct, Problem>,
 ) -> Result<Response, Problem> {
-    let asked = idempotency_key(headers).and_then(|key| Ok((key, read?)));
+    let asked = sent.key().and_then(|key| Ok((key, read?)));
     let (key, act) = match asked {
         Ok(asked) => asked,
         // Whether the caller may know the incident and act on it comes before what they sent.
@@ -258,9 +256,21 @@ async fn act(
             return Err(admitted.map_or_else(|error| problem(&error), |_| bad));
         }
     };
-    let done: Result<Versioned<Incident>, _> = api.incidents.act(ctx, id, &key, &act).await;
-    let done = done.map_err(|error| problem(&error))?;
-    Ok(one(api, ctx, &done.value))
+    // The incident remembers its act in the transaction that does it, so a repeat whose answer was
+    // lost gets the incident and not `already-created`.
+    sent.once(&api.repeats, ctx, async |_| {
+        judged(&api.incidents.evidence, None, async |evidence| {
+            let incidents = Incidents {
+                evidence,
+                ..api.incidents.clone()
+            };
+            let done: Result<Versioned<Incident>, _> = incidents.act(ctx, id, &key, &act).await;
+            let done = done.map_err(|error| problem(&error))?;
+            Ok(one(api, ctx, &done.value))
+        })
+        .await
+    })
+    .await
 }
 
 fn one(api: &Api, ctx: &TenantCtx, incident: &Incident) -> Response {

@@ -16,6 +16,7 @@ async fn main() -> Result<(), Error> {
     let (objects, vault) = (boot.objects()?, boot.vault()?);
     let api = Api {
         authentication: boot.authentication()?,
+        repeats: boot.repeats()?,
         sign_in: boot.sign_in_place(),
         repeats: Repeats {
             state: state.clone(),

@@ -19,8 +19,11 @@ use axum::extract::{FromRef, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use counterfoil_core::ports::HoldTarget;
-use counterfoil_core::usecases::{EraseRequest, NewHold};
-use counterfoil_lambda::http::{Authentication, Caller, body, idempotency_key, if_match};
+use counterfoil_core::traced::Makes;
+use counterfoil_core::usecases::{
+    DeclareLost, Erase, EraseRequest, KeepRetention, LegalHolds, NewHold,
+};
+use counterfoil_lambda::http::{Authentication, Caller, Sent, body, if_match, judged};
 use counterfoil_lambda::schema::{HoldId, IdempotencyKey, IfMatch, RunId};
 use counterfoil_lambda::{Front, Problem};
 use serde::Deserialize;
@@ -118,8 +121,9 @@ struct EraseBody {
 }
 
 impl EraseBody {
-    fn read(bytes: &Bytes) -> Result<EraseRequest, Problem> {
-        let read: Self = body(bytes)?;
+    fn read(sent: &Sent) -> Result<EraseRequest, Problem> {
+        sent.key()?;
+        let read: Self = sent.read()?;
         Ok(EraseRequest {
             reason: read.reason,
             comment: read.comment,
@@ -132,22 +136,22 @@ impl EraseBody {
 /// Takes away what can be read of it, for good; its record still verifies.
 #[utoipa::path(
     post, path = "/v1/runs/{id}/erase", operation_id = "eraseRun", tag = "erasure",
-    params(("id" = RunId, Path, description = "The run")),
+    params(("id" = RunId, Path, description = "The run"), IdempotencyKey),
     request_body = EraseBody,
     responses(
         (status = OK, description = "Nothing is left", body = views::Erasure),
-        (status = ACCEPTED, description = "Something is left: send it again", body = views::Erasure),
+        (status = ACCEPTED, description = "Something is left: send it again, with a new `Idempotency-Key`", body = views::Erasure),
     ),
-    extensions(("x-problems" = json!(["run-open", "run-has-open-actions", "legal-hold", "action-denied", "not-finished"]))),
+    extensions(("x-problems" = json!(["idempotency-key-missing", "idempotency-key-reused", "run-open", "run-has-open-actions", "legal-hold", "action-denied", "not-finished"]))),
 )]
 async fn erase_run(
     State(api): State<Api>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
-    bytes: Bytes,
+    sent: Sent,
 ) -> Result<Response, Problem> {
     let problem = |error| answer::erase_problem(&error);
-    let request = match EraseBody::read(&bytes) {
+    let request = match EraseBody::read(&sent) {
         Ok(request) => request,
         // Whether the caller may know the run and erase comes before what they sent.
         Err(bad) => {
@@ -155,8 +159,19 @@ async fn erase_run(
             return Err(admitted.map_or_else(problem, |()| bad));
         }
     };
-    let erased = api.erase.run(&ctx, &id, &request).await;
-    Ok(answer::erased(&ctx, &erased.map_err(problem)?))
+    // An erasure goes on where it stopped: a repeat after a crash must not end as `already-created`.
+    sent.once(&api.repeats, &ctx, async |_| {
+        judged(&api.erase.evidence, None, async |evidence| {
+            let erase = Erase {
+                evidence,
+                ..api.erase.clone()
+            };
+            let erased = erase.run(&ctx, &id, &request).await;
+            Ok(answer::erased(&ctx, &erased.map_err(problem)?))
+        })
+        .await
+    })
+    .await
 }
 
 /// Erase what is stored about a customer
@@ -164,30 +179,42 @@ async fn erase_run(
 /// Takes away what can be read about them in every run; the records still verify.
 #[utoipa::path(
     post, path = "/v1/customers/{id}/erase", operation_id = "eraseCustomer", tag = "erasure",
-    params(("id" = String, Path, description = "The customer's id in Stripe", example = "cus_NffrFeUfNV2Hib")),
+    params(("id" = String, Path, description = "The customer's id in Stripe", example = "cus_NffrFeUfNV2Hib"), IdempotencyKey),
     request_body = EraseBody,
     responses(
         (status = OK, description = "Nothing is left", body = views::Erasure),
-        (status = ACCEPTED, description = "Something is left: send it again", body = views::Erasure),
+        (status = ACCEPTED, description = "Something is left: send it again, with a new `Idempotency-Key`", body = views::Erasure),
     ),
-    extensions(("x-problems" = json!(["run-has-open-actions", "legal-hold", "action-denied", "not-finished"]))),
+    extensions(("x-problems" = json!(["idempotency-key-missing", "idempotency-key-reused", "run-has-open-actions", "legal-hold", "action-denied", "not-finished"]))),
 )]
 async fn erase_customer(
     State(api): State<Api>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
-    bytes: Bytes,
+    sent: Sent,
 ) -> Result<Response, Problem> {
     let problem = |error| answer::erase_problem(&error);
-    let request = match EraseBody::read(&bytes) {
+    let request = match EraseBody::read(&sent) {
         Ok(request) => request,
+        // Whether the caller may know the customer and erase comes before what they sent.
         Err(bad) => {
             let admitted = api.erase.admit_customer(&ctx, &id).await;
             return Err(admitted.map_or_else(problem, |()| bad));
         }
     };
-    let erased = api.erase.customer(&ctx, &id, &request).await;
-    Ok(answer::erased(&ctx, &erased.map_err(problem)?))
+    // An erasure goes on where it stopped: a repeat after a crash must not end as `already-created`.
+    sent.once(&api.repeats, &ctx, async |_| {
+        judged(&api.erase.evidence, None, async |evidence| {
+            let erase = Erase {
+                evidence,
+                ..api.erase.clone()
+            };
+            let erased = erase.customer(&ctx, &id, &request).await;
+            Ok(answer::erased(&ctx, &erased.map_err(problem)?))
+        })
+        .await
+    })
+    .await
 }
 
 /// Declare the contents of an entry lost
@@ -195,20 +222,36 @@ async fn erase_customer(
 /// For contents that are not there although nobody erased them. The declaration is evidence.
 #[utoipa::path(
     post, path = "/v1/entries/{seq}/lost", operation_id = "declareLost", tag = "erasure",
-    params(("seq" = u64, Path, description = "Position in the project's stream")),
+    params(("seq" = u64, Path, description = "Position in the project's stream"), IdempotencyKey),
     responses((status = CREATED, description = "Declared", body = views::LostPart)),
-    extensions(("x-problems" = json!(["action-denied", "not-finished"]))),
+    extensions(("x-problems" = json!(["idempotency-key-missing", "idempotency-key-reused", "already-created", "action-denied", "not-finished"]))),
 )]
 async fn declare_lost(
     State(api): State<Api>,
     Caller(ctx): Caller,
     Path(seq): Path<String>,
+    sent: Sent,
 ) -> Result<Response, Problem> {
+    let problem = |error| answer::erase_problem(&error);
     let seq = seq.parse().map_err(|_| Problem::not_found())?;
-    let lost = api.lost.declare(&ctx, seq).await;
-    Ok(answer::lost(
-        &lost.map_err(|error| answer::erase_problem(&error))?,
-    ))
+    if let Err(bad) = sent.key() {
+        // Whether the entry is there and the caller may declare it lost comes before what they sent.
+        let admitted = api.lost.admit(&ctx, seq).await;
+        return Err(admitted.map_or_else(problem, |()| bad));
+    }
+    sent.once(&api.repeats, &ctx, async |once| {
+        let done = (once, Makes::Known(seq.to_string()));
+        judged(&api.lost.evidence, Some(done), async |evidence| {
+            let lost = DeclareLost {
+                evidence,
+                ..api.lost.clone()
+            };
+            let lost = lost.declare(&ctx, seq).await;
+            Ok(answer::lost(&lost.map_err(problem)?))
+        })
+        .await
+    })
+    .await
 }
 
 /// List legal holds
@@ -252,9 +295,9 @@ struct HoldBody {
 }
 
 impl HoldBody {
-    fn read(headers: &HeaderMap, bytes: &Bytes) -> Result<NewHold, Problem> {
-        let key = idempotency_key(headers)?;
-        let read: Self = body(bytes)?;
+    fn read(sent: &Sent) -> Result<NewHold, Problem> {
+        let key = sent.key()?;
+        let read: Self = sent.read()?;
         let target: HoldTarget = serde_json::from_value(read.target).map_err(|_| {
             let rule = "must be {\"all\":true}, {\"run\":\"run_...\"} or {\"from\":0,\"to\":10}";
             Problem::invalid("/target", rule)
@@ -280,17 +323,27 @@ impl HoldBody {
 async fn set_hold(
     State(api): State<Api>,
     Caller(ctx): Caller,
-    headers: HeaderMap,
-    bytes: Bytes,
+    sent: Sent,
 ) -> Result<Response, Problem> {
     let problem = |error| answer::hold_problem(&error);
-    let new = match HoldBody::read(&headers, &bytes) {
+    let new = match HoldBody::read(&sent) {
         Ok(new) => new,
         // Whether the caller may set a hold comes before what they sent.
         Err(bad) => return Err(api.holds.admit(&ctx).map_or_else(problem, |()| bad)),
     };
-    let hold = api.holds.set(&ctx, &new).await;
-    Ok(answer::hold(StatusCode::CREATED, &hold.map_err(problem)?))
+    // The key is the hold's id, so a repeat goes on with a hold that is set in some streams only.
+    sent.once(&api.repeats, &ctx, async |_| {
+        judged(&api.holds.evidence, None, async |evidence| {
+            let holds = LegalHolds {
+                evidence,
+                ..api.holds.clone()
+            };
+            let hold = holds.set(&ctx, &new).await;
+            Ok(answer::hold(StatusCode::CREATED, &hold.map_err(problem)?))
+        })
+        .await
+    })
+    .await
 }
 
 /// Release a legal hold
@@ -298,22 +351,39 @@ async fn set_hold(
 /// Two owners are needed: the first request proposes, another owner's request releases.
 #[utoipa::path(
     post, path = "/v1/holds/{id}/release", operation_id = "releaseHold", tag = "holds",
-    params(("id" = HoldId, Path, description = "The hold")),
+    params(("id" = HoldId, Path, description = "The hold"), IdempotencyKey),
     responses(
         (status = OK, description = "It is over", body = views::Hold),
         (status = ACCEPTED, description = "A second owner is needed", body = views::Hold),
     ),
-    extensions(("x-problems" = json!(["wrong-state", "action-denied", "not-finished"]))),
+    extensions(("x-problems" = json!(["idempotency-key-missing", "idempotency-key-reused", "wrong-state", "action-denied", "not-finished"]))),
 )]
 async fn release_hold(
     State(api): State<Api>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
+    sent: Sent,
 ) -> Result<Response, Problem> {
-    let released = api.holds.release(&ctx, &id).await;
-    Ok(answer::released(
-        &released.map_err(|error| answer::hold_problem(&error))?,
-    ))
+    let problem = |error| answer::hold_problem(&error);
+    if let Err(bad) = sent.key() {
+        // Whether the caller may know the hold and release it comes before what they sent.
+        let admitted = api.holds.admit_release(&ctx, &id).await;
+        return Err(admitted.map_or_else(problem, |()| bad));
+    }
+    // What one owner has proposed they cannot approve, and a release goes on where it stopped: a
+    // repeat does nothing twice.
+    sent.once(&api.repeats, &ctx, async |_| {
+        judged(&api.holds.evidence, None, async |evidence| {
+            let holds = LegalHolds {
+                evidence,
+                ..api.holds.clone()
+            };
+            let released = holds.release(&ctx, &id).await;
+            Ok(answer::released(&released.map_err(problem)?))
+        })
+        .await
+    })
+    .await
 }
 
 /// Read how long snapshots are kept
@@ -365,11 +435,16 @@ async fn change_retention(
         let status = StatusCode::PRECONDITION_REQUIRED;
         Problem::new(status, "precondition-required", title)
     })?;
-    let changed = api
-        .retention
-        .change(&ctx, wanted.snapshot_days, version)
-        .await;
-    Ok(answer::retention_changed(
-        &changed.map_err(|error| answer::retention_problem(&error))?,
-    ))
+    judged(&api.retention.evidence, None, async |evidence| {
+        let retention = KeepRetention {
+            evidence,
+            ..api.retention.clone()
+        };
+        let changed = retention.change(&ctx, wanted.snapshot_days, version);
+        let changed = changed.await;
+        Ok(answer::retention_changed(
+            &changed.map_err(|error| answer::retention_problem(&error))?,
+        ))
+    })
+    .await
 }

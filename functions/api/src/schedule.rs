@@ -6,9 +6,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header::ETAG};
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::scan::ScanSchedule;
-use counterfoil_core::usecases::{ScheduleError, ScheduleView};
+use counterfoil_core::usecases::{KeepSchedule, ScheduleError, ScheduleView};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Caller, body, if_match};
+use counterfoil_lambda::http::{Caller, body, if_match, judged};
 use counterfoil_lambda::schema::IfMatch;
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
@@ -73,8 +73,15 @@ pub(crate) async fn change(
         incremental_every_hours: wanted.incremental_every_hours,
         transactions: wanted.transactions,
     };
-    let changed = api.schedule.change(&ctx, wanted, version).await;
-    Ok(view(&changed.map_err(|error| problem(&error))?))
+    judged(&api.schedule.evidence, None, async |evidence| {
+        let schedule = KeepSchedule {
+            evidence,
+            ..api.schedule.clone()
+        };
+        let changed = schedule.change(&ctx, wanted, version).await;
+        Ok(view(&changed.map_err(|error| problem(&error))?))
+    })
+    .await
 }
 
 /// The setting and what it comes to, with its version as `ETag`.

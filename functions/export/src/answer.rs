@@ -6,8 +6,7 @@ use axum::http::header::{ETAG, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::erasure::ERASED;
 use counterfoil_core::export::Export;
-use counterfoil_core::ids::DecisionId;
-use counterfoil_core::policy::bundle_digest;
+use counterfoil_core::policy::Judgement;
 use counterfoil_core::records::Versioned;
 use counterfoil_core::usecases::{Accepted, ExportError, Fetched};
 use counterfoil_lambda::Problem;
@@ -24,13 +23,9 @@ pub(crate) fn accepted(accepted: &Accepted) -> Response {
         LOCATION,
         &format!("/v1/exports/{}", export.value.id),
     );
-    match accepted.decision {
-        Some(decision) => judged(&mut headers, decision),
-        None => put(
-            &mut headers,
-            HeaderName::from_static("idempotent-replayed"),
-            "true",
-        ),
+    if accepted.decision.is_none() {
+        let replayed = HeaderName::from_static("idempotent-replayed");
+        put(&mut headers, replayed, "true");
     }
     (
         StatusCode::ACCEPTED,
@@ -47,9 +42,7 @@ pub(crate) fn found(export: &Versioned<Export>) -> Response {
 
 /// 200: a link to one of its files.
 pub(crate) fn link(fetched: &Fetched) -> Response {
-    let mut headers = HeaderMap::new();
-    judged(&mut headers, fetched.decision);
-    (headers, Json(views::Link::of(fetched))).into_response()
+    Json(views::Link::of(fetched)).into_response()
 }
 
 fn tag(version: u64) -> HeaderMap {
@@ -58,16 +51,16 @@ fn tag(version: u64) -> HeaderMap {
     headers
 }
 
-fn judged(headers: &mut HeaderMap, decision: DecisionId) {
-    let name = HeaderName::from_static;
-    put(headers, name("counterfoil-decision"), &decision.to_string());
-    put(headers, name("counterfoil-policy"), &bundle_digest());
-}
-
 fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }
+}
+
+/// 403: policy says no.
+pub(crate) fn denied(judgement: &Judgement) -> Problem {
+    let title = format!("{} ({})", judgement.reason, judgement.rule);
+    Problem::new(StatusCode::FORBIDDEN, "action-denied", title)
 }
 
 /// The problem that an error is.
@@ -79,10 +72,7 @@ pub(crate) fn problem(error: &ExportError) -> Problem {
             let title = "The run is still open: export it when it is closed";
             Problem::new(StatusCode::CONFLICT, "run-open", title)
         }
-        ExportError::Denied { judgement, .. } => {
-            let title = format!("{} ({})", judgement.reason, judgement.rule);
-            Problem::new(StatusCode::FORBIDDEN, "action-denied", title)
-        }
+        ExportError::Denied { judgement, .. } => denied(judgement),
         ExportError::NotReady => {
             let title = "The export is not ready yet: read it until its state is `ready`";
             Problem::new(StatusCode::CONFLICT, "export-not-ready", title)

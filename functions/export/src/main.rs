@@ -34,6 +34,7 @@ async fn main() -> Result<(), Error> {
     };
     let service = Service {
         authentication: boot.authentication()?,
+        repeats: boot.repeats()?,
         exports,
     };
     boot.run(move |event| counterfoil_export::handle(service.clone(), event))

@@ -1,13 +1,11 @@
 //! The routes of `export`.
 
-use axum::body::Bytes;
 use axum::extract::{FromRef, Path, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use counterfoil_core::export::{ExportScope, Wanted};
 use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::Exports;
-use counterfoil_lambda::http::{Asked, Authentication, Caller, body};
+use counterfoil_lambda::http::{Asked, Authentication, Caller, Repeats, Sent, judged};
 use counterfoil_lambda::schema;
 use counterfoil_lambda::telemetry::chain;
 use counterfoil_lambda::{Front, Problem};
@@ -17,7 +15,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::answer::{accepted, found, link, problem};
+use crate::answer::{accepted, denied, found, link, problem};
 use crate::views;
 
 /// What the routes and the worker use.
@@ -25,6 +23,8 @@ use crate::views;
 pub struct Service {
     /// Who is calling.
     pub authentication: Authentication,
+    /// What doing requests once needs.
+    pub repeats: Repeats,
     /// The use case.
     pub exports: Exports,
 }
@@ -156,35 +156,46 @@ fn moment(pointer: &str, text: Option<String>) -> Result<Timestamp, Problem> {
         ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
         ("Idempotent-Replayed" = String, description = "`true` when the key came before"),
     ))),
-    extensions(("x-problems" = json!(["run-open", "action-denied", "idempotency-key-reused", "erased"]))),
+    extensions(("x-problems" = json!(["idempotency-key-missing", "idempotency-key-reused", "run-open", "action-denied", "erased"]))),
 )]
 async fn create(
-    State(Service { exports, .. }): State<Service>,
+    State(service): State<Service>,
     Caller(ctx): Caller,
-    headers: HeaderMap,
-    bytes: Bytes,
+    sent: Sent,
 ) -> Result<Response, Problem> {
-    let wanted = body::<Request>(&bytes)?.wanted()?;
-    let key = idempotency_key(&headers)?;
-    let made = exports
-        .create(&ctx, wanted, key)
-        .await
-        .map_err(|error| problem(&error))?;
-    if let Some(error) = &made.not_sent {
-        let export = made.export.value.id.to_string();
-        tracing::warn!(export.id = export, cause = chain(error), "no worker told");
-    }
-    Ok(accepted(&made))
-}
-
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
-    let Some(value) = headers.get("idempotency-key") else {
-        return Ok(None);
+    let exports = &service.exports;
+    let wanted = sent.key().and_then(|key| {
+        let wanted = sent.read::<Request>()?.wanted()?;
+        Ok((key, wanted))
+    });
+    let (key, wanted) = match wanted {
+        Ok(wanted) => wanted,
+        // A text that is not an id is absent, as what it could name is, whoever asks.
+        Err(absent) if absent == Problem::not_found() => return Err(absent),
+        // Whether the caller may export comes before what they sent.
+        Err(bad) => {
+            let admitted = exports.admit(&ctx);
+            return Err(admitted.map_or_else(|refusal| denied(&refusal), |()| bad));
+        }
     };
-    let text = value.to_str().ok();
-    let fits = text.filter(|text| (1..=255).contains(&text.len()));
-    let rule = "`Idempotency-Key` must have 1 to 255 ASCII characters";
-    fits.map(Some).ok_or_else(|| Problem::invalid("", rule))
+    // The use case finds the export of a key again, so a repeat after a crash gets the export.
+    sent.once(&service.repeats, &ctx, async |_| {
+        judged(&exports.evidence, None, async |evidence| {
+            let exports = Exports {
+                evidence,
+                ..exports.clone()
+            };
+            let made = exports.create(&ctx, wanted, Some(&key)).await;
+            let made = made.map_err(|error| problem(&error))?;
+            if let Some(error) = &made.not_sent {
+                let export = made.export.value.id.to_string();
+                tracing::warn!(export.id = export, cause = chain(error), "no worker told");
+            }
+            Ok(accepted(&made))
+        })
+        .await
+    })
+    .await
 }
 
 /// Read how far an export is
@@ -253,14 +264,23 @@ async fn download(
     if !["package", "report"].contains(&part.as_str()) {
         return Err(Problem::invalid("/part", "must be package or report"));
     }
-    let fetched = exports.download(&ctx, &id, &part).await;
-    Ok(link(&fetched.map_err(|error| problem(&error))?))
+    judged(&exports.evidence, None, async |evidence| {
+        let exports = Exports {
+            evidence,
+            ..exports.clone()
+        };
+        let fetched = exports.download(&ctx, &id, &part).await;
+        Ok(link(&fetched.map_err(|error| problem(&error))?))
+    })
+    .await
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::body::Bytes;
     use axum::response::IntoResponse;
+    use counterfoil_lambda::http::body;
 
     fn scope(text: &str) -> Result<ExportScope, u16> {
         let request = body::<Request>(&Bytes::copy_from_slice(text.as_bytes()));

@@ -26,6 +26,7 @@ async fn main() -> Result<(), Error> {
     };
     let service = Service {
         authentication: boot.authentication()?,
+        repeats: boot.repeats()?,
         ports,
     };
     boot.run(move |event| counterfoil_repair_approve::handle(service.clone(), event))

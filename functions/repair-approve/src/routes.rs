@@ -1,13 +1,19 @@
 //! The routes of `repair-approve`. Each is one use case.
 
-use axum::body::Bytes;
+use std::future::Future;
+
 use axum::extract::{FromRef, Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
-use counterfoil_core::repair::VoteKind;
-use counterfoil_core::usecases::{ProposeRepair, ReadActions, RepairPorts, VoteOnAction, Voted};
-use counterfoil_lambda::http::{Authentication, Caller, body, if_match};
-use counterfoil_lambda::schema::{ActionId, DecisionId, IfMatch, IncidentId};
+use counterfoil_core::records::Versioned;
+use counterfoil_core::repair::{Action, VoteKind};
+use counterfoil_core::tenancy::TenantCtx;
+use counterfoil_core::traced::Makes;
+use counterfoil_core::usecases::{
+    ActionError, ProposeRepair, ReadActions, RepairPorts, VoteOnAction, Voted,
+};
+use counterfoil_lambda::http::{Authentication, Caller, Repeats, Sent, if_match, judged};
+use counterfoil_lambda::schema::{ActionId, DecisionId, IdempotencyKey, IfMatch, IncidentId};
 use counterfoil_lambda::{Front, Problem};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -23,8 +29,36 @@ use crate::views;
 pub struct Service {
     /// Who is calling.
     pub authentication: Authentication,
+    /// What doing requests once needs.
+    pub repeats: Repeats,
     /// Ports of the use cases.
     pub ports: RepairPorts,
+}
+
+impl Service {
+    /// Does a request once. Its first transaction says so: an action is never repeated, and what
+    /// became of it is read from it.
+    async fn once<F, R>(
+        &self,
+        ctx: &TenantCtx,
+        sent: &Sent,
+        makes: Makes,
+        act: F,
+    ) -> Result<Response, Problem>
+    where
+        F: FnOnce(RepairPorts) -> R,
+        R: Future<Output = Result<Response, Problem>>,
+    {
+        sent.once(&self.repeats, ctx, async |once| {
+            let done = Some((once, makes));
+            judged(&self.ports.evidence, done, async |evidence| {
+                let ports = self.ports.clone();
+                act(RepairPorts { evidence, ..ports }).await
+            })
+            .await
+        })
+        .await
+    }
 }
 
 impl FromRef<Service> for Authentication {
@@ -70,8 +104,9 @@ struct Proposal {
 }
 
 impl Proposal {
-    fn read(bytes: &Bytes) -> Result<Self, Problem> {
-        let proposal: Self = body(bytes)?;
+    fn read(sent: &Sent) -> Result<Self, Problem> {
+        sent.key()?;
+        let proposal: Self = sent.read()?;
         if proposal.reason.trim().chars().count() < 10 {
             let rule = "say in at least 10 characters why";
             return Err(Problem::invalid("/reason", rule));
@@ -85,23 +120,25 @@ impl Proposal {
 /// The policy decides at once: a repair that it forbids is recorded as denied.
 #[utoipa::path(
     post, path = "/v1/incidents/{id}/repairs", operation_id = "proposeRepair", tag = "actions",
-    params(("id" = IncidentId, Path, description = "The incident")),
+    params(("id" = IncidentId, Path, description = "The incident"), IdempotencyKey),
     request_body = Proposal,
     responses((status = CREATED, description = "The action with its decision", body = views::ActionView, headers(
         ("ETag" = String, description = "Version of the action"),
         ("Counterfoil-Decision" = DecisionId, description = "The decision that was made of it"),
         ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
     ))),
-    extensions(("x-problems" = json!(["capability-missing", "wrong-state", "outcome-unknown"]))),
+    extensions(("x-problems" = json!(["idempotency-key-missing", "idempotency-key-reused", "already-created", "capability-missing", "wrong-state", "outcome-unknown"]))),
 )]
 async fn propose(
-    State(Service { ports, .. }): State<Service>,
+    State(service): State<Service>,
     Caller(ctx): Caller,
     Path(incident): Path<String>,
-    bytes: Bytes,
+    sent: Sent,
 ) -> Result<Response, Problem> {
-    let propose = ProposeRepair { ports };
-    let proposal = match Proposal::read(&bytes) {
+    let propose = ProposeRepair {
+        ports: service.ports.clone(),
+    };
+    let proposal = match Proposal::read(&sent) {
         Ok(proposal) => proposal,
         // Whether the caller may know the incident and propose comes before what they sent.
         Err(bad) => {
@@ -109,21 +146,17 @@ async fn propose(
             return Err(admitted.map_or_else(|error| answer::problem(&error), |_| bad));
         }
     };
-    let proposed = propose
-        .propose(
-            &ctx,
-            &incident,
-            Some(proposal.reason.trim()),
-            proposal.execute_on_approval,
-        )
+    service
+        .once(&ctx, &sent, Makes::New("action"), async |ports| {
+            let propose = ProposeRepair { ports };
+            let reason = Some(proposal.reason.trim());
+            let at_once = proposal.execute_on_approval;
+            let proposed = propose.propose(&ctx, &incident, reason, at_once).await;
+            let proposed = proposed.map_err(|error| answer::problem(&error))?;
+            let (action, version) = (&proposed.action, proposed.version);
+            Ok(answer::action(&ctx, StatusCode::CREATED, action, version))
+        })
         .await
-        .map_err(|error| answer::problem(&error))?;
-    Ok(answer::action(
-        &ctx,
-        StatusCode::CREATED,
-        &proposed.action,
-        proposed.version,
-    ))
 }
 
 /// Read an action
@@ -193,9 +226,10 @@ struct Ballot {
 
 impl Ballot {
     /// The ballot, and the version of the action that was displayed.
-    fn read(headers: &HeaderMap, bytes: &Bytes) -> Result<(Self, u64), Problem> {
-        let ballot = body(bytes)?;
-        let version = if_match(headers)?.ok_or_else(|| {
+    fn read(sent: &Sent) -> Result<(Self, u64), Problem> {
+        sent.key()?;
+        let ballot = sent.read()?;
+        let version = if_match(sent.headers())?.ok_or_else(|| {
             let title = "Send `If-Match` with the ETag of the action that was displayed";
             let status = StatusCode::PRECONDITION_REQUIRED;
             Problem::new(status, "precondition-required", title)
@@ -209,94 +243,107 @@ impl Ballot {
 /// A vote binds to the action as it was displayed: send its `ETag` and its digest.
 #[utoipa::path(
     post, path = "/v1/actions/{id}/approvals", operation_id = "voteOnAction", tag = "actions",
-    params(("id" = ActionId, Path, description = "The action"), IfMatch),
+    params(("id" = ActionId, Path, description = "The action"), IfMatch, IdempotencyKey),
     request_body = Ballot,
     responses((status = OK, description = "The action as it is now", body = views::ActionView, headers(
         ("ETag" = String, description = "Version of the action"),
         ("Counterfoil-Decision" = DecisionId, description = "The decision that was made of it"),
         ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
     ))),
-    extensions(("x-problems" = json!(["capability-missing", "action-denied", "wrong-state", "hold-expired", "precondition-required", "precondition-failed", "scan-needed", "outcome-unknown"]))),
+    extensions(("x-problems" = json!(["idempotency-key-missing", "idempotency-key-reused", "already-created", "capability-missing", "action-denied", "wrong-state", "hold-expired", "precondition-required", "precondition-failed", "scan-needed", "outcome-unknown"]))),
 )]
 async fn vote(
-    State(Service { ports, .. }): State<Service>,
+    State(service): State<Service>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    bytes: Bytes,
+    sent: Sent,
 ) -> Result<Response, Problem> {
-    let (ballot, version) = match Ballot::read(&headers, &bytes) {
+    let (ballot, version) = match Ballot::read(&sent) {
         Ok(read) => read,
         // Whether the caller may know the action comes before what they sent.
         Err(bad) => {
+            let ports = service.ports.clone();
             let known = ReadActions { ports }.get(&ctx, &id).await;
             return Err(known.map_or_else(|error| answer::problem(&error), |_| bad));
         }
     };
-    let voted = Voted {
-        kind: ballot.vote,
-        digest: &ballot.action_digest,
-        reason: ballot.reason.trim(),
-        version: Some(version),
-    };
-    let after = VoteOnAction { ports }.vote(&ctx, &id, &voted).await;
-    let after = after.map_err(|error| answer::problem(&error))?;
-    Ok(answer::action(
-        &ctx,
-        StatusCode::OK,
-        &after.value,
-        after.version,
-    ))
+    service
+        .once(&ctx, &sent, Makes::Known(id.clone()), async |ports| {
+            let voted = Voted {
+                kind: ballot.vote,
+                digest: &ballot.action_digest,
+                reason: ballot.reason.trim(),
+                version: Some(version),
+            };
+            let after = VoteOnAction { ports }.vote(&ctx, &id, &voted).await;
+            after_act(&ctx, after)
+        })
+        .await
 }
 
 /// Execute an action that may happen
 #[utoipa::path(
     post, path = "/v1/actions/{id}/execute", operation_id = "executeAction", tag = "actions",
-    params(("id" = ActionId, Path, description = "The action")),
+    params(("id" = ActionId, Path, description = "The action"), IdempotencyKey),
     responses((status = OK, description = "The action as it is now", body = views::ActionView, headers(
         ("ETag" = String, description = "Version of the action"),
         ("Counterfoil-Decision" = DecisionId, description = "The decision that was made of it"),
         ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
     ))),
-    extensions(("x-problems" = json!(["capability-missing", "action-denied", "action-held", "wrong-state", "hold-expired", "precondition-failed", "scan-needed", "outcome-unknown"]))),
+    extensions(("x-problems" = json!(["idempotency-key-missing", "idempotency-key-reused", "already-created", "capability-missing", "action-denied", "action-held", "wrong-state", "hold-expired", "precondition-failed", "scan-needed", "outcome-unknown"]))),
 )]
 async fn execute(
-    State(Service { ports, .. }): State<Service>,
+    State(service): State<Service>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
+    sent: Sent,
 ) -> Result<Response, Problem> {
-    let after = VoteOnAction { ports }.execute(&ctx, &id).await;
-    let after = after.map_err(|error| answer::problem(&error))?;
-    Ok(answer::action(
-        &ctx,
-        StatusCode::OK,
-        &after.value,
-        after.version,
-    ))
+    if let Err(bad) = sent.key() {
+        let ports = service.ports.clone();
+        let admitted = VoteOnAction { ports }.admit_execute(&ctx, &id).await;
+        return Err(admitted.map_or_else(|error| answer::problem(&error), |_| bad));
+    }
+    service
+        .once(&ctx, &sent, Makes::Known(id.clone()), async |ports| {
+            after_act(&ctx, VoteOnAction { ports }.execute(&ctx, &id).await)
+        })
+        .await
 }
 
 /// Withdraw an action
 #[utoipa::path(
     post, path = "/v1/actions/{id}/cancel", operation_id = "cancelAction", tag = "actions",
-    params(("id" = ActionId, Path, description = "The action")),
+    params(("id" = ActionId, Path, description = "The action"), IdempotencyKey),
     responses((status = OK, description = "The action as it is now", body = views::ActionView, headers(
         ("ETag" = String, description = "Version of the action"),
         ("Counterfoil-Decision" = DecisionId, description = "The decision that was made of it"),
         ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
     ))),
-    extensions(("x-problems" = json!(["capability-missing", "action-denied", "wrong-state", "precondition-failed", "outcome-unknown"]))),
+    extensions(("x-problems" = json!(["idempotency-key-missing", "idempotency-key-reused", "already-created", "capability-missing", "action-denied", "wrong-state", "precondition-failed", "outcome-unknown"]))),
 )]
 async fn cancel(
-    State(Service { ports, .. }): State<Service>,
+    State(service): State<Service>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
+    sent: Sent,
 ) -> Result<Response, Problem> {
-    let after = VoteOnAction { ports }.cancel(&ctx, &id).await;
+    if let Err(bad) = sent.key() {
+        let ports = service.ports.clone();
+        let admitted = VoteOnAction { ports }.admit_cancel(&ctx, &id).await;
+        return Err(admitted.map_or_else(|error| answer::problem(&error), |_| bad));
+    }
+    service
+        .once(&ctx, &sent, Makes::Known(id.clone()), async |ports| {
+            after_act(&ctx, VoteOnAction { ports }.cancel(&ctx, &id).await)
+        })
+        .await
+}
+
+fn after_act(
+    ctx: &TenantCtx,
+    after: Result<Versioned<Action>, ActionError>,
+) -> Result<Response, Problem> {
     let after = after.map_err(|error| answer::problem(&error))?;
-    Ok(answer::action(
-        &ctx,
-        StatusCode::OK,
-        &after.value,
-        after.version,
-    ))
+    let (action, version) = (&after.value, after.version);
+    Ok(answer::action(ctx, StatusCode::OK, action, version))
 }

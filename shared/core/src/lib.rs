@@ -40,6 +40,7 @@ pub mod sealed;
 pub mod snapshot;
 pub mod tenancy;
 pub mod time;
+pub mod traced;
 pub mod usecases;
 pub mod webhook;
 

@@ -20,7 +20,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
 use crate::config::{MissingVariable, Var, optional};
-use crate::http::Authentication;
+use crate::http::{Authentication, Repeats};
 use crate::oidc::{DEFAULT_SCOPE, OidcLogins, OidcOptions, SignInPlace};
 use crate::scratch::TempScratch;
 use crate::system::{OsRandom, SystemClock};
@@ -271,5 +271,17 @@ impl Boot {
     /// Randomness.
     pub fn random(&self) -> Arc<dyn Random> {
         Arc::new(OsRandom)
+    }
+
+    /// What doing requests once needs.
+    ///
+    /// # Errors
+    /// When the state table is not named.
+    pub fn repeats(&self) -> Result<Repeats, MissingVariable> {
+        Ok(Repeats {
+            state: self.state()?,
+            clock: self.clock(),
+            random: self.random(),
+        })
     }
 }

@@ -17,7 +17,7 @@ use crate::layers::{InputFault, rate};
 use crate::telemetry::chain;
 
 pub use crate::input::{Asked, body, body_with};
-pub use crate::layers::{For, Repeats, Sent, ShownOnce};
+pub use crate::layers::{For, Repeats, Sent, ShownOnce, judged};
 
 /// Names the project of a request whose path does not, for credentials that reach several.
 pub const PROJECT_HEADER: &str = "counterfoil-project";

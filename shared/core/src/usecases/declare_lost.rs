@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use counterfoil_evidence::hash::Hash;
 use counterfoil_evidence::header::Header;
 use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
@@ -15,7 +16,7 @@ use super::governed::{DECISION, Governed, who};
 use crate::policy::{EraseFacts, Question};
 use crate::ports::{
     AppendError, Batch, Clock, EntryRef, EvidenceAppend, EvidenceRead, HoldsWrite, PortError,
-    PortErrorKind, Random, Redaction, State,
+    PortErrorKind, Random, Redaction, State, StoredEntry,
 };
 use crate::records::Directory;
 use crate::tenancy::{Role, TenantCtx};
@@ -51,21 +52,31 @@ impl std::fmt::Debug for DeclareLost {
 }
 
 impl DeclareLost {
-    /// Declares the `subject` of entry `seq` of the project's stream lost.
+    /// Whether the caller may know the entry and declare parts lost; records nothing.
     ///
     /// # Errors
-    /// [`EraseError::Invalid`] while the part exists, or when there never was one.
-    pub async fn declare(&self, ctx: &TenantCtx, seq: u64) -> Result<Lost, EraseError> {
-        let found = Directory::of(self.state.as_ref())
-            .project(ctx.project())
-            .await?;
-        let project = found.ok_or(EraseError::NotFound)?.value;
-        let stream = project.stream_id()?;
+    /// [`EraseError::NotFound`], then [`EraseError::Denied`].
+    pub async fn admit(&self, ctx: &TenantCtx, seq: u64) -> Result<(), EraseError> {
+        self.entry(ctx, seq).await?;
+        let judged = self.judge(ctx);
+        if judged.allowed() {
+            Ok(())
+        } else {
+            Err(EraseError::Denied(judged.judgement))
+        }
+    }
+
+    async fn entry(&self, ctx: &TenantCtx, seq: u64) -> Result<(Hash, StoredEntry), EraseError> {
+        let directory = Directory::of(self.state.as_ref());
+        let project = directory.project(ctx.project()).await?;
+        let stream = project.ok_or(EraseError::NotFound)?.value.stream_id()?;
         let next = seq.saturating_add(1);
         let entries = self.reader.entries(stream, seq, next).await?;
-        let stored = entries.first().ok_or(EraseError::NotFound)?;
-        let corrupt = |_| PortError::new(PortErrorKind::Corrupt, "reading an entry's header");
-        let header = Header::parse(&stored.header, stream).map_err(corrupt)?;
+        let stored = entries.into_iter().next().ok_or(EraseError::NotFound)?;
+        Ok((stream, stored))
+    }
+
+    fn judge(&self, ctx: &TenantCtx) -> Governed {
         let facts = EraseFacts {
             who: who(ctx.principal()),
             role_may_erase: ctx.principal().role().is_some_and(Role::may_administer),
@@ -73,7 +84,18 @@ impl DeclareLost {
             lost: true,
         };
         let question = Question::Erase(facts);
-        let judged = Governed::judge(question, None, self.clock.as_ref(), self.random.as_ref());
+        Governed::judge(question, None, self.clock.as_ref(), self.random.as_ref())
+    }
+
+    /// Declares the `subject` of entry `seq` of the project's stream lost.
+    ///
+    /// # Errors
+    /// [`EraseError::Invalid`] while the part exists, or when there never was one.
+    pub async fn declare(&self, ctx: &TenantCtx, seq: u64) -> Result<Lost, EraseError> {
+        let (stream, stored) = self.entry(ctx, seq).await?;
+        let corrupt = |_| PortError::new(PortErrorKind::Corrupt, "reading an entry's header");
+        let header = Header::parse(&stored.header, stream).map_err(corrupt)?;
+        let judged = self.judge(ctx);
         if !judged.allowed() {
             let mut batch = Batch::of(judged.opened(ctx.principal(), None)?);
             batch.drafts.push(judged.closing());

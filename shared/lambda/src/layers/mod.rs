@@ -6,6 +6,7 @@
 //! [`InputFault`].
 
 mod answer;
+mod judged;
 mod leak;
 mod limits;
 mod once;
@@ -25,6 +26,7 @@ use futures::FutureExt;
 use tower::ServiceExt;
 use tracing::{Instrument, Span, field::Empty, info_span};
 
+pub use judged::judged;
 pub use limits::{InputFault, MAX_BODY};
 pub use once::{For, Repeats, Sent, ShownOnce};
 pub use request_id::RequestId;

@@ -127,6 +127,14 @@ impl Sent {
         input::body(&self.bytes)
     }
 
+    /// The caller's `Idempotency-Key`.
+    ///
+    /// # Errors
+    /// See [`idempotency_key`].
+    pub fn key(&self) -> Result<String, Problem> {
+        idempotency_key(&self.headers)
+    }
+
     /// The headers.
     pub const fn headers(&self) -> &HeaderMap {
         &self.headers

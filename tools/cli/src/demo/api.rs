@@ -71,6 +71,12 @@ impl Api {
             .client
             .request(method, url)
             .bearer_auth(self.key.reveal());
+        if body.is_some() {
+            // Nothing here is sent twice.
+            let mut random = [0_u8; 16];
+            getrandom::fill(&mut random).context("this machine has no random numbers")?;
+            request = request.header("idempotency-key", hex::encode(random));
+        }
         if let Some(body) = body {
             request = request
                 .header("content-type", "application/json")

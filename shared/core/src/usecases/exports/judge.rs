@@ -45,6 +45,19 @@ impl Ruling {
 }
 
 impl Exports {
+    /// Whether the caller may export at all; records nothing. It comes before what they sent.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn admit(&self, ctx: &TenantCtx) -> Result<(), Judgement> {
+        let judgement = evaluate(&Question::Export(export_facts(ctx.principal())));
+        if judgement.effect == Effect::Allow {
+            Ok(())
+        } else {
+            Err(judgement)
+        }
+    }
+
     /// Judges `evidence.export`; the decision has a run of its own.
     pub(super) fn rule(
         &self,

@@ -26,6 +26,20 @@ pub enum Released {
 }
 
 impl LegalHolds {
+    /// Whether the caller may know a hold and release it; records nothing.
+    ///
+    /// # Errors
+    /// [`HoldError::NotFound`], then [`HoldError::Denied`].
+    pub async fn admit_release(&self, ctx: &TenantCtx, id: &str) -> Result<(), HoldError> {
+        self.find(ctx, id).await?;
+        let judged = self.judge_release(ctx, 0, None);
+        if judged.judgement.effect == Effect::Deny {
+            Err(HoldError::Denied(judged.judgement))
+        } else {
+            Ok(())
+        }
+    }
+
     /// Proposes the release of a hold, or, as another owner, approves and does it.
     ///
     /// # Errors

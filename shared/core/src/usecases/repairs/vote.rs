@@ -98,14 +98,15 @@ impl VoteOnAction {
         }
     }
 
-    /// Executes an action that policy allowed or people approved. Whoever may propose repairs may
-    /// trigger it; the trigger decides nothing, the recorded approvals do.
-    pub async fn execute(
+    /// The action, for whoever may have it executed.
+    ///
+    /// # Errors
+    /// [`ActionError::NotFound`], then [`ActionError::MissingCapability`].
+    pub async fn admit_execute(
         &self,
         ctx: &TenantCtx,
         id: &str,
     ) -> Result<Versioned<Action>, ActionError> {
-        let project = self.ports.project(ctx).await?;
         let action = self.ports.action(ctx, id).await?;
         let may_trigger = match ctx.principal() {
             Principal::User { role, .. } => role.may_approve(),
@@ -115,6 +116,36 @@ impl VoteOnAction {
         if !may_trigger {
             return Err(ActionError::MissingCapability);
         }
+        Ok(action)
+    }
+
+    /// The action, for whoever may withdraw it: its proposer, and whoever may approve.
+    ///
+    /// # Errors
+    /// [`ActionError::NotFound`], then [`ActionError::MissingCapability`].
+    pub async fn admit_cancel(
+        &self,
+        ctx: &TenantCtx,
+        id: &str,
+    ) -> Result<Versioned<Action>, ActionError> {
+        let action = self.ports.action(ctx, id).await?;
+        let approver =
+            matches!(ctx.principal(), Principal::User { role, .. } if role.may_approve());
+        if !approver && ctx.principal().id() != action.value.binding.principal {
+            return Err(ActionError::MissingCapability);
+        }
+        Ok(action)
+    }
+
+    /// Executes an action that policy allowed or people approved. Whoever may propose repairs may
+    /// trigger it; the trigger decides nothing, the recorded approvals do.
+    pub async fn execute(
+        &self,
+        ctx: &TenantCtx,
+        id: &str,
+    ) -> Result<Versioned<Action>, ActionError> {
+        let project = self.ports.project(ctx).await?;
+        let action = self.admit_execute(ctx, id).await?;
         execute::execute(&self.ports, ctx, &project, action).await
     }
 
@@ -125,12 +156,7 @@ impl VoteOnAction {
         id: &str,
     ) -> Result<Versioned<Action>, ActionError> {
         let project = self.ports.project(ctx).await?;
-        let action = self.ports.action(ctx, id).await?;
-        let approver =
-            matches!(ctx.principal(), Principal::User { role, .. } if role.may_approve());
-        if !approver && ctx.principal().id() != action.value.binding.principal {
-            return Err(ActionError::MissingCapability);
-        }
+        let action = self.admit_cancel(ctx, id).await?;
         if !action.value.state.is_waiting() {
             let state = format!("{:?}", action.value.state).to_lowercase();
             return Err(ActionError::WrongState { state });

@@ -1,0 +1,125 @@
+//! The evidence of one request: which decision it made, and that it was done.
+//!
+//! Use cases record decisions in many places, refusals among them. What an answer must name is seen
+//! here, where all of them pass, so that no branch can forget it. It decides nothing and changes no
+//! entry; it only adds the write of [`Once::done`] to the first transaction.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use counterfoil_evidence::hash::Hash;
+use counterfoil_evidence::kind::Kind;
+use counterfoil_evidence::stream::Draft;
+
+use crate::idempotency::Once;
+use crate::ports::{AppendError, Batch, EntryRef, EvidenceAppend, Expect};
+
+/// A decision that is recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecisionMade {
+    /// Its id, `dec_...`.
+    pub id: String,
+    /// Digest of the policy bundle that made it.
+    pub policy: String,
+}
+
+/// What a request that is done once leads to, for a repeat whose answer was not kept.
+#[derive(Debug, Clone)]
+pub enum Makes {
+    /// A record whose id the request names.
+    Known(String),
+    /// A new record of this family, in the request's first transaction.
+    New(&'static str),
+}
+
+impl Makes {
+    fn id(&self, batch: &Batch) -> String {
+        match self {
+            Self::Known(id) => id.clone(),
+            Self::New(family) => {
+                let suffix = format!("#{family}");
+                let mut writes = batch.state.iter();
+                let made = writes.find(|write| {
+                    write.expect == Expect::Absent && write.key.pk.ends_with(&suffix)
+                });
+                made.map(|write| write.key.sk.clone()).unwrap_or_default()
+            }
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    begun: bool,
+    decision: Option<DecisionMade>,
+}
+
+/// Evidence on behalf of one request.
+pub struct Traced {
+    evidence: Arc<dyn EvidenceAppend>,
+    done: Option<(Once, Makes)>,
+    seen: Mutex<Seen>,
+}
+
+impl std::fmt::Debug for Traced {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Traced")
+    }
+}
+
+impl Traced {
+    /// Notes decisions. With `done`, the first transaction also says that the request was done, and
+    /// fails when another worker has taken the request over.
+    pub fn new(evidence: Arc<dyn EvidenceAppend>, done: Option<(Once, Makes)>) -> Self {
+        Self {
+            evidence,
+            done,
+            seen: Mutex::default(),
+        }
+    }
+
+    /// The latest decision that the request has recorded.
+    pub fn decision(&self) -> Option<DecisionMade> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.decision.clone()
+    }
+
+    fn begun(&self) -> bool {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.begun
+    }
+
+    fn note(&self, decision: Option<DecisionMade>) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.begun = true;
+        if decision.is_some() {
+            seen.decision = decision;
+        }
+    }
+}
+
+#[async_trait]
+impl EvidenceAppend for Traced {
+    async fn append(&self, stream: Hash, batch: Batch) -> Result<Vec<EntryRef>, AppendError> {
+        let decision = batch.drafts.iter().rev().find_map(decision);
+        let batch = match &self.done {
+            Some((once, makes)) if !self.begun() => {
+                let done = once.done(&makes.id(&batch));
+                batch.with(done)
+            }
+            _ => batch,
+        };
+        let entries = self.evidence.append(stream, batch).await?;
+        self.note(decision);
+        Ok(entries)
+    }
+}
+
+fn decision(draft: &Draft) -> Option<DecisionMade> {
+    let text = |name| Some(draft.facts.get(name)?.as_str()?.to_owned());
+    (draft.kind == Kind::RunDecision).then_some(())?;
+    Some(DecisionMade {
+        id: text("decision")?,
+        policy: text("policy")?,
+    })
+}
