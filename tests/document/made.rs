@@ -146,12 +146,41 @@ const EVERYWHERE: [&str; 7] = [
     "evidence-unavailable",
 ];
 
+/// Problems of every route that is done once.
+const ONCE: [&str; 3] = [
+    "idempotency-key-missing",
+    "idempotency-in-flight",
+    "idempotency-key-reused",
+];
+
+/// Headers that only some answers of a route have: replays, and answers that made a decision.
+fn headers_of(once: bool, judged: bool) -> Vec<(&'static str, &'static str)> {
+    let replayed = ("Idempotent-Replayed", "`true` when the key came before");
+    let decided = [
+        ("Counterfoil-Decision", "The decision that was made"),
+        ("Counterfoil-Policy", "Digest of the policy that made it"),
+    ];
+    let once = once.then_some(replayed).into_iter();
+    once.chain(decided.into_iter().filter(|_| judged)).collect()
+}
+
+fn is_done_once(fields: &Map<String, Value>) -> bool {
+    let parameters = fields.get("parameters").and_then(Value::as_array);
+    let mut parameters = parameters.into_iter().flatten();
+    parameters.any(|parameter| parameter["name"] == "Idempotency-Key")
+}
+
 /// Adds what every route has: the project's header, problems, the request's id.
 fn completed(known: &[ProblemType], path: &str, method: &str, mut operation: Value) -> Value {
     let fields = operation.as_object_mut().unwrap();
     let own = fields.remove("x-problems").unwrap_or_else(|| json!([]));
     let own = own.as_array().unwrap().iter();
     let mut codes: Vec<&str> = own.clone().map(|code| code.as_str().unwrap()).collect();
+    let once = is_done_once(fields);
+    let judged = method != "get" && codes.contains(&"action-denied");
+    if once {
+        codes.extend(ONCE);
+    }
     let open = fields
         .get("security")
         .is_some_and(|asked| *asked == json!([{}]));
@@ -174,6 +203,11 @@ fn completed(known: &[ProblemType], path: &str, method: &str, mut operation: Val
         );
         let answer = answer.as_object_mut().unwrap();
         let headers = answer.entry("headers").or_insert_with(|| json!({}));
+        for (name, description) in headers_of(once, judged) {
+            let header = json!({ "description": description, "schema": { "type": "string" } });
+            let headers = headers.as_object_mut().unwrap();
+            headers.entry(name).or_insert(header);
+        }
         headers["X-Request-Id"] = json!({ "$ref": "#/components/headers/RequestId" });
     }
     let mut by_status: std::collections::BTreeMap<u16, Vec<&ProblemType>> = Default::default();

@@ -133,3 +133,18 @@ fn collect(value: &Value, found: &mut Vec<String>) {
         _ => {}
     }
 }
+
+/// What no POST may do without a key, because it only looks.
+const ONLY_LOOKS: [&str; 0] = [];
+
+#[test]
+fn every_post_that_creates_or_executes_demands_an_idempotency_key() {
+    let document = made();
+    for (path, method, operation) in operations(&document) {
+        let mut parameters = operation["parameters"].as_array().into_iter().flatten();
+        let key = parameters.find(|parameter| parameter["name"] == "Idempotency-Key");
+        let demanded = key.is_some_and(|key| key["required"] == true);
+        let should = method == "post" && !ONLY_LOOKS.contains(&path.as_str());
+        assert_eq!(demanded, should, "{method} {path}");
+    }
+}

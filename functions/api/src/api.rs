@@ -16,8 +16,6 @@ pub struct Api {
     pub repeats: Repeats,
     /// Where people sign in; `None` where only keys are accepted.
     pub sign_in: Option<SignInPlace>,
-    /// Requests that are done once.
-    pub repeats: Repeats,
     /// Projects.
     pub projects: Projects,
     /// Erasure of runs and customers.

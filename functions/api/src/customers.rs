@@ -75,7 +75,7 @@ struct CheckBody {
     params(IdempotencyKey), request_body = CheckBody,
     responses((status = ACCEPTED, description = "Asked for", body = views::Check,
         headers(("Idempotent-Replayed" = String, description = "`true` when the key came before")))),
-    extensions(("x-problems" = json!(["idempotency-key-missing", "idempotency-key-reused", "capability-missing", "project-incomplete", "not-finished"]))),
+    extensions(("x-problems" = json!(["capability-missing", "project-incomplete", "not-finished"]))),
 )]
 pub(crate) async fn check(
     State(api): State<Api>,

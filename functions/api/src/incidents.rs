@@ -157,7 +157,7 @@ struct IgnoreBody {
     request_body = IgnoreBody,
     responses((status = OK, description = "The incident as it is now", body = views::Incident)),
     extensions(("x-problems" = json!([
-        "idempotency-key-missing", "idempotency-key-reused", "wrong-state", "incident-changed", "action-denied",
+        "wrong-state", "incident-changed", "action-denied",
         "not-finished",
     ]))),
 )]
@@ -197,7 +197,7 @@ struct ReasonBody {
     request_body = ReasonBody,
     responses((status = OK, description = "The incident as it is now", body = views::Incident)),
     extensions(("x-problems" = json!([
-        "idempotency-key-missing", "idempotency-key-reused", "wrong-state", "incident-changed", "action-denied",
+        "wrong-state", "incident-changed", "action-denied",
         "not-finished",
     ]))),
 )]
@@ -223,7 +223,7 @@ pub(crate) async fn reopen(
     request_body = ReasonBody,
     responses((status = OK, description = "The incident as it is now", body = views::Incident)),
     extensions(("x-problems" = json!([
-        "idempotency-key-missing", "idempotency-key-reused", "wrong-state", "incident-changed", "action-denied",
+        "wrong-state", "incident-changed", "action-denied",
         "not-finished",
     ]))),
 )]

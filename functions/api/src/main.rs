@@ -6,7 +6,6 @@ use counterfoil_core::usecases::{
     AskChecks, CreateProject, DeclareLost, Erase, Incidents, KeepRetention, KeepSchedule,
     LegalHolds, Projects, ReadCustomers, ReadRun, ReadWebhookHealth, Secrets,
 };
-use counterfoil_lambda::http::Repeats;
 use counterfoil_lambda::{Boot, Error, config};
 
 #[tokio::main(flavor = "current_thread")]
@@ -18,11 +17,6 @@ async fn main() -> Result<(), Error> {
         authentication: boot.authentication()?,
         repeats: boot.repeats()?,
         sign_in: boot.sign_in_place(),
-        repeats: Repeats {
-            state: state.clone(),
-            clock: boot.clock(),
-            random: boot.random(),
-        },
         projects: Projects {
             create: CreateProject {
                 evidence: evidence.clone(),

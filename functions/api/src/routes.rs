@@ -142,7 +142,7 @@ impl EraseBody {
         (status = OK, description = "Nothing is left", body = views::Erasure),
         (status = ACCEPTED, description = "Something is left: send it again, with a new `Idempotency-Key`", body = views::Erasure),
     ),
-    extensions(("x-problems" = json!(["idempotency-key-missing", "idempotency-key-reused", "run-open", "run-has-open-actions", "legal-hold", "action-denied", "not-finished"]))),
+    extensions(("x-problems" = json!(["run-open", "run-has-open-actions", "legal-hold", "action-denied", "not-finished"]))),
 )]
 async fn erase_run(
     State(api): State<Api>,
@@ -185,7 +185,7 @@ async fn erase_run(
         (status = OK, description = "Nothing is left", body = views::Erasure),
         (status = ACCEPTED, description = "Something is left: send it again, with a new `Idempotency-Key`", body = views::Erasure),
     ),
-    extensions(("x-problems" = json!(["idempotency-key-missing", "idempotency-key-reused", "run-has-open-actions", "legal-hold", "action-denied", "not-finished"]))),
+    extensions(("x-problems" = json!(["run-has-open-actions", "legal-hold", "action-denied", "not-finished"]))),
 )]
 async fn erase_customer(
     State(api): State<Api>,
@@ -224,7 +224,7 @@ async fn erase_customer(
     post, path = "/v1/entries/{seq}/lost", operation_id = "declareLost", tag = "erasure",
     params(("seq" = u64, Path, description = "Position in the project's stream"), IdempotencyKey),
     responses((status = CREATED, description = "Declared", body = views::LostPart)),
-    extensions(("x-problems" = json!(["idempotency-key-missing", "idempotency-key-reused", "already-created", "action-denied", "not-finished"]))),
+    extensions(("x-problems" = json!(["already-created", "action-denied", "not-finished"]))),
 )]
 async fn declare_lost(
     State(api): State<Api>,
@@ -318,7 +318,7 @@ impl HoldBody {
     post, path = "/v1/holds", operation_id = "setHold", tag = "holds",
     params(IdempotencyKey), request_body = HoldBody,
     responses((status = CREATED, description = "The hold", body = views::Hold)),
-    extensions(("x-problems" = json!(["idempotency-key-missing", "idempotency-key-reused", "action-denied", "wrong-state", "not-finished"]))),
+    extensions(("x-problems" = json!(["action-denied", "wrong-state", "not-finished"]))),
 )]
 async fn set_hold(
     State(api): State<Api>,
@@ -356,7 +356,7 @@ async fn set_hold(
         (status = OK, description = "It is over", body = views::Hold),
         (status = ACCEPTED, description = "A second owner is needed", body = views::Hold),
     ),
-    extensions(("x-problems" = json!(["idempotency-key-missing", "idempotency-key-reused", "wrong-state", "action-denied", "not-finished"]))),
+    extensions(("x-problems" = json!(["wrong-state", "action-denied", "not-finished"]))),
 )]
 async fn release_hold(
     State(api): State<Api>,

@@ -127,7 +127,7 @@ impl Proposal {
         ("Counterfoil-Decision" = DecisionId, description = "The decision that was made of it"),
         ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
     ))),
-    extensions(("x-problems" = json!(["idempotency-key-missing", "idempotency-key-reused", "already-created", "capability-missing", "wrong-state", "outcome-unknown"]))),
+    extensions(("x-problems" = json!(["already-created", "capability-missing", "wrong-state", "outcome-unknown"]))),
 )]
 async fn propose(
     State(service): State<Service>,
@@ -250,7 +250,7 @@ impl Ballot {
         ("Counterfoil-Decision" = DecisionId, description = "The decision that was made of it"),
         ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
     ))),
-    extensions(("x-problems" = json!(["idempotency-key-missing", "idempotency-key-reused", "already-created", "capability-missing", "action-denied", "wrong-state", "hold-expired", "precondition-required", "precondition-failed", "scan-needed", "outcome-unknown"]))),
+    extensions(("x-problems" = json!(["already-created", "capability-missing", "action-denied", "wrong-state", "hold-expired", "precondition-required", "precondition-failed", "scan-needed", "outcome-unknown"]))),
 )]
 async fn vote(
     State(service): State<Service>,
@@ -290,7 +290,7 @@ async fn vote(
         ("Counterfoil-Decision" = DecisionId, description = "The decision that was made of it"),
         ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
     ))),
-    extensions(("x-problems" = json!(["idempotency-key-missing", "idempotency-key-reused", "already-created", "capability-missing", "action-denied", "action-held", "wrong-state", "hold-expired", "precondition-failed", "scan-needed", "outcome-unknown"]))),
+    extensions(("x-problems" = json!(["already-created", "capability-missing", "action-denied", "action-held", "wrong-state", "hold-expired", "precondition-failed", "scan-needed", "outcome-unknown"]))),
 )]
 async fn execute(
     State(service): State<Service>,
@@ -319,7 +319,7 @@ async fn execute(
         ("Counterfoil-Decision" = DecisionId, description = "The decision that was made of it"),
         ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
     ))),
-    extensions(("x-problems" = json!(["idempotency-key-missing", "idempotency-key-reused", "already-created", "capability-missing", "action-denied", "wrong-state", "precondition-failed", "outcome-unknown"]))),
+    extensions(("x-problems" = json!(["already-created", "capability-missing", "action-denied", "wrong-state", "precondition-failed", "outcome-unknown"]))),
 )]
 async fn cancel(
     State(service): State<Service>,

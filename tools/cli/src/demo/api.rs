@@ -1,6 +1,6 @@
 //! The product's HTTP API as a person with a key uses it.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use counterfoil_core::redacted::Redacted;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
@@ -74,7 +74,8 @@ impl Api {
         if body.is_some() {
             // Nothing here is sent twice.
             let mut random = [0_u8; 16];
-            getrandom::fill(&mut random).context("this machine has no random numbers")?;
+            getrandom::fill(&mut random)
+                .map_err(|_| anyhow!("this machine has no random numbers"))?;
             request = request.header("idempotency-key", hex::encode(random));
         }
         if let Some(body) = body {
