@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::deployment::{KEY, Stage};
+use crate::csv::MAPPING;
 
 const STRIPE: &str = "rk_live_SECRETSECRETSECRET";
 
@@ -124,4 +125,40 @@ async fn a_mapping_that_is_none_is_refused_here() {
         .await;
     assert_eq!(said.status, 2, "{}", said.err);
     assert!(stage.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_mapping_is_stored_and_activated_as_the_project_was_read_and_a_second_person_may_be_needed()
+ {
+    let stage = Stage::new().await;
+    let file = stage.home.path().join("counterfoil.toml");
+    std::fs::write(&file, MAPPING).unwrap();
+    let hash = "ab".repeat(32);
+    let activate = format!("POST /v1/projects/prj_1/mappings/{hash}/activate");
+    stage
+        .answers(
+            "POST /v1/projects/prj_1/mappings",
+            201,
+            json!({ "hash": hash }),
+        )
+        .answers("GET /v1/projects/prj_1", 200, project(&[]))
+        .answers(&activate, 200, project(&[]));
+    let words = [
+        "project",
+        "map",
+        file.to_str().unwrap(),
+        "--project",
+        "prj_1",
+    ];
+    let said = stage.with_key(&words).await;
+    assert_eq!(said.status, 0, "{}", said.err);
+    assert!(said.out.contains("does not count yet"), "{}", said.out);
+    assert_eq!(stage.last().body["text"], MAPPING);
+    let words = [&words[..], &["--activate"]].concat();
+    let said = stage.with_key(&words).await;
+    assert!(said.out.contains("is active"), "{}", said.out);
+    assert_eq!(stage.last().header("if-match"), "\"7\"");
+    stage.answers(&activate, 202, project(&[]));
+    let said = stage.with_key(&words).await;
+    assert!(said.out.contains("second person"), "{}", said.out);
 }

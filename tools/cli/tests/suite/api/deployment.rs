@@ -69,6 +69,8 @@ async fn answer(
             json!({"title": "There is no such record", "status": 404, "code": "not-found"});
         (404, problem)
     });
+    let unknown = document::unknown(&method, &uri, status, &body);
+    script.wrong.lock().unwrap().extend(unknown);
     let status = StatusCode::from_u16(status).unwrap();
     let headers = [
         (header::CONTENT_TYPE, "application/json"),

@@ -11,6 +11,7 @@ async fn healthy() -> Stage {
     let me = json!({"type": "user", "id": "usr_1", "issuer": "https://issuer.example.com",
         "signed_in_at": "2026-11-26T00:00:00Z", "second_factor": true, "workspaces": []});
     let probed = json!({"standing": "ok", "probed_at": "2199-11-26T00:00:00Z"});
+    let listed = json!({"id": "prj_1", "name": "Web", "environment": "live", "complete": true});
     let project = json!({
         "id": "prj_1", "workspace": "ws_1", "name": "Web", "environment": "live", "mapping": "sha256:1",
         "connections": {"stripe": probed, "database": probed, "repair": null, "webhook_secrets": 1}, "missing": [],
@@ -23,11 +24,7 @@ async fn healthy() -> Stage {
         .answers("GET /v1/login", 200, json!({}))
         .answers("GET /v1/me", 200, me)
         .answers("GET /v1/workspaces", 200, list(&[workspace("ws_1")]))
-        .answers(
-            "GET /v1/workspaces/ws_1/projects",
-            200,
-            list(std::slice::from_ref(&project)),
-        )
+        .answers("GET /v1/workspaces/ws_1/projects", 200, list(&[listed]))
         .answers("GET /v1/projects/prj_1", 200, project)
         .answers(
             "GET /v1/projects/prj_1/connections",

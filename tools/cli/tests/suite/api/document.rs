@@ -1,5 +1,6 @@
-//! Requests of the commands against docs/openapi.json, which is made of the routes: what the document
-//! describes is asked for as it says. Routes that it does not describe are not judged here.
+//! Requests of the commands, and the answers that these tests give them, against docs/openapi.json,
+//! which is made of the routes: what the document describes is asked for as it says, and no command
+//! is tested with a field that the API does not have. Routes that it does not describe are not judged here.
 
 use std::sync::OnceLock;
 
@@ -99,6 +100,59 @@ pub(super) fn wrong(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Valu
         }
     }
     wrong
+}
+
+/// Fields of an answer that the API does not give.
+pub(super) fn unknown(method: &Method, uri: &Uri, status: u16, body: &Value) -> Vec<String> {
+    let operation = described(uri.path()).and_then(|it| it.get(method.as_str().to_lowercase()));
+    let answer = operation.and_then(|it| it["responses"].get(status.to_string()));
+    let schema = answer
+        .map(resolved)
+        .and_then(|it| it.pointer("/content/application~1json/schema"));
+    let mut unknown = Vec::new();
+    if let Some(schema) = schema {
+        compare(schema, body, &format!("{method} {uri}: "), &mut unknown);
+    }
+    unknown
+}
+
+fn compare(schema: &'static Value, body: &Value, place: &str, unknown: &mut Vec<String>) {
+    let schema = resolved(schema);
+    if let Some(items) = body.as_array() {
+        if let Some(of) = schema.get("items") {
+            for item in items {
+                compare(of, item, &format!("{place}/0"), unknown);
+            }
+        }
+        return;
+    }
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
+        // One of several, such as a record or null.
+        return;
+    };
+    for (name, value) in body.as_object().into_iter().flatten() {
+        match properties.get(name) {
+            Some(of) => compare(of, value, &format!("{place}/{name}"), unknown),
+            None => unknown.push(format!("{place}: the answer has no {name}")),
+        }
+    }
+}
+
+#[test]
+fn answers_that_the_document_does_not_know_are_noticed() {
+    let with = |body: &str| {
+        let uri = "/v1/incidents".parse().unwrap();
+        let body = serde_json::from_str(body).unwrap();
+        unknown(&Method::GET, &uri, 200, &body).len()
+    };
+    assert_eq!(
+        with(r#"{"items": [{"id": "inc_1"}], "next_cursor": null}"#),
+        0
+    );
+    assert_eq!(
+        with(r#"{"items": [{"id": "inc_1", "colour": "red"}], "cursor": null}"#),
+        2
+    );
 }
 
 #[test]

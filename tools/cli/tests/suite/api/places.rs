@@ -5,7 +5,7 @@ use serde_json::json;
 use super::deployment::{Stage, incident, list, workspace};
 
 fn project(id: &str) -> serde_json::Value {
-    json!({"id": id, "workspace": "ws_1", "name": "Web", "environment": "live", "complete": false})
+    json!({"id": id, "name": "Web", "environment": "live", "complete": false})
 }
 
 #[tokio::test]
