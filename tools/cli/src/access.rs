@@ -90,10 +90,10 @@ pub(crate) fn base_address(given: &str) -> Result<String, Failure> {
 /// # Errors
 /// When it would be another path.
 pub(crate) fn segment(given: &str) -> Result<&str, Failure> {
-    let fits = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | ':');
     if given.is_empty() || !given.chars().all(fits) {
         let what = format!(
-            "`{}` is no id: ids are letters, digits, _ and -",
+            "`{}` is no id: ids are letters, digits, _, - and :",
             crate::plain::shown(given)
         );
         return Err(Failure::Unknown(anyhow!(what)));

@@ -9,7 +9,7 @@ use counterfoil_core::redacted::Redacted;
 use crate::client::Failure;
 
 /// The longest secret that is read.
-const LONGEST: u64 = 16 * 1024;
+const LONGEST: u64 = 32 * 1024;
 
 /// Reads a secret: the variable where it is set, otherwise standard input, otherwise a prompt.
 ///

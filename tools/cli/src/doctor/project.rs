@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use counterfoil_core::time::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::check::{Check, State};
 use crate::answer::{items, text, texts};
@@ -64,9 +64,12 @@ fn connection(connection: &Value, now: Timestamp) -> Check {
     };
     let said = lines(connection).join("\n");
     let again = format!("counterfoil connect {name}");
-    let probed = text(connection, "/probed_at").parse::<Timestamp>().ok();
+    let probed = text(connection, "/probe/at").parse::<Timestamp>().ok();
     let old = probed.is_some_and(|at| now.since(at) > OLD_PROBE);
-    match text(connection, "/standing") {
+    if connection.get("added_at").is_some_and(Value::is_null) {
+        return Check::new(name, State::Fail, format!("{said}\nit was revoked")).next(again);
+    }
+    match text(connection, "/probe/standing") {
         "alarm" => Check::new(name, State::Fail, said).next(again),
         "warning" => Check::new(name, State::Warn, said).next(again),
         _ if old => Check::new(name, State::Warn, format!("{said}\nprobed long ago")).next(again),
@@ -78,9 +81,10 @@ fn connection(connection: &Value, now: Timestamp) -> Check {
 fn brief(project: &Value, now: Timestamp) -> Vec<Check> {
     let one = |kind: &'static str| {
         let found = project.pointer(&format!("/connections/{kind}"))?;
-        let mut found = found.as_object()?.clone();
-        found.insert("kind".to_owned(), Value::from(kind));
-        Some(connection(&Value::Object(found), now))
+        let (standing, at) = (found.get("standing")?, found.get("probed_at")?);
+        let probe = json!({ "standing": standing, "at": at });
+        let shown = json!({ "kind": kind, "added_at": "", "probe": probe });
+        Some(connection(&shown, now))
     };
     let kinds = ["stripe", "database", "repair"].into_iter();
     kinds.filter_map(one).collect()

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::deployment::{KEY, Stage};
+use super::deployment::{KEY, Stage, list};
 use crate::csv::MAPPING;
 
 const STRIPE: &str = "rk_live_SECRETSECRETSECRET";
@@ -65,8 +65,13 @@ async fn a_project_is_made_shown_with_what_it_misses_and_renamed_as_it_was_displ
 #[tokio::test]
 async fn a_credential_comes_from_standard_input_or_a_variable_and_goes_nowhere_else() {
     let stage = Stage::new().await;
-    let stored = json!({"kind": "stripe", "id": "sec_1", "hint": "rk_live_…", "version": 1, "standing": "ok",
-        "probed_at": "2026-11-26T00:00:00Z", "sentences": ["The key reads customers."], "retire_at": null});
+    let probe = json!({"standing": "ok", "at": "2026-11-26T00:00:00Z", "sentences": ["The key reads customers."]});
+    let database = json!({"kind": "database", "hint": "db.example.com:5432/app", "version": 1,
+        "added_at": "2026-11-26T00:00:00Z", "retires_at": null, "probe": probe});
+    let mut stored = database.clone();
+    stored["kind"] = json!("stripe");
+    stored["hint"] = json!("rk_live_…");
+    let stored = list(&[stored, database]);
     let path = "PUT /v1/projects/prj_1/connections/stripe";
     stage.answers(path, 200, stored.clone());
     let words = ["connect", "stripe", "--project", "prj_1"];
@@ -77,7 +82,8 @@ async fn a_credential_comes_from_standard_input_or_a_variable_and_goes_nowhere_e
         "{}",
         said.out
     );
-    assert_eq!(stage.last().body["secret"], STRIPE);
+    assert_eq!(stage.last().body, json!({ "secret": STRIPE }));
+    assert!(!said.out.contains("db.example.com"), "{}", said.out);
     let given = [
         ("COUNTERFOIL_API", stage.url.as_str()),
         ("COUNTERFOIL_API_KEY", KEY),
@@ -133,7 +139,7 @@ async fn a_mapping_is_stored_and_activated_as_the_project_was_read_and_a_second_
     let stage = Stage::new().await;
     let file = stage.home.path().join("counterfoil.toml");
     std::fs::write(&file, MAPPING).unwrap();
-    let hash = "ab".repeat(32);
+    let hash = format!("sha256:{}", "ab".repeat(32));
     let activate = format!("POST /v1/projects/prj_1/mappings/{hash}/activate");
     stage
         .answers(
@@ -161,4 +167,33 @@ async fn a_mapping_is_stored_and_activated_as_the_project_was_read_and_a_second_
     stage.answers(&activate, 202, project(&[]));
     let said = stage.with_key(&words).await;
     assert!(said.out.contains("second person"), "{}", said.out);
+}
+
+#[tokio::test]
+async fn what_is_connected_is_shown_and_taken_away_without_the_credential() {
+    let stage = Stage::new().await;
+    let old = json!({"kind": "webhook", "hint": "whsec_…", "version": 1, "added_at": "2026-11-26T00:00:00Z",
+        "retires_at": "2026-11-27T00:00:00Z", "probe": null});
+    stage
+        .answers("GET /v1/projects/prj_1/connections", 200, list(&[old]))
+        .answers(
+            "DELETE /v1/projects/prj_1/connections/webhook",
+            200,
+            list(&[]),
+        );
+    let said = stage
+        .with_key(&["connect", "--show", "--project", "prj_1"])
+        .await;
+    assert_eq!(
+        said.out,
+        "webhook  whsec_…  not probed, accepted until 2026-11-27T00:00:00Z\n"
+    );
+    let said = stage
+        .with_key(&["connect", "--remove", "webhook", "--project", "prj_1"])
+        .await;
+    assert!(said.out.contains("is gone"), "{}", said.out);
+    assert_eq!(
+        stage.last().line,
+        "DELETE /v1/projects/prj_1/connections/webhook"
+    );
 }

@@ -16,8 +16,8 @@ async fn healthy() -> Stage {
         "id": "prj_1", "workspace": "ws_1", "name": "Web", "environment": "live", "mapping": "sha256:1",
         "connections": {"stripe": probed, "database": probed, "repair": null, "webhook_secrets": 1}, "missing": [],
     });
-    let connection = json!({"kind": "stripe", "hint": "rk_live_", "standing": "ok", "probed_at": "2199-11-26T00:00:00Z",
-        "sentences": ["The key reads customers."]});
+    let connection = json!({"kind": "stripe", "hint": "rk_live_", "added_at": "2026-11-26T00:00:00Z",
+        "probe": {"standing": "ok", "at": "2199-11-26T00:00:00Z", "sentences": ["The key reads customers."]}});
     let health = json!({"result": "ok", "last_delivery_at": "2026-11-26T00:00:00Z", "connection": {"state": "open"}});
     let schedule = json!({"full_every_hours": 24, "measured": {"reads_per_30_days": 1, "full_scan_seconds": 1, "warning": null}});
     stage
@@ -78,8 +78,8 @@ async fn a_healthy_project_has_nothing_to_fix_and_the_doctor_changes_nothing() {
 #[tokio::test]
 async fn what_does_not_work_fails_with_the_command_that_fixes_it() {
     let stage = healthy().await;
-    let alarm = json!({"kind": "stripe", "hint": "rk_live_", "standing": "alarm", "probed_at": "2026-11-26T00:00:00Z",
-        "sentences": ["The key may write: make one that only reads."]});
+    let alarm = json!({"kind": "stripe", "hint": "rk_live_", "added_at": "2026-11-26T00:00:00Z",
+        "probe": {"standing": "alarm", "at": "2026-11-26T00:00:00Z", "sentences": ["The key may write: make one that only reads."]}});
     stage
         .answers("GET /v1/projects/prj_1/connections", 200, list(&[alarm]))
         .answers(
