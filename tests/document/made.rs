@@ -52,11 +52,15 @@ const TAGS: &[(&str, &str)] = &[
     ("exports", "Evidence packages"),
     ("holds", "Legal holds"),
     ("incidents", "Differences between promise and grant"),
-    ("login", "Where people sign in"),
+    ("invitations", "Asking people to join a workspace"),
+    ("keys", "API keys of a workspace"),
+    ("login", "Where people sign in, and who is calling"),
+    ("members", "People of a workspace, and their roles"),
     ("projects", "One Stripe account and one database each"),
     ("runs", "Executions with their record"),
     ("settings", "Retention and schedule of a project"),
     ("webhooks", "Deliveries of Stripe"),
+    ("workspaces", "Tenants: projects, people and keys"),
 ];
 
 pub(super) fn made() -> Value {
@@ -170,6 +174,9 @@ fn is_done_once(fields: &Map<String, Value>) -> bool {
     parameters.any(|parameter| parameter["name"] == "Idempotency-Key")
 }
 
+/// Routes of whoever calls, that are about no tenant.
+const NO_TENANT: [&str; 3] = ["/v1/me", "/v1/workspaces", "/v1/invitations/accept"];
+
 /// Adds what every route has: the project's header, problems, the request's id.
 fn completed(known: &[ProblemType], path: &str, method: &str, mut operation: Value) -> Value {
     let fields = operation.as_object_mut().unwrap();
@@ -190,7 +197,7 @@ fn completed(known: &[ProblemType], path: &str, method: &str, mut operation: Val
         codes.extend(["body-too-large", "unsupported-media-type"]);
     }
     let names_tenant = path.contains("{project_id}") || path.contains("{workspace_id}");
-    if path != "/v1/workspaces" && !names_tenant && !open {
+    if !NO_TENANT.contains(&path) && !names_tenant && !open {
         let parameters = fields.entry("parameters").or_insert_with(|| json!([]));
         let header = json!({ "$ref": "#/components/parameters/CounterfoilProject" });
         parameters.as_array_mut().unwrap().push(header);

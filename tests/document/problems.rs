@@ -20,7 +20,10 @@ const STATUSES: &[(u16, &[&str])] = &[
             "delivery-refused",
         ],
     ),
-    (401, &["unauthenticated"]),
+    (
+        401,
+        &["unauthenticated", "insufficient_user_authentication"],
+    ),
     (403, &["capability-missing", "action-denied"]),
     (404, &["not-found"]),
     (405, &["method-not-allowed"]),

@@ -84,11 +84,29 @@ async fn says(stack: &Stack, function: &str, event: &Value) -> Says {
 }
 
 /// Requests to `api`.
-const OF_API: [&str; 23] = [
+const OF_API: [&str; 41] = [
     "list-projects",
     "make-project",
     "read-project",
     "change-project",
+    "read-me",
+    "list-workspaces",
+    "found-workspace",
+    "read-workspace",
+    "rename-workspace",
+    "list-members",
+    "read-member",
+    "change-member",
+    "remove-member",
+    "list-invitations",
+    "make-invitation",
+    "revoke-invitation",
+    "accept-invitation",
+    "list-keys",
+    "make-key",
+    "read-key",
+    "revoke-key",
+    "rotate-key",
     "acknowledge-incident",
     "ask-check",
     "ignore-incident",
@@ -350,9 +368,50 @@ fn every_event_does_its_work_for_the_tenant_it_names() {
         let follow_up = requests(&real, &run).await;
         exports(&real, &follow_up).await;
         sign_in(&real).await;
+        tenants(&real).await;
         checks(&real, &run).await;
         sealing(&real).await;
     });
+}
+
+/// A key of one project reaches nothing of its workspace, founds nothing and joins nothing.
+async fn tenants(real: &Real<'_>) {
+    let (status, me) = real.http("api", "read-me", &[]).await;
+    assert_eq!((status, &me["type"]), (200, &json!("api_key")), "{me}");
+    assert_eq!(me["project_id"], json!(real.tenant.project.id));
+    assert!(me.get("secret").is_none(), "{me}");
+    let (status, mine) = real.http("api", "list-workspaces", &[]).await;
+    assert_eq!((status, &mine["items"]), (200, &json!([])));
+    for name in ["found-workspace", "accept-invitation"] {
+        let (status, refused) = real.http("api", name, &[]).await;
+        assert_eq!(
+            (status, &refused["code"]),
+            (403, &json!("capability-missing"))
+        );
+    }
+    for name in [
+        "read-workspace",
+        "rename-workspace",
+        "list-members",
+        "read-member",
+        "change-member",
+        "remove-member",
+        "list-invitations",
+        "make-invitation",
+        "revoke-invitation",
+        "list-keys",
+        "make-key",
+        "read-key",
+        "revoke-key",
+        "rotate-key",
+    ] {
+        let (status, nothing) = real.http("api", name, &[]).await;
+        assert_eq!(
+            (status, &nothing["code"]),
+            (404, &json!("not-found")),
+            "{name}"
+        );
+    }
 }
 
 async fn deliveries(real: &Real<'_>) {

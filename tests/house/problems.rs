@@ -14,7 +14,7 @@ const FOLDERS: [&str; 5] = [
 ];
 
 fn is_code(text: &str) -> bool {
-    let word = |byte: u8| byte.is_ascii_lowercase() || byte == b'-';
+    let word = |byte: u8| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'_');
     text.len() > 3 && text.bytes().all(word) && !text.starts_with('-') && !text.ends_with('-')
 }
 

@@ -1,8 +1,8 @@
 //! What the routes and the duty may do.
 
 use counterfoil_core::usecases::{
-    AskChecks, DeclareLost, Erase, Incidents, KeepRetention, KeepSchedule, LegalHolds, Projects,
-    ReadCustomers, ReadRun, ReadWebhookHealth, Secrets,
+    AskChecks, DeclareLost, Erase, Incidents, Invitations, KeepRetention, KeepSchedule, Keys,
+    LegalHolds, Members, Projects, ReadCustomers, ReadRun, ReadWebhookHealth, Secrets, Workspaces,
 };
 use counterfoil_lambda::http::{Authentication, Repeats};
 use counterfoil_lambda::oidc::SignInPlace;
@@ -18,6 +18,14 @@ pub struct Api {
     pub sign_in: Option<SignInPlace>,
     /// Projects.
     pub projects: Projects,
+    /// Workspaces.
+    pub workspaces: Workspaces,
+    /// People.
+    pub members: Members,
+    /// Invitations.
+    pub invitations: Invitations,
+    /// API keys.
+    pub keys: Keys,
     /// Erasure of runs and customers.
     pub erase: Erase,
     /// Incidents.

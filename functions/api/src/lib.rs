@@ -1,17 +1,22 @@
-//! What people and their programs ask of a project's evidence: runs, erasure, legal holds,
-//! retention. Its hourly duty finishes what was begun and gives up snapshots past their window.
+//! What people and their programs ask: of a project's evidence (runs, erasure, legal holds, retention)
+//! and of a workspace (people, invitations, keys). Its hourly duty finishes what was begun and gives up snapshots past their window.
 
+mod admin;
 mod answer;
 mod api;
 mod customers;
 mod handler;
 mod incidents;
+mod invitations;
+mod keys;
 mod login;
+mod members;
 mod projects;
 mod routes;
 mod schedule;
 mod views;
 mod webhooks;
+mod workspaces;
 
 pub use api::Api;
 pub use handler::handle;

@@ -3,8 +3,9 @@
 use counterfoil_api::Api;
 use counterfoil_core::budget::REQUESTS_PER_SECOND;
 use counterfoil_core::usecases::{
-    AskChecks, CreateProject, DeclareLost, Erase, Incidents, KeepRetention, KeepSchedule,
-    LegalHolds, Projects, ReadCustomers, ReadRun, ReadWebhookHealth, Secrets,
+    AdminPorts, AskChecks, CreateProject, DeclareLost, Erase, Incidents, Invitations,
+    KeepRetention, KeepSchedule, Keys, LegalHolds, Members, Projects, ReadCustomers, ReadRun,
+    ReadWebhookHealth, Secrets, Workspaces,
 };
 use counterfoil_lambda::{Boot, Error, config};
 
@@ -13,19 +14,24 @@ async fn main() -> Result<(), Error> {
     let boot = Boot::start("api").await?;
     let (evidence, state) = (boot.evidence()?, boot.state()?);
     let (objects, vault) = (boot.objects()?, boot.vault()?);
+    let ports = admin_ports(&boot)?;
     let api = Api {
+        workspaces: Workspaces {
+            ports: ports.clone(),
+            signer: boot.signer()?,
+        },
+        members: Members {
+            ports: ports.clone(),
+        },
+        invitations: Invitations {
+            ports: ports.clone(),
+        },
+        keys: Keys { ports },
         authentication: boot.authentication()?,
         repeats: boot.repeats()?,
         sign_in: boot.sign_in_place(),
         projects: Projects {
-            create: CreateProject {
-                evidence: evidence.clone(),
-                state: state.clone(),
-                vault: vault.clone(),
-                signer: boot.signer()?,
-                clock: boot.clock(),
-                random: boot.random(),
-            },
+            create: create_project(&boot)?,
             reader: evidence.clone(),
         },
         erase: Erase {
@@ -102,4 +108,24 @@ async fn main() -> Result<(), Error> {
     };
     boot.run(move |event| counterfoil_api::handle(api.clone(), event))
         .await
+}
+
+fn admin_ports(boot: &Boot) -> Result<AdminPorts, Error> {
+    Ok(AdminPorts {
+        evidence: boot.evidence()?,
+        state: boot.state()?,
+        clock: boot.clock(),
+        random: boot.random(),
+    })
+}
+
+fn create_project(boot: &Boot) -> Result<CreateProject, Error> {
+    Ok(CreateProject {
+        evidence: boot.evidence()?,
+        state: boot.state()?,
+        vault: boot.vault()?,
+        signer: boot.signer()?,
+        clock: boot.clock(),
+        random: boot.random(),
+    })
 }

@@ -37,11 +37,15 @@ use crate::answer;
 use crate::api::Api;
 use crate::customers;
 use crate::incidents;
+use crate::invitations;
+use crate::keys;
 use crate::login;
+use crate::members;
 use crate::projects;
 use crate::schedule;
 use crate::views;
 use crate::webhooks;
+use crate::workspaces;
 
 impl FromRef<Api> for Authentication {
     fn from_ref(api: &Api) -> Self {
@@ -71,6 +75,24 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(login::place))
         .routes(routes!(projects::list, projects::make))
         .routes(routes!(projects::read, projects::change))
+        .merge(tenants())
+}
+
+/// Workspaces, people and keys.
+fn tenants() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(workspaces::me))
+        .routes(routes!(workspaces::list, workspaces::found))
+        .routes(routes!(workspaces::read, workspaces::rename))
+        .routes(routes!(members::list))
+        .routes(routes!(members::read, members::change, members::remove))
+        .routes(routes!(invitations::list, invitations::make))
+        .routes(routes!(invitations::revoke))
+        .routes(routes!(invitations::accept))
+        .routes(routes!(keys::list, keys::make))
+        .routes(routes!(keys::read))
+        .routes(routes!(keys::revoke))
+        .routes(routes!(keys::rotate))
 }
 
 /// Every route.

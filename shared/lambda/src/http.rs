@@ -1,9 +1,11 @@
 //! What handlers of HTTP routes share: the caller, and strict JSON bodies.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::extract::{FromRef, FromRequestParts, RawPathParams};
-use counterfoil_core::auth::{AuthError, Authenticated, authenticate_key, authenticate_person};
+use counterfoil_core::auth::{
+    AuthError, Authenticated, authenticate_key, authenticate_person, login_digest,
+};
 use counterfoil_core::ids::WorkspaceId;
 use counterfoil_core::ports::{Clock, LoginError, Logins, State};
 use counterfoil_core::tenancy::{TenantCtx, WorkspaceCtx};
@@ -58,6 +60,30 @@ pub struct Caller(pub TenantCtx);
 /// Whoever presented a valid credential, with the workspace that the path names.
 #[derive(Debug, Clone)]
 pub struct WorkspaceCaller(pub WorkspaceCtx);
+
+/// Whoever presented a valid credential, for routes that are about no tenant.
+#[derive(Debug, Clone)]
+pub struct Someone(pub Authenticated);
+
+/// Where requests of people are counted and kept that are about no workspace: nobody has this one.
+pub(crate) static NO_WORKSPACE: LazyLock<WorkspaceId> = LazyLock::new(|| WorkspaceId::from_bits(0));
+
+impl<S: Send + Sync> FromRequestParts<S> for Someone
+where
+    Authentication: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Anybody(caller) = Anybody::from_request_parts(parts, state).await?;
+        let authentication = Authentication::from_ref(state);
+        if let (Some(limit), Some((login, _))) = (&authentication.limit, caller.login()) {
+            rate::count(limit, parts, *NO_WORKSPACE, &login_digest(login)).await?;
+        }
+        sound(parts)?;
+        Ok(Self(caller))
+    }
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for Anybody
 where
@@ -181,6 +207,11 @@ async fn admit(
     if let (Some(limit), Some(person)) = (&authentication.limit, person) {
         rate::count(limit, parts, workspace, &person.to_string()).await?;
     }
+    sound(parts)
+}
+
+/// Whether the request keeps the rules of every route.
+fn sound(parts: &Parts) -> Result<(), Problem> {
     match parts.extensions.get::<InputFault>() {
         Some(InputFault(problem)) => Err(problem.clone()),
         None => Ok(()),
@@ -202,6 +233,18 @@ pub fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
             "",
             "`If-Match` must be the ETag of the record, for example \"3\"",
         )
+    })
+}
+
+/// The version that `If-Match` names, where a request must name one.
+///
+/// # Errors
+/// A 428 without the header; as [`if_match`] otherwise.
+pub fn demand_if_match(headers: &HeaderMap) -> Result<u64, Problem> {
+    if_match(headers)?.ok_or_else(|| {
+        let title = "Send `If-Match` with the ETag of the record that was displayed";
+        let status = http::StatusCode::PRECONDITION_REQUIRED;
+        Problem::new(status, "precondition-required", title)
     })
 }
 

@@ -49,6 +49,8 @@ struct Fields {
     policy: Option<String>,
     #[serde(skip)]
     retry_after_s: Option<u32>,
+    #[serde(skip)]
+    max_age_s: Option<u32>,
 }
 
 /// What is wrong with one field.
@@ -90,6 +92,7 @@ impl Problem {
             resource_id: None,
             policy: None,
             retry_after_s: None,
+            max_age_s: None,
         }))
     }
 
@@ -102,6 +105,15 @@ impl Problem {
     pub fn unauthenticated() -> Self {
         let title = "Send a valid API key as `Authorization: Bearer cfk_...`";
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", title)
+    }
+
+    /// The sign-in is older than `max_age_s` seconds: sign in again (RFC 9470).
+    pub fn stale_login(max_age_s: u32) -> Self {
+        let title = "The sign-in is too old for this: sign in again, and send the request again";
+        let status = StatusCode::UNAUTHORIZED;
+        let mut problem = Self::new(status, "insufficient_user_authentication", title);
+        problem.0.max_age_s = Some(max_age_s);
+        problem
     }
 
     /// Something behind the function did not answer; nothing was done.
@@ -187,7 +199,7 @@ impl IntoResponse for Problem {
         );
         if status == StatusCode::UNAUTHORIZED {
             let challenge = HeaderName::from_static("www-authenticate");
-            headers.insert(challenge, HeaderValue::from_static("Bearer"));
+            headers.insert(challenge, challenged(self.0.max_age_s));
         }
         if let Some(seconds) = self.0.retry_after_s {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
@@ -201,6 +213,17 @@ impl IntoResponse for Problem {
         response.extensions_mut().insert(self);
         response
     }
+}
+
+/// What a 401 asks for.
+fn challenged(max_age_s: Option<u32>) -> HeaderValue {
+    let again = max_age_s.map(|seconds| {
+        let text =
+            format!("Bearer error=\"insufficient_user_authentication\", max_age=\"{seconds}\"");
+        HeaderValue::from_str(&text).ok()
+    });
+    let plain = HeaderValue::from_static("Bearer");
+    again.flatten().unwrap_or(plain)
 }
 
 /// Says which decision an answer rests on and which policy bundle made it.

@@ -62,6 +62,8 @@ ids! {
     UserId = "usr",
     /// A legal hold.
     HoldId = "hld",
+    /// An invitation to a workspace.
+    InvitationId = "inv",
 }
 
 /// A time: RFC 3339 in UTC, with `Z`.

@@ -2,12 +2,19 @@
 
 mod customer;
 mod incident;
+mod key;
 mod own_project;
 mod project;
 mod records;
+mod tenants;
 
 pub(crate) use customer::BothSides;
 pub(crate) use incident::{Incident, Incidents};
+pub(crate) use key::{Key, Keys, MadeKey};
 pub(crate) use own_project::{Project, Projects};
 pub(crate) use project::{Check, Schedule, Webhooks};
 pub(crate) use records::{Erasure, HeldTarget, Hold, Holds, LostPart, RetentionSetting, Run};
+pub(crate) use tenants::{
+    Invitation, Invitations, Joined, Me, Member, Members, MyKey, Myself, NewInvitation, Workspace,
+    Workspaces,
+};

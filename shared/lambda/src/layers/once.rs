@@ -6,12 +6,13 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, MatchedPath, Request};
 use axum::response::{IntoResponse, Response};
+use counterfoil_core::auth::login_digest;
 use counterfoil_core::idempotency::{
     Begun, Kept, MAX_KEPT, Once, OnceError, OnceScope, begin, keep, release,
 };
 use counterfoil_core::ids::WorkspaceId;
 use counterfoil_core::json::canonical;
-use counterfoil_core::ports::{Clock, Random, State};
+use counterfoil_core::ports::{Clock, Login, Random, State};
 use counterfoil_core::tenancy::{Principal, TenantCtx, WorkspaceCtx};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
@@ -20,7 +21,7 @@ use serde_json::Value;
 
 use super::RequestId;
 use crate::Problem;
-use crate::http::idempotency_key;
+use crate::http::{NO_WORKSPACE, idempotency_key};
 use crate::input;
 use crate::telemetry::chain;
 
@@ -85,6 +86,16 @@ impl From<&WorkspaceCtx> for For {
     }
 }
 
+/// For somebody who signed in and means no workspace.
+impl From<&Login> for For {
+    fn from(login: &Login) -> Self {
+        Self {
+            workspace: *NO_WORKSPACE,
+            principal: login_digest(login),
+        }
+    }
+}
+
 /// A request as it was sent, for handlers that create or execute. It is the last argument.
 #[derive(Debug, Clone)]
 pub struct Sent {
@@ -143,7 +154,7 @@ impl Sent {
     /// Does this request once. `act` gets what its transaction must contain ([`Once::done`]); its
     /// answer is kept for 24 hours and comes back, with `Idempotent-Replayed: true`, when the
     /// request does. Call it when the input is known to be good: what `act` answers is final, except
-    /// for a 5xx, which may be tried again at once if nothing was done.
+    /// for a 401 and a 5xx, which may be tried again at once if nothing was done.
     ///
     /// # Errors
     /// 400 without a key, 422 with a key of another request, 409 while the request is being done and
@@ -226,7 +237,8 @@ async fn settle(state: &dyn State, once: &Once, response: Response) -> Response 
     if response.extensions().get::<ShownOnce>().is_some() {
         return response;
     }
-    if response.status().is_server_error() {
+    // A sign-in that was too old is no answer to the request: it comes again after another one.
+    if response.status().is_server_error() || response.status() == StatusCode::UNAUTHORIZED {
         noted(release(state, once).await);
         return response;
     }

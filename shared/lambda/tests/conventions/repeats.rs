@@ -80,6 +80,20 @@ async fn a_refusal_is_an_answer_and_a_503_is_not() {
     assert_eq!(again.header("idempotent-replayed"), "");
 }
 
+/// The same request comes again after another sign-in.
+#[tokio::test]
+async fn a_sign_in_that_is_too_old_is_no_answer() {
+    let stage = Stage::new().await;
+    let stale = json!({"name": "a", "outcome": "stale"});
+    for _ in 0..2 {
+        let asked = stage.make("k1", stale.clone()).await;
+        asked.is(401, "insufficient_user_authentication");
+        assert_eq!(asked.header("idempotent-replayed"), "");
+        let challenge = asked.header("www-authenticate");
+        assert!(challenge.contains("max_age=\"300\""), "{challenge}");
+    }
+}
+
 #[tokio::test]
 async fn a_secret_is_shown_once_and_never_stored() {
     let stage = Stage::new().await;

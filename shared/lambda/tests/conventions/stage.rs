@@ -59,6 +59,7 @@ enum Outcome {
     Made,
     Refused,
     Unavailable,
+    Stale,
     Secret,
     Panic,
 }
@@ -83,6 +84,7 @@ async fn make(
         match wanted.outcome {
             Outcome::Refused => return Err(refused()),
             Outcome::Unavailable => return Err(Problem::unavailable()),
+            Outcome::Stale => return Err(Problem::stale_login(300)),
             Outcome::Panic => panic!("canary-of-a-panic"),
             Outcome::Made | Outcome::Secret => {}
         }

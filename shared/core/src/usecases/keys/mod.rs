@@ -138,6 +138,13 @@ impl Keys {
         }
     }
 
+    /// Whether the caller may revoke a key; for a request that is bad.
+    pub async fn admit_revocation(&self, ctx: &WorkspaceCtx, id: &str) -> Result<(), AdminError> {
+        let found = self.get(ctx, id).await?;
+        let now = self.ports.clock.now();
+        self.ports.admit(revocation(ctx, &found.value, now))
+    }
+
     /// Revokes a key: admins, owners, and whoever the key belongs to. It stops with the next request.
     ///
     /// # Errors
@@ -145,13 +152,8 @@ impl Keys {
     pub async fn revoke(&self, ctx: &WorkspaceCtx, id: &str) -> Result<Acted<ApiKey>, AdminError> {
         for _ in 0..ATTEMPTS {
             let found = self.get(ctx, id).await?;
-            let person = ctx.principal().person();
-            let own = person.is_some()
-                && (person == Some(found.value.owner) || person == found.value.approver);
-            let may = own || ctx.principal().role().is_some_and(Role::may_administer);
             let now = self.ports.clock.now();
-            let facts = admin_facts(ctx.principal(), may, now);
-            let judged = self.ports.judge(Question::RevokeKey(facts));
+            let judged = self.ports.judge(revocation(ctx, &found.value, now));
             if judged.allowed() && found.value.revoked_at.is_some() {
                 return Ok(Acted::nothing(found));
             }
@@ -223,6 +225,13 @@ impl Keys {
     fn mint(&self, live: bool) -> Result<NewKey, AdminError> {
         NewKey::from_random(live, &self.ports.random_bytes()).ok_or(AdminError::Random)
     }
+}
+
+fn revocation(ctx: &WorkspaceCtx, key: &ApiKey, now: Timestamp) -> Question {
+    let person = ctx.principal().person();
+    let own = person.is_some() && (person == Some(key.owner) || person == key.approver);
+    let may = own || ctx.principal().role().is_some_and(Role::may_administer);
+    Question::RevokeKey(admin_facts(ctx.principal(), may, now))
 }
 
 const fn second_factor(principal: &Principal) -> bool {

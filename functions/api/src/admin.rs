@@ -1,0 +1,100 @@
+//! What the routes of workspaces, people and keys share: errors as answers, and which decision an
+//! answer rests on.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header::ETAG};
+use axum::response::{IntoResponse, Response};
+use counterfoil_core::ids::DecisionId;
+use counterfoil_core::policy::{Judgement, bundle_digest};
+use counterfoil_core::ports::AppendError;
+use counterfoil_core::usecases::AdminError;
+use counterfoil_lambda::Problem;
+use counterfoil_lambda::http::ShownOnce;
+use counterfoil_lambda::problem::decision_headers;
+use counterfoil_lambda::telemetry::chain;
+use serde::Serialize;
+
+use crate::answer::conflict;
+
+/// The rule that asks for a fresher sign-in, and the seconds it allows.
+const STALE: (&str, u32) = ("base.forbid.stale-login-admin", 300);
+
+/// A record with its version as `ETag`.
+pub(crate) fn record(status: StatusCode, view: &impl Serialize, version: u64) -> Response {
+    let mut response = (status, Json(view)).into_response();
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+/// Names the decision behind an answer.
+pub(crate) fn decided(mut response: Response, decision: Option<DecisionId>) -> Response {
+    if let Some(decision) = decision {
+        let policy = bundle_digest();
+        let decision = decision.to_string();
+        decision_headers(response.headers_mut(), Some(&decision), Some(&policy));
+    }
+    response
+}
+
+/// An answer with a secret that is shown once.
+pub(crate) fn shown_once(mut response: Response) -> Response {
+    response.extensions_mut().insert(ShownOnce);
+    response
+}
+
+/// An error of an administrative act as an answer. Causes go to the log, once.
+pub(crate) fn problem(error: &AdminError) -> Problem {
+    match error {
+        AdminError::NotFound => Problem::not_found(),
+        AdminError::NotAPerson => {
+            let title = "Keys do not do this: a person signs in for it";
+            Problem::new(StatusCode::FORBIDDEN, "capability-missing", title)
+        }
+        AdminError::Invalid { field, rule } => Problem::invalid(*field, *rule),
+        AdminError::Precondition => {
+            let title = "The record has changed: read it again";
+            let status = StatusCode::PRECONDITION_FAILED;
+            Problem::new(status, "precondition-failed", title)
+        }
+        AdminError::WrongState(why) => conflict("wrong-state", *why),
+        AdminError::Denied {
+            judgement,
+            decision,
+        } => denied(judgement, *decision),
+        AdminError::Changed => {
+            let title = "Somebody changed this in the meantime: read it again";
+            conflict("wrong-state", title)
+        }
+        AdminError::Evidence(AppendError::OutcomeUnknown(_)) => {
+            tracing::error!(
+                cause = chain(error),
+                "it is not known whether this was done"
+            );
+            Problem::outcome_unknown()
+        }
+        AdminError::Random
+        | AdminError::Evidence(_)
+        | AdminError::Port(_)
+        | AdminError::Record(_)
+        | AdminError::Create(_)
+        | AdminError::Json(_) => {
+            tracing::error!(cause = chain(error), "not done");
+            Problem::unavailable()
+        }
+    }
+}
+
+fn denied(judgement: &Judgement, decision: Option<DecisionId>) -> Problem {
+    let (rule, max_age_s) = STALE;
+    let problem = if judgement.rule == rule {
+        Problem::stale_login(max_age_s)
+    } else {
+        crate::answer::denied(judgement)
+    };
+    match decision {
+        Some(decision) => problem.decided(&decision, bundle_digest()),
+        None => problem,
+    }
+}
