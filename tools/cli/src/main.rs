@@ -10,6 +10,7 @@ mod database;
 mod demo;
 mod doctor;
 mod export;
+mod failure;
 mod incidents;
 mod init;
 mod key;
