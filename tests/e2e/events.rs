@@ -84,7 +84,7 @@ async fn says(stack: &Stack, function: &str, event: &Value) -> Says {
 }
 
 /// Requests to `api`.
-const OF_API: [&str; 41] = [
+const OF_API: [&str; 44] = [
     "list-projects",
     "make-project",
     "read-project",
@@ -107,6 +107,9 @@ const OF_API: [&str; 41] = [
     "read-key",
     "revoke-key",
     "rotate-key",
+    "list-connections",
+    "connect",
+    "disconnect",
     "acknowledge-incident",
     "ask-check",
     "ignore-incident",

@@ -1,8 +1,9 @@
 //! What the routes and the duty may do.
 
 use counterfoil_core::usecases::{
-    AskChecks, DeclareLost, Erase, Incidents, Invitations, KeepRetention, KeepSchedule, Keys,
-    LegalHolds, Members, Projects, ReadCustomers, ReadRun, ReadWebhookHealth, Secrets, Workspaces,
+    AskChecks, Connections, DeclareLost, Erase, Incidents, Invitations, KeepRetention,
+    KeepSchedule, Keys, LegalHolds, Members, Projects, ReadCustomers, ReadRun, ReadWebhookHealth,
+    Secrets, Workspaces,
 };
 use counterfoil_lambda::http::{Authentication, Repeats};
 use counterfoil_lambda::oidc::SignInPlace;
@@ -26,6 +27,8 @@ pub struct Api {
     pub invitations: Invitations,
     /// API keys.
     pub keys: Keys,
+    /// What new credentials may do.
+    pub connections: Connections,
     /// Erasure of runs and customers.
     pub erase: Erase,
     /// Incidents.

@@ -4,6 +4,7 @@
 mod admin;
 mod answer;
 mod api;
+mod connections;
 mod customers;
 mod handler;
 mod incidents;

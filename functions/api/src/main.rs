@@ -1,13 +1,18 @@
 //! Wires `api`.
 
+use std::sync::Arc;
+
 use counterfoil_api::Api;
 use counterfoil_core::budget::REQUESTS_PER_SECOND;
 use counterfoil_core::usecases::{
-    AdminPorts, AskChecks, CreateProject, DeclareLost, Erase, Incidents, Invitations,
+    AdminPorts, AskChecks, Connections, CreateProject, DeclareLost, Erase, Incidents, Invitations,
     KeepRetention, KeepSchedule, Keys, LegalHolds, Members, Projects, ReadCustomers, ReadRun,
     ReadWebhookHealth, Secrets, Workspaces,
 };
+use counterfoil_lambda::config::Var;
 use counterfoil_lambda::{Boot, Error, config};
+use counterfoil_postgres::{Network, NetworkError, PgDatabase};
+use counterfoil_stripe::StripeAccounts;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -34,6 +39,7 @@ async fn main() -> Result<(), Error> {
             create: create_project(&boot)?,
             reader: evidence.clone(),
         },
+        connections: connections(&boot)?,
         erase: Erase {
             evidence: evidence.clone(),
             reader: evidence.clone(),
@@ -127,5 +133,31 @@ fn create_project(boot: &Boot) -> Result<CreateProject, Error> {
         signer: boot.signer()?,
         clock: boot.clock(),
         random: boot.random(),
+    })
+}
+
+fn connections(boot: &Boot) -> Result<Connections, Error> {
+    // Some twenty reads when a person stores a key: they need no share of the scans' budget.
+    let stripe = StripeAccounts::new(config::stripe_url(), config::stripe_rate());
+    Ok(Connections {
+        evidence: boot.evidence()?,
+        state: boot.state()?,
+        vault: boot.vault()?,
+        keys: Arc::new(stripe),
+        roles: Arc::new(databases(boot)?),
+        clock: boot.clock(),
+    })
+}
+
+/// Databases where the deployment says that they may be.
+fn databases(boot: &Boot) -> Result<PgDatabase, NetworkError> {
+    let [networks, ports, runtime] =
+        [Var::DatabaseNetworks, Var::DatabasePorts, Var::RuntimeApi].map(config::optional);
+    let network =
+        Network::from_settings(networks.as_deref(), ports.as_deref(), runtime.as_deref())?;
+    let databases = PgDatabase::new().within(network);
+    Ok(match boot.database_tokens() {
+        Some(tokens) => databases.with_tokens(tokens),
+        None => databases,
     })
 }

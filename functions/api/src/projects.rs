@@ -194,15 +194,28 @@ pub(crate) fn problem(error: &ProjectError) -> Problem {
             Problem::new(status, "precondition-failed", title)
         }
         ProjectError::Incomplete(missing) => conflict("project-incomplete", missing.fix()),
+        ProjectError::Refused(findings) => refused(findings),
         ProjectError::Denied(judgement) => denied(judgement),
         ProjectError::Evidence(_)
         | ProjectError::Port(_)
         | ProjectError::Record(_)
         | ProjectError::Vault(_)
+        | ProjectError::Secret(_)
         | ProjectError::Create(_)
         | ProjectError::Json(_) => {
             tracing::error!(cause = chain(error), "project not changed");
             unfinished()
         }
     }
+}
+
+/// A credential that does not fit: each finding with what to do about it.
+fn refused(findings: &[String]) -> Problem {
+    let title = "The credential was probed and does not fit, so nothing was stored";
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    let problem = Problem::new(status, "connection-refused", title);
+    let findings = findings.iter();
+    findings.fold(problem, |problem, finding| {
+        problem.with_error("/secret", finding.as_str())
+    })
 }

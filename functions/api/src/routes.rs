@@ -35,6 +35,7 @@ use utoipa_axum::routes;
 
 use crate::answer;
 use crate::api::Api;
+use crate::connections;
 use crate::customers;
 use crate::incidents;
 use crate::invitations;
@@ -75,6 +76,8 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(login::place))
         .routes(routes!(projects::list, projects::make))
         .routes(routes!(projects::read, projects::change))
+        .routes(routes!(connections::list))
+        .routes(routes!(connections::connect, connections::disconnect))
         .merge(tenants())
 }
 

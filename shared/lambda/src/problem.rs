@@ -174,16 +174,20 @@ impl Problem {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// Input that breaks a rule.
-    pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        let error = FieldError {
+    /// Names a field and what is wrong with it: the rule and the fix.
+    #[must_use]
+    pub fn with_error(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        self.0.errors.push(FieldError {
             pointer: pointer.into(),
             detail: detail.into(),
-        };
+        });
+        self
+    }
+
+    /// Input that breaks a rule.
+    pub fn invalid(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         let title = "The request breaks a rule";
-        let mut problem = Self::new(StatusCode::BAD_REQUEST, "invalid-request", title);
-        problem.0.errors.push(error);
-        problem
+        Self::new(StatusCode::BAD_REQUEST, "invalid-request", title).with_error(pointer, detail)
     }
 }
 

@@ -64,6 +64,8 @@ ids! {
     HoldId = "hld",
     /// An invitation to a workspace.
     InvitationId = "inv",
+    /// A credential that is stored sealed.
+    SecretId = "sec",
 }
 
 /// A time: RFC 3339 in UTC, with `Z`.

@@ -70,7 +70,8 @@ impl StripeAccounts {
     ) -> Result<StripeClient, PortError> {
         let key = RestrictedKey::parse(key).map_err(refused)?;
         if key.mode().is_live() != livemode {
-            let source = "the key is of the other mode than the project";
+            let source = "the key is of the other mode than the project: a live project takes rk_live_..., a \
+                          test project rk_test_...";
             return Err(refused(source));
         }
         let client = StripeClient::new(&self.base, &key).map_err(refused)?;

@@ -1,4 +1,5 @@
 //! Projects that people make: empty at first, then connected, then gone.
 
+mod connecting;
 mod making;
 mod office;

@@ -1,5 +1,6 @@
 //! What the routes answer with, as types: the document (docs/openapi.json) is made of them.
 
+mod connection;
 mod customer;
 mod incident;
 mod key;
@@ -8,6 +9,7 @@ mod project;
 mod records;
 mod tenants;
 
+pub(crate) use connection::{Connection, ConnectionKindWord, Connections};
 pub(crate) use customer::BothSides;
 pub(crate) use incident::{Incident, Incidents};
 pub(crate) use key::{Key, Keys, MadeKey};

@@ -53,7 +53,10 @@ pub use incidents::{
 pub use keys::{Keys, MadeKey, NewApiKey};
 pub use limit_rate::{Allowance, LimitRate};
 pub use members::{INVITATION_VALID, Invitations, Joined, Members, NewInvitation};
-pub use projects::{MAX_NAME, NewEmptyProject, ProjectChange, ProjectError, ProjectView, Projects};
+pub use projects::{
+    ConnectionKind, ConnectionView, MAX_NAME, NewConnection, NewEmptyProject, ProjectChange,
+    ProjectError, ProjectView, Projects,
+};
 pub use prune::PruneError;
 pub use read_run::{EntryView, ReadRun, ReadRunError, RunView};
 pub use receive_webhook::{

@@ -5,18 +5,23 @@
 //! ([`crate::records::Missing`]).
 
 mod change;
+mod connect;
 mod create;
+mod credential;
 
 use std::sync::Arc;
 
 use thiserror::Error;
 
 pub use change::ProjectChange;
+pub use connect::{ConnectionView, NewConnection};
 pub use create::NewEmptyProject;
+pub use credential::ConnectionKind;
 
 use super::connections::Probed;
 use super::create_project::{CreateProject, CreateProjectError};
 use super::governed::{Governed, admin_facts};
+use super::secrets::SecretError;
 use super::vault::VaultError;
 use crate::ids::{ProjectId, SecretId};
 use crate::json::JsonError;
@@ -49,6 +54,9 @@ pub enum ProjectError {
     /// Something else must come first: 409.
     #[error("the project is not complete")]
     Incomplete(#[source] Missing),
+    /// A credential does not fit; each sentence says why and what to do: 422.
+    #[error("the connection is refused: {}", .0.join("; "))]
+    Refused(Vec<String>),
     /// Policy said no, and this is recorded: 403.
     #[error("policy denies this: {}", .0.reason)]
     Denied(Judgement),
@@ -64,6 +72,9 @@ pub enum ProjectError {
     /// A secret could not be sealed, or a data key not destroyed: 503.
     #[error("a secret could not be sealed or shredded")]
     Vault(#[from] VaultError),
+    /// A credential could not be stored or revoked, or its data keys are still there: 503.
+    #[error("a secret could not be changed")]
+    Secret(#[from] SecretError),
     /// The stream or the first secret could not be made: 503.
     #[error("the project could not be made")]
     Create(#[from] CreateProjectError),

@@ -1,0 +1,184 @@
+//! Routes of connections: credentials go in, are probed and stored; none ever comes out.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use counterfoil_core::redacted::Redacted;
+use counterfoil_core::usecases::{ConnectionKind, NewConnection, ProjectError};
+use counterfoil_lambda::Problem;
+use counterfoil_lambda::http::{Caller, body_with};
+use counterfoil_lambda::schema;
+use counterfoil_postgres::PostgresUrl;
+use counterfoil_stripe::{Mode, RestrictedKey};
+use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
+
+use crate::api::Api;
+use crate::projects::problem;
+use crate::views;
+
+/// A database URL may carry certificates behind it.
+const LONGEST: usize = 32_768;
+
+/// A credential.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewConnection)]
+struct ConnectionBody {
+    /// A restricted key (`rk_...`), a database URL (`postgres://...`) or a signing secret (`whsec_...`).
+    /// No answer ever has it.
+    #[schema(value_type = String, min_length = 1, max_length = 32768, write_only)]
+    #[serde(deserialize_with = "redacted")]
+    secret: Redacted<String>,
+}
+
+fn redacted<'de, D: Deserializer<'de>>(from: D) -> Result<Redacted<String>, D::Error> {
+    String::deserialize(from).map(Redacted::new)
+}
+
+/// List the connections of a project
+///
+/// What may be shown of each credential, and what its last probe said.
+#[utoipa::path(
+    get, path = "/v1/projects/{project_id}/connections", operation_id = "listConnections", tag = "projects",
+    params(("project_id" = schema::ProjectId, Path, description = "The project")),
+    responses((status = OK, description = "The connections", body = views::Connections)),
+    extensions(("x-problems" = json!(["not-finished"]))),
+)]
+pub(crate) async fn list(State(api): State<Api>, Caller(ctx): Caller) -> Result<Response, Problem> {
+    let found = api.projects.connections(&ctx).await;
+    let found = found.map_err(|error| problem(&error))?;
+    Ok(Json(views::Connections::of(&found)).into_response())
+}
+
+/// Store a credential of a project
+///
+/// It is probed first; one that does not fit is not stored. It takes the place of the one before, which
+/// is revoked. A signing secret is accepted beside the old ones for 24 hours.
+#[utoipa::path(
+    put, path = "/v1/projects/{project_id}/connections/{kind}", operation_id = "connect", tag = "projects",
+    params(("project_id" = schema::ProjectId, Path, description = "The project"),
+        ("kind" = views::ConnectionKindWord, Path, description = "Which credential")),
+    request_body = ConnectionBody,
+    responses((status = OK, description = "What may be shown of it", body = views::Connection)),
+    extensions(("x-problems" = json!([
+        "connection-refused", "project-incomplete", "precondition-failed", "action-denied", "not-finished",
+    ]))),
+)]
+pub(crate) async fn connect(
+    State(api): State<Api>,
+    Caller(ctx): Caller,
+    Path(place): Path<(String, String)>,
+    bytes: Bytes,
+) -> Result<Response, Problem> {
+    let problem = |error: ProjectError| problem(&error);
+    let kind = ConnectionKind::of_name(&place.1).ok_or_else(Problem::not_found)?;
+    let new = match read(kind, &bytes) {
+        Ok(new) => new,
+        // Whether the caller may store credentials comes before what they sent.
+        Err(bad) => {
+            let admitted = api.projects.admit_secret(ctx.principal());
+            return Err(admitted.map_or_else(problem, |()| bad));
+        }
+    };
+    let stored = api.projects.connect(&ctx, &new, &api.connections).await;
+    let stored = stored.map_err(problem)?;
+    Ok(Json(views::Connection::of(&stored)).into_response())
+}
+
+/// Take a credential of a project away
+///
+/// It is revoked: what was sealed of it opens nowhere any more, in no backup. For `webhook`, every
+/// signing secret.
+#[utoipa::path(
+    delete, path = "/v1/projects/{project_id}/connections/{kind}", operation_id = "disconnect", tag = "projects",
+    params(("project_id" = schema::ProjectId, Path, description = "The project"),
+        ("kind" = views::ConnectionKindWord, Path, description = "Which credential")),
+    responses((status = OK, description = "The connections that are left", body = views::Connections)),
+    extensions(("x-problems" = json!(["precondition-failed", "action-denied", "not-finished"]))),
+)]
+pub(crate) async fn disconnect(
+    State(api): State<Api>,
+    Caller(ctx): Caller,
+    Path(place): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let problem = |error: ProjectError| problem(&error);
+    let kind = ConnectionKind::of_name(&place.1).ok_or_else(Problem::not_found)?;
+    let gone = api.projects.disconnect(&ctx, kind).await;
+    gone.map_err(problem)?;
+    let found = api.projects.connections(&ctx).await.map_err(problem)?;
+    Ok(Json(views::Connections::of(&found)).into_response())
+}
+
+/// The credential, and what may be shown of it.
+fn read(kind: ConnectionKind, bytes: &Bytes) -> Result<NewConnection, Problem> {
+    let read: ConnectionBody = body_with(bytes, LONGEST)?;
+    let hint = hint(kind, &read.secret)?;
+    Ok(NewConnection {
+        kind,
+        secret: read.secret,
+        hint,
+    })
+}
+
+fn hint(kind: ConnectionKind, secret: &Redacted<String>) -> Result<String, Problem> {
+    match kind {
+        ConnectionKind::Stripe => match RestrictedKey::parse(secret).map(|key| key.mode()) {
+            Ok(Mode::Live) => Ok("rk_live_…".to_owned()),
+            Ok(Mode::Test) => Ok("rk_test_…".to_owned()),
+            Err(error) => Err(Problem::invalid("/secret", error.to_string())),
+        },
+        ConnectionKind::Database | ConnectionKind::Repair => match PostgresUrl::parse(secret) {
+            Ok(url) => Ok(format!("{}/{}", url.place(), url.database)),
+            Err(error) => Err(Problem::invalid("/secret", error.to_string())),
+        },
+        ConnectionKind::Webhook => Ok("whsec_…".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(kind: ConnectionKind, secret: &str) -> Result<String, String> {
+        let bytes = serde_json::to_vec(&serde_json::json!({ "secret": secret })).unwrap();
+        let read = read(kind, &Bytes::from(bytes));
+        read.map(|new| new.hint).map_err(|bad| format!("{bad:?}"))
+    }
+
+    #[test]
+    fn what_is_shown_of_a_credential_is_never_the_secret_part() {
+        let url = "postgres://reader:hunter2secret@db.example.com/app";
+        assert_eq!(
+            shown(ConnectionKind::Database, url).unwrap(),
+            "db.example.com:5432/app"
+        );
+        assert_eq!(
+            shown(ConnectionKind::Stripe, "rk_live_hunter2").unwrap(),
+            "rk_live_…"
+        );
+        assert_eq!(
+            shown(ConnectionKind::Webhook, "whsec_hunter2").unwrap(),
+            "whsec_…"
+        );
+    }
+
+    #[test]
+    fn a_credential_that_cannot_be_one_is_refused_without_being_quoted() {
+        let table = [
+            (ConnectionKind::Stripe, "sk_live_hunter2", "restricted key"),
+            (ConnectionKind::Stripe, "postgres://hunter2@x/y", "rk_live_"),
+            (ConnectionKind::Database, "mysql://a:hunter2@x/y", "scheme"),
+            (ConnectionKind::Repair, "postgres://a:hunter2@x", "database"),
+        ];
+        for (kind, secret, rule) in table {
+            let refused = shown(kind, secret).unwrap_err();
+            assert!(
+                refused.contains("/secret") && refused.contains(rule),
+                "{refused}"
+            );
+            assert!(!refused.contains("hunter2"), "{refused}");
+        }
+    }
+}
