@@ -1,5 +1,6 @@
 //! Makes the document: every function's part, and what holds for every route.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use counterfoil_lambda::Problem;
@@ -217,7 +218,7 @@ fn completed(known: &[ProblemType], path: &str, method: &str, mut operation: Val
         }
         headers["X-Request-Id"] = json!({ "$ref": "#/components/headers/RequestId" });
     }
-    let mut by_status: std::collections::BTreeMap<u16, Vec<&ProblemType>> = Default::default();
+    let mut by_status: BTreeMap<u16, Vec<&ProblemType>> = BTreeMap::new();
     for code in codes {
         let kind = known.iter().find(|kind| kind.code == code);
         let kind = kind.unwrap_or_else(|| panic!("{method} {path}: no problem {code}"));
@@ -236,7 +237,10 @@ fn completed(known: &[ProblemType], path: &str, method: &str, mut operation: Val
 fn response_name(kind: &ProblemType) -> String {
     let words = kind.code.split(['-', '_']);
     words
-        .map(|word| word[..1].to_uppercase() + &word[1..])
+        .map(|word| {
+            let (first, rest) = word.split_at(1);
+            first.to_uppercase() + rest
+        })
         .collect()
 }
 
@@ -254,7 +258,7 @@ fn body(description: &str, kinds: &[&ProblemType]) -> Value {
         .iter()
         .map(|kind| {
             (
-                kind.code.to_owned(),
+                kind.code.clone(),
                 json!({ "summary": kind.when, "value": example(kind) }),
             )
         })

@@ -114,7 +114,7 @@ fn bodies_are_closed() {
 
 fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     match value["$ref"].as_str() {
-        Some(reference) => document.pointer(&reference[1..]).unwrap(),
+        Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
         None => value,
     }
 }

@@ -67,3 +67,28 @@ fn no_route_is_made_without_its_document() {
         assert!(made > 2, "{function}: {made}");
     }
 }
+
+#[test]
+fn the_routes_that_read_a_query_string_are_those_whose_document_has_parameters() {
+    let lists = [
+        ("ApiFunction", counterfoil_api::QUERIES),
+        ("Export", counterfoil_export::QUERIES),
+        ("RepairApprove", counterfoil_repair_approve::QUERIES),
+    ];
+    for (name, part) in functions() {
+        let (_, list) = lists.iter().find(|(of, _)| *of == name).unwrap();
+        let read: BTreeSet<String> = list.iter().map(|path| (*path).to_owned()).collect();
+        let documented: BTreeSet<String> = operations(&part)
+            .into_iter()
+            .filter(|(_, _, operation)| {
+                let parameters = operation["parameters"].as_array();
+                parameters
+                    .into_iter()
+                    .flatten()
+                    .any(|it| it["in"] == "query")
+            })
+            .map(|(path, _, _)| path)
+            .collect();
+        assert_eq!(read, documented, "{name}");
+    }
+}

@@ -84,7 +84,7 @@ async fn says(stack: &Stack, function: &str, event: &Value) -> Says {
 }
 
 /// Requests to `api`.
-const OF_API: [&str; 44] = [
+const OF_API: [&str; 48] = [
     "list-projects",
     "make-project",
     "read-project",
@@ -113,7 +113,11 @@ const OF_API: [&str; 44] = [
     "acknowledge-incident",
     "ask-check",
     "ignore-incident",
+    "list-entries",
     "list-incidents",
+    "list-runs",
+    "read-entry",
+    "read-ledger",
     "read-customer",
     "read-incident",
     "reopen-incident",

@@ -20,6 +20,8 @@ mod exports;
 #[cfg(test)]
 mod incidents;
 #[cfg(test)]
+mod lists;
+#[cfg(test)]
 mod newcomers;
 #[cfg(test)]
 mod once;

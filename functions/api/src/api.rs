@@ -2,8 +2,8 @@
 
 use counterfoil_core::usecases::{
     AskChecks, Connections, DeclareLost, Erase, Incidents, Invitations, KeepRetention,
-    KeepSchedule, Keys, LegalHolds, Members, Projects, ReadCustomers, ReadRun, ReadWebhookHealth,
-    Secrets, Workspaces,
+    KeepSchedule, Keys, LegalHolds, Members, Projects, ReadCustomers, ReadEvidence, ReadRun,
+    ReadWebhookHealth, Secrets, Workspaces,
 };
 use counterfoil_lambda::http::{Authentication, Repeats};
 use counterfoil_lambda::oidc::SignInPlace;
@@ -43,6 +43,8 @@ pub struct Api {
     pub lost: DeclareLost,
     /// Runs.
     pub runs: ReadRun,
+    /// Lists of what is recorded.
+    pub evidence: ReadEvidence,
     /// What both sides said of a customer.
     pub customers: ReadCustomers,
     /// Checks that somebody asks for.

@@ -1,21 +1,20 @@
 //! Tells apart a request and the hourly duty.
 
 use counterfoil_core::usecases::{Secrets, Tidied};
-use counterfoil_lambda::Error;
 use counterfoil_lambda::event::{self, Incoming};
 use counterfoil_lambda::telemetry::chain;
+use counterfoil_lambda::{Error, Front};
 use serde_json::{Value, json};
 
 use crate::api::Api;
-use crate::routes;
 
-/// Handles one invocation.
+/// Handles one invocation; `front` is the router of the same service.
 ///
 /// # Errors
 /// When the event is none of these, or when a duty is not done.
-pub async fn handle(api: Api, event: Value) -> Result<Value, Error> {
+pub async fn handle(api: Api, front: Front, event: Value) -> Result<Value, Error> {
     let event = match event::read(event)? {
-        Incoming::Http(request) => return Ok(event::answer(routes::router(api), *request).await?),
+        Incoming::Http(request) => return Ok(event::answer(front, *request).await?),
         Incoming::Other(event) => event,
     };
     match event.pointer("/detail/job").and_then(Value::as_str) {

@@ -6,6 +6,7 @@ mod answer;
 mod api;
 mod connections;
 mod customers;
+mod evidence;
 mod handler;
 mod incidents;
 mod invitations;
@@ -21,4 +22,4 @@ mod workspaces;
 
 pub use api::Api;
 pub use handler::handle;
-pub use routes::{document, router};
+pub use routes::{QUERIES, document, router};

@@ -6,8 +6,8 @@ use counterfoil_api::Api;
 use counterfoil_core::budget::REQUESTS_PER_SECOND;
 use counterfoil_core::usecases::{
     AdminPorts, AskChecks, Connections, CreateProject, DeclareLost, Erase, Incidents, Invitations,
-    KeepRetention, KeepSchedule, Keys, LegalHolds, Members, Projects, ReadCustomers, ReadRun,
-    ReadWebhookHealth, Secrets, Workspaces,
+    KeepRetention, KeepSchedule, Keys, LegalHolds, Members, Projects, ReadCustomers, ReadEvidence,
+    ReadRun, ReadWebhookHealth, Secrets, Workspaces,
 };
 use counterfoil_lambda::config::Var;
 use counterfoil_lambda::{Boot, Error, config};
@@ -107,12 +107,19 @@ async fn main() -> Result<(), Error> {
             state: state.clone(),
             clock: boot.clock(),
         },
+        evidence: ReadEvidence {
+            reader: evidence.clone(),
+            state: state.clone(),
+            vault: boot.vault()?,
+            random: boot.random(),
+        },
         runs: ReadRun {
             reader: evidence,
             state,
         },
     };
-    boot.run(move |event| counterfoil_api::handle(api.clone(), event))
+    let front = counterfoil_api::router(api.clone());
+    boot.run(move |event| counterfoil_api::handle(api.clone(), front.clone(), event))
         .await
 }
 

@@ -37,6 +37,7 @@ use crate::answer;
 use crate::api::Api;
 use crate::connections;
 use crate::customers;
+use crate::evidence;
 use crate::incidents;
 use crate::invitations;
 use crate::keys;
@@ -57,6 +58,10 @@ impl FromRef<Api> for Authentication {
 /// The routes with what the document says of them.
 fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
+        .routes(routes!(evidence::runs))
+        .routes(routes!(evidence::entries))
+        .routes(routes!(evidence::entry))
+        .routes(routes!(evidence::ledger))
         .routes(routes!(read_run))
         .routes(routes!(erase_run))
         .routes(routes!(erase_customer))
@@ -98,10 +103,19 @@ fn tenants() -> OpenApiRouter<Api> {
         .routes(routes!(keys::rotate))
 }
 
-/// Every route.
+/// Routes that read a query string; `tests/document` compares them with the document.
+pub const QUERIES: &[&str] = &[
+    "/v1/customers/{id}/ledger",
+    "/v1/customers/{id}/state",
+    "/v1/entries",
+    "/v1/incidents",
+    "/v1/runs",
+];
+
+/// Every route; made once, and cloned for each request.
 pub fn router(api: Api) -> Front {
     let (router, _) = routes().split_for_parts();
-    Front::of(router, api, &["/v1/incidents", "/v1/customers/{id}/state"])
+    Front::of(router, api, QUERIES)
 }
 
 /// What the routes say of themselves, before all functions are put together (`tests/document`).

@@ -3,20 +3,20 @@
 use aws_lambda_events::sqs::SqsEvent;
 use counterfoil_core::ports::ExportRequest;
 use counterfoil_core::usecases::{Exports, WorkError, Worked};
-use counterfoil_lambda::Error;
 use counterfoil_lambda::event::{self, Incoming};
 use counterfoil_lambda::telemetry::chain;
+use counterfoil_lambda::{Error, Front};
 use serde_json::{Value, json};
 
-use crate::routes::{Service, router};
+use crate::routes::Service;
 
-/// Handles one invocation.
+/// Handles one invocation; `front` is the router of the same service.
 ///
 /// # Errors
 /// When the event is neither of these.
-pub async fn handle(service: Service, event: Value) -> Result<Value, Error> {
+pub async fn handle(service: Service, front: Front, event: Value) -> Result<Value, Error> {
     match event::read(event)? {
-        Incoming::Http(request) => Ok(event::answer(router(service), *request).await?),
+        Incoming::Http(request) => Ok(event::answer(front, *request).await?),
         Incoming::Other(event) if event.get("Records").is_some() => {
             batch(&service.exports, serde_json::from_value(event)?).await
         }

@@ -8,4 +8,4 @@ mod views;
 
 pub use handler::handle;
 pub use reports::Pdf;
-pub use routes::{Service, document, router};
+pub use routes::{QUERIES, Service, document, router};

@@ -37,6 +37,7 @@ async fn main() -> Result<(), Error> {
         repeats: boot.repeats()?,
         exports,
     };
-    boot.run(move |event| counterfoil_export::handle(service.clone(), event))
+    let front = counterfoil_export::router(service.clone());
+    boot.run(move |event| counterfoil_export::handle(service.clone(), front.clone(), event))
         .await
 }

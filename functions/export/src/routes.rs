@@ -43,10 +43,13 @@ fn routes() -> OpenApiRouter<Service> {
         .routes(routes!(download))
 }
 
-/// Every route.
+/// Routes that read a query string; `tests/document` compares them with the document.
+pub const QUERIES: &[&str] = &["/v1/exports/{id}/download"];
+
+/// Every route; made once, and cloned for each request.
 pub fn router(service: Service) -> Front {
     let (router, _) = routes().split_for_parts();
-    Front::of(router, service, &["/v1/exports/{id}/download"])
+    Front::of(router, service, QUERIES)
 }
 
 /// What the routes say of themselves, before all functions are put together (`tests/document`).

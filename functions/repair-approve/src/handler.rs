@@ -7,14 +7,14 @@ use counterfoil_core::sealed::Purpose;
 use counterfoil_core::usecases::{
     ActionError, ProposeRepair, RepairPorts, Rewrap, SweepRepairs, Swept,
 };
-use counterfoil_lambda::Error;
 use counterfoil_lambda::duty;
 use counterfoil_lambda::event::{self, Incoming};
 use counterfoil_lambda::telemetry::chain;
+use counterfoil_lambda::{Error, Front};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::routes::{Service, router};
+use crate::routes::Service;
 
 /// What other functions and the schedule may ask. Whoever can invoke this function is decided by
 /// IAM; a proposal is believed only as far as its run is open.
@@ -33,13 +33,13 @@ enum Job {
 /// For how long one invocation wraps data keys anew; the function ends after 60 seconds.
 const REWRAP_WITHIN: Duration = Duration::from_secs(40);
 
-/// Handles one invocation.
+/// Handles one invocation; `front` is the router of the same service.
 ///
 /// # Errors
 /// When the event is none of these, or when what it asks for is not done.
-pub async fn handle(service: Service, event: Value) -> Result<Value, Error> {
+pub async fn handle(service: Service, front: Front, event: Value) -> Result<Value, Error> {
     let event = match event::read(event)? {
-        Incoming::Http(request) => return Ok(event::answer(router(service), *request).await?),
+        Incoming::Http(request) => return Ok(event::answer(front, *request).await?),
         Incoming::Other(event) => event,
     };
     let ports = service.ports;

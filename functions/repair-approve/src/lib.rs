@@ -7,4 +7,4 @@ mod routes;
 mod views;
 
 pub use handler::handle;
-pub use routes::{Service, document, router};
+pub use routes::{QUERIES, Service, document, router};

@@ -29,7 +29,8 @@ async fn main() -> Result<(), Error> {
         repeats: boot.repeats()?,
         ports,
     };
-    boot.run(move |event| counterfoil_repair_approve::handle(service.clone(), event))
+    let front = counterfoil_repair_approve::router(service.clone());
+    boot.run(move |event| counterfoil_repair_approve::handle(service.clone(), front.clone(), event))
         .await
 }
 

@@ -2,6 +2,7 @@
 
 mod connection;
 mod customer;
+mod evidence;
 mod incident;
 mod key;
 mod own_project;
@@ -11,6 +12,7 @@ mod tenants;
 
 pub(crate) use connection::{Connection, ConnectionKindWord, Connections};
 pub(crate) use customer::BothSides;
+pub(crate) use evidence::{Entries, Ledger, LedgerLine, ListedEntry, ListedRun, Runs, WholeEntry};
 pub(crate) use incident::{Incident, Incidents};
 pub(crate) use key::{Key, Keys, MadeKey};
 pub(crate) use own_project::{Project, Projects};

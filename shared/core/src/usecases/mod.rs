@@ -20,6 +20,7 @@ mod limit_rate;
 mod members;
 mod projects;
 mod prune;
+mod read_evidence;
 mod read_run;
 mod receive_webhook;
 mod reconcile;
@@ -58,6 +59,10 @@ pub use projects::{
     ProjectError, ProjectView, Projects,
 };
 pub use prune::PruneError;
+pub use read_evidence::{
+    EntryContents, EntryLine, LedgerRow, Page, PageOf, ReadEvidence, ReadEvidenceError, RunFilter,
+    RunStatus, Span,
+};
 pub use read_run::{EntryView, ReadRun, ReadRunError, RunView};
 pub use receive_webhook::{
     CatalogueChanged, Delivery, KnownProjects, ReceiveWebhook, Received, Tallies, WebhookError,

@@ -5,11 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{IncidentError, Incidents};
 use crate::cursor::{CursorKey, CursorScope};
-use crate::ids::IncidentId;
+use crate::ids::{IncidentId, WorkspaceId};
 use crate::incident::{Incident, IncidentState};
-use crate::ports::{PortError, PortErrorKind};
+use crate::ports::{PortError, PortErrorKind, Random, State};
 use crate::reconcile::FindingKind;
-use crate::records::{Directory, Records, Versioned};
+use crate::records::{Directory, RecordError, Records, Versioned};
 use crate::tenancy::{Tenant, TenantCtx};
 use crate::time::Timestamp;
 
@@ -89,7 +89,8 @@ impl Incidents {
             route: ROUTE,
             filter: &digest,
         };
-        let key = self.cursor_key(ctx).await?;
+        let key = cursor_key(self.state.as_ref(), self.random.as_ref(), ctx.workspace());
+        let key = key.await?;
         let after: Option<(i64, IncidentId)> = match cursor {
             None => None,
             Some(cursor) => Some(key.open(scope, cursor).ok_or(IncidentError::Invalid {
@@ -111,24 +112,28 @@ impl Incidents {
         let next_cursor = last.and_then(|last| key.seal(scope, &order.place(&last.value)));
         Ok(IncidentPage { items, next_cursor })
     }
+}
 
-    /// The key of the workspace's cursors, made when it is first asked for. Not evidence: it protects
-    /// nothing but the form of cursors.
-    async fn cursor_key(&self, ctx: &TenantCtx) -> Result<CursorKey, IncidentError> {
-        let directory = Directory::of(self.state.as_ref());
-        let row = Directory::cursor_key(ctx.workspace());
-        if let Some(found) = directory.find::<CursorKey>("setting", &row).await? {
-            return Ok(found.value);
-        }
-        let made = CursorKey::new(self.random.bytes32());
-        let write = Directory::write(row.clone(), None, &made)?;
-        if self.state.write(vec![write]).await? {
-            return Ok(made);
-        }
-        let found = directory.find::<CursorKey>("setting", &row).await?;
-        let lost = || PortError::new(PortErrorKind::Corrupt, "reading the key of cursors");
-        Ok(found.ok_or_else(lost)?.value)
+/// The key of a workspace's cursors, made when it is first asked for. Not evidence: it protects
+/// nothing but the form of cursors.
+pub(in crate::usecases) async fn cursor_key(
+    state: &dyn State,
+    random: &dyn Random,
+    workspace: WorkspaceId,
+) -> Result<CursorKey, RecordError> {
+    let directory = Directory::of(state);
+    let row = Directory::cursor_key(workspace);
+    if let Some(found) = directory.find::<CursorKey>("setting", &row).await? {
+        return Ok(found.value);
     }
+    let made = CursorKey::new(random.bytes32());
+    let write = Directory::write(row.clone(), None, &made)?;
+    if state.write(vec![write]).await? {
+        return Ok(made);
+    }
+    let found = directory.find::<CursorKey>("setting", &row).await?;
+    let lost = || PortError::new(PortErrorKind::Corrupt, "reading the key of cursors");
+    Ok(found.ok_or_else(lost)?.value)
 }
 
 fn fits(incident: &Incident, filter: &IncidentFilter, now: Timestamp) -> bool {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 pub use act::IncidentAct;
+pub(super) use list::cursor_key;
 pub use list::{IncidentFilter, IncidentOrder, IncidentPage};
 
 use super::vault::Vault;

@@ -1,0 +1,200 @@
+//! Routes that list what is recorded: runs, entries, and a customer's ledger.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use counterfoil_core::usecases::{PageOf, ReadEvidenceError, RunFilter, RunStatus, Span};
+use counterfoil_lambda::Problem;
+use counterfoil_lambda::http::{Asked, Caller};
+use counterfoil_lambda::sight::Sight;
+use counterfoil_lambda::telemetry::chain;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::answer::unfinished;
+use crate::api::Api;
+use crate::views;
+
+/// Items of one page at most, and when nothing else is asked for.
+const PAGE: usize = 100;
+
+fn page(limit: Option<usize>, cursor: Option<&str>) -> Result<PageOf<'_>, Problem> {
+    let limit = limit.unwrap_or(PAGE);
+    if !(1..=PAGE).contains(&limit) {
+        return Err(Problem::invalid("/limit", "must be 1 to 100"));
+    }
+    Ok(PageOf { cursor, limit })
+}
+
+/// Which runs.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Runs {
+    /// Those that this caused.
+    #[param(example = "schedule")]
+    purpose: Option<String>,
+    /// Those that are here.
+    #[param(value_type = Option<Status>, inline)]
+    status: Option<RunStatus>,
+    /// Items of this page at most.
+    #[param(minimum = 1, maximum = 100, default = 100)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// The states by which runs are listed.
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = RunStatusFilter)]
+#[expect(dead_code, reason = "the document's words for a type of the core")]
+enum Status {
+    Open,
+    Complete,
+    Partial,
+    Failed,
+    Aborted,
+}
+
+/// List runs
+///
+/// Checks and scans, newest first. Runs of repairs and of acts of people are entries only.
+#[utoipa::path(
+    get, path = "/v1/runs", operation_id = "listRuns", tag = "runs", params(Runs),
+    responses((status = OK, description = "A page of runs", body = views::Runs)),
+    extensions(("x-problems" = json!(["not-finished"]))),
+)]
+pub(crate) async fn runs(
+    State(api): State<Api>,
+    Caller(ctx): Caller,
+    Asked(asked): Asked<Runs>,
+) -> Result<Response, Problem> {
+    let page = page(asked.limit, asked.cursor.as_deref())?;
+    let filter = RunFilter {
+        purpose: asked.purpose,
+        status: asked.status,
+    };
+    let found = api.evidence.runs(&ctx, &filter, page).await;
+    let found = found.map_err(|error| problem(&error))?;
+    let sight = Sight::of(&ctx);
+    let items = found.items.iter();
+    Ok(Json(views::Runs {
+        items: items.map(|run| views::ListedRun::of(run, sight)).collect(),
+        next_cursor: found.next_cursor,
+    })
+    .into_response())
+}
+
+/// Which entries.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Entries {
+    /// The first position.
+    #[param(default = 0)]
+    from: Option<u64>,
+    /// The first position after them; the end of the stream where it is left out.
+    to: Option<u64>,
+    /// Items of this page at most.
+    #[param(minimum = 1, maximum = 100, default = 100)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// List entries
+///
+/// The project's evidence stream, oldest first.
+#[utoipa::path(
+    get, path = "/v1/entries", operation_id = "listEntries", tag = "entries", params(Entries),
+    responses((status = OK, description = "A page of entries", body = views::Entries)),
+    extensions(("x-problems" = json!(["not-finished"]))),
+)]
+pub(crate) async fn entries(
+    State(api): State<Api>,
+    Caller(ctx): Caller,
+    Asked(asked): Asked<Entries>,
+) -> Result<Response, Problem> {
+    let page = page(asked.limit, asked.cursor.as_deref())?;
+    let span = Span {
+        from: asked.from.unwrap_or_default(),
+        to: asked.to,
+    };
+    let found = api.evidence.entries(&ctx, span, page).await;
+    let found = found.map_err(|error| problem(&error))?;
+    Ok(Json(views::Entries {
+        items: found.items.iter().map(views::ListedEntry::of).collect(),
+        next_cursor: found.next_cursor,
+    })
+    .into_response())
+}
+
+/// Read an entry
+///
+/// What stays of it. Its erasable contents are in packages only.
+#[utoipa::path(
+    get, path = "/v1/entries/{seq}", operation_id = "readEntry", tag = "entries",
+    params(("seq" = u64, Path, description = "Position in the project's stream")),
+    responses((status = OK, description = "The entry", body = views::WholeEntry)),
+    extensions(("x-problems" = json!(["not-finished"]))),
+)]
+pub(crate) async fn entry(
+    State(api): State<Api>,
+    Caller(ctx): Caller,
+    Path(seq): Path<String>,
+) -> Result<Response, Problem> {
+    let seq = seq.parse().map_err(|_| Problem::not_found())?;
+    let found = api.evidence.entry(&ctx, seq).await;
+    let found = found.map_err(|error| problem(&error))?;
+    Ok(Json(views::WholeEntry::of(found)).into_response())
+}
+
+/// Which page.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ledger {
+    /// Items of this page at most.
+    #[param(minimum = 1, maximum = 100, default = 100)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// List what is recorded about a customer
+///
+/// The Access Ledger, newest first. Every row cites the entry that says it, and of a scan the line.
+#[utoipa::path(
+    get, path = "/v1/customers/{id}/ledger", operation_id = "readLedger", tag = "customers",
+    params(("id" = String, Path, description = "The customer's id in Stripe", example = "cus_NffrFeUfNV2Hib"), Ledger),
+    responses((status = OK, description = "A page of the ledger", body = views::Ledger)),
+    extensions(("x-problems" = json!(["not-finished"]))),
+)]
+pub(crate) async fn ledger(
+    State(api): State<Api>,
+    Caller(ctx): Caller,
+    Path(customer): Path<String>,
+    Asked(asked): Asked<Ledger>,
+) -> Result<Response, Problem> {
+    let page = page(asked.limit, asked.cursor.as_deref())?;
+    let found = api.evidence.ledger(&ctx, &customer, page).await;
+    let found = found.map_err(|error| problem(&error))?;
+    let items = found.items.into_iter();
+    Ok(Json(views::Ledger {
+        items: items.map(views::LedgerLine::of).collect(),
+        next_cursor: found.next_cursor,
+    })
+    .into_response())
+}
+
+fn problem(error: &ReadEvidenceError) -> Problem {
+    match error {
+        ReadEvidenceError::NotFound => Problem::not_found(),
+        ReadEvidenceError::Invalid { field, rule } => Problem::invalid(*field, *rule),
+        ReadEvidenceError::Port(_) | ReadEvidenceError::Record(_) | ReadEvidenceError::Vault(_) => {
+            tracing::error!(cause = chain(error), "evidence not read");
+            unfinished()
+        }
+    }
+}

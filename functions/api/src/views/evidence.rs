@@ -1,0 +1,208 @@
+//! Lists of what is recorded, as people and programs see them.
+
+use counterfoil_core::ids::{IncidentId, RunId};
+use counterfoil_core::records::Versioned;
+use counterfoil_core::run::{Run, RunScope};
+use counterfoil_core::usecases::{EntryContents, EntryLine, LedgerRow, RunStatus};
+use counterfoil_lambda::open_words;
+use counterfoil_lambda::schema;
+use counterfoil_lambda::sight::Sight;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::records::Entry;
+
+open_words! {
+    /// What caused a run.
+    pub(crate) RunPurpose: "schedule", "webhook", "asked", "manual", "repair";
+    /// Where a run is.
+    pub(crate) RunStatusWord: "open", "complete", "partial", "failed", "aborted";
+    /// What a run looks at.
+    pub(crate) RunScopeWord: "scan", "check";
+}
+
+/// A page of runs.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Runs {
+    pub(crate) items: Vec<ListedRun>,
+    /// Where the next page begins; `null` at the end.
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// A check or a scan.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ListedRun {
+    #[schema(value_type = schema::RunId)]
+    id: RunId,
+    #[schema(value_type = RunPurpose)]
+    purpose: String,
+    #[schema(value_type = RunScopeWord)]
+    scope: &'static str,
+    /// Whom a check looks at.
+    customer: Option<String>,
+    #[schema(value_type = RunStatusWord)]
+    status: RunStatus,
+    /// The moment at which promises are evaluated.
+    #[schema(value_type = schema::Time)]
+    as_of: String,
+    /// Differences found.
+    findings: u64,
+    /// Differences are beyond the mapping's limit: nothing is proposed.
+    mass_drift: bool,
+    /// The entry behind what is said here.
+    evidence: Option<Entry>,
+}
+
+impl ListedRun {
+    pub(crate) fn of(run: &Versioned<Run>, sight: Sight) -> Self {
+        let evidence = run.evidence.as_ref().map(Entry::of);
+        let run = &run.value;
+        let (scope, customer) = match &run.scope {
+            RunScope::Check { customer } => ("check", Some(sight.id(customer))),
+            RunScope::Scan => ("scan", None),
+        };
+        Self {
+            id: run.id,
+            purpose: run.reason.clone(),
+            scope,
+            customer,
+            status: RunStatus::of(run),
+            as_of: run.as_of.to_string(),
+            findings: run.counts.findings,
+            mass_drift: run.mass_drift,
+            evidence,
+        }
+    }
+}
+
+/// A page of entries.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Entries {
+    pub(crate) items: Vec<ListedEntry>,
+    /// Where the next page begins; `null` at the end.
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// An entry of a stream, without its contents.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ListedEntry {
+    /// Position in the stream.
+    seq: u64,
+    /// What it records.
+    #[schema(examples("run.open"))]
+    kind: &'static str,
+    #[schema(value_type = schema::Time)]
+    at: String,
+    /// The run it belongs to.
+    run: Option<String>,
+    /// Leaf hash.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    leaf: String,
+    /// The `redact` entry that explains why its erasable contents are gone.
+    erased_by: Option<u64>,
+}
+
+impl ListedEntry {
+    pub(crate) fn of(entry: &EntryLine) -> Self {
+        Self {
+            seq: entry.seq,
+            kind: entry.kind.name(),
+            at: entry.at.to_string(),
+            run: entry.run.clone(),
+            leaf: entry.leaf.clone(),
+            erased_by: entry.erased_by,
+        }
+    }
+}
+
+/// An entry with what stays of it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WholeEntry {
+    /// Stream id.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    stream: String,
+    /// Position in the stream.
+    seq: u64,
+    /// What it records.
+    #[schema(examples("run.open"))]
+    kind: &'static str,
+    #[schema(value_type = schema::Time)]
+    at: String,
+    /// The run it belongs to.
+    run: Option<String>,
+    /// Leaf hash.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    leaf: String,
+    /// It has, or had, erasable contents; packages have them.
+    erasable: bool,
+    /// The `redact` entry that explains why its erasable contents are gone.
+    erased_by: Option<u64>,
+    /// Its facts (docs/evidence-format.md section 6); `null` where the store lost them.
+    #[schema(value_type = Option<Object>)]
+    facts: Option<serde_json::Value>,
+}
+
+impl WholeEntry {
+    pub(crate) fn of(entry: EntryContents) -> Self {
+        let line = entry.line;
+        Self {
+            stream: entry.stream,
+            seq: line.seq,
+            kind: line.kind.name(),
+            at: line.at.to_string(),
+            run: line.run,
+            leaf: line.leaf,
+            erasable: line.subject,
+            erased_by: line.erased_by,
+            facts: entry.facts,
+        }
+    }
+}
+
+/// A page of a customer's Access Ledger.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Ledger {
+    pub(crate) items: Vec<LedgerLine>,
+    /// Where the next page begins; `null` at the end.
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// What an entry says about a customer.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LedgerLine {
+    /// What is recorded.
+    #[schema(examples("incident.opened"))]
+    kind: &'static str,
+    #[schema(value_type = schema::Time)]
+    at: String,
+    /// The run it belongs to.
+    run: Option<String>,
+    /// Stream id.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    stream: String,
+    /// Position in the stream.
+    seq: u64,
+    /// Leaf hash.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    leaf: String,
+    /// The line of the findings object of a scan, counted from 1.
+    line: Option<u64>,
+    /// The incident that the line is about.
+    #[schema(value_type = Option<schema::IncidentId>)]
+    incident: Option<IncidentId>,
+}
+
+impl LedgerLine {
+    pub(crate) fn of(row: LedgerRow) -> Self {
+        Self {
+            kind: row.entry.kind.name(),
+            at: row.entry.at.to_string(),
+            run: row.entry.run,
+            stream: row.stream,
+            seq: row.entry.seq,
+            leaf: row.entry.leaf,
+            line: row.line,
+            incident: row.incident,
+        }
+    }
+}
