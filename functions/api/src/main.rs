@@ -107,12 +107,7 @@ async fn main() -> Result<(), Error> {
             state: state.clone(),
             clock: boot.clock(),
         },
-        evidence: ReadEvidence {
-            reader: evidence.clone(),
-            state: state.clone(),
-            vault: boot.vault()?,
-            random: boot.random(),
-        },
+        evidence: read_evidence(&boot)?,
         runs: ReadRun {
             reader: evidence,
             state,
@@ -121,6 +116,15 @@ async fn main() -> Result<(), Error> {
     let front = counterfoil_api::router(api.clone());
     boot.run(move |event| counterfoil_api::handle(api.clone(), front.clone(), event))
         .await
+}
+
+fn read_evidence(boot: &Boot) -> Result<ReadEvidence, Error> {
+    Ok(ReadEvidence {
+        reader: boot.evidence()?,
+        state: boot.state()?,
+        vault: boot.vault()?,
+        random: boot.random(),
+    })
 }
 
 fn admin_ports(boot: &Boot) -> Result<AdminPorts, Error> {
