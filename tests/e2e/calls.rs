@@ -112,6 +112,29 @@ impl Stage {
         .await
     }
 
+    /// Sends a request as it is: no key that makes it unique, no version that was seen.
+    pub(crate) async fn knock(
+        &self,
+        method: &str,
+        path: &str,
+        key: Option<&str>,
+        project: Option<&str>,
+        body: &Value,
+    ) -> Answer {
+        let mut request = self.request(method, path);
+        if let Some(key) = key {
+            request = self.authorize(request, key);
+        }
+        if let Some(project) = project {
+            request = request.header("counterfoil-project", project);
+        }
+        if !body.is_null() {
+            let json = request.header("content-type", "application/json");
+            request = json.body(body.to_string());
+        }
+        answer(request).await
+    }
+
     /// As the holder of a key, or as somebody who has just signed in ([`person`]).
     pub(crate) fn authorize(&self, request: RequestBuilder, key: &str) -> RequestBuilder {
         let Some((subject, project)) = key

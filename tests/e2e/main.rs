@@ -13,6 +13,8 @@ mod calls;
 #[cfg(test)]
 mod canary;
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod crowd;
 #[cfg(test)]
 mod customers;
@@ -30,6 +32,8 @@ mod logs;
 mod loops;
 #[cfg(test)]
 mod lost_replies;
+#[cfg(test)]
+mod matrix;
 #[cfg(test)]
 mod needles;
 #[cfg(test)]

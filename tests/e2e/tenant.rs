@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use counterfoil_core::mapping::{Mapping, compile};
 use counterfoil_core::ports::{Clock, Login};
-use counterfoil_core::records::Project;
+use counterfoil_core::records::{Directory, Project};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::tenancy::{Capability, Principal, Role};
 use counterfoil_core::time::Timestamp;
@@ -126,6 +126,67 @@ impl Stage {
             old_webhook_secret,
             proxy,
         }
+    }
+}
+
+impl Stage {
+    fn creator(&self) -> CreateProject {
+        let boot = &self.main.boot;
+        CreateProject {
+            evidence: boot.evidence().unwrap(),
+            state: boot.state().unwrap(),
+            vault: boot.vault().unwrap(),
+            signer: boot.signer().unwrap(),
+            clock: boot.clock(),
+            random: boot.random(),
+        }
+    }
+
+    /// One more reading key of Ben's.
+    pub(crate) async fn another_key(&self, tenant: &Tenant, project: &Project) -> String {
+        let state = self.main.boot.state().unwrap();
+        let directory = Directory::of(state.as_ref());
+        let members = directory.members(project.workspace).await.unwrap();
+        let members = members.into_iter();
+        let ben = members
+            .filter(|member| member.role == Role::Approver)
+            .last();
+        let by = Principal::System {
+            duty: "setup".to_owned(),
+        };
+        assert_eq!(project.workspace, tenant.project.workspace);
+        let key = self.creator();
+        let key = key.api_key(project, &by, Capability::Read, ben.unwrap().id, None);
+        key.await.unwrap().reveal().clone()
+    }
+
+    /// A second project of the tenant's workspace, and a reading key of it. Nothing is behind it.
+    pub(crate) async fn second_project(&self, tenant: &Tenant) -> (String, Project) {
+        let state = self.main.boot.state().unwrap();
+        let directory = Directory::of(state.as_ref());
+        let workspace = directory.workspace(tenant.project.workspace).await;
+        let workspace = workspace.unwrap().unwrap().value;
+        let by = Principal::System {
+            duty: "setup".to_owned(),
+        };
+        let secret = |text: &str| Redacted::new(text.to_owned());
+        let new = NewProject {
+            workspace: &workspace,
+            by: &by,
+            name: "Second shop",
+            livemode: false,
+            artifact: &compile(&Mapping::from_toml(MAPPING).unwrap()).unwrap(),
+            hints: ("rk_test_…", "db"),
+            secrets: NewSecrets {
+                stripe_key: secret(&self.stripe.restricted_key()),
+                read_database: secret(&format!("postgres://nobody:{SECRET_MARK}@127.0.0.1:1/app")),
+                repair_database: None,
+                webhook: Vec::new(),
+            },
+            auto_propose: false,
+        };
+        let project = self.creator().project(new).await.unwrap();
+        (self.another_key(tenant, &project).await, project)
     }
 }
 

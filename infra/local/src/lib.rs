@@ -26,6 +26,7 @@ pub use deploy::{Deploy, Deployment};
 pub use emulator::{Emulator, EmulatorOptions, accounts::new_account};
 pub use functions::{FUNCTIONS, Functions};
 pub use postgres::Postgres;
+pub use python::Environment;
 
 /// Where a step reports what it is doing, one short sentence at a time.
 pub type Progress<'a> = &'a dyn Fn(&str);

@@ -1,4 +1,4 @@
-//! The pinned Python environment under the target folder.
+//! Pinned Python environments under the target folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,24 +12,33 @@ use crate::{Progress, command, debian, paths};
 /// What an interpreter must bring to be of use.
 const PROBE: &str = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))";
 
-/// An environment with exactly the packages of `requirements.txt`.
+/// An environment with exactly the packages of a file.
 #[derive(Debug, Clone)]
-pub(crate) struct Environment {
+pub struct Environment {
     folder: PathBuf,
 }
 
 impl Environment {
-    /// Answers the environment; makes it on first use and after `requirements.txt` has changed.
-    pub(crate) fn ready(progress: Progress<'_>) -> Result<Self> {
+    /// The environment of the emulator and the deploy tool.
+    pub(crate) fn of_cloud(progress: Progress<'_>) -> Result<Self> {
         let requirements = paths::here().join("requirements.txt");
-        let wanted = fs::read_to_string(&requirements)
+        Self::ready("venv", &requirements, progress)
+    }
+
+    /// The environment `name` with the packages of `requirements`, each of them named there; made on
+    /// first use and after the file has changed.
+    ///
+    /// # Errors
+    /// When the file cannot be read, there is no usable Python, or a package cannot be installed.
+    pub fn ready(name: &str, requirements: &Path, progress: Progress<'_>) -> Result<Self> {
+        let wanted = fs::read_to_string(requirements)
             .with_context(|| format!("cannot read {}", requirements.display()))?;
         let environment = Self {
-            folder: paths::local("")?.join("venv"),
+            folder: paths::local("")?.join(name),
         };
-        let _lock = Lock::take("python", progress)?;
+        let _lock = Lock::take(&format!("python-{name}"), progress)?;
         if !environment.holds(&wanted) {
-            environment.make(&requirements, progress)?;
+            environment.make(requirements, &wanted, progress)?;
             // Last of all: an interrupted installation has no mark and is made again.
             fs::write(environment.mark(), wanted)?;
         }
@@ -37,7 +46,7 @@ impl Environment {
     }
 
     /// A program of the environment.
-    pub(crate) fn program(&self, name: &str) -> PathBuf {
+    pub fn program(&self, name: &str) -> PathBuf {
         self.folder.join("bin").join(name)
     }
 
@@ -51,19 +60,20 @@ impl Environment {
         same && works(&self.program("python"), "pass")
     }
 
-    fn make(&self, requirements: &Path, progress: Progress<'_>) -> Result<()> {
+    fn make(&self, requirements: &Path, wanted: &str, progress: Progress<'_>) -> Result<()> {
         let python = interpreter(progress)?;
         if self.folder.exists() {
             fs::remove_dir_all(&self.folder)
                 .with_context(|| format!("cannot remove {}", self.folder.display()))?;
         }
-        progress("making a Python environment for the local cloud");
+        let packages = wanted.lines().filter(|line| line.contains("==")).count();
+        progress("making a Python environment under target/");
         let mut make = Command::new(python);
         command::quietly(
             "python3 -m venv",
             make.args(["-m", "venv"]).arg(&self.folder),
         )?;
-        progress("installing the emulator into it (33 packages)");
+        progress(&format!("installing {packages} packages into it"));
         let mut pip = Command::new(self.program("python"));
         pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--no-input"])
             .args(["--disable-pip-version-check", "--requirement"])

@@ -54,7 +54,7 @@ impl Emulator {
     /// # Errors
     /// One sentence that says what to install; or the end of the emulator's log.
     pub fn start(options: &EmulatorOptions, progress: Progress<'_>) -> Result<Self> {
-        let python = Environment::ready(progress)?;
+        let python = Environment::of_cloud(progress)?;
         progress("starting the emulated AWS services");
         let mut log = String::new();
         for _ in 0..ATTEMPTS {

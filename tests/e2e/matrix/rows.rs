@@ -1,0 +1,129 @@
+//! The table: every route, and who may use it. A route of docs/openapi.json without a row, or a row
+//! without a route, fails.
+
+use super::principals::Name::{self, *};
+
+/// Everybody of the tenant, persons and keys.
+const EVERYBODY: &[Name] = &[
+    ReadKey,
+    RepairKey,
+    WorkspaceReadKey,
+    ApproverKey,
+    Viewer,
+    Auditor,
+    Approver,
+    Admin,
+    Owner,
+];
+/// Everybody who has signed in or has a key of the whole workspace: what is not one project's.
+const WORKSPACE: &[Name] = &[WorkspaceReadKey, Viewer, Auditor, Approver, Admin, Owner];
+/// People who have signed in.
+const SIGNED_IN: &[Name] = &[Viewer, Auditor, Approver, Admin, Owner, Stranger];
+/// Whoever may operate: repair keys, and people who may approve.
+const OPERATORS: &[Name] = &[RepairKey, ApproverKey, Approver, Admin, Owner];
+/// People who may approve, also through their key.
+const APPROVERS: &[Name] = &[ApproverKey, Approver, Admin, Owner];
+/// Whoever may export: a key counts as its owner does. The repair key is Ada's, who owns the workspace;
+/// the reading keys are Ben's, who approves.
+const EXPORTERS: &[Name] = &[RepairKey, ApproverKey, Auditor, Admin, Owner];
+/// Admins and owners, also through an approver key.
+const ERASERS: &[Name] = &[ApproverKey, Admin, Owner];
+/// Admins and owners who have signed in.
+const ADMINS: &[Name] = &[Admin, Owner];
+/// Whoever may place a legal hold.
+const HOLDERS: &[Name] = &[Auditor, Admin, Owner];
+/// The owner, signed in.
+const OWNERS: &[Name] = &[Owner];
+
+/// Which tenant a route is about, and where a request says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Nobody is asked who they are.
+    Open,
+    /// No tenant yet.
+    Nobody,
+    /// `workspace_id` in the path.
+    Workspace,
+    /// `project_id` in the path, or the header, or the key.
+    Project,
+}
+
+/// A route and who may use it.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    pub(super) scope: Scope,
+    pub(super) may: &'static [Name],
+    /// What those get. Requests that would change something are sent without what they need, so that
+    /// nothing changes and everybody meets the same record.
+    pub(super) status: u16,
+}
+
+const fn row(
+    method: &'static str,
+    path: &'static str,
+    scope: Scope,
+    may: &'static [Name],
+    status: u16,
+) -> Row {
+    Row {
+        method,
+        path,
+        scope,
+        may,
+        status,
+    }
+}
+
+use Scope::{Open, Project};
+
+pub(super) const ROWS: &[Row] = &[
+    row("GET", "/v1/login", Open, &[], 200),
+    row("GET", "/v1/incidents", Project, EVERYBODY, 200),
+    row("GET", "/v1/incidents/{id}", Project, EVERYBODY, 200),
+    row("POST", "/v1/incidents/{id}/ignore", Project, APPROVERS, 400),
+    row("POST", "/v1/incidents/{id}/reopen", Project, APPROVERS, 400),
+    row(
+        "POST",
+        "/v1/incidents/{id}/acknowledge",
+        Project,
+        APPROVERS,
+        400,
+    ),
+    row(
+        "POST",
+        "/v1/incidents/{id}/repairs",
+        Project,
+        OPERATORS,
+        400,
+    ),
+    row("GET", "/v1/actions/{id}", Project, EVERYBODY, 200),
+    row(
+        "POST",
+        "/v1/actions/{id}/approvals",
+        Project,
+        APPROVERS,
+        400,
+    ),
+    row("POST", "/v1/actions/{id}/execute", Project, OPERATORS, 400),
+    row("POST", "/v1/actions/{id}/cancel", Project, OPERATORS, 400),
+    row("GET", "/v1/approvals", Project, EVERYBODY, 200),
+    row("POST", "/v1/checks", Project, OPERATORS, 400),
+    row("GET", "/v1/customers/{id}/state", Project, EVERYBODY, 200),
+    row("POST", "/v1/customers/{id}/erase", Project, ERASERS, 400),
+    row("GET", "/v1/runs/{id}", Project, EVERYBODY, 200),
+    row("POST", "/v1/runs/{id}/erase", Project, ERASERS, 400),
+    row("POST", "/v1/entries/{seq}/lost", Project, ERASERS, 400),
+    row("POST", "/v1/exports", Project, EXPORTERS, 400),
+    row("GET", "/v1/exports/{id}", Project, EVERYBODY, 200),
+    row("GET", "/v1/exports/{id}/download", Project, EXPORTERS, 200),
+    row("GET", "/v1/holds", Project, EVERYBODY, 200),
+    row("POST", "/v1/holds", Project, HOLDERS, 400),
+    row("POST", "/v1/holds/{id}/release", Project, OWNERS, 400),
+    row("GET", "/v1/settings/retention", Project, EVERYBODY, 200),
+    row("PUT", "/v1/settings/retention", Project, ADMINS, 400),
+    row("GET", "/v1/settings/schedule", Project, EVERYBODY, 200),
+    row("PUT", "/v1/settings/schedule", Project, ADMINS, 400),
+    row("GET", "/v1/webhooks/health", Project, EVERYBODY, 200),
+];
