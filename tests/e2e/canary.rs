@@ -78,10 +78,10 @@ fn no_secret_is_found_where_it_does_not_belong() {
 /// go wrong.
 async fn story(stage: &Stage, tenant: &Tenant) {
     let (customer, _) = stage.drifted("paid_no_access");
-    assert_eq!(stage.webhook(tenant, &customer).await.status, 200);
     let incident = stage.found(tenant, &customer).await;
     let action = stage.propose(tenant, &incident).await;
     stage.vote(&action, &tenant.ben, "approve").await;
+    assert_eq!(stage.webhook(tenant, &customer).await.status, 200);
     let export = stage
         .exported(&tenant.ada, &json!({ "all": true, "inputs": true }))
         .await;

@@ -230,6 +230,7 @@ fn request(stack: &Stack, attempt: &Attempt) -> Option<Request> {
         "sqs" => of_queue(stack, attempt),
         "lambda" => {
             let output = match attempt.resource.as_str() {
+                "StripeWebhook" => "StripeWebhookFunction",
                 "RepairApprove" => "RepairFunction",
                 "Archive" => "ArchiveFunction",
                 "ScheduledReconcile" => "ReconcileFunction",
