@@ -103,7 +103,7 @@ async fn places(stage: &Stage, tenant: &Tenant, words: &[&str]) -> Vec<String> {
 }
 
 /// Another person of the tenant's workspace, who signs in.
-async fn member(stack: &Stack, tenant: &Tenant, role: Role) -> String {
+pub(crate) async fn member(stack: &Stack, tenant: &Tenant, role: Role) -> String {
     let boot = &stack.boot;
     let id = UserId::new(now(), boot.random().bits128());
     let subject = id.to_string();

@@ -11,8 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::calls::Answer;
+use crate::erasure::member;
 use crate::stage::{Stage, stage};
 use crate::tenant::Tenant;
+use counterfoil_core::tenancy::Role;
 use principals::{Name, Principal, Standing, everybody};
 use rows::{ROWS, Row, Scope};
 
@@ -275,10 +277,28 @@ async fn records(stage: &Stage, tenant: &Tenant) -> Records {
     let action = stage.propose(tenant, &incident).await;
     let run = incident.opened_by.to_string();
     let export = stage.export(&tenant.ada, &run).await;
-    let owner = &tenant.people[&counterfoil_core::tenancy::Role::Owner];
+    let owner = &tenant.people[&Role::Owner];
     let hold = json!({ "target": { "run": run }, "reason": "kept while the matrix looks at it" });
     let hold = stage.post_once("/v1/holds", owner, "matrix", &hold).await;
     assert_eq!(hold.status, 201, "{}", hold.text);
+    let workspace = tenant.project.workspace.to_string();
+    let invited = json!({ "role": "viewer", "name": "Somebody" });
+    let path = format!("/v1/workspaces/{workspace}/invitations");
+    let invited = stage.post_once(&path, owner, "matrix", &invited).await;
+    assert_eq!(invited.status, 201, "{}", invited.text);
+    let path = format!("/v1/workspaces/{workspace}/keys");
+    let keys = stage
+        .call("GET", &path, Some(owner), None, &Value::Null)
+        .await;
+    // Somebody who can go: their subject is their id.
+    let spare = member(&stage.main, tenant, Role::Viewer).await;
+    let spare = spare
+        .strip_prefix("person:")
+        .unwrap()
+        .split_once('@')
+        .unwrap()
+        .0
+        .to_owned();
     Records {
         workspace: tenant.project.workspace.to_string(),
         project: tenant.project.id.to_string(),
@@ -290,6 +310,9 @@ async fn records(stage: &Stage, tenant: &Tenant) -> Records {
             ("entries", "1".to_owned()),
             ("exports", export.field("/id")),
             ("holds", hold.field("/id")),
+            ("invitations", invited.field("/id")),
+            ("keys", keys.field("/items/0/id")),
+            ("members", spare),
         ]),
     }
 }

@@ -17,8 +17,32 @@ const EVERYBODY: &[Name] = &[
 ];
 /// Everybody who has signed in or has a key of the whole workspace: what is not one project's.
 const WORKSPACE: &[Name] = &[WorkspaceReadKey, Viewer, Auditor, Approver, Admin, Owner];
-/// People who have signed in.
-const SIGNED_IN: &[Name] = &[Viewer, Auditor, Approver, Admin, Owner, Stranger];
+/// Every credential that is valid, whatever it reaches.
+const VALID: &[Name] = &[
+    ForeignKey,
+    ForeignOwner,
+    OtherProjectKey,
+    Stranger,
+    ReadKey,
+    RepairKey,
+    WorkspaceReadKey,
+    ApproverKey,
+    Viewer,
+    Auditor,
+    Approver,
+    Admin,
+    Owner,
+];
+/// Everybody who has signed in, of whatever workspace.
+const PEOPLE: &[Name] = &[
+    ForeignOwner,
+    Stranger,
+    Viewer,
+    Auditor,
+    Approver,
+    Admin,
+    Owner,
+];
 /// Whoever may operate: repair keys, and people who may approve.
 const OPERATORS: &[Name] = &[RepairKey, ApproverKey, Approver, Admin, Owner];
 /// People who may approve, also through their key.
@@ -76,7 +100,7 @@ const fn row(
     }
 }
 
-use Scope::{Open, Project};
+use Scope::{Nobody, Open, Project, Workspace};
 
 pub(super) const ROWS: &[Row] = &[
     row("GET", "/v1/login", Open, &[], 200),
@@ -126,4 +150,123 @@ pub(super) const ROWS: &[Row] = &[
     row("GET", "/v1/settings/schedule", Project, EVERYBODY, 200),
     row("PUT", "/v1/settings/schedule", Project, ADMINS, 400),
     row("GET", "/v1/webhooks/health", Project, EVERYBODY, 200),
+    row("GET", "/v1/me", Nobody, VALID, 200),
+    row("GET", "/v1/workspaces", Nobody, PEOPLE, 200),
+    row("POST", "/v1/workspaces", Nobody, PEOPLE, 400),
+    row("POST", "/v1/invitations/accept", Nobody, PEOPLE, 400),
+    row(
+        "GET",
+        "/v1/workspaces/{workspace_id}",
+        Workspace,
+        WORKSPACE,
+        200,
+    ),
+    row(
+        "PATCH",
+        "/v1/workspaces/{workspace_id}",
+        Workspace,
+        ADMINS,
+        400,
+    ),
+    row(
+        "GET",
+        "/v1/workspaces/{workspace_id}/members",
+        Workspace,
+        WORKSPACE,
+        200,
+    ),
+    row(
+        "GET",
+        "/v1/workspaces/{workspace_id}/members/{user_id}",
+        Workspace,
+        WORKSPACE,
+        200,
+    ),
+    row(
+        "PATCH",
+        "/v1/workspaces/{workspace_id}/members/{user_id}",
+        Workspace,
+        OWNERS,
+        400,
+    ),
+    row(
+        "GET",
+        "/v1/workspaces/{workspace_id}/invitations",
+        Workspace,
+        WORKSPACE,
+        200,
+    ),
+    row(
+        "POST",
+        "/v1/workspaces/{workspace_id}/invitations",
+        Workspace,
+        OWNERS,
+        400,
+    ),
+    row(
+        "GET",
+        "/v1/workspaces/{workspace_id}/keys",
+        Workspace,
+        WORKSPACE,
+        200,
+    ),
+    row(
+        "POST",
+        "/v1/workspaces/{workspace_id}/keys",
+        Workspace,
+        OWNERS,
+        400,
+    ),
+    row(
+        "GET",
+        "/v1/workspaces/{workspace_id}/keys/{key_id}",
+        Workspace,
+        WORKSPACE,
+        200,
+    ),
+    row(
+        "POST",
+        "/v1/workspaces/{workspace_id}/keys/{key_id}/revoke",
+        Workspace,
+        ADMINS,
+        400,
+    ),
+    row(
+        "POST",
+        "/v1/workspaces/{workspace_id}/keys/{key_id}/rotate",
+        Workspace,
+        OWNERS,
+        400,
+    ),
+    row(
+        "GET",
+        "/v1/workspaces/{workspace_id}/projects",
+        Workspace,
+        WORKSPACE,
+        200,
+    ),
+    row(
+        "POST",
+        "/v1/workspaces/{workspace_id}/projects",
+        Workspace,
+        ADMINS,
+        400,
+    ),
+    row("GET", "/v1/projects/{project_id}", Project, EVERYBODY, 200),
+    row("PATCH", "/v1/projects/{project_id}", Project, ADMINS, 400),
+    // Last, because these change what they are about.
+    row(
+        "DELETE",
+        "/v1/workspaces/{workspace_id}/invitations/{invitation_id}",
+        Workspace,
+        OWNERS,
+        204,
+    ),
+    row(
+        "DELETE",
+        "/v1/workspaces/{workspace_id}/members/{user_id}",
+        Workspace,
+        OWNERS,
+        204,
+    ),
 ];

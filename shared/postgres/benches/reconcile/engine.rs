@@ -35,12 +35,15 @@ async fn compare(folder: &Path, url: &str, out: &Path, copies: u8) {
         floor::lines(&folder.join("customers.ndjson"), |line| {
             scan.customer_json(&salted(line, copy)).unwrap();
         });
+        phase("customers");
         floor::lines(&folder.join("subscriptions.ndjson"), |line| {
             scan.subscription_json(&salted(line, copy)).unwrap();
         });
     }
+    phase("subscriptions");
     let table = artifact.table();
     let mut join = scan.seal();
+    phase("seal");
     let databases = PgDatabase::new().within(Network::loopback());
     let app = databases
         .inspect(&Redacted::new(url.to_owned()))
@@ -54,12 +57,14 @@ async fn compare(folder: &Path, url: &str, out: &Path, copies: u8) {
         let read = app.rows(&table, &mut each).await.unwrap();
         assert_eq!(read, Completeness::Complete);
     }
+    phase("rows");
     let outcome = join.finish();
     let mut found = String::new();
     for finding in &outcome.findings {
         writeln!(found, "{}\t{}", finding.kind.name(), finding.subject).unwrap();
     }
     std::fs::write(out, found).unwrap();
+    phase("finish");
     cost::tell(outcome.customers);
 }
 
@@ -118,4 +123,13 @@ fn of_copy(mut row: AppRow, copy: u8) -> AppRow {
 /// A letter that is no hexadecimal digit.
 fn letter(copy: u8) -> char {
     char::from(b'g' + copy)
+}
+
+fn phase(name: &str) {
+    if std::env::var_os("PHASES").is_none() { return; }
+    let s = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let f: Vec<&str> = s.rsplit(')').next().unwrap().split_whitespace().collect();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let rss = status.lines().filter(|l| l.starts_with("VmRSS")||l.starts_with("VmHWM")).collect::<Vec<_>>().join(" ");
+    eprintln!("{name}: user {} sys {} {rss}", f[11], f[12]);
 }
