@@ -15,6 +15,8 @@ use counterfoil_local::FUNCTIONS;
 use counterfoil_testkit::stripe::sign_event;
 use serde_json::{Value, json};
 
+use counterfoil_testkit::issuer::CLIENT_ID;
+
 use super::stage::{Stack, Stage, now, stage, wait};
 use super::tenant::{Setup, Tenant};
 
@@ -644,7 +646,7 @@ async fn sign_in(real: &Real<'_>) {
     let (status, place) = real.http("api", "read-login", &[]).await;
     // The issuer of the stage: all stacks have it from their environment.
     let told =
-        json!({ "issuer": stage().issuer.url(), "client_id": "cli", "scope": "counterfoil" });
+        json!({ "issuer": stage().issuer.url(), "client_id": CLIENT_ID, "scope": "counterfoil" });
     assert_eq!((status, place), (200, told));
 }
 

@@ -153,6 +153,7 @@ fn of_key(stack: &Stack, attempt: &Attempt) -> Request {
         "Sign" => json!({
             "KeyId": id, "Message": "AAAA", "MessageType": "RAW", "SigningAlgorithm": "ECDSA_SHA_256",
         }),
+        "Encrypt" => json!({ "KeyId": id, "Plaintext": "AAAA", "EncryptionContext": context }),
         "GetPublicKey" => json!({ "KeyId": id }),
         other => panic!("{other} is not known here"),
     };

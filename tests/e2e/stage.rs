@@ -76,6 +76,7 @@ impl Stage {
                 extra("DATABASE_PORTS", "any"),
                 extra("OIDC_ISSUER", issuer.url()),
                 extra("OIDC_AUDIENCE", CLIENT_ID),
+                extra("OIDC_CLIENT_ID", CLIENT_ID),
             ],
         };
         let cloud = LocalCloud::start(&options, &progress).unwrap();

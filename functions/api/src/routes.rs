@@ -468,12 +468,15 @@ async fn change_retention(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Result<Response, Problem> {
-    let wanted: RetentionBody = body(&bytes)?;
-    let version = if_match(&headers)?.ok_or_else(|| {
-        let title = "Send `If-Match` with the ETag of the setting that was displayed";
-        let status = StatusCode::PRECONDITION_REQUIRED;
-        Problem::new(status, "precondition-required", title)
-    })?;
+    let read = || Ok((body::<RetentionBody>(&bytes)?, seen(&headers)?));
+    let (wanted, version) = match read() {
+        Ok(read) => read,
+        // Whether the caller may change settings comes before what they sent.
+        Err(bad) => {
+            let admitted = api.retention.admit(&ctx);
+            return Err(admitted.map_or_else(|error| answer::retention_problem(&error), |()| bad));
+        }
+    };
     judged(&api.retention.evidence, None, async |evidence| {
         let retention = KeepRetention {
             evidence,
@@ -486,4 +489,13 @@ async fn change_retention(
         ))
     })
     .await
+}
+
+/// The version of a setting that was displayed.
+pub(crate) fn seen(headers: &HeaderMap) -> Result<u64, Problem> {
+    if_match(headers)?.ok_or_else(|| {
+        let title = "Send `If-Match` with the ETag of the setting that was displayed";
+        let status = StatusCode::PRECONDITION_REQUIRED;
+        Problem::new(status, "precondition-required", title)
+    })
 }

@@ -1,5 +1,6 @@
 //! Routes of the setting that says how often a project is scanned.
 
+use crate::routes::seen;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -62,12 +63,15 @@ pub(crate) async fn change(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Result<Response, Problem> {
-    let wanted: Wanted = body(&bytes)?;
-    let version = if_match(&headers)?.ok_or_else(|| {
-        let title = "Send `If-Match` with the ETag of the setting that was displayed";
-        let status = StatusCode::PRECONDITION_REQUIRED;
-        Problem::new(status, "precondition-required", title)
-    })?;
+    let read = || Ok((body::<Wanted>(&bytes)?, seen(&headers)?));
+    let (wanted, version) = match read() {
+        Ok(read) => read,
+        // Whether the caller may change settings comes before what they sent.
+        Err(bad) => {
+            let admitted = api.schedule.admit(&ctx);
+            return Err(admitted.map_or_else(|error| problem(&error), |()| bad));
+        }
+    };
     let wanted = ScanSchedule {
         full_every_hours: wanted.full_every_hours,
         incremental_every_hours: wanted.incremental_every_hours,

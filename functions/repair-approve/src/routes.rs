@@ -266,8 +266,8 @@ async fn vote(
         // Whether the caller may know the action comes before what they sent.
         Err(bad) => {
             let ports = service.ports.clone();
-            let known = ReadActions { ports }.get(&ctx, &id).await;
-            return Err(known.map_or_else(|error| answer::problem(&error), |_| bad));
+            let admitted = VoteOnAction { ports }.admit_vote(&ctx, &id).await;
+            return Err(admitted.map_or_else(|error| answer::problem(&error), |()| bad));
         }
     };
     service

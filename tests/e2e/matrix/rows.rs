@@ -131,7 +131,7 @@ pub(super) const ROWS: &[Row] = &[
         400,
     ),
     row("POST", "/v1/actions/{id}/execute", Project, OPERATORS, 400),
-    row("POST", "/v1/actions/{id}/cancel", Project, OPERATORS, 400),
+    row("POST", "/v1/actions/{id}/cancel", Project, APPROVERS, 400),
     row("GET", "/v1/approvals", Project, EVERYBODY, 200),
     row("POST", "/v1/checks", Project, OPERATORS, 400),
     row("GET", "/v1/customers/{id}/state", Project, EVERYBODY, 200),

@@ -114,6 +114,19 @@ impl KeepRetention {
         }))
     }
 
+    /// Whether the caller may change the window at all; records nothing. It comes before what they sent.
+    ///
+    /// # Errors
+    /// [`RetentionError::Denied`].
+    pub fn admit(&self, ctx: &TenantCtx) -> Result<(), RetentionError> {
+        let judged = self.judge(ctx, false, 0, None);
+        if judged.allowed() {
+            Ok(())
+        } else {
+            Err(RetentionError::Denied(judged.judgement))
+        }
+    }
+
     /// Changes the window. Keeping longer is one person's decision; keeping less waits for a second
     /// one, who sends the same request.
     ///

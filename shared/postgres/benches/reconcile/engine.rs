@@ -126,10 +126,16 @@ fn letter(copy: u8) -> char {
 }
 
 fn phase(name: &str) {
-    if std::env::var_os("PHASES").is_none() { return; }
+    if std::env::var_os("PHASES").is_none() {
+        return;
+    }
     let s = std::fs::read_to_string("/proc/self/stat").unwrap();
     let f: Vec<&str> = s.rsplit(')').next().unwrap().split_whitespace().collect();
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let rss = status.lines().filter(|l| l.starts_with("VmRSS")||l.starts_with("VmHWM")).collect::<Vec<_>>().join(" ");
+    let rss = status
+        .lines()
+        .filter(|l| l.starts_with("VmRSS") || l.starts_with("VmHWM"))
+        .collect::<Vec<_>>()
+        .join(" ");
     eprintln!("{name}: user {} sys {} {rss}", f[11], f[12]);
 }

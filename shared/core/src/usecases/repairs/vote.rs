@@ -9,7 +9,7 @@ use super::propose::opening;
 use super::{ActionError, RepairPorts, execute};
 use crate::ids::{ActionId, DecisionId, RunId};
 use crate::json::canonical;
-use crate::policy::{Effect, Judgement, Question, evaluate};
+use crate::policy::{ApprovalFacts, Effect, Judgement, Question, evaluate};
 use crate::ports::Batch;
 use crate::records::{Project, Versioned};
 use crate::repair::{Action, ActionState, Vote, VoteKind};
@@ -95,6 +95,31 @@ impl VoteOnAction {
                 let recorded = self.approve(ctx, &project, version, voted, vote.reason);
                 Box::pin(recorded).await
             }
+        }
+    }
+
+    /// Whether the caller may know the action and vote on actions at all; records nothing. It comes
+    /// before what they sent.
+    ///
+    /// # Errors
+    /// [`ActionError::NotFound`], then [`ActionError::Denied`].
+    pub async fn admit_vote(&self, ctx: &TenantCtx, id: &str) -> Result<(), ActionError> {
+        let action = self.ports.action(ctx, id).await?;
+        let now = self.ports.clock.now();
+        let able = ApprovalFacts {
+            held: true,
+            is_proposer: false,
+            voted_before: false,
+            digest_matches: true,
+            reason_chars: 10,
+            ..approval_facts(ctx.principal(), &action.value, "", "", now)
+        };
+        // Rejecting asks for less than approving: who may not even reject may not vote.
+        let judgement = evaluate(&Question::Reject(able));
+        if judgement.effect == Effect::Allow {
+            Ok(())
+        } else {
+            Err(ActionError::Denied(judgement))
         }
     }
 

@@ -113,6 +113,19 @@ impl KeepSchedule {
         Ok(self.view(setting, account))
     }
 
+    /// Whether the caller may change the schedule at all; records nothing. It comes before what they sent.
+    ///
+    /// # Errors
+    /// [`ScheduleError::Denied`].
+    pub fn admit(&self, ctx: &TenantCtx) -> Result<(), ScheduleError> {
+        let judged = self.judge(ctx);
+        if judged.allowed() {
+            Ok(())
+        } else {
+            Err(ScheduleError::Denied(judged.judgement))
+        }
+    }
+
     /// Changes the schedule: the decision of one admin or owner.
     ///
     /// # Errors
