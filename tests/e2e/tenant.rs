@@ -148,9 +148,7 @@ impl Stage {
         let directory = Directory::of(state.as_ref());
         let members = directory.members(project.workspace).await.unwrap();
         let members = members.into_iter();
-        let ben = members
-            .filter(|member| member.role == Role::Approver)
-            .last();
+        let ben = members.rev().find(|member| member.role == Role::Approver);
         let by = Principal::System {
             duty: "setup".to_owned(),
         };

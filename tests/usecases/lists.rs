@@ -87,7 +87,7 @@ async fn one_entry_has_its_facts_and_a_position_beyond_the_end_is_absent() {
 async fn runs_come_newest_first_and_a_cursor_belongs_to_its_filter() {
     let world = World::new().await;
     world.scan().await;
-    world.clock.advance(std::time::Duration::from_secs(3_600));
+    world.clock.advance(std::time::Duration::from_hours(1));
     world.scan().await;
     let lists = lists(&world);
     let filter = RunFilter::default();

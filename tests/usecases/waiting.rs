@@ -81,7 +81,7 @@ async fn in_order(world: &World, action: &Action, ended: ActionState) {
 
 #[tokio::test]
 async fn an_approved_repair_whose_sides_could_not_be_read_is_carried_out_by_the_sweep() {
-    let (world, action) = stranded().await;
+    let (world, action) = Box::pin(stranded()).await;
     world.clock.advance(SWEEP_AFTER);
     sweep(world.ports()).await.unwrap();
     in_order(&world, &action, ActionState::Verified).await;
@@ -89,7 +89,7 @@ async fn an_approved_repair_whose_sides_could_not_be_read_is_carried_out_by_the_
 
 #[tokio::test]
 async fn the_sweep_leaves_an_approval_to_its_voter_for_a_while_and_waits_between_its_attempts() {
-    let (world, action) = stranded().await;
+    let (world, action) = Box::pin(stranded()).await;
     sweep(world.ports()).await.unwrap();
     assert_eq!(state(&world, &action).await, ActionState::Approved);
     world.clock.advance(SWEEP_AFTER);
@@ -119,7 +119,7 @@ async fn what_a_person_wants_to_start_themselves_is_never_started_by_the_sweep()
 
 #[tokio::test]
 async fn an_approval_that_could_not_be_carried_out_in_time_expires() {
-    let (world, action) = stranded().await;
+    let (world, action) = Box::pin(stranded()).await;
     world.clock.advance(Duration::from_hours(73));
     sweep(world.ports()).await.unwrap();
     in_order(&world, &action, ActionState::Expired).await;
@@ -127,7 +127,7 @@ async fn an_approval_that_could_not_be_carried_out_in_time_expires() {
 
 #[tokio::test]
 async fn an_approved_repair_may_be_withdrawn_and_is_in_the_inbox_until_then() {
-    let (world, action) = stranded().await;
+    let (world, action) = Box::pin(stranded()).await;
     let ports = world.ports();
     let inbox = ReadActions { ports };
     let waiting = inbox.waiting(&world.ben).await.unwrap();
@@ -144,7 +144,7 @@ async fn an_approved_repair_may_be_withdrawn_and_is_in_the_inbox_until_then() {
 /// What was begun is settled by reading the row, however late it is.
 #[tokio::test]
 async fn what_may_have_been_sent_is_neither_withdrawn_nor_expired() {
-    let (world, action) = stranded().await;
+    let (world, action) = Box::pin(stranded()).await;
     let ports = faulty(&world, Kind::RepairExecuted, Fault::Refused);
     let votes = VoteOnAction { ports };
     let id = action.id.to_string();
@@ -218,7 +218,7 @@ async fn of_two_who_are_at_one_action_the_first_wins_and_the_other_changes_nothi
             } else {
                 fast.wins_as()
             };
-            let (world, action) = stranded().await;
+            let (world, action) = Box::pin(stranded()).await;
             let world = Arc::new(world);
             world.clock.advance(SWEEP_AFTER);
             let id = action.id.to_string();
@@ -255,7 +255,7 @@ async fn an_answer_that_is_lost_at_any_step_of_any_of_them_leads_to_at_most_one_
     use Rival::{Cancel, Execute, LateSweep, Sweep};
     for who in [Execute, Cancel, Sweep, LateSweep] {
         for fault in [Fault::Refused, Fault::Lost, Fault::LostButDone] {
-            let (world, action) = stranded().await;
+            let (world, action) = Box::pin(stranded()).await;
             world.clock.advance(SWEEP_AFTER);
             let ports = faulty(&world, who.decides(), fault);
             let id = action.id.to_string();

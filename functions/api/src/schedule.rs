@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use counterfoil_core::scan::ScanSchedule;
 use counterfoil_core::usecases::{KeepSchedule, ScheduleError, ScheduleView};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Caller, body, if_match, judged};
+use counterfoil_lambda::http::{Caller, body, judged};
 use counterfoil_lambda::schema::IfMatch;
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;

@@ -254,7 +254,32 @@ pub(super) const ROWS: &[Row] = &[
     ),
     row("GET", "/v1/projects/{project_id}", Project, EVERYBODY, 200),
     row("PATCH", "/v1/projects/{project_id}", Project, ADMINS, 400),
-    // Last, because these change what they are about.
+    row("GET", "/v1/customers/{id}/ledger", Project, EVERYBODY, 200),
+    row("GET", "/v1/entries", Project, EVERYBODY, 200),
+    row("GET", "/v1/entries/{seq}", Project, EVERYBODY, 200),
+    row("GET", "/v1/runs", Project, EVERYBODY, 200),
+    row(
+        "GET",
+        "/v1/projects/{project_id}/connections",
+        Project,
+        EVERYBODY,
+        200,
+    ),
+    row(
+        "PUT",
+        "/v1/projects/{project_id}/connections/{kind}",
+        Project,
+        ADMINS,
+        400,
+    ),
+    // Last, because these change what they are about. Only the owner does it really.
+    row(
+        "DELETE",
+        "/v1/projects/{project_id}/connections/{kind}",
+        Project,
+        ADMINS,
+        200,
+    ),
     row(
         "DELETE",
         "/v1/workspaces/{workspace_id}/invitations/{invitation_id}",

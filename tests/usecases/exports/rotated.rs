@@ -56,7 +56,7 @@ fn accepted(package: Package<'_>, trust: &Trust) -> Accepted {
 
 #[tokio::test]
 async fn both_keys_come_along_and_everything_verifies() {
-    let (desk, trust) = rotated().await;
+    let (desk, trust) = Box::pin(rotated()).await;
     let fetched = desk.export(ExportScope::All).await;
     let members = unpack(&fetched.bytes);
     accepted(Package::Tar(&members["evidence.tar"]), &trust);
@@ -66,7 +66,7 @@ async fn both_keys_come_along_and_everything_verifies() {
 
 #[tokio::test]
 async fn a_period_and_a_run_carry_the_rotation_that_lies_outside() {
-    let (desk, trust) = rotated().await;
+    let (desk, trust) = Box::pin(rotated()).await;
     let from = Timestamp::from_millis(1);
     let to = desk.world.clock.now();
     for (from, to) in [(from, to), (to, to.plus(Duration::from_secs(1)))] {

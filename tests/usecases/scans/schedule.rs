@@ -131,18 +131,20 @@ async fn who_asks_for_a_scan_gets_one_whatever_is_due() {
 #[tokio::test]
 async fn a_changed_schedule_is_followed_and_recorded() {
     let world = world().await;
+    // A person signs in for settings.
+    let ben = world.sign_in("Ben").await;
     assert!(tick(&world).await);
     complete(&world).await;
     let keep = keep(&world);
-    let before = keep.read(&world.ben).await.unwrap();
+    let before = keep.read(&ben).await.unwrap();
     assert_eq!(
         (before.setting.version, before.setting.value),
         (0, ScanSchedule::default())
     );
     assert_eq!(before.allowed, 5_000);
-    let after = keep.change(&world.ben, every(12), 0).await.unwrap();
+    let after = keep.change(&ben, every(12), 0).await.unwrap();
     assert_eq!((after.setting.version, after.setting.value), (1, every(12)));
-    assert_eq!(keep.read(&world.ben).await.unwrap(), after);
+    assert_eq!(keep.read(&ben).await.unwrap(), after);
     assert_eq!(
         world.facts("config.changed").len(),
         2,
@@ -152,18 +154,20 @@ async fn a_changed_schedule_is_followed_and_recorded() {
     assert!(!tick(&world).await);
     world.clock.advance(HOUR);
     assert!(tick(&world).await);
-    let stale = keep.change(&world.ben, every(13), 0).await;
+    let stale = keep.change(&ben, every(13), 0).await;
     assert!(matches!(stale, Err(ScheduleError::Changed)), "{stale:?}");
 }
 
 #[tokio::test]
 async fn a_schedule_that_costs_too_much_is_refused_and_what_is_said_to_fit_is_taken() {
     let world = world().await;
+    // A person signs in for settings.
+    let ben = world.sign_in("Ben").await;
     assert!(tick(&world).await);
     complete(&world).await;
     measured(&world, 100_000).await;
     let keep = keep(&world);
-    let shown = keep.read(&world.ben).await.unwrap().measured.unwrap();
+    let shown = keep.read(&ben).await.unwrap().measured.unwrap();
     assert_eq!(shown.full_scan.as_secs(), 198, "1979 requests, 10 a second");
     assert_eq!(shown.reads, 5 * 1_979 + 360 * 7, "a week, two hours");
     let too_dear = shown.too_dear.unwrap();
@@ -171,7 +175,7 @@ async fn a_schedule_that_costs_too_much_is_refused_and_what_is_said_to_fit_is_ta
         (too_dear.full_every, too_dear.incremental_every),
         (Some(720), None)
     );
-    let refused = keep.change(&world.ben, every(24), 0).await;
+    let refused = keep.change(&ben, every(24), 0).await;
     let Err(ScheduleError::TooDear(error)) = refused else {
         panic!("{refused:?}");
     };
@@ -182,33 +186,37 @@ async fn a_schedule_that_costs_too_much_is_refused_and_what_is_said_to_fit_is_ta
         "nothing was changed"
     );
     let fits = every(error.full_every.unwrap());
-    let after = keep.change(&world.ben, fits, 0).await.unwrap();
+    let after = keep.change(&ben, fits, 0).await.unwrap();
     assert_eq!(after.measured.unwrap().too_dear, None);
     // Who sells more may read more.
     let busy = ScanSchedule {
         transactions: 240,
         ..every(24)
     };
-    let after = keep.change(&world.ben, busy, 1).await.unwrap();
+    let after = keep.change(&ben, busy, 1).await.unwrap();
     assert_eq!((after.allowed, after.setting.version), (60_000, 2));
 }
 
 #[tokio::test]
 async fn before_the_first_scan_only_less_frequent_scans_can_be_set() {
     let world = world().await;
+    // A person signs in for settings.
+    let ben = world.sign_in("Ben").await;
     let keep = keep(&world);
-    assert_eq!(keep.read(&world.ben).await.unwrap().measured, None);
-    let refused = keep.change(&world.ben, every(23), 0).await;
+    assert_eq!(keep.read(&ben).await.unwrap().measured, None);
+    let refused = keep.change(&ben, every(23), 0).await;
     assert!(
         matches!(refused, Err(ScheduleError::NotMeasured)),
         "{refused:?}"
     );
-    keep.change(&world.ben, every(168), 0).await.unwrap();
+    keep.change(&ben, every(168), 0).await.unwrap();
 }
 
 #[tokio::test]
 async fn who_may_not_change_settings_is_refused_and_that_is_recorded() {
     let world = world().await;
+    // A person signs in for settings.
+    let ben = world.sign_in("Ben").await;
     let keep = keep(&world);
     let before = world.count("run.decision");
     let nobody: [&TenantCtx; 2] = [&world.ann, &world.repair_key];
@@ -221,19 +229,21 @@ async fn who_may_not_change_settings_is_refused_and_that_is_recorded() {
     }
     assert_eq!(world.count("run.decision"), before + 2);
     for wanted in [every(0), every(721)] {
-        let refused = keep.change(&world.ben, wanted, 0).await;
+        let refused = keep.change(&ben, wanted, 0).await;
         let Err(ScheduleError::Invalid { field, .. }) = refused else {
             panic!("{refused:?}");
         };
         assert_eq!(field, "/full_every_hours");
     }
-    assert_eq!(keep.read(&world.ben).await.unwrap().setting.version, 0);
+    assert_eq!(keep.read(&ben).await.unwrap().setting.version, 0);
 }
 
 #[tokio::test]
 async fn a_change_whose_answer_is_lost_is_in_force_or_not_and_the_version_tells() {
     for happens in [false, true] {
         let world = world().await;
+        // A person signs in for settings.
+        let ben = world.sign_in("Ben").await;
         let death = Death::after(0, happens);
         let scans = dying(small(&world), &death);
         let dying = KeepSchedule {
@@ -241,13 +251,13 @@ async fn a_change_whose_answer_is_lost_is_in_force_or_not_and_the_version_tells(
             state: scans.reconcile.state,
             ..keep(&world)
         };
-        let failed = dying.change(&world.ben, every(168), 0).await;
+        let failed = dying.change(&ben, every(168), 0).await;
         assert!(
             matches!(failed, Err(ScheduleError::Evidence(_))),
             "{failed:?}"
         );
         let keep = keep(&world);
-        let now = keep.read(&world.ben).await.unwrap().setting;
+        let now = keep.read(&ben).await.unwrap().setting;
         assert_eq!(now.version, u64::from(happens));
         let expected = if happens {
             every(168)
@@ -255,7 +265,7 @@ async fn a_change_whose_answer_is_lost_is_in_force_or_not_and_the_version_tells(
             ScanSchedule::default()
         };
         assert_eq!(now.value, expected);
-        let again = keep.change(&world.ben, every(168), 0).await;
+        let again = keep.change(&ben, every(168), 0).await;
         assert_eq!(again.is_err(), happens, "{again:?}");
     }
 }
