@@ -13,8 +13,6 @@ mod calls;
 #[cfg(test)]
 mod canary;
 #[cfg(test)]
-mod conformance;
-#[cfg(test)]
 mod crowd;
 #[cfg(test)]
 mod customers;
