@@ -39,7 +39,7 @@ pub(crate) struct Export {
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<Failure>,
     #[serde(flatten)]
-    made: Option<MadeExport>,
+    made: MadeExport,
     /// Until when it can be fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Time>)]
@@ -84,28 +84,46 @@ pub(crate) struct Failure {
     detail: String,
 }
 
-/// What was made, once it is ready.
-#[derive(Serialize, ToSchema)]
+/// What was made: its fields are there once it is ready.
+#[derive(Default, Serialize, ToSchema)]
 pub(crate) struct MadeExport {
     /// Of the package.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     digest: Option<String>,
     /// Of the package.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     bytes: Option<u64>,
     /// Of the package.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     format: Option<String>,
-    seal: Seal,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    seal: Option<Seal>,
     /// First entry.
-    from: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    from: Option<u64>,
     /// The entry after the last one.
-    to: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    to: Option<u64>,
     /// Entries in it.
-    entries: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    entries: Option<u64>,
     /// No entry lies in the period: the package holds its two neighbours, which prove that.
-    empty: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    empty: Option<bool>,
     /// Package first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     parts: Vec<File>,
-    #[schema(value_type = schema::Time)]
-    made_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Time>, nullable = false)]
+    made_at: Option<String>,
 }
 
 /// The seal that covers an export.
@@ -166,7 +184,9 @@ impl Export {
                 code: failure.code.clone(),
                 detail: failure.detail.clone(),
             }),
-            made: export.made.as_ref().map(MadeExport::of),
+            made: (export.made.as_ref())
+                .map(MadeExport::of)
+                .unwrap_or_default(),
             expires_at: export.expires_at().map(|end| end.to_string()),
         }
     }
@@ -201,17 +221,17 @@ impl MadeExport {
             digest: package.map(|file| file.digest.clone()),
             bytes: package.map(|file| file.bytes),
             format: package.map(|file| file.format.clone()),
-            seal: Seal {
+            seal: Some(Seal {
                 size: made.seal.size,
                 at: made.seal.at.to_string(),
                 hash: made.seal.hash.clone(),
-            },
-            from: made.from,
-            to: made.to,
-            entries: made.entries,
-            empty: made.empty,
+            }),
+            from: Some(made.from),
+            to: Some(made.to),
+            entries: Some(made.entries),
+            empty: Some(made.empty),
             parts: made.files.iter().map(File::of).collect(),
-            made_at: made.at.to_string(),
+            made_at: Some(made.at.to_string()),
         }
     }
 }

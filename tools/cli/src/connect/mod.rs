@@ -128,11 +128,8 @@ async fn store(args: &Args, api: &Client, path: &str, kind: Kind) -> Result<(), 
         say_json(&stored.body);
         return Ok(());
     }
-    let of_kind = |it: &&Value| text(it, "/kind") == kind.name();
-    for connection in items(&stored.body).iter().filter(of_kind) {
-        for line in lines(connection) {
-            say(line);
-        }
+    for line in lines(&stored.body) {
+        say(line);
     }
     say("next: counterfoil project show");
     Ok(())
@@ -141,17 +138,17 @@ async fn store(args: &Args, api: &Client, path: &str, kind: Kind) -> Result<(), 
 /// A stored credential, as far as it may be shown, and what the last probe said.
 pub(crate) fn lines(connection: &Value) -> Vec<String> {
     let at = |pointer| shown(text(connection, pointer));
-    let standing = match at("/probe/standing").as_str() {
+    let standing = match at("/standing").as_str() {
         "" => "not probed".to_owned(),
-        standing => format!("{standing} at {}", at("/probe/at")),
+        standing => format!("{standing} at {}", at("/probed_at")),
     };
-    let retired = match at("/retires_at").as_str() {
+    let retired = match at("/retire_at").as_str() {
         "" => String::new(),
         at => format!(", accepted until {at}"),
     };
     let named = format!("{}  {}", at("/kind"), at("/hint"));
     let first = format!("{}  {standing}{retired}", named.trim_end());
-    let said = texts(connection, "/probe/sentences").into_iter();
+    let said = texts(connection, "/sentences").into_iter();
     std::iter::once(first)
         .chain(said.map(|sentence| format!("  {}", shown(sentence))))
         .collect()

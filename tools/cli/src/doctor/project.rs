@@ -64,12 +64,12 @@ fn connection(connection: &Value, now: Timestamp) -> Check {
     };
     let said = lines(connection).join("\n");
     let again = format!("counterfoil connect {name}");
-    let probed = text(connection, "/probe/at").parse::<Timestamp>().ok();
+    let probed = text(connection, "/probed_at").parse::<Timestamp>().ok();
     let old = probed.is_some_and(|at| now.since(at) > OLD_PROBE);
     if connection.get("added_at").is_some_and(Value::is_null) {
         return Check::new(name, State::Fail, format!("{said}\nit was revoked")).next(again);
     }
-    match text(connection, "/probe/standing") {
+    match text(connection, "/standing") {
         "alarm" => Check::new(name, State::Fail, said).next(again),
         "warning" => Check::new(name, State::Warn, said).next(again),
         _ if old => Check::new(name, State::Warn, format!("{said}\nprobed long ago")).next(again),
@@ -82,8 +82,7 @@ fn brief(project: &Value, now: Timestamp) -> Vec<Check> {
     let one = |kind: &'static str| {
         let found = project.pointer(&format!("/connections/{kind}"))?;
         let (standing, at) = (found.get("standing")?, found.get("probed_at")?);
-        let probe = json!({ "standing": standing, "at": at });
-        let shown = json!({ "kind": kind, "added_at": "", "probe": probe });
+        let shown = json!({ "kind": kind, "added_at": "", "standing": standing, "probed_at": at });
         Some(connection(&shown, now))
     };
     let kinds = ["stripe", "database", "repair"].into_iter();

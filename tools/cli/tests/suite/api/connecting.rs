@@ -65,13 +65,9 @@ async fn a_project_is_made_shown_with_what_it_misses_and_renamed_as_it_was_displ
 #[tokio::test]
 async fn a_credential_comes_from_standard_input_or_a_variable_and_goes_nowhere_else() {
     let stage = Stage::new().await;
-    let probe = json!({"standing": "ok", "at": "2026-11-26T00:00:00Z", "sentences": ["The key reads customers."]});
-    let database = json!({"kind": "database", "hint": "db.example.com:5432/app", "version": 1,
-        "added_at": "2026-11-26T00:00:00Z", "retires_at": null, "probe": probe});
-    let mut stored = database.clone();
-    stored["kind"] = json!("stripe");
-    stored["hint"] = json!("rk_live_…");
-    let stored = list(&[stored, database]);
+    let stored = json!({"kind": "stripe", "id": "sec_1", "hint": "rk_live_…", "version": 1,
+        "added_at": "2026-11-26T00:00:00Z", "retire_at": null, "standing": "ok",
+        "probed_at": "2026-11-26T00:00:00Z", "sentences": ["The key reads customers."]});
     let path = "PUT /v1/projects/prj_1/connections/stripe";
     stage.answers(path, 200, stored.clone());
     let words = ["connect", "stripe", "--project", "prj_1"];
@@ -173,7 +169,7 @@ async fn a_mapping_is_stored_and_activated_as_the_project_was_read_and_a_second_
 async fn what_is_connected_is_shown_and_taken_away_without_the_credential() {
     let stage = Stage::new().await;
     let old = json!({"kind": "webhook", "hint": "whsec_…", "version": 1, "added_at": "2026-11-26T00:00:00Z",
-        "retires_at": "2026-11-27T00:00:00Z", "probe": null});
+        "retire_at": "2026-11-27T00:00:00Z", "standing": null, "probed_at": null, "sentences": []});
     stage
         .answers("GET /v1/projects/prj_1/connections", 200, list(&[old]))
         .answers(

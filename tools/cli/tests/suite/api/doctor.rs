@@ -17,7 +17,7 @@ async fn healthy() -> Stage {
         "connections": {"stripe": probed, "database": probed, "repair": null, "webhook_secrets": 1}, "missing": [],
     });
     let connection = json!({"kind": "stripe", "hint": "rk_live_", "added_at": "2026-11-26T00:00:00Z",
-        "probe": {"standing": "ok", "at": "2199-11-26T00:00:00Z", "sentences": ["The key reads customers."]}});
+        "standing": "ok", "probed_at": "2199-11-26T00:00:00Z", "sentences": ["The key reads customers."]});
     let health = json!({"result": "ok", "last_delivery_at": "2026-11-26T00:00:00Z", "connection": {"state": "open"}});
     let schedule = json!({"full_every_hours": 24, "measured": {"reads_per_30_days": 1, "full_scan_seconds": 1, "warning": null}});
     stage
@@ -79,7 +79,7 @@ async fn a_healthy_project_has_nothing_to_fix_and_the_doctor_changes_nothing() {
 async fn what_does_not_work_fails_with_the_command_that_fixes_it() {
     let stage = healthy().await;
     let alarm = json!({"kind": "stripe", "hint": "rk_live_", "added_at": "2026-11-26T00:00:00Z",
-        "probe": {"standing": "alarm", "at": "2026-11-26T00:00:00Z", "sentences": ["The key may write: make one that only reads."]}});
+        "standing": "alarm", "probed_at": "2026-11-26T00:00:00Z", "sentences": ["The key may write: make one that only reads."]});
     stage
         .answers("GET /v1/projects/prj_1/connections", 200, list(&[alarm]))
         .answers(
