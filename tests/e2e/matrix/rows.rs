@@ -151,7 +151,7 @@ pub(super) const ROWS: &[Row] = &[
     row("PUT", "/v1/settings/schedule", Project, ADMINS, 400),
     row("GET", "/v1/webhooks/health", Project, EVERYBODY, 200),
     row("GET", "/v1/me", Nobody, VALID, 200),
-    row("GET", "/v1/workspaces", Nobody, PEOPLE, 200),
+    row("GET", "/v1/workspaces", Nobody, VALID, 200),
     row("POST", "/v1/workspaces", Nobody, PEOPLE, 400),
     row("POST", "/v1/invitations/accept", Nobody, PEOPLE, 400),
     row(
