@@ -78,7 +78,6 @@ pub(crate) fn problem(error: &AdminError) -> Problem {
         | AdminError::Evidence(_)
         | AdminError::Port(_)
         | AdminError::Record(_)
-        | AdminError::Create(_)
         | AdminError::Json(_) => {
             tracing::error!(cause = chain(error), "not done");
             Problem::unavailable()

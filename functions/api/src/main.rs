@@ -9,9 +9,8 @@ use counterfoil_core::usecases::{
     KeepRetention, KeepSchedule, Keys, LegalHolds, Members, Projects, ReadCustomers, ReadEvidence,
     ReadRun, ReadWebhookHealth, Secrets, Workspaces,
 };
-use counterfoil_lambda::config::Var;
 use counterfoil_lambda::{Boot, Error, config};
-use counterfoil_postgres::{Network, NetworkError, PgDatabase};
+use counterfoil_postgres::PgDatabase;
 use counterfoil_stripe::StripeAccounts;
 
 #[tokio::main(flavor = "current_thread")]
@@ -155,20 +154,10 @@ fn connections(boot: &Boot) -> Result<Connections, Error> {
         state: boot.state()?,
         vault: boot.vault()?,
         keys: Arc::new(stripe),
-        roles: Arc::new(databases(boot)?),
+        roles: Arc::new(PgDatabase::of_deployment(
+            config::database_places(),
+            boot.database_tokens(),
+        )?),
         clock: boot.clock(),
-    })
-}
-
-/// Databases where the deployment says that they may be.
-fn databases(boot: &Boot) -> Result<PgDatabase, NetworkError> {
-    let [networks, ports, runtime] =
-        [Var::DatabaseNetworks, Var::DatabasePorts, Var::RuntimeApi].map(config::optional);
-    let network =
-        Network::from_settings(networks.as_deref(), ports.as_deref(), runtime.as_deref())?;
-    let databases = PgDatabase::new().within(network);
-    Ok(match boot.database_tokens() {
-        Some(tokens) => databases.with_tokens(tokens),
-        None => databases,
     })
 }

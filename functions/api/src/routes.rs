@@ -23,7 +23,7 @@ use counterfoil_core::traced::Makes;
 use counterfoil_core::usecases::{
     DeclareLost, Erase, EraseRequest, KeepRetention, LegalHolds, NewHold,
 };
-use counterfoil_lambda::http::{Authentication, Caller, Sent, body, if_match, judged};
+use counterfoil_lambda::http::{Authentication, Caller, Sent, body, demand_if_match, judged};
 use counterfoil_lambda::schema::{HoldId, IdempotencyKey, IfMatch, RunId};
 use counterfoil_lambda::{Front, Problem};
 use serde::Deserialize;
@@ -468,7 +468,7 @@ async fn change_retention(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Result<Response, Problem> {
-    let read = || Ok((body::<RetentionBody>(&bytes)?, seen(&headers)?));
+    let read = || Ok((body::<RetentionBody>(&bytes)?, demand_if_match(&headers)?));
     let (wanted, version) = match read() {
         Ok(read) => read,
         // Whether the caller may change settings comes before what they sent.
@@ -489,13 +489,4 @@ async fn change_retention(
         ))
     })
     .await
-}
-
-/// The version of a setting that was displayed.
-pub(crate) fn seen(headers: &HeaderMap) -> Result<u64, Problem> {
-    if_match(headers)?.ok_or_else(|| {
-        let title = "Send `If-Match` with the ETag of the setting that was displayed";
-        let status = StatusCode::PRECONDITION_REQUIRED;
-        Problem::new(status, "precondition-required", title)
-    })
 }

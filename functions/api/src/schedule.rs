@@ -1,6 +1,5 @@
 //! Routes of the setting that says how often a project is scanned.
 
-use crate::routes::seen;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -9,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use counterfoil_core::scan::ScanSchedule;
 use counterfoil_core::usecases::{KeepSchedule, ScheduleError, ScheduleView};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Caller, body, judged};
+use counterfoil_lambda::http::{Caller, body, demand_if_match, judged};
 use counterfoil_lambda::schema::IfMatch;
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
@@ -63,7 +62,7 @@ pub(crate) async fn change(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Result<Response, Problem> {
-    let read = || Ok((body::<Wanted>(&bytes)?, seen(&headers)?));
+    let read = || Ok((body::<Wanted>(&bytes)?, demand_if_match(&headers)?));
     let (wanted, version) = match read() {
         Ok(read) => read,
         // Whether the caller may change settings comes before what they sent.

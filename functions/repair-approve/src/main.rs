@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use counterfoil_core::usecases::RepairPorts;
-use counterfoil_lambda::config::{self, Var};
-use counterfoil_lambda::{Boot, Error};
-use counterfoil_postgres::{Network, NetworkError, PgDatabase};
+use counterfoil_lambda::{Boot, Error, config};
+use counterfoil_postgres::PgDatabase;
 use counterfoil_repair_approve::Service;
 use counterfoil_stripe::StripeAccounts;
 
@@ -16,7 +15,10 @@ async fn main() -> Result<(), Error> {
         evidence: boot.evidence()?,
         state: boot.state()?,
         vault: boot.vault()?,
-        databases: Arc::new(databases(&boot)?),
+        databases: Arc::new(PgDatabase::of_deployment(
+            config::database_places(),
+            boot.database_tokens(),
+        )?),
         billing: Arc::new(
             StripeAccounts::new(config::stripe_url(), config::stripe_rate())
                 .sharing(boot.state()?, boot.clock()),
@@ -32,17 +34,4 @@ async fn main() -> Result<(), Error> {
     let front = counterfoil_repair_approve::router(service.clone());
     boot.run(move |event| counterfoil_repair_approve::handle(service.clone(), front.clone(), event))
         .await
-}
-
-/// Databases where the deployment says that they may be.
-fn databases(boot: &Boot) -> Result<PgDatabase, NetworkError> {
-    let [networks, ports, runtime] =
-        [Var::DatabaseNetworks, Var::DatabasePorts, Var::RuntimeApi].map(config::optional);
-    let network =
-        Network::from_settings(networks.as_deref(), ports.as_deref(), runtime.as_deref())?;
-    let databases = PgDatabase::new().within(network);
-    Ok(match boot.database_tokens() {
-        Some(tokens) => databases.with_tokens(tokens),
-        None => databases,
-    })
 }

@@ -7,15 +7,17 @@ mod health;
 use std::sync::Arc;
 
 use counterfoil_core::usecases::{Connections, Reconcile, RecordWebhookHealth, ScanLimits, Scans};
-use counterfoil_lambda::config::{self, Var};
-use counterfoil_lambda::{Boot, Error};
-use counterfoil_postgres::{Network, NetworkError, PgDatabase};
+use counterfoil_lambda::{Boot, Error, config};
+use counterfoil_postgres::PgDatabase;
 use counterfoil_stripe::StripeAccounts;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let boot = Boot::start("scheduled-reconcile").await?;
-    let databases = Arc::new(databases(&boot)?);
+    let databases = Arc::new(PgDatabase::of_deployment(
+        config::database_places(),
+        boot.database_tokens(),
+    )?);
     let stripe = Arc::new(
         StripeAccounts::new(config::stripe_url(), config::stripe_rate())
             .sharing(boot.state()?, boot.clock()),
@@ -70,17 +72,4 @@ async fn main() -> Result<(), Error> {
         }
     })
     .await
-}
-
-/// Databases where the deployment says that they may be.
-fn databases(boot: &Boot) -> Result<PgDatabase, NetworkError> {
-    let [networks, ports, runtime] =
-        [Var::DatabaseNetworks, Var::DatabasePorts, Var::RuntimeApi].map(config::optional);
-    let network =
-        Network::from_settings(networks.as_deref(), ports.as_deref(), runtime.as_deref())?;
-    let databases = PgDatabase::new().within(network);
-    Ok(match boot.database_tokens() {
-        Some(tokens) => databases.with_tokens(tokens),
-        None => databases,
-    })
 }

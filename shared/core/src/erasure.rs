@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ExportId, RunId};
 use crate::ports::EntryRef;
-use crate::records::Record;
 use crate::tenancy::Principal;
 use crate::time::Timestamp;
 
@@ -108,17 +107,6 @@ impl Erasure {
             .extend(first..first.saturating_add(self.appended));
         self.appended = 0;
         self
-    }
-}
-
-impl Record for Erasure {
-    const FAMILY: &'static str = "erasure";
-
-    fn id(&self) -> String {
-        match &self.scope {
-            ErasureScope::Run { run } => run.to_string(),
-            ErasureScope::Customer { pseudonym, .. } => pseudonym.clone(),
-        }
     }
 }
 

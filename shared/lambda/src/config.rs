@@ -137,3 +137,8 @@ pub fn stripe_url() -> Option<String> {
 pub fn stripe_rate() -> Option<u32> {
     optional(Var::StripeRate).and_then(|text| text.parse().ok())
 }
+
+/// Where databases may be: networks, ports, and this function's own runtime API, which is none.
+pub fn database_places() -> [Option<String>; 3] {
+    [Var::DatabaseNetworks, Var::DatabasePorts, Var::RuntimeApi].map(optional)
+}

@@ -13,7 +13,7 @@ use counterfoil_core::redacted::Redacted;
 use crate::address::{Resolver, System};
 use crate::connect::Session;
 use crate::inspector::{Limits, PgInspector};
-use crate::network::Network;
+use crate::network::{Network, NetworkError};
 use crate::repairer::PgRepairer;
 use crate::rights::Rights;
 use crate::url::{Auth, PostgresUrl, Roots, Transport, UrlError};
@@ -44,6 +44,25 @@ impl PgDatabase {
     /// Databases at public addresses, with the default limits, whose URLs may name no files.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Databases where the deployment says that they may be: `[networks, ports, runtime]` as
+    /// [`Network::from_settings`] takes them. Roles log in with `tokens` where their URL says so.
+    ///
+    /// # Errors
+    /// Those of [`Network::from_settings`].
+    pub fn of_deployment<T: DatabaseTokens + 'static>(
+        places: [Option<String>; 3],
+        tokens: Option<Arc<T>>,
+    ) -> Result<Self, NetworkError> {
+        let [networks, ports, runtime] = places;
+        let network =
+            Network::from_settings(networks.as_deref(), ports.as_deref(), runtime.as_deref())?;
+        let databases = Self::new().within(network);
+        Ok(match tokens {
+            Some(tokens) => databases.with_tokens(tokens),
+            None => databases,
+        })
     }
 
     /// Sets where databases may be.

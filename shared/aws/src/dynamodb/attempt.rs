@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::evidence::kind::Kind;
@@ -14,7 +13,7 @@ use super::heads::Known;
 use super::items::{Item, b, item, n, s};
 use super::redact::{redact, register};
 use super::state::{describe, transact};
-use super::transaction::{CONDITION, CONFLICT, INVALID, Transaction};
+use super::transaction::{CONDITION, CONFLICT, INVALID, Transaction, unbuilt};
 use super::{DynamoEvidence, Tables};
 
 /// Most items of one transaction.
@@ -337,14 +336,6 @@ fn put_new(table: &str, row: Item) -> Result<TransactWriteItem, AppendError> {
         .build()
         .map_err(unbuilt)?;
     Ok(TransactWriteItem::builder().put(put).build())
-}
-
-pub(super) fn unbuilt(source: BuildError) -> AppendError {
-    AppendError::Unavailable(PortError::caused(
-        PortErrorKind::Refused,
-        "building a write",
-        source,
-    ))
 }
 
 fn draft_error(error: DraftError) -> AppendError {

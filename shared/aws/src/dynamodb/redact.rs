@@ -8,8 +8,8 @@ use counterfoil_core::ports::{
 };
 
 use super::DynamoEvidence;
-use super::attempt::unbuilt;
 use super::items::{item, n, number, s, text};
+use super::transaction::unbuilt;
 use crate::error;
 
 /// Sort key of the register.

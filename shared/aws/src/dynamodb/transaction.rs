@@ -7,10 +7,11 @@
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::http::HttpResponse;
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::error::{BuildError, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use counterfoil_core::evidence::hash::sha256;
+use counterfoil_core::ports::{AppendError, PortError, PortErrorKind};
 
 use super::once;
 use crate::error::{Class, classify};
@@ -92,3 +93,12 @@ pub(super) const CONDITION: &str = "ConditionalCheckFailed";
 pub(super) const CONFLICT: &str = "TransactionConflict";
 /// The code of an item that the table does not take, for example because it is too large.
 pub(super) const INVALID: &str = "ValidationError";
+
+/// A write that cannot be built: a defect.
+pub(super) fn unbuilt(source: BuildError) -> AppendError {
+    AppendError::Unavailable(PortError::caused(
+        PortErrorKind::Refused,
+        "building a write",
+        source,
+    ))
+}

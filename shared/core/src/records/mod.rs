@@ -20,6 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+use crate::erasure::{Erasure, ErasureScope};
 use crate::incident::Incident;
 use crate::ports::{EntryRef, PortError, PortErrorKind, State, StateKey, StateWrite};
 use crate::repair::Action;
@@ -100,6 +101,17 @@ impl Record for Mapping {
 }
 
 /// A setting of the project: there is one.
+impl Record for Erasure {
+    const FAMILY: &'static str = "erasure";
+
+    fn id(&self) -> String {
+        match &self.scope {
+            ErasureScope::Run { run } => run.to_string(),
+            ErasureScope::Customer { pseudonym, .. } => pseudonym.clone(),
+        }
+    }
+}
+
 impl Record for ScanSchedule {
     const FAMILY: &'static str = "setting";
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use counterfoil_evidence::hash::Hash;
 use thiserror::Error;
 
-use super::create_project::CreateProjectError;
 use super::governed::{AdminEffect, DECISION, Governed};
 use crate::idempotency::Once;
 use crate::ids::{DecisionId, WorkspaceId};
@@ -68,9 +67,6 @@ pub enum AdminError {
     /// A record could not be read or written: 503.
     #[error("a record could not be read or written")]
     Record(#[from] RecordError),
-    /// A workspace could not be founded.
-    #[error("the workspace could not be founded")]
-    Create(#[from] CreateProjectError),
     /// A value cannot be recorded: a defect.
     #[error("a value cannot be recorded")]
     Json(#[from] JsonError),

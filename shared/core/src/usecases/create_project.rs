@@ -10,25 +10,26 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 use thiserror::Error;
 
+use super::admin::AdminError;
 use super::facts::{change, target};
 use super::holds::{changed, set_draft};
 use super::secrets::{SecretStep, secret_draft};
 use super::vault::{Vault, VaultError};
-use super::workspaces::founding::{Founder, Founding, open_stream};
+use super::workspaces::founding::{Founder, Founding, NewWorkspace, open_stream};
 use crate::auth::NewKey;
 use crate::hold::{HoldState, LegalHold};
 use crate::ids::{KeyId, ProjectId, SecretId, UserId};
 use crate::mapping::Artifact;
 use crate::ports::{
-    AppendError, Batch, Clock, EvidenceAppend, Holds, HoldsWrite, Login, PortError, Random,
-    SealSigner, State, StateWrite,
+    AppendError, Batch, Clock, EvidenceAppend, Holds, HoldsWrite, PortError, Random, SealSigner,
+    State, StateWrite,
 };
 use crate::records::{
     ApiKey, Directory, Mapping, Project, RecordError, Records, Secret, WebhookSecret, Workspace,
 };
 use crate::redacted::Redacted;
 use crate::sealed::{Purpose, SealContext};
-use crate::tenancy::{Capability, Principal, Role, TenantCtx};
+use crate::tenancy::{Capability, Principal, TenantCtx};
 use crate::webhook::is_signing_secret;
 
 /// Why something was not created. After an error nothing of the failed step exists, but for a data
@@ -38,6 +39,9 @@ pub enum CreateProjectError {
     /// Evidence could not be written, so nothing was created.
     #[error("evidence could not be written: nothing was created")]
     Evidence(#[from] AppendError),
+    /// A workspace could not be founded.
+    #[error("the workspace could not be founded")]
+    Founding(#[from] AdminError),
     /// A secret could not be sealed.
     #[error("a secret could not be sealed")]
     Vault(#[from] VaultError),
@@ -61,26 +65,6 @@ pub enum CreateProjectError {
     Random,
 }
 
-/// A workspace to found.
-#[derive(Debug)]
-pub struct NewWorkspace<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// Its people. The first one is the founder.
-    pub people: &'a [NewPerson<'a>],
-}
-
-/// A person of a new workspace.
-#[derive(Debug, Clone, Copy)]
-pub struct NewPerson<'a> {
-    /// Their name.
-    pub name: &'a str,
-    /// Their role.
-    pub role: Role,
-    /// How they sign in; without it they only have keys.
-    pub login: Option<&'a Login>,
-}
-
 /// Credentials of a project, in clear; they are sealed before anything is stored.
 #[derive(Debug)]
 pub struct NewSecrets {
@@ -102,17 +86,6 @@ impl NewSecrets {
             Ok(())
         } else {
             Err(CreateProjectError::SigningSecret)
-        }
-    }
-}
-
-impl<'a> NewPerson<'a> {
-    /// A person who only has keys.
-    pub const fn with_keys(name: &'a str, role: Role) -> Self {
-        Self {
-            name,
-            role,
-            login: None,
         }
     }
 }
@@ -167,9 +140,8 @@ impl CreateProject {
         &self,
         new: &NewWorkspace<'_>,
     ) -> Result<(Workspace, Vec<UserId>), CreateProjectError> {
-        self.founding()
-            .found(Founder::Product, new, &|_| None)
-            .await
+        let founded = self.founding().found(Founder::Product, new, &|_| None);
+        Ok(founded.await?)
     }
 
     fn founding(&self) -> Founding<'_> {
@@ -360,7 +332,7 @@ impl CreateProject {
     }
 
     pub(super) async fn stream(&self, owner: &str) -> Result<(Hash, Draft), CreateProjectError> {
-        open_stream(self.founding(), owner).await
+        Ok(open_stream(self.founding(), owner).await?)
     }
 
     pub(super) async fn sealed(

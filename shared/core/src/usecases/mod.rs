@@ -40,9 +40,7 @@ mod workspaces;
 pub use admin::{Acted, AdminError, AdminPorts};
 pub use ask_checks::{AskChecks, AskError, Asked};
 pub use connections::{ConnectionError, Connections, Probe, ProbeSummary, Probed};
-pub use create_project::{
-    CreateProject, CreateProjectError, NewPerson, NewProject, NewSecrets, NewWorkspace,
-};
+pub use create_project::{CreateProject, CreateProjectError, NewProject, NewSecrets};
 pub use customer_state::{CustomerView, ReadCustomers};
 pub use declare_lost::{DeclareLost, Lost};
 pub use erase::{Erase, EraseError, EraseRequest, Erased};
@@ -89,4 +87,4 @@ pub use vault::{Vault, VaultError};
 pub use webhook_health::{
     HealthError, ReadWebhookHealth, RecordWebhookHealth, WebhookHealth, WebhookView,
 };
-pub use workspaces::{Reached, Workspaces};
+pub use workspaces::{NewPerson, NewWorkspace, Reached, Workspaces};

@@ -22,10 +22,9 @@ use crate::tenancy::{Principal, Role, WorkspaceCtx};
 use crate::usecases::admin::{
     ATTEMPTS, Acted, AdminError, AdminPorts, Recorded, acted, append, gone, name,
 };
-use crate::usecases::create_project::NewPerson;
 use crate::usecases::facts::{change, target};
 use crate::usecases::governed::{AdminEffect, admin_facts};
-use crate::usecases::workspaces::founding::{granted, joining};
+use crate::usecases::workspaces::founding::{NewPerson, granted, joining};
 use crate::usecases::workspaces::via;
 
 /// How long an invitation counts.

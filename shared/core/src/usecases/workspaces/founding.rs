@@ -10,14 +10,45 @@ use counterfoil_evidence::stream::Draft;
 use crate::auth::login_digest;
 use crate::ids::{UserId, WorkspaceId};
 use crate::ports::{
-    AppendError, Batch, Clock, EvidenceAppend, Login, Random, SealSigner, State, StateWrite,
+    AppendError, Batch, Clock, EvidenceAppend, Login, PortError, Random, SealSigner, State,
+    StateWrite,
 };
 use crate::records::{Directory, Member, Owners, Person, Workspace};
 use crate::tenancy::{Principal, Role, Via};
 use crate::time::Timestamp;
-use crate::usecases::admin::ATTEMPTS;
-use crate::usecases::create_project::{CreateProjectError, NewPerson, NewWorkspace};
+use crate::usecases::admin::{ATTEMPTS, AdminError};
 use crate::usecases::facts::{change, target};
+
+/// A workspace to found.
+#[derive(Debug)]
+pub struct NewWorkspace<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its people. The first one is the founder.
+    pub people: &'a [NewPerson<'a>],
+}
+
+/// A person of a new workspace.
+#[derive(Debug, Clone, Copy)]
+pub struct NewPerson<'a> {
+    /// Their name.
+    pub name: &'a str,
+    /// Their role.
+    pub role: Role,
+    /// How they sign in; without it they only have keys.
+    pub login: Option<&'a Login>,
+}
+
+impl<'a> NewPerson<'a> {
+    /// A person who only has keys.
+    pub const fn with_keys(name: &'a str, role: Role) -> Self {
+        Self {
+            name,
+            role,
+            login: None,
+        }
+    }
+}
 
 /// The ports that founding needs.
 #[derive(Clone, Copy)]
@@ -48,13 +79,13 @@ impl Founding<'_> {
         founder: Founder,
         new: &NewWorkspace<'_>,
         more: &(dyn Fn(WorkspaceId) -> Option<StateWrite> + Sync),
-    ) -> Result<Founded, CreateProjectError> {
+    ) -> Result<Founded, AdminError> {
         let mut attempt = 0;
         loop {
             attempt += 1;
             match self.once(founder, new, more).await {
                 // Somebody who is new may be founding another one at the same time.
-                Err(CreateProjectError::Evidence(AppendError::StateChanged { .. }))
+                Err(AdminError::Evidence(AppendError::StateChanged { .. }))
                     if attempt < ATTEMPTS => {}
                 done => return done,
             }
@@ -66,7 +97,7 @@ impl Founding<'_> {
         founder: Founder,
         new: &NewWorkspace<'_>,
         more: &(dyn Fn(WorkspaceId) -> Option<StateWrite> + Sync),
-    ) -> Result<Founded, CreateProjectError> {
+    ) -> Result<Founded, AdminError> {
         let now = self.clock.now();
         let id = WorkspaceId::new(now, self.random.bits128());
         let mut joined = Vec::new();
@@ -126,7 +157,7 @@ pub(in crate::usecases) async fn joining(
     new: &NewPerson<'_>,
     fresh: UserId,
     now: Timestamp,
-) -> Result<(UserId, Vec<StateWrite>), CreateProjectError> {
+) -> Result<(UserId, Vec<StateWrite>), AdminError> {
     let mut rows = Vec::new();
     let mut id = fresh;
     let digest = new.login.map(login_digest);
@@ -150,7 +181,7 @@ pub(in crate::usecases) async fn joining(
     Ok((id, rows))
 }
 
-fn person_row(id: UserId, login: &Login, digest: &str) -> Result<StateWrite, CreateProjectError> {
+fn person_row(id: UserId, login: &Login, digest: &str) -> Result<StateWrite, AdminError> {
     let person = Person {
         id,
         issuer: login.issuer.clone(),
@@ -178,7 +209,7 @@ pub(in crate::usecases) fn granted(by: &Principal, person: UserId, new: &NewPers
 pub(in crate::usecases) async fn open_stream(
     ports: Founding<'_>,
     owner: &str,
-) -> Result<(Hash, Draft), CreateProjectError> {
+) -> Result<(Hash, Draft), PortError> {
     let key = ports.signer.key().await?;
     let descriptor = Descriptor::for_owner(
         owner,

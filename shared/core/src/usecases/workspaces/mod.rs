@@ -9,7 +9,6 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use super::admin::{Acted, AdminError, AdminPorts, Recorded, acted, name};
-use super::create_project::{NewPerson, NewWorkspace};
 use super::facts::{change, target};
 use super::governed::{AdminEffect, came, who};
 use crate::auth::{Authenticated, login_digest};
@@ -21,6 +20,7 @@ use crate::records::{Directory, Versioned, Workspace};
 use crate::tenancy::{Principal, Role, Via, WorkspaceCtx};
 use crate::time::Timestamp;
 use founding::{Founder, Founding};
+pub use founding::{NewPerson, NewWorkspace};
 
 /// Workspaces.
 #[derive(Clone)]
