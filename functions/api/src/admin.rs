@@ -1,32 +1,23 @@
 //! What the routes of workspaces, people and keys share: errors as answers, and which decision an
 //! answer rests on.
 
-use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header::ETAG};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::ids::DecisionId;
 use counterfoil_core::policy::{Judgement, bundle_digest};
 use counterfoil_core::ports::AppendError;
-use counterfoil_core::usecases::AdminError;
+use counterfoil_core::records::Versioned;
+use counterfoil_core::usecases::{Acted, AdminError};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::ShownOnce;
 use counterfoil_lambda::problem::decision_headers;
 use counterfoil_lambda::telemetry::chain;
 use serde::Serialize;
 
-use crate::answer::conflict;
+use crate::answer::{conflict, versioned};
 
 /// The rule that asks for a fresher sign-in, and the seconds it allows.
 const STALE: (&str, u32) = ("base.forbid.stale-login-admin", 300);
-
-/// A record with its version as `ETag`.
-pub(crate) fn record(status: StatusCode, view: &impl Serialize, version: u64) -> Response {
-    let mut response = (status, Json(view)).into_response();
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
-        response.headers_mut().insert(ETAG, tag);
-    }
-    response
-}
 
 /// Names the decision behind an answer.
 pub(crate) fn decided(mut response: Response, decision: Option<DecisionId>) -> Response {
@@ -36,6 +27,23 @@ pub(crate) fn decided(mut response: Response, decision: Option<DecisionId>) -> R
         decision_headers(response.headers_mut(), Some(&decision), Some(&policy));
     }
     response
+}
+
+/// A record as an act left it.
+pub(crate) fn changed<T, V: Serialize>(
+    done: Result<Acted<T>, AdminError>,
+    view: impl FnOnce(&Versioned<T>) -> V,
+) -> Result<Response, Problem> {
+    let done = done.map_err(|error| problem(&error))?;
+    let response = versioned(StatusCode::OK, &view(&done.record), done.record.version);
+    Ok(decided(response, done.decision))
+}
+
+/// That an act left nothing.
+pub(crate) fn removed<T>(done: Result<Acted<T>, AdminError>) -> Result<Response, Problem> {
+    let done = done.map_err(|error| problem(&error))?;
+    let response = StatusCode::NO_CONTENT.into_response();
+    Ok(decided(response, done.decision))
 }
 
 /// An answer with a secret that is shown once.

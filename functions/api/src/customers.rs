@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::usecases::{AskError, Asked};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Caller, Sent};
+use counterfoil_lambda::http::{Caller, Sent, admitted};
 use counterfoil_lambda::schema::{self, IdempotencyKey};
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
@@ -82,17 +82,8 @@ pub(crate) async fn check(
     Caller(ctx): Caller,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let read: Result<CheckBody, Problem> = sent.read();
-    let wanted = match read {
-        Ok(wanted) => wanted,
-        // Whether the caller may ask comes before what they sent.
-        Err(bad) => {
-            return Err(api
-                .checks
-                .admit(&ctx)
-                .map_or_else(|it| problem(&it), |()| bad));
-        }
-    };
+    let may = async { api.checks.admit(&ctx) };
+    let wanted: CheckBody = admitted(sent.read(), may, problem).await?;
     let able = api.checks.able(&ctx, &wanted.project);
     able.map_err(|it| problem(&it))?;
     let key = sent.key()?;

@@ -13,7 +13,7 @@ use counterfoil_core::usecases::{
     IncidentAct, IncidentError, IncidentFilter, IncidentOrder, Incidents,
 };
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Asked, Caller, Sent, judged};
+use counterfoil_lambda::http::{Asked, Caller, Sent, admitted, judged};
 use counterfoil_lambda::schema::{self, IdempotencyKey};
 use counterfoil_lambda::sight::Sight;
 use counterfoil_lambda::telemetry::chain;
@@ -248,14 +248,7 @@ async fn act(
     read: Result<IncidentAct, Problem>,
 ) -> Result<Response, Problem> {
     let asked = sent.key().and_then(|key| Ok((key, read?)));
-    let (key, act) = match asked {
-        Ok(asked) => asked,
-        // Whether the caller may know the incident and act on it comes before what they sent.
-        Err(bad) => {
-            let admitted = api.incidents.admit(ctx, id).await;
-            return Err(admitted.map_or_else(|error| problem(&error), |_| bad));
-        }
-    };
+    let (key, act) = admitted(asked, api.incidents.admit(ctx, id), problem).await?;
     // The incident remembers its act in the transaction that does it, so a repeat whose answer was
     // lost gets the incident and not `already-created`.
     sent.once(&api.repeats, ctx, async |_| {

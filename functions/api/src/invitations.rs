@@ -7,12 +7,13 @@ use axum::response::{IntoResponse, Response};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::usecases::{AdminError, NewInvitation};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Sent, Someone, WorkspaceCaller};
+use counterfoil_lambda::http::{Sent, Someone, WorkspaceCaller, admitted};
 use counterfoil_lambda::schema::{IdempotencyKey, InvitationId, WorkspaceId};
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
-use crate::admin::{decided, problem, record, shown_once};
+use crate::admin::{decided, problem, removed, shown_once};
+use crate::answer::versioned;
 use crate::api::Api;
 use crate::members::GivenRole;
 use crate::views;
@@ -71,14 +72,8 @@ pub(crate) async fn make(
     WorkspaceCaller(ctx): WorkspaceCaller,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let wanted: NewBody = match asked(&sent) {
-        Ok(wanted) => wanted,
-        // Whether the caller may do this comes before what they sent.
-        Err(bad) => {
-            let admitted = api.invitations.admit(&ctx);
-            return Err(admitted.map_or_else(|error| problem(&error), |()| bad));
-        }
-    };
+    let may = async { api.invitations.admit(&ctx) };
+    let wanted: NewBody = admitted(asked(&sent), may, problem).await?;
     let new = NewInvitation {
         name: &wanted.name,
         email: wanted.email.as_deref(),
@@ -91,7 +86,7 @@ pub(crate) async fn make(
             invitation: views::Invitation::of(&made.record.value),
             token: token.reveal().clone(),
         };
-        let response = record(StatusCode::CREATED, &view, 1);
+        let response = versioned(StatusCode::CREATED, &view, 1);
         Ok(shown_once(decided(response, made.decision)))
     };
     sent.once(&api.repeats, &ctx, make).await
@@ -112,12 +107,7 @@ pub(crate) async fn revoke(
     Path(ids): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     let (_, id) = ids;
-    let done = api.invitations.revoke(&ctx, &id).await;
-    let done = done.map_err(|error| problem(&error))?;
-    Ok(decided(
-        StatusCode::NO_CONTENT.into_response(),
-        done.decision,
-    ))
+    removed(api.invitations.revoke(&ctx, &id).await)
 }
 
 /// An invitation to accept.

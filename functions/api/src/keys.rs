@@ -8,12 +8,13 @@ use counterfoil_core::records::ApiKey;
 use counterfoil_core::tenancy::{Capability, WorkspaceCtx};
 use counterfoil_core::usecases::{MadeKey, NewApiKey};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Sent, WorkspaceCaller};
+use counterfoil_lambda::http::{Sent, WorkspaceCaller, admitted};
 use counterfoil_lambda::schema::{IdempotencyKey, KeyId, ProjectId, UserId, WorkspaceId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::admin::{decided, problem, record, shown_once};
+use crate::admin::{changed, decided, problem, shown_once};
+use crate::answer::versioned;
 use crate::api::Api;
 use crate::views;
 use crate::workspaces::asked;
@@ -23,7 +24,7 @@ fn made((made, secret): &MadeKey) -> Response {
         key: views::Key::of(&made.record.value, None),
         secret: secret.reveal().clone(),
     };
-    let response = record(StatusCode::CREATED, &view, made.record.version);
+    let response = versioned(StatusCode::CREATED, &view, made.record.version);
     shown_once(decided(response, made.decision))
 }
 
@@ -67,7 +68,7 @@ pub(crate) async fn read(
     let found = api.keys.get(&ctx, &id).await;
     let found = found.map_err(|error| problem(&error))?;
     let view = view(&api, &ctx, &found.value).await?;
-    Ok(record(StatusCode::OK, &view, found.version))
+    Ok(versioned(StatusCode::OK, &view, found.version))
 }
 
 async fn view(api: &Api, ctx: &WorkspaceCtx, key: &ApiKey) -> Result<views::Key, Problem> {
@@ -134,14 +135,8 @@ pub(crate) async fn make(
     WorkspaceCaller(ctx): WorkspaceCaller,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let wanted: NewBody = match asked(&sent) {
-        Ok(wanted) => wanted,
-        // Whether the caller may do this comes before what they sent.
-        Err(bad) => {
-            let admitted = api.keys.admit(&ctx);
-            return Err(admitted.map_or_else(|error| problem(&error), |()| bad));
-        }
-    };
+    let may = async { api.keys.admit(&ctx) };
+    let wanted: NewBody = admitted(asked(&sent), may, problem).await?;
     let new = NewApiKey {
         name: &wanted.name,
         project: wanted.project_id.as_deref(),
@@ -179,17 +174,13 @@ pub(crate) async fn revoke(
     sent: Sent,
 ) -> Result<Response, Problem> {
     let (_, id) = ids;
-    if let Err(bad) = sent.key() {
-        let admitted = api.keys.admit_revocation(&ctx, &id).await;
-        return Err(admitted.map_or_else(|error| problem(&error), |()| bad));
-    }
+    admitted(sent.key(), api.keys.admit_revocation(&ctx, &id), problem).await?;
     // A key that is revoked already stays so: the use case needs no mark of the request.
     let revoke = async |_| {
         let done = api.keys.revoke(&ctx, &id).await;
         let done = done.map_err(|error| problem(&error))?;
         let view = view(&api, &ctx, &done.record.value).await?;
-        let response = record(StatusCode::OK, &view, done.record.version);
-        Ok(decided(response, done.decision))
+        changed(Ok(done), |_| view)
     };
     sent.once(&api.repeats, &ctx, revoke).await
 }
@@ -224,13 +215,8 @@ pub(crate) async fn rotate(
     sent: Sent,
 ) -> Result<Response, Problem> {
     let (_, id) = ids;
-    let wanted: RotateBody = match asked(&sent) {
-        Ok(wanted) => wanted,
-        Err(bad) => {
-            let admitted = api.keys.admit_rotation(&ctx, &id).await;
-            return Err(admitted.map_or_else(|error| problem(&error), |()| bad));
-        }
-    };
+    let may = api.keys.admit_rotation(&ctx, &id);
+    let wanted: RotateBody = admitted(asked(&sent), may, problem).await?;
     let grace = wanted.grace_hours;
     let rotate = async |once| {
         let key = api.keys.rotate(&ctx, &id, grace, Some(&once)).await;

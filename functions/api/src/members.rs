@@ -7,12 +7,13 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::tenancy::Role;
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{WorkspaceCaller, body, demand_if_match};
+use counterfoil_lambda::http::{WorkspaceCaller, admitted, body, demand_if_match};
 use counterfoil_lambda::schema::{IfMatch, UserId, WorkspaceId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::admin::{decided, problem, record};
+use crate::admin::{changed, problem, removed};
+use crate::answer::versioned;
 use crate::api::Api;
 use crate::views;
 
@@ -72,11 +73,8 @@ pub(crate) async fn read(
     let (_, id) = ids;
     let found = api.members.get(&ctx, &id).await;
     let found = found.map_err(|error| problem(&error))?;
-    Ok(record(
-        StatusCode::OK,
-        &views::Member::of(&found),
-        found.version,
-    ))
+    let view = views::Member::of(&found);
+    Ok(versioned(StatusCode::OK, &view, found.version))
 }
 
 /// What is to change.
@@ -113,19 +111,9 @@ pub(crate) async fn change(
         let version = demand_if_match(&headers)?;
         Ok((wanted.role.into(), version))
     });
-    let (role, version) = match asked {
-        Ok(asked) => asked,
-        // Whether the caller may know and change this person comes before what they sent.
-        Err(bad) => {
-            let admitted = api.members.admit(&ctx, &id).await;
-            return Err(admitted.map_or_else(|error| problem(&error), |()| bad));
-        }
-    };
+    let (role, version) = admitted(asked, api.members.admit(&ctx, &id), problem).await?;
     let done = api.members.change_role(&ctx, &id, role, version).await;
-    let done = done.map_err(|error| problem(&error))?;
-    let view = views::Member::of(&done.record);
-    let response = record(StatusCode::OK, &view, done.record.version);
-    Ok(decided(response, done.decision))
+    changed(done, views::Member::of)
 }
 
 /// Remove a person from a workspace, or leave it
@@ -145,10 +133,5 @@ pub(crate) async fn remove(
     Path(ids): Path<(String, String)>,
 ) -> Result<Response, Problem> {
     let (_, id) = ids;
-    let done = api.members.remove(&ctx, &id).await;
-    let done = done.map_err(|error| problem(&error))?;
-    Ok(decided(
-        StatusCode::NO_CONTENT.into_response(),
-        done.decision,
-    ))
+    removed(api.members.remove(&ctx, &id).await)
 }

@@ -1,20 +1,19 @@
 //! Routes of the setting that says how often a project is scanned.
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header::ETAG};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use counterfoil_core::scan::ScanSchedule;
 use counterfoil_core::usecases::{KeepSchedule, ScheduleError, ScheduleView};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Caller, body, demand_if_match, judged};
+use counterfoil_lambda::http::{Caller, admitted, body, demand_if_match, judged};
 use counterfoil_lambda::schema::IfMatch;
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::answer::{conflict, denied, unfinished};
+use crate::answer::{conflict, denied, unfinished, versioned};
 use crate::api::Api;
 use crate::views;
 
@@ -63,14 +62,8 @@ pub(crate) async fn change(
     bytes: Bytes,
 ) -> Result<Response, Problem> {
     let read = || Ok((body::<Wanted>(&bytes)?, demand_if_match(&headers)?));
-    let (wanted, version) = match read() {
-        Ok(read) => read,
-        // Whether the caller may change settings comes before what they sent.
-        Err(bad) => {
-            let admitted = api.schedule.admit(&ctx);
-            return Err(admitted.map_or_else(|error| problem(&error), |()| bad));
-        }
-    };
+    let may = async { api.schedule.admit(&ctx) };
+    let (wanted, version) = admitted(read(), may, problem).await?;
     let wanted = ScanSchedule {
         full_every_hours: wanted.full_every_hours,
         incremental_every_hours: wanted.incremental_every_hours,
@@ -89,11 +82,11 @@ pub(crate) async fn change(
 
 /// The setting and what it comes to, with its version as `ETag`.
 fn view(found: &ScheduleView) -> Response {
-    let mut response = Json(views::Schedule::of(found)).into_response();
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", found.setting.version)) {
-        response.headers_mut().insert(ETAG, tag);
-    }
-    response
+    versioned(
+        StatusCode::OK,
+        &views::Schedule::of(found),
+        found.setting.version,
+    )
 }
 
 fn problem(error: &ScheduleError) -> Problem {

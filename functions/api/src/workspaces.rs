@@ -6,25 +6,20 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::auth::Authenticated;
-use counterfoil_core::records::{Versioned, Workspace};
 use counterfoil_core::tenancy::Role;
 use counterfoil_core::usecases::AdminError;
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{
-    Sent, Someone, WorkspaceCaller, body, demand_if_match, idempotency_key,
+    Sent, Someone, WorkspaceCaller, admitted, body, demand_if_match, idempotency_key,
 };
 use counterfoil_lambda::schema::{IdempotencyKey, IfMatch, WorkspaceId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::admin::{decided, problem, record};
+use crate::admin::{changed, problem};
+use crate::answer::versioned;
 use crate::api::Api;
 use crate::views;
-
-fn one(status: StatusCode, found: &Versioned<Workspace>, role: Option<Role>) -> Response {
-    let view = views::Workspace::of(&found.value, role);
-    record(status, &view, found.version)
-}
 
 /// A workspace to found.
 #[derive(Deserialize, ToSchema)]
@@ -67,7 +62,7 @@ pub(crate) async fn found(
             .await;
         let (workspace, person) = made.map_err(|error| problem(&error))?;
         let view = views::Workspace::of(&workspace, Some(Role::Owner));
-        let response = record(StatusCode::CREATED, &view, 1);
+        let response = versioned(StatusCode::CREATED, &view, 1);
         tracing::info!(workspace.id = %workspace.id, %person, "workspace founded");
         Ok(response)
     };
@@ -105,7 +100,8 @@ pub(crate) async fn read(
 ) -> Result<Response, Problem> {
     let found = api.workspaces.get(&ctx).await;
     let found = found.map_err(|error| problem(&error))?;
-    Ok(one(StatusCode::OK, &found, ctx.principal().role()))
+    let view = views::Workspace::of(&found.value, ctx.principal().role());
+    Ok(versioned(StatusCode::OK, &view, found.version))
 }
 
 /// What is to change.
@@ -141,18 +137,11 @@ pub(crate) async fn rename(
         let version = demand_if_match(&headers)?;
         Ok((wanted.name, version))
     });
-    let (name, version) = match asked {
-        Ok(asked) => asked,
-        // Whether the caller may do this comes before what they sent.
-        Err(bad) => {
-            let admitted = api.workspaces.admit_rename(&ctx);
-            return Err(admitted.map_or_else(|error| problem(&error), |()| bad));
-        }
-    };
+    let may = async { api.workspaces.admit_rename(&ctx) };
+    let (name, version) = admitted(asked, may, problem).await?;
     let done = api.workspaces.rename(&ctx, &name, version).await;
-    let done = done.map_err(|error| problem(&error))?;
-    let response = one(StatusCode::OK, &done.record, ctx.principal().role());
-    Ok(decided(response, done.decision))
+    let role = ctx.principal().role();
+    changed(done, |found| views::Workspace::of(&found.value, role))
 }
 
 /// Read who is calling

@@ -12,7 +12,7 @@ use counterfoil_core::traced::Makes;
 use counterfoil_core::usecases::{
     ActionError, ProposeRepair, ReadActions, RepairPorts, VoteOnAction, Voted,
 };
-use counterfoil_lambda::http::{Authentication, Caller, Repeats, Sent, if_match, judged};
+use counterfoil_lambda::http::{Authentication, Caller, Repeats, Sent, admitted, if_match, judged};
 use counterfoil_lambda::schema::{ActionId, DecisionId, IdempotencyKey, IfMatch, IncidentId};
 use counterfoil_lambda::{Front, Problem};
 use serde::Deserialize;
@@ -36,6 +36,12 @@ pub struct Service {
 }
 
 impl Service {
+    fn votes(&self) -> VoteOnAction {
+        VoteOnAction {
+            ports: self.ports.clone(),
+        }
+    }
+
     /// Does a request once. Its first transaction says so: an action is never repeated, and what
     /// became of it is read from it.
     async fn once<F, R>(
@@ -141,14 +147,8 @@ async fn propose(
     let propose = ProposeRepair {
         ports: service.ports.clone(),
     };
-    let proposal = match Proposal::read(&sent) {
-        Ok(proposal) => proposal,
-        // Whether the caller may know the incident and propose comes before what they sent.
-        Err(bad) => {
-            let admitted = propose.admit(&ctx, &incident).await;
-            return Err(admitted.map_or_else(|error| answer::problem(&error), |_| bad));
-        }
-    };
+    let may = propose.admit(&ctx, &incident);
+    let proposal = admitted(Proposal::read(&sent), may, answer::problem).await?;
     service
         .once(&ctx, &sent, Makes::New("action"), async |ports| {
             let propose = ProposeRepair { ports };
@@ -261,15 +261,9 @@ async fn vote(
     Path(id): Path<String>,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let (ballot, version) = match Ballot::read(&sent) {
-        Ok(read) => read,
-        // Whether the caller may know the action comes before what they sent.
-        Err(bad) => {
-            let ports = service.ports.clone();
-            let admitted = VoteOnAction { ports }.admit_vote(&ctx, &id).await;
-            return Err(admitted.map_or_else(|error| answer::problem(&error), |()| bad));
-        }
-    };
+    let votes = service.votes();
+    let may = votes.admit_vote(&ctx, &id);
+    let (ballot, version) = admitted(Ballot::read(&sent), may, answer::problem).await?;
     service
         .once(&ctx, &sent, Makes::Known(id.clone()), async |ports| {
             let voted = Voted {
@@ -301,11 +295,8 @@ async fn execute(
     Path(id): Path<String>,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    if let Err(bad) = sent.key() {
-        let ports = service.ports.clone();
-        let admitted = VoteOnAction { ports }.admit_execute(&ctx, &id).await;
-        return Err(admitted.map_or_else(|error| answer::problem(&error), |_| bad));
-    }
+    let votes = service.votes();
+    admitted(sent.key(), votes.admit_execute(&ctx, &id), answer::problem).await?;
     service
         .once(&ctx, &sent, Makes::Known(id.clone()), async |ports| {
             after_act(&ctx, VoteOnAction { ports }.execute(&ctx, &id).await)
@@ -330,11 +321,8 @@ async fn cancel(
     Path(id): Path<String>,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    if let Err(bad) = sent.key() {
-        let ports = service.ports.clone();
-        let admitted = VoteOnAction { ports }.admit_cancel(&ctx, &id).await;
-        return Err(admitted.map_or_else(|error| answer::problem(&error), |_| bad));
-    }
+    let votes = service.votes();
+    admitted(sent.key(), votes.admit_cancel(&ctx, &id), answer::problem).await?;
     service
         .once(&ctx, &sent, Makes::Known(id.clone()), async |ports| {
             after_act(&ctx, VoteOnAction { ports }.cancel(&ctx, &id).await)

@@ -248,6 +248,21 @@ pub fn demand_if_match(headers: &HeaderMap) -> Result<u64, Problem> {
     })
 }
 
+/// What was sent. Where that is bad, whether the caller may do this at all comes first, in `may`.
+///
+/// # Errors
+/// What `may` answers to those who may not; else what is wrong with the request.
+pub async fn admitted<T, A, E>(
+    sent: Result<T, Problem>,
+    may: impl Future<Output = Result<A, E>>,
+    problem: impl Fn(&E) -> Problem,
+) -> Result<T, Problem> {
+    match sent {
+        Ok(sent) => Ok(sent),
+        Err(bad) => Err(may.await.map_or_else(|error| problem(&error), |_| bad)),
+    }
+}
+
 /// The `Idempotency-Key`, which routes that change something demand.
 ///
 /// # Errors

@@ -1,0 +1,200 @@
+//! Routes of legal holds.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use counterfoil_core::hold::{HoldState, LegalHold};
+use counterfoil_core::ports::HoldTarget;
+use counterfoil_core::records::Versioned;
+use counterfoil_core::usecases::{HoldError, LegalHolds, NewHold, Released};
+use counterfoil_lambda::Problem;
+use counterfoil_lambda::http::{Caller, Sent, admitted, judged};
+use counterfoil_lambda::schema::{HoldId, IdempotencyKey};
+use counterfoil_lambda::telemetry::chain;
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::answer::{conflict, denied, unfinished};
+use crate::api::Api;
+use crate::views;
+
+/// List legal holds
+#[utoipa::path(
+    get, path = "/v1/holds", operation_id = "listHolds", tag = "holds",
+    responses((status = OK, description = "Every hold of the project and of its workspace", body = views::Holds)),
+    extensions(("x-problems" = json!(["not-finished"]))),
+)]
+pub(crate) async fn list(State(api): State<Api>, Caller(ctx): Caller) -> Result<Response, Problem> {
+    let holds = api.holds.list(&ctx).await;
+    Ok(every(&holds.map_err(|error| problem(&error))?))
+}
+
+/// What a legal hold reaches.
+#[derive(Deserialize, Default, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = HoldScope)]
+enum Scope {
+    #[default]
+    Project,
+    Workspace,
+}
+
+/// A legal hold to set.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct HoldBody {
+    #[serde(default)]
+    scope: Scope,
+    #[schema(value_type = views::HeldTarget)]
+    target: Value,
+    /// Why, for whoever meets it later.
+    #[schema(
+        min_length = 10,
+        max_length = 1000,
+        examples("Litigation 2026-114 asks for it")
+    )]
+    reason: String,
+}
+
+impl HoldBody {
+    fn read(sent: &Sent) -> Result<NewHold, Problem> {
+        let key = sent.key()?;
+        let read: Self = sent.read()?;
+        let target: HoldTarget = serde_json::from_value(read.target).map_err(|_| {
+            let rule = "must be {\"all\":true}, {\"run\":\"run_...\"} or {\"from\":0,\"to\":10}";
+            Problem::invalid("/target", rule)
+        })?;
+        Ok(NewHold {
+            idempotency_key: key,
+            workspace: matches!(read.scope, Scope::Workspace),
+            target,
+            reason: read.reason.trim().to_owned(),
+        })
+    }
+}
+
+/// Set a legal hold
+///
+/// Nothing that it names is erased until it is released.
+#[utoipa::path(
+    post, path = "/v1/holds", operation_id = "setHold", tag = "holds",
+    params(IdempotencyKey), request_body = HoldBody,
+    responses((status = CREATED, description = "The hold", body = views::Hold)),
+    extensions(("x-problems" = json!(["action-denied", "wrong-state", "not-finished"]))),
+)]
+pub(crate) async fn set(
+    State(api): State<Api>,
+    Caller(ctx): Caller,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    let may = async { api.holds.admit(&ctx) };
+    let new = admitted(HoldBody::read(&sent), may, problem).await?;
+    // The key is the hold's id, so a repeat goes on with a hold that is set in some streams only.
+    sent.once(&api.repeats, &ctx, async |_| {
+        judged(&api.holds.evidence, None, async |evidence| {
+            let holds = LegalHolds {
+                evidence,
+                ..api.holds.clone()
+            };
+            let hold = holds.set(&ctx, &new).await;
+            Ok(one(
+                StatusCode::CREATED,
+                &hold.map_err(|error| problem(&error))?,
+            ))
+        })
+        .await
+    })
+    .await
+}
+
+/// Release a legal hold
+///
+/// Two owners are needed: the first request proposes, another owner's request releases.
+#[utoipa::path(
+    post, path = "/v1/holds/{id}/release", operation_id = "releaseHold", tag = "holds",
+    params(("id" = HoldId, Path, description = "The hold"), IdempotencyKey),
+    responses(
+        (status = OK, description = "It is over", body = views::Hold),
+        (status = ACCEPTED, description = "A second owner is needed", body = views::Hold),
+    ),
+    extensions(("x-problems" = json!(["wrong-state", "action-denied", "not-finished"]))),
+)]
+pub(crate) async fn release(
+    State(api): State<Api>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    admitted(sent.key(), api.holds.admit_release(&ctx, &id), problem).await?;
+    // What one owner has proposed they cannot approve, and a release goes on where it stopped: a
+    // repeat does nothing twice.
+    sent.once(&api.repeats, &ctx, async |_| {
+        judged(&api.holds.evidence, None, async |evidence| {
+            let holds = LegalHolds {
+                evidence,
+                ..api.holds.clone()
+            };
+            let released = holds.release(&ctx, &id).await;
+            Ok(outcome(&released.map_err(|error| problem(&error))?))
+        })
+        .await
+    })
+    .await
+}
+
+/// Every hold.
+fn every(holds: &[Versioned<LegalHold>]) -> Response {
+    let items = holds.iter();
+    let items = items.map(|hold| views::Hold::of(&hold.value)).collect();
+    Json(views::Holds {
+        items,
+        next_cursor: None,
+    })
+    .into_response()
+}
+
+/// One hold.
+fn one(status: StatusCode, hold: &Versioned<LegalHold>) -> Response {
+    (status, Json(views::Hold::of(&hold.value))).into_response()
+}
+
+/// 202 while a second owner is needed, 200 when it is over.
+fn outcome(released: &Released) -> Response {
+    match released {
+        Released::Held(waiting) => one(StatusCode::ACCEPTED, waiting),
+        Released::Done(over) => one(StatusCode::OK, over),
+    }
+}
+
+/// An error about a legal hold as an answer.
+fn problem(error: &HoldError) -> Problem {
+    match error {
+        HoldError::NotFound => Problem::not_found(),
+        HoldError::Invalid { field, rule } => Problem::invalid(*field, *rule),
+        HoldError::KeyReused => {
+            let title = "This `Idempotency-Key` came with another hold before";
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            Problem::new(status, "idempotency-key-reused", title)
+        }
+        HoldError::WrongState { state } => {
+            let title = match state {
+                HoldState::Setting => "The hold is being set: try again when it is active",
+                HoldState::Active => "The hold is active: release it, nothing else ends it",
+                HoldState::Releasing => "The hold is being released: nothing is left to do",
+                HoldState::Released => "The hold is over: set a new one if it is needed",
+            };
+            conflict("wrong-state", title)
+        }
+        HoldError::Denied(judgement) => denied(judgement),
+        HoldError::Changed
+        | HoldError::Evidence(_)
+        | HoldError::Port(_)
+        | HoldError::Record(_)
+        | HoldError::Json(_) => {
+            tracing::error!(cause = chain(error), "hold not finished");
+            unfinished()
+        }
+    }
+}
