@@ -271,6 +271,30 @@ fn every_access_to_state_names_its_families_and_nobody_scans() {
     }
 }
 
+/// Deletion goes through the inventory; what is in there `api` can find and remove.
+#[test]
+fn whoever_carries_out_a_deletion_reaches_every_family_and_every_kind_of_object() {
+    use counterfoil_core::inventory::{
+        families_of_a_project, families_of_a_workspace, kinds_of_objects,
+    };
+    let api = |action, resource, value: &str| who(action, resource, Some(value)).contains("api");
+    for family in families_of_a_project().chain(families_of_a_workspace()) {
+        let partition = format!("ws_*#{family}");
+        for action in ["dynamodb:Query", "dynamodb:DeleteItem"] {
+            assert!(api(action, "State", &partition), "{action} {partition}");
+        }
+    }
+    for kind in kinds_of_objects() {
+        let objects = format!("DataBucket/{kind}/*");
+        assert!(
+            who("s3:DeleteObject", &objects, None).contains("api"),
+            "{objects}"
+        );
+        let prefix = format!("{kind}/*");
+        assert!(api("s3:ListBucket", "DataBucket", &prefix), "{prefix}");
+    }
+}
+
 /// What nobody may do to evidence, roles included (the deny list of the chain table).
 #[test]
 fn nobody_changes_removes_or_restores_entries() {

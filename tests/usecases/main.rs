@@ -12,6 +12,8 @@ mod connections;
 #[cfg(test)]
 mod customers;
 #[cfg(test)]
+mod deletion;
+#[cfg(test)]
 mod doubts;
 #[cfg(test)]
 mod erasure;

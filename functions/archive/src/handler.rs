@@ -227,14 +227,7 @@ impl Archive {
 
     async fn every_stream(&self) -> Result<BTreeSet<Hash>, Error> {
         let directory = Directory::of(self.state.as_ref());
-        let mut streams = BTreeSet::new();
-        for workspace in directory.workspaces().await? {
-            streams.insert(workspace.stream.parse()?);
-        }
-        for project in directory.projects().await? {
-            streams.insert(project.stream.parse()?);
-        }
-        Ok(streams)
+        Ok(directory.streams(self.seal.clock.now()).await?)
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+use crate::deletion::Deletion;
 use crate::erasure::Erasure;
 use crate::export::{Asked, Export};
 use crate::incident::Incident;
@@ -330,6 +331,13 @@ pub const INVENTORY: &[Held] = &[
         WITH_WORKSPACE,
     ),
     held(
+        of_workspace::<Deletion>(),
+        "a deletion that waits: who proposed and confirmed it, and why",
+        &[Configuration, Personal],
+        "until it is withdrawn or carried out",
+        "deleted with `config.changed`, `project.deleted` or `workspace.deleted`",
+    ),
+    held(
         Place::OfWorkspace("setting"),
         "for how long snapshots are kept; who the owners are",
         &[Configuration],
@@ -377,6 +385,13 @@ pub const INVENTORY: &[Held] = &[
         &[Configuration],
         PROJECT,
         WITH_PROJECT,
+    ),
+    held(
+        Place::Directory("deleted"),
+        "what is deleted: ids, stream, counts of what was removed",
+        &[Fact, Operation],
+        "for ever",
+        "never",
     ),
     held(
         Place::Directory("sweep"),
@@ -512,6 +527,30 @@ pub const INVENTORY: &[Held] = &[
         EXPIRES,
     ),
 ];
+
+/// Every family of rows of a project: what goes with it.
+pub fn families_of_a_project() -> impl Iterator<Item = &'static str> {
+    INVENTORY.iter().filter_map(|held| match held.place {
+        Place::OfProject(family) => Some(family),
+        _ => None,
+    })
+}
+
+/// Every family of rows of a workspace: what goes with it, beside its projects.
+pub fn families_of_a_workspace() -> impl Iterator<Item = &'static str> {
+    INVENTORY.iter().filter_map(|held| match held.place {
+        Place::OfWorkspace(family) => Some(family),
+        _ => None,
+    })
+}
+
+/// What keys of objects start with, before the id of their project.
+pub fn kinds_of_objects() -> impl Iterator<Item = &'static str> {
+    INVENTORY.iter().filter_map(|held| match held.place {
+        Place::Bucket(name) => name.strip_prefix("DataBucket/"),
+        _ => None,
+    })
+}
 
 /// What is read and never stored.
 pub const NOT_HELD: &[&str] = &[

@@ -14,6 +14,7 @@ pub mod budget;
 pub mod cell;
 pub mod connection;
 pub mod cursor;
+pub mod deletion;
 pub mod erasure;
 pub mod export;
 pub mod hold;

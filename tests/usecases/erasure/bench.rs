@@ -25,22 +25,22 @@ use counterfoil_testkit::memory::SeededRandom;
 use crate::world::{World, login};
 
 /// What the erased customer's data looks like anywhere.
-pub(super) const CANARY: &str = "cus_1";
+pub(crate) const CANARY: &str = "cus_1";
 
 /// A world with people of every role.
-pub(super) struct Bench {
-    pub(super) world: World,
-    pub(super) random: Arc<SeededRandom>,
+pub(crate) struct Bench {
+    pub(crate) world: World,
+    pub(crate) random: Arc<SeededRandom>,
     /// Ben, from the world.
-    pub(super) owner: TenantCtx,
-    pub(super) second: TenantCtx,
-    pub(super) admin: TenantCtx,
-    pub(super) auditor: TenantCtx,
-    pub(super) viewer: TenantCtx,
+    pub(crate) owner: TenantCtx,
+    pub(crate) second: TenantCtx,
+    pub(crate) admin: TenantCtx,
+    pub(crate) auditor: TenantCtx,
+    pub(crate) viewer: TenantCtx,
 }
 
 impl Bench {
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let world = World::new().await;
         let random = Arc::new(SeededRandom::new(77));
         let owner = world.sign_in("Ben").await;
@@ -61,7 +61,7 @@ impl Bench {
     }
 
     /// The same with one repaired incident of the customer and one of somebody else.
-    pub(super) async fn repaired() -> Self {
+    pub(crate) async fn repaired() -> Self {
         Box::pin(Self::after_repairs()).await
     }
 
@@ -99,12 +99,12 @@ impl Bench {
     }
 
     /// Looks at one customer, as somebody at a console would.
-    pub(super) async fn check(&self, customer: &str) {
+    pub(crate) async fn check(&self, customer: &str) {
         let request = self.world.check_of(customer, "manual");
         self.world.reconcile().handle(&request).await.unwrap();
     }
 
-    pub(super) fn erase(&self) -> Erase {
+    pub(crate) fn erase(&self) -> Erase {
         let world = &self.world;
         Erase {
             evidence: world.store.clone(),
@@ -118,7 +118,7 @@ impl Bench {
     }
 
     /// The caller, signed in at this moment where they are somebody who signs in.
-    async fn fresh(&self, ctx: &TenantCtx) -> TenantCtx {
+    pub(crate) async fn fresh(&self, ctx: &TenantCtx) -> TenantCtx {
         match ctx.principal() {
             Principal::User {
                 id,
@@ -134,12 +134,12 @@ impl Bench {
     }
 
     /// Releases a hold right after signing in.
-    pub(super) async fn release(&self, ctx: &TenantCtx, id: &str) -> Result<Released, HoldError> {
+    pub(crate) async fn release(&self, ctx: &TenantCtx, id: &str) -> Result<Released, HoldError> {
         let ctx = self.fresh(ctx).await;
         self.holds().release(&ctx, id).await
     }
 
-    pub(super) fn holds(&self) -> LegalHolds {
+    pub(crate) fn holds(&self) -> LegalHolds {
         let world = &self.world;
         LegalHolds {
             evidence: world.store.clone(),
@@ -150,7 +150,7 @@ impl Bench {
         }
     }
 
-    pub(super) fn retention(&self) -> KeepRetention {
+    pub(crate) fn retention(&self) -> KeepRetention {
         let world = &self.world;
         KeepRetention {
             evidence: world.store.clone(),
@@ -163,7 +163,7 @@ impl Bench {
         }
     }
 
-    pub(super) fn lost(&self) -> DeclareLost {
+    pub(crate) fn lost(&self) -> DeclareLost {
         let world = &self.world;
         DeclareLost {
             evidence: world.store.clone(),
@@ -174,19 +174,19 @@ impl Bench {
         }
     }
 
-    pub(super) fn runs(&self) -> ReadRun {
+    pub(crate) fn runs(&self) -> ReadRun {
         ReadRun {
             reader: self.world.store.clone(),
             state: self.world.store.clone(),
         }
     }
 
-    pub(super) fn entries(&self) -> Vec<StoredEntry> {
+    pub(crate) fn entries(&self) -> Vec<StoredEntry> {
         self.world.store.stream(self.world.stream())
     }
 
     /// Every stored `subject` of the project that is still there, as text.
-    pub(super) fn subjects(&self) -> Vec<(u64, String)> {
+    pub(crate) fn subjects(&self) -> Vec<(u64, String)> {
         let entries = self.entries().into_iter();
         entries
             .filter_map(|entry| match entry.subject {
@@ -199,7 +199,7 @@ impl Bench {
     }
 
     /// Everything that is stored anywhere, as text: parts, records, objects.
-    pub(super) fn everything(&self) -> String {
+    pub(crate) fn everything(&self) -> String {
         let parts = self.subjects().into_iter().map(|(_, text)| text);
         let facts = self.entries().into_iter().map(|entry| {
             let Some(StoredPart::Present { bytes, .. }) = entry.facts else {
@@ -214,7 +214,7 @@ impl Bench {
     }
 
     /// What a stranger says of a whole stream of this workspace.
-    pub(super) async fn verdict_of(&self, stream: Hash) -> Verdict {
+    pub(crate) async fn verdict_of(&self, stream: Hash) -> Verdict {
         let world = &self.world;
         world.sealer().seal(stream).await.unwrap();
         let entries = world.store.stream(stream);
@@ -236,13 +236,13 @@ impl Bench {
         verify(Package::Document(&package.document()), &trust)
     }
 
-    pub(super) async fn verifies(&self) {
+    pub(crate) async fn verifies(&self) {
         let verdict = self.verdict_of(self.world.stream()).await;
         assert!(verdict.is_accepted(), "{:?}", verdict.result);
     }
 
     /// Sets a hold on the project.
-    pub(super) async fn hold(&self, target: HoldTarget) -> String {
+    pub(crate) async fn hold(&self, target: HoldTarget) -> String {
         let new = NewHold {
             idempotency_key: format!("{target:?}"),
             workspace: false,
@@ -254,9 +254,9 @@ impl Bench {
     }
 }
 
-pub(super) const ALL: HoldTarget = HoldTarget::All { all: true };
+pub(crate) const ALL: HoldTarget = HoldTarget::All { all: true };
 
-pub(super) fn request() -> EraseRequest {
+pub(crate) fn request() -> EraseRequest {
     EraseRequest {
         reason: "gdpr_art_17".to_owned(),
         comment: Some("they asked for it by letter".to_owned()),

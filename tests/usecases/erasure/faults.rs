@@ -16,12 +16,22 @@ use counterfoil_core::usecases::{Erase, EraseRequest, Vault};
 use super::bench::{Bench, CANARY, request};
 
 /// Lets `left` durable steps through, then one fails, before or after it has happened.
-struct Plan {
+pub(crate) struct Plan {
     left: AtomicU32,
     happens: bool,
 }
 
 impl Plan {
+    pub(crate) fn new(steps: u32, happens: bool) -> Arc<Self> {
+        let left = AtomicU32::new(steps);
+        Arc::new(Self { left, happens })
+    }
+
+    /// Whether the step that was to fail came.
+    pub(crate) fn struck(&self) -> bool {
+        self.left.load(Ordering::SeqCst) > 1_000
+    }
+
     fn fails(&self) -> bool {
         let before = self.left.load(Ordering::SeqCst);
         self.left.store(before.wrapping_sub(1), Ordering::SeqCst);
@@ -52,7 +62,7 @@ impl Plan {
     }
 }
 
-struct Faulty<T: ?Sized> {
+pub(crate) struct Faulty<T: ?Sized> {
     inner: Arc<T>,
     plan: Arc<Plan>,
 }
@@ -149,7 +159,7 @@ impl WrappedKeys for Faulty<dyn WrappedKeys> {
     }
 }
 
-fn faulty<T: ?Sized>(inner: Arc<T>, plan: &Arc<Plan>) -> Arc<Faulty<T>> {
+pub(crate) fn faulty<T: ?Sized>(inner: Arc<T>, plan: &Arc<Plan>) -> Arc<Faulty<T>> {
     Arc::new(Faulty {
         inner,
         plan: plan.clone(),

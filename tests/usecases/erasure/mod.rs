@@ -1,10 +1,10 @@
 //! Erasure, legal holds and retention, against ports in memory: what goes, what stays provable, and
 //! what stops it.
 
-mod bench;
+pub(crate) mod bench;
 mod carried;
 mod contents;
-mod faults;
+pub(crate) mod faults;
 mod holds;
 mod meanwhile;
 mod retention;

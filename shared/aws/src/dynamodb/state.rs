@@ -246,6 +246,38 @@ impl State for DynamoState {
         }
     }
 
+    async fn first(&self, pk: &str, most: usize) -> Result<Vec<StateKey>, PortError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk")
+            .expression_attribute_values(":pk", s(pk))
+            .consistent_read(true)
+            .limit(i32::try_from(most).unwrap_or(i32::MAX));
+        let (mut keys, mut from) = (Vec::new(), None);
+        loop {
+            let page = query
+                .clone()
+                .set_exclusive_start_key(from.take())
+                .send()
+                .await
+                .map_err(|e| error::read("listing keys of records", e))?;
+            for row in page.items.unwrap_or_default() {
+                if !expired(&row, now()) {
+                    keys.push(stored(&row)?.key);
+                }
+            }
+            match page.last_evaluated_key {
+                Some(key) if !key.is_empty() && keys.len() < most => from = Some(key),
+                _ => {
+                    keys.truncate(most);
+                    return Ok(keys);
+                }
+            }
+        }
+    }
+
     async fn write(&self, writes: Vec<StateWrite>) -> Result<bool, PortError> {
         if writes.is_empty() {
             return Ok(true);

@@ -83,7 +83,7 @@ pub async fn exposed_key(state: &dyn State, text: &str) -> Result<Option<ApiKey>
 }
 
 /// Whoever presents an API key. An approver key speaks as its person, who must still be a member
-/// whose role may approve.
+/// whose role may approve. A key ends with its project or workspace, whatever rows of it are left.
 ///
 /// # Errors
 /// [`AuthError::Unauthenticated`] for every defect of the key, without telling which.
@@ -97,6 +97,9 @@ pub async fn authenticate_key(
     let row = directory.api_key(handle).await?;
     let row = row.ok_or(AuthError::Unauthenticated)?.value;
     if !key::matches(key, &row.hash) || !row.is_valid(now) {
+        return Err(AuthError::Unauthenticated);
+    }
+    if !directory.has_tenant(row.workspace, row.project).await? {
         return Err(AuthError::Unauthenticated);
     }
     let person = row.approver.unwrap_or(row.owner);
@@ -226,7 +229,11 @@ impl Presence {
         let Some(id) = self.person else {
             return Ok(None);
         };
-        let member = Directory::of(state).member(workspace, id).await?;
+        let directory = Directory::of(state);
+        let member = directory.member(workspace, id).await?;
+        if member.is_none() || !directory.has_tenant(workspace, None).await? {
+            return Ok(None);
+        }
         Ok(member.map(|member| Principal::User {
             id,
             role: member.value.role,

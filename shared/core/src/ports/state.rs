@@ -136,6 +136,13 @@ pub trait State: Send + Sync {
     /// one), ascending by sort key.
     async fn list(&self, pk: &str, prefix: &str) -> Result<Vec<Stored>, PortError>;
 
+    /// Keys of a partition, ascending: the first ones, `most` at most, of rows that are not expired.
+    /// For whoever empties a partition of any size.
+    async fn first(&self, pk: &str, most: usize) -> Result<Vec<StateKey>, PortError> {
+        let rows = self.list(pk, "").await?.into_iter();
+        Ok(rows.map(|row| row.key).take(most).collect())
+    }
+
     /// Applies all writes in one transaction (at most 100); `Ok(false)` when a condition does not
     /// hold, and then nothing was written. A lost reply is settled inside by reading back.
     ///

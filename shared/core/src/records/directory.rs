@@ -1,5 +1,6 @@
 //! Rows that are looked up before a tenant is known, or that belong to a whole workspace.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use counterfoil_evidence::hash::Hash;
@@ -7,11 +8,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{ApiKey, Invited, Member, Owners, Person, Project, RecordError, Versioned, Workspace};
+use crate::deletion::{Deleted, DeletionScope};
 use crate::hold::LegalHold;
 use crate::ids::{HoldId, ProjectId, RunId, UserId, WorkspaceId};
-use crate::ports::{State, StateKey, StateWrite};
+use crate::ports::{PortError, PortErrorKind, State, StateKey, StateWrite, Stored};
 use crate::retention::Retention;
 use crate::tenancy::{Principal, Role, TenantCtx};
+use crate::time::Timestamp;
 
 /// Rows that are found before a tenant is known, and rows of a workspace.
 #[derive(Clone, Copy)]
@@ -23,6 +26,15 @@ impl fmt::Debug for Directory<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Directory")
     }
+}
+
+/// Who a stream belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// The workspace.
+    pub id: WorkspaceId,
+    /// The workspace's own stream, hex64.
+    pub stream: String,
 }
 
 /// The partition of a family that is looked up before a tenant is known.
@@ -64,6 +76,19 @@ impl<'a> Directory<'a> {
         }
     }
 
+    /// Key of the row of something deleted: how far its removal is.
+    pub(crate) fn deleted_key(scope: DeletionScope) -> StateKey {
+        StateKey {
+            pk: directory("deleted"),
+            sk: scope.to_string(),
+        }
+    }
+
+    /// Key of the row of a deletion that waits.
+    pub(crate) fn deletion_key(workspace: WorkspaceId, scope: DeletionScope) -> StateKey {
+        workspace_row(workspace, "deletion", scope)
+    }
+
     /// Key of a member's row.
     pub fn member_key(workspace: WorkspaceId, id: UserId) -> StateKey {
         workspace_row(workspace, "member", id)
@@ -87,6 +112,14 @@ impl<'a> Directory<'a> {
             Self::write(Self::api_key_key(&key.handle), version, key)?,
             Self::write(listed, version, key)?,
         ])
+    }
+
+    /// The writes after which there is no such key.
+    pub(crate) fn api_key_gone(key: &ApiKey) -> [StateWrite; 2] {
+        [
+            StateWrite::delete(Self::api_key_key(&key.handle)),
+            StateWrite::delete(workspace_row(key.workspace, "key", key.id)),
+        ]
     }
 
     /// Key of the row of somebody who signs in.
@@ -200,6 +233,22 @@ impl<'a> Directory<'a> {
         self.find("project", &Self::project_key(id)).await
     }
 
+    /// Whether there is such a workspace, and such a project in it: from the moment in which it is
+    /// deleted, what is left of it counts for nothing.
+    pub(crate) async fn has_tenant(
+        &self,
+        workspace: WorkspaceId,
+        project: Option<ProjectId>,
+    ) -> Result<bool, RecordError> {
+        if let Some(project) = project {
+            let found = self.project(project).await?;
+            if found.is_none_or(|found| found.value.workspace != workspace) {
+                return Ok(false);
+            }
+        }
+        Ok(self.workspace(workspace).await?.is_some())
+    }
+
     /// Every project.
     pub async fn projects(&self) -> Result<Vec<Project>, RecordError> {
         self.all("project").await
@@ -210,19 +259,51 @@ impl<'a> Directory<'a> {
         self.all("workspace").await
     }
 
-    /// The workspace that owns a stream: its own, or that of one of its projects.
-    pub async fn owner_of(&self, stream: Hash) -> Result<Option<Workspace>, RecordError> {
+    /// What is deleted, with how far each removal is.
+    pub async fn deleted(&self) -> Result<Vec<Versioned<Deleted>>, RecordError> {
+        self.all_versioned("deleted").await
+    }
+
+    /// Every stream that is to be sealed: those of workspaces and projects, and those of what was
+    /// deleted as long as entries are still written to them.
+    ///
+    /// # Errors
+    /// When the directory does not answer, or a row holds no stream id.
+    pub async fn streams(&self, now: Timestamp) -> Result<BTreeSet<Hash>, RecordError> {
+        let mut names = Vec::new();
+        names.extend(self.workspaces().await?.into_iter().map(|it| it.stream));
+        names.extend(self.projects().await?.into_iter().map(|it| it.stream));
+        let deleted = self.deleted().await?.into_iter();
+        let deleted = deleted.filter(|it| it.value.is_sealed_on(now));
+        names.extend(deleted.map(|it| it.value.stream));
+        let corrupt = |_| PortError::new(PortErrorKind::Corrupt, "reading the stream id");
+        let streams: Result<_, PortError> = (names.iter())
+            .map(|name| name.parse().map_err(corrupt))
+            .collect();
+        Ok(streams?)
+    }
+
+    /// The workspace that owns a stream: its own, or that of one of its projects, also of one that is
+    /// deleted.
+    pub async fn owner_of(&self, stream: Hash) -> Result<Option<Owner>, RecordError> {
         let name = stream.to_string();
-        let workspaces = self.workspaces().await?;
-        if let Some(own) = workspaces.iter().find(|own| own.stream == name) {
-            return Ok(Some(own.clone()));
+        let living = self.workspaces().await?.into_iter();
+        let mut owners: Vec<_> = living.map(|it| (it.id, it.stream)).collect();
+        let projects = self.projects().await?.into_iter();
+        let mut projects: Vec<_> = projects.map(|it| (it.workspace, it.stream)).collect();
+        for Versioned { value: gone, .. } in self.deleted().await? {
+            match gone.scope {
+                DeletionScope::Project(_) => projects.push((gone.workspace, gone.stream)),
+                DeletionScope::Workspace(id) => owners.push((id, gone.stream)),
+            }
         }
-        let projects = self.projects().await?;
-        let Some(project) = projects.iter().find(|project| project.stream == name) else {
-            return Ok(None);
-        };
-        let mut owners = workspaces.into_iter();
-        Ok(owners.find(|owner| owner.id == project.workspace))
+        let of_project = projects.iter().find(|(_, own)| *own == name);
+        let id = of_project.map(|(workspace, _)| *workspace);
+        let owner = owners.into_iter().find(|(owner, own)| match id {
+            Some(id) => *owner == id,
+            None => *own == name,
+        });
+        Ok(owner.map(|(id, stream)| Owner { id, stream }))
     }
 
     /// A workspace, by id.
@@ -318,28 +399,37 @@ impl<'a> Directory<'a> {
     ) -> Result<Vec<Versioned<T>>, RecordError> {
         let partition = workspace_row(workspace, family, "").pk;
         let rows = self.state.list(&partition, "").await?;
-        rows.into_iter()
-            .map(|stored| {
-                let value = serde_json::from_value(stored.doc)
-                    .map_err(|source| RecordError::Shape { family, source })?;
-                Ok(Versioned {
-                    value,
-                    version: stored.version,
-                    evidence: stored.evidence,
-                })
-            })
-            .collect()
+        read(family, rows)
     }
 
     async fn all<T: DeserializeOwned>(&self, family: &'static str) -> Result<Vec<T>, RecordError> {
-        let rows = self.state.list(&directory(family), "").await?;
-        rows.into_iter()
-            .map(|stored| {
-                serde_json::from_value(stored.doc)
-                    .map_err(|source| RecordError::Shape { family, source })
-            })
-            .collect()
+        let rows = self.all_versioned(family).await?.into_iter();
+        Ok(rows.map(|row| row.value).collect())
     }
+
+    async fn all_versioned<T: DeserializeOwned>(
+        &self,
+        family: &'static str,
+    ) -> Result<Vec<Versioned<T>>, RecordError> {
+        let rows = self.state.list(&directory(family), "").await?;
+        read(family, rows)
+    }
+}
+
+fn read<T: DeserializeOwned>(
+    family: &'static str,
+    rows: Vec<Stored>,
+) -> Result<Vec<Versioned<T>>, RecordError> {
+    let rows = rows.into_iter().map(|stored| {
+        let value = serde_json::from_value(stored.doc)
+            .map_err(|source| RecordError::Shape { family, source })?;
+        Ok(Versioned {
+            value,
+            version: stored.version,
+            evidence: stored.evidence,
+        })
+    });
+    rows.collect()
 }
 
 /// The row in which workers of one Stripe account take turns.

@@ -8,7 +8,7 @@ mod directory;
 mod rows;
 mod secret;
 
-pub use directory::Directory;
+pub use directory::{Directory, Owner};
 pub(crate) use directory::{budget_key, workspace_row};
 pub use rows::{
     ApiKey, Invitation, Invited, Mapping, Member, Missing, Owners, Person, Project, Unfinished,

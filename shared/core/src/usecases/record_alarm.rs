@@ -17,7 +17,7 @@ use crate::ports::{
     AppendError, Batch, EntryRef, EvidenceAppend, PortError, PortErrorKind, RefusalCause, State,
     StateWrite,
 };
-use crate::records::{Directory, RecordError, Workspace, workspace_row};
+use crate::records::{Directory, Owner, RecordError, workspace_row};
 use crate::tenancy::Principal;
 
 /// What was done to a stored entry.
@@ -237,7 +237,7 @@ impl RecordAlarm {
     }
 }
 
-fn stream_of(workspace: &Workspace) -> Result<Hash, PortError> {
+fn stream_of(workspace: &Owner) -> Result<Hash, PortError> {
     let corrupt = |_| PortError::new(PortErrorKind::Corrupt, "reading the stream id");
     workspace.stream.parse().map_err(corrupt)
 }

@@ -155,6 +155,18 @@ impl LegalHolds {
             .collect::<Result<_, _>>()?)
     }
 
+    /// The streams that may hold it: those, and of projects that were deleted just when it was set.
+    async fn held_streams(&self, hold: &LegalHold) -> Result<Vec<Hash>, HoldError> {
+        let mut streams = self.project_streams(hold).await?;
+        let corrupt = |_| PortError::new(PortErrorKind::Corrupt, "reading the stream id");
+        for Versioned { value: gone, .. } in self.directory().deleted().await? {
+            if gone.workspace == hold.workspace && gone.scope.project().is_some() {
+                streams.push(gone.stream.parse().map_err(corrupt)?);
+            }
+        }
+        Ok(streams)
+    }
+
     async fn workspace_stream(&self, hold: &LegalHold) -> Result<Hash, HoldError> {
         let found = self.directory().workspace(hold.workspace).await?;
         let workspace = found.ok_or(HoldError::NotFound)?.value;

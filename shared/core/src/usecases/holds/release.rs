@@ -174,7 +174,7 @@ impl LegalHolds {
         }
         let mut told = hold.value.clone();
         told.decision.clone_from(&hold.evidence);
-        let mut streams = self.project_streams(&hold.value).await?;
+        let mut streams = self.held_streams(&hold.value).await?;
         streams.reverse();
         for stream in streams {
             self.mirror(stream, &told, false).await?;

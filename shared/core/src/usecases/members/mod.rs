@@ -15,6 +15,7 @@ pub use invitations::{INVITATION_VALID, Invitations, Joined, NewInvitation};
 use super::admin::{ATTEMPTS, Acted, AdminError, AdminPorts, Recorded, acted, gone};
 use super::facts::{change, target};
 use super::governed::{AdminEffect, admin_facts};
+use super::logins::leaving;
 use crate::ids::UserId;
 use crate::policy::{AdminFacts, Question};
 use crate::ports::StateWrite;
@@ -118,7 +119,7 @@ impl Members {
         if judged.allowed() && to == Change::Role(member.role) {
             return Ok(Some(Acted::nothing(found)));
         }
-        let mut rows = rows_after(ctx, &found, to)?;
+        let mut rows = self.rows_after(ctx, &found, to).await?;
         if after != owners.value {
             rows.push(owners_write(ctx, &owners, &after)?);
         }
@@ -134,6 +135,31 @@ impl Members {
         }
         let version = found.version.saturating_add(1);
         Ok(Some(acted(now, version, &entries, &judged)))
+    }
+
+    async fn rows_after(
+        &self,
+        ctx: &WorkspaceCtx,
+        found: &Versioned<Member>,
+        to: Change,
+    ) -> Result<Vec<StateWrite>, RecordError> {
+        let member = &found.value;
+        let key = Directory::member_key(ctx.workspace(), member.id);
+        match to {
+            Change::Role(role) => {
+                let mut after = member.clone();
+                after.role = role;
+                Ok(vec![Directory::write(key, Some(found.version), &after)?])
+            }
+            Change::Gone => {
+                let mut rows = vec![gone(key, found.version)];
+                if let Some(login) = &member.login {
+                    let directory = self.ports.directory();
+                    rows.extend(leaving(directory, login, ctx.workspace()).await?);
+                }
+                Ok(rows)
+            }
+        }
     }
 }
 
@@ -155,29 +181,6 @@ fn owners_write(
 ) -> Result<StateWrite, RecordError> {
     let version = (before.version > 0).then_some(before.version);
     Directory::write(Directory::owners_key(ctx.workspace()), version, after)
-}
-
-fn rows_after(
-    ctx: &WorkspaceCtx,
-    found: &Versioned<Member>,
-    to: Change,
-) -> Result<Vec<StateWrite>, RecordError> {
-    let member = &found.value;
-    let key = Directory::member_key(ctx.workspace(), member.id);
-    match to {
-        Change::Role(role) => {
-            let mut after = member.clone();
-            after.role = role;
-            Ok(vec![Directory::write(key, Some(found.version), &after)?])
-        }
-        Change::Gone => {
-            let login = member.login.as_deref();
-            let membership = login.map(|login| Directory::membership_key(login, ctx.workspace()));
-            let mut rows = vec![gone(key, found.version)];
-            rows.extend(membership.map(StateWrite::delete));
-            Ok(rows)
-        }
-    }
 }
 
 fn entry(ctx: &WorkspaceCtx, member: &Member, to: Change) -> Draft {

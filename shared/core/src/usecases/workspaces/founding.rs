@@ -18,6 +18,7 @@ use crate::tenancy::{Principal, Role, Via};
 use crate::time::Timestamp;
 use crate::usecases::admin::{ATTEMPTS, AdminError};
 use crate::usecases::facts::{change, target};
+use crate::usecases::logins::touched;
 
 /// A workspace to found.
 #[derive(Debug)]
@@ -163,7 +164,10 @@ pub(in crate::usecases) async fn joining(
     let digest = new.login.map(login_digest);
     if let (Some(login), Some(digest)) = (new.login, &digest) {
         match Directory::of(state).person(digest).await? {
-            Some(known) => id = known.value.id,
+            Some(known) => {
+                id = known.value.id;
+                rows.push(touched(digest, &known)?);
+            }
             None => rows.push(person_row(id, login, digest)?),
         }
         let membership = Directory::membership_key(digest, workspace);

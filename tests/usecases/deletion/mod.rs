@@ -1,0 +1,9 @@
+//! Deletion of projects and workspaces, against ports in memory: who may, when, what goes, what stays,
+//! and what a crash costs.
+
+mod backup;
+mod bench;
+mod faults;
+mod people;
+mod project;
+mod workspace;
