@@ -154,6 +154,11 @@ async fn a_list_is_whole_and_in_order(store: &impl State) {
     }
     assert_eq!(store.list(&key("").pk, "l#1").await.unwrap().len(), 10);
     let whole = store.list(&key("").pk, "").await.unwrap();
+    let keys: Vec<_> = whole.iter().map(|row| row.key.clone()).collect();
+    for most in [1, 10, keys.len() + 1] {
+        let first = store.first(&key("").pk, most).await.unwrap();
+        assert_eq!(first, keys[..most.min(keys.len())], "the first {most}");
+    }
     assert!(whole.len() >= rows.len(), "the whole partition");
     assert!(
         store
