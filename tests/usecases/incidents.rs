@@ -10,7 +10,7 @@ use counterfoil_core::ports::{Clock, State};
 use counterfoil_core::reconcile::FindingKind;
 use counterfoil_core::records::Records;
 use counterfoil_core::usecases::{
-    IncidentAct, IncidentError, IncidentFilter, IncidentOrder, Incidents,
+    IncidentAct, IncidentError, IncidentFilter, IncidentOrder, Incidents, PageOf,
 };
 
 use super::world::World;
@@ -117,7 +117,7 @@ async fn machines_are_denied_on_the_record_and_strangers_see_nothing() {
     let unknown = people.act(&stranger, &id, "k1", &act).await;
     assert!(matches!(unknown, Err(IncidentError::NotFound)));
     let (filter, order) = (IncidentFilter::default(), IncidentOrder::default());
-    let seen = people.list(&stranger, &filter, order, None, 10).await;
+    let seen = people.list(&stranger, &filter, order, at(None, 10)).await;
     let seen = seen.unwrap();
     assert!(seen.items.is_empty() && seen.next_cursor.is_none());
 }
@@ -195,6 +195,10 @@ async fn an_acknowledged_mass_drift_lets_its_differences_open_one_by_one() {
     assert!(drift.unwrap().is_breaker(), "more than was acknowledged");
 }
 
+fn at(cursor: Option<&str>, limit: usize) -> PageOf<'_> {
+    PageOf { cursor, limit }
+}
+
 /// Three more incidents beside the one of the scan: rows alone, a list reads nothing else.
 async fn four(world: &World) -> Vec<Incident> {
     world.scan().await;
@@ -222,7 +226,7 @@ async fn walk(world: &World, order: IncidentOrder, limit: usize) -> Vec<Incident
     let (people, filter) = (incidents(world), IncidentFilter::default());
     let (mut ids, mut cursor) = (Vec::new(), None::<String>);
     loop {
-        let page = people.list(&world.ann, &filter, order, cursor.as_deref(), limit);
+        let page = people.list(&world.ann, &filter, order, at(cursor.as_deref(), limit));
         let page = page.await.unwrap();
         ids.extend(page.items.iter().map(|found| found.value.id));
         match page.next_cursor {
@@ -260,7 +264,7 @@ async fn a_filter_names_state_kind_and_customer() {
     let people = incidents(&world);
     let count = async |filter: IncidentFilter| {
         let order = IncidentOrder::default();
-        let page = people.list(&world.ann, &filter, order, None, 100).await;
+        let page = people.list(&world.ann, &filter, order, at(None, 100)).await;
         page.unwrap().items.len()
     };
     let any = IncidentFilter::default;
@@ -281,7 +285,7 @@ async fn a_cursor_of_another_list_project_or_filter_is_refused() {
     four(&world).await;
     let people = incidents(&world);
     let (filter, order) = (IncidentFilter::default(), IncidentOrder::default());
-    let page = people.list(&world.ann, &filter, order, None, 1).await;
+    let page = people.list(&world.ann, &filter, order, at(None, 1)).await;
     let cursor = page.unwrap().next_cursor.unwrap();
     let stranger = world.another_project().await;
     let state = Some(IncidentState::Open);
@@ -304,7 +308,7 @@ async fn a_cursor_of_another_list_project_or_filter_is_refused() {
         (&world.ann, &filter, order, "inc_00000000000000000000000001"),
         (&world.ann, &filter, order, ""),
     ] {
-        let page = people.list(ctx, filter, order, Some(cursor), 1).await;
+        let page = people.list(ctx, filter, order, at(Some(cursor), 1)).await;
         let refused = page.map(|page| page.items.len());
         let field = "/cursor";
         assert!(

@@ -60,6 +60,10 @@ pub(crate) fn problem(error: &AdminError) -> Problem {
             let title = "Keys do not do this: a person signs in for it";
             Problem::new(StatusCode::FORBIDDEN, "capability-missing", title)
         }
+        AdminError::NotForRole => {
+            let title = "Only owners and admins see this";
+            Problem::new(StatusCode::FORBIDDEN, "capability-missing", title)
+        }
         AdminError::Invalid { field, rule } => Problem::invalid(*field, *rule),
         AdminError::Precondition => {
             let title = "The record has changed: read it again";

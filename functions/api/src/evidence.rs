@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use counterfoil_core::usecases::{PageOf, ReadEvidenceError, RunFilter, RunStatus, Span};
+use counterfoil_core::usecases::{ReadEvidenceError, RunFilter, RunStatus, Span};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Asked, Caller};
 use counterfoil_lambda::sight::Sight;
@@ -13,18 +13,8 @@ use utoipa::ToSchema;
 
 use crate::answer::unfinished;
 use crate::api::Api;
+use crate::pages::{Pages, page};
 use crate::views;
-
-/// Items of one page at most, and when nothing else is asked for.
-const PAGE: usize = 100;
-
-fn page(limit: Option<usize>, cursor: Option<&str>) -> Result<PageOf<'_>, Problem> {
-    let limit = limit.unwrap_or(PAGE);
-    if !(1..=PAGE).contains(&limit) {
-        return Err(Problem::invalid("/limit", "must be 1 to 100"));
-    }
-    Ok(PageOf { cursor, limit })
-}
 
 /// Which runs.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -150,24 +140,12 @@ pub(crate) async fn entry(
     Ok(Json(views::WholeEntry::of(found)).into_response())
 }
 
-/// Which page.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Ledger {
-    /// Items of this page at most.
-    #[param(minimum = 1, maximum = 100, default = 100)]
-    limit: Option<usize>,
-    /// `next_cursor` of the page before.
-    cursor: Option<String>,
-}
-
 /// List what is recorded about a customer
 ///
 /// The Access Ledger, newest first. Every row cites the entry that says it, and of a scan the line.
 #[utoipa::path(
     get, path = "/v1/customers/{id}/ledger", operation_id = "readLedger", tag = "customers",
-    params(("id" = String, Path, description = "The customer's id in Stripe", example = "cus_NffrFeUfNV2Hib"), Ledger),
+    params(("id" = String, Path, description = "The customer's id in Stripe", example = "cus_NffrFeUfNV2Hib"), Pages),
     responses((status = OK, description = "A page of the ledger", body = views::Ledger)),
     extensions(("x-problems" = json!(["not-finished"]))),
 )]
@@ -175,9 +153,9 @@ pub(crate) async fn ledger(
     State(api): State<Api>,
     Caller(ctx): Caller,
     Path(customer): Path<String>,
-    Asked(asked): Asked<Ledger>,
+    Asked(asked): Asked<Pages>,
 ) -> Result<Response, Problem> {
-    let page = page(asked.limit, asked.cursor.as_deref())?;
+    let page = asked.page()?;
     let found = api.evidence.ledger(&ctx, &customer, page).await;
     let found = found.map_err(|error| problem(&error))?;
     let items = found.items.into_iter();

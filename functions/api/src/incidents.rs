@@ -22,10 +22,8 @@ use utoipa::ToSchema;
 
 use crate::answer::{conflict, denied, unfinished};
 use crate::api::Api;
+use crate::pages::page;
 use crate::views;
-
-/// Incidents of one page at most, and when nothing else is asked for.
-const PAGE: usize = 100;
 
 /// Which incidents.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -89,10 +87,7 @@ pub(crate) async fn list(
     Caller(ctx): Caller,
     Asked(asked): Asked<Filter>,
 ) -> Result<Response, Problem> {
-    let limit = asked.limit.unwrap_or(PAGE);
-    if !(1..=PAGE).contains(&limit) {
-        return Err(Problem::invalid("/limit", "must be 1 to 100"));
-    }
+    let page = page(asked.limit, asked.cursor.as_deref())?;
     let filter = IncidentFilter {
         state: asked.state,
         kind: asked.kind,
@@ -100,11 +95,7 @@ pub(crate) async fn list(
     };
     let now = api.incidents.clock.now();
     let order = asked.sort.unwrap_or_default();
-    let cursor = asked.cursor.as_deref();
-    let page = api
-        .incidents
-        .list(&ctx, &filter, order, cursor, limit)
-        .await;
+    let page = api.incidents.list(&ctx, &filter, order, page).await;
     let page = page.map_err(|error| problem(&error))?;
     let sight = Sight::of(&ctx);
     let items = page.items.iter();

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::usecases::{AdminError, NewInvitation};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Sent, Someone, WorkspaceCaller, admitted};
+use counterfoil_lambda::http::{Asked, Sent, Someone, WorkspaceCaller, admitted};
 use counterfoil_lambda::schema::{IdempotencyKey, InvitationId, WorkspaceId};
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
@@ -16,27 +16,35 @@ use crate::admin::{decided, problem, removed, shown_once};
 use crate::answer::versioned;
 use crate::api::Api;
 use crate::members::GivenRole;
+use crate::pages::Pages;
 use crate::views;
 use crate::workspaces::asked;
 
 /// List the invitations that wait
+///
+/// For admins and owners.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/invitations", operation_id = "listInvitations", tag = "invitations",
-    params(("workspace_id" = WorkspaceId, Path, description = "The workspace")),
-    responses((status = OK, description = "The invitations, without their tokens", body = views::Invitations)),
+    params(("workspace_id" = WorkspaceId, Path, description = "The workspace"), Pages),
+    responses((status = OK, description = "A page of the invitations, without their tokens", body = views::Invitations)),
+    extensions(("x-problems" = json!(["capability-missing"]))),
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
     WorkspaceCaller(ctx): WorkspaceCaller,
+    asked: Result<Asked<Pages>, Problem>,
 ) -> Result<Response, Problem> {
-    let found = api.invitations.list(&ctx).await;
+    let may = async { api.invitations.admit_list(&ctx) };
+    let Asked(asked) = admitted(asked, may, problem).await?;
+    let found = api.invitations.list(&ctx, asked.page()?).await;
     let found = found.map_err(|error| problem(&error))?;
-    let items = found.iter().map(|it| views::Invitation::of(&it.value));
-    let found = views::Invitations {
+    let items = found.items.iter();
+    let items = items.map(|it| views::Invitation::of(&it.value));
+    Ok(Json(views::Invitations {
         items: items.collect(),
-        next_cursor: None,
-    };
-    Ok(Json(found).into_response())
+        next_cursor: found.next_cursor,
+    })
+    .into_response())
 }
 
 /// Somebody to invite.

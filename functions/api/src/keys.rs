@@ -8,7 +8,7 @@ use counterfoil_core::records::ApiKey;
 use counterfoil_core::tenancy::{Capability, WorkspaceCtx};
 use counterfoil_core::usecases::{MadeKey, NewApiKey};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Sent, WorkspaceCaller, admitted};
+use counterfoil_lambda::http::{Asked, Sent, WorkspaceCaller, admitted};
 use counterfoil_lambda::schema::{IdempotencyKey, KeyId, ProjectId, UserId, WorkspaceId};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use crate::admin::{changed, decided, problem, shown_once};
 use crate::answer::versioned;
 use crate::api::Api;
+use crate::pages::Pages;
 use crate::views;
 use crate::workspaces::asked;
 
@@ -33,21 +34,25 @@ fn made((made, secret): &MadeKey) -> Response {
 /// Also those that ended; no secret is in it.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/keys", operation_id = "listKeys", tag = "keys",
-    params(("workspace_id" = WorkspaceId, Path, description = "The workspace")),
-    responses((status = OK, description = "The keys", body = views::Keys)),
+    params(("workspace_id" = WorkspaceId, Path, description = "The workspace"), Pages),
+    responses((status = OK, description = "A page of the keys", body = views::Keys)),
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
     WorkspaceCaller(ctx): WorkspaceCaller,
+    Asked(asked): Asked<Pages>,
 ) -> Result<Response, Problem> {
-    let found = api.keys.list(&ctx).await;
+    let found = api.keys.list(&ctx, asked.page()?).await;
     let found = found.map_err(|error| problem(&error))?;
     let mut items = Vec::new();
-    for key in &found {
+    for key in &found.items {
         items.push(view(&api, &ctx, &key.value).await?);
     }
-    let next_cursor = None;
-    Ok(Json(views::Keys { items, next_cursor }).into_response())
+    Ok(Json(views::Keys {
+        items,
+        next_cursor: found.next_cursor,
+    })
+    .into_response())
 }
 
 /// Read an API key

@@ -15,6 +15,7 @@ mod invitations;
 mod keys;
 mod login;
 mod members;
+mod pages;
 mod projects;
 mod retention;
 mod routes;

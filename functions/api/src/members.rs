@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::tenancy::Role;
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{WorkspaceCaller, admitted, body, demand_if_match};
+use counterfoil_lambda::http::{Asked, WorkspaceCaller, admitted, body, demand_if_match};
 use counterfoil_lambda::schema::{IfMatch, UserId, WorkspaceId};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use crate::admin::{changed, problem, removed};
 use crate::answer::versioned;
 use crate::api::Api;
+use crate::pages::Pages;
 use crate::views;
 
 /// A role to give.
@@ -44,18 +45,21 @@ impl From<GivenRole> for Role {
 /// List the people of a workspace
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/members", operation_id = "listMembers", tag = "members",
-    params(("workspace_id" = WorkspaceId, Path, description = "The workspace")),
-    responses((status = OK, description = "Its people", body = views::Members)),
+    params(("workspace_id" = WorkspaceId, Path, description = "The workspace"), Pages),
+    responses((status = OK, description = "A page of its people", body = views::Members)),
 )]
 pub(crate) async fn list(
     State(api): State<Api>,
     WorkspaceCaller(ctx): WorkspaceCaller,
+    Asked(asked): Asked<Pages>,
 ) -> Result<Response, Problem> {
-    let found = api.members.list(&ctx).await;
+    let found = api.members.list(&ctx, asked.page()?).await;
     let found = found.map_err(|error| problem(&error))?;
-    let items = found.iter().map(views::Member::of).collect();
-    let next_cursor = None;
-    Ok(Json(views::Members { items, next_cursor }).into_response())
+    Ok(Json(views::Members {
+        items: found.items.iter().map(views::Member::of).collect(),
+        next_cursor: found.next_cursor,
+    })
+    .into_response())
 }
 
 /// Read somebody of a workspace

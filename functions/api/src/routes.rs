@@ -100,6 +100,9 @@ pub const QUERIES: &[&str] = &[
     "/v1/entries",
     "/v1/incidents",
     "/v1/runs",
+    "/v1/workspaces/{workspace_id}/invitations",
+    "/v1/workspaces/{workspace_id}/keys",
+    "/v1/workspaces/{workspace_id}/members",
 ];
 
 /// Every route; made once, and cloned for each request.

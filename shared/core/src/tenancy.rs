@@ -194,6 +194,9 @@ impl Principal {
 pub trait Tenant: Send + Sync {
     /// What partitions of its records start with.
     fn partition(&self) -> String;
+
+    /// The workspace that it is, or lies in.
+    fn workspace(&self) -> WorkspaceId;
 }
 
 /// Permission to touch the records of a workspace, and to enter its projects.
@@ -226,6 +229,10 @@ impl WorkspaceCtx {
 impl Tenant for WorkspaceCtx {
     fn partition(&self) -> String {
         self.workspace.to_string()
+    }
+
+    fn workspace(&self) -> WorkspaceId {
+        self.workspace
     }
 }
 
@@ -270,5 +277,9 @@ impl TenantCtx {
 impl Tenant for TenantCtx {
     fn partition(&self) -> String {
         format!("{}#{}", self.workspace, self.project)
+    }
+
+    fn workspace(&self) -> WorkspaceId {
+        self.workspace
     }
 }

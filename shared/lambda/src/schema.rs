@@ -156,15 +156,3 @@ pub struct IfMatch {
     #[param(rename = "If-Match", pattern = "^\"[0-9]{1,19}\"$", example = "\"3\"")]
     pub etag: String,
 }
-
-/// Which page of a listing.
-#[derive(Debug, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct Page {
-    /// Items of this page at most.
-    #[param(minimum = 1, maximum = 100, default = 100)]
-    pub limit: Option<u64>,
-    /// `next_cursor` of the page before.
-    #[param(max_length = 2048)]
-    pub cursor: Option<String>,
-}

@@ -193,7 +193,7 @@ pub(super) const ROWS: &[Row] = &[
         "GET",
         "/v1/workspaces/{workspace_id}/invitations",
         Workspace,
-        WORKSPACE,
+        ADMINS,
         200,
     ),
     row(

@@ -10,11 +10,12 @@ use counterfoil_core::evidence::json::Json;
 use counterfoil_core::evidence::kind::Kind;
 use counterfoil_core::ids::{UserId, WorkspaceId};
 use counterfoil_core::ports::{Clock, EvidenceAppend, Login, State, StoredPart};
-use counterfoil_core::records::Workspace;
+use counterfoil_core::records::{Invitation, Versioned, Workspace};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::tenancy::{Capability, Role, WorkspaceCtx};
 use counterfoil_core::usecases::{
-    AdminError, AdminPorts, Invitations, Keys, Members, NewApiKey, NewInvitation, Workspaces,
+    AdminError, AdminPorts, Invitations, Keys, Members, NewApiKey, NewInvitation, PageOf,
+    Workspaces,
 };
 use counterfoil_testkit::memory::{MemSigner, MemStore, SeededRandom, SetClock};
 
@@ -215,6 +216,15 @@ pub(super) const READING: NewApiKey<'static> = NewApiKey {
     approver: None,
     days: None,
 };
+
+/// The invitations that wait, in one page.
+pub(super) async fn waiting(bench: &Bench, ctx: &WorkspaceCtx) -> Vec<Versioned<Invitation>> {
+    let all = PageOf {
+        cursor: None,
+        limit: 100,
+    };
+    bench.invitations().list(ctx, all).await.unwrap().items
+}
 
 #[track_caller]
 pub(super) fn denied<T>(done: Result<T, AdminError>, rule: &str) {

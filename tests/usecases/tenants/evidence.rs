@@ -4,7 +4,7 @@ use counterfoil_core::evidence::kind::Kind;
 use counterfoil_core::tenancy::Role;
 use counterfoil_core::usecases::{AdminError, NewInvitation};
 
-use super::bench::{Bench, READING};
+use super::bench::{Bench, READING, waiting};
 
 const NEW: NewInvitation<'static> = NewInvitation {
     name: "Ben",
@@ -34,7 +34,7 @@ async fn every_mutation(bench: &Bench, fails: bool) -> usize {
     let token = bench.invite(Role::Viewer).await;
     bench.invite(Role::Admin).await;
     let ann = bench.ctx("ann").await;
-    let waiting = bench.invitations().list(&ann).await.unwrap();
+    let waiting = waiting(bench, &ann).await;
     let (revoked, _) = bench.make_key("ann", &READING).await.unwrap();
     let (rotated, _) = bench.make_key("ann", &READING).await.unwrap();
     let before = bench.entries().len();

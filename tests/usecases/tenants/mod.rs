@@ -4,4 +4,5 @@ mod bench;
 mod evidence;
 mod invitations;
 mod keys;
+mod lists;
 mod members;

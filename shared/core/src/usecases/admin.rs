@@ -4,9 +4,12 @@
 use std::sync::Arc;
 
 use counterfoil_evidence::hash::Hash;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use super::governed::{AdminEffect, DECISION, Governed};
+use super::pages::{Cursors, NotACursor, Page, PageOf};
 use crate::idempotency::Once;
 use crate::ids::{DecisionId, WorkspaceId};
 use crate::json::JsonError;
@@ -27,6 +30,9 @@ pub enum AdminError {
     /// Absent, or out of reach: 404.
     #[error("there is no such record")]
     NotFound,
+    /// The caller's role does not reach this: 403.
+    #[error("owners and admins may see this")]
+    NotForRole,
     /// A machine asks for what only people who signed in may: 403.
     #[error("a person must sign in for this")]
     NotAPerson,
@@ -70,6 +76,15 @@ pub enum AdminError {
     /// A value cannot be recorded: a defect.
     #[error("a value cannot be recorded")]
     Json(#[from] JsonError),
+}
+
+impl From<NotACursor> for AdminError {
+    fn from(_: NotACursor) -> Self {
+        Self::Invalid {
+            field: NotACursor::FIELD,
+            rule: NotACursor::RULE,
+        }
+    }
 }
 
 /// What was done, and by which decision.
@@ -131,6 +146,23 @@ impl AdminPorts {
     ) -> Result<Versioned<T>, AdminError> {
         let found = self.records(ctx).get::<T>(&id.to_string()).await?;
         found.ok_or(AdminError::NotFound)
+    }
+
+    /// A page of the workspace's records of one family, in the order of `place`.
+    pub(super) async fn page<T: Record<WorkspaceCtx>, P>(
+        &self,
+        ctx: &WorkspaceCtx,
+        route: &'static str,
+        place: impl Fn(&T) -> P,
+        page: PageOf<'_>,
+    ) -> Result<Page<Versioned<T>>, AdminError>
+    where
+        P: Ord + Serialize + DeserializeOwned,
+    {
+        let ports = (self.state.as_ref(), self.random.as_ref());
+        let cursors = Cursors::of(ports, ctx, route, &()).await?;
+        let items = self.records(ctx).list::<T>().await?;
+        Ok(cursors.page(items, |found| place(&found.value), page)?)
     }
 
     pub(super) fn directory(&self) -> Directory<'_> {

@@ -20,6 +20,7 @@ mod keys;
 mod limit_rate;
 mod logins;
 mod members;
+mod pages;
 mod projects;
 mod prune;
 mod read_evidence;
@@ -49,20 +50,19 @@ pub use deletion::{CarriedOut, Decided, Delete, DeletionError, DeletionOf};
 pub use erase::{Erase, EraseError, EraseRequest, Erased};
 pub use exports::{Accepted, ExportError, Exports, Fetched, LINK_VALID, WorkError, Worked};
 pub use holds::{HELD, HoldError, LegalHolds, NewHold, Released, SOLO_AFTER};
-pub use incidents::{
-    IncidentAct, IncidentError, IncidentFilter, IncidentOrder, IncidentPage, Incidents,
-};
+pub use incidents::{IncidentAct, IncidentError, IncidentFilter, IncidentOrder, Incidents};
 pub use keys::{Keys, MadeKey, NewApiKey};
 pub use limit_rate::{Allowance, LimitRate};
 pub use members::{INVITATION_VALID, Invitations, Joined, Members, NewInvitation};
+pub use pages::{Page, PageOf};
 pub use projects::{
     ConnectionKind, ConnectionView, MAX_NAME, NewConnection, NewEmptyProject, ProjectChange,
     ProjectError, ProjectView, Projects,
 };
 pub use prune::PruneError;
 pub use read_evidence::{
-    EntryContents, EntryLine, LedgerRow, Page, PageOf, ReadEvidence, ReadEvidenceError, RunFilter,
-    RunStatus, Span,
+    EntryContents, EntryLine, LedgerRow, ReadEvidence, ReadEvidenceError, RunFilter, RunStatus,
+    Span,
 };
 pub use read_run::{EntryView, ReadRun, ReadRunError, RunView};
 pub use receive_webhook::{

@@ -126,7 +126,7 @@ async fn place(api: &Client) -> Result<String, Failure> {
 
 async fn list(call: &Call) -> Result<(), Failure> {
     let api = Client::of(call)?;
-    let list = api.get(&place(&api).await?).await?;
+    let list = api.pages(&place(&api).await?, &[], None, true).await?;
     if call.json {
         say_json(&list);
         return Ok(());

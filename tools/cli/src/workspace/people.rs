@@ -90,7 +90,9 @@ pub(super) struct Accept {
 pub(super) async fn list(call: &Call) -> Result<(), Failure> {
     let api = Client::of(call)?;
     let path = place(&api).await?;
-    let members = api.get(&format!("{path}/members")).await?;
+    let members = api
+        .pages(&format!("{path}/members"), &[], None, true)
+        .await?;
     if call.json {
         say_json(&members);
         return Ok(());
@@ -108,7 +110,15 @@ pub(super) async fn list(call: &Call) -> Result<(), Failure> {
         table.row([id, name, role, since, signs_in]);
     }
     table.print("Nobody is in this workspace.");
-    let waiting = api.get(&format!("{path}/invitations")).await?;
+    let path = format!("{path}/invitations");
+    let waiting = match api.pages(&path, &[], None, true).await {
+        // Owners and admins see them.
+        Err(Failure::Refused(said)) => {
+            say(format!("\nInvitations: {said}"));
+            return Ok(());
+        }
+        waiting => waiting?,
+    };
     if !items(&waiting).is_empty() {
         say("");
         let mut table = Table::new(["invitation", "name", "address", "role", "until"]);

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use thiserror::Error;
 
 pub use act::IncidentAct;
-pub(super) use list::cursor_key;
-pub use list::{IncidentFilter, IncidentOrder, IncidentPage};
+pub use list::{IncidentFilter, IncidentOrder};
 
+use super::pages::NotACursor;
 use super::vault::Vault;
 use crate::ids::IncidentId;
 use crate::incident::{Incident, Refused};
@@ -115,5 +115,14 @@ impl Incidents {
             .project(ctx.project())
             .await?;
         Ok(found.ok_or(IncidentError::NotFound)?.value)
+    }
+}
+
+impl From<NotACursor> for IncidentError {
+    fn from(_: NotACursor) -> Self {
+        Self::Invalid {
+            field: NotACursor::FIELD,
+            rule: NotACursor::RULE,
+        }
     }
 }

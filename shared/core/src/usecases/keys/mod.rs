@@ -14,6 +14,7 @@ use super::admin::{ATTEMPTS, Acted, AdminError, AdminPorts, Recorded, acted, nam
 use super::facts::{change, target};
 use super::governed::{AdminEffect, admin_facts};
 use super::limit_rate::LimitRate;
+use super::pages::{Page, PageOf};
 use crate::auth::NewKey;
 use crate::idempotency::Once;
 use crate::ids::{KeyId, ProjectId, UserId};
@@ -23,6 +24,8 @@ use crate::redacted::Redacted;
 use crate::tenancy::{Capability, Principal, Role, Via, WorkspaceCtx};
 use crate::time::Timestamp;
 
+/// The name of the list in its cursors.
+const ROUTE: &str = "GET /v1/workspaces/{workspace_id}/keys";
 /// Days that a key may be valid at most, and unless said otherwise.
 const DAYS: (u64, u64) = (365, 90);
 /// The same for a key that approves (governance, approver keys).
@@ -57,9 +60,17 @@ pub struct Keys {
 pub type MadeKey = (Acted<ApiKey>, Redacted<String>);
 
 impl Keys {
-    /// Every key, also those that ended, in the order in which they were made.
-    pub async fn list(&self, ctx: &WorkspaceCtx) -> Result<Vec<Versioned<ApiKey>>, AdminError> {
-        Ok(self.ports.records(ctx).list::<ApiKey>().await?)
+    /// The keys, also those that ended, in the order in which they were made.
+    ///
+    /// # Errors
+    /// [`AdminError::Invalid`] when the cursor is not of this list.
+    pub async fn list(
+        &self,
+        ctx: &WorkspaceCtx,
+        page: PageOf<'_>,
+    ) -> Result<Page<Versioned<ApiKey>>, AdminError> {
+        let place = |key: &ApiKey| key.id;
+        self.ports.page(ctx, ROUTE, place, page).await
     }
 
     /// One key.

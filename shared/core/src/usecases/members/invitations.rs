@@ -18,14 +18,18 @@ use crate::policy::{AdminFacts, Question};
 use crate::ports::{Batch, EntryRef, Login, StateWrite};
 use crate::records::{Directory, Invitation, Invited, Versioned, Workspace};
 use crate::redacted::Redacted;
-use crate::tenancy::{Principal, Role, WorkspaceCtx};
+use crate::tenancy::{Principal, Role, Via, WorkspaceCtx};
 use crate::usecases::admin::{
     ATTEMPTS, Acted, AdminError, AdminPorts, Recorded, acted, append, gone, name,
 };
 use crate::usecases::facts::{change, target};
 use crate::usecases::governed::{AdminEffect, admin_facts};
+use crate::usecases::pages::{Page, PageOf};
 use crate::usecases::workspaces::founding::{NewPerson, granted, joining};
 use crate::usecases::workspaces::via;
+
+/// The name of the list in its cursors.
+const ROUTE: &str = "GET /v1/workspaces/{workspace_id}/invitations";
 
 /// How long an invitation counts.
 pub const INVITATION_VALID: Duration = Duration::from_hours(7 * 24);
@@ -68,9 +72,39 @@ struct Open {
 }
 
 impl Invitations {
-    /// The invitations that wait, for owners and admins.
-    pub async fn list(&self, ctx: &WorkspaceCtx) -> Result<Vec<Versioned<Invitation>>, AdminError> {
-        Ok(self.ports.records(ctx).list::<Invitation>().await?)
+    /// Whether the caller may see who was invited: owners and admins who signed in. Addresses of
+    /// people who are not here yet are nobody else's business.
+    ///
+    /// # Errors
+    /// [`AdminError::NotAPerson`] for keys, [`AdminError::NotForRole`] for other roles.
+    pub fn admit_list(&self, ctx: &WorkspaceCtx) -> Result<(), AdminError> {
+        let by_key = matches!(
+            ctx.principal(),
+            Principal::User {
+                via: Via::Key { .. },
+                ..
+            }
+        );
+        match ctx.principal().role() {
+            Some(role) if role.may_administer() && !by_key => Ok(()),
+            Some(_) if !by_key => Err(AdminError::NotForRole),
+            _ => Err(AdminError::NotAPerson),
+        }
+    }
+
+    /// The invitations that wait, for owners and admins, in the order in which they were made.
+    ///
+    /// # Errors
+    /// Those of [`Invitations::admit_list`]; [`AdminError::Invalid`] when the cursor is not of this
+    /// list.
+    pub async fn list(
+        &self,
+        ctx: &WorkspaceCtx,
+        page: PageOf<'_>,
+    ) -> Result<Page<Versioned<Invitation>>, AdminError> {
+        self.admit_list(ctx)?;
+        let place = |invitation: &Invitation| invitation.id;
+        self.ports.page(ctx, ROUTE, place, page).await
     }
 
     /// Whether the caller may invite; for a request that is bad.

@@ -16,11 +16,15 @@ use super::admin::{ATTEMPTS, Acted, AdminError, AdminPorts, Recorded, acted, gon
 use super::facts::{change, target};
 use super::governed::{AdminEffect, admin_facts};
 use super::logins::leaving;
+use super::pages::{Page, PageOf};
 use crate::ids::UserId;
 use crate::policy::{AdminFacts, Question};
 use crate::ports::StateWrite;
 use crate::records::{Directory, Member, Owners, RecordError, Versioned};
 use crate::tenancy::{Role, WorkspaceCtx};
+
+/// The name of the list in its cursors.
+const ROUTE: &str = "GET /v1/workspaces/{workspace_id}/members";
 
 /// People of a workspace.
 #[derive(Debug, Clone)]
@@ -37,9 +41,17 @@ enum Change {
 }
 
 impl Members {
-    /// Every member, in the order of their ids.
-    pub async fn list(&self, ctx: &WorkspaceCtx) -> Result<Vec<Versioned<Member>>, AdminError> {
-        Ok(self.ports.records(ctx).list::<Member>().await?)
+    /// The members, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`AdminError::Invalid`] when the cursor is not of this list.
+    pub async fn list(
+        &self,
+        ctx: &WorkspaceCtx,
+        page: PageOf<'_>,
+    ) -> Result<Page<Versioned<Member>>, AdminError> {
+        let place = |member: &Member| member.id;
+        self.ports.page(ctx, ROUTE, place, page).await
     }
 
     /// One member.

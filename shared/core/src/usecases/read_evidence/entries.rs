@@ -44,8 +44,8 @@ impl ReadEvidence {
                 rule: "must be greater than `from`: it is the first position after the span",
             });
         }
-        let filter = format!("{}..{:?}", span.from, span.to);
-        let cursors = self.cursors(ctx, ROUTE, filter).await?;
+        let filter = (span.from, span.to);
+        let cursors = self.cursors(ctx, ROUTE, &filter).await?;
         let first: u64 = cursors.open(page.cursor)?.unwrap_or(span.from);
         let stream = self.project(ctx).await?.stream_id()?;
         let limit = u64::try_from(page.limit).unwrap_or(u64::MAX);

@@ -46,7 +46,7 @@ impl ReadEvidence {
         customer: &str,
         page: PageOf<'_>,
     ) -> Result<Page<LedgerRow>, ReadEvidenceError> {
-        let cursors = self.cursors(ctx, ROUTE, customer.to_owned()).await?;
+        let cursors = self.cursors(ctx, ROUTE, &customer).await?;
         let after: Option<Place> = cursors.open(page.cursor)?;
         let project = self.project(ctx).await?;
         let stream = project.stream_id()?;

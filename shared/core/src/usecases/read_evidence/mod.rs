@@ -14,21 +14,19 @@ use counterfoil_evidence::header::Header;
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::part::PartName;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 pub use entries::{EntryContents, Span};
 pub use ledger::LedgerRow;
 pub use runs::{RunFilter, RunStatus};
 
-use super::incidents::cursor_key;
+use super::pages::{Cursors, NotACursor, Page, PageOf};
 use super::vault::{Vault, VaultError};
-use crate::cursor::{CursorKey, CursorScope};
 use crate::ports::{
     EvidenceRead, PortError, PortErrorKind, Random, State, StoredEntry, StoredPart,
 };
 use crate::records::{Directory, Project, RecordError};
-use crate::tenancy::{Tenant, TenantCtx};
+use crate::tenancy::TenantCtx;
 use crate::time::Timestamp;
 
 /// Why a list could not be read.
@@ -56,22 +54,13 @@ pub enum ReadEvidenceError {
     Vault(#[from] VaultError),
 }
 
-/// Which page of a list.
-#[derive(Debug, Clone, Copy)]
-pub struct PageOf<'a> {
-    /// `next_cursor` of the page before.
-    pub cursor: Option<&'a str>,
-    /// Items at most.
-    pub limit: usize,
-}
-
-/// A page.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page<T> {
-    /// Its items.
-    pub items: Vec<T>,
-    /// Where the next one begins; `None` at the end.
-    pub next_cursor: Option<String>,
+impl From<NotACursor> for ReadEvidenceError {
+    fn from(_: NotACursor) -> Self {
+        Self::Invalid {
+            field: NotACursor::FIELD,
+            rule: NotACursor::RULE,
+        }
+    }
 }
 
 /// An entry, without its contents.
@@ -131,56 +120,15 @@ impl std::fmt::Debug for ReadEvidence {
     }
 }
 
-/// The cursors of one list.
-struct Cursors {
-    key: CursorKey,
-    tenant: String,
-    route: &'static str,
-    filter: String,
-}
-
-impl Cursors {
-    fn scope(&self) -> CursorScope<'_> {
-        CursorScope {
-            tenant: &self.tenant,
-            route: self.route,
-            filter: &self.filter,
-        }
-    }
-
-    fn open<T: DeserializeOwned>(
-        &self,
-        cursor: Option<&str>,
-    ) -> Result<Option<T>, ReadEvidenceError> {
-        let Some(cursor) = cursor else {
-            return Ok(None);
-        };
-        let opened = self.key.open(self.scope(), cursor);
-        opened.map(Some).ok_or(ReadEvidenceError::Invalid {
-            field: "/cursor",
-            rule: "must be `next_cursor` of the page before, with the same filter",
-        })
-    }
-
-    fn seal<T: Serialize>(&self, last: &T) -> Option<String> {
-        self.key.seal(self.scope(), last)
-    }
-}
-
 impl ReadEvidence {
     async fn cursors(
         &self,
         ctx: &TenantCtx,
         route: &'static str,
-        filter: String,
+        filter: &impl Serialize,
     ) -> Result<Cursors, ReadEvidenceError> {
-        let key = cursor_key(self.state.as_ref(), self.random.as_ref(), ctx.workspace());
-        Ok(Cursors {
-            key: key.await?,
-            tenant: ctx.partition(),
-            route,
-            filter,
-        })
+        let ports = (self.state.as_ref(), self.random.as_ref());
+        Ok(Cursors::of(ports, ctx, route, filter).await?)
     }
 
     async fn project(&self, ctx: &TenantCtx) -> Result<Project, ReadEvidenceError> {

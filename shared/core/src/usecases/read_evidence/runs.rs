@@ -1,9 +1,10 @@
 //! The checks and scans of a project, newest first.
 
+use std::cmp::Reverse;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Page, PageOf, ReadEvidence, ReadEvidenceError};
-use crate::ids::RunId;
 use crate::records::{Records, Versioned};
 use crate::run::{Run, RunResult};
 use crate::tenancy::TenantCtx;
@@ -71,19 +72,11 @@ impl ReadEvidence {
         filter: &RunFilter,
         page: PageOf<'_>,
     ) -> Result<Page<Versioned<Run>>, ReadEvidenceError> {
-        let text = serde_json::to_string(filter).unwrap_or_default();
-        let cursors = self.cursors(ctx, ROUTE, text).await?;
-        let after: Option<RunId> = cursors.open(page.cursor)?;
+        let cursors = self.cursors(ctx, ROUTE, filter).await?;
         let records = Records::of(self.state.as_ref(), ctx);
         let mut items = records.list::<Run>().await?;
-        items.retain(|run| {
-            filter.fits(&run.value) && after.is_none_or(|after| run.value.id < after)
-        });
-        items.sort_by_key(|run| std::cmp::Reverse(run.value.id));
-        let more = items.len() > page.limit;
-        items.truncate(page.limit);
-        let last = items.last().filter(|_| more);
-        let next_cursor = last.and_then(|last| cursors.seal(&last.value.id));
-        Ok(Page { items, next_cursor })
+        items.retain(|run| filter.fits(&run.value));
+        let newest_first = |run: &Versioned<Run>| Reverse(run.value.id);
+        Ok(cursors.page(items, newest_first, page)?)
     }
 }

@@ -1,0 +1,35 @@
+//! Which page of a list is asked for.
+
+use counterfoil_core::usecases::PageOf;
+use counterfoil_lambda::Problem;
+use serde::Deserialize;
+
+/// Items of one page at most, and when nothing else is asked for.
+const PAGE: usize = 100;
+
+/// Which page.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pages {
+    /// Items of this page at most.
+    #[param(minimum = 1, maximum = 100, default = 100)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+impl Pages {
+    pub(crate) fn page(&self) -> Result<PageOf<'_>, Problem> {
+        page(self.limit, self.cursor.as_deref())
+    }
+}
+
+/// The page of a list that has parameters of its own besides.
+pub(crate) fn page(limit: Option<usize>, cursor: Option<&str>) -> Result<PageOf<'_>, Problem> {
+    let limit = limit.unwrap_or(PAGE);
+    if !(1..=PAGE).contains(&limit) {
+        return Err(Problem::invalid("/limit", "must be 1 to 100"));
+    }
+    Ok(PageOf { cursor, limit })
+}
