@@ -94,8 +94,9 @@ async fn a_cursor_belongs_to_its_list_and_its_workspace() {
         refused(bench.invitations().list(&ann, page(Some(other), 1)).await);
     }
     let caller = bench.sign_in("ann").await;
-    let founded = bench.workspaces().found(&caller, "Other", "Ann", None);
-    let other = founded.await.unwrap().0.id.to_string();
+    let workspaces = bench.workspaces();
+    let founded = workspaces.found(&caller, "Other", "Ann", None).await;
+    let other = founded.unwrap().0.id.to_string();
     let hers = caller.workspace(bench.store.as_ref(), &other).await;
     let hers = hers.unwrap();
     refused(bench.members().list(&hers, page(Some(&people), 1)).await);
