@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 use utoipa::{PartialSchema, ToSchema};
 
+use super::headers::{self, Kind};
 use super::problems::{ProblemType, problems};
 
 /// Every function that answers people, by its name in template.yaml.
@@ -110,10 +111,7 @@ pub(super) fn made() -> Value {
             "schemas": schemas,
             "responses": responses(&known),
             "parameters": { "CounterfoilProject": project_header() },
-            "headers": { "RequestId": {
-                "description": "Names this request in our logs",
-                "schema": { "type": "string" },
-            } },
+            "headers": headers::components(),
             "securitySchemes": {
                 "api_key": {
                     "type": "http", "scheme": "bearer", "bearerFormat": "cfk_live_...",
@@ -158,17 +156,6 @@ const ONCE: [&str; 3] = [
     "idempotency-key-reused",
 ];
 
-/// Headers that only some answers of a route have: replays, and answers that made a decision.
-fn headers_of(once: bool, judged: bool) -> Vec<(&'static str, &'static str)> {
-    let replayed = ("Idempotent-Replayed", "`true` when the key came before");
-    let decided = [
-        ("Counterfoil-Decision", "The decision that was made"),
-        ("Counterfoil-Policy", "Digest of the policy that made it"),
-    ];
-    let once = once.then_some(replayed).into_iter();
-    once.chain(decided.into_iter().filter(|_| judged)).collect()
-}
-
 fn is_done_once(fields: &Map<String, Value>) -> bool {
     let parameters = fields.get("parameters").and_then(Value::as_array);
     let mut parameters = parameters.into_iter().flatten();
@@ -197,6 +184,7 @@ fn completed(known: &[ProblemType], path: &str, method: &str, mut operation: Val
     if fields.contains_key("requestBody") {
         codes.extend(["body-too-large", "unsupported-media-type"]);
     }
+    let kind = Kind { open, once, judged };
     let names_tenant = path.contains("{project_id}") || path.contains("{workspace_id}");
     if !NO_TENANT.contains(&path) && !names_tenant && !open {
         let parameters = fields.entry("parameters").or_insert_with(|| json!([]));
@@ -211,12 +199,7 @@ fn completed(known: &[ProblemType], path: &str, method: &str, mut operation: Val
         );
         let answer = answer.as_object_mut().unwrap();
         let headers = answer.entry("headers").or_insert_with(|| json!({}));
-        for (name, description) in headers_of(once, judged) {
-            let header = json!({ "description": description, "schema": { "type": "string" } });
-            let headers = headers.as_object_mut().unwrap();
-            headers.entry(name).or_insert(header);
-        }
-        headers["X-Request-Id"] = json!({ "$ref": "#/components/headers/RequestId" });
+        headers::complete(headers.as_object_mut().unwrap(), status, kind);
     }
     let mut by_status: BTreeMap<u16, Vec<&ProblemType>> = BTreeMap::new();
     for code in codes {
@@ -229,7 +212,7 @@ fn completed(known: &[ProblemType], path: &str, method: &str, mut operation: Val
     }
     for (status, mut kinds) in by_status {
         kinds.sort_by_key(|kind| kind.code.clone());
-        answers.insert(status.to_string(), answer(&kinds));
+        answers.insert(status.to_string(), answer(&kinds, kind));
     }
     operation
 }
@@ -245,15 +228,15 @@ fn response_name(kind: &ProblemType) -> String {
 }
 
 /// One problem is a shared response; several are told apart by their examples.
-fn answer(kinds: &[&ProblemType]) -> Value {
+fn answer(kinds: &[&ProblemType], of: Kind) -> Value {
     if let [kind] = kinds {
         return json!({ "$ref": format!("#/components/responses/{}", response_name(kind)) });
     }
     let when: Vec<&str> = kinds.iter().map(|kind| kind.when.as_str()).collect();
-    body(&when.join(". Or: "), kinds)
+    body(&when.join(". Or: "), kinds, of)
 }
 
-fn body(description: &str, kinds: &[&ProblemType]) -> Value {
+fn body(description: &str, kinds: &[&ProblemType], of: Kind) -> Value {
     let examples: Map<String, Value> = kinds
         .iter()
         .map(|kind| {
@@ -263,10 +246,9 @@ fn body(description: &str, kinds: &[&ProblemType]) -> Value {
             )
         })
         .collect();
-    let mut headers = json!({ "X-Request-Id": { "$ref": "#/components/headers/RequestId" } });
-    if kinds.iter().any(|kind| kind.status == 401) {
-        headers["WWW-Authenticate"] = json!({ "schema": { "type": "string" } });
-    }
+    let mut headers = Map::new();
+    let status = kinds.first().map_or(0, |kind| kind.status);
+    headers::complete(&mut headers, &status.to_string(), of);
     json!({
         "description": description,
         "headers": headers,
@@ -300,7 +282,7 @@ fn axum_status(status: u16) -> reqwest::StatusCode {
 fn responses(known: &[ProblemType]) -> Value {
     let all = known.iter();
     let named: Map<String, Value> = all
-        .map(|kind| (response_name(kind), body(&kind.when, &[kind])))
+        .map(|kind| (response_name(kind), body(&kind.when, &[kind], Kind::ANY)))
         .collect();
     Value::Object(named)
 }

@@ -2,6 +2,8 @@
 //! together, and nothing else.
 
 #[cfg(test)]
+mod headers;
+#[cfg(test)]
 mod made;
 #[cfg(test)]
 mod problems;

@@ -13,6 +13,8 @@ mod calls;
 #[cfg(test)]
 mod canary;
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod crowd;
 #[cfg(test)]
 mod customers;

@@ -27,7 +27,7 @@ struct EraseBody {
     #[schema(
         min_length = 1,
         max_length = 64,
-        pattern = "^[a-z][a-z0-9_]{0,63}$",
+        pattern = "^(?!lost$)[a-z][a-z0-9_]{0,63}$",
         examples("gdpr_art_17")
     )]
     reason: String,
@@ -127,7 +127,7 @@ pub(crate) async fn customer(
     post, path = "/v1/entries/{seq}/lost", operation_id = "declareLost", tag = "erasure",
     params(("seq" = u64, Path, description = "Position in the project's stream"), IdempotencyKey),
     responses((status = CREATED, description = "Declared", body = views::LostPart)),
-    extensions(("x-problems" = json!(["already-created", "action-denied", "not-finished"]))),
+    extensions(("x-problems" = json!(["already-created", "wrong-state", "action-denied", "not-finished"]))),
 )]
 pub(crate) async fn lost(
     State(api): State<Api>,
@@ -183,6 +183,10 @@ fn problem(error: &EraseError) -> Problem {
     match error {
         EraseError::NotFound => Problem::not_found(),
         EraseError::Invalid { field, rule } => Problem::invalid(*field, *rule),
+        EraseError::NotLost => conflict(
+            "wrong-state",
+            "The part exists or was erased: only what is gone can be declared lost",
+        ),
         EraseError::RunOpen => conflict(
             "run-open",
             "The run is still open: erase it when it is closed",

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
+use counterfoil_core::evidence::json::MAX_UINT;
 use counterfoil_core::usecases::{ReadEvidenceError, RunFilter, RunStatus, Span};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Asked, Caller};
@@ -31,6 +32,7 @@ pub(crate) struct Runs {
     #[param(minimum = 1, maximum = 100, default = 100)]
     limit: Option<usize>,
     /// `next_cursor` of the page before.
+    #[param(min_length = 1, max_length = 1024)]
     cursor: Option<String>,
 }
 
@@ -82,14 +84,16 @@ pub(crate) async fn runs(
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entries {
     /// The first position.
-    #[param(default = 0)]
+    #[param(default = 0, maximum = 9_007_199_254_740_991_i64)]
     from: Option<u64>,
     /// The first position after them; the end of the stream where it is left out.
+    #[param(maximum = 9_007_199_254_740_991_i64)]
     to: Option<u64>,
     /// Items of this page at most.
     #[param(minimum = 1, maximum = 100, default = 100)]
     limit: Option<usize>,
     /// `next_cursor` of the page before.
+    #[param(min_length = 1, max_length = 1024)]
     cursor: Option<String>,
 }
 
@@ -107,6 +111,12 @@ pub(crate) async fn entries(
     Asked(asked): Asked<Entries>,
 ) -> Result<Response, Problem> {
     let page = page(asked.limit, asked.cursor.as_deref())?;
+    for (pointer, position) in [("/from", asked.from), ("/to", asked.to)] {
+        if position.is_some_and(|position| position > MAX_UINT) {
+            let rule = "must not be greater than 9007199254740991";
+            return Err(Problem::invalid(pointer, rule));
+        }
+    }
     let span = Span {
         from: asked.from.unwrap_or_default(),
         to: asked.to,

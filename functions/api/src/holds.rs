@@ -10,7 +10,7 @@ use counterfoil_core::records::Versioned;
 use counterfoil_core::usecases::{HoldError, LegalHolds, NewHold, Released};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Caller, Sent, admitted, judged};
-use counterfoil_lambda::schema::{HoldId, IdempotencyKey};
+use counterfoil_lambda::schema::{HoldId, IdempotencyKey, Reason};
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use serde_json::Value;
@@ -50,11 +50,7 @@ struct HoldBody {
     #[schema(value_type = views::HeldTarget)]
     target: Value,
     /// Why, for whoever meets it later.
-    #[schema(
-        min_length = 10,
-        max_length = 1000,
-        examples("Litigation 2026-114 asks for it")
-    )]
+    #[schema(value_type = Reason, examples("Litigation 2026-114 asks for it"))]
     reason: String,
 }
 

@@ -1,5 +1,7 @@
 //! Routes of incidents: look, ignore, open again, acknowledge.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -19,6 +21,8 @@ use counterfoil_lambda::sight::Sight;
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use utoipa::ToSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::Schema;
 
 use crate::answer::{conflict, denied, unfinished};
 use crate::api::Api;
@@ -34,10 +38,10 @@ pub(crate) struct Filter {
     #[param(value_type = Option<StateFilter>, inline)]
     state: Option<IncidentState>,
     /// Those of this kind.
-    #[param(value_type = Option<String>, example = "paid_without_access")]
+    #[param(value_type = Option<KindFilter>, inline)]
     kind: Option<FindingKind>,
     /// The order: newest first unless it says otherwise.
-    #[param(value_type = Option<Order>, inline, default = "-opened_at")]
+    #[param(value_type = Option<Order>, inline)]
     sort: Option<IncidentOrder>,
     /// Those of this Stripe customer.
     customer: Option<String>,
@@ -45,7 +49,24 @@ pub(crate) struct Filter {
     #[param(minimum = 1, maximum = 100, default = 100)]
     limit: Option<usize>,
     /// `next_cursor` of the page before.
+    #[param(min_length = 1, max_length = 1024)]
     cursor: Option<String>,
+}
+
+/// The kinds by which incidents are listed.
+enum KindFilter {}
+
+impl utoipa::PartialSchema for KindFilter {
+    fn schema() -> RefOr<Schema> {
+        let kinds = FindingKind::ALL.iter();
+        schema::one_of(&kinds.map(|kind| kind.name()).collect::<Vec<_>>())
+    }
+}
+
+impl ToSchema for KindFilter {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("IncidentKindFilter")
+    }
 }
 
 /// The states by which incidents are listed.
@@ -131,11 +152,7 @@ struct IgnoreBody {
     /// After now, and at most 180 days away.
     #[schema(value_type = schema::Time)]
     until: String,
-    #[schema(
-        min_length = 10,
-        max_length = 1000,
-        examples("Paid by bank transfer until the end of the year")
-    )]
+    #[schema(value_type = schema::Reason, examples("Paid by bank transfer until the end of the year"))]
     reason: String,
 }
 
@@ -173,11 +190,7 @@ pub(crate) async fn ignore(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ReasonBody {
-    #[schema(
-        min_length = 10,
-        max_length = 1000,
-        examples("The price change of Monday, checked with sales")
-    )]
+    #[schema(value_type = schema::Reason, examples("The price change of Monday, checked with sales"))]
     reason: String,
 }
 

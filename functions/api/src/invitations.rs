@@ -8,7 +8,7 @@ use counterfoil_core::redacted::Redacted;
 use counterfoil_core::usecases::{AdminError, NewInvitation};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Asked, Sent, Someone, WorkspaceCaller, admitted};
-use counterfoil_lambda::schema::{IdempotencyKey, InvitationId, WorkspaceId};
+use counterfoil_lambda::schema::{EmailAddress, IdempotencyKey, InvitationId, Name, WorkspaceId};
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
@@ -53,11 +53,11 @@ pub(crate) async fn list(
 #[schema(as = InvitationToMake)]
 struct NewBody {
     /// For whom.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(value_type = Name)]
     name: String,
     /// A note: nothing is sent.
     #[serde(default)]
-    #[schema(min_length = 3, max_length = 254)]
+    #[schema(value_type = Option<EmailAddress>)]
     email: Option<String>,
     role: GivenRole,
 }
@@ -127,7 +127,7 @@ struct AcceptBody {
     #[schema(value_type = String, pattern = "^cfi_[0-9A-Za-z]{49}$")]
     token: Redacted<String>,
     /// What its people will call you.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(value_type = Name)]
     your_name: String,
 }
 

@@ -9,7 +9,7 @@ use counterfoil_core::tenancy::{Capability, WorkspaceCtx};
 use counterfoil_core::usecases::{MadeKey, NewApiKey};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Asked, Sent, WorkspaceCaller, admitted};
-use counterfoil_lambda::schema::{IdempotencyKey, KeyId, ProjectId, UserId, WorkspaceId};
+use counterfoil_lambda::schema::{IdempotencyKey, KeyId, Name, ProjectId, UserId, WorkspaceId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -104,7 +104,7 @@ enum GivenCapability {
 #[serde(deny_unknown_fields)]
 #[schema(as = NewApiKey)]
 struct NewBody {
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(value_type = Name)]
     name: String,
     /// The one project; left out for every project of the workspace.
     #[serde(default)]

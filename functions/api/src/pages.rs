@@ -16,6 +16,7 @@ pub(crate) struct Pages {
     #[param(minimum = 1, maximum = 100, default = 100)]
     limit: Option<usize>,
     /// `next_cursor` of the page before.
+    #[param(min_length = 1, max_length = 1024)]
     cursor: Option<String>,
 }
 

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use counterfoil_core::usecases::{NewEmptyProject, ProjectChange, ProjectError, ProjectView};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Caller, Sent, WorkspaceCaller, if_match};
-use counterfoil_lambda::schema::{self, IdempotencyKey, IfMatch};
+use counterfoil_lambda::schema::{self, IdempotencyKey, IfMatch, Name};
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -29,7 +29,7 @@ enum Environment {
 #[serde(deny_unknown_fields)]
 #[schema(as = NewProject)]
 struct NewBody {
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(value_type = Name)]
     name: String,
     environment: Environment,
 }
@@ -120,7 +120,7 @@ pub(crate) async fn read(State(api): State<Api>, Caller(ctx): Caller) -> Result<
 #[schema(as = ProjectChange)]
 struct ChangeBody {
     #[serde(default)]
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(value_type = Option<Name>)]
     name: Option<String>,
     #[serde(default)]
     auto_propose: Option<bool>,

@@ -12,7 +12,7 @@ use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{
     Sent, Someone, WorkspaceCaller, admitted, body, demand_if_match, idempotency_key,
 };
-use counterfoil_lambda::schema::{IdempotencyKey, IfMatch, WorkspaceId};
+use counterfoil_lambda::schema::{IdempotencyKey, IfMatch, Name, WorkspaceId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -26,10 +26,10 @@ use crate::views;
 #[serde(deny_unknown_fields)]
 #[schema(as = NewWorkspace)]
 struct NewBody {
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(value_type = Name)]
     name: String,
     /// What its people will call you.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(value_type = Name)]
     your_name: String,
 }
 
@@ -109,7 +109,7 @@ pub(crate) async fn read(
 #[serde(deny_unknown_fields)]
 #[schema(as = WorkspaceChange)]
 struct RenameBody {
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(value_type = Name)]
     name: String,
 }
 

@@ -70,9 +70,11 @@ struct Request {
     /// With `from`: the moment after the period.
     #[schema(value_type = Option<schema::Time>)]
     to: Option<String>,
-    /// The whole project; `true` where it is given.
+    /// The whole project.
+    #[schema(value_type = Option<schema::True>)]
     all: Option<bool>,
-    /// The whole workspace; `true` where it is given.
+    /// The whole workspace.
+    #[schema(value_type = Option<schema::True>)]
     workspace: Option<bool>,
     /// The ledger of a customer, by their id in Stripe.
     #[schema(max_length = 255)]
@@ -224,9 +226,9 @@ async fn read(
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Part {
-    /// The package, or the report for people.
+    /// The package, unless it says otherwise, or the report for people.
     #[serde(default = "package")]
-    #[param(value_type = Option<PartName>, inline, default = "package")]
+    #[param(value_type = Option<PartName>, inline)]
     part: String,
 }
 

@@ -13,7 +13,9 @@ use counterfoil_core::usecases::{
     ActionError, ProposeRepair, ReadActions, RepairPorts, VoteOnAction, Voted,
 };
 use counterfoil_lambda::http::{Authentication, Caller, Repeats, Sent, admitted, if_match, judged};
-use counterfoil_lambda::schema::{ActionId, DecisionId, IdempotencyKey, IfMatch, IncidentId};
+use counterfoil_lambda::schema::{
+    ActionId, DecisionId, IdempotencyKey, IfMatch, IncidentId, Reason,
+};
 use counterfoil_lambda::{Front, Problem};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -102,10 +104,7 @@ pub fn document() -> OpenApi {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Proposal {
-    #[schema(
-        min_length = 10,
-        examples("The customer paid yesterday, see the invoice")
-    )]
+    #[schema(value_type = Reason)]
     reason: String,
     /// The last approval executes it at once.
     #[serde(default)]
@@ -116,8 +115,8 @@ impl Proposal {
     fn read(sent: &Sent) -> Result<Self, Problem> {
         sent.key()?;
         let proposal: Self = sent.read()?;
-        if proposal.reason.trim().chars().count() < 10 {
-            let rule = "say in at least 10 characters why";
+        if !(10..=1_000).contains(&proposal.reason.trim().chars().count()) {
+            let rule = "must say in 10 to 1,000 characters why";
             return Err(Problem::invalid("/reason", rule));
         }
         Ok(proposal)

@@ -226,8 +226,13 @@ pub fn if_match(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(value) = headers.get(IF_MATCH) else {
         return Ok(None);
     };
-    let tag = value.to_str().ok().map(|text| text.trim_matches('"'));
-    let version = tag.and_then(|tag| tag.parse().ok());
+    let quoted = value
+        .to_str()
+        .ok()
+        .and_then(|text| text.strip_prefix('"')?.strip_suffix('"'));
+    // `parse` takes a sign as well.
+    let digits = quoted.filter(|tag| tag.bytes().all(|byte| byte.is_ascii_digit()));
+    let version = digits.and_then(|tag| tag.parse().ok());
     version.map(Some).ok_or_else(|| {
         Problem::invalid(
             "",

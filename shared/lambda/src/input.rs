@@ -5,6 +5,7 @@
 
 mod query;
 mod shape;
+mod whole;
 
 use serde::de::DeserializeOwned;
 
@@ -28,7 +29,8 @@ pub fn body<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 pub fn body_with<T: DeserializeOwned>(bytes: &[u8], longest: usize) -> Result<T, Problem> {
     let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { bytes };
     shape::check(bytes, longest)?;
-    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let bytes = whole::plain(bytes);
+    let mut json = serde_json::Deserializer::from_slice(&bytes);
     serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let pointer = pointer(error.path());
         explain(pointer, &error.inner().to_string())

@@ -88,6 +88,58 @@ impl ToSchema for Time {
     }
 }
 
+macro_rules! texts {
+    ($($(#[doc = $doc:literal])* $name:ident: $least:literal..=$most:literal, $pattern:literal, $example:literal;)*) => {
+        $(
+            $(#[doc = $doc])*
+            #[derive(Debug)]
+            pub enum $name {}
+
+            impl PartialSchema for $name {
+                fn schema() -> RefOr<Schema> {
+                    let text = text().min_length(Some($least)).max_length(Some($most));
+                    let text = text.pattern(Some($pattern)).examples([json!($example)]);
+                    T(Schema::Object(text.build()))
+                }
+            }
+
+            impl ToSchema for $name {
+                fn name() -> Cow<'static, str> {
+                    Cow::Borrowed(stringify!($name))
+                }
+            }
+        )*
+    };
+}
+
+texts! {
+    /// A name that people give: no control characters, and not spaces alone.
+    Name: 1..=100,
+        r"^[^\u0000-\u001F\u007F-\u009F]*[^\s\u0000-\u001F\u007F-\u009F][^\u0000-\u001F\u007F-\u009F]*$",
+        "Checkout";
+    /// Why, in 10 characters or more without the spaces around them.
+    Reason: 10..=1000, r"\S[\s\S]{8,}\S", "The customer paid yesterday, see the invoice";
+    /// An e-mail address, as far as it can be told.
+    EmailAddress: 3..=254, "^[!-~]+@[!-?A-~]+$", "ada@example.com";
+}
+
+/// `true`, and nothing else.
+#[derive(Debug)]
+pub enum True {}
+
+impl PartialSchema for True {
+    fn schema() -> RefOr<Schema> {
+        let word = ObjectBuilder::new().schema_type(SchemaType::Type(Type::Boolean));
+        T(Schema::Object(word.enum_values(Some([true])).build()))
+    }
+}
+
+impl ToSchema for True {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("True")
+    }
+}
+
 /// An amount of money.
 #[derive(Debug, ToSchema)]
 pub struct Money {
@@ -105,6 +157,13 @@ pub fn words(known: &[&str]) -> RefOr<Schema> {
     let examples: Vec<_> = known.iter().take(1).map(|word| json!(word)).collect();
     T(Schema::Object(
         text().extensions(Some(more)).examples(examples).build(),
+    ))
+}
+
+/// One of these words, and no other.
+pub fn one_of(words: &[&str]) -> RefOr<Schema> {
+    T(Schema::Object(
+        text().enum_values(Some(words.iter().copied())).build(),
     ))
 }
 

@@ -21,10 +21,10 @@ use rows::{ROWS, Row, Scope};
 const NEVER: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
 /// What there is, by the path it is found under.
-struct Records {
-    workspace: String,
-    project: String,
-    ids: BTreeMap<&'static str, String>,
+pub(crate) struct Records {
+    pub(crate) workspace: String,
+    pub(crate) project: String,
+    pub(crate) ids: BTreeMap<&'static str, String>,
 }
 
 impl Records {
@@ -277,7 +277,7 @@ impl Seen<'_> {
 }
 
 /// A record of every family that a path can name.
-async fn records(stage: &Stage, tenant: &Tenant) -> Records {
+pub(crate) async fn records(stage: &Stage, tenant: &Tenant) -> Records {
     let (customer, _) = stage.drifted("paid_no_access");
     let incident = stage.found(tenant, &customer).await;
     let action = stage.propose(tenant, &incident).await;

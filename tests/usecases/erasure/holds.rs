@@ -302,14 +302,11 @@ async fn lost_parts_are_declared_also_under_a_hold_and_only_when_they_are_gone()
     bench.hold(ALL).await;
     let (seq, _) = bench.subjects()[0].clone();
     let there = bench.lost().declare(&bench.admin, seq).await;
-    assert!(
-        matches!(there, Err(EraseError::Invalid { .. })),
-        "{there:?}"
-    );
+    assert!(matches!(there, Err(EraseError::NotLost)), "{there:?}");
     let denied = bench.lost().declare(&bench.viewer, seq).await;
     assert!(matches!(denied, Err(EraseError::Denied(_))), "{denied:?}");
     let none = bench.lost().declare(&bench.admin, 0).await;
-    assert!(matches!(none, Err(EraseError::Invalid { .. })), "{none:?}");
+    assert!(matches!(none, Err(EraseError::NotLost)), "{none:?}");
     let beyond = bench.lost().declare(&bench.admin, 1 << 40).await;
     assert!(matches!(beyond, Err(EraseError::NotFound)), "{beyond:?}");
     bench.verifies().await;
@@ -318,10 +315,7 @@ async fn lost_parts_are_declared_also_under_a_hold_and_only_when_they_are_gone()
     let lost = bench.lost().declare(&bench.admin, seq).await.unwrap();
     assert!(lost.under_hold, "an alarm");
     let again = bench.lost().declare(&bench.admin, seq).await;
-    assert!(
-        matches!(again, Err(EraseError::Invalid { .. })),
-        "{again:?}"
-    );
+    assert!(matches!(again, Err(EraseError::NotLost)), "{again:?}");
     // Exportable again, and the verdict says what happened under the hold.
     let verdict = bench.verdict_of(world.stream()).await;
     assert!(verdict.is_accepted(), "{:?}", verdict.result);

@@ -32,7 +32,7 @@ pub(crate) struct Incident {
     #[schema(value_type = IncidentStateWord)]
     state: IncidentState,
     /// What differs.
-    #[schema(examples("paid_without_access"))]
+    #[schema(examples("paid_no_access"))]
     kind: &'static str,
     /// The part of the access that differs.
     #[schema(examples("plan"))]

@@ -221,7 +221,7 @@ pub(crate) enum HeldTarget {
     /// Everything.
     All {
         /// Always `true`.
-        #[schema(pattern = "^true$")]
+        #[schema(value_type = schema::True)]
         all: bool,
     },
     /// One run.

@@ -22,6 +22,9 @@ macro_rules! named {
         }
 
         impl $type {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
             /// Its name in JSON, in evidence and for policies.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }

@@ -274,9 +274,9 @@ pub(super) fn gone(key: StateKey, version: u64) -> crate::ports::StateWrite {
 
 /// A name that people give: 1 to 100 characters, none of them a control character.
 pub(super) fn name<'a>(field: &'static str, text: &'a str) -> Result<&'a str, AdminError> {
+    let fits = text.chars().count() <= 100 && !text.chars().any(char::is_control);
     let text = text.trim();
-    let fits = (1..=100).contains(&text.chars().count());
-    if fits && !text.chars().any(char::is_control) {
+    if fits && !text.is_empty() {
         return Ok(text);
     }
     let rule = "must have 1 to 100 characters, and no line breaks or control characters";

@@ -90,7 +90,7 @@ impl DeclareLost {
     /// Declares the `subject` of entry `seq` of the project's stream lost.
     ///
     /// # Errors
-    /// [`EraseError::Invalid`] while the part exists, or when there never was one.
+    /// [`EraseError::NotLost`] while the part exists, or when there never was one.
     pub async fn declare(&self, ctx: &TenantCtx, seq: u64) -> Result<Lost, EraseError> {
         let (stream, stored) = self.entry(ctx, seq).await?;
         let corrupt = |_| PortError::new(PortErrorKind::Corrupt, "reading an entry's header");
@@ -102,12 +102,8 @@ impl DeclareLost {
             self.evidence.append(stream, batch).await?;
             return Err(EraseError::Denied(judged.judgement));
         }
-        let there = EraseError::Invalid {
-            field: "",
-            rule: "the part exists or was erased: only what is gone can be declared lost",
-        };
         let (None, Some(commit)) = (&stored.subject, header.commitment(PartName::Subject)) else {
-            return Err(there);
+            return Err(EraseError::NotLost);
         };
         let holds = self.reader.holds(stream).await?;
         let run = header.run.as_ref().map(|run| run.id.as_str());
@@ -140,7 +136,7 @@ impl DeclareLost {
                 let entry = entries.into_iter().nth(draft).ok_or(EraseError::Changed)?;
                 Ok(Lost { entry, under_hold })
             }
-            Err(AppendError::PartChanged { .. }) => Err(there),
+            Err(AppendError::PartChanged { .. }) => Err(EraseError::NotLost),
             Err(AppendError::HoldsChanged) => Err(EraseError::Changed),
             Err(error) => Err(error.into()),
         }

@@ -48,6 +48,9 @@ pub enum EraseError {
         /// The rule and the fix.
         rule: &'static str,
     },
+    /// The part is there or was erased, so it is not lost: 409.
+    #[error("the part is there or was erased")]
+    NotLost,
     /// The run is not closed: 409.
     #[error("the run is still open")]
     RunOpen,

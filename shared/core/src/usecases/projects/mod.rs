@@ -203,9 +203,9 @@ impl Projects {
 /// # Errors
 /// When it is no name.
 fn name(given: &str) -> Result<String, ProjectError> {
+    let fits = given.chars().count() <= MAX_NAME && !given.chars().any(char::is_control);
     let name = given.trim();
-    let length = name.chars().count();
-    if (1..=MAX_NAME).contains(&length) && !name.chars().any(char::is_control) {
+    if fits && !name.is_empty() {
         return Ok(name.to_owned());
     }
     Err(ProjectError::Invalid {

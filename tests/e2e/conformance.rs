@@ -1,0 +1,171 @@
+//! The running product against docs/openapi.json: schemathesis sends what the document allows and
+//! what it forbids, and holds every answer against it.
+//!
+//! tests/conformance.toml says what is checked, and why something is not. The seed is fixed;
+//! `COUNTERFOIL_EXAMPLES` is how many random requests of each sort an operation gets.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Instant;
+
+use counterfoil_core::tenancy::Role;
+use counterfoil_local::Environment;
+use serde_json::{Value, json};
+
+use super::matrix::{Records, records};
+use super::stage::{progress, stage};
+
+const SEED: &str = "20261126";
+
+/// Operations of which no request of the owner succeeds here, and why.
+const NEVER: [(&str, &str); 10] = [
+    ("POST /v1/actions/{id}/approvals", "the owner proposed it"),
+    ("POST /v1/actions/{id}/execute", "nobody has approved it"),
+    ("POST /v1/customers/{id}/erase", "a legal hold keeps it"),
+    ("POST /v1/runs/{id}/erase", "a legal hold keeps it"),
+    ("POST /v1/entries/{seq}/lost", "nothing is lost"),
+    ("POST /v1/incidents/{id}/acknowledge", "it is no mass drift"),
+    (
+        "POST /v1/invitations/accept",
+        "a token is known to the invited only",
+    ),
+    (
+        "POST /v1/workspaces/{workspace_id}/keys/{key_id}/rotate",
+        "the key is revoked by then",
+    ),
+    (
+        "PUT /v1/projects/{project_id}/connections/{kind}",
+        "a credential that works is made up by nobody",
+    ),
+    ("PUT /v1/settings/schedule", "a scan is measured first"),
+];
+
+/// Answers by operation and status.
+type Seen = BTreeMap<String, BTreeMap<u64, u32>>;
+
+#[test]
+fn every_answer_is_what_the_document_says() {
+    let requirements = tests().join("conformance-requirements.txt");
+    let python = Environment::ready("conformance", &requirements, &progress).unwrap();
+    let stage = stage();
+    stage.run(async {
+        let tenant = stage.tenant().await;
+        let owner = tenant.people[&Role::Owner].strip_prefix("person:").unwrap();
+        let (owner, _) = owner.split_once('@').unwrap();
+        let schemathesis = Schemathesis {
+            program: python.program("schemathesis"),
+            url: stage.cloud.api_url.clone(),
+            records: known(&records(stage, &tenant).await),
+        };
+        // The key first, and less of it: it may change nothing, and the owner takes things away.
+        let phases = ["--phases", "examples,fuzzing"];
+        let key = schemathesis.run(&tenant.read_key, &phases);
+        let owner = schemathesis.run(&stage.issuer.mint(owner, |_| {}), &[]);
+        let all = operations();
+        for (who, seen) in [("a reading key", &key), ("the owner", &owner)] {
+            let requests: u32 = seen.values().flat_map(BTreeMap::values).sum();
+            eprintln!("conformance: {requests} requests of {who}");
+            assert!(requests > 2 * u32::try_from(all.len()).unwrap(), "{who}");
+        }
+        let asked: BTreeSet<&str> = owner.keys().map(String::as_str).collect();
+        assert_eq!(asked, all.iter().map(String::as_str).collect());
+        let succeeded = |statuses: &BTreeMap<u64, u32>| statuses.keys().any(|status| *status < 300);
+        let never = owner.iter().filter(|(_, statuses)| !succeeded(statuses));
+        let never: BTreeSet<&str> = never.map(|(name, _)| name.as_str()).collect();
+        let expected = NEVER.iter().map(|(name, _)| *name).collect();
+        assert_eq!(never, expected, "operations that never succeeded");
+    });
+}
+
+fn tests() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn document() -> PathBuf {
+    tests().join("../docs/openapi.json")
+}
+
+/// Method and path of every operation.
+fn operations() -> BTreeSet<String> {
+    let text = std::fs::read_to_string(document()).unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let mut found = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let methods = item.as_object().unwrap().keys();
+        found.extend(methods.map(|method| format!("{} {path}", method.to_uppercase())));
+    }
+    found
+}
+
+/// Ids by family, for the hooks.
+fn known(records: &Records) -> String {
+    let mut ids = json!(records.ids);
+    ids["workspaces"] = json!(records.workspace);
+    ids["projects"] = json!(records.project);
+    ids.to_string()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test says how long it looks")]
+fn examples() -> String {
+    std::env::var("COUNTERFOIL_EXAMPLES").unwrap_or_else(|_| "3".to_owned())
+}
+
+struct Schemathesis {
+    program: PathBuf,
+    url: String,
+    records: String,
+}
+
+impl Schemathesis {
+    /// Asks everything with a credential; fails with what schemathesis found.
+    fn run(&self, credential: &str, more: &[&str]) -> Seen {
+        let folder = tempfile::tempdir().unwrap();
+        let report = folder.path().join("report.ndjson");
+        let began = Instant::now();
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = Command::new(&self.program)
+            .current_dir(folder.path())
+            .env("SCHEMATHESIS_HOOKS", tests().join("conformance_hooks.py"))
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("CONFORMANCE_CREDENTIAL", credential)
+            .env("CONFORMANCE_RECORDS", &self.records)
+            .arg("--config-file")
+            .arg(tests().join("conformance.toml"))
+            .args(["--no-color", "run"])
+            .arg(document())
+            .args(["--url", &self.url, "--seed", SEED])
+            .args(["--max-examples", &examples()])
+            .args(["--report", "ndjson", "--report-ndjson-path"])
+            .arg(&report)
+            .args(more)
+            .output()
+            .unwrap();
+        let told = [stdout, stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        assert!(status.success(), "{}", told.concat());
+        eprintln!("conformance: asked for {:?}", began.elapsed());
+        seen(&report)
+    }
+}
+
+/// What was answered, as the report of a run has it.
+fn seen(report: &Path) -> Seen {
+    let mut seen = Seen::new();
+    for line in std::fs::read_to_string(report).unwrap().lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        let recorder = &event["ScenarioFinished"]["recorder"];
+        let Some(interactions) = recorder["interactions"].as_object() else {
+            continue;
+        };
+        let label = recorder["label"].as_str().unwrap();
+        let statuses = seen.entry(label.to_owned()).or_default();
+        for interaction in interactions.values() {
+            let status = interaction["response"]["status_code"].as_u64();
+            *statuses.entry(status.unwrap_or_default()).or_default() += 1;
+        }
+    }
+    seen
+}
