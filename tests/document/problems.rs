@@ -49,7 +49,14 @@ const STATUSES: &[(u16, &[&str])] = &[
     (412, &["precondition-failed"]),
     (413, &["body-too-large"]),
     (415, &["unsupported-media-type"]),
-    (422, &["idempotency-key-reused", "connection-refused"]),
+    (
+        422,
+        &[
+            "idempotency-key-reused",
+            "connection-refused",
+            "mapping-invalid",
+        ],
+    ),
     (428, &["precondition-required"]),
     (429, &["rate-limited"]),
     (500, &["internal"]),

@@ -86,7 +86,7 @@ async fn says(stack: &Stack, function: &str, event: &Value) -> Says {
 }
 
 /// Requests to `api`.
-const OF_API: [&str; 48] = [
+const OF_API: [&str; 52] = [
     "list-projects",
     "make-project",
     "read-project",
@@ -112,6 +112,10 @@ const OF_API: [&str; 48] = [
     "list-connections",
     "connect",
     "disconnect",
+    "list-mappings",
+    "add-mapping",
+    "read-mapping",
+    "activate-mapping",
     "acknowledge-incident",
     "ask-check",
     "ignore-incident",

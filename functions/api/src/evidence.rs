@@ -176,7 +176,7 @@ pub(crate) async fn ledger(
     .into_response())
 }
 
-fn problem(error: &ReadEvidenceError) -> Problem {
+pub(crate) fn problem(error: &ReadEvidenceError) -> Problem {
     match error {
         ReadEvidenceError::NotFound => Problem::not_found(),
         ReadEvidenceError::Invalid { field, rule } => Problem::invalid(*field, *rule),

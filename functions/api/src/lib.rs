@@ -14,6 +14,7 @@ mod incidents;
 mod invitations;
 mod keys;
 mod login;
+mod mappings;
 mod members;
 mod pages;
 mod projects;

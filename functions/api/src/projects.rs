@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use crate::answer::{conflict, denied, unfinished};
 use crate::api::Api;
+use crate::mappings;
 use crate::views;
 
 /// Whether the Stripe account is live.
@@ -173,7 +174,7 @@ pub(crate) fn shown_version(headers: &HeaderMap) -> Result<u64, Problem> {
 }
 
 /// A project with its version as `ETag`.
-fn answer(status: StatusCode, found: &ProjectView) -> Response {
+pub(crate) fn answer(status: StatusCode, found: &ProjectView) -> Response {
     let version = found.project.version;
     let view = views::Project::of(found);
     let mut response = (status, Json(view)).into_response();
@@ -195,6 +196,7 @@ pub(crate) fn problem(error: &ProjectError) -> Problem {
         }
         ProjectError::Incomplete(missing) => conflict("project-incomplete", missing.fix()),
         ProjectError::Refused(findings) => refused(findings),
+        ProjectError::Mapping(errors) => mappings::invalid(errors),
         ProjectError::Denied(judgement) => denied(judgement),
         ProjectError::Evidence(_)
         | ProjectError::Port(_)

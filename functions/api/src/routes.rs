@@ -31,6 +31,7 @@ use crate::incidents;
 use crate::invitations;
 use crate::keys;
 use crate::login;
+use crate::mappings;
 use crate::members;
 use crate::projects;
 use crate::retention;
@@ -73,6 +74,9 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(projects::read, projects::change))
         .routes(routes!(connections::list))
         .routes(routes!(connections::connect, connections::disconnect))
+        .routes(routes!(mappings::list, mappings::add))
+        .routes(routes!(mappings::read))
+        .routes(routes!(mappings::activate))
         .merge(tenants())
 }
 
@@ -99,6 +103,7 @@ pub const QUERIES: &[&str] = &[
     "/v1/customers/{id}/state",
     "/v1/entries",
     "/v1/incidents",
+    "/v1/projects/{project_id}/mappings",
     "/v1/runs",
     "/v1/workspaces/{workspace_id}/invitations",
     "/v1/workspaces/{workspace_id}/keys",

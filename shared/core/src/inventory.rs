@@ -164,7 +164,7 @@ pub const INVENTORY: &[Held] = &[
     ),
     held(
         of::<Mapping>(),
-        "compiled mappings: tables, columns, price ids",
+        "mappings as written and as compiled: tables, columns, price ids",
         &[Configuration],
         PROJECT,
         WITH_PROJECT,

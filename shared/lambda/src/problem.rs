@@ -54,12 +54,29 @@ struct Fields {
 }
 
 /// What is wrong with one field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// JSON pointer to the field.
     pub pointer: String,
     /// The rule and the fix.
     pub detail: String,
+    /// Where in a document that the field holds: `plans[1].match.price`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The rule alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
+    /// The line of the document, from 1, where the parser knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub line: Option<usize>,
+    /// The column in that line, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub column: Option<usize>,
 }
 
 impl PartialSchema for Problem {
@@ -176,11 +193,18 @@ impl Problem {
 
     /// Names a field and what is wrong with it: the rule and the fix.
     #[must_use]
-    pub fn with_error(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
-        self.0.errors.push(FieldError {
+    pub fn with_error(self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        self.with_field_error(FieldError {
             pointer: pointer.into(),
             detail: detail.into(),
-        });
+            ..FieldError::default()
+        })
+    }
+
+    /// Names what is wrong with a field, and where in it.
+    #[must_use]
+    pub fn with_field_error(mut self, error: FieldError) -> Self {
+        self.0.errors.push(error);
         self
     }
 

@@ -32,7 +32,7 @@ impl Records {
     fn path(&self, row: &Row, absent: Absent) -> String {
         let never = |id: &str| match id.split_once('_') {
             Some((prefix, _)) => format!("{prefix}_{NEVER}"),
-            // The number of an entry.
+            // The number of an entry, the hash of a mapping.
             None => "999999".to_owned(),
         };
         let pick = |id: &str, is: bool| if is { never(id) } else { id.to_owned() };
@@ -324,6 +324,7 @@ pub(crate) async fn records(stage: &Stage, tenant: &Tenant) -> Records {
             ("invitations", invited.field("/id")),
             ("keys", plain),
             ("members", spare),
+            ("mappings", tenant.project.mapping.clone().unwrap()),
         ]),
     }
 }

@@ -272,6 +272,34 @@ pub(super) const ROWS: &[Row] = &[
         ADMINS,
         400,
     ),
+    row(
+        "GET",
+        "/v1/projects/{project_id}/mappings",
+        Project,
+        EVERYBODY,
+        200,
+    ),
+    row(
+        "POST",
+        "/v1/projects/{project_id}/mappings",
+        Project,
+        ADMINS,
+        400,
+    ),
+    row(
+        "GET",
+        "/v1/projects/{project_id}/mappings/{hash}",
+        Project,
+        EVERYBODY,
+        200,
+    ),
+    row(
+        "POST",
+        "/v1/projects/{project_id}/mappings/{hash}/activate",
+        Project,
+        ADMINS,
+        400,
+    ),
     // Last, because these change what they are about. Only the owner does it really.
     row(
         "DELETE",

@@ -2,4 +2,5 @@
 
 mod connecting;
 mod making;
+mod mappings;
 mod office;

@@ -413,6 +413,8 @@ impl World {
         let stored = counterfoil_core::records::Mapping {
             hash: artifact.hash(),
             artifact: artifact.canonical_text(),
+            source: None,
+            added_at: self.clock.now(),
         };
         let directory = Directory::of(self.store.as_ref());
         let mut project = directory.project(self.project.id).await.unwrap().unwrap();

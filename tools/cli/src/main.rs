@@ -17,6 +17,7 @@ mod key;
 mod ledger;
 mod login;
 mod manual;
+mod mapping_file;
 mod money;
 mod output;
 mod place;

@@ -30,7 +30,12 @@ impl Refusal<'_> {
         let errors = errors.into_iter().flatten();
         let fields = errors.map(|error| {
             let (pointer, detail) = (text(error, "/pointer"), text(error, "/detail"));
-            format!("{pointer} {detail}").trim().to_owned()
+            let number = |name| error.get(name).and_then(Value::as_u64);
+            let place = match (number("line"), number("column")) {
+                (Some(line), Some(column)) => format!(":{line}:{column}"),
+                _ => String::new(),
+            };
+            format!("{pointer}{place} {detail}").trim().to_owned()
         });
         let fields: Vec<String> = fields.collect();
         let fields = match fields.as_slice() {

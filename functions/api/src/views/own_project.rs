@@ -1,7 +1,7 @@
 //! A project and what is still missing of it.
 
 use counterfoil_core::connection::Standing;
-use counterfoil_core::ids::{ProjectId, SecretId, WorkspaceId};
+use counterfoil_core::ids::{ProjectId, SecretId, UserId, WorkspaceId};
 use counterfoil_core::records;
 use counterfoil_core::usecases::ProjectView;
 use counterfoil_lambda::open_words;
@@ -48,10 +48,34 @@ pub(crate) struct Project {
     /// Whether scans propose repairs by themselves.
     auto_propose: bool,
     /// Hash of the active mapping.
+    #[schema(value_type = Option<schema::MappingHash>)]
     mapping: Option<String>,
+    /// The mapping that somebody wants to be active instead; it waits for a second person.
+    proposed: Option<ProposedActivation>,
     connections: ProjectConnections,
     /// What is still missing before anything can be compared, in words.
     missing: Vec<&'static str>,
+}
+
+/// An activation that waits for a second person.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProposedActivation {
+    #[schema(value_type = schema::MappingHash)]
+    mapping: String,
+    #[schema(value_type = schema::UserId)]
+    by: UserId,
+    #[schema(value_type = schema::Time)]
+    at: String,
+}
+
+impl ProposedActivation {
+    pub(super) fn of(proposed: &records::ProposedActivation) -> Self {
+        Self {
+            mapping: proposed.hash.clone(),
+            by: proposed.by,
+            at: proposed.at.to_string(),
+        }
+    }
 }
 
 /// Which connections there are.
@@ -110,6 +134,7 @@ impl Project {
             environment: environment(project),
             auto_propose: project.auto_propose,
             mapping: project.mapping.clone(),
+            proposed: project.proposed.as_ref().map(ProposedActivation::of),
             connections: ProjectConnections {
                 stripe: connected(project.stripe_key),
                 database: connected(project.read_database),

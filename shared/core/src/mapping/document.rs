@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::compiled::{FeaturesFrom, Subject, Verdict};
-use super::error::{MappingError, MappingErrors};
+use super::error::{MappingError, MappingErrors, TextPlace};
 use super::shape;
 use super::units::{Percent, Span};
 use crate::money::Money;
@@ -36,12 +36,11 @@ impl Mapping {
     pub fn from_toml(text: &str) -> Result<Self, MappingErrors> {
         toml::from_str(text).map_err(|error| {
             let shapes = toml::from_str::<serde_json::Value>(text).map(|it| shape::errors(&it));
-            let line = || {
-                let before = error.span().and_then(|span| text.get(..span.start));
-                before.map_or(1, |before| before.split('\n').count())
-            };
+            let start = error.span().map_or(0, |span| span.start);
             let message = error.message().trim().replace('\n', ", ");
-            MappingErrors::first(shapes.unwrap_or_default(), || unreadable(line(), message))
+            MappingErrors::first(shapes.unwrap_or_default(), || {
+                unreadable(TextPlace::of(text, start), message)
+            })
         })
     }
 
@@ -54,14 +53,19 @@ impl Mapping {
         serde_json::from_slice(bytes).map_err(|error| {
             let shapes = serde_json::from_slice(bytes).map(|it| shape::errors(&it));
             MappingErrors::first(shapes.unwrap_or_default(), || {
-                unreadable(error.line(), error.to_string())
+                let place = TextPlace {
+                    line: error.line(),
+                    column: error.column(),
+                };
+                unreadable(Some(place), error.to_string())
             })
         })
     }
 }
 
-fn unreadable(line: usize, message: String) -> MappingError {
-    MappingError::new(format!("line {line}"), message, "correct this line")
+fn unreadable(place: Option<TextPlace>, message: String) -> MappingError {
+    let line = place.map_or(1, |place| place.line);
+    MappingError::new(format!("line {line}"), message, "correct this line").at(place)
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

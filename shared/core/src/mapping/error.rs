@@ -14,6 +14,30 @@ pub struct MappingError {
     pub rule: String,
     /// What to do.
     pub fix: String,
+    /// Where in the text that is, where the parser knows.
+    pub place: Option<TextPlace>,
+}
+
+/// A place in the text of a document; both count from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TextPlace {
+    /// The line.
+    pub line: usize,
+    /// The column, in characters.
+    pub column: usize,
+}
+
+impl TextPlace {
+    /// The place of byte `offset` of `text`; `None` when that is no character's beginning.
+    pub(super) fn of(text: &str, offset: usize) -> Option<Self> {
+        let before = text.get(..offset)?;
+        let line = before.split('\n').count();
+        let column = before.rsplit('\n').next()?.chars().count();
+        Some(Self {
+            line,
+            column: column.saturating_add(1),
+        })
+    }
 }
 
 impl MappingError {
@@ -23,7 +47,15 @@ impl MappingError {
             field: field.into(),
             rule: rule.into(),
             fix: fix.into(),
+            place: None,
         }
+    }
+
+    /// The same error at a place of the text.
+    #[must_use]
+    pub(super) const fn at(mut self, place: Option<TextPlace>) -> Self {
+        self.place = place;
+        self
     }
 }
 
@@ -51,6 +83,15 @@ impl MappingErrors {
         } else {
             Self(errors)
         }
+    }
+
+    /// The same errors, each at the place that `find` knows of its field.
+    pub(super) fn placed(self, find: impl Fn(&str) -> Option<TextPlace>) -> Self {
+        let errors = self.0.into_iter().map(|error| {
+            let place = error.place.or_else(|| find(&error.field));
+            error.at(place)
+        });
+        Self(errors.collect())
     }
 
     /// The errors in the order of the document.

@@ -11,6 +11,7 @@ mod compiled;
 mod document;
 mod error;
 mod names;
+mod read;
 mod schema;
 mod shape;
 mod sold;
@@ -26,6 +27,7 @@ pub use compiled::{
     TrialColumn, Verdict,
 };
 pub use document::Mapping;
-pub use error::{MappingError, MappingErrors};
+pub use error::{MappingError, MappingErrors, TextPlace};
 pub use names::{closest, denied, words};
+pub use read::{MappingFormat, read};
 pub use schema::{ColumnType, Intent, TableColumn, TableColumns, TableName};

@@ -143,7 +143,7 @@ pub struct ConfirmedFacts {
     pub by_key: bool,
     /// Seconds since the person proved who they are.
     pub login_age_s: u64,
-    /// It makes something weaker: a legal hold ends, less is kept.
+    /// It makes something weaker: a legal hold ends, less is kept, repairs may do more.
     pub loosening: bool,
     /// Distinct people who approved it, without the one who proposed it.
     pub approvals: u8,
@@ -430,7 +430,7 @@ pub const RULES: &[Rule] = &[
         Repair(f) => matches!(f.who, Who::RepairKey | Who::Scheduler) && f.approvals == 0),
     rule!("base.require.legal-release", Require, "A legal hold is released by two people.",
         ReleaseHold(f) => f.approvals == 0),
-    rule!("base.require.settings-loosen", Require, "Keeping less than before needs a second person.",
+    rule!("base.require.settings-loosen", Require, "Keeping less, or letting repairs do more, needs a second person.",
         ChangeSetting(f) => f.loosening && f.approvals == 0),
     rule!("base.require.delete", Require, "A deletion needs a second person.",
         Delete(f) => f.approvals == 0),

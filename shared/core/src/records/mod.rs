@@ -11,8 +11,8 @@ mod secret;
 pub use directory::{Directory, Owner};
 pub(crate) use directory::{budget_key, workspace_row};
 pub use rows::{
-    ApiKey, Invitation, Invited, Mapping, Member, Missing, Owners, Person, Project, Unfinished,
-    WebhookSecret, Workspace,
+    ApiKey, Invitation, Invited, Mapping, MappingSource, Member, Missing, Owners, Person, Project,
+    ProposedActivation, Unfinished, WebhookSecret, Workspace,
 };
 pub use secret::{Secret, SecretVersion, VersionError};
 

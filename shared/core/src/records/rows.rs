@@ -8,7 +8,8 @@ use thiserror::Error;
 
 use super::RecordError;
 use crate::ids::{ActionId, InvitationId, KeyId, ProjectId, SecretId, UserId, WorkspaceId};
-use crate::ports::{PortError, PortErrorKind};
+use crate::mapping::MappingFormat;
+use crate::ports::{EntryRef, PortError, PortErrorKind};
 use crate::tenancy::{Capability, Role};
 use crate::time::Timestamp;
 
@@ -39,6 +40,9 @@ pub struct Project {
     /// Hash of the active mapping's artifact; `None` until one is activated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mapping: Option<String>,
+    /// Which mapping somebody wants to be active instead, while that waits for a second person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposed: Option<ProposedActivation>,
     /// Stripe restricted key, purpose `read`; `None` until it is connected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stripe_key: Option<SecretId>,
@@ -154,13 +158,44 @@ impl WebhookSecret {
     }
 }
 
-/// A stored mapping: its compiled artifact.
+/// A stored mapping: its compiled artifact. It never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mapping {
     /// `sha256:…` of the artifact.
     pub hash: String,
     /// The artifact's canonical JSON text.
     pub artifact: String,
+    /// What it was compiled from; `None` where it came compiled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<MappingSource>,
+    /// When it was stored.
+    pub added_at: Timestamp,
+}
+
+/// A mapping as somebody wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MappingSource {
+    /// How it is written.
+    pub format: MappingFormat,
+    /// The text.
+    pub text: String,
+}
+
+/// An activation of a mapping that waits for a second person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProposedActivation {
+    /// The mapping that is to be active.
+    pub hash: String,
+    /// The one that is active instead, when this is proposed.
+    pub instead_of: Option<String>,
+    /// Who proposed it.
+    pub by: UserId,
+    /// When.
+    pub at: Timestamp,
+    /// The REQUIRE decision.
+    pub decision: EntryRef,
+    /// What the approval binds to.
+    pub action_hash: String,
 }
 
 /// Marks an action whose effect was authorised and is not settled: what the sweep looks at.

@@ -201,6 +201,7 @@ impl CreateProject {
             livemode: new.livemode,
             stream: stream.to_string(),
             mapping: Some(new.artifact.hash()),
+            proposed: None,
             stripe_key: Some(stripe_key),
             read_database: Some(read_database),
             repair_database,
@@ -219,6 +220,8 @@ impl CreateProject {
         let mapping = Mapping {
             hash: new.artifact.hash(),
             artifact: new.artifact.canonical_text(),
+            source: None,
+            added_at: now,
         };
         batch = batch.with(records.create(&mapping)?.explained_by(1));
         for secret in &secrets {

@@ -56,8 +56,8 @@ pub use limit_rate::{Allowance, LimitRate};
 pub use members::{INVITATION_VALID, Invitations, Joined, Members, NewInvitation};
 pub use pages::{Page, PageOf};
 pub use projects::{
-    ConnectionKind, ConnectionView, MAX_NAME, NewConnection, NewEmptyProject, ProjectChange,
-    ProjectError, ProjectView, Projects,
+    Activation, ConnectionKind, ConnectionView, MAX_MAPPING, MAX_NAME, NewConnection,
+    NewEmptyProject, ProjectChange, ProjectError, ProjectView, Projects,
 };
 pub use prune::PruneError;
 pub use read_evidence::{

@@ -138,6 +138,14 @@ impl Sent {
         input::body(&self.bytes)
     }
 
+    /// The JSON body, whose texts may have `longest` bytes.
+    ///
+    /// # Errors
+    /// See [`input::body`].
+    pub fn read_with<T: DeserializeOwned>(&self, longest: usize) -> Result<T, Problem> {
+        input::body_with(&self.bytes, longest)
+    }
+
     /// The caller's `Idempotency-Key`.
     ///
     /// # Errors

@@ -21,10 +21,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use counterfoil_core::listing;
-use counterfoil_core::mapping::{Artifact, Mapping, compile};
+use counterfoil_core::mapping::Artifact;
 use counterfoil_core::ports::{Completeness, CreatedRange};
 use counterfoil_core::reconcile::{Finding, Outcome, Scan};
 
+use crate::mapping_file::MappingFile;
 use crate::output::say;
 use again::{Again, look_again};
 use clock::now;
@@ -68,7 +69,7 @@ pub(crate) fn main(args: &Args) -> ExitCode {
 }
 
 async fn run(args: &Args) -> Result<Answer> {
-    let artifact = mapping(&args.config)?;
+    let artifact = MappingFile::read(&args.config)?.artifact;
     let as_of = args.as_of.unwrap_or_else(now);
     if let Some(customer) = &args.customer {
         return customer::run(args, &artifact, customer, as_of).await;
@@ -121,20 +122,6 @@ fn answer(outcome: &Outcome, again: Again) -> Answer {
     } else {
         Answer::CouldNotTell
     }
-}
-
-fn mapping(path: &Path) -> Result<Artifact> {
-    let place = || path.display().to_string();
-    let text = std::fs::read_to_string(path).with_context(|| {
-        let instead = if path.exists() {
-            ""
-        } else {
-            "; `counterfoil init` writes a first one"
-        };
-        format!("the mapping {} could not be read{instead}", path.display())
-    })?;
-    let mapping = Mapping::from_toml(&text).with_context(place)?;
-    compile(&mapping).with_context(place)
 }
 
 async fn look(

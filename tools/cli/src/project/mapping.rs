@@ -2,9 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Args as ClapArgs;
-use counterfoil_core::mapping::{Mapping, compile};
 use reqwest::Method;
 use serde_json::json;
 
@@ -12,6 +10,7 @@ use super::path;
 use crate::access::{Call, segment};
 use crate::answer::{items, text};
 use crate::client::{Client, Failure};
+use crate::mapping_file::MappingFile;
 use crate::output::say;
 use crate::plain::{say_json, shown};
 use crate::table::Table;
@@ -30,22 +29,10 @@ pub(super) struct Map {
 
 pub(super) async fn map(args: &Map) -> Result<(), Failure> {
     let api = Client::of(&args.call)?;
-    let source = std::fs::read_to_string(&args.file)
-        .with_context(|| format!("reading {}", args.file.display()))
-        .map_err(Failure::Unknown)?;
-    let is_json = args.file.extension().is_some_and(|it| it == "json");
-    let read = if is_json {
-        Mapping::from_json(source.as_bytes())
-    } else {
-        Mapping::from_toml(&source)
-    };
     // What this program knows to be wrong needs no deployment to say so.
-    read.and_then(|mapping| compile(&mapping))
-        .with_context(|| format!("{} is not a mapping", args.file.display()))
-        .map_err(Failure::Unknown)?;
+    let file = MappingFile::read(&args.file).map_err(Failure::Unknown)?;
     let project = path(&api).await?;
-    let format = if is_json { "json" } else { "toml" };
-    let body = json!({ "format": format, "text": source });
+    let body = json!({ "format": file.format.name(), "text": file.text });
     let place = format!("{project}/mappings");
     let stored = api.change(Method::POST, &place, Some(&body), None).await?;
     let hash = text(&stored.body, "/hash").to_owned();

@@ -60,6 +60,7 @@ impl Projects {
             livemode: new.livemode,
             stream: stream.to_string(),
             mapping: None,
+            proposed: None,
             stripe_key: None,
             read_database: None,
             repair_database: None,

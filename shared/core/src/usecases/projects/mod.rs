@@ -4,19 +4,23 @@
 //! mapping come later, each on its own, and until all three are there nothing is compared
 //! ([`crate::records::Missing`]).
 
+mod activate;
 mod change;
 mod connect;
 mod create;
 mod credential;
+mod mappings;
 
 use std::sync::Arc;
 
 use thiserror::Error;
 
+pub use activate::Activation;
 pub use change::ProjectChange;
 pub use connect::{ConnectionView, NewConnection};
 pub use create::NewEmptyProject;
 pub use credential::ConnectionKind;
+pub use mappings::MAX_MAPPING;
 
 use super::connections::Probed;
 use super::create_project::{CreateProject, CreateProjectError};
@@ -25,6 +29,7 @@ use super::secrets::SecretError;
 use super::vault::VaultError;
 use crate::ids::{ProjectId, SecretId};
 use crate::json::JsonError;
+use crate::mapping::MappingErrors;
 use crate::policy::{AdminFacts, Effect, Judgement, Question};
 use crate::ports::{AppendError, Batch, Clock, EvidenceRead, PortError, State};
 use crate::records::{Directory, Missing, Project, RecordError, Records, Versioned};
@@ -57,6 +62,9 @@ pub enum ProjectError {
     /// A credential does not fit; each sentence says why and what to do: 422.
     #[error("the connection is refused: {}", .0.join("; "))]
     Refused(Vec<String>),
+    /// The document is no mapping: 422.
+    #[error("this is not a mapping")]
+    Mapping(#[source] MappingErrors),
     /// Policy said no, and this is recorded: 403.
     #[error("policy denies this: {}", .0.reason)]
     Denied(Judgement),

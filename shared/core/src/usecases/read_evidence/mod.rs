@@ -5,6 +5,7 @@
 
 mod entries;
 mod ledger;
+mod mappings;
 mod runs;
 
 use std::sync::Arc;

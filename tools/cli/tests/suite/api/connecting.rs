@@ -121,12 +121,46 @@ async fn a_credential_comes_from_standard_input_or_a_variable_and_goes_nowhere_e
 async fn a_mapping_that_is_none_is_refused_here() {
     let stage = Stage::new().await;
     let file = stage.home.path().join("m.toml");
-    std::fs::write(&file, "version = 1\n[nonsense]\n").unwrap();
+    std::fs::write(&file, MAPPING.replace("rank", "rnak")).unwrap();
     let said = stage
         .with_key(&["project", "map", file.to_str().unwrap()])
         .await;
     assert_eq!(said.status, 2, "{}", said.err);
+    let line = MAPPING
+        .lines()
+        .position(|line| line.contains("rank"))
+        .unwrap()
+        + 1;
+    let column = MAPPING.lines().nth(line - 1).unwrap().find("rank").unwrap() + 1;
+    let wanted = format!(
+        "{}:{line}:{column}: plans[0].rnak: there is no such field; did you mean `rank`?",
+        file.display()
+    );
+    assert!(said.err.contains(&wanted), "{wanted}\n{}", said.err);
     assert!(stage.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_mapping_that_only_the_deployment_refuses_is_told_with_its_lines() {
+    let stage = Stage::new().await;
+    let file = stage.home.path().join("m.toml");
+    std::fs::write(&file, MAPPING).unwrap();
+    let problem = json!({"type": "https://counterfoil.example/problems/mapping-invalid", "status": 422,
+        "code": "mapping-invalid", "title": "This is not a mapping, so nothing was stored", "errors": [{
+            "pointer": "/text", "detail": "plans[0].rank: must be odd; add 1", "path": "plans[0].rank",
+            "rule": "must be odd", "fix": "add 1", "line": 12, "column": 3}]});
+    stage.answers("POST /v1/projects/prj_1/mappings", 422, problem);
+    let words = [
+        "project",
+        "map",
+        file.to_str().unwrap(),
+        "--project",
+        "prj_1",
+    ];
+    let said = stage.with_key(&words).await;
+    assert_eq!(said.status, 1, "{}", said.err);
+    let told = "/text:12:3 plans[0].rank: must be odd; add 1";
+    assert!(said.err.contains(told), "{}", said.err);
 }
 
 #[tokio::test]

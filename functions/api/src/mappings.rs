@@ -1,0 +1,244 @@
+//! Routes of mappings: stored, listed, read, activated.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, StatusCode, header::LOCATION};
+use axum::response::{IntoResponse, Response};
+use counterfoil_core::mapping::{MappingErrors, MappingFormat};
+use counterfoil_core::tenancy::TenantCtx;
+use counterfoil_core::traced::Makes;
+use counterfoil_core::usecases::{Activation, MAX_MAPPING, ProjectError, Projects};
+use counterfoil_lambda::Problem;
+use counterfoil_lambda::http::{Asked, Caller, Sent, admitted, demand_if_match, judged};
+use counterfoil_lambda::problem::FieldError;
+use counterfoil_lambda::schema::{self, IdempotencyKey, IfMatch};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::api::Api;
+use crate::evidence;
+use crate::pages::Pages;
+use crate::projects::{answer, problem};
+use crate::views;
+
+/// List the mappings of a project
+///
+/// Newest first.
+#[utoipa::path(
+    get, path = "/v1/projects/{project_id}/mappings", operation_id = "listMappings", tag = "projects",
+    params(("project_id" = schema::ProjectId, Path, description = "The project"), Pages),
+    responses((status = OK, description = "A page of mappings", body = views::Mappings)),
+    extensions(("x-problems" = json!(["not-finished"]))),
+)]
+pub(crate) async fn list(
+    State(api): State<Api>,
+    Caller(ctx): Caller,
+    Asked(pages): Asked<Pages>,
+) -> Result<Response, Problem> {
+    let found = api.evidence.mappings(&ctx, pages.page()?).await;
+    let (project, found) = found.map_err(|error| evidence::problem(&error))?;
+    let items = found.items.iter().map(|it| &it.value);
+    let active = project.mapping.as_deref();
+    Ok(Json(views::Mappings::of(items, active, found.next_cursor)).into_response())
+}
+
+/// Read a mapping
+#[utoipa::path(
+    get, path = "/v1/projects/{project_id}/mappings/{hash}", operation_id = "readMapping", tag = "projects",
+    params(("project_id" = schema::ProjectId, Path, description = "The project"),
+        ("hash" = schema::MappingHash, Path, description = "The mapping")),
+    responses((status = OK, description = "The mapping", body = views::Mapping)),
+    extensions(("x-problems" = json!(["not-finished"]))),
+)]
+pub(crate) async fn read(
+    State(api): State<Api>,
+    Caller(ctx): Caller,
+    Path(place): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    shown(&api, &ctx, hash(&place)?, StatusCode::OK).await
+}
+
+/// How the mapping is written.
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = NewMappingFormat)]
+enum Format {
+    Toml,
+    Json,
+}
+
+/// A mapping to store.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewMapping)]
+struct NewBody {
+    format: Format,
+    /// The document.
+    #[schema(max_length = 131072)]
+    text: String,
+}
+
+/// Store a mapping
+///
+/// It is compiled, and stored by the hash of that; it counts when it is activated. `errors` of a
+/// `mapping-invalid` say all that is wrong, each with its place, rule and fix.
+#[utoipa::path(
+    post, path = "/v1/projects/{project_id}/mappings", operation_id = "addMapping", tag = "projects",
+    params(("project_id" = schema::ProjectId, Path, description = "The project"), IdempotencyKey),
+    request_body = NewBody,
+    responses(
+        (status = CREATED, description = "The mapping", body = views::Mapping,
+            headers(("Location" = String, description = "Its address"))),
+        (status = OK, description = "It was stored before", body = views::Mapping),
+    ),
+    extensions(("x-problems" = json!([
+        "idempotency-key-missing", "idempotency-key-reused", "idempotency-in-flight", "already-created",
+        "mapping-invalid", "action-denied", "not-finished",
+    ]))),
+)]
+pub(crate) async fn add(
+    State(api): State<Api>,
+    Caller(ctx): Caller,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    let problem = |error: ProjectError| problem(&error);
+    let read = sent.key().and_then(|_| sent.read_with(MAX_MAPPING));
+    let may = async { api.projects.admit(ctx.principal()) };
+    let wanted: NewBody = admitted(read, may, crate::projects::problem).await?;
+    let format = match wanted.format {
+        Format::Toml => MappingFormat::Toml,
+        Format::Json => MappingFormat::Json,
+    };
+    sent.once(&api.repeats, &ctx, async |once| {
+        let done = (once, Makes::New("mapping"));
+        judged(
+            &api.projects.create.evidence,
+            Some(done),
+            async |evidence| {
+                let stored = with(&api.projects, evidence);
+                let stored = stored.add_mapping(&ctx, &wanted.text, format).await;
+                let (stored, new) = stored.map_err(problem)?;
+                let hash = &stored.value.hash;
+                if !new {
+                    return shown(&api, &ctx, hash, StatusCode::OK).await;
+                }
+                let place = format!("/v1/projects/{}/mappings/{hash}", ctx.project());
+                let mut response = shown(&api, &ctx, hash, StatusCode::CREATED).await?;
+                if let Ok(place) = HeaderValue::from_str(&place) {
+                    response.headers_mut().insert(LOCATION, place);
+                }
+                Ok(response)
+            },
+        )
+        .await
+    })
+    .await
+}
+
+/// Activate a mapping
+///
+/// New runs use it; runs at work keep theirs. `If-Match` names the version of the project. A mapping
+/// that lets repairs do more than the active one needs a second person: the first request proposes,
+/// another person's activates.
+#[utoipa::path(
+    post, path = "/v1/projects/{project_id}/mappings/{hash}/activate", operation_id = "activateMapping",
+    tag = "projects",
+    params(("project_id" = schema::ProjectId, Path, description = "The project"),
+        ("hash" = schema::MappingHash, Path, description = "The mapping"), IfMatch, IdempotencyKey),
+    responses(
+        (status = OK, description = "It is active", body = views::Project,
+            headers(("ETag" = String, description = "Version of the project"))),
+        (status = ACCEPTED, description = "A second person is needed", body = views::Project,
+            headers(("ETag" = String, description = "Version of the project"))),
+    ),
+    extensions(("x-problems" = json!([
+        "idempotency-key-missing", "idempotency-key-reused", "idempotency-in-flight",
+        "precondition-required", "precondition-failed", "action-denied", "not-finished",
+    ]))),
+)]
+pub(crate) async fn activate(
+    State(api): State<Api>,
+    Caller(ctx): Caller,
+    Path(place): Path<(String, String)>,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    let problem = |error: ProjectError| problem(&error);
+    let hash = hash(&place)?;
+    let read = sent.key().and_then(|_| demand_if_match(sent.headers()));
+    let may = async {
+        api.projects.mapping(&ctx, hash).await?;
+        api.projects.admit_activation(ctx.principal())
+    };
+    let version = admitted(read, may, crate::projects::problem).await?;
+    // What one person has proposed they cannot confirm, and what is active already stays so: a repeat
+    // does nothing twice.
+    sent.once(&api.repeats, &ctx, async |_| {
+        judged(&api.projects.create.evidence, None, async |evidence| {
+            let asked = with(&api.projects, evidence);
+            let asked = asked.activate(&ctx, hash, version).await;
+            let status = match asked.map_err(problem)? {
+                Activation::Held(_) => StatusCode::ACCEPTED,
+                Activation::Done(_) => StatusCode::OK,
+            };
+            let found = api.projects.read(&ctx).await.map_err(problem)?;
+            Ok(answer(status, &found))
+        })
+        .await
+    })
+    .await
+}
+
+/// The same use case on evidence that notes decisions.
+fn with(
+    projects: &Projects,
+    evidence: std::sync::Arc<dyn counterfoil_core::ports::EvidenceAppend>,
+) -> Projects {
+    let mut projects = projects.clone();
+    projects.create.evidence = evidence;
+    projects
+}
+
+async fn shown(
+    api: &Api,
+    ctx: &TenantCtx,
+    hash: &str,
+    status: StatusCode,
+) -> Result<Response, Problem> {
+    let problem = |error: ProjectError| problem(&error);
+    let found = api.projects.mapping(ctx, hash).await.map_err(problem)?;
+    let project = api.projects.read(ctx).await.map_err(problem)?;
+    let active = project.project.value.mapping.as_deref();
+    Ok((status, Json(views::Mapping::of(&found.value, active))).into_response())
+}
+
+/// The hash in a path; what has not its form cannot be there.
+fn hash(place: &(String, String)) -> Result<&str, Problem> {
+    let digits = place.1.strip_prefix("sha256:");
+    let is_hash = digits.is_some_and(|it| {
+        it.len() == 64
+            && it
+                .bytes()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    });
+    is_hash
+        .then_some(place.1.as_str())
+        .ok_or_else(Problem::not_found)
+}
+
+/// Everything that is wrong with a document.
+pub(crate) fn invalid(errors: &MappingErrors) -> Problem {
+    let title = "This is not a mapping, so nothing was stored";
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    let problem = Problem::new(status, "mapping-invalid", title);
+    errors.iter().fold(problem, |problem, error| {
+        problem.with_field_error(FieldError {
+            pointer: "/text".to_owned(),
+            detail: error.to_string(),
+            path: Some(error.field.clone()),
+            rule: Some(error.rule.clone()),
+            fix: Some(error.fix.clone()),
+            line: error.place.map(|place| place.line),
+            column: error.place.map(|place| place.column),
+        })
+    })
+}
