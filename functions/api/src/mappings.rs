@@ -74,7 +74,7 @@ enum Format {
 struct NewBody {
     format: Format,
     /// The document.
-    #[schema(max_length = 131072)]
+    #[schema(max_length = 131_072)]
     text: String,
 }
 

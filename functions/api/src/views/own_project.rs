@@ -134,7 +134,7 @@ impl Project {
             environment: environment(project),
             auto_propose: project.auto_propose,
             mapping: project.mapping.clone(),
-            proposed: project.proposed.as_ref().map(ProposedActivation::of),
+            proposed: project.proposed.as_deref().map(ProposedActivation::of),
             connections: ProjectConnections {
                 stripe: connected(project.stripe_key),
                 database: connected(project.read_database),

@@ -42,7 +42,7 @@ pub struct Project {
     pub mapping: Option<String>,
     /// Which mapping somebody wants to be active instead, while that waits for a second person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proposed: Option<ProposedActivation>,
+    pub proposed: Option<Box<ProposedActivation>>,
     /// Stripe restricted key, purpose `read`; `None` until it is connected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stripe_key: Option<SecretId>,

@@ -32,7 +32,7 @@ pub enum Activation {
 struct Asked<'a> {
     hash: &'a str,
     loosening: bool,
-    waiting: Option<ProposedActivation>,
+    waiting: Option<Box<ProposedActivation>>,
     approver: String,
 }
 
@@ -171,14 +171,14 @@ impl Projects {
             .cloned()
             .ok_or(ProjectError::Changed)?;
         let after = Project {
-            proposed: Some(ProposedActivation {
+            proposed: Some(Box::new(ProposedActivation {
                 hash: asked.hash.to_owned(),
                 instead_of: before.value.mapping.clone(),
                 by,
                 at: self.clock().now(),
                 decision: decision.clone(),
                 action_hash: judged.action_hash.clone(),
-            }),
+            })),
             ..before.value
         };
         let key = Directory::project_key(after.id);
