@@ -49,6 +49,7 @@ const TAGS: &[(&str, &str)] = &[
         "customers",
         "Both sides of a customer, and asking for a fresh look",
     ),
+    ("deletion", "The end of a project or of a workspace"),
     ("entries", "The evidence stream of a project"),
     ("erasure", "Taking contents away; the record stays"),
     ("exports", "Evidence packages"),

@@ -14,7 +14,7 @@ use super::stage::{Stack, Stage, now, stage, wait};
 use super::tenant::{Tenant, login};
 
 /// The emulator's own view of everything that is stored: each table's items and each object.
-async fn everything(stage: &Stage) -> Vec<(String, String)> {
+pub(crate) async fn everything(stage: &Stage) -> Vec<(String, String)> {
     let clients = &stage.main.clients;
     let mut found = Vec::new();
     for output in [

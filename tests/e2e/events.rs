@@ -86,7 +86,7 @@ async fn says(stack: &Stack, function: &str, event: &Value) -> Says {
 }
 
 /// Requests to `api`.
-const OF_API: [&str; 52] = [
+const OF_API: [&str; 60] = [
     "list-projects",
     "make-project",
     "read-project",
@@ -116,6 +116,14 @@ const OF_API: [&str; 52] = [
     "add-mapping",
     "read-mapping",
     "activate-mapping",
+    "read-project-deletion",
+    "delete-project",
+    "confirm-project-deletion",
+    "keep-project",
+    "read-workspace-deletion",
+    "delete-workspace",
+    "confirm-workspace-deletion",
+    "keep-workspace",
     "acknowledge-incident",
     "ask-check",
     "ignore-incident",
@@ -174,7 +182,8 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
     all.extend(status("api", 401, &OF_API));
     all.extend(status("api", 200, &["read-login"]));
     let idle = json!({
-        "holds_finished": 0, "erasures_finished": 0, "pruned": 0, "objects_deleted": 0, "held": 0,
+        "holds_finished": 0, "erasures_finished": 0, "deleted": 0, "removed": 0, "put_off": 0,
+        "pruned": 0, "objects_deleted": 0, "held": 0,
     });
     let not_a_request = json!([{ "itemIdentifier": "059f36b4-87a3-44ab-83d2-661970000012" }]);
     let none = |name| {

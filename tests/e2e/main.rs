@@ -19,6 +19,8 @@ mod crowd;
 #[cfg(test)]
 mod customers;
 #[cfg(test)]
+mod deletion;
+#[cfg(test)]
 mod erasure;
 #[cfg(test)]
 mod events;

@@ -97,7 +97,8 @@ pub(crate) fn problem(error: &AdminError) -> Problem {
     }
 }
 
-fn denied(judgement: &Judgement, decision: Option<DecisionId>) -> Problem {
+/// That policy said no, with what to do where only the sign-in is too old.
+pub(crate) fn denied(judgement: &Judgement, decision: Option<DecisionId>) -> Problem {
     let (rule, max_age_s) = STALE;
     let problem = if judgement.rule == rule {
         Problem::stale_login(max_age_s)

@@ -1,7 +1,7 @@
 //! What the routes and the duty may do.
 
 use counterfoil_core::usecases::{
-    AskChecks, Connections, DeclareLost, Erase, Incidents, Invitations, KeepRetention,
+    AskChecks, Connections, DeclareLost, Delete, Erase, Incidents, Invitations, KeepRetention,
     KeepSchedule, Keys, LegalHolds, Members, Projects, ReadCustomers, ReadEvidence, ReadRun,
     ReadWebhookHealth, Secrets, Workspaces,
 };
@@ -31,6 +31,8 @@ pub struct Api {
     pub connections: Connections,
     /// Erasure of runs and customers.
     pub erase: Erase,
+    /// Deletion of projects and workspaces.
+    pub delete: Delete,
     /// Incidents.
     pub incidents: Incidents,
     /// Legal holds.

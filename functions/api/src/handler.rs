@@ -23,11 +23,12 @@ pub async fn handle(api: Api, front: Front, event: Value) -> Result<Value, Error
     }
 }
 
-/// Legal holds first, then erasures, then retention. One that fails does not stop the next: the
+/// Legal holds first, then erasures, then deletions, then retention. One that fails does not stop the next: the
 /// first error fails the invocation, and the schedule tries again.
 async fn duty(api: &Api) -> Result<Value, Error> {
     let holds = api.holds.finish().await;
     let erasures = api.erase.finish().await;
+    let deleted = api.delete.carry_out().await;
     let enforced = api.retention.enforce().await;
     let tidied = tidied(&api.secrets).await;
     let mut failed: Option<Error> = None;
@@ -41,6 +42,9 @@ async fn duty(api: &Api) -> Result<Value, Error> {
     let erasures = erasures
         .map_err(|error| note(error.into()))
         .unwrap_or_default();
+    let deleted = deleted
+        .map_err(|error| note(error.into()))
+        .unwrap_or_default();
     let enforced = enforced
         .map_err(|error| note(error.into()))
         .unwrap_or_default();
@@ -48,6 +52,9 @@ async fn duty(api: &Api) -> Result<Value, Error> {
     tracing::info!(
         holds,
         erasures,
+        deleted = deleted.deleted,
+        removed = deleted.removed,
+        put_off = deleted.put_off,
         versions_retired = tidied.retired,
         keys_shredded = tidied.shredded,
         pruned = enforced.pruned,
@@ -60,6 +67,9 @@ async fn duty(api: &Api) -> Result<Value, Error> {
         None => Ok(json!({
             "holds_finished": holds,
             "erasures_finished": erasures,
+            "deleted": deleted.deleted,
+            "removed": deleted.removed,
+            "put_off": deleted.put_off,
             "pruned": enforced.pruned,
             "objects_deleted": enforced.objects,
             "held": enforced.held,

@@ -6,6 +6,7 @@ mod answer;
 mod api;
 mod connections;
 mod customers;
+mod deletion;
 mod erasure;
 mod evidence;
 mod handler;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use counterfoil_api::Api;
 use counterfoil_core::budget::REQUESTS_PER_SECOND;
 use counterfoil_core::usecases::{
-    AdminPorts, AskChecks, Connections, CreateProject, DeclareLost, Erase, Incidents, Invitations,
-    KeepRetention, KeepSchedule, Keys, LegalHolds, Members, Projects, ReadCustomers, ReadEvidence,
-    ReadRun, ReadWebhookHealth, Secrets, Workspaces,
+    AdminPorts, AskChecks, Connections, CreateProject, DeclareLost, Delete, Erase, Incidents,
+    Invitations, KeepRetention, KeepSchedule, Keys, LegalHolds, Members, Projects, ReadCustomers,
+    ReadEvidence, ReadRun, ReadWebhookHealth, Secrets, Workspaces,
 };
 use counterfoil_lambda::{Boot, Error, config};
 use counterfoil_postgres::PgDatabase;
@@ -39,15 +39,8 @@ async fn main() -> Result<(), Error> {
             reader: evidence.clone(),
         },
         connections: connections(&boot)?,
-        erase: Erase {
-            evidence: evidence.clone(),
-            reader: evidence.clone(),
-            state: state.clone(),
-            objects: objects.clone(),
-            vault: vault.clone(),
-            clock: boot.clock(),
-            random: boot.random(),
-        },
+        erase: erase(&boot)?,
+        delete: delete(&boot)?,
         incidents: Incidents {
             evidence: evidence.clone(),
             state: state.clone(),
@@ -115,6 +108,30 @@ async fn main() -> Result<(), Error> {
     let front = counterfoil_api::router(api.clone());
     boot.run(move |event| counterfoil_api::handle(api.clone(), front.clone(), event))
         .await
+}
+
+fn erase(boot: &Boot) -> Result<Erase, Error> {
+    Ok(Erase {
+        evidence: boot.evidence()?,
+        reader: boot.evidence()?,
+        state: boot.state()?,
+        objects: boot.objects()?,
+        vault: boot.vault()?,
+        clock: boot.clock(),
+        random: boot.random(),
+    })
+}
+
+fn delete(boot: &Boot) -> Result<Delete, Error> {
+    Ok(Delete {
+        evidence: boot.evidence()?,
+        reader: boot.evidence()?,
+        state: boot.state()?,
+        objects: boot.objects()?,
+        vault: boot.vault()?,
+        clock: boot.clock(),
+        random: boot.random(),
+    })
 }
 
 fn read_evidence(boot: &Boot) -> Result<ReadEvidence, Error> {

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::api::Api;
+use crate::deletion::waiting_of_project;
 use crate::evidence;
 use crate::pages::Pages;
 use crate::projects::{answer, problem};
@@ -181,7 +182,8 @@ pub(crate) async fn activate(
                 Activation::Done(_) => StatusCode::OK,
             };
             let found = api.projects.read(&ctx).await.map_err(problem)?;
-            Ok(answer(status, &found))
+            let deletion = waiting_of_project(&api, &ctx).await?;
+            Ok(answer(status, &found, deletion))
         })
         .await
     })

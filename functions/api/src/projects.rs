@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 
 use crate::answer::{conflict, denied, unfinished};
 use crate::api::Api;
+use crate::deletion::waiting_of_project;
 use crate::mappings;
 use crate::views;
 
@@ -76,7 +77,7 @@ pub(crate) async fn make(
             project: made,
             probed: Vec::new(),
         };
-        let mut response = answer(StatusCode::CREATED, &view);
+        let mut response = answer(StatusCode::CREATED, &view, None);
         if let Ok(place) = HeaderValue::from_str(&place) {
             response.headers_mut().insert(LOCATION, place);
         }
@@ -112,7 +113,8 @@ pub(crate) async fn list(
 pub(crate) async fn read(State(api): State<Api>, Caller(ctx): Caller) -> Result<Response, Problem> {
     let found = api.projects.read(&ctx).await;
     let found = found.map_err(|error| problem(&error))?;
-    Ok(answer(StatusCode::OK, &found))
+    let deletion = waiting_of_project(&api, &ctx).await?;
+    Ok(answer(StatusCode::OK, &found, deletion))
 }
 
 /// What is to change; what is left out stays.
@@ -161,7 +163,8 @@ pub(crate) async fn change(
     let changed = api.projects.change(&ctx, &wanted, version).await;
     changed.map_err(problem)?;
     let found = api.projects.read(&ctx).await.map_err(problem)?;
-    Ok(answer(StatusCode::OK, &found))
+    let deletion = waiting_of_project(&api, &ctx).await?;
+    Ok(answer(StatusCode::OK, &found, deletion))
 }
 
 /// The version that was displayed.
@@ -174,9 +177,13 @@ pub(crate) fn shown_version(headers: &HeaderMap) -> Result<u64, Problem> {
 }
 
 /// A project with its version as `ETag`.
-pub(crate) fn answer(status: StatusCode, found: &ProjectView) -> Response {
+pub(crate) fn answer(
+    status: StatusCode,
+    found: &ProjectView,
+    deletion: Option<views::Deletion>,
+) -> Response {
     let version = found.project.version;
-    let view = views::Project::of(found);
+    let view = views::Project::of(found, deletion);
     let mut response = (status, Json(view)).into_response();
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
         response.headers_mut().insert(ETAG, tag);

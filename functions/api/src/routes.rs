@@ -24,6 +24,7 @@ use utoipa_axum::routes;
 use crate::api::Api;
 use crate::connections;
 use crate::customers;
+use crate::deletion;
 use crate::erasure;
 use crate::evidence;
 use crate::holds;
@@ -78,6 +79,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(mappings::read))
         .routes(routes!(mappings::activate))
         .merge(tenants())
+        .merge(deletions())
 }
 
 /// Workspaces, people and keys.
@@ -95,6 +97,23 @@ fn tenants() -> OpenApiRouter<Api> {
         .routes(routes!(keys::read))
         .routes(routes!(keys::revoke))
         .routes(routes!(keys::rotate))
+}
+
+/// Deletion of projects and workspaces.
+fn deletions() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(
+            deletion::of_project,
+            deletion::propose_project,
+            deletion::keep_project
+        ))
+        .routes(routes!(deletion::confirm_project))
+        .routes(routes!(
+            deletion::of_workspace,
+            deletion::propose_workspace,
+            deletion::keep_workspace
+        ))
+        .routes(routes!(deletion::confirm_workspace))
 }
 
 /// Routes that read a query string; `tests/document` compares them with the document.

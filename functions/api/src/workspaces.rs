@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 use crate::admin::{changed, problem};
 use crate::answer::versioned;
 use crate::api::Api;
+use crate::deletion::waiting_of_workspace;
 use crate::views;
 
 /// A workspace to found.
@@ -91,7 +92,7 @@ pub(crate) async fn list(
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}", operation_id = "readWorkspace", tag = "workspaces",
     params(("workspace_id" = WorkspaceId, Path, description = "The workspace")),
-    responses((status = OK, description = "The workspace", body = views::Workspace,
+    responses((status = OK, description = "The workspace", body = views::OneWorkspace,
         headers(("ETag" = String, description = "Version of the workspace")))),
 )]
 pub(crate) async fn read(
@@ -100,7 +101,10 @@ pub(crate) async fn read(
 ) -> Result<Response, Problem> {
     let found = api.workspaces.get(&ctx).await;
     let found = found.map_err(|error| problem(&error))?;
-    let view = views::Workspace::of(&found.value, ctx.principal().role());
+    let view = views::OneWorkspace {
+        workspace: views::Workspace::of(&found.value, ctx.principal().role()),
+        deletion: waiting_of_workspace(&api, &ctx).await?,
+    };
     Ok(versioned(StatusCode::OK, &view, found.version))
 }
 

@@ -15,6 +15,8 @@ use crate::time::Timestamp;
 /// How long a deletion waits after it was confirmed. Until then everything works on, and it can be
 /// withdrawn.
 pub const DELAY: Duration = Duration::from_hours(7 * 24);
+/// How long a proposal waits for a second person; later it must be made anew.
+const CONFIRMED_WITHIN: Duration = Duration::from_hours(72);
 /// How long the stream of something deleted is looked after once nothing is left to remove: its last
 /// entries are sealed in the minute after they were written.
 const SEALED_ON: Duration = Duration::from_hours(7 * 24);
@@ -89,6 +91,13 @@ pub struct Confirmation {
     /// The decision that allowed it, once the row has another reason to be as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<EntryRef>,
+}
+
+impl Deletion {
+    /// Until when a proposal can be confirmed.
+    pub fn lapses_at(&self) -> Timestamp {
+        self.at.plus(CONFIRMED_WITHIN)
+    }
 }
 
 impl Record<WorkspaceCtx> for Deletion {

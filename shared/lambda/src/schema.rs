@@ -237,3 +237,12 @@ pub struct IfMatch {
     #[param(rename = "If-Match", pattern = "^\"[0-9]{1,19}\"$", example = "\"3\"")]
     pub etag: String,
 }
+
+/// The same header where a request may go without it.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct OptionalIfMatch {
+    /// The `ETag` of the record that was displayed.
+    #[param(rename = "If-Match", pattern = "^\"[0-9]{1,19}\"$", example = "\"3\"")]
+    pub etag: Option<String>,
+}

@@ -6,7 +6,7 @@ use counterfoil_core::auth::{AuthError, authenticate_key};
 use counterfoil_core::deletion::DELAY;
 use counterfoil_core::ports::Clock;
 use counterfoil_core::tenancy::Capability;
-use counterfoil_core::usecases::{CarriedOut, DeletionError, DeletionOf, HELD};
+use counterfoil_core::usecases::{CarriedOut, DeletionError, DeletionOf};
 
 use super::bench::{Bench, REASON, denied};
 use crate::erasure::bench::ALL;
@@ -123,7 +123,10 @@ async fn another_admin_or_owner_confirms_it_and_not_whoever_proposed_it() {
     let bench = Bench::new().await;
     let shop = &bench.shop;
     let none = bench.confirm().await;
-    assert!(matches!(none, Err(DeletionError::NotFound)), "{none:?}");
+    assert!(
+        matches!(none, Err(DeletionError::WrongState(_))),
+        "{none:?}"
+    );
     let version = bench.propose().await.unwrap().now.version;
     let twice = bench.propose().await;
     assert!(
@@ -165,9 +168,12 @@ async fn another_admin_or_owner_confirms_it_and_not_whoever_proposed_it() {
 async fn a_proposal_that_nobody_confirms_lapses_and_may_be_made_again() {
     let bench = Bench::new().await;
     bench.propose().await.unwrap();
-    bench.later(HELD);
+    bench.later(Duration::from_hours(72));
     let late = bench.confirm().await;
-    assert!(matches!(late, Err(DeletionError::NotFound)), "{late:?}");
+    assert!(
+        matches!(late, Err(DeletionError::WrongState(_))),
+        "{late:?}"
+    );
     bench.later(DELAY);
     assert_eq!(bench.carry_out().await, CarriedOut::default());
     bench.propose().await.unwrap();
@@ -197,7 +203,10 @@ async fn an_admin_withdraws_it_at_any_time_before_it_is_carried_out() {
     );
     withdraw(&shop.admin, Some(2)).await.unwrap();
     let again = withdraw(&shop.admin, None).await;
-    assert!(matches!(again, Err(DeletionError::NotFound)), "{again:?}");
+    assert!(
+        matches!(again, Err(DeletionError::WrongState(_))),
+        "{again:?}"
+    );
     assert_eq!(bench.carry_out().await, CarriedOut::default());
     assert!(bench.reaches().await.is_ok());
 }

@@ -2,6 +2,7 @@
 
 mod connection;
 mod customer;
+mod deletion;
 mod evidence;
 mod incident;
 mod key;
@@ -13,6 +14,7 @@ mod tenants;
 
 pub(crate) use connection::{Connection, ConnectionKindWord, Connections};
 pub(crate) use customer::BothSides;
+pub(crate) use deletion::Deletion;
 pub(crate) use evidence::{Entries, Ledger, LedgerLine, ListedEntry, ListedRun, Runs, WholeEntry};
 pub(crate) use incident::{Incident, Incidents};
 pub(crate) use key::{Key, Keys, MadeKey};
@@ -21,6 +23,6 @@ pub(crate) use own_project::{Project, Projects};
 pub(crate) use project::{Check, Schedule, Webhooks};
 pub(crate) use records::{Erasure, HeldTarget, Hold, Holds, LostPart, RetentionSetting, Run};
 pub(crate) use tenants::{
-    Invitation, Invitations, Joined, Me, Member, Members, MyKey, Myself, NewInvitation, Workspace,
-    Workspaces,
+    Invitation, Invitations, Joined, Me, Member, Members, MyKey, Myself, NewInvitation,
+    OneWorkspace, Workspace, Workspaces,
 };

@@ -9,6 +9,7 @@ use counterfoil_lambda::schema;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::deletion::Deletion;
 use super::project::StandingWord;
 
 open_words! {
@@ -55,6 +56,8 @@ pub(crate) struct Project {
     connections: ProjectConnections,
     /// What is still missing before anything can be compared, in words.
     missing: Vec<&'static str>,
+    /// That it is to be deleted; `null` while it stays.
+    deletion: Option<Deletion>,
 }
 
 /// An activation that waits for a second person.
@@ -117,7 +120,7 @@ impl Projects {
 }
 
 impl Project {
-    pub(crate) fn of(found: &ProjectView) -> Self {
+    pub(crate) fn of(found: &ProjectView, deletion: Option<Deletion>) -> Self {
         let project = &found.project.value;
         let connected = |secret: Option<SecretId>| {
             let probed = found.probe_of(secret?);
@@ -142,6 +145,7 @@ impl Project {
                 webhook_secrets: u64::try_from(project.webhook_secrets.len()).unwrap_or(u64::MAX),
             },
             missing: missing.map(records::Missing::fix).collect(),
+            deletion,
         }
     }
 }

@@ -10,7 +10,7 @@ use counterfoil_lambda::schema;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Key;
+use super::{Deletion, Key};
 
 open_words! {
     /// What a person may do, least first.
@@ -47,6 +47,15 @@ impl Workspace {
     pub(crate) fn reached(reached: &Reached) -> Self {
         Self::of(&reached.workspace.value, reached.role)
     }
+}
+
+/// A workspace, and whether it stays.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OneWorkspace {
+    #[serde(flatten)]
+    pub(crate) workspace: Workspace,
+    /// That it is to be deleted; `null` while it stays.
+    pub(crate) deletion: Option<Deletion>,
 }
 
 /// Who is calling.

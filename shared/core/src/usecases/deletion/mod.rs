@@ -24,7 +24,7 @@ pub use carry::CarriedOut;
 
 use super::facts::{change, target};
 use super::governed::{AdminEffect, DECISION, Governed, admin_facts, came, who};
-use super::holds::{HELD, SOLO_AFTER};
+use super::holds::SOLO_AFTER;
 use super::vault::{Vault, VaultError};
 use crate::deletion::{Confirmation, DELAY, Deletion, DeletionScope};
 use crate::hold::HoldState;
@@ -44,10 +44,14 @@ const REASON: (usize, usize) = (10, 500);
 /// The rule that a legal hold is judged by.
 const HOLD_RULE: &str = "base.forbid.legal-hold";
 
+const NONE_WAITS: DeletionError = DeletionError::WrongState(
+    "no deletion waits: it was never proposed, was withdrawn, or nobody confirmed it within 72 hours",
+);
+
 /// Why a deletion was not proposed, confirmed, withdrawn or carried out.
 #[derive(Debug, Error)]
 pub enum DeletionError {
-    /// No such project, workspace or deletion, or not yours: 404.
+    /// No such project or workspace, or not yours: 404.
     #[error("there is no such record")]
     NotFound,
     /// The input breaks a rule: 400.
@@ -192,13 +196,38 @@ impl Delete {
         Ok(found.filter(|found| !self.has_lapsed(&found.value)))
     }
 
-    /// Whether the caller may propose or confirm; for a request that is bad. Records nothing.
+    /// Whether the caller may propose; for a request that is bad. Records nothing.
     ///
     /// # Errors
     /// [`DeletionError::NotFound`], then [`DeletionError::Denied`].
     pub async fn admit(&self, of: DeletionOf<'_>) -> Result<(), DeletionError> {
+        self.admit_as(of, Role::Owner).await
+    }
+
+    /// Whether the caller may confirm; for a request that is bad. Records nothing.
+    ///
+    /// # Errors
+    /// As [`Delete::admit`].
+    pub async fn admit_confirming(&self, of: DeletionOf<'_>) -> Result<(), DeletionError> {
+        self.admit_as(of, Role::Admin).await
+    }
+
+    /// Whether the caller may withdraw; for a request that is bad. Records nothing.
+    ///
+    /// # Errors
+    /// [`DeletionError::Denied`].
+    pub fn admit_keeping(&self, of: DeletionOf<'_>) -> Result<(), DeletionError> {
+        let judged = self.judge_keeping(of.principal());
+        if judged.allowed() {
+            Ok(())
+        } else {
+            Err(denied(judged, None))
+        }
+    }
+
+    async fn admit_as(&self, of: DeletionOf<'_>, at_least: Role) -> Result<(), DeletionError> {
         self.stream(of).await?;
-        let judged = self.judge(of.principal(), Role::Owner, false, 0, None);
+        let judged = self.judge(of.principal(), at_least, false, 0, None);
         match judged.judgement.effect {
             Effect::Deny => Err(denied(judged, None)),
             Effect::Allow | Effect::Require => Ok(()),
@@ -251,7 +280,7 @@ impl Delete {
     /// person, a day later. `seen` is the version that the caller saw.
     ///
     /// # Errors
-    /// As [`Delete::propose`]; [`DeletionError::NotFound`] when none waits.
+    /// As [`Delete::propose`].
     pub async fn confirm(
         &self,
         of: DeletionOf<'_>,
@@ -266,7 +295,7 @@ impl Delete {
             // A refused confirmation is a decision of its own, with a hash of its own.
             return Err(self.refuse(stream, principal, refusal, held).await);
         };
-        let waiting = self.find(of).await?.ok_or(DeletionError::NotFound)?;
+        let waiting = self.find(of).await?.ok_or(NONE_WAITS)?;
         if seen.is_some_and(|seen| seen != waiting.version) {
             return Err(DeletionError::Precondition);
         }
@@ -299,7 +328,7 @@ impl Delete {
     /// Takes it back, for admins and owners.
     ///
     /// # Errors
-    /// [`DeletionError::NotFound`] when none waits; [`DeletionError::Denied`], which is recorded.
+    /// [`DeletionError::WrongState`] when none waits; [`DeletionError::Denied`], which is recorded.
     pub async fn withdraw(
         &self,
         of: DeletionOf<'_>,
@@ -307,22 +336,11 @@ impl Delete {
     ) -> Result<Decided<()>, DeletionError> {
         let stream = self.stream(of).await?;
         let principal = of.principal();
-        let (by_key, login_age_s) = came(principal, self.clock.now());
-        let judged = self.ask(
-            Question::ChangeSetting(ConfirmedFacts {
-                who: who(principal),
-                by_key,
-                login_age_s,
-                role_may: principal.role().is_some_and(Role::may_administer),
-                loosening: false,
-                approvals: 0,
-            }),
-            None,
-        );
+        let judged = self.judge_keeping(principal);
         if !judged.allowed() {
             return Err(self.refuse(stream, principal, judged, None).await);
         }
-        let waiting = self.find(of).await?.ok_or(DeletionError::NotFound)?;
+        let waiting = self.find(of).await?.ok_or(NONE_WAITS)?;
         if seen.is_some_and(|seen| seen != waiting.version) {
             return Err(DeletionError::Precondition);
         }
@@ -434,7 +452,7 @@ impl Delete {
     }
 
     fn has_lapsed(&self, deletion: &Deletion) -> bool {
-        deletion.confirmed.is_none() && self.clock.now().since(deletion.at) >= HELD
+        deletion.confirmed.is_none() && deletion.lapses_at() <= self.clock.now()
     }
 
     fn directory(&self) -> Directory<'_> {
@@ -497,6 +515,20 @@ impl Delete {
             }
         }
         Ok(None)
+    }
+
+    /// To keep something is to change a setting.
+    fn judge_keeping(&self, principal: &Principal) -> Governed {
+        let (by_key, login_age_s) = came(principal, self.clock.now());
+        let facts = ConfirmedFacts {
+            who: who(principal),
+            by_key,
+            login_age_s,
+            role_may: principal.role().is_some_and(Role::may_administer),
+            loosening: false,
+            approvals: 0,
+        };
+        self.ask(Question::ChangeSetting(facts), None)
     }
 
     /// Judges for somebody who must have at least the role given.
