@@ -7,6 +7,7 @@ mod check;
 mod client;
 mod connect;
 mod database;
+mod deletion;
 mod demo;
 mod doctor;
 mod export;

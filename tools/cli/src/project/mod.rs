@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::access::{Call, help, segment};
 use crate::answer::{items, text, texts};
 use crate::client::{Client, Failure, block_on, exit};
+use crate::deletion::{self, Of};
 use crate::output::say;
 use crate::place::{self, Place};
 use crate::plain::{say_json, shown};
@@ -48,6 +49,16 @@ enum What {
         "project map counterfoil.toml --activate",
     ))]
     Map(mapping::Map),
+    /// Proposes to delete a project, or confirms it
+    #[command(after_help = help!(
+        note "\nTwo people are needed, and seven days pass before anything goes.",
+        "project delete --reason 'We sold this shop'",
+        "project delete --confirm",
+    ))]
+    Delete(deletion::Delete),
+    /// Keeps a project that was to be deleted
+    #[command(after_help = help!("project keep"))]
+    Keep(Call),
     /// Lists the stored mappings
     #[command(after_help = help!("project mappings", "project mappings --json"))]
     Mappings(Call),
@@ -91,6 +102,16 @@ async fn run(what: &What) -> Result<(), Failure> {
         What::Show(call) => show(call).await,
         What::Create(args) => create(args).await,
         What::Rename(args) => rename(args).await,
+        What::Delete(args) => {
+            let api = Client::of(&args.call)?;
+            let path = path(&api).await?;
+            deletion::delete(args, &api, &path, Of::Project).await
+        }
+        What::Keep(call) => {
+            let api = Client::of(call)?;
+            let path = path(&api).await?;
+            deletion::keep(call, &api, &path, Of::Project).await
+        }
         What::Map(args) => mapping::map(args).await,
         What::Mappings(call) => mapping::list(call).await,
     }
@@ -207,6 +228,9 @@ fn story(project: &Value) -> Vec<String> {
         "" => format!("  {:<9} none is active", "mapping"),
         hash => format!("  {:<9} {hash}", "mapping"),
     });
+    if let Some(deletion) = project.get("deletion").and_then(deletion::sentence) {
+        lines.push(format!("  {:<9} {deletion}", "deletion"));
+    }
     let missing = texts(project, "/missing");
     for what in &missing {
         lines.push(format!("missing: {}", shown(what)));

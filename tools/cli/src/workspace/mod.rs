@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::access::{Call, help, segment};
 use crate::answer::{items, text};
 use crate::client::{Client, Failure, block_on, exit};
+use crate::deletion::{self, Of};
 use crate::output::say;
 use crate::place::{self, Place};
 use crate::plain::{say_json, shown};
@@ -42,6 +43,16 @@ enum What {
     /// Gives a workspace another name
     #[command(after_help = help!("workspace rename 'Acme Inc.'"))]
     Rename(Rename),
+    /// Proposes to delete a workspace with everything in it, or confirms it
+    #[command(after_help = help!(
+        note "\nTwo people are needed, and seven days pass before anything goes.",
+        "workspace delete --reason 'We close this company'",
+        "workspace delete --confirm",
+    ))]
+    Delete(deletion::Delete),
+    /// Keeps a workspace that was to be deleted
+    #[command(after_help = help!("workspace keep"))]
+    Keep(Call),
     /// Lists the people of a workspace and the invitations that wait
     #[command(after_help = help!("workspace members", "workspace members --json"))]
     Members(Call),
@@ -97,6 +108,16 @@ async fn run(what: &What) -> Result<(), Failure> {
         What::Show(call) => show(call).await,
         What::Create(args) => create(args).await,
         What::Rename(args) => rename(args).await,
+        What::Delete(args) => {
+            let api = Client::of(&args.call)?;
+            let path = place(&api).await?;
+            deletion::delete(args, &api, &path, Of::Workspace).await
+        }
+        What::Keep(call) => {
+            let api = Client::of(call)?;
+            let path = place(&api).await?;
+            deletion::keep(call, &api, &path, Of::Workspace).await
+        }
         What::Members(call) => people::list(call).await,
         What::Invite(args) => people::invite(args).await,
         What::Role(args) => people::change_role(args).await,
@@ -145,6 +166,9 @@ fn tell(workspace: &Value) {
         format!("you are {}", shown(role))
     };
     say(format_args!("{}  {}  ({who})", shown(id), shown(name)));
+    if let Some(deletion) = workspace.get("deletion").and_then(deletion::sentence) {
+        say(deletion);
+    }
 }
 
 async fn create(args: &Create) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! Commands over the API, as processes against a deployment over HTTP.
 
 mod connecting;
+mod deleting;
 mod deployment;
 mod doctor;
 mod document;
