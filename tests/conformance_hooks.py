@@ -15,6 +15,15 @@ RECORDS = json.loads(os.environ["CONFORMANCE_RECORDS"])
 AUTHORIZATION = "Bearer " + os.environ["CONFORMANCE_CREDENTIAL"]
 TENANTS = {"workspace_id": "workspaces", "project_id": "projects"}
 NUMBERS = itertools.count()
+MAPPING = {
+    "match": {
+        "table": "public.app_users",
+        "primary_key": "id",
+        "keys": [{"stripe": "customer.id", "column": "stripe_customer_id"}],
+    },
+    "access": {"plan": {"column": "plan"}},
+    "plans": [{"name": "pro", "rank": 1, "match": {"price": ["price_pro"]}}],
+}
 
 
 def family(path, name):
@@ -59,11 +68,14 @@ def complete(operation, body, number):
         body["run_id"] = RECORDS["runs"]
     elif operation == "askForCheck":
         body["project"] = RECORDS["projects"]
+    elif operation == "addMapping":
+        body["format"] = "json"
+        body["text"] = json.dumps(MAPPING)
 
 
 def etag(case):
     """The version of the record that a request is about."""
-    record = case.formatted_path.removesuffix("/approvals")
+    record = case.formatted_path.removesuffix("/approvals").split("/mappings/")[0]
     headers = {"Authorization": AUTHORIZATION, "Counterfoil-Project": RECORDS["projects"]}
     url = case.operation.base_url.rstrip("/") + record
     return requests.get(url, headers=headers, timeout=30).headers.get("ETag")

@@ -27,6 +27,8 @@ mod events;
 #[cfg(test)]
 mod exports;
 #[cfg(test)]
+mod founding;
+#[cfg(test)]
 mod health;
 #[cfg(test)]
 mod logs;

@@ -18,10 +18,10 @@ use counterfoil_testkit::tcp_proxy::{CommitProxy, Loss};
 use super::calls::person;
 use super::stage::{Stack, Stage, stage};
 
-const MAPPING: &str = include_str!("../../tools/cli/src/demo/counterfoil.toml");
+pub(crate) const MAPPING: &str = include_str!("../../tools/cli/src/demo/counterfoil.toml");
 const COLUMNS: &str =
     "id,email,stripe_customer_id,plan,premium,trial_ends_at,seats,features,comped_until";
-const REPAIRABLE: &str = "plan,premium,trial_ends_at,seats,features";
+pub(crate) const REPAIRABLE: &str = "plan,premium,trial_ends_at,seats,features";
 
 /// In every password and signing secret, so that a log that holds one is found.
 pub(crate) const SECRET_MARK: &str = "end_to_end_only";
