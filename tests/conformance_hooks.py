@@ -75,7 +75,9 @@ def complete(operation, body, number):
 
 def etag(case):
     """The version of the record that a request is about."""
-    record = case.formatted_path.removesuffix("/approvals").split("/mappings/")[0]
+    record = case.formatted_path.removesuffix("/approvals")
+    for part in ("/mappings/", "/connections/"):
+        record = record.split(part)[0]
     headers = {"Authorization": AUTHORIZATION, "Counterfoil-Project": RECORDS["projects"]}
     url = case.operation.base_url.rstrip("/") + record
     return requests.get(url, headers=headers, timeout=30).headers.get("ETag")

@@ -57,7 +57,9 @@ impl Founder {
         let path = format!("/v1/projects/{}/connections/{kind}", self.project);
         let who = person(&self.subject, "");
         let body = json!({ "secret": secret.reveal() });
-        self.stage.call("PUT", &path, Some(&who), None, &body).await
+        let shown = self.get(&format!("/v1/projects/{}", self.project)).await;
+        let etag = Some(shown.etag());
+        self.stage.call("PUT", &path, Some(&who), etag, &body).await
     }
 
     async fn missing(&self) -> usize {

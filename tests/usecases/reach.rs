@@ -8,7 +8,7 @@ use counterfoil_core::auth::{AuthError, Authenticated, authenticate_key};
 use counterfoil_core::ports::{Clock, PortError, State, StateKey, StateWrite, Stored};
 use counterfoil_core::records::Directory;
 use counterfoil_core::tenancy::{Capability, Principal, Role};
-use counterfoil_core::usecases::NewWorkspace;
+use counterfoil_core::usecases::{NewWorkspace, Projects};
 
 use crate::world::{World, login, signing_in};
 
@@ -174,6 +174,45 @@ async fn a_credential_reaches_its_projects_and_no_other() {
         Some(Role::Viewer),
         "a role is of one workspace"
     );
+}
+
+#[tokio::test]
+async fn a_key_of_a_workspace_reaches_the_projects_of_its_environment() {
+    let it = Tenants::new().await;
+    let [own, second] = &it.projects;
+    let (store, directory) = (
+        it.world.store.as_ref(),
+        Directory::of(it.world.store.as_ref()),
+    );
+    let id = second.parse().unwrap();
+    let mut row = directory.project(id).await.unwrap().unwrap();
+    assert_eq!(row.value.livemode, it.workspace_key.key().unwrap().live);
+    row.value.livemode = !row.value.livemode;
+    let doc = serde_json::to_value(&row.value).unwrap();
+    let write = StateWrite::replace(Directory::project_key(id), row.version, doc);
+    assert!(store.write(vec![write]).await.unwrap());
+    let mut reads = Vec::new();
+    for asked in [second.as_str(), NEVER_ISSUED] {
+        let counting = Counting {
+            inner: store,
+            reads: Mutex::new(0),
+        };
+        let found = it.workspace_key.project(&counting, Some(asked)).await;
+        assert_eq!(word(&found), "absent", "{asked}");
+        reads.push(*counting.reads.lock().unwrap());
+    }
+    assert_eq!(reads[0], reads[1]);
+    for (caller, projects) in [(&it.workspace_key, vec![own]), (&it.ann, vec![own, second])] {
+        let workspace = it.world.workspace.id.to_string();
+        let ctx = caller.workspace(store, &workspace).await.unwrap();
+        let all = Projects {
+            create: it.world.create().clone(),
+            reader: it.world.store.clone(),
+        };
+        let listed = all.list(&ctx).await.unwrap();
+        let listed: Vec<String> = listed.iter().map(|it| it.id.to_string()).collect();
+        assert_eq!(listed.iter().collect::<Vec<_>>(), projects, "{caller:?}");
+    }
 }
 
 #[tokio::test]

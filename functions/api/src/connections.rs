@@ -1,19 +1,21 @@
 //! Routes of connections: credentials go in, are probed and stored; none ever comes out.
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use counterfoil_core::redacted::Redacted;
-use counterfoil_core::usecases::{ConnectionKind, NewConnection, ProjectError};
+use counterfoil_core::tenancy::TenantCtx;
+use counterfoil_core::usecases::{ConnectionKind, NewConnection};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Caller, body_with};
-use counterfoil_lambda::schema;
+use counterfoil_lambda::http::{Caller, admitted, body_with, demand_if_match};
+use counterfoil_lambda::schema::{self, IfMatch};
 use counterfoil_postgres::PostgresUrl;
 use counterfoil_stripe::{Mode, RestrictedKey};
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
+use crate::answer::versioned;
 use crate::api::Api;
 use crate::projects::problem;
 use crate::views;
@@ -43,13 +45,27 @@ fn redacted<'de, D: Deserializer<'de>>(from: D) -> Result<Redacted<String>, D::E
 #[utoipa::path(
     get, path = "/v1/projects/{project_id}/connections", operation_id = "listConnections", tag = "projects",
     params(("project_id" = schema::ProjectId, Path, description = "The project")),
-    responses((status = OK, description = "The connections", body = views::Connections)),
+    responses((status = OK, description = "The connections", body = views::Connections,
+        headers(("ETag" = String, description = "Version of the project")))),
     extensions(("x-problems" = json!(["not-finished"]))),
 )]
 pub(crate) async fn list(State(api): State<Api>, Caller(ctx): Caller) -> Result<Response, Problem> {
-    let found = api.projects.connections(&ctx).await;
+    left(&api, &ctx).await
+}
+
+/// Every connection, with the project's version as `ETag`. The version first: what changes in between
+/// is refused by it.
+async fn left(api: &Api, ctx: &TenantCtx) -> Result<Response, Problem> {
+    let version = version(api, ctx).await?;
+    let found = api.projects.connections(ctx).await;
     let found = found.map_err(|error| problem(&error))?;
-    Ok(Json(views::Connections::of(&found)).into_response())
+    let view = views::Connections::of(&found);
+    Ok(versioned(StatusCode::OK, &view, version))
+}
+
+async fn version(api: &Api, ctx: &TenantCtx) -> Result<u64, Problem> {
+    let found = api.projects.read(ctx).await;
+    Ok(found.map_err(|error| problem(&error))?.project.version)
 }
 
 /// Store a credential of a project
@@ -59,32 +75,34 @@ pub(crate) async fn list(State(api): State<Api>, Caller(ctx): Caller) -> Result<
 #[utoipa::path(
     put, path = "/v1/projects/{project_id}/connections/{kind}", operation_id = "connect", tag = "projects",
     params(("project_id" = schema::ProjectId, Path, description = "The project"),
-        ("kind" = views::ConnectionKindWord, Path, description = "Which credential")),
+        ("kind" = views::ConnectionKindWord, Path, description = "Which credential"), IfMatch),
     request_body = ConnectionBody,
-    responses((status = OK, description = "What may be shown of it", body = views::Connection)),
+    responses((status = OK, description = "What may be shown of it", body = views::Connection,
+        headers(("ETag" = String, description = "Version of the project")))),
     extensions(("x-problems" = json!([
-        "connection-refused", "project-incomplete", "precondition-failed", "action-denied", "not-finished",
+        "connection-refused", "project-incomplete", "precondition-required", "precondition-failed",
+        "action-denied", "not-finished",
     ]))),
 )]
 pub(crate) async fn connect(
     State(api): State<Api>,
     Caller(ctx): Caller,
     Path(place): Path<(String, String)>,
+    headers: HeaderMap,
     bytes: Bytes,
 ) -> Result<Response, Problem> {
-    let problem = |error: ProjectError| problem(&error);
     let kind = ConnectionKind::of_name(&place.1).ok_or_else(Problem::not_found)?;
-    let new = match read(kind, &bytes) {
-        Ok(new) => new,
-        // Whether the caller may store credentials comes before what they sent.
-        Err(bad) => {
-            let admitted = api.projects.admit_secret(ctx.principal());
-            return Err(admitted.map_or_else(problem, |()| bad));
-        }
-    };
-    let stored = api.projects.connect(&ctx, &new, &api.connections).await;
-    let stored = stored.map_err(problem)?;
-    Ok(Json(views::Connection::of(&stored)).into_response())
+    let sent = read(kind, &bytes).and_then(|new| Ok((new, demand_if_match(&headers)?)));
+    let may = async { api.projects.admit_secret(ctx.principal()) };
+    let (new, shown) = admitted(sent, may, problem).await?;
+    let stored = api
+        .projects
+        .connect(&ctx, &new, shown, &api.connections)
+        .await;
+    let stored = stored.map_err(|error| problem(&error))?;
+    let version = version(&api, &ctx).await?;
+    let view = views::Connection::of(&stored);
+    Ok(versioned(StatusCode::OK, &view, version))
 }
 
 /// Take a credential of a project away
@@ -94,21 +112,25 @@ pub(crate) async fn connect(
 #[utoipa::path(
     delete, path = "/v1/projects/{project_id}/connections/{kind}", operation_id = "disconnect", tag = "projects",
     params(("project_id" = schema::ProjectId, Path, description = "The project"),
-        ("kind" = views::ConnectionKindWord, Path, description = "Which credential")),
-    responses((status = OK, description = "The connections that are left", body = views::Connections)),
-    extensions(("x-problems" = json!(["precondition-failed", "action-denied", "not-finished"]))),
+        ("kind" = views::ConnectionKindWord, Path, description = "Which credential"), IfMatch),
+    responses((status = OK, description = "The connections that are left", body = views::Connections,
+        headers(("ETag" = String, description = "Version of the project")))),
+    extensions(("x-problems" = json!([
+        "precondition-required", "precondition-failed", "action-denied", "not-finished",
+    ]))),
 )]
 pub(crate) async fn disconnect(
     State(api): State<Api>,
     Caller(ctx): Caller,
     Path(place): Path<(String, String)>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let problem = |error: ProjectError| problem(&error);
     let kind = ConnectionKind::of_name(&place.1).ok_or_else(Problem::not_found)?;
-    let gone = api.projects.disconnect(&ctx, kind).await;
-    gone.map_err(problem)?;
-    let found = api.projects.connections(&ctx).await.map_err(problem)?;
-    Ok(Json(views::Connections::of(&found)).into_response())
+    let may = async { api.projects.admit_secret(ctx.principal()) };
+    let shown = admitted(demand_if_match(&headers), may, problem).await?;
+    let gone = api.projects.disconnect(&ctx, kind, shown).await;
+    gone.map_err(|error| problem(&error))?;
+    left(&api, &ctx).await
 }
 
 /// The credential, and what may be shown of it.

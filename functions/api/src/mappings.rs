@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use counterfoil_core::mapping::{MappingErrors, MappingFormat};
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::traced::Makes;
-use counterfoil_core::usecases::{Activation, MAX_MAPPING, ProjectError, Projects};
+use counterfoil_core::usecases::{Activation, MAX_MAPPING, Projects};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Asked, Caller, Sent, admitted, demand_if_match, judged};
 use counterfoil_lambda::problem::FieldError;
@@ -19,7 +19,7 @@ use crate::api::Api;
 use crate::deletion::waiting_of_project;
 use crate::evidence;
 use crate::pages::Pages;
-use crate::projects::{answer, problem};
+use crate::projects::{answer, problem, unmade};
 use crate::views;
 
 /// List the mappings of a project
@@ -102,10 +102,9 @@ pub(crate) async fn add(
     Caller(ctx): Caller,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let problem = |error: ProjectError| problem(&error);
     let read = sent.key().and_then(|_| sent.read_with(MAX_MAPPING));
     let may = async { api.projects.admit(ctx.principal()) };
-    let wanted: NewBody = admitted(read, may, crate::projects::problem).await?;
+    let wanted: NewBody = admitted(read, may, problem).await?;
     let format = match wanted.format {
         Format::Toml => MappingFormat::Toml,
         Format::Json => MappingFormat::Json,
@@ -118,7 +117,7 @@ pub(crate) async fn add(
             async |evidence| {
                 let stored = with(&api.projects, evidence);
                 let stored = stored.add_mapping(&ctx, &wanted.text, format).await;
-                let (stored, new) = stored.map_err(problem)?;
+                let (stored, new) = stored.map_err(|error| unmade(&error))?;
                 let hash = &stored.value.hash;
                 if !new {
                     return shown(&api, &ctx, hash, StatusCode::OK).await;
@@ -163,25 +162,25 @@ pub(crate) async fn activate(
     Path(place): Path<(String, String)>,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let problem = |error: ProjectError| problem(&error);
     let hash = hash(&place)?;
     let read = sent.key().and_then(|_| demand_if_match(sent.headers()));
     let may = async {
         api.projects.mapping(&ctx, hash).await?;
         api.projects.admit_activation(ctx.principal())
     };
-    let version = admitted(read, may, crate::projects::problem).await?;
+    let version = admitted(read, may, problem).await?;
     // What one person has proposed they cannot confirm, and what is active already stays so: a repeat
     // does nothing twice.
     sent.once(&api.repeats, &ctx, async |_| {
         judged(&api.projects.create.evidence, None, async |evidence| {
             let asked = with(&api.projects, evidence);
             let asked = asked.activate(&ctx, hash, version).await;
-            let status = match asked.map_err(problem)? {
+            let status = match asked.map_err(|error| problem(&error))? {
                 Activation::Held(_) => StatusCode::ACCEPTED,
                 Activation::Done(_) => StatusCode::OK,
             };
-            let found = api.projects.read(&ctx).await.map_err(problem)?;
+            let found = api.projects.read(&ctx).await;
+            let found = found.map_err(|error| problem(&error))?;
             let deletion = waiting_of_project(&api, &ctx).await?;
             Ok(answer(status, &found, deletion))
         })
@@ -206,9 +205,10 @@ async fn shown(
     hash: &str,
     status: StatusCode,
 ) -> Result<Response, Problem> {
-    let problem = |error: ProjectError| problem(&error);
-    let found = api.projects.mapping(ctx, hash).await.map_err(problem)?;
-    let project = api.projects.read(ctx).await.map_err(problem)?;
+    let found = api.projects.mapping(ctx, hash).await;
+    let found = found.map_err(|error| problem(&error))?;
+    let project = api.projects.read(ctx).await;
+    let project = project.map_err(|error| problem(&error))?;
     let active = project.project.value.mapping.as_deref();
     Ok((status, Json(views::Mapping::of(&found.value, active))).into_response())
 }

@@ -2,11 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header::ETAG, header::LOCATION};
+use axum::http::{HeaderValue, StatusCode, header::ETAG, header::LOCATION};
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::usecases::{NewEmptyProject, ProjectChange, ProjectError, ProjectView};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Caller, Sent, WorkspaceCaller, if_match};
+use counterfoil_lambda::http::{Caller, Sent, WorkspaceCaller, demand_if_match};
 use counterfoil_lambda::schema::{self, IdempotencyKey, IfMatch, Name};
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
@@ -48,7 +48,7 @@ struct NewBody {
             ("Location" = String, description = "Its address")))),
     extensions(("x-problems" = json!([
         "idempotency-key-missing", "idempotency-key-reused", "idempotency-in-flight", "already-created",
-        "action-denied", "precondition-failed", "not-finished",
+        "action-denied", "not-finished",
     ]))),
 )]
 pub(crate) async fn make(
@@ -71,7 +71,8 @@ pub(crate) async fn make(
     };
     let projects = &api.projects;
     let made = async |once| {
-        let made = projects.make(&ctx, &new, &once).await.map_err(problem)?;
+        let made = projects.make(&ctx, &new, &once).await;
+        let made = made.map_err(|error| unmade(&error))?;
         let place = format!("/v1/projects/{}", made.value.id);
         let view = ProjectView {
             project: made,
@@ -148,7 +149,7 @@ pub(crate) async fn change(
     let problem = |error: ProjectError| problem(&error);
     let read = sent
         .read()
-        .and_then(|wanted: ChangeBody| Ok((wanted, shown_version(sent.headers())?)));
+        .and_then(|wanted: ChangeBody| Ok((wanted, demand_if_match(sent.headers())?)));
     let (wanted, version) = match read {
         Ok(read) => read,
         Err(bad) => {
@@ -167,15 +168,6 @@ pub(crate) async fn change(
     Ok(answer(StatusCode::OK, &found, deletion))
 }
 
-/// The version that was displayed.
-pub(crate) fn shown_version(headers: &HeaderMap) -> Result<u64, Problem> {
-    if_match(headers)?.ok_or_else(|| {
-        let title = "Send `If-Match` with the ETag of the project that was displayed";
-        let status = StatusCode::PRECONDITION_REQUIRED;
-        Problem::new(status, "precondition-required", title)
-    })
-}
-
 /// A project with its version as `ETag`.
 pub(crate) fn answer(
     status: StatusCode,
@@ -189,6 +181,18 @@ pub(crate) fn answer(
         response.headers_mut().insert(ETAG, tag);
     }
     response
+}
+
+/// An error of making something that nobody has seen a version of: what changed meanwhile is the
+/// memory of the request, which another worker has taken over.
+pub(crate) fn unmade(error: &ProjectError) -> Problem {
+    match error {
+        ProjectError::Changed => {
+            let title = "This request is being done: send it again in a few seconds";
+            conflict("idempotency-in-flight", title).retry_after(2)
+        }
+        error => problem(error),
+    }
 }
 
 /// An error about a project as an answer. Causes go to the log, once.

@@ -22,6 +22,16 @@ pub enum Capability {
     Repair,
 }
 
+impl Capability {
+    /// Whether whoever has this may do what needs `need`.
+    pub const fn covers(self, need: Self) -> bool {
+        match (self, need) {
+            (Self::Repair, _) | (Self::Read, Self::Read) => true,
+            (Self::Read, Self::Repair) => false,
+        }
+    }
+}
+
 /// A person's role in a workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -181,6 +191,16 @@ impl Principal {
         }
     }
 
+    /// Whether they may have the product act: ask for checks, propose repairs, execute what is allowed
+    /// or was approved.
+    pub const fn may_operate(&self) -> bool {
+        match self {
+            Self::User { role, .. } => role.may_approve(),
+            Self::ApiKey { capability, .. } => capability.covers(Capability::Repair),
+            Self::Scheduler { .. } | Self::System { .. } => false,
+        }
+    }
+
     /// The person behind this request, if it is one.
     pub const fn person(&self) -> Option<UserId> {
         match self {
@@ -204,6 +224,8 @@ pub trait Tenant: Send + Sync {
 pub struct WorkspaceCtx {
     workspace: WorkspaceId,
     principal: Principal,
+    /// For a key: whether it is for live projects or for the others.
+    live: Option<bool>,
 }
 
 impl WorkspaceCtx {
@@ -212,12 +234,25 @@ impl WorkspaceCtx {
         Self {
             workspace,
             principal,
+            live: None,
         }
+    }
+
+    /// The same for a key, which reaches projects of its environment alone.
+    #[must_use]
+    pub(crate) const fn of_environment(mut self, live: bool) -> Self {
+        self.live = Some(live);
+        self
     }
 
     /// The workspace.
     pub const fn workspace(&self) -> WorkspaceId {
         self.workspace
+    }
+
+    /// Whether projects of this mode exist for the caller.
+    pub fn sees(&self, livemode: bool) -> bool {
+        self.live.is_none_or(|live| live == livemode)
     }
 
     /// Who acts.

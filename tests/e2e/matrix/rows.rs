@@ -362,7 +362,7 @@ pub(super) const ROWS: &[Row] = &[
         "/v1/projects/{project_id}/connections/{kind}",
         Project,
         ADMINS,
-        200,
+        428,
     ),
     row(
         "DELETE",

@@ -117,6 +117,12 @@ impl Shop {
         }
     }
 
+    /// The version of the project, as it is displayed.
+    async fn version(&self) -> u64 {
+        let found = self.office.projects().read(&self.admin).await;
+        found.unwrap().project.version
+    }
+
     async fn connect_with(
         &self,
         projects: &Projects,
@@ -129,7 +135,9 @@ impl Shop {
             hint: "shown…".to_owned(),
         };
         let connections = self.connections();
-        projects.connect(&self.admin, &new, &connections).await
+        let version = self.version().await;
+        let connecting = projects.connect(&self.admin, &new, version, &connections);
+        connecting.await
     }
 
     async fn connect(
@@ -261,10 +269,15 @@ async fn the_credential_that_is_replaced_or_taken_away_opens_no_more() {
     shop.opened(&old, Purpose::Read).await.unwrap_err();
     let projects = shop.office.projects();
     let kind = ConnectionKind::Database;
-    projects.disconnect(&shop.admin, kind).await.unwrap();
+    projects
+        .disconnect(&shop.admin, kind, shop.version().await)
+        .await
+        .unwrap();
     assert_eq!(shop.shown().await, []);
     shop.opened(&new, Purpose::Read).await.unwrap_err();
-    let again = projects.disconnect(&shop.admin, kind).await;
+    let again = projects
+        .disconnect(&shop.admin, kind, shop.version().await)
+        .await;
     assert!(matches!(again, Err(ProjectError::NotFound)), "{again:?}");
 }
 
@@ -286,6 +299,30 @@ async fn an_old_signing_secret_is_accepted_for_a_day_beside_the_new_one() {
     assert_eq!(ids.len(), 2);
     assert_eq!(ids[0], two.id);
     shop.opened(&one, Purpose::Webhook).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn credentials_are_changed_in_the_version_of_the_project_that_was_displayed() {
+    let shop = Shop::new().await;
+    let kind = ConnectionKind::Stripe;
+    shop.connect(kind, KEY).await.unwrap();
+    let (projects, late) = (shop.office.projects(), shop.version().await - 1);
+    let new = NewConnection {
+        kind,
+        secret: Redacted::new("rk_live_next".to_owned()),
+        hint: "rk_live_…".to_owned(),
+    };
+    let connections = shop.connections();
+    let connected = projects.connect(&shop.admin, &new, late, &connections);
+    let connected = connected.await;
+    assert!(
+        matches!(connected, Err(ProjectError::Changed)),
+        "{connected:?}"
+    );
+    let gone = projects.disconnect(&shop.admin, kind, late).await;
+    assert!(matches!(gone, Err(ProjectError::Changed)), "{gone:?}");
+    let [now] = shop.shown().await.try_into().unwrap();
+    assert_eq!(shop.opened(&now, Purpose::Read).await.unwrap(), KEY);
 }
 
 /// Evidence whose answer is lost, after it was written or before.

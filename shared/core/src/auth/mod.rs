@@ -5,12 +5,14 @@
 
 mod invite;
 mod key;
+mod reach;
 
 use counterfoil_evidence::hash::sha256;
 use thiserror::Error;
 
 pub use invite::{NewInvite, invite_hash};
 pub use key::NewKey;
+pub use reach::{Reach, Target, reach};
 
 use crate::ids::{ProjectId, UserId, WorkspaceId};
 use crate::ports::{Login, State};
@@ -168,8 +170,9 @@ impl Authenticated {
     ) -> Result<WorkspaceCtx, AuthError> {
         let asked: WorkspaceId = asked.parse().map_err(|_| AuthError::NotFound)?;
         match self {
-            Self::Key(key) if key.row.workspace == asked && key.row.project.is_none() => {
-                Ok(WorkspaceCtx::new(asked, key.principal.clone()))
+            Self::Key(key) if key.reaches(Target::Workspace(asked)) => {
+                let ctx = WorkspaceCtx::new(asked, key.principal.clone());
+                Ok(ctx.of_environment(key.row.live))
             }
             Self::Key(_) => Err(AuthError::NotFound),
             Self::Person(presence) => {
@@ -192,20 +195,38 @@ impl Authenticated {
     ) -> Result<TenantCtx, AuthError> {
         let own = self.key().and_then(|row| row.project);
         if let (Self::Key(key), Some(own)) = (self, own) {
-            let other = asked.is_some_and(|asked| asked != own.to_string());
-            let ctx = TenantCtx::new(key.row.workspace, own, key.principal.clone());
-            return if other {
-                Err(AuthError::NotFound)
+            // A key of one project has that project's environment since it was made.
+            let asked = match asked {
+                Some(asked) => asked.parse().map_err(|_| AuthError::NotFound)?,
+                None => own,
+            };
+            let workspace = key.row.workspace;
+            let target = Target::Project {
+                workspace,
+                project: asked,
+                live: key.row.live,
+            };
+            return if key.reaches(target) {
+                Ok(TenantCtx::new(workspace, asked, key.principal.clone()))
             } else {
-                Ok(ctx)
+                Err(AuthError::NotFound)
             };
         }
         let asked = asked.ok_or(AuthError::ProjectNotNamed)?;
         let asked: ProjectId = asked.parse().map_err(|_| AuthError::NotFound)?;
         let found = Directory::of(state).project(asked).await?;
-        let workspace = found.map(|found| found.value.workspace);
+        let found = found.map(|found| found.value);
+        let workspace = found.as_ref().map(|project| project.workspace);
         let principal = match self {
-            Self::Key(key) => (workspace == Some(key.row.workspace)).then(|| key.principal.clone()),
+            Self::Key(key) => found
+                .filter(|project| {
+                    key.reaches(Target::Project {
+                        workspace: project.workspace,
+                        project: asked,
+                        live: project.livemode,
+                    })
+                })
+                .map(|_| key.principal.clone()),
             Self::Person(presence) => {
                 // Without a project the same read is made, for a workspace that nobody has.
                 let owner = workspace.unwrap_or_else(|| WorkspaceId::from_bits(0));
@@ -216,6 +237,13 @@ impl Authenticated {
             (Some(workspace), Some(principal)) => Ok(TenantCtx::new(workspace, asked, principal)),
             _ => Err(AuthError::NotFound),
         }
+    }
+}
+
+impl PresentedKey {
+    /// Whether something exists for this key. What it may do there is asked of the principal.
+    fn reaches(&self, target: Target) -> bool {
+        reach(&self.row, target, Capability::Read) != Reach::Absent
     }
 }
 

@@ -13,10 +13,8 @@ use counterfoil_evidence::hash::sha256;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::governed::who;
 use crate::billing::is_customer_id;
 use crate::ids::{ProjectId, RunId};
-use crate::policy::Who;
 use crate::ports::{
     CheckRequest, Checks, Clock, PortError, Random, ScanRequest, ScanRequests, State, StateWrite,
 };
@@ -153,11 +151,10 @@ impl AskChecks {
     /// # Errors
     /// [`AskError::NotAble`] for a key that may only read, or a person who may not operate.
     pub fn admit(&self, ctx: &TenantCtx) -> Result<(), AskError> {
-        match who(ctx.principal()) {
-            Who::Approver | Who::RepairKey => Ok(()),
-            Who::Auditor | Who::Viewer | Who::ReadKey | Who::Scheduler | Who::System => {
-                Err(AskError::NotAble)
-            }
+        if ctx.principal().may_operate() {
+            Ok(())
+        } else {
+            Err(AskError::NotAble)
         }
     }
 

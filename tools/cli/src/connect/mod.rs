@@ -90,8 +90,10 @@ async fn run(args: &Args) -> Result<(), Failure> {
         return store(args, &api, &path, kind).await;
     }
     if let Some(kind) = args.remove {
+        let seen = api.read(&path, &[]).await?.etag;
         let path = format!("{path}/{}", kind.name());
-        let gone = api.change(Method::DELETE, &path, None, None).await?;
+        let gone = api.change(Method::DELETE, &path, None, Some(&seen));
+        let gone = gone.await?;
         if args.call.json {
             say_json(&gone.body);
         } else {
@@ -121,9 +123,11 @@ async fn run(args: &Args) -> Result<(), Failure> {
 
 async fn store(args: &Args, api: &Client, path: &str, kind: Kind) -> Result<(), Failure> {
     let secret = secret::read(kind.what(), VARIABLE)?;
+    let seen = api.read(path, &[]).await?.etag;
     let path = format!("{path}/{}", kind.name());
     let body = json!({ "secret": secret.reveal() });
-    let stored = api.change(Method::PUT, &path, Some(&body), None).await?;
+    let stored = api.change(Method::PUT, &path, Some(&body), Some(&seen));
+    let stored = stored.await?;
     if args.call.json {
         say_json(&stored.body);
         return Ok(());

@@ -111,14 +111,17 @@ impl Projects {
         Ok(views)
     }
 
-    /// Probes a credential and stores it in the place of the one before.
+    /// Probes a credential and stores it in the place of the one before, in a project of the version
+    /// given.
     ///
     /// # Errors
-    /// [`ProjectError::Refused`] with what the probe found: nothing is stored then.
+    /// [`ProjectError::Refused`] with what the probe found, [`ProjectError::Changed`] when the project
+    /// has another version by now: nothing is stored then.
     pub async fn connect(
         &self,
         ctx: &TenantCtx,
         new: &NewConnection,
+        version: u64,
         connections: &Connections,
     ) -> Result<ConnectionView, ProjectError> {
         let before = self.project(ctx).await?;
@@ -126,6 +129,9 @@ impl Projects {
         if !judged.allowed() {
             let stream = before.value.stream_id()?;
             return Err(self.refused(stream, ctx.principal(), judged).await);
+        }
+        if before.version != version {
+            return Err(ProjectError::Changed);
         }
         let probe = self.probe(ctx, &before.value, new, connections).await?;
         let secrets = self.secrets();
@@ -146,14 +152,16 @@ impl Projects {
         ours.ok_or(ProjectError::Changed)
     }
 
-    /// Takes a credential away: what was sealed of it opens nowhere any more, in no copy.
+    /// Takes a credential of a project of the version given away: what was sealed of it opens nowhere
+    /// any more, in no copy.
     ///
     /// # Errors
-    /// [`ProjectError::NotFound`] when there is none.
+    /// [`ProjectError::NotFound`] when there is none; [`ProjectError::Changed`] as above.
     pub async fn disconnect(
         &self,
         ctx: &TenantCtx,
         kind: ConnectionKind,
+        version: u64,
     ) -> Result<(), ProjectError> {
         let before = self.project(ctx).await?;
         let judged = self.judge_secret(ctx.principal());
@@ -165,6 +173,9 @@ impl Projects {
         let gone = take(&mut after, kind);
         if gone.is_empty() {
             return Err(ProjectError::NotFound);
+        }
+        if before.version != version {
+            return Err(ProjectError::Changed);
         }
         let changes = revoked(&self.secrets(), ctx, gone).await?;
         let settled = self.settle(ctx, &judged, &before, &after, kind, changes, None);

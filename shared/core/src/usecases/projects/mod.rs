@@ -141,7 +141,7 @@ impl Projects {
     /// When they cannot be read.
     pub async fn list(&self, ctx: &WorkspaceCtx) -> Result<Vec<Project>, ProjectError> {
         let mut projects = self.directory().projects().await?;
-        projects.retain(|project| project.workspace == ctx.workspace());
+        projects.retain(|it| it.workspace == ctx.workspace() && ctx.sees(it.livemode));
         Ok(projects)
     }
 

@@ -19,7 +19,7 @@ use crate::reconcile::Finding;
 use crate::records::{Directory, Project, Versioned};
 use crate::repair::{Action, ActionBinding, ActionState, RepairPlan};
 use crate::run::{Run, RunStep};
-use crate::tenancy::{Capability, Principal, TenantCtx};
+use crate::tenancy::{Principal, TenantCtx};
 use crate::usecases::facts::{Closing, Decided, Opening};
 use crate::usecases::reconcile::flow_version;
 
@@ -67,12 +67,7 @@ impl ProposeRepair {
         incident: &str,
     ) -> Result<Versioned<Incident>, ActionError> {
         let incident = self.ports.incident(ctx, incident).await?;
-        let may_propose = match ctx.principal() {
-            Principal::User { role, .. } => role.may_approve(),
-            Principal::ApiKey { capability, .. } => *capability == Capability::Repair,
-            Principal::Scheduler { .. } | Principal::System { .. } => false,
-        };
-        if may_propose {
+        if ctx.principal().may_operate() {
             Ok(incident)
         } else {
             Err(ActionError::MissingCapability)

@@ -13,7 +13,7 @@ use crate::policy::{ApprovalFacts, Effect, Judgement, Question, evaluate};
 use crate::ports::Batch;
 use crate::records::{Project, Versioned};
 use crate::repair::{Action, ActionState, Vote, VoteKind};
-use crate::tenancy::{Capability, Principal, TenantCtx};
+use crate::tenancy::{Principal, TenantCtx};
 use crate::usecases::facts::{Closing, Decided};
 
 /// A vote as it comes in.
@@ -133,12 +133,7 @@ impl VoteOnAction {
         id: &str,
     ) -> Result<Versioned<Action>, ActionError> {
         let action = self.ports.action(ctx, id).await?;
-        let may_trigger = match ctx.principal() {
-            Principal::User { role, .. } => role.may_approve(),
-            Principal::ApiKey { capability, .. } => *capability == Capability::Repair,
-            Principal::Scheduler { .. } | Principal::System { .. } => false,
-        };
-        if !may_trigger {
+        if !ctx.principal().may_operate() {
             return Err(ActionError::MissingCapability);
         }
         Ok(action)

@@ -69,7 +69,9 @@ async fn a_credential_comes_from_standard_input_or_a_variable_and_goes_nowhere_e
         "added_at": "2026-11-26T00:00:00Z", "retire_at": null, "standing": "ok",
         "probed_at": "2026-11-26T00:00:00Z", "sentences": ["The key reads customers."]});
     let path = "PUT /v1/projects/prj_1/connections/stripe";
-    stage.answers(path, 200, stored.clone());
+    stage
+        .answers("GET /v1/projects/prj_1/connections", 200, list(&[]))
+        .answers(path, 200, stored.clone());
     let words = ["connect", "stripe", "--project", "prj_1"];
     let said = stage.run_with_key(&words, &format!("{STRIPE}\n")).await;
     assert_eq!(said.status, 0, "{}", said.err);
@@ -79,6 +81,7 @@ async fn a_credential_comes_from_standard_input_or_a_variable_and_goes_nowhere_e
         said.out
     );
     assert_eq!(stage.last().body, json!({ "secret": STRIPE }));
+    assert_eq!(stage.last().header("if-match"), "\"7\"");
     assert!(!said.out.contains("db.example.com"), "{}", said.out);
     let given = [
         ("COUNTERFOIL_API", stage.url.as_str()),
@@ -226,4 +229,5 @@ async fn what_is_connected_is_shown_and_taken_away_without_the_credential() {
         stage.last().line,
         "DELETE /v1/projects/prj_1/connections/webhook"
     );
+    assert_eq!(stage.last().header("if-match"), "\"7\"");
 }
