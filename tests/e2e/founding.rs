@@ -138,13 +138,13 @@ fn cli() -> &'static Path {
             String::from_utf8_lossy(&output.stderr)
         );
         let messages = String::from_utf8(output.stdout).unwrap();
-        let messages = messages.lines().filter_map(|line| {
+        let mut messages = messages.lines().filter_map(|line| {
             let message: Value = serde_json::from_str(line).ok()?;
             let named = message["target"]["name"] == "counterfoil";
             let executable = message["executable"].as_str().filter(|_| named)?;
             Some(PathBuf::from(executable))
         });
-        messages.last().unwrap()
+        messages.next_back().unwrap()
     })
 }
 
