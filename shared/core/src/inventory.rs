@@ -307,7 +307,7 @@ pub const INVENTORY: &[Held] = &[
         "people: name and role",
         &[Personal, Configuration],
         "until they leave",
-        "deleted with `access.revoked`",
+        "deleted with `access.revoked`, or with the workspace",
     ),
     held(
         of_workspace::<ApiKey>(),
@@ -425,8 +425,8 @@ pub const INVENTORY: &[Held] = &[
         Place::Lookup("login#<digest>"),
         "people by a digest of issuer and subject; the workspaces they are in",
         &[Personal],
-        "until they leave",
-        "deleted with `access.revoked`",
+        "until they leave their last workspace",
+        "deleted with `access.revoked`, or with the workspace",
     ),
     held(
         Place::Table("DataKeys"),
@@ -453,7 +453,7 @@ pub const INVENTORY: &[Held] = &[
         Place::Table("EvidenceParts"),
         "parts of entries: row values, customer ids, words of people",
         &[Fact, Personal, Billing],
-        "until erased",
+        "until erased, or with the project or workspace",
         "removed with its salt and a `redact` entry; backups of 35 days (point-in-time recovery) still hold it",
     ),
     held(
@@ -475,7 +475,7 @@ pub const INVENTORY: &[Held] = &[
         "what runs have read, sealed",
         &[Personal, Billing],
         "the window of the workspace",
-        "data key destroyed, object deleted, `snapshot.pruned`",
+        "data key destroyed, object deleted, `snapshot.pruned`; with the project",
     ),
     held(
         Place::Bucket("DataBucket/findings"),
@@ -489,7 +489,7 @@ pub const INVENTORY: &[Held] = &[
         "packages and reports",
         &[Fact, Personal, Billing],
         "7 days; deleted after 8",
-        "lifecycle rule, or an erasure",
+        "lifecycle rule, an erasure, or with the project",
     ),
     held(
         Place::Queue("checks"),

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use counterfoil_core::ports::KeyWrapper;
+use counterfoil_core::auth::authenticate_key;
+use counterfoil_core::ports::{Clock, KeyWrapper};
+use counterfoil_core::records::Directory;
+use counterfoil_core::tenancy::Capability;
 use counterfoil_core::usecases::{Delete, Vault};
 
 use super::bench::{Bench, REASON};
@@ -23,10 +26,35 @@ fn with(delete: Delete, plan: &Arc<Plan>) -> Delete {
     }
 }
 
+/// What is gone is out of reach, whatever rows of it are left; what is there is in reach.
+async fn ends_at_once(bench: &Bench, key: &str) {
+    let world = &bench.shop.world;
+    let store = world.store.as_ref();
+    let directory = Directory::of(store);
+    let workspace = directory.workspace(world.workspace.id).await.unwrap();
+    let project = directory.project(world.project.id).await.unwrap();
+    let ben = world.presence("Ben").await;
+    let asked = world.workspace.id.to_string();
+    let reached = ben.workspace(store, &asked).await;
+    assert_eq!(reached.is_ok(), workspace.is_some(), "{reached:?}");
+    let reached = bench.reaches().await;
+    assert_eq!(reached.is_ok(), project.is_some(), "{reached:?}");
+    let presented = authenticate_key(store, key, world.clock.now()).await;
+    assert_eq!(presented.is_ok(), project.is_some(), "{presented:?}");
+}
+
 /// Fails step number `step` of the duty and lets the next turns go on; `false` when there is none.
 async fn survives(bench: &Bench, step: u32, happens: bool, least: u32) -> bool {
+    let world = &bench.shop.world;
+    let by = world.ben.principal();
+    let owner = by.person().unwrap();
+    let made = world
+        .create
+        .api_key(&world.project, by, Capability::Read, owner, None);
+    let key = made.await.unwrap();
     let plan = Plan::new(step, happens);
     let first = with(bench.delete(), &plan).carry_out().await;
+    ends_at_once(bench, key.reveal()).await;
     if !plan.struck() {
         assert!(first.is_ok(), "{first:?}");
         assert!(step > least, "only {step} durable steps");

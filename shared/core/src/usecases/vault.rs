@@ -132,7 +132,7 @@ impl Vault {
     }
 
     /// Destroys every data key of one project: whatever was sealed for it opens nowhere any more,
-    /// in no copy and no backup. Returns how many keys went.
+    /// in no copy and no backup. Nothing is sealed outside projects. Returns how many keys went.
     ///
     /// Nobody may seal for the project meanwhile; whoever deletes it sees to that first. Doing it
     /// again is safe.
@@ -150,15 +150,6 @@ impl Vault {
                     gone = gone.saturating_add(1);
                 }
             }
-        }
-        Ok(gone)
-    }
-
-    /// The same for every project of a workspace; nothing is sealed outside projects.
-    pub async fn shred_workspace(&self, projects: &[TenantCtx]) -> Result<u64, VaultError> {
-        let mut gone = 0_u64;
-        for ctx in projects {
-            gone = gone.saturating_add(self.shred_project(ctx).await?);
         }
         Ok(gone)
     }

@@ -172,7 +172,10 @@ fn warn(found: &Value, of: Of) {
     );
     eprintln!("  goes:  {}", of.goes());
     eprintln!("  stays: {}", of.stays());
-    eprintln!("Nobody can bring back what goes, also not from a backup: its keys are destroyed.");
+    eprintln!(
+        "It cannot be taken back then. Sealed credentials and snapshots open from no backup any more; \
+         rows stay in backups of the tables for up to 35 days."
+    );
 }
 
 /// Reads the name of what is to go.
