@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use counterfoil_core::incident::Incident;
 use counterfoil_testkit::stripe::sign_event;
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::stage::{Stage, now, wait};
@@ -153,7 +153,8 @@ impl Stage {
 
     fn request(&self, method: &str, path: &str) -> RequestBuilder {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        Client::new().request(method, format!("{}{path}", self.cloud.api_url))
+        self.http
+            .request(method, format!("{}{path}", self.cloud.api_url))
     }
 
     /// Delivers a signed event about `customer`.
@@ -215,6 +216,23 @@ impl Stage {
             .await
     }
 
+    /// The same with a token, as a request that may come again.
+    pub(crate) async fn vote_with(
+        &self,
+        action: &Answer,
+        token: &str,
+        project: &str,
+        idempotency_key: &str,
+    ) -> Answer {
+        let path = format!("/v1/actions/{}/approvals", action.field("/id"));
+        let request = self.request("POST", &path).bearer_auth(token);
+        let request = request.header("counterfoil-project", project);
+        let request = request.header("idempotency-key", idempotency_key);
+        let request = request.header("if-match", action.etag());
+        let request = request.header("content-type", "application/json");
+        answer(request.body(ballot(action, "approve").to_string())).await
+    }
+
     /// The action as it is now.
     pub(crate) async fn action(&self, key: &str, id: &str) -> Answer {
         let path = format!("/v1/actions/{id}");
@@ -250,7 +268,7 @@ impl Stage {
         let path = format!("/v1/exports/{id}/download?part={part}");
         let link = self.call("GET", &path, Some(key), None, &Value::Null).await;
         assert_eq!(link.status, 200, "{}", link.text);
-        let response = reqwest::get(link.field("/url")).await.unwrap();
+        let response = self.http.get(link.field("/url")).send().await.unwrap();
         assert_eq!(response.status(), 200);
         let bytes = response.bytes().await.unwrap().to_vec();
         let digest = counterfoil_core::evidence::hash::digest_string(&bytes);
@@ -281,9 +299,10 @@ pub(crate) fn heard() -> Vec<(String, String)> {
 }
 
 async fn answer(request: RequestBuilder) -> Answer {
-    let request = request.build().unwrap();
+    let (client, request) = request.build_split();
+    let request = request.unwrap();
     let place = format!("answer to {} {}", request.method(), request.url().path());
-    let response = Client::new().execute(request).await.unwrap();
+    let response = client.execute(request).await.unwrap();
     let headers = response.headers().iter().map(|(name, value)| {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
         (name.as_str().to_owned(), value)

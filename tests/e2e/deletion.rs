@@ -17,8 +17,9 @@ use counterfoil_testkit::memory::{MemStore, SetClock};
 use serde_json::{Value, json};
 
 use super::calls::{Answer, alike};
-use super::erasure::{everything, member};
+use super::erasure::member;
 use super::stage::{Stage, now, stage, wait};
+use super::stored::everything;
 use super::tenant::Tenant;
 
 const REASON: &str = "we sold this shop last week";
@@ -86,19 +87,22 @@ async fn carried_out(stage: &Stage, path: &str, key: &str, gone: u16) {
 
 /// Rows, data keys and objects that are still there under any of these.
 async fn left(stage: &Stage, words: &[String]) -> Vec<String> {
-    let all = everything(stage).await.into_iter();
+    let named = |output| stage.main.deployment.output(output).unwrap();
+    let state = format!("table {} ", named("StateTable"));
+    let others = [
+        format!("table {} ", named("DataKeysTable")),
+        format!("object {}/", named("DataBucket")),
+    ];
     let mut found = Vec::new();
-    for (place, text) in all {
+    for it in everything(&stage.main).await {
         let ours = words
             .iter()
-            .any(|word| text.contains(word) || place.contains(word));
-        let of_state = place.starts_with("StateTable") && !text.contains("directory#deleted");
-        let removed = of_state
-            || ["DataKeysTable", "DataBucket"]
-                .iter()
-                .any(|it| place.starts_with(it));
+            .any(|word| it.has(word) || it.place.contains(word));
+        let of_state = it.place.starts_with(&state) && !it.has("directory#deleted");
+        let removed = of_state || others.iter().any(|other| it.place.starts_with(other));
         if ours && removed {
-            found.push(format!("{place} {text}"));
+            let text = String::from_utf8_lossy(&it.bytes);
+            found.push(format!("{} {text}", it.place));
         }
     }
     found

@@ -54,6 +54,8 @@ mod sources;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]
+mod stored;
+#[cfg(test)]
 mod tamper;
 #[cfg(test)]
 mod tenant;

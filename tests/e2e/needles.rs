@@ -7,17 +7,19 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 pub(crate) struct Needle {
     /// What it is; said instead of the secret.
     pub(crate) kind: String,
+    /// The route whose answer shows it.
+    shown_by: Option<String>,
     forms: Vec<(&'static str, Vec<u8>)>,
 }
 
 impl Needle {
     /// Raw, URL-encoded, hex, and base64 wherever in a longer text it began.
-    pub(crate) fn new(kind: impl Into<String>, secret: &str) -> Self {
-        assert!(secret.len() >= 12, "too short to be told from chance");
-        let bytes = secret.as_bytes();
+    pub(crate) fn new(kind: impl Into<String>, secret: &(impl AsRef<[u8]> + ?Sized)) -> Self {
+        let bytes = secret.as_ref();
+        assert!(bytes.len() >= 12, "too short to be told from chance");
         let mut forms = vec![("raw", bytes.to_vec())];
         let encoded: String = bytes.iter().map(|byte| percent(*byte)).collect();
-        if encoded != secret {
+        if encoded.as_bytes() != bytes {
             forms.push(("url", encoded.into_bytes()));
         }
         forms.push(("hex", hex::encode(bytes).into_bytes()));
@@ -35,8 +37,20 @@ impl Needle {
         }
         Self {
             kind: kind.into(),
+            shown_by: None,
             forms,
         }
+    }
+
+    /// It is shown once, by this route.
+    pub(crate) fn shown_by(mut self, path: String) -> Self {
+        self.shown_by = Some(path);
+        self
+    }
+
+    pub(crate) fn is_shown_in(&self, place: &str) -> bool {
+        let by = self.shown_by.as_deref();
+        place.starts_with("answer to POST ") && by.is_some_and(|path| place.ends_with(path))
     }
 
     /// The form in which `hay` holds it, if it does.

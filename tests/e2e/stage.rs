@@ -28,6 +28,9 @@ pub(crate) struct Stage {
     pub(crate) issuer: FakeIssuer,
     pub(crate) main: Stack,
     pub(crate) sample: Sample,
+    /// Made once: a client that is made reads every root certificate of the machine, which takes
+    /// longer than a request.
+    pub(crate) http: reqwest::Client,
     count: AtomicU32,
     /// Tests that run now.
     running: AtomicU32,
@@ -92,6 +95,7 @@ impl Stage {
             issuer,
             main,
             sample,
+            http: reqwest::Client::new(),
             count: AtomicU32::new(0),
             running: AtomicU32::new(0),
         }

@@ -1,10 +1,11 @@
 //! Votes on held actions: whose count, how often, and on what was displayed.
 
 use counterfoil_core::incident::IncidentState;
+use counterfoil_core::tenancy::Role;
 use serde_json::json;
 
 use super::calls::{Answer, ballot};
-use super::stage::{Stage, stage};
+use super::stage::{Stage, now, stage};
 use super::tenant::Tenant;
 
 /// The rules by which decisions of this effect were made, in order.
@@ -77,6 +78,37 @@ fn a_vote_is_for_the_version_that_was_displayed() {
         }
         assert_eq!(stage.updates(&tenant), 0);
         let done = stage.vote(&action, &tenant.ben, "approve").await;
+        assert_eq!(done.says(), (200, "verified".to_owned()), "{}", done.text);
+    });
+}
+
+#[test]
+fn whoever_signed_in_too_long_ago_is_asked_to_sign_in_again_and_then_may_vote() {
+    let stage = stage();
+    stage.run(async {
+        let (tenant, _, action) = proposed(stage).await;
+        let ben = &tenant.people[&Role::Approver];
+        let (subject, _) = ben.split_once('@').unwrap();
+        let subject = subject.strip_prefix("person:").unwrap();
+        let stale = stage.issuer.mint(subject, |claims| {
+            let long_ago = now().as_secs() - 16 * 60;
+            claims.insert("auth_time".to_owned(), json!(long_ago));
+        });
+        let project = tenant.project.id.to_string();
+        let refused = stage.vote_with(&action, &stale, &project, "once").await;
+        assert_eq!(
+            refused.says(),
+            (401, "insufficient_user_authentication".to_owned()),
+            "{}",
+            refused.text
+        );
+        // RFC 9470 section 3.
+        let challenge = refused.header("www-authenticate");
+        assert!(challenge.starts_with("Bearer error="), "{challenge}");
+        assert!(challenge.contains("max_age=\"900\""), "{challenge}");
+        assert_eq!(stage.updates(&tenant), 0);
+        let fresh = stage.issuer.mint(subject, |_| {});
+        let done = stage.vote_with(&action, &fresh, &project, "once").await;
         assert_eq!(done.says(), (200, "verified".to_owned()), "{}", done.text);
     });
 }

@@ -190,3 +190,16 @@ fn stores_are_encrypted_and_refuse_plain_connections() {
         }
     }
 }
+
+/// Length, and no kinds of characters (ASVS 5.0.0, 6.2.1 and 6.2.5).
+#[test]
+fn the_user_pool_asks_for_length_and_not_for_kinds_of_characters() {
+    let template = template();
+    let mut pools = resources(&template, "AWS::Cognito::UserPool");
+    let (_, pool) = pools.next().unwrap();
+    let policy = &pool["Policies"]["PasswordPolicy"];
+    assert!(policy["MinimumLength"].as_u64().unwrap() >= 14);
+    for kind in ["Lowercase", "Uppercase", "Numbers", "Symbols"] {
+        assert_eq!(policy[format!("Require{kind}")], false, "{kind}");
+    }
+}

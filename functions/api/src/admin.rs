@@ -16,9 +16,6 @@ use serde::Serialize;
 
 use crate::answer::{conflict, versioned};
 
-/// The rule that asks for a fresher sign-in, and the seconds it allows.
-const STALE: (&str, u32) = ("base.forbid.stale-login-admin", 300);
-
 /// Names the decision behind an answer.
 pub(crate) fn decided(mut response: Response, decision: Option<DecisionId>) -> Response {
     if let Some(decision) = decision {
@@ -99,12 +96,7 @@ pub(crate) fn problem(error: &AdminError) -> Problem {
 
 /// That policy said no, with what to do where only the sign-in is too old.
 pub(crate) fn denied(judgement: &Judgement, decision: Option<DecisionId>) -> Problem {
-    let (rule, max_age_s) = STALE;
-    let problem = if judgement.rule == rule {
-        Problem::stale_login(max_age_s)
-    } else {
-        crate::answer::denied(judgement)
-    };
+    let problem = Problem::denied(judgement);
     match decision {
         Some(decision) => problem.decided(&decision, bundle_digest()),
         None => problem,

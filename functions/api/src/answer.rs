@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header::ETAG};
 use axum::response::{IntoResponse, Response};
-use counterfoil_core::policy::Judgement;
 use counterfoil_lambda::Problem;
 use serde::Serialize;
 
@@ -14,11 +13,6 @@ pub(crate) fn versioned(status: StatusCode, view: &impl Serialize, version: u64)
         response.headers_mut().insert(ETAG, tag);
     }
     response
-}
-
-pub(crate) fn denied(judgement: &Judgement) -> Problem {
-    let title = format!("{} ({})", judgement.reason, judgement.rule);
-    Problem::new(StatusCode::FORBIDDEN, "action-denied", title)
 }
 
 pub(crate) fn conflict(code: &'static str, title: impl Into<String>) -> Problem {

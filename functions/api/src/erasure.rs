@@ -15,7 +15,7 @@ use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::answer::{conflict, denied, unfinished};
+use crate::answer::{conflict, unfinished};
 use crate::api::Api;
 use crate::views;
 
@@ -199,7 +199,7 @@ fn problem(error: &EraseError) -> Problem {
             let title = format!("A legal hold keeps this: {reason} ({hold})");
             conflict("legal-hold", title)
         }
-        EraseError::Denied(judgement) => denied(judgement),
+        EraseError::Denied(judgement) => Problem::denied(judgement),
         EraseError::Changed
         | EraseError::Evidence(_)
         | EraseError::Port(_)

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::answer::{conflict, denied, unfinished};
+use crate::answer::{conflict, unfinished};
 use crate::api::Api;
 use crate::views;
 
@@ -115,7 +115,7 @@ pub(crate) async fn set(
         (status = OK, description = "It is over", body = views::Hold),
         (status = ACCEPTED, description = "A second owner is needed", body = views::Hold),
     ),
-    extensions(("x-problems" = json!(["wrong-state", "action-denied", "not-finished"]))),
+    extensions(("x-problems" = json!(["wrong-state", "insufficient_user_authentication", "action-denied", "not-finished"]))),
 )]
 pub(crate) async fn release(
     State(api): State<Api>,
@@ -183,7 +183,7 @@ fn problem(error: &HoldError) -> Problem {
             };
             conflict("wrong-state", title)
         }
-        HoldError::Denied(judgement) => denied(judgement),
+        HoldError::Denied(judgement) => Problem::denied(judgement),
         HoldError::Changed
         | HoldError::Evidence(_)
         | HoldError::Port(_)

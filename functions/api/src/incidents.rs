@@ -24,7 +24,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 
-use crate::answer::{conflict, denied, unfinished};
+use crate::answer::{conflict, unfinished};
 use crate::api::Api;
 use crate::pages::page;
 use crate::views;
@@ -227,7 +227,7 @@ pub(crate) async fn reopen(
     request_body = ReasonBody,
     responses((status = OK, description = "The incident as it is now", body = views::Incident)),
     extensions(("x-problems" = json!([
-        "wrong-state", "incident-changed", "action-denied",
+        "wrong-state", "incident-changed", "insufficient_user_authentication", "action-denied",
         "not-finished",
     ]))),
 )]
@@ -285,7 +285,7 @@ fn problem(error: &IncidentError) -> Problem {
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             Problem::new(status, "idempotency-key-reused", title)
         }
-        IncidentError::Denied(judgement) => denied(judgement),
+        IncidentError::Denied(judgement) => Problem::denied(judgement),
         IncidentError::Changed => {
             let title = "Somebody changed the incident in the meantime: read it again";
             conflict("incident-changed", title)

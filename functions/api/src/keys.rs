@@ -17,6 +17,7 @@ use crate::admin::{changed, decided, problem, shown_once};
 use crate::answer::versioned;
 use crate::api::Api;
 use crate::pages::Pages;
+use crate::projects::Environment;
 use crate::views;
 use crate::workspaces::asked;
 
@@ -79,15 +80,6 @@ pub(crate) async fn read(
 async fn view(api: &Api, ctx: &WorkspaceCtx, key: &ApiKey) -> Result<views::Key, Problem> {
     let used = api.keys.last_used(ctx, key).await;
     Ok(views::Key::of(key, used.map_err(|error| problem(&error))?))
-}
-
-/// What a key is for.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = KeyEnvironment)]
-enum Environment {
-    Live,
-    Test,
 }
 
 /// What a key may do.

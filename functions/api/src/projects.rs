@@ -12,16 +12,16 @@ use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::answer::{conflict, denied, unfinished};
+use crate::answer::{conflict, unfinished};
 use crate::api::Api;
 use crate::deletion::waiting_of_project;
 use crate::mappings;
 use crate::views;
 
-/// Whether the Stripe account is live.
+/// Whether a Stripe account, and what is for it, is live.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum Environment {
+pub(crate) enum Environment {
     Live,
     Test,
 }
@@ -208,7 +208,7 @@ pub(crate) fn problem(error: &ProjectError) -> Problem {
         ProjectError::Incomplete(missing) => conflict("project-incomplete", missing.fix()),
         ProjectError::Refused(findings) => refused(findings),
         ProjectError::Mapping(errors) => mappings::invalid(errors),
-        ProjectError::Denied(judgement) => denied(judgement),
+        ProjectError::Denied(judgement) => Problem::denied(judgement),
         ProjectError::Evidence(_)
         | ProjectError::Port(_)
         | ProjectError::Record(_)

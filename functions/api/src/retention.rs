@@ -14,7 +14,7 @@ use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::answer::{denied, unfinished, versioned};
+use crate::answer::{unfinished, versioned};
 use crate::api::Api;
 use crate::views;
 
@@ -102,7 +102,7 @@ fn problem(error: &RetentionError) -> Problem {
             let status = StatusCode::PRECONDITION_FAILED;
             Problem::new(status, "precondition-failed", title)
         }
-        RetentionError::Denied(judgement) => denied(judgement),
+        RetentionError::Denied(judgement) => Problem::denied(judgement),
         RetentionError::Evidence(_)
         | RetentionError::Port(_)
         | RetentionError::Record(_)

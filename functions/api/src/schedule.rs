@@ -13,7 +13,7 @@ use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::answer::{conflict, denied, unfinished, versioned};
+use crate::answer::{conflict, unfinished, versioned};
 use crate::api::Api;
 use crate::views;
 
@@ -107,7 +107,7 @@ fn problem(error: &ScheduleError) -> Problem {
             let status = StatusCode::PRECONDITION_FAILED;
             Problem::new(status, "precondition-failed", title)
         }
-        ScheduleError::Denied(judgement) => denied(judgement),
+        ScheduleError::Denied(judgement) => Problem::denied(judgement),
         ScheduleError::Evidence(_)
         | ScheduleError::Port(_)
         | ScheduleError::Record(_)

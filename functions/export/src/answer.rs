@@ -6,7 +6,6 @@ use axum::http::header::{ETAG, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::erasure::ERASED;
 use counterfoil_core::export::Export;
-use counterfoil_core::policy::Judgement;
 use counterfoil_core::records::Versioned;
 use counterfoil_core::usecases::{Accepted, ExportError, Fetched};
 use counterfoil_lambda::Problem;
@@ -58,11 +57,6 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 }
 
 /// 403: policy says no.
-pub(crate) fn denied(judgement: &Judgement) -> Problem {
-    let title = format!("{} ({})", judgement.reason, judgement.rule);
-    Problem::new(StatusCode::FORBIDDEN, "action-denied", title)
-}
-
 /// The problem that an error is.
 pub(crate) fn problem(error: &ExportError) -> Problem {
     match error {
@@ -72,7 +66,7 @@ pub(crate) fn problem(error: &ExportError) -> Problem {
             let title = "The run is still open: export it when it is closed";
             Problem::new(StatusCode::CONFLICT, "run-open", title)
         }
-        ExportError::Denied { judgement, .. } => denied(judgement),
+        ExportError::Denied { judgement, .. } => Problem::denied(judgement),
         ExportError::NotReady => {
             let title = "The export is not ready yet: read it until its state is `ready`";
             Problem::new(StatusCode::CONFLICT, "export-not-ready", title)

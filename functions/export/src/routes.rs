@@ -5,7 +5,7 @@ use axum::response::Response;
 use counterfoil_core::export::{ExportScope, Wanted};
 use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::Exports;
-use counterfoil_lambda::http::{Asked, Authentication, Caller, Repeats, Sent, judged};
+use counterfoil_lambda::http::{Asked, Authentication, Caller, Repeats, Sent, admitted, judged};
 use counterfoil_lambda::schema;
 use counterfoil_lambda::telemetry::chain;
 use counterfoil_lambda::{Front, Problem};
@@ -15,7 +15,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::answer::{accepted, denied, found, link, problem};
+use crate::answer::{accepted, found, link, problem};
 use crate::views;
 
 /// What the routes and the worker use.
@@ -174,13 +174,11 @@ async fn create(
         Ok((key, wanted))
     });
     let (key, wanted) = match wanted {
-        Ok(wanted) => wanted,
         // A text that is not an id is absent, as what it could name is, whoever asks.
         Err(absent) if absent == Problem::not_found() => return Err(absent),
-        // Whether the caller may export comes before what they sent.
-        Err(bad) => {
-            let admitted = exports.admit(&ctx);
-            return Err(admitted.map_or_else(|refusal| denied(&refusal), |()| bad));
+        wanted => {
+            let may = async { exports.admit(&ctx) };
+            admitted(wanted, may, Problem::denied).await?
         }
     };
     // The use case finds the export of a key again, so a repeat after a crash gets the export.

@@ -79,10 +79,7 @@ pub(crate) fn problem(error: &ActionError) -> Problem {
             "hold-expired",
             "The hold has ended: propose again",
         ),
-        ActionError::Denied(judgement) => {
-            let title = format!("{} ({})", judgement.reason, judgement.rule);
-            Problem::new(StatusCode::FORBIDDEN, "action-denied", title)
-        }
+        ActionError::Denied(judgement) => Problem::denied(judgement),
         ActionError::Look(LookError::TooManyNewcomers) => {
             let title = "Nothing was written, and an approval stays: too many customers have come \
                          since a scan has last seen this difference. Ask for a scan, then for the \

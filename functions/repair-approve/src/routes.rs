@@ -252,7 +252,7 @@ impl Ballot {
         ("Counterfoil-Decision" = DecisionId, description = "The decision that was made of it"),
         ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
     ))),
-    extensions(("x-problems" = json!(["already-created", "capability-missing", "action-denied", "wrong-state", "hold-expired", "precondition-required", "precondition-failed", "scan-needed", "outcome-unknown"]))),
+    extensions(("x-problems" = json!(["already-created", "capability-missing", "insufficient_user_authentication", "action-denied", "wrong-state", "hold-expired", "precondition-required", "precondition-failed", "scan-needed", "outcome-unknown"]))),
 )]
 async fn vote(
     State(service): State<Service>,

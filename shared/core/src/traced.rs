@@ -12,6 +12,7 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use crate::idempotency::Once;
+use crate::policy::fresh_within_s;
 use crate::ports::{AppendError, Batch, EntryRef, EvidenceAppend, Expect};
 
 /// A decision that is recorded.
@@ -69,7 +70,8 @@ impl std::fmt::Debug for Traced {
 
 impl Traced {
     /// Notes decisions. With `done`, the first transaction also says that the request was done, and
-    /// fails when another worker has taken the request over.
+    /// fails when another worker has taken the request over. A refusal that only asks for a fresher
+    /// sign-in does not: the same request comes again after it.
     pub fn new(evidence: Arc<dyn EvidenceAppend>, done: Option<(Once, Makes)>) -> Self {
         Self {
             evidence,
@@ -102,8 +104,9 @@ impl Traced {
 impl EvidenceAppend for Traced {
     async fn append(&self, stream: Hash, batch: Batch) -> Result<Vec<EntryRef>, AppendError> {
         let decision = batch.drafts.iter().rev().find_map(decision);
+        let stale = batch.drafts.iter().any(asks_for_a_sign_in);
         let batch = match &self.done {
-            Some((once, makes)) if !self.begun() => {
+            Some((once, makes)) if !self.begun() && !stale => {
                 let done = once.done(&makes.id(&batch));
                 batch.with(done)
             }
@@ -113,6 +116,11 @@ impl EvidenceAppend for Traced {
         self.note(decision);
         Ok(entries)
     }
+}
+
+fn asks_for_a_sign_in(draft: &Draft) -> bool {
+    let rule = draft.facts.get("rule").and_then(|rule| rule.as_str());
+    draft.kind == Kind::RunDecision && rule.and_then(fresh_within_s).is_some()
 }
 
 fn decision(draft: &Draft) -> Option<DecisionMade> {

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use axum::response::{IntoResponse, Response};
+use counterfoil_core::policy::Judgement;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use http::{HeaderName, StatusCode};
 use serde::Serialize;
@@ -131,6 +132,15 @@ impl Problem {
         let mut problem = Self::new(status, "insufficient_user_authentication", title);
         problem.0.max_age_s = Some(max_age_s);
         problem
+    }
+
+    /// Policy says no; where only the sign-in is too old, [`Problem::stale_login`].
+    pub fn denied(judgement: &Judgement) -> Self {
+        if let Some(seconds) = judgement.fresh_within_s() {
+            return Self::stale_login(seconds);
+        }
+        let title = format!("{} ({})", judgement.reason, judgement.rule);
+        Self::new(StatusCode::FORBIDDEN, "action-denied", title)
     }
 
     /// Something behind the function did not answer; nothing was done.

@@ -1,17 +1,18 @@
 //! Where a command asks, as whom, and about which workspace and project. What was not given is what
 //! was used last, and the command says so.
 
-use std::fmt;
+use std::convert::Infallible;
 
 use anyhow::anyhow;
 use clap::Args as ClapArgs;
+use counterfoil_core::redacted::Redacted;
 use reqwest::Url;
 
 use crate::client::Failure;
 use crate::login;
 
 /// Where the deployment is, and who asks.
-#[derive(Clone, ClapArgs)]
+#[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct Access {
     /// Address of the API; without it, the deployment signed in to last
     #[arg(long, value_name = "URL", env = "COUNTERFOIL_API")]
@@ -21,21 +22,21 @@ pub(crate) struct Access {
         long,
         value_name = "cfk_…",
         env = "COUNTERFOIL_API_KEY",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = secret
     )]
-    pub(crate) key: Option<String>,
+    pub(crate) key: Option<Redacted<String>>,
     /// Project; without it, the one of the key, the one used last, or the only one
     #[arg(long, value_name = "PROJECT", env = "COUNTERFOIL_PROJECT")]
     pub(crate) project: Option<String>,
 }
 
-impl fmt::Debug for Access {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Access")
-            .field("api", &self.api)
-            .field("project", &self.project)
-            .finish_non_exhaustive()
-    }
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "what clap asks of a parser of values"
+)]
+fn secret(given: &str) -> Result<Redacted<String>, Infallible> {
+    Ok(Redacted::new(given.to_owned()))
 }
 
 impl Access {

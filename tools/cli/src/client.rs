@@ -24,6 +24,8 @@ use crate::refusal::Refusal;
 
 /// How long one answer may take; an HTTP API ends after 30 seconds.
 const PATIENCE: Duration = Duration::from_secs(40);
+/// How long nothing is said about a wait.
+const QUIET: Duration = Duration::from_secs(2);
 
 /// The API as somebody.
 #[derive(Debug)]
@@ -98,7 +100,7 @@ impl Client {
         Ok(Self {
             http: http.context("starting").map_err(Failure::Unknown)?,
             base,
-            key: access.key.clone().map(Redacted::new),
+            key: access.key.clone(),
             workspace: workspace.map(str::to_owned).or(last.workspace),
             project,
             command: hex::encode(random),
@@ -325,6 +327,18 @@ impl Client {
     }
 
     /// Sends a request; `asked` is what it is about.
+    /// Says that it waits where an answer takes long: a probe of a database may.
+    async fn awaited<T>(&self, answer: impl Future<Output = T>) -> T {
+        let mut answer = std::pin::pin!(answer);
+        tokio::select! {
+            answer = &mut answer => return answer,
+            () = tokio::time::sleep(QUIET) => {}
+        }
+        let most = PATIENCE.as_secs();
+        eprintln!("waiting for {} (at most {most} seconds)", shown(&self.base));
+        answer.await
+    }
+
     async fn send(
         &self,
         request: RequestBuilder,
@@ -332,8 +346,10 @@ impl Client {
         asked: &str,
     ) -> Result<Answer, Failure> {
         let credential = self.credential().await?;
-        let sent = request.bearer_auth(credential.reveal()).send().await;
-        let response = sent
+        let sent = request.bearer_auth(credential.reveal()).send();
+        let response = self
+            .awaited(sent)
+            .await
             .with_context(|| format!("calling {path}"))
             .map_err(Failure::Unknown)?;
         let status = response.status();
@@ -465,7 +481,7 @@ mod tests {
         let client = |address: &str| {
             Client::new(&Access {
                 api: Some(address.to_owned()),
-                key: Some("cfk_secret".to_owned()),
+                key: Some(Redacted::new("cfk_secret".to_owned())),
                 project: None,
             })
         };

@@ -9,9 +9,9 @@ use counterfoil_lambda::schema;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::own_project::EnvironmentWord;
+
 open_words! {
-    /// What a key is for.
-    pub(crate) KeyEnvironmentWord: "live", "test";
     /// What a key may do.
     pub(crate) CapabilityWord: "read", "repair";
 }
@@ -33,7 +33,7 @@ pub(crate) struct Key {
     /// `null` for every project of the workspace.
     #[schema(value_type = Option<schema::ProjectId>)]
     project_id: Option<ProjectId>,
-    #[schema(value_type = KeyEnvironmentWord)]
+    #[schema(value_type = EnvironmentWord)]
     environment: &'static str,
     #[schema(value_type = CapabilityWord)]
     capability: Capability,

@@ -13,7 +13,7 @@ use super::deletion::Deletion;
 use super::project::StandingWord;
 
 open_words! {
-    /// Whether the Stripe account is live.
+    /// Whether a Stripe account, and what is for it, is live.
     pub(crate) EnvironmentWord: "live", "test";
 }
 

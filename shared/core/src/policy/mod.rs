@@ -52,6 +52,23 @@ pub struct Judgement {
     pub reason: &'static str,
 }
 
+impl Judgement {
+    /// How many seconds ago a person may have proved who they are for this, where only that was too
+    /// long ago: they sign in again, and may.
+    pub fn fresh_within_s(&self) -> Option<u32> {
+        fresh_within_s(self.rule)
+    }
+}
+
+/// The same of a rule, by its id.
+pub(crate) fn fresh_within_s(rule: &str) -> Option<u32> {
+    match rule {
+        "base.forbid.stale-login-admin" => Some(300),
+        "base.forbid.stale-login-live" => Some(900),
+        _ => None,
+    }
+}
+
 /// The digest of the rules in force: SHA-256 of the text of [`rules`] as compiled into this binary.
 pub fn bundle_digest() -> String {
     digest_string(rules::TEXT.as_bytes())

@@ -395,6 +395,32 @@ fn whoever_leaves_leaves_alone_and_never_as_the_last_owner() {
 }
 
 #[test]
+fn a_refusal_for_age_alone_says_how_fresh_a_sign_in_must_be() {
+    let leave = |login_age_s| {
+        evaluate(&Question::Leave(AdminFacts {
+            login_age_s,
+            ..admin()
+        }))
+    };
+    assert_eq!(leave(300).fresh_within_s(), None);
+    assert_eq!(leave(301).fresh_within_s(), Some(300));
+    for rule in rules::RULES
+        .iter()
+        .filter(|rule| rule.why.contains("older than"))
+    {
+        let judgement = Judgement {
+            effect: Effect::Deny,
+            approvals: 0,
+            rule: rule.id,
+            reason: rule.why,
+        };
+        let minutes = judgement.fresh_within_s().unwrap() / 60;
+        let said = format!("older than {minutes} minutes");
+        assert!(rule.why.contains(&said), "{}", rule.id);
+    }
+}
+
+#[test]
 fn an_approver_key_is_made_by_its_own_person_with_a_second_factor() {
     let make = |approver, own, second_factor, effect, rule| {
         let admin = AdminFacts { own, ..admin() };

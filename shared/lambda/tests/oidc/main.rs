@@ -1,4 +1,10 @@
 //! Sign-ins against an issuer over HTTP.
 
 #[cfg(test)]
-mod tokens;
+mod claims;
+#[cfg(test)]
+mod desk;
+#[cfg(test)]
+mod forged;
+#[cfg(test)]
+mod reading;
