@@ -54,8 +54,9 @@ impl Mapping {
             let shapes = serde_json::from_slice(bytes).map(|it| shape::errors(&it));
             MappingErrors::first(shapes.unwrap_or_default(), || {
                 let place = TextPlace {
-                    line: error.line(),
-                    column: error.column(),
+                    line: error.line().max(1),
+                    // At the very end the parser counts from the line's beginning.
+                    column: error.column().max(1),
                 };
                 unreadable(Some(place), error.to_string())
             })

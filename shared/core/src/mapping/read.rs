@@ -157,5 +157,7 @@ match = { price = ["price_team"] }
         assert_eq!(toml, [("line 2".to_owned(), Some((2, 9)))]);
         let json = places("{\n  \"match\": }", MappingFormat::Json);
         assert_eq!(json, [("line 2".to_owned(), Some((2, 12)))]);
+        let nothing = places("", MappingFormat::Json);
+        assert_eq!(nothing, [("line 1".to_owned(), Some((1, 1)))]);
     }
 }
