@@ -6,6 +6,7 @@ Only requests that keep the document are touched, and only where they hold an ex
 import itertools
 import json
 import os
+import re
 from datetime import datetime, timedelta, timezone
 
 import requests
@@ -75,9 +76,8 @@ def complete(operation, body, number):
 
 def etag(case):
     """The version of the record that a request is about."""
-    record = case.formatted_path.removesuffix("/approvals")
-    for part in ("/mappings/", "/connections/"):
-        record = record.split(part)[0]
+    # Mappings and connections have the version of their project.
+    record = re.sub("/(mappings|connections)/.*|/(approvals|confirm)$", "", case.formatted_path)
     headers = {"Authorization": AUTHORIZATION, "Counterfoil-Project": RECORDS["projects"]}
     url = case.operation.base_url.rstrip("/") + record
     return requests.get(url, headers=headers, timeout=30).headers.get("ETag")

@@ -61,6 +61,7 @@ const TAGS: &[(&str, &str)] = &[
     ("members", "People of a workspace, and their roles"),
     ("projects", "One Stripe account and one database each"),
     ("runs", "Executions with their record"),
+    ("security", "Where to report a weakness"),
     ("settings", "Retention and schedule of a project"),
     ("webhooks", "Deliveries of Stripe"),
     ("workspaces", "Tenants: projects, people and keys"),

@@ -38,7 +38,7 @@ fn the_template_has_the_routes_of_the_document() {
     }
     let events: BTreeSet<_> = events()
         .into_iter()
-        .filter(|(_, route)| route.contains(" /v1/"))
+        .filter(|(_, route)| !route.contains(" /webhooks/"))
         .collect();
     let missing: Vec<_> = said.difference(&events).collect();
     let unknown: Vec<_> = events.difference(&said).collect();

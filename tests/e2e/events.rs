@@ -180,7 +180,7 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
     all.extend(status("repair-approve", 401, &requests));
     all.extend(status("export", 401, &["create", "download", "read"]));
     all.extend(status("api", 401, &OF_API));
-    all.extend(status("api", 200, &["read-login"]));
+    all.extend(status("api", 200, &["read-login", "read-security"]));
     let idle = json!({
         "holds_finished": 0, "erasures_finished": 0, "deleted": 0, "removed": 0, "put_off": 0,
         "pruned": 0, "objects_deleted": 0, "held": 0,
@@ -661,6 +661,13 @@ async fn sign_in(real: &Real<'_>) {
     let told =
         json!({ "issuer": stage().issuer.url(), "client_id": CLIENT_ID, "scope": "counterfoil" });
     assert_eq!((status, place), (200, told));
+    let file = real.other("api", "read-security", &[]).await;
+    assert_eq!(file["headers"]["content-type"], "text/plain; charset=utf-8");
+    let committed = include_str!("../../docs/security.txt");
+    assert_eq!(
+        (&file["statusCode"], &file["body"]),
+        (&json!(200), &json!(committed))
+    );
 }
 
 async fn checks(real: &Real<'_>, run: &str) {

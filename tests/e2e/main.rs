@@ -25,6 +25,8 @@ mod erasure;
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod exports;
 #[cfg(test)]
 mod founding;
@@ -37,9 +39,13 @@ mod loops;
 #[cfg(test)]
 mod lost_replies;
 #[cfg(test)]
+mod masking;
+#[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod needles;
+#[cfg(test)]
+mod order;
 #[cfg(test)]
 mod records;
 #[cfg(test)]

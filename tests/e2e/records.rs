@@ -1,5 +1,6 @@
 //! What the product has stored, and what Postgres was told.
 
+use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::evidence::seal::SealKey;
 use counterfoil_core::incident::{Incident, IncidentState};
 use counterfoil_core::ports::{EvidenceRead, SealSigner, StoredPart};
@@ -38,7 +39,19 @@ impl Stack {
 
     /// Every entry of the project's stream so far.
     pub(crate) async fn entries(&self, tenant: &Tenant) -> Vec<Entry> {
-        let stream = tenant.project.stream_id().unwrap();
+        self.stream(tenant.project.stream_id().unwrap()).await
+    }
+
+    /// Every entry of the workspace's stream so far.
+    pub(crate) async fn workspace_entries(&self, tenant: &Tenant) -> Vec<Entry> {
+        let state = self.boot.state().unwrap();
+        let directory = Directory::of(state.as_ref());
+        let workspace = directory.workspace(tenant.project.workspace).await;
+        let stream = workspace.unwrap().unwrap().value.stream;
+        self.stream(stream.parse().unwrap()).await
+    }
+
+    async fn stream(&self, stream: Hash) -> Vec<Entry> {
         let reader = self.boot.evidence().unwrap();
         let size = reader.head(stream).await.unwrap().unwrap().size;
         let stored = reader.entries(stream, 0, size).await.unwrap();

@@ -22,6 +22,8 @@ mod exports;
 #[cfg(test)]
 mod incidents;
 #[cfg(test)]
+mod leaks;
+#[cfg(test)]
 mod lists;
 #[cfg(test)]
 mod newcomers;

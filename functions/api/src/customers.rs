@@ -7,7 +7,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::usecases::{AskError, Asked};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Caller, Sent, admitted};
+use counterfoil_lambda::http::{Caller, Sent, admitted, allowed};
 use counterfoil_lambda::schema::{self, IdempotencyKey};
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
@@ -89,7 +89,8 @@ pub(crate) async fn check(
     let key = sent.key()?;
     // The use case remembers the run under the key and sends its message again: a repeat after a
     // queue that did not answer must not end as `already-created`.
-    sent.once(&api.repeats, &ctx, async |_| {
+    let may = allowed(async { api.checks.admit(&ctx) }, problem);
+    sent.once(&api.repeats, &ctx, may, async |_| {
         let customer = wanted.customer.as_deref();
         let asked = api.checks.ask(&ctx, &key, &wanted.project, customer).await;
         Ok(accepted(&asked.map_err(|error| problem(&error))?, customer))

@@ -1,6 +1,5 @@
 //! Routes that delete a project or a workspace: propose, confirm, look, withdraw.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -10,8 +9,9 @@ use counterfoil_core::records::Versioned;
 use counterfoil_core::tenancy::{TenantCtx, WorkspaceCtx};
 use counterfoil_core::usecases::{Decided, DeletionError, DeletionOf};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Caller, Sent, WorkspaceCaller, admitted, if_match};
+use counterfoil_lambda::http::{Caller, Sent, WorkspaceCaller, admitted, allowed, if_match};
 use counterfoil_lambda::schema::{IdempotencyKey, OptionalIfMatch, ProjectId, WorkspaceId};
+use counterfoil_lambda::sight::Sight;
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -84,7 +84,8 @@ pub(crate) async fn propose_project(
         let done = api.delete.propose(of, &wanted.reason, Some(&once)).await;
         waits(done)
     };
-    sent.once(&api.repeats, &ctx, propose).await
+    let may = allowed(api.delete.admit(of), problem);
+    sent.once(&api.repeats, &ctx, may, propose).await
 }
 
 /// Propose to delete a workspace
@@ -113,7 +114,8 @@ pub(crate) async fn propose_workspace(
         let done = api.delete.propose(of, &wanted.reason, Some(&once)).await;
         waits(done)
     };
-    sent.once(&api.repeats, &ctx, propose).await
+    let may = allowed(api.delete.admit(of), problem);
+    sent.once(&api.repeats, &ctx, may, propose).await
 }
 
 /// Confirm that a project is deleted
@@ -138,7 +140,8 @@ pub(crate) async fn confirm_project(
     let of = DeletionOf::Project(&ctx);
     let seen = admitted(seen(&sent), api.delete.admit_confirming(of), problem).await?;
     let confirm = async |once| waits(api.delete.confirm(of, seen, Some(&once)).await);
-    sent.once(&api.repeats, &ctx, confirm).await
+    let may = allowed(api.delete.admit_confirming(of), problem);
+    sent.once(&api.repeats, &ctx, may, confirm).await
 }
 
 /// Confirm that a workspace is deleted
@@ -163,7 +166,8 @@ pub(crate) async fn confirm_workspace(
     let of = DeletionOf::Workspace(&ctx);
     let seen = admitted(seen(&sent), api.delete.admit_confirming(of), problem).await?;
     let confirm = async |once| waits(api.delete.confirm(of, seen, Some(&once)).await);
-    sent.once(&api.repeats, &ctx, confirm).await
+    let may = allowed(api.delete.admit_confirming(of), problem);
+    sent.once(&api.repeats, &ctx, may, confirm).await
 }
 
 /// Keep a project that was to be deleted
@@ -222,14 +226,19 @@ pub(crate) async fn waiting_of_workspace(
 
 async fn waiting(api: &Api, of: DeletionOf<'_>) -> Result<Option<views::Deletion>, Problem> {
     let found = api.delete.find(of).await.map_err(|error| problem(&error))?;
-    Ok(found.map(|found| views::Deletion::of(&found.value)))
+    let sight = Sight::of_principal(of.principal());
+    Ok(found.map(|found| views::Deletion::of(&found.value, sight)))
 }
 
 async fn read(api: &Api, of: DeletionOf<'_>) -> Result<Response, Problem> {
     let found = api.delete.find(of).await.map_err(|error| problem(&error))?;
     Ok(match found {
-        Some(found) => shown(StatusCode::OK, &found),
-        None => Json(views::Deletion::none()).into_response(),
+        Some(found) => {
+            let sight = Sight::of_principal(of.principal());
+            let view = views::Deletion::of(&found.value, sight);
+            versioned(StatusCode::OK, &view, found.version)
+        }
+        None => versioned(StatusCode::OK, &views::Deletion::none(), 0),
     })
 }
 
@@ -257,12 +266,10 @@ fn seen(sent: &Sent) -> Result<Option<u64>, Problem> {
 
 fn waits(done: Result<Decided<Versioned<Deletion>>, DeletionError>) -> Result<Response, Problem> {
     let done = done.map_err(|error| problem(&error))?;
-    let response = shown(StatusCode::ACCEPTED, &done.now);
+    // Whoever may delete sees all.
+    let view = views::Deletion::of(&done.now.value, Sight::Clear);
+    let response = versioned(StatusCode::ACCEPTED, &view, done.now.version);
     Ok(decided(response, Some(done.decision)))
-}
-
-fn shown(status: StatusCode, found: &Versioned<Deletion>) -> Response {
-    versioned(status, &views::Deletion::of(&found.value), found.version)
 }
 
 /// An error about a deletion as an answer. Causes go to the log, once.

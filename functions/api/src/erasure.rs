@@ -9,7 +9,7 @@ use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::traced::Makes;
 use counterfoil_core::usecases::{DeclareLost, Erase, EraseError, EraseRequest, Erased, Lost};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Caller, Sent, admitted, judged};
+use counterfoil_lambda::http::{Caller, Sent, admitted, allowed, judged};
 use counterfoil_lambda::schema::{IdempotencyKey, RunId};
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
@@ -70,7 +70,8 @@ pub(crate) async fn run(
     let may = api.erase.admit_run(&ctx, &id);
     let request = admitted(EraseBody::read(&sent), may, problem).await?;
     // An erasure goes on where it stopped: a repeat after a crash must not end as `already-created`.
-    sent.once(&api.repeats, &ctx, async |_| {
+    let may = allowed(api.erase.admit_run(&ctx, &id), problem);
+    sent.once(&api.repeats, &ctx, may, async |_| {
         judged(&api.erase.evidence, None, async |evidence| {
             let erase = Erase {
                 evidence,
@@ -106,7 +107,8 @@ pub(crate) async fn customer(
     let may = api.erase.admit_customer(&ctx, &id);
     let request = admitted(EraseBody::read(&sent), may, problem).await?;
     // An erasure goes on where it stopped: a repeat after a crash must not end as `already-created`.
-    sent.once(&api.repeats, &ctx, async |_| {
+    let may = allowed(api.erase.admit_customer(&ctx, &id), problem);
+    sent.once(&api.repeats, &ctx, may, async |_| {
         judged(&api.erase.evidence, None, async |evidence| {
             let erase = Erase {
                 evidence,
@@ -137,7 +139,8 @@ pub(crate) async fn lost(
 ) -> Result<Response, Problem> {
     let seq = seq.parse().map_err(|_| Problem::not_found())?;
     admitted(sent.key(), api.lost.admit(&ctx, seq), problem).await?;
-    sent.once(&api.repeats, &ctx, async |once| {
+    let may = allowed(api.lost.admit(&ctx, seq), problem);
+    sent.once(&api.repeats, &ctx, may, async |once| {
         let done = (once, Makes::Known(seq.to_string()));
         judged(&api.lost.evidence, Some(done), async |evidence| {
             let lost = DeclareLost {

@@ -9,8 +9,9 @@ use counterfoil_core::ports::HoldTarget;
 use counterfoil_core::records::Versioned;
 use counterfoil_core::usecases::{HoldError, LegalHolds, NewHold, Released};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Caller, Sent, admitted, judged};
+use counterfoil_lambda::http::{Caller, Sent, admitted, allowed, judged};
 use counterfoil_lambda::schema::{HoldId, IdempotencyKey, Reason};
+use counterfoil_lambda::sight::Sight;
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use serde_json::Value;
@@ -28,7 +29,8 @@ use crate::views;
 )]
 pub(crate) async fn list(State(api): State<Api>, Caller(ctx): Caller) -> Result<Response, Problem> {
     let holds = api.holds.list(&ctx).await;
-    Ok(every(&holds.map_err(|error| problem(&error))?))
+    let holds = holds.map_err(|error| problem(&error))?;
+    Ok(every(&holds, Sight::of(&ctx)))
 }
 
 /// What a legal hold reaches.
@@ -88,7 +90,8 @@ pub(crate) async fn set(
     let may = async { api.holds.admit(&ctx) };
     let new = admitted(HoldBody::read(&sent), may, problem).await?;
     // The key is the hold's id, so a repeat goes on with a hold that is set in some streams only.
-    sent.once(&api.repeats, &ctx, async |_| {
+    let may = allowed(async { api.holds.admit(&ctx) }, problem);
+    sent.once(&api.repeats, &ctx, may, async |_| {
         judged(&api.holds.evidence, None, async |evidence| {
             let holds = LegalHolds {
                 evidence,
@@ -126,7 +129,8 @@ pub(crate) async fn release(
     admitted(sent.key(), api.holds.admit_release(&ctx, &id), problem).await?;
     // What one owner has proposed they cannot approve, and a release goes on where it stopped: a
     // repeat does nothing twice.
-    sent.once(&api.repeats, &ctx, async |_| {
+    let may = allowed(api.holds.admit_release(&ctx, &id), problem);
+    sent.once(&api.repeats, &ctx, may, async |_| {
         judged(&api.holds.evidence, None, async |evidence| {
             let holds = LegalHolds {
                 evidence,
@@ -141,9 +145,10 @@ pub(crate) async fn release(
 }
 
 /// Every hold.
-fn every(holds: &[Versioned<LegalHold>]) -> Response {
+fn every(holds: &[Versioned<LegalHold>], sight: Sight) -> Response {
     let items = holds.iter();
-    let items = items.map(|hold| views::Hold::of(&hold.value)).collect();
+    let items = items.map(|hold| views::Hold::of(&hold.value, sight));
+    let items = items.collect();
     Json(views::Holds {
         items,
         next_cursor: None,
@@ -151,9 +156,9 @@ fn every(holds: &[Versioned<LegalHold>]) -> Response {
     .into_response()
 }
 
-/// One hold.
+/// One hold, for somebody who may set or release it.
 fn one(status: StatusCode, hold: &Versioned<LegalHold>) -> Response {
-    (status, Json(views::Hold::of(&hold.value))).into_response()
+    (status, Json(views::Hold::of(&hold.value, Sight::Clear))).into_response()
 }
 
 /// 202 while a second owner is needed, 200 when it is over.

@@ -15,7 +15,7 @@ use counterfoil_core::usecases::{
     IncidentAct, IncidentError, IncidentFilter, IncidentOrder, Incidents,
 };
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Asked, Caller, Sent, admitted, judged};
+use counterfoil_lambda::http::{Asked, Caller, Sent, admitted, allowed, judged};
 use counterfoil_lambda::schema::{self, IdempotencyKey};
 use counterfoil_lambda::sight::Sight;
 use counterfoil_lambda::telemetry::chain;
@@ -255,7 +255,8 @@ async fn act(
     let (key, act) = admitted(asked, api.incidents.admit(ctx, id), problem).await?;
     // The incident remembers its act in the transaction that does it, so a repeat whose answer was
     // lost gets the incident and not `already-created`.
-    sent.once(&api.repeats, ctx, async |_| {
+    let may = allowed(api.incidents.admit(ctx, id), problem);
+    sent.once(&api.repeats, ctx, may, async |_| {
         judged(&api.incidents.evidence, None, async |evidence| {
             let incidents = Incidents {
                 evidence,

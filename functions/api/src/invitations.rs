@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::usecases::{AdminError, NewInvitation};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Asked, Sent, Someone, WorkspaceCaller, admitted};
+use counterfoil_lambda::http::{Asked, Sent, Someone, WorkspaceCaller, admitted, allowed};
 use counterfoil_lambda::schema::{EmailAddress, IdempotencyKey, InvitationId, Name, WorkspaceId};
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
@@ -97,7 +97,8 @@ pub(crate) async fn make(
         let response = versioned(StatusCode::CREATED, &view, 1);
         Ok(shown_once(decided(response, made.decision)))
     };
-    sent.once(&api.repeats, &ctx, make).await
+    let may = allowed(async { api.invitations.admit(&ctx) }, problem);
+    sent.once(&api.repeats, &ctx, may, make).await
 }
 
 /// Revoke an invitation
@@ -170,5 +171,7 @@ pub(crate) async fn accept(
         let view = views::Joined::of(joined);
         Ok((StatusCode::CREATED, Json(view)).into_response())
     };
-    sent.once(&api.repeats, login, accept).await
+    // Whoever has signed in may.
+    sent.once(&api.repeats, login, async { Ok(()) }, accept)
+        .await
 }

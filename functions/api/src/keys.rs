@@ -8,7 +8,7 @@ use counterfoil_core::records::ApiKey;
 use counterfoil_core::tenancy::{Capability, WorkspaceCtx};
 use counterfoil_core::usecases::{MadeKey, NewApiKey};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Asked, Sent, WorkspaceCaller, admitted};
+use counterfoil_lambda::http::{Asked, Sent, WorkspaceCaller, admitted, allowed};
 use counterfoil_lambda::schema::{IdempotencyKey, KeyId, Name, ProjectId, UserId, WorkspaceId};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -149,7 +149,8 @@ pub(crate) async fn make(
         let key = api.keys.make(&ctx, &new, Some(&once)).await;
         Ok(made(&key.map_err(|error| problem(&error))?))
     };
-    sent.once(&api.repeats, &ctx, make).await
+    let may = allowed(async { api.keys.admit(&ctx) }, problem);
+    sent.once(&api.repeats, &ctx, may, make).await
 }
 
 /// Revoke an API key
@@ -179,7 +180,8 @@ pub(crate) async fn revoke(
         let view = view(&api, &ctx, &done.record.value).await?;
         changed(Ok(done), |_| view)
     };
-    sent.once(&api.repeats, &ctx, revoke).await
+    let may = allowed(api.keys.admit_revocation(&ctx, &id), problem);
+    sent.once(&api.repeats, &ctx, may, revoke).await
 }
 
 /// How a key is replaced.
@@ -219,5 +221,6 @@ pub(crate) async fn rotate(
         let key = api.keys.rotate(&ctx, &id, grace, Some(&once)).await;
         Ok(made(&key.map_err(|error| problem(&error))?))
     };
-    sent.once(&api.repeats, &ctx, rotate).await
+    let may = allowed(api.keys.admit_rotation(&ctx, &id), problem);
+    sent.once(&api.repeats, &ctx, may, rotate).await
 }

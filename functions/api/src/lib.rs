@@ -23,6 +23,7 @@ mod retention;
 mod routes;
 mod runs;
 mod schedule;
+mod security;
 mod views;
 mod webhooks;
 mod workspaces;

@@ -9,7 +9,7 @@ use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::traced::Makes;
 use counterfoil_core::usecases::{Activation, MAX_MAPPING, Projects};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Asked, Caller, Sent, admitted, demand_if_match, judged};
+use counterfoil_lambda::http::{Asked, Caller, Sent, admitted, allowed, demand_if_match, judged};
 use counterfoil_lambda::problem::FieldError;
 use counterfoil_lambda::schema::{self, IdempotencyKey, IfMatch};
 use serde::Deserialize;
@@ -109,7 +109,8 @@ pub(crate) async fn add(
         Format::Toml => MappingFormat::Toml,
         Format::Json => MappingFormat::Json,
     };
-    sent.once(&api.repeats, &ctx, async |once| {
+    let may = allowed(async { api.projects.admit(ctx.principal()) }, problem);
+    sent.once(&api.repeats, &ctx, may, async |once| {
         let done = (once, Makes::New("mapping"));
         judged(
             &api.projects.create.evidence,
@@ -171,7 +172,9 @@ pub(crate) async fn activate(
     let version = admitted(read, may, problem).await?;
     // What one person has proposed they cannot confirm, and what is active already stays so: a repeat
     // does nothing twice.
-    sent.once(&api.repeats, &ctx, async |_| {
+    let may = async { api.projects.admit_activation(ctx.principal()) };
+    let may = allowed(may, problem);
+    sent.once(&api.repeats, &ctx, may, async |_| {
         judged(&api.projects.create.evidence, None, async |evidence| {
             let asked = with(&api.projects, evidence);
             let asked = asked.activate(&ctx, hash, version).await;
@@ -239,8 +242,9 @@ pub(crate) fn invalid(errors: &MappingErrors) -> Problem {
             path: Some(error.field.clone()),
             rule: Some(error.rule.clone()),
             fix: Some(error.fix.clone()),
-            line: error.place.map(|place| place.line),
-            column: error.place.map(|place| place.column),
+            // The parser counts the columns of an empty line from 0.
+            line: error.place.map(|place| place.line.max(1)),
+            column: error.place.map(|place| place.column.max(1)),
         })
     })
 }

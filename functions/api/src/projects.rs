@@ -84,7 +84,8 @@ pub(crate) async fn make(
         }
         Ok(response)
     };
-    sent.once(&api.repeats, &ctx, made).await
+    let may = async { projects.admit(ctx.principal()).map_err(problem) };
+    sent.once(&api.repeats, &ctx, may, made).await
 }
 
 /// List the projects of a workspace

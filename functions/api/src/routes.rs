@@ -38,6 +38,7 @@ use crate::projects;
 use crate::retention;
 use crate::runs;
 use crate::schedule;
+use crate::security;
 use crate::webhooks;
 use crate::workspaces;
 
@@ -71,6 +72,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(schedule::read, schedule::change))
         .routes(routes!(webhooks::health))
         .routes(routes!(login::place))
+        .routes(routes!(security::contact))
         .routes(routes!(projects::list, projects::make))
         .routes(routes!(projects::read, projects::change))
         .routes(routes!(connections::list))

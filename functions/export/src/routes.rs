@@ -182,7 +182,11 @@ async fn create(
         }
     };
     // The use case finds the export of a key again, so a repeat after a crash gets the export.
-    sent.once(&service.repeats, &ctx, async |_| {
+    let may = async {
+        let admitted = exports.admit(&ctx);
+        admitted.map_err(|refusal| Problem::denied(&refusal))
+    };
+    sent.once(&service.repeats, &ctx, may, async |_| {
         judged(&exports.evidence, None, async |evidence| {
             let exports = Exports {
                 evidence,

@@ -12,7 +12,9 @@ use counterfoil_core::traced::Makes;
 use counterfoil_core::usecases::{
     ActionError, ProposeRepair, ReadActions, RepairPorts, VoteOnAction, Voted,
 };
-use counterfoil_lambda::http::{Authentication, Caller, Repeats, Sent, admitted, if_match, judged};
+use counterfoil_lambda::http::{
+    Authentication, Caller, Repeats, Sent, admitted, allowed, if_match, judged,
+};
 use counterfoil_lambda::schema::{
     ActionId, DecisionId, IdempotencyKey, IfMatch, IncidentId, Reason,
 };
@@ -46,18 +48,19 @@ impl Service {
 
     /// Does a request once. Its first transaction says so: an action is never repeated, and what
     /// became of it is read from it.
-    async fn once<F, R>(
+    async fn once<M, F, R>(
         &self,
         ctx: &TenantCtx,
-        sent: &Sent,
+        (sent, may): (&Sent, M),
         makes: Makes,
         act: F,
     ) -> Result<Response, Problem>
     where
+        M: Future<Output = Result<(), Problem>>,
         F: FnOnce(RepairPorts) -> R,
         R: Future<Output = Result<Response, Problem>>,
     {
-        sent.once(&self.repeats, ctx, async |once| {
+        sent.once(&self.repeats, ctx, may, async |once| {
             let done = Some((once, makes));
             judged(&self.ports.evidence, done, async |evidence| {
                 let ports = self.ports.clone();
@@ -148,8 +151,9 @@ async fn propose(
     };
     let may = propose.admit(&ctx, &incident);
     let proposal = admitted(Proposal::read(&sent), may, answer::problem).await?;
+    let may = allowed(propose.admit(&ctx, &incident), answer::problem);
     service
-        .once(&ctx, &sent, Makes::New("action"), async |ports| {
+        .once(&ctx, (&sent, may), Makes::New("action"), async |ports| {
             let propose = ProposeRepair { ports };
             let reason = Some(proposal.reason.trim());
             let at_once = proposal.execute_on_approval;
@@ -263,17 +267,23 @@ async fn vote(
     let votes = service.votes();
     let may = votes.admit_vote(&ctx, &id);
     let (ballot, version) = admitted(Ballot::read(&sent), may, answer::problem).await?;
+    let may = allowed(votes.admit_vote(&ctx, &id), answer::problem);
     service
-        .once(&ctx, &sent, Makes::Known(id.clone()), async |ports| {
-            let voted = Voted {
-                kind: ballot.vote,
-                digest: &ballot.action_digest,
-                reason: ballot.reason.trim(),
-                version: Some(version),
-            };
-            let after = VoteOnAction { ports }.vote(&ctx, &id, &voted).await;
-            after_act(&ctx, after)
-        })
+        .once(
+            &ctx,
+            (&sent, may),
+            Makes::Known(id.clone()),
+            async |ports| {
+                let voted = Voted {
+                    kind: ballot.vote,
+                    digest: &ballot.action_digest,
+                    reason: ballot.reason.trim(),
+                    version: Some(version),
+                };
+                let after = VoteOnAction { ports }.vote(&ctx, &id, &voted).await;
+                after_act(&ctx, after)
+            },
+        )
         .await
 }
 
@@ -296,10 +306,14 @@ async fn execute(
 ) -> Result<Response, Problem> {
     let votes = service.votes();
     admitted(sent.key(), votes.admit_execute(&ctx, &id), answer::problem).await?;
+    let may = allowed(votes.admit_execute(&ctx, &id), answer::problem);
     service
-        .once(&ctx, &sent, Makes::Known(id.clone()), async |ports| {
-            after_act(&ctx, VoteOnAction { ports }.execute(&ctx, &id).await)
-        })
+        .once(
+            &ctx,
+            (&sent, may),
+            Makes::Known(id.clone()),
+            async |ports| after_act(&ctx, VoteOnAction { ports }.execute(&ctx, &id).await),
+        )
         .await
 }
 
@@ -322,10 +336,14 @@ async fn cancel(
 ) -> Result<Response, Problem> {
     let votes = service.votes();
     admitted(sent.key(), votes.admit_cancel(&ctx, &id), answer::problem).await?;
+    let may = allowed(votes.admit_cancel(&ctx, &id), answer::problem);
     service
-        .once(&ctx, &sent, Makes::Known(id.clone()), async |ports| {
-            after_act(&ctx, VoteOnAction { ports }.cancel(&ctx, &id).await)
-        })
+        .once(
+            &ctx,
+            (&sent, may),
+            Makes::Known(id.clone()),
+            async |ports| after_act(&ctx, VoteOnAction { ports }.cancel(&ctx, &id).await),
+        )
         .await
 }
 

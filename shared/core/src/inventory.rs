@@ -346,7 +346,7 @@ pub const INVENTORY: &[Held] = &[
     ),
     held(
         Place::OfWorkspace("alarm"),
-        "alarms about a stream",
+        "alarms about a stream; which key was last recorded as leaked, and when",
         &[Operation],
         WORKSPACE,
         WITH_WORKSPACE,

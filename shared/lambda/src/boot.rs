@@ -15,7 +15,7 @@ use counterfoil_aws::s3::{S3Archive, S3Objects};
 use counterfoil_aws::sqs::{SqsChecks, SqsExports, SqsScans};
 use counterfoil_core::ports::{Clock, Logins, Random, Scratch};
 use counterfoil_core::rate::Rate;
-use counterfoil_core::usecases::{LimitRate, Vault};
+use counterfoil_core::usecases::{LimitRate, RecordLeak, Vault};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
@@ -142,6 +142,11 @@ impl Boot {
             clock: self.clock(),
             logins: logins.map(|logins| -> Arc<dyn Logins> { logins }),
             limit: Some(self.limit()?),
+            leaks: Some(RecordLeak {
+                evidence: self.evidence()?,
+                state: self.state()?,
+                clock: self.clock(),
+            }),
         })
     }
 

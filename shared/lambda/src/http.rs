@@ -9,7 +9,7 @@ use counterfoil_core::auth::{
 use counterfoil_core::ids::WorkspaceId;
 use counterfoil_core::ports::{Clock, LoginError, Logins, State};
 use counterfoil_core::tenancy::{TenantCtx, WorkspaceCtx};
-use counterfoil_core::usecases::LimitRate;
+use counterfoil_core::usecases::{LimitRate, RecordLeak};
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, IF_MATCH};
 use http::request::Parts;
@@ -39,6 +39,8 @@ pub struct Authentication {
     pub logins: Option<Arc<dyn Logins>>,
     /// How many requests a credential may make; `None` where nobody counts.
     pub limit: Option<LimitRate>,
+    /// Who records keys that came in a URL; `None` where only the log tells of them.
+    pub leaks: Option<RecordLeak>,
 }
 
 impl std::fmt::Debug for Authentication {
@@ -266,6 +268,18 @@ pub async fn admitted<T, A, E>(
         Ok(sent) => Ok(sent),
         Err(bad) => Err(may.await.map_or_else(|error| problem(&error), |_| bad)),
     }
+}
+
+/// Whether the caller may do something, as a handler answers it: for [`Sent::once`].
+///
+/// # Errors
+/// What `problem` makes of the refusal.
+pub async fn allowed<A, E>(
+    may: impl Future<Output = Result<A, E>>,
+    problem: impl Fn(&E) -> Problem,
+) -> Result<(), Problem> {
+    let may = may.await;
+    may.map(|_| ()).map_err(|error| problem(&error))
 }
 
 /// The `Idempotency-Key`, which routes that change something demand.

@@ -22,10 +22,11 @@ pub enum Sight {
 impl Sight {
     /// What whoever acts may see.
     pub fn of(ctx: &TenantCtx) -> Self {
-        Self::for_principal(ctx.principal())
+        Self::of_principal(ctx.principal())
     }
 
-    fn for_principal(principal: &Principal) -> Self {
+    /// The same, of a workspace or of a project.
+    pub fn of_principal(principal: &Principal) -> Self {
         match principal.role() {
             Some(role) if !role.sees_values() => Self::Masked,
             _ => Self::Clear,

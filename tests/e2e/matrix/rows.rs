@@ -104,6 +104,7 @@ use Scope::{Nobody, Open, Project, Workspace};
 
 pub(super) const ROWS: &[Row] = &[
     row("GET", "/v1/login", Open, &[], 200),
+    row("GET", "/.well-known/security.txt", Open, &[], 200),
     row("GET", "/v1/incidents", Project, EVERYBODY, 200),
     row("GET", "/v1/incidents/{id}", Project, EVERYBODY, 200),
     row("POST", "/v1/incidents/{id}/ignore", Project, APPROVERS, 400),

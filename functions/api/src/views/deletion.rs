@@ -4,6 +4,7 @@ use counterfoil_core::deletion;
 use counterfoil_core::ids::UserId;
 use counterfoil_lambda::open_words;
 use counterfoil_lambda::schema;
+use counterfoil_lambda::sight::Sight;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -22,7 +23,7 @@ pub(crate) struct Deletion {
     proposed_by: Option<UserId>,
     #[schema(value_type = Option<schema::Time>)]
     proposed_at: Option<String>,
-    /// In the words of whoever proposed it.
+    /// In the words of whoever proposed it. Addresses and ids of Stripe in them are masked for viewers.
     reason: Option<String>,
     /// Until when it can be confirmed.
     #[schema(value_type = Option<schema::Time>)]
@@ -50,7 +51,7 @@ impl Deletion {
         }
     }
 
-    pub(crate) fn of(waiting: &deletion::Deletion) -> Self {
+    pub(crate) fn of(waiting: &deletion::Deletion, sight: Sight) -> Self {
         let confirmed = waiting.confirmed.as_ref();
         let state = match (confirmed, waiting.put_off_at) {
             (None, _) => "proposed",
@@ -61,7 +62,7 @@ impl Deletion {
             state,
             proposed_by: Some(waiting.by),
             proposed_at: Some(waiting.at.to_string()),
-            reason: Some(waiting.reason.clone()),
+            reason: Some(sight.words(&waiting.reason)),
             lapses_at: confirmed.is_none().then(|| waiting.lapses_at().to_string()),
             confirmed_by: confirmed.map(|confirmed| confirmed.by),
             confirmed_at: confirmed.map(|confirmed| confirmed.at.to_string()),

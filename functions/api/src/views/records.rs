@@ -8,6 +8,7 @@ use counterfoil_core::retention::Retention;
 use counterfoil_core::usecases::{Erased, Lost, RunView};
 use counterfoil_lambda::open_words;
 use counterfoil_lambda::schema;
+use counterfoil_lambda::sight::Sight;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -185,6 +186,7 @@ pub(crate) struct Hold {
     scope: &'static str,
     #[schema(value_type = HeldTarget)]
     target: HoldTarget,
+    /// Their words. Addresses and ids of Stripe in them are masked for viewers.
     reason: String,
     set_by: Somebody,
     #[schema(value_type = schema::Time)]
@@ -234,7 +236,7 @@ pub(crate) enum HeldTarget {
 }
 
 impl Hold {
-    pub(crate) fn of(hold: &LegalHold) -> Self {
+    pub(crate) fn of(hold: &LegalHold, sight: Sight) -> Self {
         let release = hold.release.as_ref().map(|release| ProposedRelease {
             proposed_by: release.by,
             proposed_at: release.at.to_string(),
@@ -247,7 +249,7 @@ impl Hold {
             id: hold.id,
             scope,
             target: hold.target.clone(),
-            reason: hold.reason.clone(),
+            reason: sight.words(&hold.reason),
             set_by: Somebody {
                 kind: hold.by.kind(),
                 id: hold.by.id(),

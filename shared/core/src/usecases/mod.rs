@@ -28,6 +28,7 @@ mod read_run;
 mod receive_webhook;
 mod reconcile;
 mod record_alarm;
+mod record_leak;
 mod repairs;
 mod replay;
 mod request_budget;
@@ -73,6 +74,7 @@ pub use reconcile::{
     Sources, confirm_each, flow_version, look_at_all, look_at_customer, open_snapshot,
 };
 pub use record_alarm::{Alarm, AlarmError, Change, Noted, RecordAlarm};
+pub use record_leak::RecordLeak;
 pub use repairs::{
     ActionError, ProposeRepair, Proposed, ReadActions, RepairPorts, SWEEP_AFTER, SweepFailure,
     SweepRepairs, Swept, VoteOnAction, Voted,

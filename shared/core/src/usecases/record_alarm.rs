@@ -17,7 +17,7 @@ use crate::ports::{
     AppendError, Batch, EntryRef, EvidenceAppend, PortError, PortErrorKind, RefusalCause, State,
     StateWrite,
 };
-use crate::records::{Directory, Owner, RecordError, workspace_row};
+use crate::records::{Directory, RecordError, workspace_row};
 use crate::tenancy::Principal;
 
 /// What was done to a stored entry.
@@ -197,7 +197,7 @@ impl RecordAlarm {
             serde_json::json!({ "topic": alarm.topic(), "stream": alarm.stream().to_string() });
         let draft = Draft::new(Kind::ObservationRecorded, alarm.facts());
         let batch = Batch::of([draft]).with(StateWrite::create(key, row).explained_by(0));
-        let stream = stream_of(&owner)?;
+        let stream = stream_of(&owner.stream)?;
         match self.evidence.append(stream, batch).await {
             Ok(entries) => Ok(entries
                 .into_iter()
@@ -229,7 +229,10 @@ impl RecordAlarm {
             ("topic", "tamper.seal_refused".into()),
         ]);
         let batch = Batch::of([Draft::new(Kind::ObservationRecorded, facts)]);
-        let entries = self.evidence.append(stream_of(&owner)?, batch).await?;
+        let entries = self
+            .evidence
+            .append(stream_of(&owner.stream)?, batch)
+            .await?;
         Ok(entries
             .into_iter()
             .next()
@@ -237,7 +240,7 @@ impl RecordAlarm {
     }
 }
 
-fn stream_of(workspace: &Owner) -> Result<Hash, PortError> {
+pub(super) fn stream_of(stream: &str) -> Result<Hash, PortError> {
     let corrupt = |_| PortError::new(PortErrorKind::Corrupt, "reading the stream id");
-    workspace.stream.parse().map_err(corrupt)
+    stream.parse().map_err(corrupt)
 }

@@ -22,6 +22,7 @@ use axum::extract::{FromRef, MatchedPath, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::ports::State;
+use counterfoil_core::usecases::RecordLeak;
 use futures::FutureExt;
 use tower::ServiceExt;
 use tracing::{Instrument, Span, field::Empty, info_span};
@@ -38,8 +39,14 @@ use crate::http::Authentication;
 struct Rules {
     /// Routes whose handler reads its query string; every other route refuses one.
     queries: &'static [&'static str],
-    /// What finds a leaked key, where the function knows keys.
-    keys: Option<Arc<dyn State>>,
+    /// What finds a leaked key and records it, where the function knows keys.
+    keys: Option<Keys>,
+}
+
+/// Where keys are, and who records that one is leaked.
+struct Keys {
+    state: Arc<dyn State>,
+    leaks: Option<RecordLeak>,
 }
 
 /// A router behind the conventions of the API.
@@ -56,7 +63,11 @@ impl Front {
     where
         Authentication: FromRef<S>,
     {
-        let keys = Authentication::from_ref(&state).state;
+        let authentication = Authentication::from_ref(&state);
+        let keys = Keys {
+            state: authentication.state,
+            leaks: authentication.leaks,
+        };
         Self::around(router.with_state(state), queries, Some(keys))
     }
 
@@ -65,11 +76,7 @@ impl Front {
         Self::around(router, &[], None)
     }
 
-    fn around(
-        router: Router,
-        queries: &'static [&'static str],
-        keys: Option<Arc<dyn State>>,
-    ) -> Self {
+    fn around(router: Router, queries: &'static [&'static str], keys: Option<Keys>) -> Self {
         let rules = Arc::new(Rules { queries, keys });
         let router = router.fallback(async || Problem::not_found());
         Self(router.layer(from_fn(move |request, next| {
@@ -109,7 +116,7 @@ async fn pass(rules: Arc<Rules>, request: Request, next: Next) -> Response {
 /// What is looked at before any credential.
 async fn enter(rules: &Rules, request: Request, id: &RequestId) -> Result<Request, Problem> {
     if let Some(credential) = leak::find(request.uri()) {
-        return Err(leak::report(&credential, rules.keys.as_deref()).await);
+        return Err(leak::report(&credential, rules.keys.as_ref()).await);
     }
     let (mut parts, body) = request.into_parts();
     let bytes = limits::read(&parts.headers, body).await?;

@@ -159,21 +159,24 @@ impl Sent {
         &self.headers
     }
 
-    /// Does this request once. `act` gets what its transaction must contain ([`Once::done`]); its
+    /// Does this request once. Before anything of an earlier one is told, `may` says whether the caller
+    /// may still do it; a refusal comes back as it was, because it tells nothing. `act` gets what its transaction must contain ([`Once::done`]); its
     /// answer is kept for 24 hours and comes back, with `Idempotent-Replayed: true`, when the
     /// request does. Call it when the input is known to be good: what `act` answers is final, except
     /// for a 401 and a 5xx, which may be tried again at once if nothing was done.
     ///
     /// # Errors
-    /// 400 without a key, 422 with a key of another request, 409 while the request is being done and
+    /// What `may` answers; 400 without a key, 422 with a key of another request, 409 while the request is being done and
     /// when it was done and its answer is not kept.
-    pub async fn once<F, R>(
+    pub async fn once<M, F, R>(
         &self,
         repeats: &Repeats,
         caller: impl Into<For>,
+        may: M,
         act: F,
     ) -> Result<Response, Problem>
     where
+        M: Future<Output = Result<(), Problem>>,
         F: FnOnce(Once) -> R,
         R: Future<Output = Result<Response, Problem>>,
     {
@@ -191,7 +194,13 @@ impl Sent {
         let (now, holder) = (repeats.clock.now(), repeats.random.bytes32());
         let once = match begin(state, scope, now, holder).await {
             Ok(Begun::First(once)) => once,
-            Ok(begun) => return repeated(begun, self.id.as_ref()),
+            Ok(begun) => {
+                let refusal = StatusCode::FORBIDDEN.as_u16();
+                if !matches!(&begun, Begun::Again(kept) if kept.status == refusal) {
+                    may.await?;
+                }
+                return repeated(begun, self.id.as_ref());
+            }
             Err(error) => return Err(not_begun(&error)),
         };
         let response = match act(once.clone()).await {

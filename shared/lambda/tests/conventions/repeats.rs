@@ -1,5 +1,6 @@
 //! A request that comes again does what it asks once.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use counterfoil_core::idempotency::{Begun, LEASE, OnceScope, begin};
@@ -57,6 +58,41 @@ async fn a_key_belongs_to_one_request_of_one_caller_on_one_route() {
     assert_eq!(
         (stranger.status, stranger.header("idempotent-replayed")),
         (201, "")
+    );
+}
+
+/// Who may is asked before anything of an earlier request is told: not its answer, not that the key was
+/// used for something else.
+#[tokio::test]
+async fn whoever_may_no_longer_do_it_gets_no_answer_of_before() {
+    let stage = Stage::new().await;
+    let first = stage.make("k1", json!({"name": "a"})).await;
+    assert_eq!(first.status, 201);
+    let refused = json!({"name": "b", "outcome": "forbidden"});
+    stage
+        .make("k2", refused.clone())
+        .await
+        .is(403, "action-denied");
+    stage.may.store(false, Ordering::SeqCst);
+    let rows = stage.store.dump();
+    stage
+        .make("k1", json!({"name": "a"}))
+        .await
+        .is(403, "action-denied");
+    stage
+        .make("k1", json!({"name": "other"}))
+        .await
+        .is(403, "action-denied");
+    // A refusal tells nothing: it comes again as it was, with the decision behind it.
+    let again = stage.make("k2", refused).await;
+    again.is(403, "action-denied");
+    assert_eq!(again.header("idempotent-replayed"), "true");
+    assert_eq!(stage.store.dump(), rows);
+    stage.may.store(true, Ordering::SeqCst);
+    let again = stage.make("k1", json!({"name": "a"})).await;
+    assert_eq!(
+        (again.status, again.header("idempotent-replayed")),
+        (201, "true")
     );
 }
 

@@ -1,6 +1,7 @@
 //! Two tenants with a key each, and routes that do what routes do.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::Body;
 use axum::extract::{FromRef, Path, State};
@@ -8,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use counterfoil_core::auth::NewKey;
-use counterfoil_core::ids::{KeyId, ProjectId, UserId, WorkspaceId};
+use counterfoil_core::ids::{KeyId, ProjectId, SecretId, UserId, WorkspaceId};
 use counterfoil_core::ports::{Clock, Random, State as StatePort, StateKey, StateWrite};
 use counterfoil_core::rate::Rate;
 use counterfoil_core::records::{ApiKey, Directory};
@@ -30,10 +31,13 @@ pub(crate) struct Stage {
     pub(crate) workspace: WorkspaceId,
     pub(crate) other_key: String,
     pub(crate) limit: Option<LimitRate>,
+    /// Whether the callers may make things.
+    pub(crate) may: Arc<AtomicBool>,
 }
 
 #[derive(Clone)]
 struct Routes {
+    may: Arc<AtomicBool>,
     authentication: Authentication,
     repeats: Repeats,
 }
@@ -58,6 +62,7 @@ enum Outcome {
     #[default]
     Made,
     Refused,
+    Forbidden,
     Unavailable,
     Stale,
     Secret,
@@ -79,10 +84,22 @@ async fn make(
 ) -> Result<Response, Problem> {
     let wanted: Thing = sent.read()?;
     let repeats = routes.repeats.clone();
-    sent.once(&repeats, &ctx, async |once| {
+    let may = async {
+        let denied = || Problem::new(StatusCode::FORBIDDEN, "action-denied", "They may not");
+        routes
+            .may
+            .load(Ordering::SeqCst)
+            .then_some(())
+            .ok_or_else(denied)
+    };
+    sent.once(&repeats, &ctx, may, async |once| {
         let refused = || Problem::new(StatusCode::CONFLICT, "wrong-state", "It does not fit");
         match wanted.outcome {
             Outcome::Refused => return Err(refused()),
+            Outcome::Forbidden => {
+                let status = StatusCode::FORBIDDEN;
+                return Err(Problem::new(status, "action-denied", "Policy says no"));
+            }
             Outcome::Unavailable => return Err(Problem::unavailable()),
             Outcome::Stale => return Err(Problem::stale_login(300)),
             Outcome::Panic => panic!("canary-of-a-panic"),
@@ -137,6 +154,7 @@ impl Stage {
             workspace,
             other_key,
             limit: None,
+            may: Arc::new(AtomicBool::new(true)),
         }
     }
 
@@ -148,11 +166,13 @@ impl Stage {
     fn front(&self) -> Front {
         let clock: Arc<dyn Clock> = Arc::new(self.clock.clone());
         let routes = Routes {
+            may: self.may.clone(),
             authentication: Authentication {
                 state: self.store.clone(),
                 clock: Arc::clone(&clock),
                 logins: None,
                 limit: self.limit.clone(),
+                leaks: None,
             },
             repeats: Repeats {
                 state: self.store.clone(),
@@ -223,9 +243,20 @@ async fn new_key(
         revoked_at: None,
         replaced_by: None,
     };
+    let (project, stream) = (row.project.unwrap(), "0".repeat(64));
+    let tenant = json!({ "id": workspace, "name": "test", "stream": stream });
+    let secret = SecretId::from_bits(1);
+    let shop = json!({
+        "id": project, "workspace": workspace, "name": "test", "livemode": false, "stream": stream,
+        "repair_database": null, "webhook_secrets": [], "pseudonym_key": secret, "auto_propose": false,
+    });
     let doc = serde_json::to_value(&row).unwrap();
-    let write = StateWrite::create(Directory::api_key_key(&made.handle), doc);
-    assert!(store.write(vec![write]).await.unwrap());
+    let rows = vec![
+        StateWrite::create(Directory::api_key_key(&made.handle), doc),
+        StateWrite::create(Directory::workspace_key(workspace), tenant),
+        StateWrite::create(Directory::project_key(project), shop),
+    ];
+    assert!(store.write(rows).await.unwrap());
     (made.secret.reveal().clone(), row.id)
 }
 
