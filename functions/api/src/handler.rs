@@ -23,8 +23,8 @@ pub async fn handle(api: Api, front: Front, event: Value) -> Result<Value, Error
     }
 }
 
-/// Legal holds first, then erasures, then deletions, then retention. One that fails does not stop the next: the
-/// first error fails the invocation, and the schedule tries again.
+/// Legal holds first, then erasures, then deletions, then retention. One that fails does not stop the
+/// next: the first error fails the invocation, and the schedule tries again.
 async fn duty(api: &Api) -> Result<Value, Error> {
     let holds = api.holds.finish().await;
     let erasures = api.erase.finish().await;

@@ -56,7 +56,6 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     }
 }
 
-/// 403: policy says no.
 /// The problem that an error is.
 pub(crate) fn problem(error: &ExportError) -> Problem {
     match error {

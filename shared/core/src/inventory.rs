@@ -368,8 +368,8 @@ pub const INVENTORY: &[Held] = &[
     held(
         Place::OfWorkspace("usage"),
         "requests of a key or person, and when it was last used",
-        &[Operation],
-        WORKSPACE,
+        &[Operation, Personal],
+        "with the workspace; of a person until a day after their last request",
         WITH_WORKSPACE,
     ),
     held(

@@ -75,24 +75,26 @@ pub fn bundle_digest() -> String {
 }
 
 /// Judges a question. Pure and total: the first rule that denies wins, then the first that asks for
-/// approvals, then the first that permits; without a permit the answer is DENY.
+/// approvals, then the first that permits; without a permit the answer is DENY. That a sign-in is too
+/// old counts last: whoever is told so may do it after another one.
 pub fn evaluate(question: &Question) -> Judgement {
-    let applying = |wanted: fn(rules::Verdict) -> bool| {
+    use rules::Verdict::{Deny, Permit, Require};
+
+    let applying = |wanted: fn(&rules::Rule) -> bool| {
         rules::RULES
             .iter()
-            .find(|rule| wanted(rule.verdict) && (rule.applies)(question))
+            .find(|rule| wanted(rule) && (rule.applies)(question))
     };
-    let deny = applying(|verdict| verdict == rules::Verdict::Deny);
-    let permit = applying(|verdict| verdict == rules::Verdict::Permit);
-    let (effect, rule) = match (deny, permit) {
-        (Some(rule), _) => (Effect::Deny, rule),
-        (None, None) => return default_deny(),
-        (None, Some(permit)) => {
-            match applying(|verdict| matches!(verdict, rules::Verdict::Require)) {
-                Some(rule) => (Effect::Require, rule),
-                None => (Effect::Allow, permit),
-            }
-        }
+    let deny = applying(|rule| rule.verdict == Deny && fresh_within_s(rule.id).is_none());
+    let stale = applying(|rule| rule.verdict == Deny && fresh_within_s(rule.id).is_some());
+    let permit = applying(|rule| rule.verdict == Permit);
+    let (effect, rule) = match (deny, permit, stale) {
+        (None, None, _) => return default_deny(),
+        (Some(rule), _, _) | (None, Some(_), Some(rule)) => (Effect::Deny, rule),
+        (None, Some(permit), None) => match applying(|rule| rule.verdict == Require) {
+            Some(rule) => (Effect::Require, rule),
+            None => (Effect::Allow, permit),
+        },
     };
     let approvals = u8::from(effect == Effect::Require);
     Judgement {

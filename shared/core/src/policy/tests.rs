@@ -235,7 +235,7 @@ fn an_erasure_is_judged_by_role_and_stopped_by_a_legal_hold() {
     );
     check(&facts(false, false, false), Effect::Deny, "default-deny");
     check(&facts(true, true, false), Effect::Deny, kept);
-    check(&facts(false, true, false), Effect::Deny, kept);
+    check(&facts(false, true, false), Effect::Deny, "default-deny");
     // What is gone already is not kept by denying it.
     check(
         &facts(true, true, true),
@@ -418,6 +418,30 @@ fn a_refusal_for_age_alone_says_how_fresh_a_sign_in_must_be() {
         let said = format!("older than {minutes} minutes");
         assert!(rule.why.contains(&said), "{}", rule.id);
     }
+}
+
+#[test]
+fn whoever_may_not_do_it_anyhow_is_told_of_no_age_and_of_no_legal_hold() {
+    let asks = |role_may, login_age_s, legal_hold| {
+        let facts = AdminFacts {
+            role_may,
+            login_age_s,
+            legal_hold,
+            ..admin()
+        };
+        evaluate(&Question::Delete(facts)).rule
+    };
+    assert_eq!(asks(false, 301, true), "default-deny");
+    assert_eq!(asks(true, 301, true), "base.forbid.legal-hold");
+    assert_eq!(asks(true, 301, false), "base.forbid.stale-login-admin");
+    assert_eq!(asks(true, 300, false), "base.require.delete");
+    let erase = EraseFacts {
+        who: Who::Viewer,
+        role_may_erase: false,
+        legal_hold: true,
+        lost: false,
+    };
+    assert_eq!(evaluate(&Question::Erase(erase)).rule, "default-deny");
 }
 
 #[test]

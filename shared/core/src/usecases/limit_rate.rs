@@ -2,10 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::ids::WorkspaceId;
 use crate::ports::{Clock, PortError, PortErrorKind, State, StateKey, StateWrite, Stored};
 use crate::rate::{Bucket, Rate, Share};
+
+/// Longer than any key lives, because the row says when it was last used.
+const KEY_KEPT: Duration = Duration::from_hours(400 * 24);
+/// Longer than any bucket takes to be full again.
+const PERSON_KEPT: Duration = Duration::from_hours(24);
 
 /// How often a bucket is looked at that other processes change meanwhile.
 const ATTEMPTS: usize = 4;
@@ -115,7 +121,8 @@ impl LimitRate {
             Some(stored) => StateWrite::replace(key.clone(), stored.version, doc),
             None => StateWrite::create(key.clone(), doc),
         };
-        if !self.state.write(vec![write]).await? {
+        let until = now.plus(kept(&key.sk));
+        if !self.state.write(vec![write.until(until)]).await? {
             return Ok(None);
         }
         let share = Share::new(given, after.left(), now);
@@ -125,6 +132,16 @@ impl LimitRate {
         drop(shares);
         let left = self.spend_share(name).unwrap_or_else(|| after.left());
         Ok(Some(Allowance::Passed { left }))
+    }
+}
+
+/// How long the row says that a credential was used. Of people it only counts: nothing is left of
+/// them the day after their last request.
+fn kept(credential: &str) -> Duration {
+    if credential.starts_with("key_") {
+        KEY_KEPT
+    } else {
+        PERSON_KEPT
     }
 }
 

@@ -159,15 +159,16 @@ impl Sent {
         &self.headers
     }
 
-    /// Does this request once. Before anything of an earlier one is told, `may` says whether the caller
-    /// may still do it; a refusal comes back as it was, because it tells nothing. `act` gets what its transaction must contain ([`Once::done`]); its
-    /// answer is kept for 24 hours and comes back, with `Idempotent-Replayed: true`, when the
-    /// request does. Call it when the input is known to be good: what `act` answers is final, except
-    /// for a 401 and a 5xx, which may be tried again at once if nothing was done.
+    /// Does this request once. Before anything of an earlier one is told, `may` says whether the
+    /// caller may still do it; a refusal comes back as it was, because it tells nothing. `act` gets
+    /// what its transaction must contain ([`Once::done`]); its answer is kept for 24 hours and comes
+    /// back, with `Idempotent-Replayed: true`, when the request does. Call it when the input is known
+    /// to be good: what `act` answers is final, except for a 401 and a 5xx, which may be tried again
+    /// at once if nothing was done.
     ///
     /// # Errors
-    /// What `may` answers; 400 without a key, 422 with a key of another request, 409 while the request is being done and
-    /// when it was done and its answer is not kept.
+    /// What `may` answers; 400 without a key, 422 with a key of another request, 409 while the
+    /// request is being done and when it was done and its answer is not kept.
     pub async fn once<M, F, R>(
         &self,
         repeats: &Repeats,

@@ -67,6 +67,24 @@ async fn many_processes_share_one_bucket_and_its_row_says_when_it_was_used() {
 }
 
 #[tokio::test]
+async fn a_day_after_their_last_request_nothing_is_left_of_a_person_and_a_key_is_still_known() {
+    let stage = Stage::new().await;
+    let process = stage.limiter(600);
+    let (key, person) = (stage.key_id.to_string(), "usr_01KARX6M000000000000000003");
+    for credential in [&key, person] {
+        let allowance = process.spend(stage.workspace, credential).await;
+        assert!(matches!(allowance, Allowance::Passed { .. }));
+    }
+    stage.clock.advance(Duration::from_hours(25));
+    let row = async |credential| {
+        let key = LimitRate::key(stage.workspace, credential);
+        stage.store.get(&key).await.unwrap()
+    };
+    assert!(row(&key).await.is_some());
+    assert!(row(person).await.is_none());
+}
+
+#[tokio::test]
 async fn a_warm_process_writes_once_per_share() {
     let stage = Stage::new().await;
     let process = stage.limiter(600);

@@ -2,8 +2,7 @@
 //! set in each of its project streams, then in its own, and released in the reverse order
 //! (evidence-format section 8); what a crash leaves half done goes on with the same request.
 //!
-//! Until people can log in, they act here through an approver key, with their role in the
-//! workspace; plain keys and machines are denied.
+//! People sign in for this; keys, also those that approve, and machines are denied.
 
 mod release;
 mod set;

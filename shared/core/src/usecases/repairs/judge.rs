@@ -2,32 +2,13 @@
 
 use crate::incident::{Incident, IncidentState};
 use crate::mapping::Artifact;
-use crate::policy::{ApprovalFacts, Question, RepairFacts, Who};
+use crate::policy::{ApprovalFacts, Question, RepairFacts};
 use crate::reconcile::{Backing, FindingKind, Identity};
 use crate::records::Project;
 use crate::repair::{Action, ActionState, RepairPlan};
-use crate::tenancy::{Capability, Principal, Role};
+use crate::tenancy::Principal;
 use crate::time::Timestamp;
-use crate::usecases::governed::came;
-
-/// Who a principal is for the rules.
-pub(super) const fn who(principal: &Principal) -> Who {
-    match principal {
-        Principal::User { role, .. } if role.may_approve() => Who::Approver,
-        Principal::User {
-            role: Role::Auditor,
-            ..
-        } => Who::Auditor,
-        Principal::User { .. } => Who::Viewer,
-        Principal::ApiKey {
-            capability: Capability::Repair,
-            ..
-        } => Who::RepairKey,
-        Principal::ApiKey { .. } => Who::ReadKey,
-        Principal::Scheduler { .. } => Who::Scheduler,
-        Principal::System { .. } => Who::System,
-    }
-}
+use crate::usecases::governed::{came, who};
 
 /// What surrounds a repair when it is judged.
 pub(super) struct Surroundings<'a> {
