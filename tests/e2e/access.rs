@@ -335,7 +335,7 @@ fn bad_input_is_named_and_changes_nothing() {
         let ada = Some(tenant.ada.as_str());
         for (body, word) in [
             (json!({}), "reason"),
-            (json!({ "reason": "x" }), "10 characters"),
+            (json!({ "reason": "x" }), "10 to 1,000 characters"),
             (json!({ "reason": "long enough", "bogus": 1 }), "bogus"),
             (json!({ "reason": 7 }), "string"),
             (json!("no object"), "an object"),

@@ -12,8 +12,10 @@ use serde_json::{Value, json};
 use super::stage::{Stage, now, wait};
 use super::tenant::Tenant;
 
-/// Headers that differ between two answers that say the same.
-const MASKED: [&str; 4] = [
+/// Headers that differ between two answers that say the same: `connection` is between the gateway and
+/// this process (RFC 9110, section 7.6.1).
+const MASKED: [&str; 5] = [
+    "connection",
     "date",
     "x-amzn-requestid",
     "apigw-requestid",
