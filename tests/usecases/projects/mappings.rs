@@ -243,7 +243,18 @@ async fn what_lets_repairs_do_more_needs_a_second_person() {
         "column = \"premium\"",
         "column = \"premium\", repairable = true",
     );
-    let cases: [(&str, String); 6] = [
+    let cases: [(&str, String); 8] = [
+        (
+            "no second look",
+            repairs() + "\n[rules]\nrace_grace = \"1s\"\n",
+        ),
+        (
+            "another key first",
+            repairs().replace(
+                "keys = [",
+                "keys = [{ stripe = \"customer.metadata.id\", column = \"id\" }, ",
+            ),
+        ),
         ("a column more", wider),
         (
             "more repairs",
@@ -274,6 +285,24 @@ async fn what_lets_repairs_do_more_needs_a_second_person() {
         let held = shop.activate(ADMIN, &hash).await.unwrap();
         assert!(matches!(held, Activation::Held(_)), "{what}: {held:?}");
         assert_eq!(shop.shown().await.mapping, Some(old), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_switches_the_marker_of_access_given_by_hand_off_alone() {
+    let marked = |column: &str| {
+        repairs().replace(
+            "[access]\n",
+            &format!("[access]\ncomp = {{ column = \"{column}\" }}\n"),
+        )
+    };
+    for wanted in [repairs(), marked("never_set")] {
+        let shop = Shop::new().await;
+        let old = shop.active(&marked("comped")).await;
+        let (hash, _) = shop.add(ADMIN, &wanted).await.unwrap();
+        let held = shop.activate(ADMIN, &hash).await.unwrap();
+        assert!(matches!(held, Activation::Held(_)), "{held:?}");
+        assert_eq!(shop.shown().await.mapping, Some(old));
     }
 }
 

@@ -10,6 +10,7 @@ mod compile;
 mod compiled;
 mod document;
 mod error;
+mod loosening;
 mod names;
 mod read;
 mod schema;

@@ -1,6 +1,7 @@
 //! What a mapping may say, and what it is told when it does not.
 
 mod live;
+mod loosening;
 
 use super::{Artifact, ArtifactError, Mapping, compile};
 

@@ -68,7 +68,7 @@ impl Projects {
             Some(active) => Some(artifact(&self.mapping(ctx, active).await?.value)?),
             None => None,
         };
-        let loosening = active.is_some_and(|active| loosens(&active, &wanted));
+        let loosening = active.is_some_and(|active| wanted.loosens(&active));
         let now = self.clock().now();
         let waiting = before.value.proposed.clone().filter(|it| {
             let same = it.hash == hash && it.instead_of == before.value.mapping;
@@ -221,33 +221,4 @@ fn artifact(stored: &Mapping) -> Result<Artifact, PortError> {
         PortError::caused(PortErrorKind::Corrupt, reading, error)
     };
     Artifact::from_json(stored.artifact.as_bytes()).map_err(corrupt)
-}
-
-/// Whether repairs may do with `new` what they may not with `old`: write another table or a column
-/// more, follow another key to a row, or go beyond a limit. What a plan or a rule promises is not
-/// compared: each repair of it still needs its own approval.
-fn loosens(old: &Artifact, new: &Artifact) -> bool {
-    let columns = new.repairable_columns();
-    if columns.is_empty() {
-        return false;
-    }
-    let (was, is) = (old.table(), new.table());
-    let elsewhere = (was.schema, was.table, was.key) != (is.schema, is.table, is.key);
-    let before = old.repairable_columns();
-    let wider = columns.iter().any(|column| !before.contains(column));
-    let followed = |key: &&crate::mapping::MatchKey| !key.report_only;
-    let mut keys = new.match_keys().iter().filter(followed);
-    let otherwise = keys.any(|key| !old.match_keys().iter().filter(followed).any(|it| it == key));
-    let (was, is) = (&old.compiled().limits, &new.compiled().limits);
-    let dearer = match (&was.max_amount_at_risk, &is.max_amount_at_risk) {
-        (None, _) => false,
-        (Some(_), None) => true,
-        (Some(was), Some(is)) => was.currency != is.currency || is.minor > was.minor,
-    };
-    elsewhere
-        || wider
-        || otherwise
-        || dearer
-        || is.max_repairs_per_run > was.max_repairs_per_run
-        || is.max_drift_permille > was.max_drift_permille
 }
