@@ -40,6 +40,7 @@ pub(crate) async fn member(stack: &Stack, tenant: &Tenant, role: Role) -> String
         role,
         login: Some(digest.clone()),
         since: now(),
+        role_since: None,
     };
     let person_row = Person {
         id,

@@ -278,6 +278,7 @@ fn problem(error: &DeletionError) -> Problem {
         DeletionError::NotFound => Problem::not_found(),
         DeletionError::Invalid { field, rule } => Problem::invalid(*field, rule.clone()),
         DeletionError::WrongState(why) => conflict("wrong-state", *why),
+        DeletionError::NotSecond(why) => conflict("wrong-state", why.to_string()),
         DeletionError::Precondition => {
             let title = "The deletion has changed: read it again";
             let status = StatusCode::PRECONDITION_FAILED;

@@ -188,6 +188,7 @@ fn problem(error: &HoldError) -> Problem {
             };
             conflict("wrong-state", title)
         }
+        HoldError::NotSecond(why) => conflict("wrong-state", why.to_string()),
         HoldError::Denied(judgement) => Problem::denied(judgement),
         HoldError::Changed
         | HoldError::Evidence(_)

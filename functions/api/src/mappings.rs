@@ -154,7 +154,7 @@ pub(crate) async fn add(
     ),
     extensions(("x-problems" = json!([
         "idempotency-key-missing", "idempotency-key-reused", "idempotency-in-flight",
-        "precondition-required", "precondition-failed", "action-denied", "not-finished",
+        "precondition-required", "precondition-failed", "wrong-state", "action-denied", "not-finished",
     ]))),
 )]
 pub(crate) async fn activate(

@@ -209,6 +209,7 @@ pub(crate) fn problem(error: &ProjectError) -> Problem {
         ProjectError::Incomplete(missing) => conflict("project-incomplete", missing.fix()),
         ProjectError::Refused(findings) => refused(findings),
         ProjectError::Mapping(errors) => mappings::invalid(errors),
+        ProjectError::NotSecond(why) => conflict("wrong-state", why.to_string()),
         ProjectError::Denied(judgement) => Problem::denied(judgement),
         ProjectError::Evidence(_)
         | ProjectError::Port(_)

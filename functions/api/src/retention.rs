@@ -14,7 +14,7 @@ use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::answer::{unfinished, versioned};
+use crate::answer::{conflict, unfinished, versioned};
 use crate::api::Api;
 use crate::views;
 
@@ -53,7 +53,7 @@ struct RetentionBody {
         (status = ACCEPTED, description = "A second person is needed", body = views::RetentionSetting,
             headers(("ETag" = String, description = "Version of the setting"))),
     ),
-    extensions(("x-problems" = json!(["precondition-required", "precondition-failed", "action-denied", "not-finished"]))),
+    extensions(("x-problems" = json!(["precondition-required", "precondition-failed", "wrong-state", "action-denied", "not-finished"]))),
 )]
 pub(crate) async fn change(
     State(api): State<Api>,
@@ -102,6 +102,7 @@ fn problem(error: &RetentionError) -> Problem {
             let status = StatusCode::PRECONDITION_FAILED;
             Problem::new(status, "precondition-failed", title)
         }
+        RetentionError::NotSecond(why) => conflict("wrong-state", why.to_string()),
         RetentionError::Denied(judgement) => Problem::denied(judgement),
         RetentionError::Evidence(_)
         | RetentionError::Port(_)

@@ -37,6 +37,9 @@ pub struct ProposedRetention {
     pub snapshot_days: u64,
     /// Who proposed it.
     pub by: UserId,
+    /// When; `None` on a row that is older than the field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Timestamp>,
     /// The REQUIRE decision.
     pub decision: EntryRef,
     /// What approvals bind to.

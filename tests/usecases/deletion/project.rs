@@ -6,7 +6,7 @@ use counterfoil_core::auth::{AuthError, authenticate_key};
 use counterfoil_core::deletion::DELAY;
 use counterfoil_core::ports::Clock;
 use counterfoil_core::tenancy::Capability;
-use counterfoil_core::usecases::{CarriedOut, DeletionError, DeletionOf};
+use counterfoil_core::usecases::{CarriedOut, DeletionError, DeletionOf, NotSecond};
 
 use super::bench::{Bench, REASON, denied};
 use crate::erasure::bench::ALL;
@@ -136,7 +136,10 @@ async fn another_admin_or_owner_confirms_it_and_not_whoever_proposed_it() {
     let delete = bench.delete();
     let confirm = async |ctx, seen| delete.confirm(DeletionOf::Project(ctx), seen, None).await;
     let own = confirm(&shop.owner, None).await;
-    assert!(matches!(own, Err(DeletionError::WrongState(_))), "{own:?}");
+    assert!(
+        matches!(own, Err(DeletionError::NotSecond(NotSecond::Own))),
+        "{own:?}"
+    );
     for who in [
         &shop.viewer,
         &shop.auditor,
@@ -290,7 +293,7 @@ async fn who_is_alone_confirms_a_day_later() {
         .confirm(DeletionOf::Project(&alone().await), None, None)
         .await;
     assert!(
-        matches!(early, Err(DeletionError::WrongState(_))),
+        matches!(early, Err(DeletionError::NotSecond(NotSecond::TooSoon))),
         "{early:?}"
     );
     bench.later(Duration::from_hours(1));

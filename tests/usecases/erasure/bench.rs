@@ -279,6 +279,7 @@ async fn person(world: &World, random: &Arc<SeededRandom>, role: Role) -> Tenant
         role,
         login: Some(digest.clone()),
         since: now,
+        role_since: None,
     };
     let person = Person {
         id,

@@ -19,7 +19,7 @@ use counterfoil_core::usecases::{
 use super::office::{ADMIN, OTHER_OWNER, OWNER, Office, VIEWER};
 
 /// A mapping that repairs write nothing by.
-const LOOK: &str = r#"[match]
+pub(super) const LOOK: &str = r#"[match]
 table = "public.app_users"
 primary_key = "id"
 keys = [{ stripe = "customer.id", column = "stripe_customer_id" }]
@@ -39,32 +39,32 @@ max_amount_at_risk = { minor = 500, currency = "usd" }
 "#;
 
 /// The same, and repairs may write the plan.
-fn repairs() -> String {
+pub(super) fn repairs() -> String {
     let changed = LOOK.replace("column = \"plan\"", "column = \"plan\", repairable = true");
     assert_ne!(changed, LOOK);
     changed
 }
 
-struct Shop {
-    office: Office,
-    project: Project,
+pub(super) struct Shop {
+    pub(super) office: Office,
+    pub(super) project: Project,
 }
 
 impl Shop {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         Self::in_office(Office::new().await, ADMIN).await
     }
 
-    async fn in_office(office: Office, maker: &str) -> Self {
+    pub(super) async fn in_office(office: Office, maker: &str) -> Self {
         let project = office.make(maker).await.unwrap().value;
         Self { office, project }
     }
 
-    async fn by(&self, name: &str) -> TenantCtx {
+    pub(super) async fn by(&self, name: &str) -> TenantCtx {
         self.office.in_project(name, self.project.id).await
     }
 
-    async fn add(&self, by: &str, text: &str) -> Result<(String, bool), ProjectError> {
+    pub(super) async fn add(&self, by: &str, text: &str) -> Result<(String, bool), ProjectError> {
         let ctx = self.by(by).await;
         let projects = self.office.projects();
         let added = projects.add_mapping(&ctx, text, MappingFormat::Toml).await;
@@ -77,7 +77,7 @@ impl Shop {
         found.project.version
     }
 
-    async fn activate(&self, by: &str, hash: &str) -> Result<Activation, ProjectError> {
+    pub(super) async fn activate(&self, by: &str, hash: &str) -> Result<Activation, ProjectError> {
         let version = self.version().await;
         self.activate_with(&self.office.projects(), by, hash, version)
             .await
@@ -95,7 +95,7 @@ impl Shop {
     }
 
     /// Stored and active, by however many people that takes.
-    async fn active(&self, text: &str) -> String {
+    pub(super) async fn active(&self, text: &str) -> String {
         let (hash, _) = self.add(ADMIN, text).await.unwrap();
         if let Activation::Held(_) = self.activate(ADMIN, &hash).await.unwrap() {
             let done = self.activate(OWNER, &hash).await.unwrap();
@@ -105,7 +105,7 @@ impl Shop {
         hash
     }
 
-    async fn shown(&self) -> Project {
+    pub(super) async fn shown(&self) -> Project {
         let ctx = self.by(VIEWER).await;
         let found = self.office.projects().read(&ctx).await.unwrap();
         found.project.value

@@ -4,3 +4,4 @@ mod connecting;
 mod making;
 mod mappings;
 mod office;
+mod second_person;

@@ -1,5 +1,7 @@
 //! A workspace whose people sign in.
 
+use std::sync::Arc;
+
 use counterfoil_core::auth::authenticate_person;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::idempotency::{Begun, Once, OnceScope, begin};
@@ -8,7 +10,8 @@ use counterfoil_core::ports::{Clock, Login, StoredEntry};
 use counterfoil_core::records::{Project, Versioned, Workspace};
 use counterfoil_core::tenancy::{Role, TenantCtx, WorkspaceCtx};
 use counterfoil_core::usecases::{
-    NewEmptyProject, NewPerson, NewWorkspace, ProjectError, Projects,
+    AdminPorts, Invitations, Members, NewEmptyProject, NewInvitation, NewPerson, NewWorkspace,
+    ProjectError, Projects,
 };
 
 use crate::world::World;
@@ -116,6 +119,56 @@ impl Office {
                 .to_owned()
         };
         entries.iter().map(kind).collect()
+    }
+
+    pub(super) fn ports(&self) -> AdminPorts {
+        AdminPorts {
+            evidence: self.world.store.clone(),
+            state: self.world.store.clone(),
+            clock: Arc::new(self.world.clock.clone()),
+            random: self.world.random().clone(),
+        }
+    }
+
+    /// Somebody joins whom an owner invited.
+    pub(super) async fn join(&self, owner: &str, name: &str, role: Role) {
+        let invitations = Invitations {
+            ports: self.ports(),
+        };
+        let new = NewInvitation {
+            name,
+            email: None,
+            role,
+        };
+        let ctx = self.in_workspace(owner).await;
+        let (_, token) = invitations.make(&ctx, &new, None).await.unwrap();
+        let login = login(&self.world, name);
+        let caller = authenticate_person(self.world.store.as_ref(), login).await;
+        let caller = caller.unwrap();
+        let joined = invitations.accept(&caller, token.reveal(), name, None);
+        joined.await.unwrap();
+    }
+
+    async fn id(&self, name: &str) -> String {
+        self.in_workspace(name).await.principal().id()
+    }
+
+    pub(super) async fn give(&self, owner: &str, name: &str, role: Role) {
+        let members = Members {
+            ports: self.ports(),
+        };
+        let (ctx, id) = (self.in_workspace(owner).await, self.id(name).await);
+        let version = members.get(&ctx, &id).await.unwrap().version;
+        let given = members.change_role(&ctx, &id, role, version).await;
+        assert_eq!(given.unwrap().record.value.role, role);
+    }
+
+    pub(super) async fn remove(&self, owner: &str, name: &str) {
+        let members = Members {
+            ports: self.ports(),
+        };
+        let (ctx, id) = (self.in_workspace(owner).await, self.id(name).await);
+        members.remove(&ctx, &id).await.unwrap();
     }
 
     pub(super) async fn make(&self, by: &str) -> Result<Versioned<Project>, ProjectError> {

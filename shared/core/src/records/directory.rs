@@ -183,7 +183,10 @@ impl<'a> Directory<'a> {
         let owners = members.filter(|member| member.role == Role::Owner);
         let owners = owners.map(|member| member.id).collect();
         Ok(Versioned {
-            value: Owners { owners },
+            value: Owners {
+                owners,
+                left_at: None,
+            },
             version: 0,
             evidence: None,
         })

@@ -221,6 +221,16 @@ pub struct Member {
     pub login: Option<String>,
     /// Since when.
     pub since: Timestamp,
+    /// Since when they have at least this role, where that is later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_since: Option<Timestamp>,
+}
+
+impl Member {
+    /// Since when they have at least the role they have now.
+    pub fn has_role_since(&self) -> Timestamp {
+        self.role_since.unwrap_or(self.since)
+    }
 }
 
 /// Somebody who signs in, over all workspaces. Found by issuer and subject.
@@ -303,11 +313,14 @@ pub struct Invited {
 }
 
 /// The owners of a workspace, in one row: every change of who is one replaces it, so two owners who
-/// demote each other at the same time cannot both succeed.
+/// demote each other at the same time cannot both succeed. Everybody who leaves is noted here too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owners {
     /// Their ids.
     pub owners: BTreeSet<UserId>,
+    /// When somebody left or was removed last; `None` where nobody did, or long ago.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_at: Option<Timestamp>,
 }
 
 impl ApiKey {

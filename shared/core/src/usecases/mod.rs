@@ -36,6 +36,7 @@ mod retention;
 mod rewrap;
 mod scan;
 mod seal_stream;
+mod second_person;
 mod secrets;
 mod vault;
 mod webhook_health;
@@ -50,7 +51,7 @@ pub use declare_lost::{DeclareLost, Lost};
 pub use deletion::{CarriedOut, Decided, Delete, DeletionError, DeletionOf};
 pub use erase::{Erase, EraseError, EraseRequest, Erased};
 pub use exports::{Accepted, ExportError, Exports, Fetched, LINK_VALID, WorkError, Worked};
-pub use holds::{HELD, HoldError, LegalHolds, NewHold, Released, SOLO_AFTER};
+pub use holds::{HELD, HoldError, LegalHolds, NewHold, Released};
 pub use incidents::{IncidentAct, IncidentError, IncidentFilter, IncidentOrder, Incidents};
 pub use keys::{Keys, MadeKey, NewApiKey};
 pub use limit_rate::{Allowance, LimitRate};
@@ -87,6 +88,7 @@ pub use scan::{KeepSchedule, Measured, ScanLimits, Scans, ScheduleError, Schedul
 pub use seal_stream::{
     ClockFault, Rechecked, RotateError, RotateKey, Rotated, SEGMENT, SealError, SealStream, Sealing,
 };
+pub use second_person::{ALONE_FOR, NotSecond, SOLO_AFTER};
 pub use secrets::{Revoke, SecretChange, SecretError, SecretStep, Secrets, Tidied};
 pub use vault::{Vault, VaultError};
 pub use webhook_health::{

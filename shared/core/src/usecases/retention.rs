@@ -14,6 +14,7 @@ use thiserror::Error;
 use super::facts::{change, target_named};
 use super::governed::{DECISION, Governed, came, who};
 use super::prune::{Prune, PruneError, RUNS};
+use super::second_person::{NotSecond, Waiting};
 use super::vault::Vault;
 use crate::json::JsonError;
 use crate::policy::{ConfirmedFacts, Effect, Judgement, Question};
@@ -35,6 +36,9 @@ pub enum RetentionError {
     /// Somebody changed the setting in the meantime: 412.
     #[error("the setting has changed: read it again")]
     Changed,
+    /// The caller does not count as the second person: 409.
+    #[error("this is not confirmed")]
+    NotSecond(#[source] NotSecond),
     /// Policy said no, and this is recorded: 403.
     #[error("policy denies this: {}", .0.reason)]
     Denied(Judgement),
@@ -151,12 +155,18 @@ impl KeepRetention {
         let waiting = waiting.filter(|proposed| {
             proposed.snapshot_days == days && person.is_some() && person != Some(proposed.by)
         });
+        let waiting = match waiting {
+            Some(proposed) if self.judge(ctx, true, 1, None).allowed() => {
+                self.counts(ctx, proposed).await?
+            }
+            waiting => waiting,
+        };
         let loosening = days < now.value.snapshot_days;
         let approvals = u8::from(waiting.is_some());
         let hash = waiting.as_ref().map(|it| it.action_hash.as_str());
         let judged = self.judge(ctx, loosening, approvals, hash);
         match (judged.judgement.effect, person) {
-            (Effect::Allow, _) => self.put(ctx, stream, &judged, now, days).await,
+            (Effect::Allow, _) => self.put(ctx, stream, &judged, (now, waiting), days).await,
             (Effect::Require, Some(by)) => {
                 let mut batch = Batch::of(judged.opened(ctx.principal(), None)?);
                 batch.drafts.push(judged.closing());
@@ -166,6 +176,7 @@ impl KeepRetention {
                 after.proposed = Some(ProposedRetention {
                     snapshot_days: days,
                     by,
+                    at: Some(self.clock.now()),
                     decision: decision.clone(),
                     action_hash: judged.action_hash,
                 });
@@ -194,17 +205,40 @@ impl KeepRetention {
         }
     }
 
+    /// The proposal that this request confirms; `None` where nobody can any more, so that it proposes.
+    async fn counts(
+        &self,
+        ctx: &TenantCtx,
+        proposed: ProposedRetention,
+    ) -> Result<Option<ProposedRetention>, RetentionError> {
+        // Without a time it is older than the field, and is made anew.
+        let Some(at) = proposed.at else {
+            return Ok(None);
+        };
+        let second = Waiting {
+            by: proposed.by,
+            at,
+            proposes: Role::Admin,
+            confirms: Role::Admin,
+        };
+        let (directory, now) = (self.directory(), self.clock.now());
+        let confirmed = second.confirmed_by(directory, ctx.workspace(), ctx.principal(), now);
+        match confirmed.await? {
+            Ok(_) => Ok(Some(proposed)),
+            Err(NotSecond::ProposerGone) => Ok(None),
+            Err(why) => Err(RetentionError::NotSecond(why)),
+        }
+    }
+
     async fn put(
         &self,
         ctx: &TenantCtx,
         stream: Hash,
         judged: &Governed,
-        now: Versioned<Retention>,
+        (now, waiting): (Versioned<Retention>, Option<ProposedRetention>),
         days: u64,
     ) -> Result<RetentionChange, RetentionError> {
         let principal = ctx.principal();
-        let waiting = now.value.proposed.as_ref();
-        let waiting = waiting.filter(|proposed| proposed.snapshot_days == days);
         let mut drafts = match waiting {
             Some(held) => judged.approved(principal, &held.decision, &principal.id())?,
             None => judged.opened(principal, None)?,

@@ -24,7 +24,7 @@ pub use carry::CarriedOut;
 
 use super::facts::{change, target};
 use super::governed::{AdminEffect, DECISION, Governed, admin_facts, came, who};
-use super::holds::SOLO_AFTER;
+use super::second_person::{NotSecond, Waiting};
 use super::vault::{Vault, VaultError};
 use crate::deletion::{Confirmation, DELAY, Deletion, DeletionScope};
 use crate::hold::HoldState;
@@ -65,6 +65,9 @@ pub enum DeletionError {
     /// Not in a state for this: 409.
     #[error("{0}")]
     WrongState(&'static str),
+    /// The caller does not count as the second person: 409.
+    #[error("this is not confirmed")]
+    NotSecond(#[source] NotSecond),
     /// The deletion has another version than the caller saw: 412.
     #[error("the deletion has another version")]
     Precondition,
@@ -363,21 +366,15 @@ impl Delete {
         of: DeletionOf<'_>,
         waiting: &Deletion,
     ) -> Result<String, DeletionError> {
-        let id = of.principal().id();
-        if of.principal().person() != Some(waiting.by) {
-            return Ok(id);
-        }
-        if self.directory().members(of.workspace()).await?.len() > 1 {
-            return Err(DeletionError::WrongState(
-                "another admin or owner confirms it: nobody confirms what they proposed",
-            ));
-        }
-        if self.clock.now().since(waiting.at) < SOLO_AFTER {
-            return Err(DeletionError::WrongState(
-                "confirm it 24 hours after it was proposed, or invite a second person who confirms it",
-            ));
-        }
-        Ok(format!("solo:{id}"))
+        let second = Waiting {
+            by: waiting.by,
+            at: waiting.at,
+            proposes: Role::Owner,
+            confirms: Role::Admin,
+        };
+        let (directory, now) = (self.directory(), self.clock.now());
+        let confirmed = second.confirmed_by(directory, of.workspace(), of.principal(), now);
+        confirmed.await?.map_err(DeletionError::NotSecond)
     }
 
     /// Records a refusal and answers with it.

@@ -15,10 +15,11 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 use thiserror::Error;
 
-pub use release::{HELD, Released, SOLO_AFTER};
+pub use release::{HELD, Released};
 pub use set::NewHold;
 
 use super::facts::actor;
+use super::second_person::NotSecond;
 use crate::hold::{HoldState, LegalHold};
 use crate::ids::HoldId;
 use crate::json::{JsonError, to_json};
@@ -56,6 +57,9 @@ pub enum HoldError {
         /// Where it is.
         state: HoldState,
     },
+    /// The caller does not count as the second person: 409.
+    #[error("this is not confirmed")]
+    NotSecond(#[source] NotSecond),
     /// Policy said no, and this is recorded: 403.
     #[error("policy denies this: {}", .0.reason)]
     Denied(Judgement),

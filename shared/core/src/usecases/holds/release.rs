@@ -9,12 +9,10 @@ use crate::ports::{AppendError, Batch, HoldsWrite};
 use crate::records::{Directory, Versioned};
 use crate::tenancy::{Role, TenantCtx};
 use crate::usecases::governed::{DECISION, Governed, came, who};
+use crate::usecases::second_person::{NotSecond, Waiting};
 
 /// How long a proposed release waits; later it must be proposed anew.
 pub const HELD: Duration = Duration::from_hours(72);
-/// After which the only person of a workspace counts as the second one: a workspace
-/// of one person must not be held for ever.
-pub const SOLO_AFTER: Duration = Duration::from_hours(24);
 
 /// What became of a request to release.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,21 +51,31 @@ impl LegalHolds {
             state @ HoldState::Setting => return Err(HoldError::WrongState { state }),
         }
         let now = self.clock.now();
-        let person = ctx.principal().person();
         let waiting = hold.value.release.clone();
         let waiting = waiting.filter(|release| now.since(release.at) < HELD);
         let Some(waiting) = waiting else {
             return self.propose(ctx, hold).await;
         };
-        let mut approver = ctx.principal().id();
-        if person == Some(waiting.by) {
-            let people = self.directory().members(ctx.workspace()).await?;
-            if people.len() > 1 || now.since(waiting.at) < SOLO_AFTER {
-                return Ok(Released::Held(hold));
-            }
-            approver = format!("solo:{approver}");
+        if !self.judge_release(ctx, 1, None).allowed() {
+            return self.refuse_approval(ctx, &hold).await;
         }
-        self.approve(ctx, hold, &waiting, &approver).await
+        let second = Waiting {
+            by: waiting.by,
+            at: waiting.at,
+            proposes: Role::Owner,
+            confirms: Role::Owner,
+        };
+        let directory = self.directory();
+        let confirmed = second.confirmed_by(directory, ctx.workspace(), ctx.principal(), now);
+        match confirmed.await? {
+            Ok(approver) => self.approve(ctx, hold, &waiting, &approver).await,
+            // Nobody can agree with them any more, so this request proposes.
+            Err(NotSecond::ProposerGone) => self.propose(ctx, hold).await,
+            Err(why @ NotSecond::Newcomer) => Err(HoldError::NotSecond(why)),
+            Err(NotSecond::Own | NotSecond::TooSoon | NotSecond::Emptied) => {
+                Ok(Released::Held(hold))
+            }
+        }
     }
 
     async fn propose(
@@ -110,6 +118,20 @@ impl LegalHolds {
         }))
     }
 
+    /// Records a refused approval: a decision of its own, with a hash of its own.
+    async fn refuse_approval(
+        &self,
+        ctx: &TenantCtx,
+        hold: &Versioned<LegalHold>,
+    ) -> Result<Released, HoldError> {
+        let refused = self.judge_release(ctx, 1, None);
+        let stream = self.own_stream(ctx, &hold.value).await?;
+        let mut batch = Batch::of(refused.opened(ctx.principal(), None)?);
+        batch.drafts.push(refused.closing());
+        self.evidence.append(stream, batch).await?;
+        Err(HoldError::Denied(refused.judgement))
+    }
+
     async fn approve(
         &self,
         ctx: &TenantCtx,
@@ -119,14 +141,6 @@ impl LegalHolds {
     ) -> Result<Released, HoldError> {
         let judged = self.judge_release(ctx, 1, Some(&waiting.action_hash));
         let stream = self.own_stream(ctx, &hold.value).await?;
-        if !judged.allowed() {
-            // A refused approval is a decision of its own, with a hash of its own.
-            let refused = self.judge_release(ctx, 1, None);
-            let mut batch = Batch::of(refused.opened(ctx.principal(), None)?);
-            batch.drafts.push(refused.closing());
-            self.evidence.append(stream, batch).await?;
-            return Err(HoldError::Denied(judged.judgement));
-        }
         for _ in 0..ATTEMPTS {
             let holds = self.reader.holds(stream).await?;
             let after = changed(&holds, &hold.value, false).ok_or(HoldError::Changed)?;

@@ -22,6 +22,7 @@ use crate::policy::{AdminFacts, Question};
 use crate::ports::StateWrite;
 use crate::records::{Directory, Member, Owners, RecordError, Versioned};
 use crate::tenancy::{Role, WorkspaceCtx};
+use crate::time::Timestamp;
 
 /// The name of the list in its cursors.
 const ROUTE: &str = "GET /v1/workspaces/{workspace_id}/members";
@@ -117,7 +118,8 @@ impl Members {
     ) -> Result<Option<Acted<Member>>, AdminError> {
         let member = found.value.clone();
         let owners = self.ports.directory().owners(ctx.workspace()).await?;
-        let after = owners_after(&owners.value, &member, to);
+        let now = self.ports.clock.now();
+        let after = owners_after(&owners.value, &member, to, now);
         let mut facts = self.facts(ctx);
         facts.own = ctx.principal().person() == Some(member.id);
         facts.last_owner = member.role == Role::Owner && after.owners.is_empty();
@@ -131,7 +133,8 @@ impl Members {
         if judged.allowed() && to == Change::Role(member.role) {
             return Ok(Some(Acted::nothing(found)));
         }
-        let mut rows = self.rows_after(ctx, &found, to).await?;
+        let changed = member_after(&member, to, now);
+        let mut rows = self.rows_after(ctx, &found, changed.as_ref()).await?;
         if after != owners.value {
             rows.push(owners_write(ctx, &owners, &after)?);
         }
@@ -141,42 +144,49 @@ impl Members {
         let Recorded::Done(entries) = recorded.await? else {
             return Ok(None);
         };
-        let mut now = member;
-        if let Change::Role(role) = to {
-            now.role = role;
-        }
         let version = found.version.saturating_add(1);
-        Ok(Some(acted(now, version, &entries, &judged)))
+        let after = changed.unwrap_or(member);
+        Ok(Some(acted(after, version, &entries, &judged)))
     }
 
     async fn rows_after(
         &self,
         ctx: &WorkspaceCtx,
         found: &Versioned<Member>,
-        to: Change,
+        after: Option<&Member>,
     ) -> Result<Vec<StateWrite>, RecordError> {
         let member = &found.value;
         let key = Directory::member_key(ctx.workspace(), member.id);
-        match to {
-            Change::Role(role) => {
-                let mut after = member.clone();
-                after.role = role;
-                Ok(vec![Directory::write(key, Some(found.version), &after)?])
-            }
-            Change::Gone => {
-                let mut rows = vec![gone(key, found.version)];
-                if let Some(login) = &member.login {
-                    let directory = self.ports.directory();
-                    rows.extend(leaving(directory, login, ctx.workspace()).await?);
-                }
-                Ok(rows)
-            }
+        if let Some(after) = after {
+            return Ok(vec![Directory::write(key, Some(found.version), after)?]);
         }
+        let mut rows = vec![gone(key, found.version)];
+        if let Some(login) = &member.login {
+            let directory = self.ports.directory();
+            rows.extend(leaving(directory, login, ctx.workspace()).await?);
+        }
+        Ok(rows)
     }
 }
 
-fn owners_after(owners: &Owners, member: &Member, to: Change) -> Owners {
+/// The member with another role; `None` when they are gone.
+fn member_after(member: &Member, to: Change, now: Timestamp) -> Option<Member> {
+    let Change::Role(role) = to else {
+        return None;
+    };
+    let mut after = member.clone();
+    if role > member.role {
+        after.role_since = Some(now);
+    }
+    after.role = role;
+    Some(after)
+}
+
+fn owners_after(owners: &Owners, member: &Member, to: Change, now: Timestamp) -> Owners {
     let mut after = owners.clone();
+    if to == Change::Gone {
+        after.left_at = Some(now);
+    }
     if to == Change::Role(Role::Owner) {
         after.owners.insert(member.id);
     } else {

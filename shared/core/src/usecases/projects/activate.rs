@@ -17,7 +17,8 @@ use crate::records::{Directory, Mapping, Project, ProposedActivation, Versioned}
 use crate::tenancy::{Principal, Role, TenantCtx};
 use crate::usecases::facts::change;
 use crate::usecases::governed::{DECISION, Governed, came, who};
-use crate::usecases::holds::{HELD, SOLO_AFTER};
+use crate::usecases::holds::HELD;
+use crate::usecases::second_person::{NotSecond, Waiting};
 
 /// What became of a request to activate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,19 +71,25 @@ impl Projects {
         };
         let loosening = active.is_some_and(|active| wanted.loosens(&active));
         let now = self.clock().now();
-        let waiting = before.value.proposed.clone().filter(|it| {
+        let mut waiting = before.value.proposed.clone().filter(|it| {
             let same = it.hash == hash && it.instead_of == before.value.mapping;
             same && loosening && now.since(it.at) < HELD
         });
         let mut approver = ctx.principal().id();
-        if let Some(waiting) = &waiting
-            && ctx.principal().person() == Some(waiting.by)
+        if let Some(proposed) = &waiting
+            && self
+                .judge_activation(ctx.principal(), loosening, 1, None)
+                .allowed()
         {
-            let people = self.directory().members(ctx.workspace()).await?;
-            if people.len() > 1 || now.since(waiting.at) < SOLO_AFTER {
-                return Ok(Activation::Held(before));
+            match self.second(ctx, proposed).await? {
+                Ok(counts_as) => approver = counts_as,
+                // Nobody can agree with them any more, so this request proposes.
+                Err(NotSecond::ProposerGone) => waiting = None,
+                Err(why @ NotSecond::Newcomer) => return Err(ProjectError::NotSecond(why)),
+                Err(NotSecond::Own | NotSecond::TooSoon | NotSecond::Emptied) => {
+                    return Ok(Activation::Held(before));
+                }
             }
-            approver = format!("solo:{approver}");
         }
         let approvals = u8::from(waiting.is_some());
         let held = waiting.as_ref().map(|it| it.action_hash.as_str());
@@ -110,6 +117,22 @@ impl Projects {
         } else {
             self.hold_activation(ctx, before, &judged, &asked).await
         }
+    }
+
+    async fn second(
+        &self,
+        ctx: &TenantCtx,
+        proposed: &ProposedActivation,
+    ) -> Result<Result<String, NotSecond>, ProjectError> {
+        let second = Waiting {
+            by: proposed.by,
+            at: proposed.at,
+            proposes: Role::Admin,
+            confirms: Role::Admin,
+        };
+        let (directory, now) = (self.directory(), self.clock().now());
+        let confirmed = second.confirmed_by(directory, ctx.workspace(), ctx.principal(), now);
+        Ok(confirmed.await?)
     }
 
     async fn put_active(

@@ -25,6 +25,7 @@ pub use mappings::MAX_MAPPING;
 use super::connections::Probed;
 use super::create_project::{CreateProject, CreateProjectError};
 use super::governed::{Governed, admin_facts};
+use super::second_person::NotSecond;
 use super::secrets::SecretError;
 use super::vault::VaultError;
 use crate::ids::{ProjectId, SecretId};
@@ -65,6 +66,9 @@ pub enum ProjectError {
     /// The document is no mapping: 422.
     #[error("this is not a mapping")]
     Mapping(#[source] MappingErrors),
+    /// The caller does not count as the second person: 409.
+    #[error("this is not confirmed")]
+    NotSecond(#[source] NotSecond),
     /// Policy said no, and this is recorded: 403.
     #[error("policy denies this: {}", .0.reason)]
     Denied(Judgement),

@@ -126,6 +126,7 @@ impl Founding<'_> {
         let owners = joined.iter().filter(|(new, _)| new.role == Role::Owner);
         let owners = Owners {
             owners: owners.map(|(_, (person, _))| *person).collect(),
+            left_at: None,
         };
         let named = object([("after", object([("name", new.name.into())]))]);
         let config = Draft::new(
@@ -179,6 +180,7 @@ pub(in crate::usecases) async fn joining(
         role: new.role,
         login: digest,
         since: now,
+        role_since: None,
     };
     let key = Directory::member_key(workspace, id);
     rows.push(Directory::write(key, None, &member)?);
