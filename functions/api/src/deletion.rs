@@ -288,6 +288,10 @@ fn problem(error: &DeletionError) -> Problem {
             let title = format!("A legal hold keeps this: {reason} ({hold})");
             conflict("legal-hold", title)
         }
+        DeletionError::Unsettled => {
+            let title = "A repair executes: it is over in a minute";
+            conflict("wrong-state", title)
+        }
         DeletionError::Denied {
             judgement,
             decision,

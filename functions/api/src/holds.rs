@@ -189,6 +189,10 @@ fn problem(error: &HoldError) -> Problem {
             conflict("wrong-state", title)
         }
         HoldError::NotSecond(why) => conflict("wrong-state", why.to_string()),
+        HoldError::Ending => {
+            let title = "The workspace is being deleted: nothing in it can be held any more";
+            conflict("wrong-state", title)
+        }
         HoldError::Denied(judgement) => Problem::denied(judgement),
         HoldError::Changed
         | HoldError::Evidence(_)

@@ -17,6 +17,8 @@ use crate::time::Timestamp;
 pub const DELAY: Duration = Duration::from_hours(7 * 24);
 /// How long a proposal waits for a second person; later it must be made anew.
 const CONFIRMED_WITHIN: Duration = Duration::from_hours(72);
+/// How long repairs that execute put it off; a sweep settles them within minutes.
+const WAITS_FOR_REPAIRS: Duration = Duration::from_hours(24);
 /// How long the stream of something deleted is looked after once nothing is left to remove: its last
 /// entries are sealed in the minute after they were written.
 const SEALED_ON: Duration = Duration::from_hours(7 * 24);
@@ -77,6 +79,13 @@ pub struct Deletion {
     /// Since when a legal hold has put it off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub put_off_at: Option<Timestamp>,
+    /// Since when it waits for repairs that execute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_since: Option<Timestamp>,
+    /// Since when a workspace's projects end one by one. From then on nobody withdraws it, and nobody
+    /// sets a legal hold in the workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carrying_since: Option<Timestamp>,
 }
 
 /// The confirmation of a deletion.
@@ -97,6 +106,17 @@ impl Deletion {
     /// Until when a proposal can be confirmed.
     pub fn lapses_at(&self) -> Timestamp {
         self.at.plus(CONFIRMED_WITHIN)
+    }
+
+    /// Whether nobody confirmed it in time.
+    pub fn has_lapsed(&self, now: Timestamp) -> bool {
+        self.confirmed.is_none() && self.lapses_at() <= now
+    }
+
+    /// Whether it has waited long enough for repairs that execute.
+    pub fn has_waited(&self, now: Timestamp) -> bool {
+        let waited = |since| now.since(since) >= WAITS_FOR_REPAIRS;
+        self.waits_since.is_some_and(waited)
     }
 }
 

@@ -4,6 +4,7 @@
 mod backup;
 mod bench;
 mod faults;
+mod meanwhile;
 mod people;
 mod project;
 mod workspace;

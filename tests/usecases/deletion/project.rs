@@ -178,7 +178,17 @@ async fn a_proposal_that_nobody_confirms_lapses_and_may_be_made_again() {
         "{late:?}"
     );
     bench.later(DELAY);
+    // Somebody may propose it anew before the duty comes by, or after.
+    bench.propose().await.unwrap();
+    bench.later(Duration::from_hours(72));
+    let rows = || bench.partitions("ws_").into_iter();
+    let rows = || rows().filter(|name| name.ends_with("#deletion")).count();
+    assert_eq!(rows(), 1);
     assert_eq!(bench.carry_out().await, CarriedOut::default());
+    assert_eq!(rows(), 0, "its words are gone");
+    let changed = bench.shop.world.facts("config.changed");
+    let lapsed = changed.last().unwrap().get("deletion");
+    assert_eq!(lapsed, Some(&"lapsed".into()));
     bench.propose().await.unwrap();
     bench.confirm().await.unwrap();
 }

@@ -10,8 +10,9 @@ use utoipa::ToSchema;
 
 open_words! {
     /// `none`: it stays. `proposed`: a second person may confirm it. `confirmed`: it goes when it is
-    /// due. `put_off`: a legal hold keeps it; it goes when that is released.
-    pub(crate) DeletionWord: "none", "proposed", "confirmed", "put_off";
+    /// due. `put_off`: a legal hold keeps it; it goes when that is released. `carrying`: it is being
+    /// deleted, and nothing stops that any more.
+    pub(crate) DeletionWord: "none", "proposed", "confirmed", "put_off", "carrying";
 }
 
 /// A deletion that waits. Until it is carried out everything works on.
@@ -54,6 +55,7 @@ impl Deletion {
     pub(crate) fn of(waiting: &deletion::Deletion, sight: Sight) -> Self {
         let confirmed = waiting.confirmed.as_ref();
         let state = match (confirmed, waiting.put_off_at) {
+            _ if waiting.carrying_since.is_some() => "carrying",
             (None, _) => "proposed",
             (Some(_), None) => "confirmed",
             (Some(_), Some(_)) => "put_off",

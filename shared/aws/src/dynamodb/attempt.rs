@@ -12,7 +12,7 @@ use super::clock::now;
 use super::heads::Known;
 use super::items::{Item, b, item, n, s};
 use super::redact::{redact, register};
-use super::state::{describe, transact};
+use super::state::{checked, describe, transact};
 use super::transaction::{CONDITION, CONFLICT, INVALID, Transaction, unbuilt};
 use super::{DynamoEvidence, Tables};
 
@@ -153,6 +153,10 @@ impl Attempt {
             items.push(built.map_err(AppendError::Unavailable)?);
             content.extend_from_slice(describe(write).as_bytes());
         }
+        for check in &batch.checks {
+            let built = checked(&tables.state, check);
+            items.push(built.map_err(AppendError::Unavailable)?);
+        }
         // Nothing of these needs to be in the token's content: the salts of the entries beside them
         // are in no other request.
         for redaction in &batch.redactions {
@@ -180,7 +184,7 @@ impl Attempt {
         })
     }
 
-    /// Reads the reasons by position: head, entries, parts, runs, state, redactions, register of
+    /// Reads the reasons by position: head, entries, parts, runs, state, checks, redactions, register of
     /// holds. A stale head fails several items at once; what fails alone is an answer of its own.
     pub(super) fn cancelled(&self, codes: &[String], batch: &Batch) -> Result<bool, AppendError> {
         let entries = self.extension.entries.len();
@@ -200,12 +204,13 @@ impl Attempt {
                 return Err(AppendError::RunConflict { run: run.clone() });
             }
         }
-        for index in 0..batch.state.len() {
+        let conditions = batch.state.len().saturating_add(batch.checks.len());
+        for index in 0..conditions {
             if failed(state_at.saturating_add(index)) {
                 return Err(AppendError::StateChanged { index });
             }
         }
-        let redactions_at = state_at.saturating_add(batch.state.len());
+        let redactions_at = state_at.saturating_add(conditions);
         let holds_at = redactions_at.saturating_add(batch.redactions.len());
         if batch.holds.is_some() && failed(holds_at) {
             return Err(AppendError::HoldsChanged);

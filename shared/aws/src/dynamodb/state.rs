@@ -4,9 +4,11 @@
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem};
 use counterfoil_core::ports::PortErrorKind::{OutcomeUnknown, Refused, Unavailable};
-use counterfoil_core::ports::{EntryRef, Expect, PortError, State, StateKey, StateWrite, Stored};
+use counterfoil_core::ports::{
+    EntryRef, Expect, PortError, State, StateCheck, StateKey, StateWrite, Stored,
+};
 use counterfoil_core::time::Timestamp;
 
 use super::clock::now;
@@ -140,6 +142,28 @@ pub(super) fn transact(
         .set_expression_attribute_values(values);
     let put = put.build().map_err(unbuilt)?;
     Ok(TransactWriteItem::builder().put(put).build())
+}
+
+/// The transaction item of a condition on a row that stays.
+pub(super) fn checked(table: &str, check: &StateCheck) -> Result<TransactWriteItem, PortError> {
+    let unbuilt = |e| PortError::caused(Refused, "building a condition", e);
+    let key = item([("pk", s(&check.key.pk)), ("sk", s(&check.key.sk))]);
+    let always = || {
+        (
+            "attribute_exists(pk) OR attribute_not_exists(pk)".to_owned(),
+            None,
+        )
+    };
+    let (expression, values) =
+        condition(check.expect).map_or_else(always, |(held, values)| (held, Some(values)));
+    let built = ConditionCheck::builder()
+        .table_name(table)
+        .set_key(Some(key))
+        .condition_expression(expression)
+        .set_expression_attribute_values(values)
+        .build();
+    let check = built.map_err(unbuilt)?;
+    Ok(TransactWriteItem::builder().condition_check(check).build())
 }
 
 /// A row past its time counts as absent, also where the table has not swept it yet.

@@ -6,7 +6,7 @@ use counterfoil_evidence::stream::{Draft, DraftError, Head};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{PortError, StateWrite};
+use super::{Expect, PortError, StateKey, StateWrite};
 
 /// Names one durable entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,17 +20,28 @@ pub struct EntryRef {
 }
 
 /// Entries and the state changes that belong to them: all of it happens, or none. At most 100 items:
-/// 1, 2 per entry, 1 per run, 1 per state change, 1 per redaction, 1 for the register of holds.
+/// 1, 2 per entry, 1 per run, 1 per state change or check, 1 per redaction, 1 for the register of holds.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
     /// Entries in order.
     pub drafts: Vec<Draft>,
     /// State changes, each with its own condition; a change cites an entry by its index in `drafts`.
     pub state: Vec<StateWrite>,
+    /// What must hold for documents that do not change; each another one than those of `state`.
+    pub checks: Vec<StateCheck>,
     /// Parts that `redact` entries of this batch remove.
     pub redactions: Vec<Redaction>,
     /// What must hold for, or becomes of, the stream's register of legal holds.
     pub holds: Option<HoldsWrite>,
+}
+
+/// A condition on a document that stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateCheck {
+    /// Which document.
+    pub key: StateKey,
+    /// Its condition.
+    pub expect: Expect,
 }
 
 /// A `subject` that a `redact` entry of the same batch removes, with its salt and its place in the
@@ -122,6 +133,13 @@ impl Batch {
         self
     }
 
+    /// Says what must hold for a document that does not change.
+    #[must_use]
+    pub fn provided(mut self, key: StateKey, expect: Expect) -> Self {
+        self.checks.push(StateCheck { key, expect });
+        self
+    }
+
     /// Says what must hold for the register of legal holds.
     #[must_use]
     pub fn holds(mut self, write: HoldsWrite) -> Self {
@@ -139,7 +157,7 @@ pub enum AppendError {
     /// The condition of state change number `index` does not hold; no entry exists.
     #[error("the record has changed in the meantime")]
     StateChanged {
-        /// Index in [`Batch::state`].
+        /// Index in [`Batch::state`]; those of [`Batch::checks`] follow.
         index: usize,
     },
     /// The part of redaction number `index` is not as the redaction needs it: erased already, or,

@@ -27,7 +27,7 @@ pub use billing::{Billing, CreatedRange, ListCursor, ListPage};
 pub use budget::{Lease, RequestBudget, Urgency};
 pub use evidence::{
     ActiveHold, AppendError, Batch, EntryRef, EvidenceAppend, EvidenceRead, HoldTarget, Holds,
-    HoldsWrite, Redaction, StoredEntry, StoredPart,
+    HoldsWrite, Redaction, StateCheck, StoredEntry, StoredPart,
 };
 pub use keys::{DataKey, KeyWrapper, WrappedKey, WrappedKeys};
 pub use logins::{Login, LoginError, Logins};

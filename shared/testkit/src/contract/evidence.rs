@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use counterfoil_core::evidence::json::object;
 use counterfoil_core::ports::{
-    AppendError, Batch, EvidenceAppend, EvidenceRead, State, StateKey, StateWrite, StoredPart,
+    AppendError, Batch, EvidenceAppend, EvidenceRead, Expect, State, StateKey, StateWrite,
+    StoredPart,
 };
 use serde_json::json;
 
@@ -274,6 +275,19 @@ pub async fn evidence_with_state(store: &(impl EvidenceAppend + EvidenceRead), s
                 .with(StateWrite::delete(key("two")))
                 .with(StateWrite::replace(key("absent"), 1, json!(9))),
         ),
+        (
+            "what must be as it was has another version",
+            2,
+            Batch::default()
+                .with(create("new", 1))
+                .provided(key("two"), Expect::Version(1))
+                .provided(key("one"), Expect::Version(7)),
+        ),
+        (
+            "what must be absent is there",
+            0,
+            Batch::default().provided(key("one"), Expect::Absent),
+        ),
     ] {
         let batch = Batch {
             drafts: vec![Sample::seen("never")],
@@ -298,7 +312,9 @@ pub async fn evidence_with_state(store: &(impl EvidenceAppend + EvidenceRead), s
     let batch = Batch::of([Sample::seen("c")])
         .with(StateWrite::replace(key("one"), 1, json!("changed")).explained_by(0))
         .with(create("cites", 4).citing(refs[0].clone()))
-        .with(StateWrite::delete(key("two")).explained_by(0));
+        .with(StateWrite::delete(key("two")).explained_by(0))
+        .provided(key("unexplained"), Expect::Version(1))
+        .provided(key("absent"), Expect::Absent);
     let later = sample.append(store, batch).await;
     let one = state.get(&key("one")).await.unwrap().unwrap();
     assert_eq!((one.version, one.doc), (2, json!("changed")));

@@ -12,7 +12,7 @@ use counterfoil_core::evidence::stream::{DraftError, Entry, Head, RunHead, exten
 use counterfoil_core::ports::{
     AppendError, Batch, Clock, EntryRef, EvidenceAppend, EvidenceRead, Expect, Holds, HoldsWrite,
     PortError, PortErrorKind, Random, RefusalCause, SealCommit, SealProgress, SealStart, SealStore,
-    SealedState, State, StateKey, StateWrite, Stored, StoredEntry, StoredPart,
+    SealedState, State, StateCheck, StateKey, StateWrite, Stored, StoredEntry, StoredPart,
 };
 use counterfoil_core::time::Timestamp;
 
@@ -146,8 +146,12 @@ fn live(row: &Row, now: Timestamp) -> bool {
 }
 
 fn holds(state: &Rows, write: &StateWrite, now: Timestamp) -> bool {
-    let row = state.get(&write.key);
-    match write.expect {
+    fits(state, &write.key, write.expect, now)
+}
+
+fn fits(state: &Rows, key: &StateKey, expect: Expect, now: Timestamp) -> bool {
+    let row = state.get(key);
+    match expect {
         Expect::Anything => true,
         Expect::Absent => !row.is_some_and(|row| live(row, now)),
         Expect::Version(version) => row.is_some_and(|row| row.stored.version == version),
@@ -203,7 +207,8 @@ fn runs_before(
 /// As many items as a transaction of the real store: head, entry and parts of each draft, runs,
 /// state, redactions, register of holds.
 fn check_size(batch: &Batch, runs: usize) -> Result<(), AppendError> {
-    let rest = batch.state.len() + batch.redactions.len() + usize::from(batch.holds.is_some());
+    let state = batch.state.len() + batch.checks.len();
+    let rest = state + batch.redactions.len() + usize::from(batch.holds.is_some());
     if 1 + 2 * batch.drafts.len() + runs + rest <= MAX_ITEMS {
         return Ok(());
     }
@@ -283,6 +288,11 @@ impl EvidenceAppend for MemStore {
         check_size(&batch, runs.len())?;
         let fails = |write: &StateWrite| !holds(&inner.state, write, now);
         if let Some(index) = batch.state.iter().position(fails) {
+            return Err(AppendError::StateChanged { index });
+        }
+        let fails = |check: &StateCheck| !fits(&inner.state, &check.key, check.expect, now);
+        if let Some(index) = batch.checks.iter().position(fails) {
+            let index = batch.state.len() + index;
             return Err(AppendError::StateChanged { index });
         }
         redactions_hold(&inner, stream, &batch)?;

@@ -160,6 +160,10 @@ pub(crate) fn sentence(deletion: &Value) -> Option<String> {
             "{who}; {} confirmed it, a legal hold keeps it, and it is deleted when that is released",
             at("/confirmed_by")
         )),
+        "carrying" => Some(format!(
+            "{who}; {} confirmed it, and it is being deleted now: nothing stops it any more",
+            at("/confirmed_by")
+        )),
         _ => None,
     }
 }

@@ -1,16 +1,17 @@
-//! What becomes of a deletion when it is due: recorded, together with the end of the row without which
-//! the id answers as one that never existed.
+//! What becomes of a deletion when it is due: what puts it off, and in which order it ends.
 
 use counterfoil_evidence::json::Json;
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::{Delete, DeletionError, HeldBy, gone, scope_target, stream_id};
-use crate::deletion::{Deleted, Deletion, DeletionScope};
+use super::judge::HeldBy;
+use super::strike::{End, project_ending, workspace_ending};
+use super::{Delete, DeletionError, gone, scope_target, stream_id};
+use crate::deletion::{Deletion, DeletionScope};
 use crate::ids::WorkspaceId;
 use crate::policy::{AdminFacts, Question};
-use crate::ports::{Batch, EntryRef, Expect, HoldsWrite, StateKey, StateWrite};
-use crate::records::{Directory, Project, Records, Versioned, Workspace};
+use crate::ports::{Batch, EntryRef, HoldsWrite};
+use crate::records::{Records, Versioned, Workspace};
 use crate::tenancy::{Principal, WorkspaceCtx};
 use crate::time::Timestamp;
 use crate::usecases::facts::change;
@@ -23,17 +24,8 @@ pub struct CarriedOut {
     pub deleted: u64,
     /// Of which nothing is left now.
     pub removed: u64,
-    /// That a legal hold puts off.
+    /// That a legal hold puts off, or a repair that executes.
     pub put_off: u64,
-}
-
-/// Something whose row goes.
-struct Ending {
-    scope: DeletionScope,
-    workspace: WorkspaceId,
-    stream: String,
-    /// Its row in the directory, and the version that was read.
-    row: (StateKey, u64),
 }
 
 impl Delete {
@@ -48,12 +40,19 @@ impl Delete {
             let ctx = WorkspaceCtx::new(workspace.id, duty());
             let records = Records::of(self.state.as_ref(), &ctx);
             for waiting in records.list::<Deletion>().await? {
-                if !is_due(&waiting.value, self.clock.now()) {
+                let now = self.clock.now();
+                let done = if waiting.value.has_lapsed(now) {
+                    self.lapse(&workspace, &waiting).await.map(|()| 0)
+                } else if is_due(&waiting.value, now) {
+                    self.carry_one(&workspace, waiting).await
+                } else {
                     continue;
-                }
-                match self.carry_one(&workspace, waiting).await {
+                };
+                match done {
                     Ok(ended) => out.deleted = out.deleted.saturating_add(ended),
-                    Err(DeletionError::Held { .. }) => out.put_off = out.put_off.saturating_add(1),
+                    Err(DeletionError::Held { .. } | DeletionError::Unsettled) => {
+                        out.put_off = out.put_off.saturating_add(1)
+                    }
                     Err(error) => drop(failed.get_or_insert(error)),
                 }
             }
@@ -76,98 +75,146 @@ impl Delete {
             return Err(self.put_off(workspace, waiting, decision, held).await);
         }
         match scope {
-            DeletionScope::Project(id) => match self.directory().project(id).await? {
-                Some(project) => {
-                    let end = gone(workspace.id, &waiting);
-                    self.strike(project_ending(project), &decision, end).await?;
-                    Ok(1)
-                }
-                None => Ok(0),
-            },
-            DeletionScope::Workspace(id) => {
-                // Projects first: once there is no workspace, nobody could release a hold that came
-                // in between.
-                let mut ended = self.strike_projects(id, &decision).await?;
-                if let Some(found) = self.directory().workspace(id).await? {
-                    let ending = Ending {
-                        scope,
-                        workspace: id,
-                        stream: found.value.stream,
-                        row: (Directory::workspace_key(id), found.version),
-                    };
-                    let end = gone(id, &waiting);
-                    self.strike(ending, &decision, end).await?;
-                    ended = ended.saturating_add(1);
-                }
-                Ok(ended)
+            DeletionScope::Project(id) => {
+                let Some(project) = self.directory().project(id).await? else {
+                    return Ok(0);
+                };
+                let unsettled = self.unsettled(workspace.id, id).await?;
+                self.wait_for_repairs(workspace.id, &waiting, unsettled)
+                    .await?;
+                let end = End::whole(gone(workspace.id, &waiting), unsettled);
+                self.strike(project_ending(project), &decision, end).await?;
+                Ok(1)
             }
+            DeletionScope::Workspace(_) => self.carry_all(workspace, waiting, decision).await,
         }
     }
 
-    /// Ends every project of a workspace that is deleted: `decision` is the one about the workspace.
-    pub(super) async fn strike_projects(
+    /// A workspace: its projects, then itself. Once there is no workspace, nobody could release a hold
+    /// on a project.
+    async fn carry_all(
         &self,
-        workspace: WorkspaceId,
-        decision: &EntryRef,
+        workspace: &Workspace,
+        waiting: Versioned<Deletion>,
+        decision: EntryRef,
     ) -> Result<u64, DeletionError> {
-        let mut ended = 0_u64;
-        for project in self.directory().projects().await? {
-            if project.workspace != workspace {
-                continue;
+        let id = workspace.id;
+        let mut waiting = waiting;
+        if waiting.value.carrying_since.is_none() {
+            for project in self.directory().projects().await? {
+                if project.workspace == id {
+                    let unsettled = self.unsettled(id, project.id).await?;
+                    self.wait_for_repairs(id, &waiting, unsettled).await?;
+                }
             }
-            let Some(found) = self.directory().project(project.id).await? else {
-                continue;
-            };
-            let scope = DeletionScope::Project(project.id);
-            // A deletion of its own, if one waits, is done with it.
-            let end = StateWrite::delete(Directory::deletion_key(workspace, scope));
-            self.strike(project_ending(found), decision, end).await?;
+            waiting = self.mark(workspace, waiting, &decision).await?;
+            // One that was set before the mark is seen now, and none can come after it.
+            if let Some(held) = self.held(id, waiting.value.scope).await? {
+                return Err(self.put_off(workspace, waiting, decision, held).await);
+            }
+        }
+        let mut ended = self.strike_projects(id, &decision, Some(&waiting)).await?;
+        if let Some(found) = self.directory().workspace(id).await? {
+            let end = End::whole(gone(id, &waiting), 0);
+            self.strike(workspace_ending(found), &decision, end).await?;
             ended = ended.saturating_add(1);
         }
         Ok(ended)
     }
 
-    /// The transaction after which there is no such project or workspace.
-    async fn strike(
+    /// Says that a workspace is being deleted, before its first project ends.
+    async fn mark(
         &self,
-        ending: Ending,
+        workspace: &Workspace,
+        waiting: Versioned<Deletion>,
         decision: &EntryRef,
-        end: StateWrite,
-    ) -> Result<(), DeletionError> {
-        let stream = stream_id(&ending.stream)?;
-        let register = self.reader.holds(stream).await?;
-        if let Some(active) = register.active.first() {
-            return Err(DeletionError::Held {
-                hold: active.hold.clone(),
-                reason: String::new(),
-            });
+    ) -> Result<Versioned<Deletion>, DeletionError> {
+        let mut after = waiting.value;
+        after.carrying_since = Some(self.clock.now());
+        if let Some(confirmed) = &mut after.confirmed {
+            confirmed.decision = Some(decision.clone());
         }
-        let deleted = Deleted {
-            scope: ending.scope,
-            workspace: ending.workspace,
-            stream: ending.stream,
-            at: self.clock.now(),
-            decision: Some(decision.clone()),
-            next: 0,
-            keys: 0,
-            objects: 0,
-            rows: 0,
-            parts: 0,
-            done_at: None,
-        };
-        let (key, version) = ending.row;
-        let row = StateWrite {
-            expect: Expect::Version(version),
-            ..StateWrite::delete(key)
-        };
-        let left = Directory::write(Directory::deleted_key(ending.scope), None, &deleted)?;
-        let batch = Batch::of([gone_draft(ending.scope, decision)])
-            .with(row.explained_by(0))
-            .with(left.explained_by(0))
-            .with(end.explained_by(0))
+        let stream = stream_id(&workspace.stream)?;
+        let register = self.reader.holds(stream).await?;
+        let facts = [
+            ("decision", Json::from(decision.leaf.as_str())),
+            ("deletion", Json::from("begun")),
+        ];
+        let facts = change(&duty(), scope_target(after.scope), facts);
+        let ctx = WorkspaceCtx::new(workspace.id, duty());
+        let write = Records::of(self.state.as_ref(), &ctx).replace(waiting.version, &after)?;
+        let batch = Batch::of([Draft::new(Kind::ConfigChanged, facts)])
+            .with(write.explained_by(0))
             .holds(HoldsWrite::Unchanged(register.version));
-        self.append(stream, batch).await?;
+        let entries = self.append(stream, batch).await?;
+        Ok(Versioned {
+            value: after,
+            version: waiting.version.saturating_add(1),
+            evidence: entries.into_iter().next(),
+        })
+    }
+
+    /// Puts it off while a repair executes whose outcome is not recorded, for a day at most.
+    pub(super) async fn wait_for_repairs(
+        &self,
+        workspace: WorkspaceId,
+        waiting: &Versioned<Deletion>,
+        unsettled: u64,
+    ) -> Result<(), DeletionError> {
+        let now = self.clock.now();
+        if unsettled == 0 || waiting.value.has_waited(now) {
+            return Ok(());
+        }
+        if waiting.value.waits_since.is_none() {
+            let mut after = waiting.value.clone();
+            after.waits_since = Some(now);
+            if let Some(confirmed) = &mut after.confirmed {
+                confirmed.decision = confirmed_by(waiting);
+            }
+            let ctx = WorkspaceCtx::new(workspace, duty());
+            let records = Records::of(self.state.as_ref(), &ctx);
+            let mut write = records.replace(waiting.version, &after)?;
+            write.cites.clone_from(&waiting.evidence);
+            if !self.state.write(vec![write]).await? {
+                return Err(DeletionError::Changed);
+            }
+        }
+        Err(DeletionError::Unsettled)
+    }
+
+    /// Removes a proposal that nobody confirmed in time, with its words.
+    async fn lapse(
+        &self,
+        workspace: &Workspace,
+        waiting: &Versioned<Deletion>,
+    ) -> Result<(), DeletionError> {
+        let end = gone(workspace.id, waiting);
+        let Some(stream) = self.stream_of(workspace, waiting.value.scope).await? else {
+            return if self.state.write(vec![end]).await? {
+                Ok(())
+            } else {
+                Err(DeletionError::Changed)
+            };
+        };
+        let lapsed = [("deletion", Json::from("lapsed"))];
+        let facts = change(&duty(), scope_target(waiting.value.scope), lapsed);
+        let batch = Batch::of([Draft::new(Kind::ConfigChanged, facts)]).with(end.explained_by(0));
+        self.append(stream_id(&stream)?, batch).await?;
         Ok(())
+    }
+
+    async fn stream_of(
+        &self,
+        workspace: &Workspace,
+        scope: DeletionScope,
+    ) -> Result<Option<String>, DeletionError> {
+        Ok(match scope {
+            DeletionScope::Workspace(_) => Some(workspace.stream.clone()),
+            DeletionScope::Project(id) => {
+                let found = self.directory().project(id).await?;
+                found.map(|project| project.value.stream)
+            }
+        })
     }
 
     /// A legal hold came after the confirmation. It is refused once, and waits.
@@ -180,19 +227,17 @@ impl Delete {
     ) -> DeletionError {
         let told = async {
             let mut after = waiting.value.clone();
-            if after.put_off_at.is_some() {
+            if after.put_off_at.is_some() && after.carrying_since.is_none() {
                 return Ok(());
             }
             after.put_off_at = Some(self.clock.now());
+            after.waits_since = None;
+            after.carrying_since = None;
             if let Some(confirmed) = &mut after.confirmed {
                 confirmed.decision = Some(decision);
             }
-            let stream = match after.scope {
-                DeletionScope::Workspace(_) => workspace.stream.clone(),
-                DeletionScope::Project(id) => match self.directory().project(id).await? {
-                    Some(project) => project.value.stream,
-                    None => return Ok(()),
-                },
+            let Some(stream) = self.stream_of(workspace, after.scope).await? else {
+                return Ok(());
             };
             let by = duty();
             // The people's part is over; what is judged is the hold.
@@ -236,22 +281,4 @@ fn confirmed_by(waiting: &Versioned<Deletion>) -> Option<EntryRef> {
         .decision
         .clone()
         .or_else(|| waiting.evidence.clone())
-}
-
-fn project_ending(found: Versioned<Project>) -> Ending {
-    Ending {
-        scope: DeletionScope::Project(found.value.id),
-        workspace: found.value.workspace,
-        stream: found.value.stream,
-        row: (Directory::project_key(found.value.id), found.version),
-    }
-}
-
-fn gone_draft(scope: DeletionScope, decision: &EntryRef) -> Draft {
-    let kind = match scope {
-        DeletionScope::Project(_) => Kind::ProjectDeleted,
-        DeletionScope::Workspace(_) => Kind::WorkspaceDeleted,
-    };
-    let decision = [("decision", Json::from(decision.leaf.as_str()))];
-    Draft::new(kind, change(&duty(), scope_target(scope), decision))
 }

@@ -5,12 +5,15 @@
 //! hold refuses the proposal and the confirmation, and puts off the rest.
 //!
 //! It is carried out in two steps. One transaction per project, and one for the workspace, records it
-//! and takes away the row without which the id answers as one that never existed ([`carry`]). What is
-//! left is removed without a question, each step as often as it takes ([`remove`]): data keys first,
+//! and takes away the row without which the id answers as one that never existed ([`strike`]; [`carry`]
+//! says when). A workspace is marked before its first project ends: from then on nobody withdraws it
+//! and nobody sets a legal hold in it, so that it ends whole or not at all. What is left is removed without a question, each step as often as it takes ([`remove`]): data keys first,
 //! which makes every sealed value unreadable in every copy. Headers and facts of the streams stay.
 
 mod carry;
+mod judge;
 mod remove;
+mod strike;
 
 use std::sync::Arc;
 
@@ -21,17 +24,17 @@ use counterfoil_evidence::stream::Draft;
 use thiserror::Error;
 
 pub use carry::CarriedOut;
+use judge::denied;
 
 use super::facts::{change, target};
-use super::governed::{AdminEffect, DECISION, Governed, admin_facts, came, who};
+use super::governed::{AdminEffect, DECISION, Governed};
 use super::second_person::{NotSecond, Waiting};
 use super::vault::{Vault, VaultError};
 use crate::deletion::{Confirmation, DELAY, Deletion, DeletionScope};
-use crate::hold::HoldState;
 use crate::idempotency::Once;
-use crate::ids::{DecisionId, ProjectId, WorkspaceId};
+use crate::ids::{DecisionId, WorkspaceId};
 use crate::json::JsonError;
-use crate::policy::{AdminFacts, ConfirmedFacts, Effect, Judgement, Question};
+use crate::policy::{Effect, Judgement};
 use crate::ports::{
     AppendError, Batch, Clock, EntryRef, EvidenceAppend, EvidenceRead, Expect, Objects, PortError,
     PortErrorKind, Random, State, StateWrite,
@@ -41,9 +44,6 @@ use crate::tenancy::{Principal, Role, TenantCtx, WorkspaceCtx};
 
 /// Characters of a reason: at least, at most.
 const REASON: (usize, usize) = (10, 500);
-/// The rule that a legal hold is judged by.
-const HOLD_RULE: &str = "base.forbid.legal-hold";
-
 const NONE_WAITS: DeletionError = DeletionError::WrongState(
     "no deletion waits: it was never proposed, was withdrawn, or nobody confirmed it within 72 hours",
 );
@@ -79,6 +79,9 @@ pub enum DeletionError {
         /// Why, in the words of whoever set it.
         reason: String,
     },
+    /// A repair of it executes: the duty waits for its outcome.
+    #[error("a repair executes")]
+    Unsettled,
     /// Policy said no: 403, or 401 where only the sign-in is too old.
     #[error("policy denies this: {}", .judgement.reason)]
     Denied {
@@ -154,13 +157,6 @@ pub struct Decided<T> {
     pub decision: DecisionId,
 }
 
-/// A legal hold that keeps something.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct HeldBy {
-    hold: String,
-    reason: String,
-}
-
 /// Deletes projects and workspaces.
 #[derive(Clone)]
 pub struct Delete {
@@ -196,7 +192,7 @@ impl Delete {
         of: DeletionOf<'_>,
     ) -> Result<Option<Versioned<Deletion>>, DeletionError> {
         let found = self.stored(of).await?;
-        Ok(found.filter(|found| !self.has_lapsed(&found.value)))
+        Ok(found.filter(|found| !found.value.has_lapsed(self.clock.now())))
     }
 
     /// Whether the caller may propose; for a request that is bad. Records nothing.
@@ -257,7 +253,10 @@ impl Delete {
         };
         let reason = words(reason)?;
         let known = self.stored(of).await?;
-        if known.as_ref().is_some_and(|it| !self.has_lapsed(&it.value)) {
+        if known
+            .as_ref()
+            .is_some_and(|it| !it.value.has_lapsed(self.clock.now()))
+        {
             return Err(DeletionError::WrongState(
                 "a deletion waits already: confirm it as another person, or withdraw it",
             ));
@@ -270,6 +269,8 @@ impl Delete {
             action_hash: judged.action_hash.clone(),
             confirmed: None,
             put_off_at: None,
+            waits_since: None,
+            carrying_since: None,
         };
         let mut batch = Batch::of(judged.opened(principal, Some(reason))?);
         batch.drafts.push(judged.closing());
@@ -331,7 +332,8 @@ impl Delete {
     /// Takes it back, for admins and owners.
     ///
     /// # Errors
-    /// [`DeletionError::WrongState`] when none waits; [`DeletionError::Denied`], which is recorded.
+    /// [`DeletionError::WrongState`] when none waits, or it is being carried out;
+    /// [`DeletionError::Denied`], which is recorded.
     pub async fn withdraw(
         &self,
         of: DeletionOf<'_>,
@@ -346,6 +348,11 @@ impl Delete {
         let waiting = self.find(of).await?.ok_or(NONE_WAITS)?;
         if seen.is_some_and(|seen| seen != waiting.version) {
             return Err(DeletionError::Precondition);
+        }
+        if waiting.value.carrying_since.is_some() {
+            return Err(DeletionError::WrongState(
+                "it is being carried out: nothing stops it any more",
+            ));
         }
         let withdrawn = [("deletion", Json::from("withdrawn"))];
         let effect = AdminEffect {
@@ -375,30 +382,6 @@ impl Delete {
         let (directory, now) = (self.directory(), self.clock.now());
         let confirmed = second.confirmed_by(directory, of.workspace(), of.principal(), now);
         confirmed.await?.map_err(DeletionError::NotSecond)
-    }
-
-    /// Records a refusal and answers with it.
-    async fn refuse(
-        &self,
-        stream: Hash,
-        principal: &Principal,
-        judged: Governed,
-        held: Option<HeldBy>,
-    ) -> DeletionError {
-        let recorded = match judged.batch(principal, None, Vec::new()) {
-            Ok(batch) => self.append(stream, batch).await.map(drop),
-            Err(error) => Err(error.into()),
-        };
-        match (recorded, held) {
-            (Err(error), _) => error,
-            (Ok(()), Some(HeldBy { hold, reason })) if judged.judgement.rule == HOLD_RULE => {
-                DeletionError::Held { hold, reason }
-            }
-            (Ok(()), _) => {
-                let decision = Some(judged.decision());
-                denied(judged, decision)
-            }
-        }
     }
 
     /// Appends a batch with the row that its entry number `decision` explains.
@@ -448,10 +431,6 @@ impl Delete {
         Ok(records.get::<Deletion>(&of.scope().to_string()).await?)
     }
 
-    fn has_lapsed(&self, deletion: &Deletion) -> bool {
-        deletion.confirmed.is_none() && deletion.lapses_at() <= self.clock.now()
-    }
-
     fn directory(&self) -> Directory<'_> {
         Directory::of(self.state.as_ref())
     }
@@ -472,96 +451,12 @@ impl Delete {
         };
         Ok(stream_id(&stream.ok_or(DeletionError::NotFound)?)?)
     }
-
-    /// The first legal hold that keeps something of it: any hold on a workspace keeps its projects,
-    /// and one on a project its workspace.
-    async fn held(
-        &self,
-        workspace: WorkspaceId,
-        scope: DeletionScope,
-    ) -> Result<Option<HeldBy>, DeletionError> {
-        let directory = self.directory();
-        let concerns = |held: Option<ProjectId>| match (scope.project(), held) {
-            (Some(project), Some(held)) => project == held,
-            _ => true,
-        };
-        for hold in directory.holds(workspace).await? {
-            let hold = hold.value;
-            if hold.state != HoldState::Released && concerns(hold.project) {
-                return Ok(Some(HeldBy {
-                    hold: hold.id.to_string(),
-                    reason: hold.reason,
-                }));
-            }
-        }
-        // What the streams say counts, whatever the rows do.
-        let projects = directory.projects().await?.into_iter();
-        let projects = projects.filter(|it| it.workspace == workspace && concerns(Some(it.id)));
-        let mut streams: Vec<String> = projects.map(|project| project.stream).collect();
-        if scope.project().is_none() {
-            let found = directory.workspace(workspace).await?;
-            streams.extend(found.map(|found| found.value.stream));
-        }
-        for stream in streams {
-            let register = self.reader.holds(stream_id(&stream)?).await?;
-            if let Some(active) = register.active.into_iter().next() {
-                return Ok(Some(HeldBy {
-                    hold: active.hold,
-                    reason: String::new(),
-                }));
-            }
-        }
-        Ok(None)
-    }
-
-    /// To keep something is to change a setting.
-    fn judge_keeping(&self, principal: &Principal) -> Governed {
-        let (by_key, login_age_s) = came(principal, self.clock.now());
-        let facts = ConfirmedFacts {
-            who: who(principal),
-            by_key,
-            login_age_s,
-            role_may: principal.role().is_some_and(Role::may_administer),
-            loosening: false,
-            approvals: 0,
-        };
-        self.ask(Question::ChangeSetting(facts), None)
-    }
-
-    /// Judges for somebody who must have at least the role given.
-    fn judge(
-        &self,
-        principal: &Principal,
-        at_least: Role,
-        legal_hold: bool,
-        approvals: u8,
-        hash: Option<&str>,
-    ) -> Governed {
-        let role_may = principal.role().is_some_and(|role| role >= at_least);
-        let facts = AdminFacts {
-            legal_hold,
-            approvals,
-            ..admin_facts(principal, role_may, self.clock.now())
-        };
-        self.ask(Question::Delete(facts), hash)
-    }
-
-    fn ask(&self, question: Question, hash: Option<&str>) -> Governed {
-        Governed::judge(question, hash, self.clock.as_ref(), self.random.as_ref())
-    }
 }
 
 fn decided<T>(now: T, judged: &Governed) -> Decided<T> {
     Decided {
         now,
         decision: judged.decision(),
-    }
-}
-
-fn denied(judged: Governed, decision: Option<DecisionId>) -> DeletionError {
-    DeletionError::Denied {
-        judgement: judged.judgement,
-        decision,
     }
 }
 

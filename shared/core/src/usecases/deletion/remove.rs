@@ -83,7 +83,7 @@ impl Delete {
             DeletionScope::Workspace(id) => {
                 // Somebody may have made one while the workspace ended.
                 if let Some(decision) = work.row.value.decision.clone() {
-                    self.strike_projects(id, &decision).await?;
+                    self.strike_projects(id, &decision, None).await?;
                 }
                 let ctx = work.ctx.clone();
                 self.keys_of(&mut work).await?

@@ -60,6 +60,9 @@ pub enum HoldError {
     /// The caller does not count as the second person: 409.
     #[error("this is not confirmed")]
     NotSecond(#[source] NotSecond),
+    /// The workspace is being deleted: 409.
+    #[error("the workspace is being deleted")]
+    Ending,
     /// Policy said no, and this is recorded: 403.
     #[error("policy denies this: {}", .0.reason)]
     Denied(Judgement),

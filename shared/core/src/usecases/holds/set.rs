@@ -1,12 +1,13 @@
 //! Setting a legal hold.
 
-use counterfoil_evidence::hash::sha256;
+use counterfoil_evidence::hash::{Hash, sha256};
 
 use super::{ATTEMPTS, HoldError, LegalHolds, changed, check_target, set_draft};
+use crate::deletion::{Deletion, DeletionScope};
 use crate::hold::{HoldState, LegalHold};
 use crate::ids::HoldId;
 use crate::policy::{HoldFacts, Question};
-use crate::ports::{AppendError, Batch, HoldTarget, HoldsWrite};
+use crate::ports::{AppendError, Batch, Expect, HoldTarget, HoldsWrite};
 use crate::records::{Directory, Versioned};
 use crate::tenancy::{Role, TenantCtx};
 use crate::usecases::governed::{DECISION, Governed, came, who};
@@ -44,7 +45,7 @@ impl LegalHolds {
         ctx: &TenantCtx,
         new: &NewHold,
     ) -> Result<Versioned<LegalHold>, HoldError> {
-        let project = self.project(ctx).await?;
+        self.project(ctx).await?;
         self.check(ctx, new).await?;
         let id = identity(ctx, &new.idempotency_key);
         let found = self.directory().hold(ctx.workspace(), id).await?;
@@ -68,11 +69,7 @@ impl LegalHolds {
             decision: None,
             release: None,
         };
-        let stream = if new.workspace {
-            self.workspace_stream(&hold).await?
-        } else {
-            project.stream_id()?
-        };
+        let stream = self.stream_to_set_in(ctx, &hold).await?;
         if !judged.allowed() {
             let mut batch = Batch::of(judged.opened(ctx.principal(), None)?);
             batch.drafts.push(judged.closing());
@@ -83,6 +80,7 @@ impl LegalHolds {
         let write = Directory::write(key, None, &hold)?.explained_by(DECISION);
         for _ in 0..ATTEMPTS {
             let mut batch = Batch::of(judged.opened(ctx.principal(), None)?).with(write.clone());
+            batch = self.unless_it_ends(ctx, batch, !new.workspace).await?;
             if !new.workspace {
                 let holds = self.reader.holds(stream).await?;
                 let after = changed(&holds, &hold, true).ok_or(HoldError::Changed)?;
@@ -104,12 +102,50 @@ impl LegalHolds {
                         Ok(set)
                     };
                 }
-                Err(AppendError::HoldsChanged) => {}
-                Err(AppendError::StateChanged { .. }) => return Err(HoldError::Changed),
+                // Its own row: the same request came twice at the same time.
+                Err(AppendError::StateChanged { index: 0 }) => return Err(HoldError::Changed),
+                Err(AppendError::HoldsChanged | AppendError::StateChanged { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         Err(HoldError::Changed)
+    }
+
+    async fn stream_to_set_in(&self, ctx: &TenantCtx, hold: &LegalHold) -> Result<Hash, HoldError> {
+        if hold.project.is_none() {
+            self.workspace_stream(hold).await
+        } else {
+            Ok(self.project(ctx).await?.stream_id()?)
+        }
+    }
+
+    /// Makes it a condition that the project is there, if it is one of the project, and that its
+    /// workspace does not end just now: a hold in what is gone would keep nothing, and nobody could
+    /// release it.
+    async fn unless_it_ends(
+        &self,
+        ctx: &TenantCtx,
+        mut batch: Batch,
+        of_project: bool,
+    ) -> Result<Batch, HoldError> {
+        if of_project {
+            let found = self.directory().project(ctx.project()).await?;
+            let found = found.filter(|found| found.value.workspace == ctx.workspace());
+            let found = found.ok_or(HoldError::NotFound)?;
+            let key = Directory::project_key(ctx.project());
+            batch = batch.provided(key, Expect::Version(found.version));
+        }
+        let scope = DeletionScope::Workspace(ctx.workspace());
+        let key = Directory::deletion_key(ctx.workspace(), scope);
+        let waiting = self.directory().find::<Deletion>("deletion", &key).await?;
+        let expect = match waiting {
+            Some(waiting) if waiting.value.carrying_since.is_some() => {
+                return Err(HoldError::Ending);
+            }
+            Some(waiting) => Expect::Version(waiting.version),
+            None => Expect::Absent,
+        };
+        Ok(batch.provided(key, expect))
     }
 
     /// Sets a recorded hold of a workspace: each project stream, then the workspace's own, and then
