@@ -299,11 +299,8 @@ pub async fn evidence_with_state(store: &(impl EvidenceAppend + EvidenceRead), s
         };
         assert_eq!(at, index, "{what}: which condition");
     }
-    assert_eq!(
-        state.get(&key("new")).await.unwrap(),
-        None,
-        "nothing was written"
-    );
+    let new = state.get(&key("new")).await.unwrap();
+    assert_eq!(new, None, "nothing was written");
     assert_eq!(state.get(&key("one")).await.unwrap(), Some(one));
     assert_eq!(state.get(&key("two")).await.unwrap(), Some(two));
     let head = store.head(sample.id()).await.unwrap().unwrap();

@@ -51,7 +51,7 @@ impl Delete {
                 match done {
                     Ok(ended) => out.deleted = out.deleted.saturating_add(ended),
                     Err(DeletionError::Held { .. } | DeletionError::Unsettled) => {
-                        out.put_off = out.put_off.saturating_add(1)
+                        out.put_off = out.put_off.saturating_add(1);
                     }
                     Err(error) => drop(failed.get_or_insert(error)),
                 }
