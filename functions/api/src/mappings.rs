@@ -38,9 +38,8 @@ pub(crate) async fn list(
 ) -> Result<Response, Problem> {
     let found = api.evidence.mappings(&ctx, pages.page()?).await;
     let (project, found) = found.map_err(|error| evidence::problem(&error))?;
-    let items = found.items.iter().map(|it| &it.value);
     let active = project.mapping.as_deref();
-    Ok(Json(views::Mappings::of(items, active, found.next_cursor)).into_response())
+    Ok(Json(views::Mappings::of(found.items, active, found.next_cursor)).into_response())
 }
 
 /// Read a mapping
@@ -58,6 +57,9 @@ pub(crate) async fn read(
 ) -> Result<Response, Problem> {
     shown(&api, &ctx, hash(&place)?, StatusCode::OK).await
 }
+
+/// Errors that one answer says.
+const MAX_ERRORS: usize = 100;
 
 /// How the mapping is written.
 #[derive(Deserialize, ToSchema)]
@@ -94,7 +96,7 @@ struct NewBody {
     ),
     extensions(("x-problems" = json!([
         "idempotency-key-missing", "idempotency-key-reused", "idempotency-in-flight", "already-created",
-        "mapping-invalid", "action-denied", "not-finished",
+        "wrong-state", "mapping-invalid", "action-denied", "not-finished",
     ]))),
 )]
 pub(crate) async fn add(
@@ -230,21 +232,53 @@ fn hash(place: &(String, String)) -> Result<&str, Problem> {
         .ok_or_else(Problem::not_found)
 }
 
-/// Everything that is wrong with a document.
+/// What is wrong with a document: everything, up to [`MAX_ERRORS`].
 pub(crate) fn invalid(errors: &MappingErrors) -> Problem {
-    let title = "This is not a mapping, so nothing was stored";
+    let mut title = "This is not a mapping, so nothing was stored".to_owned();
+    let more = errors.iter().count().saturating_sub(MAX_ERRORS);
+    if more > 0 {
+        title = format!("{title}. The first {MAX_ERRORS} errors are here, {more} more are not");
+    }
     let status = StatusCode::UNPROCESSABLE_ENTITY;
     let problem = Problem::new(status, "mapping-invalid", title);
-    errors.iter().fold(problem, |problem, error| {
-        problem.with_field_error(FieldError {
-            pointer: "/text".to_owned(),
-            detail: error.to_string(),
-            path: Some(error.field.clone()),
-            rule: Some(error.rule.clone()),
-            fix: Some(error.fix.clone()),
-            // The parser counts the columns of an empty line from 0.
-            line: error.place.map(|place| place.line.max(1)),
-            column: error.place.map(|place| place.column.max(1)),
+    errors
+        .iter()
+        .take(MAX_ERRORS)
+        .fold(problem, |problem, error| {
+            problem.with_field_error(FieldError {
+                pointer: "/text".to_owned(),
+                detail: error.to_string(),
+                path: Some(error.field.clone()),
+                rule: Some(error.rule.clone()),
+                fix: Some(error.fix.clone()),
+                // The parser counts the columns of an empty line from 0.
+                line: error.place.map(|place| place.line.max(1)),
+                column: error.place.map(|place| place.column.max(1)),
+            })
         })
-    })
+}
+
+#[cfg(test)]
+mod tests {
+    use counterfoil_core::mapping::read;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_says_a_hundred_errors_and_how_many_more_there_are() {
+        let wrong = |fields: usize| {
+            let fields = (0..fields).map(|number| format!("x{number} = 1\n"));
+            let errors = read(&fields.collect::<String>(), MappingFormat::Toml).unwrap_err();
+            let count = errors.iter().count();
+            let told = serde_json::to_value(invalid(&errors)).unwrap();
+            let title = told["title"].as_str().unwrap().to_owned();
+            (count, told["errors"].as_array().unwrap().len(), title)
+        };
+        let (all, told, title) = wrong(20);
+        assert_eq!(all, told);
+        assert!(!title.contains("more"), "{title}");
+        let (all, told, title) = wrong(20_000);
+        assert_eq!(told, MAX_ERRORS);
+        assert!(title.contains(&format!("{} more", all - told)), "{title}");
+    }
 }

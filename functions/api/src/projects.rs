@@ -4,7 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header::ETAG, header::LOCATION};
 use axum::response::{IntoResponse, Response};
-use counterfoil_core::usecases::{NewEmptyProject, ProjectChange, ProjectError, ProjectView};
+use counterfoil_core::usecases::{
+    MAX_MAPPINGS, NewEmptyProject, ProjectChange, ProjectError, ProjectView,
+};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Caller, Sent, WorkspaceCaller, demand_if_match};
 use counterfoil_lambda::schema::{self, IdempotencyKey, IfMatch, Name};
@@ -209,6 +211,12 @@ pub(crate) fn problem(error: &ProjectError) -> Problem {
         ProjectError::Incomplete(missing) => conflict("project-incomplete", missing.fix()),
         ProjectError::Refused(findings) => refused(findings),
         ProjectError::Mapping(errors) => mappings::invalid(errors),
+        ProjectError::Full => {
+            let title = format!(
+                "The project has {MAX_MAPPINGS} mappings, and none can be removed: activate one of them, or make another project"
+            );
+            conflict("wrong-state", title)
+        }
         ProjectError::NotSecond(why) => conflict("wrong-state", why.to_string()),
         ProjectError::Denied(judgement) => Problem::denied(judgement),
         ProjectError::Evidence(_)

@@ -8,13 +8,17 @@ use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::mapping::MappingFormat;
 use counterfoil_core::ports::{
-    AppendError, Batch, EntryRef, EvidenceAppend, PortError, PortErrorKind, StoredPart,
+    AppendError, Batch, EntryRef, EvidenceAppend, PortError, PortErrorKind, State, StateWrite,
+    StoredPart,
 };
-use counterfoil_core::records::{Missing, Project};
+use counterfoil_core::records::{Mapping, Missing, Project, Records, StoredMappings};
 use counterfoil_core::tenancy::{Role, TenantCtx};
 use counterfoil_core::usecases::{
-    Activation, PageOf, ProjectError, Projects, ReadEvidence, ReadEvidenceError,
+    Activation, MAX_MAPPING, MAX_MAPPINGS, PageOf, ProjectError, Projects, ReadEvidence,
+    ReadEvidenceError,
 };
+
+use tokio::sync::Mutex;
 
 use super::office::{ADMIN, OTHER_OWNER, OWNER, Office, VIEWER};
 
@@ -487,10 +491,10 @@ async fn mappings_come_newest_first_and_a_cursor_belongs_to_its_project() {
     let ctx = shop.by(VIEWER).await;
     let page = |cursor| PageOf { cursor, limit: 1 };
     let (_, one) = lists.mappings(&ctx, page(None)).await.unwrap();
-    assert_eq!(one.items[0].value.hash, second);
+    assert_eq!(one.items[0].0, second);
     let cursor = one.next_cursor.unwrap();
     let (_, two) = lists.mappings(&ctx, page(Some(&cursor))).await.unwrap();
-    assert_eq!(two.items[0].value.hash, first);
+    assert_eq!(two.items[0].0, first);
     assert_eq!(two.next_cursor, None);
     let foreign = lists.mappings(&world.ben, page(Some(&cursor))).await;
     assert!(
@@ -503,4 +507,100 @@ async fn mappings_come_newest_first_and_a_cursor_belongs_to_its_project() {
         ),
         "{foreign:?}"
     );
+}
+
+#[tokio::test]
+async fn a_list_of_mappings_reads_none_of_them() {
+    let shop = Shop::new().await;
+    let world = &shop.office.world;
+    let (hash, _) = shop.add(ADMIN, LOOK).await.unwrap();
+    let ctx = shop.by(VIEWER).await;
+    // What cannot be read is listed all the same.
+    let records = Records::of(world.store.as_ref(), &ctx);
+    let key = records.key::<Mapping>(&hash);
+    let spoilt = StateWrite::replace(key, 1, serde_json::json!({}));
+    assert!(world.store.write(vec![spoilt]).await.unwrap());
+    assert!(shop.office.projects().mapping(&ctx, &hash).await.is_err());
+    let lists = ReadEvidence {
+        reader: world.store.clone(),
+        state: world.store.clone(),
+        vault: world.vault.clone(),
+        random: world.random(),
+    };
+    let page = PageOf {
+        cursor: None,
+        limit: 100,
+    };
+    let (_, listed) = lists.mappings(&ctx, page).await.unwrap();
+    assert_eq!(listed.items[0].0, hash);
+}
+
+#[tokio::test]
+async fn a_project_stores_so_many_mappings_and_no_more() {
+    let shop = Shop::new().await;
+    let (first, _) = shop.add(ADMIN, LOOK).await.unwrap();
+    for rank in 2..=MAX_MAPPINGS {
+        let text = LOOK.replace("rank = 1", &format!("rank = {rank}"));
+        assert!(shop.add(ADMIN, &text).await.unwrap().1);
+    }
+    let more = shop.add(ADMIN, &repairs()).await;
+    assert!(matches!(more, Err(ProjectError::Full)), "{more:?}");
+    assert_eq!(shop.add(ADMIN, LOOK).await.unwrap(), (first, false));
+}
+
+#[tokio::test]
+async fn a_mapping_that_does_not_fit_into_a_row_is_told_the_rule() {
+    let shop = Shop::new().await;
+    let before = shop.kinds().len();
+    // A quotation mark takes two bytes in the text and four in what it compiles to.
+    let features = format!("rank = 1\nfeatures = ['{}']", "\"".repeat(100_000));
+    let text = LOOK.replace("rank = 1", &features);
+    assert!(text.len() < MAX_MAPPING, "{}", text.len());
+    let refused = shop.add(ADMIN, &text).await;
+    let Err(ProjectError::Mapping(errors)) = refused else {
+        panic!("{refused:?}");
+    };
+    let told = errors.to_string();
+    assert!(told.contains("of at most 400000"), "{told}");
+    assert_eq!(shop.kinds().len(), before, "nothing was stored");
+}
+
+#[tokio::test]
+async fn two_who_store_at_the_same_time_both_do() {
+    let shop = Shop::new().await;
+    let projects = shop.office.projects();
+    let mut slow = shop.office.projects();
+    let other = repairs();
+    let (first, second) = (shop.by(ADMIN).await, shop.by(OWNER).await);
+    slow.create.evidence = Arc::new(After {
+        inner: slow.create.evidence.clone(),
+        other: Mutex::new(Some((projects, second, other))),
+    });
+    let (_, new) = slow
+        .add_mapping(&first, LOOK, MappingFormat::Toml)
+        .await
+        .unwrap();
+    assert!(new);
+    let ctx = shop.by(VIEWER).await;
+    let records = Records::of(shop.office.world.store.as_ref(), &ctx);
+    let all = records.get::<StoredMappings>("all").await.unwrap().unwrap();
+    assert_eq!(all.value.added.len(), 2);
+}
+
+/// Stores another mapping before the first append.
+struct After {
+    inner: Arc<dyn EvidenceAppend>,
+    other: Mutex<Option<(Projects, TenantCtx, String)>>,
+}
+
+#[async_trait]
+impl EvidenceAppend for After {
+    async fn append(&self, stream: Hash, batch: Batch) -> Result<Vec<EntryRef>, AppendError> {
+        let other = self.other.lock().await.take();
+        if let Some((projects, ctx, text)) = other {
+            let added = projects.add_mapping(&ctx, &text, MappingFormat::Toml);
+            assert!(added.await.unwrap().1);
+        }
+        self.inner.append(stream, batch).await
+    }
 }

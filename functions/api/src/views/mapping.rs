@@ -1,6 +1,7 @@
 //! Stored mappings.
 
 use counterfoil_core::records;
+use counterfoil_core::time::Timestamp;
 use counterfoil_lambda::open_words;
 use counterfoil_lambda::schema;
 use serde::Serialize;
@@ -53,24 +54,26 @@ pub(crate) struct MappingSource {
 }
 
 impl Mappings {
-    pub(crate) fn of<'a>(
-        items: impl Iterator<Item = &'a records::Mapping>,
+    pub(crate) fn of(
+        items: Vec<(String, Timestamp)>,
         active: Option<&str>,
         next_cursor: Option<String>,
     ) -> Self {
         Self {
-            items: items.map(|it| ListedMapping::of(it, active)).collect(),
+            items: (items.into_iter())
+                .map(|(hash, at)| ListedMapping::of(hash, at, active))
+                .collect(),
             next_cursor,
         }
     }
 }
 
 impl ListedMapping {
-    fn of(mapping: &records::Mapping, active: Option<&str>) -> Self {
+    fn of(hash: String, added_at: Timestamp, active: Option<&str>) -> Self {
         Self {
-            hash: mapping.hash.clone(),
-            added_at: mapping.added_at.to_string(),
-            active: active == Some(mapping.hash.as_str()),
+            active: active == Some(hash.as_str()),
+            added_at: added_at.to_string(),
+            hash,
         }
     }
 }
@@ -82,7 +85,7 @@ impl Mapping {
             text: source.text.clone(),
         });
         Self {
-            listed: ListedMapping::of(mapping, active),
+            listed: ListedMapping::of(mapping.hash.clone(), mapping.added_at, active),
             source,
             artifact: serde_json::from_str(&mapping.artifact).unwrap_or_default(),
         }

@@ -4,6 +4,9 @@ use std::fmt;
 
 use thiserror::Error;
 
+/// How many errors of a document are looked for in its text: each look reads it from its beginning.
+const PLACED: usize = 1_000;
+
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Error)]
 #[error("{field}: {rule}; {fix}")]
@@ -85,10 +88,12 @@ impl MappingErrors {
         }
     }
 
-    /// The same errors, each at the place that `find` knows of its field.
+    /// The same errors, each at the place that `find` knows of its field; those after the first
+    /// [`PLACED`] at none.
     pub(super) fn placed(self, find: impl Fn(&str) -> Option<TextPlace>) -> Self {
-        let errors = self.0.into_iter().map(|error| {
-            let place = error.place.or_else(|| find(&error.field));
+        let errors = self.0.into_iter().enumerate().map(|(number, error)| {
+            let look = || (number < PLACED).then(|| find(&error.field)).flatten();
+            let place = error.place.or_else(look);
             error.at(place)
         });
         Self(errors.collect())

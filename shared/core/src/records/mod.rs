@@ -12,7 +12,7 @@ pub use directory::{Directory, Owner};
 pub(crate) use directory::{budget_key, workspace_row};
 pub use rows::{
     ApiKey, Invitation, Invited, Mapping, MappingSource, Member, Missing, Owners, Person, Project,
-    ProposedActivation, Unfinished, WebhookSecret, Workspace,
+    ProposedActivation, StoredMappings, Unfinished, WebhookSecret, Workspace,
 };
 pub use secret::{Secret, SecretVersion, VersionError};
 
@@ -112,6 +112,14 @@ impl Record for Erasure {
     }
 }
 
+impl Record for StoredMappings {
+    const FAMILY: &'static str = "mapping";
+
+    fn id(&self) -> String {
+        STORED_MAPPINGS.to_owned()
+    }
+}
+
 impl Record for ScanSchedule {
     const FAMILY: &'static str = "setting";
 
@@ -119,6 +127,9 @@ impl Record for ScanSchedule {
         "schedule".to_owned()
     }
 }
+
+/// Not a hash, so no mapping is in its place.
+const STORED_MAPPINGS: &str = "all";
 
 /// A record could not be read or written.
 #[derive(Debug, Error)]
@@ -194,6 +205,26 @@ impl<'a, C: Tenant> Records<'a, C> {
         rows.into_iter()
             .map(|stored| read::<C, T>(stored.doc, stored.version, stored.evidence))
             .collect()
+    }
+
+    /// Which mappings there are, and version 0 where no row says so yet: then each is read.
+    pub(crate) async fn stored_mappings(&self) -> Result<Versioned<StoredMappings>, RecordError>
+    where
+        Mapping: Record<C>,
+        StoredMappings: Record<C>,
+    {
+        if let Some(found) = self.get::<StoredMappings>(STORED_MAPPINGS).await? {
+            return Ok(found);
+        }
+        let rows = self.list::<Mapping>().await?.into_iter();
+        let added = rows.map(|row| (row.value.hash, row.value.added_at));
+        Ok(Versioned {
+            value: StoredMappings {
+                added: added.collect(),
+            },
+            version: 0,
+            evidence: None,
+        })
     }
 
     /// The write that creates a record.

@@ -1,6 +1,6 @@
 //! The rows of workspaces, projects, people and credentials.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use counterfoil_evidence::hash::Hash;
 use serde::{Deserialize, Serialize};
@@ -170,6 +170,14 @@ pub struct Mapping {
     pub source: Option<MappingSource>,
     /// When it was stored.
     pub added_at: Timestamp,
+}
+
+/// Which mappings a project has, in one row: they are listed without reading them, and counted. Every
+/// new one replaces it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredMappings {
+    /// When each was stored, by hash.
+    pub added: BTreeMap<String, Timestamp>,
 }
 
 /// A mapping as somebody wrote it.

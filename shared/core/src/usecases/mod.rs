@@ -58,7 +58,7 @@ pub use limit_rate::{Allowance, LimitRate};
 pub use members::{INVITATION_VALID, Invitations, Joined, Members, NewInvitation};
 pub use pages::{Page, PageOf};
 pub use projects::{
-    Activation, ConnectionKind, ConnectionView, MAX_MAPPING, MAX_NAME, NewConnection,
+    Activation, ConnectionKind, ConnectionView, MAX_MAPPING, MAX_MAPPINGS, MAX_NAME, NewConnection,
     NewEmptyProject, ProjectChange, ProjectError, ProjectView, Projects,
 };
 pub use prune::PruneError;

@@ -20,7 +20,7 @@ pub use change::ProjectChange;
 pub use connect::{ConnectionView, NewConnection};
 pub use create::NewEmptyProject;
 pub use credential::ConnectionKind;
-pub use mappings::MAX_MAPPING;
+pub use mappings::{MAX_MAPPING, MAX_MAPPINGS};
 
 use super::connections::Probed;
 use super::create_project::{CreateProject, CreateProjectError};
@@ -66,6 +66,9 @@ pub enum ProjectError {
     /// The document is no mapping: 422.
     #[error("this is not a mapping")]
     Mapping(#[source] MappingErrors),
+    /// It has as many mappings as it can store: 409.
+    #[error("the project has {MAX_MAPPINGS} mappings")]
+    Full,
     /// The caller does not count as the second person: 409.
     #[error("this is not confirmed")]
     NotSecond(#[source] NotSecond),
