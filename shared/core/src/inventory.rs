@@ -339,7 +339,7 @@ pub const INVENTORY: &[Held] = &[
     ),
     held(
         Place::OfWorkspace("setting"),
-        "for how long snapshots are kept; who the owners are",
+        "for how long snapshots are kept; who the owners are, and when somebody left last",
         &[Configuration],
         WORKSPACE,
         WITH_WORKSPACE,
