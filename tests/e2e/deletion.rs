@@ -44,9 +44,21 @@ async fn agreed(stage: &Stage, path: &str, owner: &str, second: &str) {
         proposed.text
     );
     let confirm = format!("{path}/confirm");
-    let own = post(stage, &confirm, owner, &Value::Null).await;
+    let blind = post(stage, &confirm, second, &Value::Null).await;
+    assert_eq!(
+        blind.says(),
+        (428, "precondition-required".to_owned()),
+        "{}",
+        blind.text
+    );
+    let seen = Some(proposed.etag());
+    let agree = async |who| {
+        let empty = &Value::Null;
+        stage.call("POST", &confirm, Some(who), seen, empty).await
+    };
+    let own = agree(owner).await;
     assert_eq!(own.says(), (409, "wrong-state".to_owned()), "{}", own.text);
-    let confirmed = post(stage, &confirm, second, &Value::Null).await;
+    let confirmed = agree(second).await;
     assert_eq!(
         confirmed.says(),
         (202, "confirmed".to_owned()),

@@ -9,8 +9,13 @@ use counterfoil_core::records::Versioned;
 use counterfoil_core::tenancy::{TenantCtx, WorkspaceCtx};
 use counterfoil_core::usecases::{Decided, DeletionError, DeletionOf};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Caller, Sent, WorkspaceCaller, admitted, allowed, if_match};
-use counterfoil_lambda::schema::{IdempotencyKey, OptionalIfMatch, ProjectId, WorkspaceId};
+use counterfoil_lambda::http::{
+    Caller, Sent, WorkspaceCaller, admitted, allowed, demand_if_match, if_match,
+};
+use counterfoil_lambda::layers::For;
+use counterfoil_lambda::schema::{
+    IdempotencyKey, IfMatch, OptionalIfMatch, ProjectId, WorkspaceId,
+};
 use counterfoil_lambda::sight::Sight;
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
@@ -78,14 +83,7 @@ pub(crate) async fn propose_project(
     Caller(ctx): Caller,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let of = DeletionOf::Project(&ctx);
-    let wanted = admitted(asked(&sent), api.delete.admit(of), problem).await?;
-    let propose = async |once| {
-        let done = api.delete.propose(of, &wanted.reason, Some(&once)).await;
-        waits(done)
-    };
-    let may = allowed(api.delete.admit(of), problem);
-    sent.once(&api.repeats, &ctx, may, propose).await
+    propose(&api, DeletionOf::Project(&ctx), &ctx, sent).await
 }
 
 /// Propose to delete a workspace
@@ -108,14 +106,7 @@ pub(crate) async fn propose_workspace(
     WorkspaceCaller(ctx): WorkspaceCaller,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let of = DeletionOf::Workspace(&ctx);
-    let wanted = admitted(asked(&sent), api.delete.admit(of), problem).await?;
-    let propose = async |once| {
-        let done = api.delete.propose(of, &wanted.reason, Some(&once)).await;
-        waits(done)
-    };
-    let may = allowed(api.delete.admit(of), problem);
-    sent.once(&api.repeats, &ctx, may, propose).await
+    propose(&api, DeletionOf::Workspace(&ctx), &ctx, sent).await
 }
 
 /// Confirm that a project is deleted
@@ -124,11 +115,11 @@ pub(crate) async fn propose_workspace(
 /// out seven days after this.
 #[utoipa::path(
     post, path = "/v1/projects/{project_id}/deletion/confirm", operation_id = "confirmProjectDeletion", tag = "deletion",
-    params(("project_id" = ProjectId, Path, description = "The project"), IdempotencyKey, OptionalIfMatch),
+    params(("project_id" = ProjectId, Path, description = "The project"), IdempotencyKey, IfMatch),
     responses((status = ACCEPTED, description = "It is carried out when it is due", body = views::Deletion,
         headers(("ETag" = String, description = "Version of the deletion")))),
     extensions(("x-problems" = json!([
-        "already-created", "wrong-state", "legal-hold", "precondition-failed",
+        "already-created", "wrong-state", "legal-hold", "precondition-required", "precondition-failed",
         "insufficient_user_authentication", "action-denied", "outcome-unknown",
     ]))),
 )]
@@ -137,11 +128,7 @@ pub(crate) async fn confirm_project(
     Caller(ctx): Caller,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let of = DeletionOf::Project(&ctx);
-    let seen = admitted(seen(&sent), api.delete.admit_confirming(of), problem).await?;
-    let confirm = async |once| waits(api.delete.confirm(of, seen, Some(&once)).await);
-    let may = allowed(api.delete.admit_confirming(of), problem);
-    sent.once(&api.repeats, &ctx, may, confirm).await
+    confirm(&api, DeletionOf::Project(&ctx), &ctx, sent).await
 }
 
 /// Confirm that a workspace is deleted
@@ -150,11 +137,11 @@ pub(crate) async fn confirm_project(
 /// out seven days after this.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/deletion/confirm", operation_id = "confirmWorkspaceDeletion", tag = "deletion",
-    params(("workspace_id" = WorkspaceId, Path, description = "The workspace"), IdempotencyKey, OptionalIfMatch),
+    params(("workspace_id" = WorkspaceId, Path, description = "The workspace"), IdempotencyKey, IfMatch),
     responses((status = ACCEPTED, description = "It is carried out when it is due", body = views::Deletion,
         headers(("ETag" = String, description = "Version of the deletion")))),
     extensions(("x-problems" = json!([
-        "already-created", "wrong-state", "legal-hold", "precondition-failed",
+        "already-created", "wrong-state", "legal-hold", "precondition-required", "precondition-failed",
         "insufficient_user_authentication", "action-denied", "outcome-unknown",
     ]))),
 )]
@@ -163,11 +150,7 @@ pub(crate) async fn confirm_workspace(
     WorkspaceCaller(ctx): WorkspaceCaller,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let of = DeletionOf::Workspace(&ctx);
-    let seen = admitted(seen(&sent), api.delete.admit_confirming(of), problem).await?;
-    let confirm = async |once| waits(api.delete.confirm(of, seen, Some(&once)).await);
-    let may = allowed(api.delete.admit_confirming(of), problem);
-    sent.once(&api.repeats, &ctx, may, confirm).await
+    confirm(&api, DeletionOf::Workspace(&ctx), &ctx, sent).await
 }
 
 /// Keep a project that was to be deleted
@@ -208,12 +191,18 @@ pub(crate) async fn keep_workspace(
     keep(&api, DeletionOf::Workspace(&ctx), &headers).await
 }
 
-/// The deletion of a project, for whoever reads the project.
+/// The deletion of a project and of its workspace, for whoever reads the project.
 pub(crate) async fn waiting_of_project(
     api: &Api,
     ctx: &TenantCtx,
-) -> Result<Option<views::Deletion>, Problem> {
-    waiting(api, DeletionOf::Project(ctx)).await
+) -> Result<views::Endings, Problem> {
+    let around = api.delete.find_around(ctx).await;
+    let around = around.map_err(|error| problem(&error))?;
+    let sight = Sight::of(ctx);
+    Ok(views::Endings {
+        own: waiting(api, DeletionOf::Project(ctx)).await?,
+        of_workspace: around.map(|found| views::Deletion::of(&found.value, sight)),
+    })
 }
 
 /// The deletion of a workspace, for whoever reads the workspace.
@@ -242,6 +231,33 @@ async fn read(api: &Api, of: DeletionOf<'_>) -> Result<Response, Problem> {
     })
 }
 
+async fn propose(
+    api: &Api,
+    of: DeletionOf<'_>,
+    caller: impl Into<For>,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    let wanted = admitted(asked(&sent), api.delete.admit(of), problem).await?;
+    let propose = async |once| {
+        let done = api.delete.propose(of, &wanted.reason, Some(&once)).await;
+        waits(done)
+    };
+    let may = allowed(api.delete.admit(of), problem);
+    sent.once(&api.repeats, caller, may, propose).await
+}
+
+async fn confirm(
+    api: &Api,
+    of: DeletionOf<'_>,
+    caller: impl Into<For>,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    let seen = admitted(seen(&sent), api.delete.admit_confirming(of), problem).await?;
+    let confirm = async |once| waits(api.delete.confirm(of, Some(seen), Some(&once)).await);
+    let may = allowed(api.delete.admit_confirming(of), problem);
+    sent.once(&api.repeats, caller, may, confirm).await
+}
+
 async fn keep(api: &Api, of: DeletionOf<'_>, headers: &HeaderMap) -> Result<Response, Problem> {
     let admission = async { api.delete.admit_keeping(of) };
     let seen = admitted(if_match(headers), admission, problem).await?;
@@ -258,10 +274,10 @@ fn asked(sent: &Sent) -> Result<NewBody, Problem> {
     Ok(read)
 }
 
-/// A confirmation needs a key, and may name the version that was displayed.
-fn seen(sent: &Sent) -> Result<Option<u64>, Problem> {
+/// A confirmation needs a key, and the version that was displayed.
+fn seen(sent: &Sent) -> Result<u64, Problem> {
     sent.key()?;
-    if_match(sent.headers())
+    demand_if_match(sent.headers())
 }
 
 fn waits(done: Result<Decided<Versioned<Deletion>>, DeletionError>) -> Result<Response, Problem> {

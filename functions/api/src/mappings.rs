@@ -186,8 +186,8 @@ pub(crate) async fn activate(
             };
             let found = api.projects.read(&ctx).await;
             let found = found.map_err(|error| problem(&error))?;
-            let deletion = waiting_of_project(&api, &ctx).await?;
-            Ok(answer(status, &found, deletion))
+            let endings = waiting_of_project(&api, &ctx).await?;
+            Ok(answer(status, &found, endings))
         })
         .await
     })

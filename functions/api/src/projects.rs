@@ -80,7 +80,7 @@ pub(crate) async fn make(
             project: made,
             probed: Vec::new(),
         };
-        let mut response = answer(StatusCode::CREATED, &view, None);
+        let mut response = answer(StatusCode::CREATED, &view, views::Endings::default());
         if let Ok(place) = HeaderValue::from_str(&place) {
             response.headers_mut().insert(LOCATION, place);
         }
@@ -117,8 +117,8 @@ pub(crate) async fn list(
 pub(crate) async fn read(State(api): State<Api>, Caller(ctx): Caller) -> Result<Response, Problem> {
     let found = api.projects.read(&ctx).await;
     let found = found.map_err(|error| problem(&error))?;
-    let deletion = waiting_of_project(&api, &ctx).await?;
-    Ok(answer(StatusCode::OK, &found, deletion))
+    let endings = waiting_of_project(&api, &ctx).await?;
+    Ok(answer(StatusCode::OK, &found, endings))
 }
 
 /// What is to change; what is left out stays.
@@ -167,18 +167,14 @@ pub(crate) async fn change(
     let changed = api.projects.change(&ctx, &wanted, version).await;
     changed.map_err(problem)?;
     let found = api.projects.read(&ctx).await.map_err(problem)?;
-    let deletion = waiting_of_project(&api, &ctx).await?;
-    Ok(answer(StatusCode::OK, &found, deletion))
+    let endings = waiting_of_project(&api, &ctx).await?;
+    Ok(answer(StatusCode::OK, &found, endings))
 }
 
 /// A project with its version as `ETag`.
-pub(crate) fn answer(
-    status: StatusCode,
-    found: &ProjectView,
-    deletion: Option<views::Deletion>,
-) -> Response {
+pub(crate) fn answer(status: StatusCode, found: &ProjectView, endings: views::Endings) -> Response {
     let version = found.project.version;
-    let view = views::Project::of(found, deletion);
+    let view = views::Project::of(found, endings);
     let mut response = (status, Json(view)).into_response();
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
         response.headers_mut().insert(ETAG, tag);

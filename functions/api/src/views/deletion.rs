@@ -38,6 +38,13 @@ pub(crate) struct Deletion {
     due_at: Option<String>,
 }
 
+/// What becomes of a project: by itself, and with its workspace.
+#[derive(Default)]
+pub(crate) struct Endings {
+    pub(crate) own: Option<Deletion>,
+    pub(crate) of_workspace: Option<Deletion>,
+}
+
 impl Deletion {
     pub(crate) const fn none() -> Self {
         Self {

@@ -14,7 +14,7 @@ mod tenants;
 
 pub(crate) use connection::{Connection, ConnectionKindWord, Connections};
 pub(crate) use customer::BothSides;
-pub(crate) use deletion::Deletion;
+pub(crate) use deletion::{Deletion, Endings};
 pub(crate) use evidence::{Entries, Ledger, LedgerLine, ListedEntry, ListedRun, Runs, WholeEntry};
 pub(crate) use incident::{Incident, Incidents};
 pub(crate) use key::{Key, Keys, MadeKey};

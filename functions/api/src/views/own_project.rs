@@ -9,7 +9,7 @@ use counterfoil_lambda::schema;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::deletion::Deletion;
+use super::deletion::{Deletion, Endings};
 use super::project::StandingWord;
 
 open_words! {
@@ -58,6 +58,8 @@ pub(crate) struct Project {
     missing: Vec<&'static str>,
     /// That it is to be deleted; `null` while it stays.
     deletion: Option<Deletion>,
+    /// That its workspace is to be deleted, and the project with it; `null` while it stays.
+    workspace_deletion: Option<Deletion>,
 }
 
 /// An activation that waits for a second person.
@@ -120,7 +122,7 @@ impl Projects {
 }
 
 impl Project {
-    pub(crate) fn of(found: &ProjectView, deletion: Option<Deletion>) -> Self {
+    pub(crate) fn of(found: &ProjectView, endings: Endings) -> Self {
         let project = &found.project.value;
         let connected = |secret: Option<SecretId>| {
             let probed = found.probe_of(secret?);
@@ -145,7 +147,8 @@ impl Project {
                 webhook_secrets: u64::try_from(project.webhook_secrets.len()).unwrap_or(u64::MAX),
             },
             missing: missing.map(records::Missing::fix).collect(),
-            deletion,
+            deletion: endings.own,
+            workspace_deletion: endings.of_workspace,
         }
     }
 }

@@ -231,6 +231,10 @@ fn story(project: &Value) -> Vec<String> {
     if let Some(deletion) = project.get("deletion").and_then(deletion::sentence) {
         lines.push(format!("  {:<9} {deletion}", "deletion"));
     }
+    let around = project.get("workspace_deletion");
+    if let Some(deletion) = around.and_then(deletion::sentence) {
+        lines.push(format!("  {:<9} its workspace: {deletion}", "deletion"));
+    }
     let missing = texts(project, "/missing");
     for what in &missing {
         lines.push(format!("missing: {}", shown(what)));

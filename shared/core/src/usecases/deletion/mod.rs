@@ -195,6 +195,18 @@ impl Delete {
         Ok(found.filter(|found| !found.value.has_lapsed(self.clock.now())))
     }
 
+    /// The deletion of a project's workspace that waits, for whoever sees the project.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn find_around(
+        &self,
+        ctx: &TenantCtx,
+    ) -> Result<Option<Versioned<Deletion>>, DeletionError> {
+        let workspace = WorkspaceCtx::new(ctx.workspace(), ctx.principal().clone());
+        self.find(DeletionOf::Workspace(&workspace)).await
+    }
+
     /// Whether the caller may propose; for a request that is bad. Records nothing.
     ///
     /// # Errors

@@ -49,10 +49,9 @@ impl Delete {
     pub(super) async fn remove_all(&self) -> Result<u64, DeletionError> {
         let (mut whole, mut failed) = (0_u64, None);
         let until = self.clock.now().plus(WORKS);
-        for row in self.directory().deleted().await? {
-            if row.value.done_at.is_some() {
-                continue;
-            }
+        let mut left = self.directory().deleted().await?;
+        left.retain(|row| row.value.done_at.is_none());
+        for row in in_turn(left, self.clock.now()) {
             let ctx = WorkspaceCtx::new(row.value.workspace, duty());
             match self.remove(Work { row, ctx, until }).await {
                 Ok(true) => whole = whole.saturating_add(1),
@@ -201,12 +200,10 @@ impl Delete {
         rows: Vec<StateWrite>,
     ) -> Result<bool, DeletionError> {
         let deleted = rows.iter().filter(|row| row.doc.is_none()).count();
-        if !self.state.write(rows).await? {
-            return Err(DeletionError::Changed);
-        }
         let of = &mut work.row.value;
         let deleted = u64::try_from(deleted).unwrap_or(u64::MAX);
         of.rows = of.rows.saturating_add(deleted);
+        self.save_with(work, rows).await?;
         Ok(self.is_late(work))
     }
 
@@ -280,10 +277,20 @@ impl Delete {
     }
 
     async fn save(&self, work: &mut Work) -> Result<(), DeletionError> {
+        self.save_with(work, Vec::new()).await
+    }
+
+    /// Saves how far it is in the transaction of what was done.
+    async fn save_with(
+        &self,
+        work: &mut Work,
+        mut rows: Vec<StateWrite>,
+    ) -> Result<(), DeletionError> {
         let key = Directory::deleted_key(work.row.value.scope);
         let mut write = Directory::write(key, Some(work.row.version), &work.row.value)?;
         write.cites.clone_from(&work.row.evidence);
-        if !self.state.write(vec![write]).await? {
+        rows.push(write);
+        if !self.state.write(rows).await? {
             return Err(DeletionError::Changed);
         }
         work.row.version = work.row.version.saturating_add(1);
@@ -293,6 +300,15 @@ impl Delete {
     fn is_late(&self, work: &Work) -> bool {
         self.clock.now() >= work.until
     }
+}
+
+/// With another one first in every hour: a large one must not keep the others waiting for ever.
+fn in_turn<T>(mut left: Vec<T>, now: Timestamp) -> Vec<T> {
+    let hours = usize::try_from(now.as_secs() / 3_600).unwrap_or(0);
+    if let Some(first) = hours.checked_rem(left.len()) {
+        left.rotate_left(first);
+    }
+    left
 }
 
 /// An entry whose personal part goes.
@@ -333,4 +349,20 @@ fn target(entry: &StoredEntry, stream: Hash) -> Result<Option<Target>, PortError
         leaf: header.leaf(),
         commit,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_removal_is_the_first_one_in_some_hour() {
+        let first = |hour: u64| {
+            let now = Timestamp::from_millis(hour * 3_600_000 + 1);
+            in_turn(vec!["a", "b", "c"], now).first().copied()
+        };
+        let firsts: Vec<_> = (0..4).filter_map(first).collect();
+        assert_eq!(firsts, ["a", "b", "c", "a"]);
+        assert!(in_turn(Vec::<u8>::new(), Timestamp::from_millis(1)).is_empty());
+    }
 }

@@ -29,6 +29,7 @@ fn project() -> Value {
     json!({
         "id": "prj_1", "workspace": "ws_1", "name": "Web", "environment": "live",
         "auto_propose": false, "mapping": null, "missing": [], "deletion": null,
+        "workspace_deletion": null,
         "connections": {"stripe": null, "database": null, "repair": null, "webhook_secrets": 0},
     })
 }
