@@ -58,9 +58,13 @@ fn what_is_wrong_first_is_answered_first() {
             }
             is(&send(own, None, &change.body).await, 428, "no version");
             is(&send(own, Some("3"), &change.body).await, 400, "no ETag");
-            // The mapping is active already, and stays so.
-            let active = change.operation == "activateMapping";
-            let late = if active { 200 } else { 412 };
+            let late = match change.operation {
+                // The mapping is active already, and stays so.
+                "activateMapping" => 200,
+                // A legal hold keeps both, whatever the version.
+                "confirmProjectDeletion" | "confirmWorkspaceDeletion" => 409,
+                _ => 412,
+            };
             is(
                 &send(own, stale, &change.body).await,
                 late,
@@ -100,7 +104,18 @@ async fn changes(stage: &Stage, tenant: &Tenant) -> Vec<Change> {
     };
     let member = format!("/v1/workspaces/{workspace}/members/{}", id("members"));
     let mapping = id("mappings");
+    let [of_project, of_workspace] = [
+        format!("/v1/projects/{project}/deletion/confirm"),
+        format!("/v1/workspaces/{workspace}/deletion/confirm"),
+    ];
     vec![
+        change("confirmProjectDeletion", "POST", of_project, Value::Null),
+        change(
+            "confirmWorkspaceDeletion",
+            "POST",
+            of_workspace,
+            Value::Null,
+        ),
         change(
             "changeProject",
             "PATCH",
