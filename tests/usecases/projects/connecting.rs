@@ -7,10 +7,7 @@ use async_trait::async_trait;
 use counterfoil_core::connection::{
     KeyReport, ReadAnswer, RepairScope, RoleReport, Standing, TriedRead,
 };
-use counterfoil_core::evidence::hash::Hash;
-use counterfoil_core::ports::{
-    AppendError, Batch, EntryRef, EvidenceAppend, KeyProbe, PortError, PortErrorKind, RoleProbe,
-};
+use counterfoil_core::ports::{KeyProbe, PortError, PortErrorKind, RoleProbe};
 use counterfoil_core::records::{Missing, Project, Records};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::sealed::Purpose;
@@ -19,6 +16,7 @@ use counterfoil_core::usecases::{
     ConnectionKind, ConnectionView, Connections, NewConnection, ProjectError, Projects, VaultError,
 };
 
+use super::lossy::Lossy;
 use super::office::{ADMIN, Office, VIEWER};
 
 /// The other sides, with answers that a test can change.
@@ -323,24 +321,6 @@ async fn credentials_are_changed_in_the_version_of_the_project_that_was_displaye
     assert!(matches!(gone, Err(ProjectError::Changed)), "{gone:?}");
     let [now] = shop.shown().await.try_into().unwrap();
     assert_eq!(shop.opened(&now, Purpose::Read).await.unwrap(), KEY);
-}
-
-/// Evidence whose answer is lost, after it was written or before.
-struct Lossy {
-    inner: Arc<dyn EvidenceAppend>,
-    happens: bool,
-}
-
-#[async_trait]
-impl EvidenceAppend for Lossy {
-    async fn append(&self, stream: Hash, batch: Batch) -> Result<Vec<EntryRef>, AppendError> {
-        if self.happens {
-            self.inner.append(stream, batch).await?;
-        }
-        let kind = PortErrorKind::OutcomeUnknown;
-        let lost = PortError::new(kind, "appending evidence");
-        Err(AppendError::OutcomeUnknown(lost))
-    }
 }
 
 #[tokio::test]

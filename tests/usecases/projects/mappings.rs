@@ -8,8 +8,7 @@ use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::mapping::MappingFormat;
 use counterfoil_core::ports::{
-    AppendError, Batch, EntryRef, EvidenceAppend, PortError, PortErrorKind, State, StateWrite,
-    StoredPart,
+    AppendError, Batch, EntryRef, EvidenceAppend, State, StateWrite, StoredPart,
 };
 use counterfoil_core::records::{Mapping, Missing, Project, Records, StoredMappings};
 use counterfoil_core::tenancy::{Role, TenantCtx};
@@ -20,6 +19,7 @@ use counterfoil_core::usecases::{
 
 use tokio::sync::Mutex;
 
+use super::lossy::Lossy;
 use super::office::{ADMIN, OTHER_OWNER, OWNER, Office, VIEWER};
 
 /// A mapping that repairs write nothing by.
@@ -429,24 +429,6 @@ async fn an_activation_needs_the_version_that_was_displayed_and_a_mapping_that_i
         matches!(elsewhere, Err(ProjectError::NotFound)),
         "{elsewhere:?}"
     );
-}
-
-/// Evidence whose answer is lost, after it was written or before.
-struct Lossy {
-    inner: Arc<dyn EvidenceAppend>,
-    happens: bool,
-}
-
-#[async_trait]
-impl EvidenceAppend for Lossy {
-    async fn append(&self, stream: Hash, batch: Batch) -> Result<Vec<EntryRef>, AppendError> {
-        if self.happens {
-            self.inner.append(stream, batch).await?;
-        }
-        let kind = PortErrorKind::OutcomeUnknown;
-        let lost = PortError::new(kind, "appending evidence");
-        Err(AppendError::OutcomeUnknown(lost))
-    }
 }
 
 #[tokio::test]
