@@ -1,0 +1,250 @@
+//! Judging a question: the approval ladder in each layer, and the strictest of the layers.
+//!
+//! An approval is a fact that rules read, not a second mechanism. Before anybody has approved, the
+//! same question is asked with 0, 1, 2 and 3 approvals; the first number that is allowed is what the
+//! layer requires. When the action is carried out, it is asked once, with the approvals there are.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use cedar_policy::{Authorizer, Decision};
+
+use crate::effect::{Effect, Failure, LayerName};
+use crate::layer::{Layer, Layers};
+use crate::request::{Given, Request, RequestError};
+use crate::rule::{ApproverRole, Kind};
+use crate::schema::schema;
+use crate::verdict::{Determining, LayerVerdict, MAX_DETERMINING, Verdict};
+
+/// Approvals that a rule can ask for, at most: one that needs more can never be met.
+pub const MAX_APPROVALS: u8 = 3;
+/// The longest that a judgement may take.
+pub(crate) const BUDGET: Duration = Duration::from_millis(50);
+/// Actions whose proposal is an action of its own: both must pass.
+const PROPOSED_AS: [(&str, &str); 1] = [("repair.execute", "repair.propose")];
+/// What remains possible while the workspace's layer cannot be asked: to start it again, to stop
+/// keys, to preserve evidence and to take it out.
+const RECOVERY: [&str; 5] = [
+    "policy.activate",
+    "policy.revoke",
+    "key.revoke",
+    "legal_hold.set",
+    "evidence.export",
+];
+
+/// When a question is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The action is proposed: how many approvals would it take?
+    Propose,
+    /// The action is carried out: do the approvals that were given suffice?
+    Execute,
+}
+
+/// Judges a question. `elapsed` is the time since the judgement began.
+///
+/// Total: whatever goes wrong is a DENY that says what.
+pub fn judge(
+    layers: Layers<'_>,
+    request: &Result<Request, RequestError>,
+    phase: Phase,
+    elapsed: &dyn Fn() -> Duration,
+) -> Verdict {
+    let judged = catch_unwind(AssertUnwindSafe(|| ask_layers(layers, request, phase)));
+    let verdicts = judged.unwrap_or_else(|_| both(layers, Failure::EnginePanic));
+    if elapsed() > BUDGET {
+        return Verdict::of(both(layers, Failure::EngineBudget));
+    }
+    Verdict::of(verdicts)
+}
+
+fn ask_layers(
+    layers: Layers<'_>,
+    request: &Result<Request, RequestError>,
+    phase: Phase,
+) -> Vec<LayerVerdict> {
+    let Ok(request) = request else {
+        return both(layers, Failure::RequestInvalid);
+    };
+    let baseline = match layers.baseline {
+        Ok(layer) => ask(layer, request, phase),
+        Err(failure) => failed(LayerName::Baseline, None, failure, Vec::new()),
+    };
+    let workspace = match layers.workspace {
+        Ok(layer) => ask(layer, request, phase),
+        // Judged by the baseline alone.
+        Err(_) if recovers(request) => return vec![baseline],
+        Err(failure) => failed(LayerName::Workspace, None, failure, Vec::new()),
+    };
+    vec![baseline, workspace]
+}
+
+fn recovers(request: &Request) -> bool {
+    let action = request.action();
+    let vote = matches!(action, "approval.give" | "approval.reject");
+    RECOVERY.contains(&action) || vote && request.held_kind().as_deref() == Some("policy.activate")
+}
+
+fn both(layers: Layers<'_>, failure: Failure) -> Vec<LayerVerdict> {
+    let of = |name, layer: Result<&Layer, Failure>| failed(name, layer.ok(), failure, Vec::new());
+    vec![
+        of(LayerName::Baseline, layers.baseline),
+        of(LayerName::Workspace, layers.workspace),
+    ]
+}
+
+/// The answer of one layer about an action, and about proposing it where that is an action too.
+fn ask(layer: &Layer, request: &Request, phase: Phase) -> LayerVerdict {
+    let verdict = match phase {
+        Phase::Propose => climb(layer, request, None),
+        Phase::Execute => ask_once(layer, request, None),
+    };
+    let proposed = PROPOSED_AS.iter().find(|(action, _)| *action == request.action());
+    let Some((_, proposing)) = proposed else {
+        return verdict;
+    };
+    let proposing = ask_once(layer, request, Some(proposing));
+    if proposing.effect == Effect::Allow {
+        verdict
+    } else {
+        proposing
+    }
+}
+
+/// Asks with the approvals that the question holds.
+fn ask_once(layer: &Layer, request: &Request, action: Option<&str>) -> LayerVerdict {
+    match step(layer, request, action, Given::Real) {
+        Ok(step) if step.allowed => verdict(layer, Effect::Allow, 0, &step.determining, None),
+        Ok(step) => denied(layer, &step),
+        Err(failure) => failure,
+    }
+}
+
+/// Asks with every number of approvals.
+fn climb(layer: &Layer, request: &Request, action: Option<&str>) -> LayerVerdict {
+    let steps = (0..=MAX_APPROVALS).map(|n| step(layer, request, action, Given::Supposed(n)));
+    let steps: Vec<Step> = match steps.collect() {
+        Ok(steps) => steps,
+        Err(failure) => return failure,
+    };
+    let falls = steps.windows(2).any(|pair| matches!(pair, [less, more] if less.allowed && !more.allowed));
+    if falls {
+        return failed(layer.name(), Some(layer), Failure::NotMonotone, Vec::new());
+    }
+    let (Some(none), Some(most)) = (steps.first(), steps.last()) else {
+        return failed(layer.name(), Some(layer), Failure::DefaultDeny, Vec::new());
+    };
+    let mut before: Option<&Step> = None;
+    for (needed, step) in (0_u8..).zip(&steps) {
+        match (step.allowed, before) {
+            (true, None) => return verdict(layer, Effect::Allow, 0, &none.determining, None),
+            (true, Some(before)) => {
+                let decisive = before.determining.first();
+                return verdict(layer, Effect::Require, needed, &none.determining, decisive);
+            }
+            (false, _) => before = Some(step),
+        }
+    }
+    denied(layer, most)
+}
+
+/// One answer of the engine.
+struct Step {
+    allowed: bool,
+    /// Ids of the rules that decided, sorted: the engine has no order of its own.
+    determining: Vec<String>,
+}
+
+fn step(
+    layer: &Layer,
+    request: &Request,
+    action: Option<&str>,
+    given: Given,
+) -> Result<Step, LayerVerdict> {
+    let invalid = || failed(layer.name(), Some(layer), Failure::RequestInvalid, Vec::new());
+    let schema = schema().ok_or_else(invalid)?;
+    let asked = request.ask(schema, action, given).map_err(|_| invalid())?;
+    let response = Authorizer::new().is_authorized(&asked, layer.set(), request.entities());
+    let diagnostics = response.diagnostics();
+    let mut errors: Vec<String> = diagnostics
+        .errors()
+        .map(|error| match error {
+            cedar_policy::AuthorizationError::PolicyEvaluationError(error) => {
+                error.policy_id().to_string()
+            }
+        })
+        .collect();
+    if !errors.is_empty() {
+        errors.sort();
+        return Err(failed(layer.name(), Some(layer), Failure::EngineError, errors));
+    }
+    let mut determining: Vec<String> = diagnostics.reason().map(ToString::to_string).collect();
+    determining.sort();
+    Ok(Step {
+        allowed: response.decision() == Decision::Allow,
+        determining,
+    })
+}
+
+fn denied(layer: &Layer, step: &Step) -> LayerVerdict {
+    if step.determining.is_empty() {
+        return failed(layer.name(), Some(layer), Failure::DefaultDeny, Vec::new());
+    }
+    verdict(layer, Effect::Deny, 0, &step.determining, None)
+}
+
+/// What a layer says, by the rules that decided; the first of them is named unless `decisive` is.
+fn verdict(
+    layer: &Layer,
+    effect: Effect,
+    approvals: u8,
+    determining: &[String],
+    decisive: Option<&String>,
+) -> LayerVerdict {
+    let rules: Vec<_> = determining.iter().filter_map(|id| layer.rules().get(id)).collect();
+    let decisive = decisive.or_else(|| determining.first());
+    LayerVerdict {
+        layer: layer.name(),
+        bundle: layer.digest().to_owned(),
+        version: layer.version(),
+        effect,
+        approvals,
+        policies: rules
+            .iter()
+            .take(MAX_DETERMINING)
+            .map(|rule| Determining {
+                id: rule.id.clone(),
+                kind: rule.kind,
+                why: rule.why.clone(),
+            })
+            .collect(),
+        errors: Vec::new(),
+        rule: decisive.cloned().unwrap_or_default(),
+        role: rules.iter().map(|rule| rule.role).max().unwrap_or(ApproverRole::Approver),
+        hold: rules.iter().filter_map(|rule| rule.hold).min(),
+    }
+}
+
+fn failed(
+    name: LayerName,
+    layer: Option<&Layer>,
+    failure: Failure,
+    errors: Vec<String>,
+) -> LayerVerdict {
+    LayerVerdict {
+        layer: name,
+        bundle: layer.map_or_else(String::new, |layer| layer.digest().to_owned()),
+        version: layer.map_or(0, Layer::version),
+        effect: Effect::Deny,
+        approvals: 0,
+        policies: vec![Determining {
+            id: failure.rule().to_owned(),
+            kind: Kind::Forbid,
+            why: failure.why().to_owned(),
+        }],
+        errors,
+        rule: failure.rule().to_owned(),
+        role: ApproverRole::Owner,
+        hold: None,
+    }
+}
