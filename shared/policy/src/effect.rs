@@ -87,7 +87,9 @@ impl Failure {
             Self::BundleUnverified => "the workspace's policy bundle does not verify",
             Self::BundleRevoked => "the workspace's policy bundle was revoked",
             Self::EngineRange => "the policy bundle is written for another version of the engine",
-            Self::NotMonotone => "an approval would make this worse: the policies contradict each other",
+            Self::NotMonotone => {
+                "an approval would make this worse: the policies contradict each other"
+            }
             Self::EngineBudget => "the policies took too long to evaluate",
             Self::EnginePanic => "the policy engine failed",
             Self::DefaultDeny => "no policy permits this",

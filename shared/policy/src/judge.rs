@@ -99,7 +99,9 @@ fn ask(layer: &Layer, request: &Request, phase: Phase) -> LayerVerdict {
         Phase::Propose => climb(layer, request, None),
         Phase::Execute => ask_once(layer, request, None),
     };
-    let proposed = PROPOSED_AS.iter().find(|(action, _)| *action == request.action());
+    let proposed = PROPOSED_AS
+        .iter()
+        .find(|(action, _)| *action == request.action());
     let Some((_, proposing)) = proposed else {
         return verdict;
     };
@@ -116,7 +118,7 @@ fn ask_once(layer: &Layer, request: &Request, action: Option<&str>) -> LayerVerd
     match step(layer, request, action, Given::Real) {
         Ok(step) if step.allowed => verdict(layer, Effect::Allow, 0, &step.determining, None),
         Ok(step) => denied(layer, &step),
-        Err(failure) => failure,
+        Err(unanswered) => unanswered.of(layer),
     }
 }
 
@@ -125,9 +127,11 @@ fn climb(layer: &Layer, request: &Request, action: Option<&str>) -> LayerVerdict
     let steps = (0..=MAX_APPROVALS).map(|n| step(layer, request, action, Given::Supposed(n)));
     let steps: Vec<Step> = match steps.collect() {
         Ok(steps) => steps,
-        Err(failure) => return failure,
+        Err(unanswered) => return unanswered.of(layer),
     };
-    let falls = steps.windows(2).any(|pair| matches!(pair, [less, more] if less.allowed && !more.allowed));
+    let falls = steps
+        .windows(2)
+        .any(|pair| matches!(pair, [less, more] if less.allowed && !more.allowed));
     if falls {
         return failed(layer.name(), Some(layer), Failure::NotMonotone, Vec::new());
     }
@@ -148,6 +152,19 @@ fn climb(layer: &Layer, request: &Request, action: Option<&str>) -> LayerVerdict
     denied(layer, most)
 }
 
+/// Why the engine gave no answer.
+struct Unanswered {
+    failure: Failure,
+    /// Policies that erred, sorted.
+    errors: Vec<String>,
+}
+
+impl Unanswered {
+    fn of(self, layer: &Layer) -> LayerVerdict {
+        failed(layer.name(), Some(layer), self.failure, self.errors)
+    }
+}
+
 /// One answer of the engine.
 struct Step {
     allowed: bool,
@@ -160,8 +177,11 @@ fn step(
     request: &Request,
     action: Option<&str>,
     given: Given,
-) -> Result<Step, LayerVerdict> {
-    let invalid = || failed(layer.name(), Some(layer), Failure::RequestInvalid, Vec::new());
+) -> Result<Step, Unanswered> {
+    let invalid = || Unanswered {
+        failure: Failure::RequestInvalid,
+        errors: Vec::new(),
+    };
     let schema = schema().ok_or_else(invalid)?;
     let asked = request.ask(schema, action, given).map_err(|_| invalid())?;
     let response = Authorizer::new().is_authorized(&asked, layer.set(), request.entities());
@@ -176,7 +196,10 @@ fn step(
         .collect();
     if !errors.is_empty() {
         errors.sort();
-        return Err(failed(layer.name(), Some(layer), Failure::EngineError, errors));
+        return Err(Unanswered {
+            failure: Failure::EngineError,
+            errors,
+        });
     }
     let mut determining: Vec<String> = diagnostics.reason().map(ToString::to_string).collect();
     determining.sort();
@@ -201,7 +224,10 @@ fn verdict(
     determining: &[String],
     decisive: Option<&String>,
 ) -> LayerVerdict {
-    let rules: Vec<_> = determining.iter().filter_map(|id| layer.rules().get(id)).collect();
+    let rules: Vec<_> = determining
+        .iter()
+        .filter_map(|id| layer.rules().get(id))
+        .collect();
     let decisive = decisive.or_else(|| determining.first());
     LayerVerdict {
         layer: layer.name(),
@@ -220,7 +246,11 @@ fn verdict(
             .collect(),
         errors: Vec::new(),
         rule: decisive.cloned().unwrap_or_default(),
-        role: rules.iter().map(|rule| rule.role).max().unwrap_or(ApproverRole::Approver),
+        role: rules
+            .iter()
+            .map(|rule| rule.role)
+            .max()
+            .unwrap_or(ApproverRole::Approver),
         hold: rules.iter().filter_map(|rule| rule.hold).min(),
     }
 }

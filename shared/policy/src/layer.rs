@@ -12,13 +12,34 @@ use crate::rule::{Rule, RuleFault};
 
 /// Files of the baseline, in the order of their names.
 const BASELINE: [(&str, &str); 7] = [
-    ("policies/blast.cedar", include_str!("../rules/baseline/policies/blast.cedar")),
-    ("policies/break_glass.cedar", include_str!("../rules/baseline/policies/break_glass.cedar")),
-    ("policies/ceiling.cedar", include_str!("../rules/baseline/policies/ceiling.cedar")),
-    ("policies/certainty.cedar", include_str!("../rules/baseline/policies/certainty.cedar")),
-    ("policies/people.cedar", include_str!("../rules/baseline/policies/people.cedar")),
-    ("policies/settings.cedar", include_str!("../rules/baseline/policies/settings.cedar")),
-    ("policies/shape.cedar", include_str!("../rules/baseline/policies/shape.cedar")),
+    (
+        "policies/blast.cedar",
+        include_str!("../rules/baseline/policies/blast.cedar"),
+    ),
+    (
+        "policies/break_glass.cedar",
+        include_str!("../rules/baseline/policies/break_glass.cedar"),
+    ),
+    (
+        "policies/ceiling.cedar",
+        include_str!("../rules/baseline/policies/ceiling.cedar"),
+    ),
+    (
+        "policies/certainty.cedar",
+        include_str!("../rules/baseline/policies/certainty.cedar"),
+    ),
+    (
+        "policies/people.cedar",
+        include_str!("../rules/baseline/policies/people.cedar"),
+    ),
+    (
+        "policies/settings.cedar",
+        include_str!("../rules/baseline/policies/settings.cedar"),
+    ),
+    (
+        "policies/shape.cedar",
+        include_str!("../rules/baseline/policies/shape.cedar"),
+    ),
 ];
 
 /// Why texts are not a layer.
@@ -92,14 +113,6 @@ impl Layer {
         Ok(layer)
     }
 
-    /// What ids of this layer start with.
-    pub(crate) const fn prefix(name: LayerName) -> &'static str {
-        match name {
-            LayerName::Baseline => "base",
-            LayerName::Workspace => "ws",
-        }
-    }
-
     fn add(&mut self, path: &str, text: &str) -> Result<(), LayerError> {
         let unread = || LayerError::Parse {
             file: path.to_owned(),
@@ -109,11 +122,9 @@ impl Layer {
             return Err(unread());
         }
         for policy in parsed.policies() {
-            let rule = Rule::of(policy, Self::prefix(self.name)).map_err(|fault| {
-                LayerError::Rule {
-                    file: path.to_owned(),
-                    fault,
-                }
+            let rule = Rule::of(policy, prefix(self.name)).map_err(|fault| LayerError::Rule {
+                file: path.to_owned(),
+                fault,
             })?;
             self.insert(policy, rule)?;
         }
@@ -156,6 +167,14 @@ impl Layer {
     }
 }
 
+/// What ids of a layer's rules start with.
+pub(crate) const fn prefix(name: LayerName) -> &'static str {
+    match name {
+        LayerName::Baseline => "base",
+        LayerName::Workspace => "ws",
+    }
+}
+
 /// The files of the baseline, `(path, text)`.
 pub fn baseline_files() -> impl Iterator<Item = (&'static str, &'static str)> {
     BASELINE.into_iter()
@@ -172,5 +191,8 @@ pub fn baseline() -> Result<&'static Layer, Failure> {
         let digest = digest_string(text.as_bytes());
         Layer::of(LayerName::Baseline, digest, 0, &BASELINE).ok()
     };
-    PARSED.get_or_init(parse).as_ref().ok_or(Failure::BundleUnverified)
+    PARSED
+        .get_or_init(parse)
+        .as_ref()
+        .ok_or(Failure::BundleUnverified)
 }

@@ -8,6 +8,8 @@
 //! No I/O, no clock: time is part of the question, and who calls measures how long it takes. Nothing
 //! here performs or records anything.
 
+pub mod bundle;
+pub mod check;
 mod effect;
 mod judge;
 mod layer;

@@ -118,7 +118,8 @@ impl Request {
             };
             let base = context.get_mut("base").and_then(Value::as_object_mut);
             let approvals = json!({"count": count, "roles": roles, "self": false, "owner": false});
-            base.ok_or(RequestError)?.insert("approvals".to_owned(), approvals);
+            base.ok_or(RequestError)?
+                .insert("approvals".to_owned(), approvals);
         }
         let context = Context::from_json_value(context, Some((schema, &action)));
         cedar_policy::Request::new(
@@ -135,5 +136,8 @@ impl Request {
 fn uid(value: &Value) -> Option<EntityUid> {
     let text = |name: &str| value.get(name)?.as_str();
     let kind = EntityTypeName::from_str(text("type")?).ok()?;
-    Some(EntityUid::from_type_name_and_id(kind, EntityId::new(text("id")?)))
+    Some(EntityUid::from_type_name_and_id(
+        kind,
+        EntityId::new(text("id")?),
+    ))
 }

@@ -74,7 +74,9 @@ pub enum RuleFault {
     #[error("`@{0}` is missing: every policy has an `@id` and a `@why`")]
     Missing(&'static str),
     /// The id has another form.
-    #[error("`@id` must be {prefix}.permit.NAME, {prefix}.forbid.NAME or {prefix}.require.NAME in lower case, digits and `-`")]
+    #[error(
+        "`@id` must be {prefix}.permit.NAME, {prefix}.forbid.NAME or {prefix}.require.NAME in lower case, digits and `-`"
+    )]
     Id {
         /// What ids of this layer start with.
         prefix: &'static str,
@@ -109,7 +111,9 @@ impl Rule {
             return Err(RuleFault::Unknown(unknown.to_owned()));
         }
         let said = |name: &'static str| {
-            let value = policy.annotation(name).filter(|value| !value.trim().is_empty());
+            let value = policy
+                .annotation(name)
+                .filter(|value| !value.trim().is_empty());
             value.ok_or(RuleFault::Missing(name))
         };
         let (id, why) = (said("id")?, said("why")?);
@@ -138,8 +142,12 @@ impl Rule {
 
 fn check_id(id: &str, kind: Kind, prefix: &'static str) -> Result<(), RuleFault> {
     let malformed = || RuleFault::Id { prefix };
-    let rest = id.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.'));
-    let (said, name) = rest.and_then(|rest| rest.split_once('.')).ok_or_else(malformed)?;
+    let rest = id
+        .strip_prefix(prefix)
+        .and_then(|rest| rest.strip_prefix('.'));
+    let (said, name) = rest
+        .and_then(|rest| rest.split_once('.'))
+        .ok_or_else(malformed)?;
     let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if name.is_empty() || name.len() > 64 || !name.bytes().all(letter) {
         return Err(malformed());
@@ -148,7 +156,11 @@ fn check_id(id: &str, kind: Kind, prefix: &'static str) -> Result<(), RuleFault>
         ("permit", Kind::Permit) | ("forbid" | "require", Kind::Forbid) => Ok(()),
         ("permit" | "forbid" | "require", _) => Err(RuleFault::Kind {
             said: said.to_owned(),
-            is: if kind == Kind::Permit { "permit" } else { "forbid" },
+            is: if kind == Kind::Permit {
+                "permit"
+            } else {
+                "forbid"
+            },
         }),
         _ => Err(malformed()),
     }
@@ -157,7 +169,10 @@ fn check_id(id: &str, kind: Kind, prefix: &'static str) -> Result<(), RuleFault>
 fn duration(text: &str) -> Result<Duration, RuleFault> {
     let hours = match (text.strip_suffix('h'), text.strip_suffix('d')) {
         (Some(hours), _) => hours.parse::<u64>().ok(),
-        (_, Some(days)) => days.parse::<u64>().ok().and_then(|days| days.checked_mul(24)),
+        (_, Some(days)) => days
+            .parse::<u64>()
+            .ok()
+            .and_then(|days| days.checked_mul(24)),
         _ => None,
     };
     let seconds = hours.and_then(|hours| hours.checked_mul(3_600));

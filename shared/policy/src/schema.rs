@@ -20,6 +20,10 @@ pub fn schema_digest() -> &'static str {
 /// then every question is denied.
 pub(crate) fn schema() -> Option<&'static Schema> {
     static PARSED: OnceLock<Option<Schema>> = OnceLock::new();
-    let parse = || Schema::from_cedarschema_str(SCHEMA).ok().map(|(schema, _)| schema);
+    let parse = || {
+        Schema::from_cedarschema_str(SCHEMA)
+            .ok()
+            .map(|(schema, _)| schema)
+    };
     PARSED.get_or_init(parse).as_ref()
 }

@@ -69,10 +69,25 @@ pub struct Verdict {
 impl Verdict {
     /// The strictest of the layers' verdicts, which come baseline first.
     pub(crate) fn of(layers: Vec<LayerVerdict>) -> Self {
-        let effect = layers.iter().map(|layer| layer.effect).min().unwrap_or(Effect::Deny);
-        let approvals = layers.iter().map(|layer| layer.approvals).max().unwrap_or(0);
-        let approvals = if effect == Effect::Require { approvals } else { 0 };
-        let deciding: Vec<&LayerVerdict> = layers.iter().filter(|layer| layer.effect == effect).collect();
+        let effect = layers
+            .iter()
+            .map(|layer| layer.effect)
+            .min()
+            .unwrap_or(Effect::Deny);
+        let approvals = layers
+            .iter()
+            .map(|layer| layer.approvals)
+            .max()
+            .unwrap_or(0);
+        let approvals = if effect == Effect::Require {
+            approvals
+        } else {
+            0
+        };
+        let deciding: Vec<&LayerVerdict> = layers
+            .iter()
+            .filter(|layer| layer.effect == effect)
+            .collect();
         let leading = deciding
             .iter()
             .find(|layer| effect != Effect::Require || layer.approvals == approvals);
@@ -103,7 +118,9 @@ fn reason(rule: &str, deciding: &[&LayerVerdict]) -> String {
     let mut said: Vec<&str> = Vec::new();
     let mut length = 0_usize;
     for policy in first.chain(others) {
-        let longer = length.saturating_add(policy.why.chars().count()).saturating_add(2);
+        let longer = length
+            .saturating_add(policy.why.chars().count())
+            .saturating_add(2);
         if said.contains(&policy.why.as_str()) || longer > LONGEST_REASON {
             continue;
         }

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+use counterfoil_policy::check::scenario::Scenario;
 use counterfoil_policy::{Failure, Layers, Phase, RequestError, baseline, judge};
 use serde_json::{Value, json};
 
-use crate::world::{Scenario, ask_product, question, read, said, workspace, workspace_of, world};
+use crate::world::{ask_question, read, said, scenario, workspace, workspace_of};
 
 /// A person's own repair, which everything allows.
 fn allowed() -> Value {
-    let world = world();
-    question(&world, &world.cases[7])
+    scenario("person grants, live, fresh login")
+        .question()
+        .unwrap()
 }
 
 const OPEN: &str = "@id(\"ws.permit.all\") @why(\"x\") permit (principal, action, resource);";
@@ -22,10 +24,16 @@ fn a_forbid_that_errs_denies() {
         "{OPEN}\n@id(\"ws.forbid.overflow\") @why(\"x\") forbid (principal, action, resource)\n\
          when {{ context.base.auth_age_s + 9223372036854775807 > 5 }};"
     ));
-    let verdict = ask_product(&allowed(), &erring);
-    assert_eq!((said(&verdict).as_str(), verdict.rule.as_str()), ("DENY", "engine-error"));
+    let verdict = ask_question(&allowed(), &erring);
+    assert_eq!(
+        (said(&verdict).as_str(), verdict.rule.as_str()),
+        ("DENY", "engine-error")
+    );
     assert_eq!(verdict.layers[1].errors, ["ws.forbid.overflow"]);
-    assert_eq!(said(&ask_product(&allowed(), &workspace_of(OPEN))), "ALLOW");
+    assert_eq!(
+        said(&ask_question(&allowed(), &workspace_of(OPEN))),
+        "ALLOW"
+    );
 }
 
 #[test]
@@ -34,7 +42,7 @@ fn a_permit_that_errs_denies_as_well() {
         "{OPEN}\n@id(\"ws.permit.overflow\") @why(\"x\") permit (principal, action, resource)\n\
          when {{ context.base.auth_age_s + 9223372036854775807 > 5 }};"
     ));
-    assert_eq!(ask_product(&allowed(), &erring).rule, "engine-error");
+    assert_eq!(ask_question(&allowed(), &erring).rule, "engine-error");
 }
 
 #[test]
@@ -43,7 +51,7 @@ fn approvals_that_make_it_worse_deny() {
         "{OPEN}\n@id(\"ws.forbid.contrary\") @why(\"x\") forbid (principal, action, resource)\n\
          when {{ context.base.approvals.count == 2 }};"
     ));
-    assert_eq!(ask_product(&allowed(), &contrary).rule, "not-monotone");
+    assert_eq!(ask_question(&allowed(), &contrary).rule, "not-monotone");
 }
 
 #[test]
@@ -67,7 +75,11 @@ fn a_question_beside_the_schema_denies() {
     questions.push(("an extra fact".to_owned(), extra));
     for (what, question) in questions {
         assert!(read(&question).is_err(), "{what}");
-        assert_eq!(ask_product(&question, &workspace()).rule, "request-invalid", "{what}");
+        assert_eq!(
+            ask_question(&question, &workspace()).rule,
+            "request-invalid",
+            "{what}"
+        );
     }
 }
 
@@ -78,15 +90,21 @@ fn a_judgement_that_takes_too_long_denies() {
         baseline: baseline(),
         workspace: Ok(&open),
     };
-    let within = judge(layers, &question, Phase::Propose, &|| Duration::from_millis(50));
+    let within = judge(layers, &question, Phase::Propose, &|| {
+        Duration::from_millis(50)
+    });
     assert_eq!(said(&within), "ALLOW");
-    let late = judge(layers, &question, Phase::Propose, &|| Duration::from_millis(51));
-    assert_eq!((said(&late).as_str(), late.rule.as_str()), ("DENY", "engine-budget"));
+    let late = judge(layers, &question, Phase::Propose, &|| {
+        Duration::from_millis(51)
+    });
+    assert_eq!(
+        (said(&late).as_str(), late.rule.as_str()),
+        ("DENY", "engine-budget")
+    );
 }
 
 #[test]
 fn without_its_bundle_a_workspace_can_only_be_started_again_and_stopped() {
-    let world = world();
     for failure in [
         Failure::BundleMissing,
         Failure::BundleUnverified,
@@ -97,9 +115,13 @@ fn without_its_bundle_a_workspace_can_only_be_started_again_and_stopped() {
             baseline: baseline(),
             workspace: Err(failure),
         };
-        let ask = |question: &Value| judge(layers, &read(question), Phase::Propose, &|| Duration::ZERO);
+        let ask =
+            |question: &Value| judge(layers, &read(question), Phase::Propose, &|| Duration::ZERO);
         let verdict = ask(&allowed());
-        assert_eq!((said(&verdict).as_str(), verdict.rule.as_str()), ("DENY", failure.rule()));
+        assert_eq!(
+            (said(&verdict).as_str(), verdict.rule.as_str()),
+            ("DENY", failure.rule())
+        );
         for (action, resource, held, want) in [
             ("policy.activate", "Bundle/b", "", "REQUIRE(1)"),
             ("policy.revoke", "Bundle/b", "", "ALLOW"),
@@ -109,8 +131,18 @@ fn without_its_bundle_a_workspace_can_only_be_started_again_and_stopped() {
             ("settings.change", "Project/prj1", "", "DENY"),
             ("secret.put", "Secret/s", "", "DENY"),
             ("evidence.erase", "Evidence/ev", "", "DENY"),
-            ("approval.give", "ProposedAction/act", "policy.activate", "ALLOW"),
-            ("approval.give", "ProposedAction/act", "repair.execute", "DENY"),
+            (
+                "approval.give",
+                "ProposedAction/act",
+                "policy.activate",
+                "ALLOW",
+            ),
+            (
+                "approval.give",
+                "ProposedAction/act",
+                "repair.execute",
+                "DENY",
+            ),
         ] {
             let mut scenario = Scenario {
                 principal: "User/admin".to_owned(),
@@ -119,9 +151,11 @@ fn without_its_bundle_a_workspace_can_only_be_started_again_and_stopped() {
                 ..Scenario::default()
             };
             if !held.is_empty() {
-                scenario.entities.insert("act".to_owned(), json!({"kind": held}));
+                scenario
+                    .entities
+                    .insert("act".to_owned(), json!({"kind": held}));
             }
-            let verdict = ask(&question(&world, &scenario));
+            let verdict = scenario.ask(layers).unwrap();
             assert_eq!(said(&verdict), want, "{action} {held}: {}", verdict.rule);
         }
     }
@@ -134,8 +168,15 @@ fn without_the_baseline_nothing_is_possible() {
         baseline: Err(Failure::BundleUnverified),
         workspace: Ok(&open),
     };
-    let verdict = judge(layers, &read(&allowed()), Phase::Propose, &|| Duration::ZERO);
-    assert_eq!((said(&verdict).as_str(), verdict.rule.as_str()), ("DENY", "bundle-unverified"));
-    let nothing = judge(layers, &Err(RequestError), Phase::Propose, &|| Duration::ZERO);
+    let verdict = judge(layers, &read(&allowed()), Phase::Propose, &|| {
+        Duration::ZERO
+    });
+    assert_eq!(
+        (said(&verdict).as_str(), verdict.rule.as_str()),
+        ("DENY", "bundle-unverified")
+    );
+    let nothing = judge(layers, &Err(RequestError), Phase::Propose, &|| {
+        Duration::ZERO
+    });
     assert_eq!(nothing.rule, "request-invalid");
 }

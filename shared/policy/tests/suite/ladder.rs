@@ -1,11 +1,15 @@
 //! Approvals as facts, and layers that only narrow.
 
-use counterfoil_policy::{Effect, baseline};
+use counterfoil_policy::Effect;
 use proptest::prelude::*;
 
-use crate::world::{ask, ask_product, phase, question, said, workspace_of, world};
+use crate::world::{ask, said, scenario, scenarios, workspace_of};
 
-const PERMIT_ALL: &str = "@id(\"ws.permit.all\") @why(\"the baseline applies\") permit (principal, action, resource);";
+/// A person's own repair, which everything allows.
+const OWN: &str = "person grants, live, fresh login";
+
+const PERMIT_ALL: &str =
+    "@id(\"ws.permit.all\") @why(\"the baseline applies\") permit (principal, action, resource);";
 
 /// Forbids that a workspace may write, some of which approvals lift.
 fn forbids() -> impl Strategy<Value = String> {
@@ -58,57 +62,70 @@ proptest! {
         more in forbids(),
         of in 0_usize..86,
     ) {
-        let world = world();
-        let scenario = &world.cases[of];
-        let question = question(&world, scenario);
-        let before = ask(baseline().unwrap(), &layer_of(&rules), &question, phase(scenario));
+        let scenario = &scenarios()[of];
+        let before = ask(scenario, &layer_of(&rules));
         rules.push(more);
-        let after = ask(baseline().unwrap(), &layer_of(&rules), &question, phase(scenario));
+        let after = ask(scenario, &layer_of(&rules));
         prop_assert!(strictness(&after) <= strictness(&before), "{} by {}", said(&after), after.rule);
     }
 }
 
 #[test]
 fn a_workspace_that_permits_everything_opens_nothing() {
-    let world = world();
     let open = workspace_of(PERMIT_ALL);
-    for scenario in world.cases.iter().filter(|scenario| scenario.why.starts_with("base.")) {
-        let verdict = ask(baseline().unwrap(), &open, &question(&world, scenario), phase(scenario));
+    let scenarios = scenarios();
+    for scenario in scenarios
+        .iter()
+        .filter(|scenario| scenario.why.starts_with("base."))
+    {
+        let verdict = ask(scenario, &open);
         assert_eq!(said(&verdict), scenario.want, "{}", scenario.name);
     }
 }
 
 #[test]
 fn a_workspace_that_permits_nothing_denies_by_default() {
-    let world = world();
-    let nothing = workspace_of("@id(\"ws.forbid.x\") @why(\"x\") forbid (principal is CF::Scheduler, action, resource);");
-    let verdict = ask_product(&question(&world, &world.cases[7]), &nothing);
-    assert_eq!((said(&verdict).as_str(), verdict.rule.as_str()), ("DENY", "default-deny"));
+    let nothing = workspace_of(
+        "@id(\"ws.forbid.x\") @why(\"x\") forbid (principal is CF::Scheduler, action, resource);",
+    );
+    let verdict = ask(&scenario(OWN), &nothing);
+    assert_eq!(
+        (said(&verdict).as_str(), verdict.rule.as_str()),
+        ("DENY", "default-deny")
+    );
 }
 
 #[test]
 fn the_layer_that_asks_for_most_is_named_and_its_role_counts() {
-    let world = world();
     let two = workspace_of(&format!(
         "{PERMIT_ALL}\n@id(\"ws.require.two\") @why(\"two people\") @role(\"owner\") @hold(\"24h\")\n\
          forbid (principal, action == CF::Action::\"repair.execute\", resource)\n\
          unless {{ context.base.approvals.count >= 2 }};"
     ));
-    let verdict = ask_product(&question(&world, &world.cases[0]), &two);
-    assert_eq!((said(&verdict).as_str(), verdict.rule.as_str()), ("REQUIRE(2)", "ws.require.two"));
+    let verdict = ask(&scenario("agent grants, live"), &two);
+    assert_eq!(
+        (said(&verdict).as_str(), verdict.rule.as_str()),
+        ("REQUIRE(2)", "ws.require.two")
+    );
     assert_eq!(verdict.role.name(), "owner");
     assert_eq!(verdict.hold.unwrap().as_secs(), 86_400);
     assert_eq!(verdict.layers[0].approvals, 1, "the baseline asks for one");
-    assert!(verdict.reason.starts_with("two people; "), "{}", verdict.reason);
+    assert!(
+        verdict.reason.starts_with("two people; "),
+        "{}",
+        verdict.reason
+    );
 }
 
 #[test]
 fn a_rule_that_needs_four_approvals_can_never_be_met() {
-    let world = world();
     let four = workspace_of(&format!(
         "{PERMIT_ALL}\n@id(\"ws.require.four\") @why(\"four people\")\n\
          forbid (principal, action, resource) unless {{ context.base.approvals.count >= 4 }};"
     ));
-    let verdict = ask_product(&question(&world, &world.cases[7]), &four);
-    assert_eq!((said(&verdict).as_str(), verdict.rule.as_str()), ("DENY", "ws.require.four"));
+    let verdict = ask(&scenario(OWN), &four);
+    assert_eq!(
+        (said(&verdict).as_str(), verdict.rule.as_str()),
+        ("DENY", "ws.require.four")
+    );
 }

@@ -1,6 +1,14 @@
 //! The engine on the baseline, on a workspace's layer, and on what goes wrong.
 
+#[cfg(test)]
+mod bundles;
+#[cfg(test)]
+mod checks;
+#[cfg(test)]
 mod failures;
+#[cfg(test)]
 mod ladder;
+#[cfg(test)]
 mod scenarios;
+#[cfg(test)]
 mod world;

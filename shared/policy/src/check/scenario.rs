@@ -1,0 +1,183 @@
+//! Tests of policies: a scenario, and the answer that it must get.
+//!
+//! A scenario says what is special about a question; the rest comes from [`WORLD`], in which a person
+//! with a fresh login looks at one confirmed difference of one customer in a live project.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use counterfoil_evidence::json::Json;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use thiserror::Error;
+
+use crate::effect::Effect;
+use crate::judge::{Phase, judge};
+use crate::layer::Layers;
+use crate::request::{Request, RequestError};
+use crate::verdict::Verdict;
+
+/// Entities by name and the facts of an ordinary question, as JSON.
+pub const WORLD: &str = include_str!("../../rules/world.json");
+
+/// A scenario.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// What it shows.
+    pub name: String,
+    /// Who asks, for example `User/approver`, `Agent/agent`.
+    pub principal: String,
+    /// What they want to do, for example `repair.execute`.
+    pub action: String,
+    /// On what, for example `Incident/inc`.
+    pub resource: String,
+    /// The answer that it must get: `ALLOW`, `REQUIRE(2)`, `DENY`.
+    pub want: String,
+    /// A rule that must be among those that decided; empty where any may.
+    #[serde(default)]
+    pub why: String,
+    /// Facts that differ from the world's; `null` leaves one out.
+    #[serde(default)]
+    pub context: Value,
+    /// Attributes that differ from the world's, by entity.
+    #[serde(default)]
+    pub entities: Map<String, Value>,
+    /// The approvals in the context were really given, and the action is carried out.
+    #[serde(default)]
+    pub real: bool,
+}
+
+/// Why a scenario is none.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ScenarioError {
+    /// The file is not a list of scenarios.
+    #[error("not a list of scenarios: {0}")]
+    Form(String),
+    /// It names something that the world does not have.
+    #[error("`{field}` names {value}, which does not exist here")]
+    Unknown {
+        /// The field.
+        field: &'static str,
+        /// What it says.
+        value: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct World {
+    entities: Vec<Value>,
+    base: Value,
+    context: Map<String, Value>,
+    parts: Map<String, Value>,
+}
+
+/// The scenarios of a file of a bundle's tests.
+///
+/// # Errors
+/// When it is not a list of scenarios.
+pub fn read(text: &str) -> Result<Vec<Scenario>, ScenarioError> {
+    serde_json::from_str(text).map_err(|error| ScenarioError::Form(error.to_string()))
+}
+
+impl Scenario {
+    /// The question, in the stored form.
+    ///
+    /// # Errors
+    /// When the scenario names what the world does not have.
+    pub fn question(&self) -> Result<Value, ScenarioError> {
+        let unknown = |field, value: &str| ScenarioError::Unknown {
+            field,
+            value: value.to_owned(),
+        };
+        let world = world().ok_or_else(|| unknown("world", ""))?;
+        let parts = world.parts.get(&self.action).and_then(Value::as_array);
+        let parts = parts.ok_or_else(|| unknown("action", &self.action))?;
+        let mut context = Map::from_iter([("base".to_owned(), world.base.clone())]);
+        for part in parts.iter().filter_map(Value::as_str) {
+            let facts = world.context.get(part).cloned().unwrap_or_default();
+            context.insert(part.to_owned(), facts);
+        }
+        let mut context = Value::Object(context);
+        merge(&mut context, &self.context);
+        let mut entities = world.entities.clone();
+        for (name, change) in &self.entities {
+            let named = |entity: &&mut Value| {
+                entity.pointer("/uid/id").and_then(Value::as_str) == Some(name)
+            };
+            let entity = entities.iter_mut().find(named);
+            let attributes = entity.and_then(|entity| entity.get_mut("attrs"));
+            merge(attributes.ok_or_else(|| unknown("entities", name))?, change);
+        }
+        let uid = |field, text: &str| {
+            let (kind, id) = text.split_once('/').ok_or_else(|| unknown(field, text))?;
+            Ok(json!({"type": format!("CF::{kind}"), "id": id}))
+        };
+        Ok(json!({
+            "principal": uid("principal", &self.principal)?,
+            "action": {"type": "CF::Action", "id": self.action},
+            "resource": uid("resource", &self.resource)?,
+            "context": context,
+            "entities": entities,
+        }))
+    }
+
+    /// Whether the action is proposed or carried out.
+    pub const fn phase(&self) -> Phase {
+        if self.real {
+            Phase::Execute
+        } else {
+            Phase::Propose
+        }
+    }
+
+    /// What the layers answer.
+    ///
+    /// # Errors
+    /// When the scenario names what the world does not have.
+    pub fn ask(&self, layers: Layers<'_>) -> Result<Verdict, ScenarioError> {
+        let question = self.question()?.to_string();
+        let stored = Json::parse_document(question.as_bytes()).map_err(|_| RequestError);
+        let request = stored.and_then(Request::read);
+        Ok(judge(layers, &request, self.phase(), &|| Duration::ZERO))
+    }
+
+    /// Whether a verdict is the one wanted.
+    pub fn is_met(&self, verdict: &Verdict) -> bool {
+        let mut deciding = verdict.layers.iter().flat_map(|layer| &layer.policies);
+        said(verdict) == self.want
+            && (self.why.is_empty() || deciding.any(|policy| policy.id == self.why))
+    }
+}
+
+/// A verdict as scenarios write it: `ALLOW`, `REQUIRE(2)`, `DENY`.
+pub fn said(verdict: &Verdict) -> String {
+    match verdict.effect {
+        Effect::Require => format!("REQUIRE({})", verdict.approvals),
+        effect => effect.name().to_owned(),
+    }
+}
+
+fn world() -> Option<&'static World> {
+    static PARSED: OnceLock<Option<World>> = OnceLock::new();
+    PARSED
+        .get_or_init(|| serde_json::from_str(WORLD).ok())
+        .as_ref()
+}
+
+fn merge(into: &mut Value, change: &Value) {
+    match (into, change) {
+        (Value::Object(into), Value::Object(change)) => {
+            for (name, value) in change {
+                if value.is_null() {
+                    into.remove(name);
+                } else {
+                    merge(into.entry(name).or_insert(Value::Null), value);
+                }
+            }
+        }
+        // No change is written as an absent member.
+        (_, Value::Null) => {}
+        (into, value) => *into = value.clone(),
+    }
+}
