@@ -11,17 +11,21 @@
 pub mod bundle;
 pub mod check;
 mod effect;
+mod impact;
 mod judge;
 mod layer;
 mod request;
 mod rule;
 mod schema;
+mod template;
 mod verdict;
 
 pub use effect::{Effect, Failure, LayerName};
+pub use impact::{Flip, Impact, Outcome};
 pub use judge::{MAX_APPROVALS, Phase, judge};
 pub use layer::{Layer, LayerError, Layers, baseline, baseline_files};
 pub use request::{Request, RequestError};
 pub use rule::{ApproverRole, Kind, Rule, RuleFault};
 pub use schema::{SCHEMA, schema_digest};
+pub use template::{TEMPLATES, Template};
 pub use verdict::{Determining, LayerVerdict, Verdict};

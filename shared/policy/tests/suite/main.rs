@@ -11,4 +11,6 @@ mod ladder;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]
+mod templates;
+#[cfg(test)]
 mod world;
