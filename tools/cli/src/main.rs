@@ -23,6 +23,7 @@ mod money;
 mod output;
 mod place;
 mod plain;
+mod policy;
 mod project;
 mod refusal;
 mod replay;
@@ -75,6 +76,7 @@ enum Command {
     Key(key::Args),
     Incidents(incidents::Args),
     Runs(runs::Args),
+    Policy(policy::Args),
     Doctor(doctor::Args),
     Completions(manual::Completions),
     Man(manual::Manual),
@@ -98,6 +100,7 @@ fn main() -> ExitCode {
             Command::Key(args) => key::main(&args),
             Command::Incidents(args) => incidents::main(&args),
             Command::Runs(args) => runs::main(&args),
+            Command::Policy(args) => policy::main(&args),
             Command::Doctor(args) => doctor::main(&args),
             Command::Completions(args) => manual::completions(&args, Cli::command()),
             Command::Man(args) => manual::man(&args, Cli::command()),

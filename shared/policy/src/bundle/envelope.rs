@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use counterfoil_evidence::hash::sha256;
 use counterfoil_evidence::json::Json;
 use ed25519_dalek::Signer as _;
+use ed25519_dalek::pkcs8::DecodePrivateKey as _;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -109,6 +110,15 @@ impl SigningKey {
     /// A key of 32 random bytes.
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         Self(ed25519_dalek::SigningKey::from_bytes(seed))
+    }
+
+    /// A key as `openssl genpkey -algorithm ed25519` writes it: PKCS #8, PEM.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn from_pem(pem: &str) -> Result<Self, SignatureError> {
+        let key = ed25519_dalek::SigningKey::from_pkcs8_pem(pem);
+        Ok(Self(key.map_err(|_| SignatureError::Form)?))
     }
 
     /// Its public half.

@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::effect::LayerName;
 
 /// The manifest's schema.
-pub(super) const SCHEMA: &str = "counterfoil.policy-bundle/v1";
+pub const MANIFEST_SCHEMA: &str = "counterfoil.policy-bundle/v1";
 /// Files of a bundle, at most.
 const MOST_FILES: usize = 64;
 /// Characters of a file's name, without folder and extension, at most.
@@ -116,7 +116,7 @@ impl Manifest {
             }
         };
         rule(
-            self.schema == SCHEMA,
+            self.schema == MANIFEST_SCHEMA,
             "schema",
             "must be counterfoil.policy-bundle/v1",
         )?;

@@ -19,7 +19,7 @@ use counterfoil_evidence::hash::digest_string;
 use thiserror::Error;
 
 pub use envelope::{Envelope, PublicKey, SignatureError, SigningKey};
-pub use manifest::{CedarRange, FileEntry, Manifest, ManifestError};
+pub use manifest::{CedarRange, FileEntry, MANIFEST_SCHEMA, Manifest, ManifestError};
 pub use statement::Statement;
 
 use crate::effect::{Failure, LayerName};

@@ -4,7 +4,7 @@
 use counterfoil_evidence::json::{Json, object};
 use serde::{Deserialize, Serialize};
 
-use super::manifest::{Manifest, SCHEMA};
+use super::manifest::{MANIFEST_SCHEMA, Manifest};
 use crate::effect::LayerName;
 
 /// What is signed of a bundle.
@@ -28,7 +28,7 @@ pub struct Statement {
 impl Statement {
     pub(super) fn of(manifest: &Manifest, digest: &str) -> Self {
         Self {
-            schema: SCHEMA.to_owned(),
+            schema: MANIFEST_SCHEMA.to_owned(),
             bundle: digest.to_owned(),
             layer: manifest.layer,
             workspace: manifest.workspace.clone(),

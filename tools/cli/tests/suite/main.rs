@@ -15,4 +15,6 @@ mod login;
 #[cfg(test)]
 mod organizations;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod support;

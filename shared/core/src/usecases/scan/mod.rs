@@ -241,7 +241,7 @@ impl Scans {
         wanted: Due,
     ) -> Result<RunSummary, ReconcileError> {
         let turn = match self.turn(ctx, id).await? {
-            Turn::Free(turn) => turn,
+            Turn::Free(turn) => *turn,
             Turn::Taken(other) => return Ok(summary(&other)),
         };
         let records = Records::of(self.reconcile.state.as_ref(), ctx);

@@ -36,7 +36,7 @@ impl Record for ScanTurn {
 /// Whether a scan may open.
 pub(super) enum Turn {
     /// With this write in the same transaction.
-    Free(StateWrite),
+    Free(Box<StateWrite>),
     /// This one is at work.
     Taken(Box<Run>),
 }
@@ -50,7 +50,7 @@ impl Scans {
                 run,
                 complete: None,
             };
-            return Ok(Turn::Free(records.create(&first)?));
+            return Ok(Turn::Free(Box::new(records.create(&first)?)));
         };
         let holder = records.get::<Run>(&turn.value.run.to_string()).await?;
         let complete = match holder.map(|holder| holder.value) {
@@ -61,7 +61,7 @@ impl Scans {
             _ => turn.value.complete,
         };
         let next = ScanTurn { run, complete };
-        Ok(Turn::Free(records.replace(turn.version, &next)?))
+        Ok(Turn::Free(Box::new(records.replace(turn.version, &next)?)))
     }
 }
 

@@ -1,0 +1,108 @@
+//! `counterfoil policy sign`: a manifest, and a signature with a key that stays on this machine.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use clap::Args as ClapArgs;
+use counterfoil_core::ids::WorkspaceId;
+use counterfoil_evidence::hash::digest_string;
+use counterfoil_policy::bundle::{
+    Bundle, CedarRange, Envelope, FileEntry, MANIFEST_SCHEMA, Manifest, SigningKey,
+};
+use counterfoil_policy::{LayerName, schema_digest};
+
+use super::Ended;
+use super::check::{layer, print_findings};
+use super::folder::{Folder, MANIFEST, SIGNATURE};
+use super::tests::answers;
+use crate::output::say;
+
+/// Writes the manifest of a bundle and signs it
+#[derive(Debug, ClapArgs)]
+pub(super) struct Args {
+    /// The bundle's folder
+    folder: PathBuf,
+    /// The private key: Ed25519, PKCS #8, PEM (`openssl genpkey -algorithm ed25519`)
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The workspace whose rules these are
+    #[arg(long, value_name = "WORKSPACE", env = "COUNTERFOIL_WORKSPACE")]
+    workspace: WorkspaceId,
+    /// Counts up with every bundle of the workspace
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    version: u64,
+    /// The digest of the bundle that is active now
+    #[arg(long, value_name = "sha256:…")]
+    previous: Option<String>,
+    /// Who made it, for the record
+    #[arg(long, value_name = "NAME", default_value = "counterfoil policy sign")]
+    by: String,
+    /// What it changes, in a sentence
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    summary: String,
+}
+
+pub(super) fn run(args: &Args) -> Result<Ended> {
+    let folder = Folder::read(&args.folder)?;
+    let (layer, findings) = layer(&folder);
+    print_findings(&args.folder, &findings);
+    let Some(layer) = layer else {
+        bail!("it is not signed: mend these first");
+    };
+    if let Some(wrong) = answers(&layer, &folder)?.iter().find(|answer| !answer.met) {
+        bail!("it is not signed: {}", wrong.sentence());
+    }
+    let pem = fs::read_to_string(&args.key).with_context(|| args.key.display().to_string())?;
+    let key = SigningKey::from_pem(&pem).map_err(|_| {
+        anyhow!(
+            "{} is not an Ed25519 private key in PEM: make one with `openssl genpkey -algorithm ed25519 -out {}`",
+            args.key.display(),
+            args.key.display()
+        )
+    })?;
+    let manifest = manifest(args, &folder).canonical();
+    let bundle = Bundle::read(&manifest, folder.files.clone())?;
+    let envelope = serde_json::to_vec(&Envelope::sign(&bundle.statement(), &key))?;
+    for (name, bytes) in [(MANIFEST, &manifest), (SIGNATURE, &envelope)] {
+        let path = folder.at.join(name);
+        fs::write(&path, bytes).with_context(|| path.display().to_string())?;
+    }
+    say(format_args!(
+        "{} is version {} of {}",
+        bundle.digest(),
+        args.version,
+        args.workspace
+    ));
+    say(format_args!(
+        "signed with the key {}",
+        key.public().fingerprint()
+    ));
+    Ok(Ended::Good)
+}
+
+fn manifest(args: &Args, folder: &Folder) -> Manifest {
+    let entry = |(path, text): (&String, &String)| FileEntry {
+        path: path.clone(),
+        size: u64::try_from(text.len()).unwrap_or(u64::MAX),
+        sha256: digest_string(text.as_bytes()),
+    };
+    Manifest {
+        schema: MANIFEST_SCHEMA.to_owned(),
+        layer: LayerName::Workspace,
+        workspace: Some(args.workspace.to_string()),
+        version: args.version,
+        previous: args.previous.clone(),
+        cedar: CedarRange {
+            lang: "4.5".to_owned(),
+            engine: ">=4.14,<5".to_owned(),
+        },
+        schema_sha256: schema_digest().to_owned(),
+        files: folder.files.iter().map(entry).collect(),
+        created_at: jiff::Timestamp::now()
+            .strftime("%Y-%m-%dT%H:%M:%SZ")
+            .to_string(),
+        created_by: args.by.clone(),
+        summary: args.summary.clone(),
+    }
+}
