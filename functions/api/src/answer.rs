@@ -18,10 +18,3 @@ pub(crate) fn versioned(status: StatusCode, view: &impl Serialize, version: u64)
 pub(crate) fn conflict(code: &'static str, title: impl Into<String>) -> Problem {
     Problem::new(StatusCode::CONFLICT, code, title)
 }
-
-/// Some of it may be done already; the same request goes on from there.
-pub(crate) fn unfinished() -> Problem {
-    let title = "This is not finished: send the same request again";
-    let status = StatusCode::SERVICE_UNAVAILABLE;
-    Problem::new(status, "not-finished", title)
-}

@@ -5,15 +5,15 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use counterfoil_core::usecases::{AskError, Asked};
+use counterfoil_core::usecases::Asked;
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Caller, Sent, admitted, allowed};
+use counterfoil_lambda::refusals;
 use counterfoil_lambda::schema::{self, IdempotencyKey};
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::answer::{conflict, unfinished};
 use crate::api::Api;
 use crate::views;
 
@@ -83,17 +83,20 @@ pub(crate) async fn check(
     sent: Sent,
 ) -> Result<Response, Problem> {
     let may = async { api.checks.admit(&ctx) };
-    let wanted: CheckBody = admitted(sent.read(), may, problem).await?;
+    let wanted: CheckBody = admitted(sent.read(), may, refusals::check).await?;
     let able = api.checks.able(&ctx, &wanted.project);
-    able.map_err(|it| problem(&it))?;
+    able.map_err(|it| refusals::check(&it))?;
     let key = sent.key()?;
     // The use case remembers the run under the key and sends its message again: a repeat after a
     // queue that did not answer must not end as `already-created`.
-    let may = allowed(async { api.checks.admit(&ctx) }, problem);
+    let may = allowed(async { api.checks.admit(&ctx) }, refusals::check);
     sent.once(&api.repeats, &ctx, may, async |_| {
         let customer = wanted.customer.as_deref();
         let asked = api.checks.ask(&ctx, &key, &wanted.project, customer).await;
-        Ok(accepted(&asked.map_err(|error| problem(&error))?, customer))
+        Ok(accepted(
+            &asked.map_err(|error| refusals::check(&error))?,
+            customer,
+        ))
     })
     .await
 }
@@ -114,25 +117,4 @@ fn accepted(asked: &Asked, customer: Option<&str>) -> Response {
             .insert("idempotent-replayed", replayed);
     }
     response
-}
-
-fn problem(error: &AskError) -> Problem {
-    match error {
-        AskError::NotFound => Problem::not_found(),
-        AskError::NotAble => {
-            let title = "Checks are asked for by approvers and by keys that may repair";
-            Problem::new(StatusCode::FORBIDDEN, "capability-missing", title)
-        }
-        AskError::Incomplete(missing) => conflict("project-incomplete", missing.fix()),
-        AskError::Invalid { field, rule } => Problem::invalid(*field, *rule),
-        AskError::KeyReused => {
-            let title = "This `Idempotency-Key` came with another request before";
-            let status = StatusCode::UNPROCESSABLE_ENTITY;
-            Problem::new(status, "idempotency-key-reused", title)
-        }
-        AskError::Port(_) | AskError::Record(_) => {
-            tracing::error!(cause = chain(error), "check not asked for");
-            unfinished()
-        }
-    }
 }

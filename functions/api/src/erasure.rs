@@ -15,7 +15,7 @@ use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::answer::{conflict, unfinished};
+use crate::answer::conflict;
 use crate::api::Api;
 use crate::views;
 
@@ -211,7 +211,7 @@ fn problem(error: &EraseError) -> Problem {
         | EraseError::Prune(_)
         | EraseError::Json(_) => {
             tracing::error!(cause = chain(error), "erasure not finished");
-            unfinished()
+            Problem::unfinished()
         }
     }
 }

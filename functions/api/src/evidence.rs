@@ -4,15 +4,14 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::evidence::json::MAX_UINT;
-use counterfoil_core::usecases::{ReadEvidenceError, RunFilter, RunStatus, Span};
+use counterfoil_core::usecases::{RunFilter, RunStatus, Span};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Asked, Caller};
+use counterfoil_lambda::refusals;
 use counterfoil_lambda::sight::Sight;
-use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::answer::unfinished;
 use crate::api::Api;
 use crate::pages::{Pages, page};
 use crate::views;
@@ -68,14 +67,8 @@ pub(crate) async fn runs(
         status: asked.status,
     };
     let found = api.evidence.runs(&ctx, &filter, page).await;
-    let found = found.map_err(|error| problem(&error))?;
-    let sight = Sight::of(&ctx);
-    let items = found.items.iter();
-    Ok(Json(views::Runs {
-        items: items.map(|run| views::ListedRun::of(run, sight)).collect(),
-        next_cursor: found.next_cursor,
-    })
-    .into_response())
+    let found = found.map_err(|error| refusals::evidence(&error))?;
+    Ok(Json(views::Runs::of(found, Sight::of(&ctx))).into_response())
 }
 
 /// Which entries.
@@ -122,12 +115,8 @@ pub(crate) async fn entries(
         to: asked.to,
     };
     let found = api.evidence.entries(&ctx, span, page).await;
-    let found = found.map_err(|error| problem(&error))?;
-    Ok(Json(views::Entries {
-        items: found.items.iter().map(views::ListedEntry::of).collect(),
-        next_cursor: found.next_cursor,
-    })
-    .into_response())
+    let found = found.map_err(|error| refusals::evidence(&error))?;
+    Ok(Json(views::Entries::of(found)).into_response())
 }
 
 /// Read an entry
@@ -146,7 +135,7 @@ pub(crate) async fn entry(
 ) -> Result<Response, Problem> {
     let seq = seq.parse().map_err(|_| Problem::not_found())?;
     let found = api.evidence.entry(&ctx, seq).await;
-    let found = found.map_err(|error| problem(&error))?;
+    let found = found.map_err(|error| refusals::evidence(&error))?;
     Ok(Json(views::WholeEntry::of(found)).into_response())
 }
 
@@ -167,22 +156,6 @@ pub(crate) async fn ledger(
 ) -> Result<Response, Problem> {
     let page = asked.page()?;
     let found = api.evidence.ledger(&ctx, &customer, page).await;
-    let found = found.map_err(|error| problem(&error))?;
-    let items = found.items.into_iter();
-    Ok(Json(views::Ledger {
-        items: items.map(views::LedgerLine::of).collect(),
-        next_cursor: found.next_cursor,
-    })
-    .into_response())
-}
-
-pub(crate) fn problem(error: &ReadEvidenceError) -> Problem {
-    match error {
-        ReadEvidenceError::NotFound => Problem::not_found(),
-        ReadEvidenceError::Invalid { field, rule } => Problem::invalid(*field, *rule),
-        ReadEvidenceError::Port(_) | ReadEvidenceError::Record(_) | ReadEvidenceError::Vault(_) => {
-            tracing::error!(cause = chain(error), "evidence not read");
-            unfinished()
-        }
-    }
+    let found = found.map_err(|error| refusals::evidence(&error))?;
+    Ok(Json(views::Ledger::of(found)).into_response())
 }

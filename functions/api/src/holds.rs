@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::answer::{conflict, unfinished};
+use crate::answer::conflict;
 use crate::api::Api;
 use crate::views;
 
@@ -200,7 +200,7 @@ fn problem(error: &HoldError) -> Problem {
         | HoldError::Record(_)
         | HoldError::Json(_) => {
             tracing::error!(cause = chain(error), "hold not finished");
-            unfinished()
+            Problem::unfinished()
         }
     }
 }

@@ -4,27 +4,23 @@ use std::borrow::Cow;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::incident::{Incident, IncidentState};
 use counterfoil_core::reconcile::FindingKind;
 use counterfoil_core::records::Versioned;
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::time::Timestamp;
-use counterfoil_core::usecases::{
-    IncidentAct, IncidentError, IncidentFilter, IncidentOrder, Incidents,
-};
+use counterfoil_core::usecases::{IncidentAct, IncidentFilter, IncidentOrder, Incidents};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Asked, Caller, Sent, admitted, allowed, judged};
+use counterfoil_lambda::refusals;
 use counterfoil_lambda::schema::{self, IdempotencyKey};
 use counterfoil_lambda::sight::Sight;
-use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 
-use crate::answer::{conflict, unfinished};
 use crate::api::Api;
 use crate::pages::page;
 use crate::views;
@@ -117,15 +113,8 @@ pub(crate) async fn list(
     let now = api.incidents.clock.now();
     let order = asked.sort.unwrap_or_default();
     let page = api.incidents.list(&ctx, &filter, order, page).await;
-    let page = page.map_err(|error| problem(&error))?;
-    let sight = Sight::of(&ctx);
-    let items = page.items.iter();
-    let items = items.map(|it| views::Incident::of(&it.value, now, sight));
-    Ok(Json(views::Incidents {
-        items: items.collect(),
-        next_cursor: page.next_cursor,
-    })
-    .into_response())
+    let page = page.map_err(|error| refusals::incident(&error))?;
+    Ok(Json(views::Incidents::of(page, now, Sight::of(&ctx))).into_response())
 }
 
 /// Read an incident
@@ -141,7 +130,7 @@ pub(crate) async fn read(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let found = api.incidents.get(&ctx, &id).await;
-    let found = found.map_err(|error| problem(&error))?;
+    let found = found.map_err(|error| refusals::incident(&error))?;
     Ok(one(&api, &ctx, &found.value))
 }
 
@@ -252,10 +241,10 @@ async fn act(
     read: Result<IncidentAct, Problem>,
 ) -> Result<Response, Problem> {
     let asked = sent.key().and_then(|key| Ok((key, read?)));
-    let (key, act) = admitted(asked, api.incidents.admit(ctx, id), problem).await?;
+    let (key, act) = admitted(asked, api.incidents.admit(ctx, id), refusals::incident).await?;
     // The incident remembers its act in the transaction that does it, so a repeat whose answer was
     // lost gets the incident and not `already-created`.
-    let may = allowed(api.incidents.admit(ctx, id), problem);
+    let may = allowed(api.incidents.admit(ctx, id), refusals::incident);
     sent.once(&api.repeats, ctx, may, async |_| {
         judged(&api.incidents.evidence, None, async |evidence| {
             let incidents = Incidents {
@@ -263,7 +252,7 @@ async fn act(
                 ..api.incidents.clone()
             };
             let done: Result<Versioned<Incident>, _> = incidents.act(ctx, id, &key, &act).await;
-            let done = done.map_err(|error| problem(&error))?;
+            let done = done.map_err(|error| refusals::incident(&error))?;
             Ok(one(api, ctx, &done.value))
         })
         .await
@@ -274,29 +263,4 @@ async fn act(
 fn one(api: &Api, ctx: &TenantCtx, incident: &Incident) -> Response {
     let now = api.incidents.clock.now();
     Json(views::Incident::of(incident, now, Sight::of(ctx))).into_response()
-}
-
-fn problem(error: &IncidentError) -> Problem {
-    match error {
-        IncidentError::NotFound => Problem::not_found(),
-        IncidentError::Invalid { field, rule } => Problem::invalid(*field, *rule),
-        IncidentError::WrongState(refused) => conflict("wrong-state", refused.to_string()),
-        IncidentError::KeyReused => {
-            let title = "This `Idempotency-Key` came with another request before";
-            let status = StatusCode::UNPROCESSABLE_ENTITY;
-            Problem::new(status, "idempotency-key-reused", title)
-        }
-        IncidentError::Denied(judgement) => Problem::denied(judgement),
-        IncidentError::Changed => {
-            let title = "Somebody changed the incident in the meantime: read it again";
-            conflict("incident-changed", title)
-        }
-        IncidentError::Evidence(_)
-        | IncidentError::Port(_)
-        | IncidentError::Record(_)
-        | IncidentError::Json(_) => {
-            tracing::error!(cause = chain(error), "incident not changed");
-            unfinished()
-        }
-    }
 }

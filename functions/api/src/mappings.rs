@@ -11,13 +11,13 @@ use counterfoil_core::usecases::{Activation, MAX_MAPPING, Projects};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Asked, Caller, Sent, admitted, allowed, demand_if_match, judged};
 use counterfoil_lambda::problem::FieldError;
+use counterfoil_lambda::refusals;
 use counterfoil_lambda::schema::{self, IdempotencyKey, IfMatch};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::api::Api;
 use crate::deletion::waiting_of_project;
-use crate::evidence;
 use crate::pages::Pages;
 use crate::projects::{answer, problem, unmade};
 use crate::views;
@@ -37,7 +37,7 @@ pub(crate) async fn list(
     Asked(pages): Asked<Pages>,
 ) -> Result<Response, Problem> {
     let found = api.evidence.mappings(&ctx, pages.page()?).await;
-    let (project, found) = found.map_err(|error| evidence::problem(&error))?;
+    let (project, found) = found.map_err(|error| refusals::evidence(&error))?;
     let active = project.mapping.as_deref();
     Ok(Json(views::Mappings::of(found.items, active, found.next_cursor)).into_response())
 }

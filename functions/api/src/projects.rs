@@ -14,7 +14,7 @@ use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::answer::{conflict, unfinished};
+use crate::answer::conflict;
 use crate::api::Api;
 use crate::deletion::waiting_of_project;
 use crate::mappings;
@@ -223,7 +223,7 @@ pub(crate) fn problem(error: &ProjectError) -> Problem {
         | ProjectError::Create(_)
         | ProjectError::Json(_) => {
             tracing::error!(cause = chain(error), "project not changed");
-            unfinished()
+            Problem::unfinished()
         }
     }
 }

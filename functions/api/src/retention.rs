@@ -14,7 +14,7 @@ use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::answer::{conflict, unfinished, versioned};
+use crate::answer::{conflict, versioned};
 use crate::api::Api;
 use crate::views;
 
@@ -110,7 +110,7 @@ fn problem(error: &RetentionError) -> Problem {
         | RetentionError::Prune(_)
         | RetentionError::Json(_) => {
             tracing::error!(cause = chain(error), "retention not changed");
-            unfinished()
+            Problem::unfinished()
         }
     }
 }

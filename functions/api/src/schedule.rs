@@ -13,7 +13,7 @@ use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::answer::{conflict, unfinished, versioned};
+use crate::answer::{conflict, versioned};
 use crate::api::Api;
 use crate::views;
 
@@ -113,7 +113,7 @@ fn problem(error: &ScheduleError) -> Problem {
         | ScheduleError::Record(_)
         | ScheduleError::Json(_) => {
             tracing::error!(cause = chain(error), "schedule not changed");
-            unfinished()
+            Problem::unfinished()
         }
     }
 }

@@ -12,11 +12,13 @@ pub mod input;
 pub mod layers;
 pub mod oidc;
 pub mod problem;
+pub mod refusals;
 pub mod schema;
 pub mod scratch;
 pub mod sight;
 pub mod system;
 pub mod telemetry;
+pub mod views;
 
 pub use boot::Boot;
 pub use lambda_runtime::Error;

@@ -150,6 +150,12 @@ impl Problem {
         Self::new(status, "evidence-unavailable", title).retry_after(2)
     }
 
+    /// Some of it may be done already; the same request goes on from there.
+    pub fn unfinished() -> Self {
+        let title = "This is not finished: send the same request again";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-finished", title)
+    }
+
     /// Something was begun, and whether it took effect is not known yet.
     pub fn outcome_unknown() -> Self {
         let title = "It is not known yet whether this took effect: read the record again";

@@ -1,80 +1,17 @@
-//! Runs, erasures, holds, the retention setting.
+//! Erasures, holds, the retention setting.
 
 use counterfoil_core::erasure::{ErasureScope, ErasureState};
 use counterfoil_core::hold::{HoldState, LegalHold};
 use counterfoil_core::ids::{HoldId, RunId, UserId};
-use counterfoil_core::ports::{EntryRef, HoldTarget};
+use counterfoil_core::ports::HoldTarget;
 use counterfoil_core::retention::Retention;
-use counterfoil_core::usecases::{Erased, Lost, RunView};
+use counterfoil_core::usecases::{Erased, Lost};
 use counterfoil_lambda::open_words;
 use counterfoil_lambda::schema;
 use counterfoil_lambda::sight::Sight;
+use counterfoil_lambda::views::Entry;
 use serde::Serialize;
 use utoipa::ToSchema;
-
-/// Where a durable entry is, and what it is.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Entry {
-    /// Stream id.
-    #[schema(pattern = "^[0-9a-f]{64}$")]
-    stream: String,
-    /// Position in the stream.
-    seq: u64,
-    /// Leaf hash.
-    #[schema(pattern = "^[0-9a-f]{64}$")]
-    leaf: String,
-}
-
-impl Entry {
-    pub(crate) fn of(entry: &EntryRef) -> Self {
-        Self {
-            stream: entry.stream.clone(),
-            seq: entry.seq,
-            leaf: entry.leaf.clone(),
-        }
-    }
-}
-
-/// A run with its entries.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Run {
-    #[schema(value_type = schema::RunId)]
-    id: RunId,
-    /// Nothing is added to it any more.
-    closed: bool,
-    /// Ascending.
-    entries: Vec<RunEntry>,
-}
-
-/// An entry of a run.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct RunEntry {
-    /// Position in the stream.
-    seq: u64,
-    /// What it records.
-    #[schema(examples("run.open"))]
-    kind: &'static str,
-    #[schema(value_type = schema::Time)]
-    at: String,
-    /// The `redact` entry that explains why its contents are gone.
-    erased_by: Option<u64>,
-}
-
-impl Run {
-    pub(crate) fn of(run: &RunView) -> Self {
-        let entries = run.entries.iter().map(|entry| RunEntry {
-            seq: entry.seq,
-            kind: entry.kind.name(),
-            at: entry.at.to_string(),
-            erased_by: entry.erased_by,
-        });
-        Self {
-            id: run.id,
-            closed: run.closed,
-            entries: entries.collect(),
-        }
-    }
-}
 
 open_words! {
     /// How far an erasure is.

@@ -4,12 +4,15 @@ use counterfoil_core::ids::{ActionId, IncidentId, RunId};
 use counterfoil_core::incident::{self, IncidentState};
 use counterfoil_core::money;
 use counterfoil_core::reconcile::Field;
+use counterfoil_core::records::Versioned;
 use counterfoil_core::time::Timestamp;
-use counterfoil_lambda::open_words;
-use counterfoil_lambda::schema;
-use counterfoil_lambda::sight::Sight;
+use counterfoil_core::usecases::Page;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::open_words;
+use crate::schema;
+use crate::sight::Sight;
 
 open_words! {
     /// Where an incident is in its life.
@@ -18,15 +21,15 @@ open_words! {
 
 /// A page of incidents.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Incidents {
-    pub(crate) items: Vec<Incident>,
+pub struct Incidents {
+    items: Vec<Incident>,
     /// Send it as `cursor` to read on; `null` on the last page.
-    pub(crate) next_cursor: Option<String>,
+    next_cursor: Option<String>,
 }
 
 /// A difference between what Stripe promises and what the app grants.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Incident {
+pub struct Incident {
     #[schema(value_type = schema::IncidentId)]
     id: IncidentId,
     #[schema(value_type = IncidentStateWord)]
@@ -96,7 +99,8 @@ pub(crate) struct Acknowledged {
 }
 
 impl Incident {
-    pub(crate) fn of(incident: &incident::Incident, now: Timestamp, sight: Sight) -> Self {
+    /// As whoever has `sight` sees it.
+    pub fn of(incident: &incident::Incident, now: Timestamp, sight: Sight) -> Self {
         let finding = &incident.finding;
         let ignored = incident.ignored.as_ref().map(|terms| Ignored {
             by: terms.by.clone(),
@@ -131,3 +135,18 @@ impl Incident {
         }
     }
 }
+
+impl Incidents {
+    /// A page, as whoever has `sight` sees it at `now`.
+    pub fn of(page: Page<Versioned<incident::Incident>>, now: Timestamp, sight: Sight) -> Self {
+        let items = page.items.iter();
+        Self {
+            items: items
+                .map(|it| Incident::of(&it.value, now, sight))
+                .collect(),
+            next_cursor: page.next_cursor,
+        }
+    }
+}
+
+super::silent!(Incident, Incidents);

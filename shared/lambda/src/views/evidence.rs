@@ -3,14 +3,15 @@
 use counterfoil_core::ids::{IncidentId, RunId};
 use counterfoil_core::records::Versioned;
 use counterfoil_core::run::{Run, RunScope};
-use counterfoil_core::usecases::{EntryContents, EntryLine, LedgerRow, RunStatus};
-use counterfoil_lambda::open_words;
-use counterfoil_lambda::schema;
-use counterfoil_lambda::sight::Sight;
+use counterfoil_core::usecases::{EntryContents, EntryLine, LedgerRow, Page, RunStatus};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::records::Entry;
+use crate::open_words;
+use crate::schema;
+use crate::sight::Sight;
+
+use super::run::Entry;
 
 open_words! {
     /// What caused a run.
@@ -23,15 +24,15 @@ open_words! {
 
 /// A page of runs.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Runs {
-    pub(crate) items: Vec<ListedRun>,
+pub struct Runs {
+    items: Vec<ListedRun>,
     /// Where the next page begins; `null` at the end.
-    pub(crate) next_cursor: Option<String>,
+    next_cursor: Option<String>,
 }
 
 /// A check or a scan.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct ListedRun {
+pub struct ListedRun {
     #[schema(value_type = schema::RunId)]
     id: RunId,
     #[schema(value_type = RunPurpose)]
@@ -54,7 +55,8 @@ pub(crate) struct ListedRun {
 }
 
 impl ListedRun {
-    pub(crate) fn of(run: &Versioned<Run>, sight: Sight) -> Self {
+    /// As whoever has `sight` sees it.
+    pub fn of(run: &Versioned<Run>, sight: Sight) -> Self {
         let evidence = run.evidence.as_ref().map(Entry::of);
         let run = &run.value;
         let (scope, customer) = match &run.scope {
@@ -77,15 +79,15 @@ impl ListedRun {
 
 /// A page of entries.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Entries {
-    pub(crate) items: Vec<ListedEntry>,
+pub struct Entries {
+    items: Vec<ListedEntry>,
     /// Where the next page begins; `null` at the end.
-    pub(crate) next_cursor: Option<String>,
+    next_cursor: Option<String>,
 }
 
 /// An entry of a stream, without its contents.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct ListedEntry {
+pub struct ListedEntry {
     /// Position in the stream.
     seq: u64,
     /// What it records.
@@ -103,7 +105,8 @@ pub(crate) struct ListedEntry {
 }
 
 impl ListedEntry {
-    pub(crate) fn of(entry: &EntryLine) -> Self {
+    /// What its header says.
+    pub fn of(entry: &EntryLine) -> Self {
         Self {
             seq: entry.seq,
             kind: entry.kind.name(),
@@ -117,7 +120,7 @@ impl ListedEntry {
 
 /// An entry with what stays of it.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct WholeEntry {
+pub struct WholeEntry {
     /// Stream id.
     #[schema(pattern = "^[0-9a-f]{64}$")]
     stream: String,
@@ -143,7 +146,8 @@ pub(crate) struct WholeEntry {
 }
 
 impl WholeEntry {
-    pub(crate) fn of(entry: EntryContents) -> Self {
+    /// With its facts.
+    pub fn of(entry: EntryContents) -> Self {
         let line = entry.line;
         Self {
             stream: entry.stream,
@@ -161,15 +165,15 @@ impl WholeEntry {
 
 /// A page of a customer's Access Ledger.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct Ledger {
-    pub(crate) items: Vec<LedgerLine>,
+pub struct Ledger {
+    items: Vec<LedgerLine>,
     /// Where the next page begins; `null` at the end.
-    pub(crate) next_cursor: Option<String>,
+    next_cursor: Option<String>,
 }
 
 /// What an entry says about a customer.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct LedgerLine {
+pub struct LedgerLine {
     /// What is recorded.
     #[schema(examples("incident.opened"))]
     kind: &'static str,
@@ -193,7 +197,8 @@ pub(crate) struct LedgerLine {
 }
 
 impl LedgerLine {
-    pub(crate) fn of(row: LedgerRow) -> Self {
+    /// One row.
+    pub fn of(row: LedgerRow) -> Self {
         Self {
             kind: row.entry.kind.name(),
             at: row.entry.at.to_string(),
@@ -206,3 +211,44 @@ impl LedgerLine {
         }
     }
 }
+
+impl Runs {
+    /// A page, as whoever has `sight` sees it.
+    pub fn of(page: Page<Versioned<Run>>, sight: Sight) -> Self {
+        let items = page.items.iter();
+        Self {
+            items: items.map(|run| ListedRun::of(run, sight)).collect(),
+            next_cursor: page.next_cursor,
+        }
+    }
+}
+
+impl Entries {
+    /// A page.
+    pub fn of(page: Page<EntryLine>) -> Self {
+        Self {
+            items: page.items.iter().map(ListedEntry::of).collect(),
+            next_cursor: page.next_cursor,
+        }
+    }
+}
+
+impl Ledger {
+    /// A page.
+    pub fn of(page: Page<LedgerRow>) -> Self {
+        Self {
+            items: page.items.into_iter().map(LedgerLine::of).collect(),
+            next_cursor: page.next_cursor,
+        }
+    }
+}
+
+super::silent!(
+    Entries,
+    Ledger,
+    LedgerLine,
+    ListedEntry,
+    ListedRun,
+    Runs,
+    WholeEntry
+);

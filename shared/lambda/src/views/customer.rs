@@ -8,11 +8,12 @@ use counterfoil_core::reconcile::{
 };
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::usecases::{CustomerView, Seen};
-use counterfoil_lambda::open_words;
-use counterfoil_lambda::schema;
-use counterfoil_lambda::sight::Sight;
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::open_words;
+use crate::schema;
+use crate::sight::Sight;
 
 use super::Incident;
 
@@ -26,7 +27,7 @@ open_words! {
 /// What is stored about a customer.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CustomerState)]
-pub(crate) struct BothSides {
+pub struct BothSides {
     /// Their id in Stripe.
     customer: String,
     /// The last complete check; `null` without one in the last 30 days.
@@ -133,7 +134,8 @@ pub(crate) struct Grant {
 }
 
 impl BothSides {
-    pub(crate) fn of(ctx: &TenantCtx, customer: &str, found: &CustomerView) -> Self {
+    /// As the caller may see it.
+    pub fn of(ctx: &TenantCtx, customer: &str, found: &CustomerView) -> Self {
         let sight = Sight::of(ctx);
         let incidents = found.incidents.iter();
         let state = found.seen.as_ref().and_then(|seen| seen.state.as_ref());
@@ -232,3 +234,5 @@ impl Grant {
         }
     }
 }
+
+super::silent!(BothSides);
