@@ -2,36 +2,25 @@
 //! workspace, makes a project, connects Stripe and a database, stores and activates a mapping, and asks
 //! for a scan. Nothing is prepared behind the API's back.
 
-use std::ffi::OsString;
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::path::Path;
 
 use counterfoil_core::redacted::Redacted;
 use counterfoil_testkit::stripe::{APP_USERS_TABLE, insert_users};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use super::calls::{Answer, person};
 use super::stage::{Stage, stage, wait};
 use super::tenant::{MAPPING, REPAIRABLE, role};
+use super::terminal::{Said, Terminal};
 
 /// Somebody new, and what they have made so far.
 struct Founder {
     stage: &'static Stage,
     /// How they sign in.
     subject: String,
-    home: TempDir,
+    terminal: Terminal,
     workspace: String,
     project: String,
-}
-
-/// What the command line said.
-struct Said {
-    status: i32,
-    out: String,
-    err: String,
 }
 
 impl Founder {
@@ -68,84 +57,12 @@ impl Founder {
         project.json()["missing"].as_array().unwrap().len()
     }
 
-    fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(cli());
-        command
-            .env_clear()
-            .env("XDG_CONFIG_HOME", self.home.path())
-            .env("COUNTERFOIL_API", &self.stage.cloud.api_url)
-            .args(words)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
-    }
-
-    fn run(&self, words: &[&str]) -> Said {
-        let output = self.command(words).output().unwrap();
-        Said {
-            status: output.status.code().unwrap(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-
-    /// `counterfoil login`; this test is the browser.
-    async fn sign_in(&self) {
-        self.stage.issuer.let_in(&self.subject);
-        let mut child = self.command(&["login", "--no-browser"]).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap());
-        let mut page = String::new();
-        while !page.starts_with("http") {
-            page.clear();
-            assert!(lines.read_line(&mut page).unwrap() > 0, "no page");
-        }
-        let answer = reqwest::get(page.trim()).await.unwrap();
-        assert_eq!(answer.status(), 200);
-        let mut rest = String::new();
-        lines.read_to_string(&mut rest).unwrap();
-        assert!(child.wait().unwrap().success(), "{rest}");
-    }
-
     /// `counterfoil project map`.
     fn map(&self, file: &Path, more: &[&str]) -> Said {
         let file = file.to_str().unwrap();
         let words = ["project", "map", file, "--project", &self.project];
-        self.run(&[&words, more].concat())
+        self.terminal.run(&[&words, more].concat())
     }
-
-    fn file(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.home.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-}
-
-/// The binary that people install, built by the cargo that runs the tests.
-fn cli() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-        let output = Command::new(cargo)
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
-            .args(["build", "--package", "counterfoil-cli", "--bins"])
-            .arg("--message-format=json-render-diagnostics")
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let messages = String::from_utf8(output.stdout).unwrap();
-        let mut messages = messages.lines().filter_map(|line| {
-            let message: Value = serde_json::from_str(line).ok()?;
-            let named = message["target"]["name"] == "counterfoil";
-            let executable = message["executable"].as_str().filter(|_| named)?;
-            Some(PathBuf::from(executable))
-        });
-        messages.next_back().unwrap()
-    })
 }
 
 #[test]
@@ -153,10 +70,11 @@ fn a_person_goes_from_nothing_to_an_incident_over_the_api_and_the_command_line()
     let stage = stage();
     stage.run(async {
         let number = stage.number();
+        let subject = format!("founder-{number}");
         let mut founder = Founder {
             stage,
-            subject: format!("founder-{number}"),
-            home: tempfile::tempdir().unwrap(),
+            terminal: Terminal::of(stage, &subject),
+            subject,
             workspace: String::new(),
             project: String::new(),
         };
@@ -220,8 +138,8 @@ async fn maps(founder: &Founder) {
     let none = founder.get(&mappings).await;
     assert_eq!(none.json()["items"], json!([]), "nothing was stored");
 
-    founder.sign_in().await;
-    let said = founder.map(&founder.file("wrong.toml", &wrong), &[]);
+    founder.terminal.sign_in().await;
+    let said = founder.map(&founder.terminal.file("wrong.toml", &wrong), &[]);
     assert_eq!(said.status, 2, "{}", said.err);
     let told = format!("wrong.toml:{}:", line + 1);
     assert!(
@@ -232,7 +150,7 @@ async fn maps(founder: &Founder) {
     // The second look need not wait for long.
     let quick = MAPPING.replace("race_grace = \"2s\"", "race_grace = \"1s\"");
     assert_ne!(quick, MAPPING);
-    let file = founder.file("counterfoil.toml", &quick);
+    let file = founder.terminal.file("counterfoil.toml", &quick);
     let said = founder.map(&file, &[]);
     assert_eq!(said.status, 0, "{}", said.err);
     assert!(said.out.contains("does not count yet"), "{}", said.out);
@@ -262,7 +180,7 @@ async fn repairs(founder: &Founder, number: u32) {
     assert_eq!(connected.status, 200, "{}", connected.text);
     let more = MAPPING.replace("max_repairs_per_run = 4", "max_repairs_per_run = 500");
     assert_ne!(more, MAPPING);
-    let said = founder.map(&founder.file("more.toml", &more), &["--activate"]);
+    let said = founder.map(&founder.terminal.file("more.toml", &more), &["--activate"]);
     assert_eq!(said.status, 0, "{}", said.err);
     assert!(said.out.contains("second person"), "{}", said.out);
     let path = format!("/v1/projects/{}", founder.project);

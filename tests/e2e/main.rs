@@ -31,6 +31,8 @@ mod exports;
 #[cfg(test)]
 mod founding;
 #[cfg(test)]
+mod hands;
+#[cfg(test)]
 mod health;
 #[cfg(test)]
 mod logs;
@@ -65,6 +67,8 @@ mod stored;
 mod tamper;
 #[cfg(test)]
 mod tenant;
+#[cfg(test)]
+mod terminal;
 #[cfg(test)]
 mod timing;
 #[cfg(test)]

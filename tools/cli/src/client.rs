@@ -16,7 +16,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
 use crate::access::{Access, Call, segment};
-pub(crate) use crate::failure::{Failure, block_on, exit};
+pub(crate) use crate::failure::{Failure, Refused, block_on, exit};
 use crate::login;
 use crate::place::{self, Place};
 use crate::plain::shown;
@@ -380,7 +380,8 @@ impl Client {
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             return Err(Failure::Unknown(anyhow!(said)));
         }
-        Err(Failure::Refused(said))
+        let code = crate::answer::text(&body, "/code").to_owned();
+        Err(Failure::Refused(Refused { said, code }))
     }
 
     /// Keeps the workspace and the project that a person has just reached.
@@ -434,7 +435,7 @@ fn only(list: &Value, what: &str, make: &str) -> Result<String, Failure> {
         text.unwrap_or_default().to_owned()
     };
     match items {
-        [] => Err(Failure::Refused(format!(
+        [] => Err(Failure::refused(format!(
             "there is no {what}; next: {make}"
         ))),
         [item] => {
@@ -448,7 +449,7 @@ fn only(list: &Value, what: &str, make: &str) -> Result<String, Failure> {
                 .iter()
                 .map(|it| format!("{} ({})", shown(&of(it, "id")), shown(&of(it, "name"))));
             let all = all.collect::<Vec<_>>().join(", ");
-            Err(Failure::Refused(format!(
+            Err(Failure::refused(format!(
                 "there are several; give --{what} (or COUNTERFOIL_{}) one of: {all}",
                 what.to_uppercase()
             )))

@@ -9,14 +9,31 @@ use anyhow::Context;
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The deployment said no, or what was asked for failed.
-    Refused(String),
+    Refused(Refused),
     /// It could not be found out.
     Unknown(anyhow::Error),
     /// What came is not what was recorded.
     Different(String),
 }
 
+/// Why something was refused.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    /// For people, with what to do.
+    pub(crate) said: String,
+    /// The problem's stable code (docs/problems.md); empty where no problem came.
+    pub(crate) code: String,
+}
+
 impl Failure {
+    /// A refusal of the command's own.
+    pub(crate) fn refused(said: impl Into<String>) -> Self {
+        Self::Refused(Refused {
+            said: said.into(),
+            code: String::new(),
+        })
+    }
+
     /// The exit status.
     pub(crate) const fn status(&self) -> u8 {
         match self {
@@ -30,7 +47,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(said) => write!(f, "refused: {said}"),
+            Self::Refused(refused) => write!(f, "refused: {}", refused.said),
             Self::Unknown(error) => write!(f, "not known: {error:#}"),
             Self::Different(what) => write!(f, "different: {what}"),
         }

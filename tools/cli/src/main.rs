@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "a command speaks through its streams")]
 
 mod access;
+mod actions;
 mod answer;
 mod check;
 mod client;
@@ -75,6 +76,10 @@ enum Command {
     Connect(connect::Args),
     Key(key::Args),
     Incidents(incidents::Args),
+    Approvals(actions::Inbox),
+    Approve(actions::Approve),
+    Reject(actions::Reject),
+    Repair(actions::Repair),
     Runs(runs::Args),
     Policy(policy::Args),
     Doctor(doctor::Args),
@@ -99,6 +104,10 @@ fn main() -> ExitCode {
             Command::Connect(args) => connect::main(&args),
             Command::Key(args) => key::main(&args),
             Command::Incidents(args) => incidents::main(&args),
+            Command::Approvals(args) => actions::approvals(&args),
+            Command::Approve(args) => actions::approve(&args),
+            Command::Reject(args) => actions::reject(&args),
+            Command::Repair(args) => actions::repair(&args),
             Command::Runs(args) => runs::main(&args),
             Command::Policy(args) => policy::main(&args),
             Command::Doctor(args) => doctor::main(&args),

@@ -39,7 +39,8 @@ impl<const N: usize> Table<N> {
         }
     }
 
-    fn lines(&self) -> Vec<String> {
+    /// The lines.
+    pub(crate) fn lines(&self) -> Vec<String> {
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
             cells.map(|cell| cell.chars().count()).max()

@@ -67,7 +67,7 @@ pub(crate) async fn obtain(api: &Client, body: &Value) -> Result<Ready, Failure>
                 eprintln!();
                 let code = text(&export, "/failure/code")?;
                 let detail = text(&export, "/failure/detail")?;
-                return Err(Failure::Refused(format!("{code}: {detail}")));
+                return Err(Failure::refused(format!("{code}: {detail}")));
             }
             _ => tokio::time::sleep(PAUSE).await,
         }

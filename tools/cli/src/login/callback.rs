@@ -65,13 +65,13 @@ impl Callback {
                 let came = timeout(REQUEST, answer(stream, state)).await;
                 match came.unwrap_or(Came::Other) {
                     Came::Code(code) => return Ok(code),
-                    Came::Refusal(why) => return Err(Failure::Refused(why)),
+                    Came::Refusal(why) => return Err(Failure::refused(why)),
                     Came::Other => {}
                 }
             }
         };
         let late =
-            || Failure::Refused("nobody signed in within five minutes; try again".to_owned());
+            || Failure::refused("nobody signed in within five minutes; try again".to_owned());
         timeout(PATIENCE, waiting)
             .await
             .unwrap_or_else(|_| Err(late()))

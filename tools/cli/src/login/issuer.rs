@@ -121,7 +121,7 @@ pub(super) async fn exchange(endpoint: &str, form: &[(&str, &str)]) -> Result<To
         .map_err(unknown)?;
     let status = response.status();
     if status.is_client_error() {
-        return Err(Failure::Refused(format!(
+        return Err(Failure::refused(format!(
             "the issuer gives no token ({status}); sign in again: counterfoil login"
         )));
     }
@@ -153,7 +153,7 @@ impl Tokens {
         now: Timestamp,
     ) -> Result<String, Failure> {
         let refused =
-            |what: &str| Failure::Refused(format!("the issuer's ID token {what}; sign in again"));
+            |what: &str| Failure::refused(format!("the issuer's ID token {what}; sign in again"));
         let token = self
             .id_token
             .as_deref()

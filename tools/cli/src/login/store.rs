@@ -94,7 +94,7 @@ pub(crate) async fn bearer(api: &str, now: Timestamp) -> Result<Option<Redacted<
     };
     if now.plus(EARLY) >= login.expires_at {
         let again = || {
-            Failure::Refused("the sign-in has expired; sign in again: counterfoil login".to_owned())
+            Failure::refused("the sign-in has expired; sign in again: counterfoil login".to_owned())
         };
         let refresh = login
             .refresh_token
@@ -180,7 +180,7 @@ pub(crate) fn look() -> Result<(PathBuf, Option<(u32, u32)>), Failure> {
 }
 
 fn nobody() -> Failure {
-    Failure::Refused("nobody is signed in here; sign in: counterfoil login --api URL".to_owned())
+    Failure::refused("nobody is signed in here; sign in: counterfoil login --api URL".to_owned())
 }
 
 /// Where this program keeps what is of this user.

@@ -113,8 +113,8 @@ pub(super) async fn list(call: &Call) -> Result<(), Failure> {
     let path = format!("{path}/invitations");
     let waiting = match api.pages(&path, &[], None, true).await {
         // Owners and admins see them.
-        Err(Failure::Refused(said)) => {
-            say(format!("\nInvitations: {said}"));
+        Err(Failure::Refused(refused)) => {
+            say(format!("\nInvitations: {}", refused.said));
             return Ok(());
         }
         waiting => waiting?,

@@ -1,5 +1,6 @@
 //! Commands over the API, as processes against a deployment over HTTP.
 
+mod actions;
 mod connecting;
 mod deleting;
 mod deployment;

@@ -1,0 +1,99 @@
+//! Asks whoever sits at the terminal, who has just read what will happen.
+
+use std::io::{self, BufRead, IsTerminal, Read};
+
+use anyhow::{Context, anyhow};
+
+use crate::client::Failure;
+
+/// The longest answer that is read.
+const LONGEST: u64 = 4_096;
+
+/// Lets the command go on after a yes at a terminal, or with `--yes`.
+///
+/// # Errors
+/// When nobody can be asked, or the answer is another word.
+pub(super) fn confirmed(what: &str, yes: bool) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !at_a_terminal() {
+        let what = "nothing was sent: nobody is at a terminal to confirm it; look at what it changes, and give --yes";
+        return Err(Failure::Unknown(anyhow!(what)));
+    }
+    eprint!("{what} Type yes: ");
+    agreed(&line(&mut io::stdin().lock())?)
+}
+
+/// A reason: the one that was given, or typed at a terminal.
+///
+/// # Errors
+/// When there is none, or it is too short to say why.
+pub(super) fn reason(given: Option<&str>) -> Result<String, Failure> {
+    let reason = match given {
+        Some(given) => given.to_owned(),
+        None if at_a_terminal() => {
+            eprint!("Why (10 to 1,000 characters; others read it, and it is kept): ");
+            line(&mut io::stdin().lock())?
+        }
+        None => String::new(),
+    };
+    let reason = reason.trim();
+    if !(10..=1_000).contains(&reason.chars().count()) {
+        let what = "nothing was sent: give --reason TEXT that says in 10 to 1,000 characters why";
+        return Err(Failure::Unknown(anyhow!(what)));
+    }
+    Ok(reason.to_owned())
+}
+
+fn at_a_terminal() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+fn line(input: &mut impl BufRead) -> Result<String, Failure> {
+    let mut line = String::new();
+    let read = input.take(LONGEST).read_line(&mut line);
+    read.context("reading the answer")
+        .map_err(Failure::Unknown)?;
+    Ok(line)
+}
+
+fn agreed(answer: &str) -> Result<(), Failure> {
+    if answer.trim().eq_ignore_ascii_case("yes") {
+        return Ok(());
+    }
+    Err(Failure::Unknown(anyhow!(
+        "nothing was sent: the answer was not yes"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_yes_is_a_yes() {
+        for (typed, agrees) in [
+            ("yes\n", true),
+            (" YES \r\n", true),
+            ("y\n", false),
+            ("\n", false),
+            ("", false),
+            ("yes please\n", false),
+        ] {
+            let answer = line(&mut typed.as_bytes()).unwrap();
+            assert_eq!(agreed(&answer).is_ok(), agrees, "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn a_reason_says_something() {
+        assert_eq!(
+            reason(Some("  Paid by card today ")).unwrap(),
+            "Paid by card today"
+        );
+        for short in ["", "ok", "         .         ", &"x".repeat(1_001)] {
+            assert_eq!(reason(Some(short)).unwrap_err().status(), 2, "{short}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! `counterfoil approvals`: what waits for a person, soonest end first.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use clap::Args as ClapArgs;
+use serde_json::Value;
+
+use super::Seen;
+use super::show::next;
+use crate::access::{Call, help};
+use crate::answer::{items, money, text, texts};
+use crate::client::{Client, Failure, block_on, exit};
+use crate::output::say;
+use crate::plain::say_json;
+use crate::table::Table;
+
+/// What waits for approval, soonest end first; with an ACTION exactly what it would change
+#[derive(Debug, ClapArgs)]
+#[command(after_help = help!(
+    note "\nAn approval is given on what was displayed: look at an action before you approve it.",
+    "approvals",
+    "approvals act_01KARX6M000000000000000002",
+    "approvals --json",
+))]
+pub(crate) struct Inbox {
+    /// One action, whatever its state
+    #[arg(value_name = "ACTION")]
+    id: Option<String>,
+    #[command(flatten)]
+    call: Call,
+}
+
+/// Runs the command.
+pub(crate) fn approvals(args: &Inbox) -> ExitCode {
+    exit(block_on(run(args)))
+}
+
+async fn run(args: &Inbox) -> Result<(), Failure> {
+    let api = Client::of(&args.call)?.in_project().await?;
+    match &args.id {
+        Some(id) => one(&api, args, id).await,
+        None => all(&api, args).await,
+    }
+}
+
+async fn one(api: &Client, args: &Inbox, id: &str) -> Result<(), Failure> {
+    let seen = Seen::read(api, id).await?;
+    if args.call.json {
+        say_json(&seen.action);
+        return Ok(());
+    }
+    for line in seen.story() {
+        say(line);
+    }
+    say(next(&seen.action));
+    Ok(())
+}
+
+async fn all(api: &Client, args: &Inbox) -> Result<(), Failure> {
+    let waiting = api.get("/v1/approvals").await?;
+    if args.call.json {
+        say_json(&waiting);
+        return Ok(());
+    }
+    let incidents = if items(&waiting).is_empty() {
+        Value::Null
+    } else {
+        let query = [("state", "repairing"), ("limit", "100")];
+        api.pages("/v1/incidents", &query, None, true).await?
+    };
+    table(&waiting, &incidents).print("Nothing waits for approval.");
+    if !items(&waiting).is_empty() {
+        say(
+            "next: counterfoil approve ACTION, or counterfoil reject ACTION; both show what would change, and ask",
+        );
+    }
+    Ok(())
+}
+
+fn table(waiting: &Value, incidents: &Value) -> Table<8> {
+    let known: BTreeMap<&str, &Value> = items(incidents)
+        .iter()
+        .map(|it| (text(it, "/id"), it))
+        .collect();
+    let mut waiting: Vec<&Value> = items(waiting).iter().collect();
+    // Times have one form, so their text has their order.
+    waiting.sort_by_key(|it| (text(it, "/expires_at"), text(it, "/id")));
+    let head = [
+        "action",
+        "until",
+        "customers",
+        "a month",
+        "row",
+        "approvals",
+        "proposed by",
+        "why",
+    ];
+    let mut table = Table::new(head);
+    for it in waiting {
+        let incident = known.get(text(it, "/incident")).copied();
+        let customers = incident.map(|it| texts(it, "/customers").join(" "));
+        let amount = incident.map(|it| money(it, "/at_risk"));
+        let needed = it.pointer("/decision/approvals").and_then(Value::as_u64);
+        let approvals = format!(
+            "{} of {}",
+            texts(it, "/approved_by").len(),
+            needed.unwrap_or_default()
+        );
+        let row = format!("{} {}", text(it, "/change/table"), text(it, "/change/key"));
+        let proposer = format!(
+            "{} {}",
+            text(it, "/proposer/type"),
+            text(it, "/proposer/id")
+        );
+        let why = [text(it, "/reason"), text(it, "/decision/reason")];
+        let why = why.into_iter().find(|it| !it.is_empty());
+        table.row([
+            text(it, "/id"),
+            text(it, "/expires_at"),
+            &customers.unwrap_or_default(),
+            &amount.unwrap_or_default(),
+            &row,
+            &approvals,
+            &proposer,
+            why.unwrap_or_default(),
+        ]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::show::tests::held;
+    use super::*;
+
+    #[test]
+    fn what_ends_first_stands_first_with_its_money() {
+        let (mut late, mut soon) = (held(), held());
+        late["expires_at"] = json!("2026-12-01T00:00:00.000Z");
+        soon["id"] = json!("act_2");
+        soon["incident"] = json!("inc_2");
+        let incidents = json!({ "items": [{ "id": "inc_2", "customers": ["cus_2"],
+            "at_risk": {"minor": 4900, "currency": "usd"} }] });
+        let lines = table(&json!({ "items": [late, soon] }), &incidents).lines();
+        assert!(
+            lines[1].starts_with("act_2") && lines[1].contains("49.00 USD"),
+            "{lines:?}"
+        );
+        assert!(
+            lines[2].starts_with("act_1") && lines[2].contains("1 of 2"),
+            "{lines:?}"
+        );
+        assert!(lines[1].contains("cus_2") && lines[1].contains("api_key key_1"));
+    }
+}

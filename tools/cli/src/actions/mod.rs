@@ -1,0 +1,150 @@
+//! Actions at the command line: what waits, what exactly it would change, and the votes on it. The
+//! digest that is sent is the one of what was displayed just before.
+
+mod ask;
+mod inbox;
+mod repair;
+mod show;
+mod vote;
+
+pub(crate) use inbox::{Inbox, approvals};
+pub(crate) use repair::{Repair, repair};
+pub(crate) use vote::{Approve, Reject, approve, reject};
+
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::access::segment;
+use crate::answer::text;
+use crate::client::{Client, Failure};
+use crate::output::say;
+use show::{next, story};
+
+/// An action with what is known of it besides.
+struct Seen {
+    action: Value,
+    /// The version that was displayed.
+    etag: String,
+    /// The incident that it repairs, where it can be read: it has the money.
+    incident: Option<Value>,
+}
+
+impl Seen {
+    async fn read(api: &Client, id: &str) -> Result<Self, Failure> {
+        let found = api
+            .read(&format!("/v1/actions/{}", segment(id)?), &[])
+            .await?;
+        Self::of(api, found.body, found.etag).await
+    }
+
+    async fn of(api: &Client, action: Value, etag: String) -> Result<Self, Failure> {
+        let incident = match segment(text(&action, "/incident")) {
+            Ok(id) => match api.get(&format!("/v1/incidents/{id}")).await {
+                Ok(incident) => Some(incident),
+                Err(Failure::Refused(_)) => None,
+                Err(error) => return Err(error),
+            },
+            Err(_) => None,
+        };
+        Ok(Self {
+            action,
+            etag,
+            incident,
+        })
+    }
+
+    fn id(&self) -> &str {
+        text(&self.action, "/id")
+    }
+
+    fn state(&self) -> &str {
+        text(&self.action, "/state")
+    }
+
+    fn digest(&self) -> &str {
+        text(&self.action, "/action_digest")
+    }
+
+    fn story(&self) -> Vec<String> {
+        story(&self.action, self.incident.as_ref())
+    }
+
+    /// Refuses another action than the one that somebody looked at earlier.
+    fn expect(&self, digest: Option<&str>) -> Result<(), Failure> {
+        match digest {
+            Some(digest) if digest != self.digest() => Err(Failure::refused(format!(
+                "{} has another digest than --digest: what it would change is above; look at it, and give \
+                 its digest",
+                self.id()
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Executes an action that may happen.
+async fn execute(api: &Client, id: &str) -> Result<Value, Failure> {
+    let path = format!("/v1/actions/{}/execute", segment(id)?);
+    let done = api.change(Method::POST, &path, None, None).await;
+    Ok(done.map_err(|error| advised(error, id, ""))?.body)
+}
+
+/// The next command where the API says that what was displayed counts no more.
+fn advised(error: Failure, id: &str, incident: &str) -> Failure {
+    let Failure::Refused(mut refused) = error else {
+        return error;
+    };
+    let incident = if incident.is_empty() {
+        "INCIDENT"
+    } else {
+        incident
+    };
+    let more = match refused.code.as_str() {
+        "precondition-failed" => format!("; what it is now: counterfoil approvals {id}"),
+        "hold-expired" => format!("; propose it again: counterfoil repair {incident} --reason …"),
+        "action-held" => format!("; it waits for people: counterfoil approvals {id}"),
+        "wrong-state" => format!("; what became of it: counterfoil approvals {id}"),
+        "scan-needed" => format!("; after the scan: counterfoil repair {incident} --execute"),
+        _ => return Failure::Refused(refused),
+    };
+    refused.said.push_str(&more);
+    Failure::Refused(refused)
+}
+
+/// What an action came to, as the end of a command: an effect that did not happen is a refusal.
+fn end(action: &Value, json: bool) -> Result<(), Failure> {
+    let sentence = next(action);
+    match text(action, "/state") {
+        "denied" | "failed" | "stale" | "expired" => Err(Failure::refused(sentence)),
+        _ if json => Ok(()),
+        _ => {
+            say(sentence);
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::Refused;
+
+    #[test]
+    fn what_counts_no_more_gets_the_next_command() {
+        for (code, said) in [
+            ("precondition-failed", "counterfoil approvals act_1"),
+            ("hold-expired", "counterfoil repair inc_1 --reason"),
+            ("action-held", "counterfoil approvals act_1"),
+            ("scan-needed", "counterfoil repair inc_1 --execute"),
+        ] {
+            let refused = Failure::Refused(Refused {
+                said: "409: no".to_owned(),
+                code: code.to_owned(),
+            });
+            let error = advised(refused, "act_1", "inc_1").to_string();
+            assert!(error.contains(said), "{error}");
+        }
+        let other = advised(Failure::refused("no"), "act_1", "inc_1").to_string();
+        assert_eq!(other, "refused: no");
+    }
+}

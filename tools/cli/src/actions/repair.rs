@@ -1,0 +1,196 @@
+//! `counterfoil repair`: proposes the repair of incidents, each an action of its own, and executes what
+//! may happen.
+
+use std::process::ExitCode;
+
+use clap::Args as ClapArgs;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::ask::{confirmed, reason};
+use super::{Seen, end, execute};
+use crate::access::{Call, help, segment};
+use crate::answer::text;
+use crate::client::{Client, Failure, block_on, exit};
+use crate::output::say;
+use crate::plain::{say_json, shown};
+
+/// Proposes the repair of incidents: what would change, and whether the policy allows, holds or denies it
+#[derive(Debug, ClapArgs)]
+#[command(after_help = help!(
+    note "\nEach incident is an action of its own: judged, approved and recorded alone, also where several are\n\
+          proposed together. --execute does what may be done at once, after it has shown all of it; what is\n\
+          held is then executed by its last approval. An action of an incident that is allowed or approved\n\
+          already is executed, not proposed again.",
+    "repair inc_01KARX6M000000000000000001 --reason 'Webhook lost on Monday, see support'",
+    "repair inc_01KARX6M000000000000000001 --reason 'Webhook lost on Monday' --execute",
+    "repair inc_01KARX6M000000000000000001 inc_01KARX6M000000000000000004 --reason 'Webhooks lost on Monday'",
+))]
+pub(crate) struct Repair {
+    /// Ids of incidents, as `counterfoil incidents list` shows them
+    #[arg(value_name = "INCIDENT", required = true, num_args = 1..=50)]
+    ids: Vec<String>,
+    /// Why, for whoever approves it: 10 to 1,000 characters
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Do it as soon as it may be done
+    #[arg(long)]
+    execute: bool,
+    /// Do not ask before something is executed
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    call: Call,
+}
+
+/// What came of one incident.
+struct Outcome {
+    incident: String,
+    came: Result<Seen, Failure>,
+}
+
+/// Runs the command.
+pub(crate) fn repair(args: &Repair) -> ExitCode {
+    exit(block_on(run(args)))
+}
+
+async fn run(args: &Repair) -> Result<(), Failure> {
+    for id in &args.ids {
+        segment(id)?;
+    }
+    let api = Client::of(&args.call)?.in_project().await?;
+    let mut outcomes = Vec::new();
+    for id in &args.ids {
+        let came = one(&api, id, args).await;
+        outcomes.push(Outcome {
+            incident: id.clone(),
+            came,
+        });
+    }
+    for outcome in &outcomes {
+        tell(outcome, args.call.json);
+    }
+    if args.execute {
+        do_it(&api, &mut outcomes, args).await?;
+    }
+    answer(outcomes, args.call.json)
+}
+
+/// The action of an incident: the one that waits to be executed, or a new proposal.
+async fn one(api: &Client, id: &str, args: &Repair) -> Result<Seen, Failure> {
+    let incident = api.get(&format!("/v1/incidents/{id}")).await?;
+    let action = text(&incident, "/action");
+    if text(&incident, "/state") == "repairing" && !action.is_empty() {
+        let seen = Seen::read(api, action).await?;
+        return match seen.state() {
+            "allowed" | "approved" if args.execute => Ok(seen),
+            state => Err(Failure::refused(format!(
+                "{} of {id} is {} already; look at it: counterfoil approvals {}",
+                seen.id(),
+                shown(state),
+                seen.id()
+            ))),
+        };
+    }
+    let reason = reason(args.reason.as_deref())?;
+    let path = format!("/v1/incidents/{id}/repairs");
+    let body = json!({ "reason": reason, "execute_on_approval": args.execute });
+    let made = api.change(Method::POST, &path, Some(&body), None).await?;
+    Ok(Seen {
+        action: made.body,
+        etag: made.etag,
+        incident: Some(incident),
+    })
+}
+
+fn tell(outcome: &Outcome, json: bool) {
+    let Ok(seen) = &outcome.came else {
+        return;
+    };
+    for line in seen.story() {
+        if json {
+            eprintln!("{line}");
+        } else {
+            say(line);
+        }
+    }
+}
+
+/// Executes what may happen, after one yes to all that was displayed.
+async fn do_it(api: &Client, outcomes: &mut [Outcome], args: &Repair) -> Result<(), Failure> {
+    let may = |outcome: &Outcome| {
+        let seen = outcome.came.as_ref().ok()?;
+        let id = seen.id().to_owned();
+        matches!(seen.state(), "allowed" | "approved").then_some(id)
+    };
+    let ids: Vec<String> = outcomes.iter().filter_map(may).collect();
+    let question = match ids.as_slice() {
+        [] => return Ok(()),
+        [one] => format!("Execute {one} exactly as shown?"),
+        several => format!("Execute these {} exactly as shown?", several.len()),
+    };
+    confirmed(&question, args.yes)?;
+    for outcome in outcomes {
+        let Some(id) = may(outcome) else {
+            continue;
+        };
+        match (execute(api, &id).await, &mut outcome.came) {
+            (Ok(after), Ok(seen)) => seen.action = after,
+            (Err(failure), came) => *came = Err(failure),
+            (Ok(_), Err(_)) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The last words: an unknown outcome weighs more than a refusal, and both more than what was done.
+fn answer(outcomes: Vec<Outcome>, json: bool) -> Result<(), Failure> {
+    if json {
+        say_json(&document(&outcomes));
+    }
+    let several = outcomes.len() > 1;
+    let mut refused = 0_usize;
+    let mut unknown = None;
+    let mut last = None;
+    for outcome in outcomes {
+        let incident = outcome.incident;
+        let ended = outcome.came.and_then(|seen| end(&seen.action, json));
+        match ended {
+            Ok(()) => continue,
+            Err(Failure::Refused(_)) => refused = refused.saturating_add(1),
+            Err(_) => unknown = Some(incident.clone()),
+        }
+        if let Err(failure) = ended {
+            if several {
+                eprintln!("{}: {failure:#}", shown(&incident));
+            }
+            last = Some(failure);
+        }
+    }
+    match (last, unknown) {
+        (None, _) => Ok(()),
+        (Some(failure), _) if !several => Err(failure),
+        (Some(_), Some(incident)) => Err(Failure::Unknown(anyhow::anyhow!(
+            "what became of {} is not known: counterfoil incidents show {}",
+            shown(&incident),
+            shown(&incident)
+        ))),
+        (Some(_), None) => Err(Failure::refused(format!(
+            "{refused} of the incidents above; each line says why"
+        ))),
+    }
+}
+
+/// The action; of several incidents, each with its action or why there is none.
+fn document(outcomes: &[Outcome]) -> Value {
+    let one = |outcome: &Outcome| match &outcome.came {
+        Ok(seen) => seen.action.clone(),
+        Err(failure) => {
+            json!({ "incident": outcome.incident, "error": format!("{failure:#}") })
+        }
+    };
+    match outcomes {
+        [outcome] => one(outcome),
+        several => json!({ "items": several.iter().map(one).collect::<Vec<_>>() }),
+    }
+}

@@ -1,0 +1,259 @@
+//! An action in words: what exactly it would change, for how much money, by which rule, until when.
+
+use serde_json::Value;
+
+use crate::answer::{money, text, texts, words};
+use crate::plain::shown;
+
+/// What becomes of an action, in one sentence, with the next command.
+pub(super) fn next(action: &Value) -> String {
+    let at = |pointer| shown(text(action, pointer));
+    let (id, incident) = (at("/id"), at("/incident"));
+    match text(action, "/state") {
+        "allowed" => {
+            format!(
+                "next: counterfoil repair {incident} --execute   does it; nothing has changed yet"
+            )
+        }
+        "approved" => {
+            format!(
+                "{id} is approved, and nothing has changed yet; next: counterfoil repair {incident} --execute"
+            )
+        }
+        "held" => format!(
+            "{} next: another person runs `counterfoil approve {id}`",
+            waits(action)
+        ),
+        "rejected" => format!("{id} is rejected: nothing changes, and {incident} is open again"),
+        "cancelled" => format!("{id} is withdrawn: nothing changes"),
+        "executing" => {
+            format!("{id} is being executed; what became of it: counterfoil approvals {id}")
+        }
+        "executed" => {
+            format!("{id} is executed: the row is changed, and is looked at again within a minute")
+        }
+        "verified" => format!("{id} is verified: the row is changed, and the promise holds"),
+        "denied" => format!(
+            "{id} is denied by {}: {}; nothing changes",
+            at("/decision/rule"),
+            at("/decision/reason")
+        ),
+        "expired" => format!(
+            "{id} was not approved in time; propose it again: counterfoil repair {incident} --reason …"
+        ),
+        "stale" => format!(
+            "{id} is stale: the row or what was promised changed since, and nothing was written; look at it, \
+             and propose it again: counterfoil incidents show {incident}"
+        ),
+        "failed" => format!(
+            "{id} failed ({}), and the row is as it was; look at it: counterfoil incidents show {incident}",
+            at("/failure")
+        ),
+        state => format!("{id} is {}", shown(state)),
+    }
+}
+
+/// The decision in a sentence.
+pub(super) fn decision(action: &Value) -> String {
+    let at = |pointer| shown(text(action, pointer));
+    let because = format!("{} ({})", at("/decision/reason"), at("/decision/rule"));
+    match text(action, "/decision/effect") {
+        "ALLOW" => format!("allowed without approval: {because}"),
+        "REQUIRE" => format!("held for {}: {because}", people(needed(action))),
+        "DENY" => format!("denied: {because}"),
+        other => format!("{}: {because}", shown(other)),
+    }
+}
+
+fn needed(action: &Value) -> u64 {
+    let needed = action.pointer("/decision/approvals");
+    needed.and_then(Value::as_u64).unwrap_or_default()
+}
+
+fn people(count: u64) -> String {
+    match count {
+        1 => "the approval of one other person".to_owned(),
+        count => format!("the approvals of {count} other people"),
+    }
+}
+
+fn waits(action: &Value) -> String {
+    let given = texts(action, "/approved_by").len();
+    let given = u64::try_from(given).unwrap_or(u64::MAX);
+    let id = shown(text(action, "/id"));
+    match needed(action).saturating_sub(given) {
+        1 => format!("{id} waits for one more approval."),
+        more => format!("{id} waits for {more} more approvals."),
+    }
+}
+
+/// Everything that whoever votes must know.
+pub(super) fn story(action: &Value, incident: Option<&Value>) -> Vec<String> {
+    let at = |pointer| shown(text(action, pointer));
+    let mut lines = vec![format!("{} is {}", at("/id"), words(&at("/state")))];
+    lines.push(format!(
+        "  repairs    {}{}",
+        at("/incident"),
+        differs(incident)
+    ));
+    lines.push(format!("  money      {}", a_month(incident)));
+    let proposer = format!("{} {}", at("/proposer/type"), at("/proposer/id"));
+    let why = match at("/reason") {
+        reason if reason.is_empty() => "no reason was given".to_owned(),
+        reason => reason,
+    };
+    lines.push(format!("  proposed   by {proposer}: {why}"));
+    lines.push(format!(
+        "  writes     one row of {}, key {}",
+        at("/change/table"),
+        exactly(text(action, "/change/key"))
+    ));
+    lines.extend(
+        changes(action)
+            .into_iter()
+            .map(|line| format!("    {line}")),
+    );
+    lines.push(format!("  decision   {}", decision(action)));
+    let approved = texts(action, "/approved_by");
+    if !approved.is_empty() {
+        lines.push(format!("  approved   by {}", shown(&approved.join(", "))));
+    }
+    if text(action, "/state") == "held" {
+        lines.push(format!("  until      {}", at("/expires_at")));
+    }
+    if !at("/failure").is_empty() {
+        lines.push(format!("  failure    {}", at("/failure")));
+    }
+    lines.push(format!("  digest     {}", at("/action_digest")));
+    lines
+}
+
+fn differs(incident: Option<&Value>) -> String {
+    let Some(incident) = incident else {
+        return String::new();
+    };
+    let customers = shown(&texts(incident, "/customers").join(", "));
+    let kind = words(&shown(text(incident, "/kind")));
+    format!(": {kind}, {customers}")
+}
+
+/// `29.00 USD a month, at least`.
+pub(super) fn a_month(incident: Option<&Value>) -> String {
+    match incident.map(|it| money(it, "/at_risk")) {
+        Some(amount) if !amount.is_empty() => format!("{} a month, at least", shown(&amount)),
+        _ => "no amount is known".to_owned(),
+    }
+}
+
+/// Before and after of every column, in columns.
+fn changes(action: &Value) -> Vec<String> {
+    let columns = action.pointer("/change/columns").and_then(Value::as_array);
+    let columns = columns.into_iter().flatten();
+    let mut rows = vec![["column", "before", "after"].map(str::to_owned)];
+    rows.extend(columns.map(|it| {
+        [
+            shown(text(it, "/column")),
+            exactly(text(it, "/before")),
+            exactly(text(it, "/after")),
+        ]
+    }));
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or_default()
+    };
+    let (column, before) = (width(0), width(1));
+    let line =
+        |[name, was, will]: &[String; 3]| format!("{name:column$}  {was:before$}  -> {will}");
+    rows.iter().map(line).collect()
+}
+
+/// A value of a row such that two different ones look different.
+fn exactly(value: &str) -> String {
+    if value.is_empty() {
+        return "(empty)".to_owned();
+    }
+    let text = shown(value);
+    let plain = value.trim() == value && !value.starts_with(['"', '(']) && !value.contains("  ");
+    if plain { text } else { format!("\"{text}\"") }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    pub(in crate::actions) fn held() -> Value {
+        json!({
+            "id": "act_1", "state": "held", "incident": "inc_1", "run": "run_1",
+            "action_digest": "sha256:ab", "expires_at": "2026-11-29T00:00:00.000Z",
+            "proposer": {"type": "api_key", "id": "key_1"}, "reason": "support\u{1b}[2J asked",
+            "decision": {"id": "dec_1", "effect": "REQUIRE", "approvals": 2, "rule": "base.require.machine-live",
+                "reason": "Machines change live rows only with approval"},
+            "change": {"table": "public.app_users", "key": "42", "columns": [
+                {"column": "plan", "before": "free", "after": "pro"},
+                {"column": "trial_ends_at", "before": "", "after": " 2026"},
+            ]},
+            "approved_by": ["usr_1"], "follow_up_run": null, "failure": null,
+        })
+    }
+
+    #[test]
+    fn a_change_is_told_exactly() {
+        let incident = json!({ "kind": "paid_no_access", "customers": ["cus_1"],
+            "at_risk": {"minor": 2900, "currency": "usd"} });
+        let story = story(&held(), Some(&incident));
+        let expected = [
+            "act_1 is held",
+            "  repairs    inc_1: paid no access, cus_1",
+            "  money      29.00 USD a month, at least",
+            "  proposed   by api_key key_1: support\\u{1b}[2J asked",
+            "  writes     one row of public.app_users, key 42",
+            "    column         before   -> after",
+            "    plan           free     -> pro",
+            "    trial_ends_at  (empty)  -> \" 2026\"",
+            "  decision   held for the approvals of 2 other people: Machines change live rows only with approval \
+             (base.require.machine-live)",
+            "  approved   by usr_1",
+            "  until      2026-11-29T00:00:00.000Z",
+            "  digest     sha256:ab",
+        ];
+        assert_eq!(story, expected);
+    }
+
+    #[test]
+    fn values_that_differ_look_different() {
+        let values = [
+            "", "(empty)", " ", "a", " a", "a ", "\"a\"", "\"a \"", "a\n", "a  b", "a b",
+        ];
+        let shown: std::collections::BTreeSet<String> =
+            values.iter().map(|it| exactly(it)).collect();
+        assert_eq!(shown.len(), values.len(), "{shown:?}");
+    }
+
+    #[test]
+    fn every_outcome_has_its_sentence() {
+        let said = |state: &str| {
+            let mut action = held();
+            action["state"] = json!(state);
+            next(&action)
+        };
+        assert!(
+            said("held").contains(
+                "one more approval. next: another person runs `counterfoil approve act_1`"
+            )
+        );
+        assert!(said("allowed").contains("counterfoil repair inc_1 --execute"));
+        assert!(said("expired").contains("counterfoil repair inc_1"));
+        assert!(said("denied").contains("by base.require.machine-live: Machines"));
+        assert!(said("stale").contains("nothing was written"));
+        assert!(said("verified").contains("the promise holds"));
+        assert_eq!(said("new\nstate"), "act_1 is new\\nstate");
+        let mut allowed = held();
+        allowed["decision"]["effect"] = json!("ALLOW");
+        assert!(decision(&allowed).starts_with("allowed without approval: Machines"));
+    }
+}
