@@ -59,6 +59,10 @@ const TAGS: &[(&str, &str)] = &[
     ("keys", "API keys of a workspace"),
     ("login", "Where people sign in, and who is calling"),
     ("members", "People of a workspace, and their roles"),
+    (
+        "policies",
+        "A workspace's own rules: signing keys, bundles, activation",
+    ),
     ("projects", "One Stripe account and one database each"),
     ("runs", "Executions with their record"),
     ("security", "Where to report a weakness"),

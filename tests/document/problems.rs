@@ -55,6 +55,7 @@ const STATUSES: &[(u16, &[&str])] = &[
             "idempotency-key-reused",
             "connection-refused",
             "mapping-invalid",
+            "policy-invalid",
         ],
     ),
     (428, &["precondition-required"]),

@@ -19,7 +19,7 @@ use super::stage::{progress, stage};
 const SEED: &str = "20261126";
 
 /// Operations of which no request of the owner need succeed here, and why.
-const NEVER: [(&str, &str); 18] = [
+const NEVER: [(&str, &str); 22] = [
     (
         "POST /v1/projects/{project_id}/deletion",
         "a legal hold keeps it",
@@ -71,6 +71,22 @@ const NEVER: [(&str, &str); 18] = [
         "a credential that works is made up by nobody",
     ),
     ("PUT /v1/settings/schedule", "a scan is measured first"),
+    (
+        "POST /v1/workspaces/{workspace_id}/policy/keys",
+        "the owner has no second factor",
+    ),
+    (
+        "POST /v1/workspaces/{workspace_id}/policy-bundles",
+        "nobody signs what is made up",
+    ),
+    (
+        "POST /v1/workspaces/{workspace_id}/policy-bundles/{digest}/activate",
+        "the bundle is revoked by then",
+    ),
+    (
+        "POST /v1/workspaces/{workspace_id}/policy-bundles/{digest}/shadow",
+        "the bundle is revoked by then",
+    ),
 ];
 
 /// Answers by operation and status.

@@ -86,7 +86,7 @@ async fn says(stack: &Stack, function: &str, event: &Value) -> Says {
 }
 
 /// Requests to `api`.
-const OF_API: [&str; 60] = [
+const OF_API: [&str; 69] = [
     "list-projects",
     "make-project",
     "read-project",
@@ -124,6 +124,15 @@ const OF_API: [&str; 60] = [
     "delete-workspace",
     "confirm-workspace-deletion",
     "keep-workspace",
+    "read-policy",
+    "register-policy-key",
+    "list-policy-bundles",
+    "upload-policy-bundle",
+    "read-policy-bundle",
+    "activate-policy-bundle",
+    "revoke-policy-bundle",
+    "shadow-policy-bundle",
+    "policy-bundle-impact",
     "acknowledge-incident",
     "ask-check",
     "ignore-incident",

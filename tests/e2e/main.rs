@@ -49,6 +49,8 @@ mod needles;
 #[cfg(test)]
 mod order;
 #[cfg(test)]
+mod policies;
+#[cfg(test)]
 mod records;
 #[cfg(test)]
 #[path = "../rights.rs"]

@@ -32,6 +32,8 @@ mod once;
 #[cfg(test)]
 mod overlaps;
 #[cfg(test)]
+mod policies;
+#[cfg(test)]
 mod projects;
 #[cfg(test)]
 mod reach;

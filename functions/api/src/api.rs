@@ -2,8 +2,8 @@
 
 use counterfoil_core::usecases::{
     AskChecks, Connections, DeclareLost, Delete, Erase, Incidents, Invitations, KeepRetention,
-    KeepSchedule, Keys, LegalHolds, Members, Projects, ReadCustomers, ReadEvidence, ReadRun,
-    ReadWebhookHealth, Secrets, Workspaces,
+    KeepSchedule, Keys, LegalHolds, Members, Policies, Projects, ReadCustomers, ReadEvidence,
+    ReadRun, ReadWebhookHealth, Secrets, Workspaces,
 };
 use counterfoil_lambda::http::{Authentication, Repeats};
 use counterfoil_lambda::oidc::SignInPlace;
@@ -27,6 +27,8 @@ pub struct Api {
     pub invitations: Invitations,
     /// API keys.
     pub keys: Keys,
+    /// Policy bundles.
+    pub policies: Policies,
     /// What new credentials may do.
     pub connections: Connections,
     /// Erasure of runs and customers.

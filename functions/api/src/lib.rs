@@ -18,6 +18,7 @@ mod login;
 mod mappings;
 mod members;
 mod pages;
+mod policies;
 mod projects;
 mod retention;
 mod routes;

@@ -6,8 +6,8 @@ use counterfoil_api::Api;
 use counterfoil_core::budget::REQUESTS_PER_SECOND;
 use counterfoil_core::usecases::{
     AdminPorts, AskChecks, Connections, CreateProject, DeclareLost, Delete, Erase, Incidents,
-    Invitations, KeepRetention, KeepSchedule, Keys, LegalHolds, Members, Projects, ReadCustomers,
-    ReadEvidence, ReadRun, ReadWebhookHealth, Secrets, Workspaces,
+    Invitations, KeepRetention, KeepSchedule, Keys, LegalHolds, Members, Policies, Projects,
+    ReadCustomers, ReadEvidence, ReadRun, ReadWebhookHealth, Secrets, Workspaces,
 };
 use counterfoil_lambda::{Boot, Error, config};
 use counterfoil_postgres::PgDatabase;
@@ -29,6 +29,10 @@ async fn main() -> Result<(), Error> {
         },
         invitations: Invitations {
             ports: ports.clone(),
+        },
+        policies: Policies {
+            ports: ports.clone(),
+            reader: evidence.clone(),
         },
         keys: Keys { ports },
         authentication: boot.authentication()?,
@@ -106,7 +110,8 @@ async fn main() -> Result<(), Error> {
         },
     };
     let front = counterfoil_api::router(api.clone());
-    boot.run(move |event| counterfoil_api::handle(api.clone(), front.clone(), event))
+    // Boxed: all use cases are in it.
+    boot.run(move |event| Box::pin(counterfoil_api::handle(api.clone(), front.clone(), event)))
         .await
 }
 

@@ -220,16 +220,19 @@ async fn shown(
 
 /// The hash in a path; what has not its form cannot be there.
 fn hash(place: &(String, String)) -> Result<&str, Problem> {
-    let digits = place.1.strip_prefix("sha256:");
-    let is_hash = digits.is_some_and(|it| {
+    digest(&place.1)
+}
+
+/// A digest in a path; what has not its form cannot be there.
+pub(crate) fn digest(text: &str) -> Result<&str, Problem> {
+    let digits = text.strip_prefix("sha256:");
+    let is_digest = digits.is_some_and(|it| {
         it.len() == 64
             && it
                 .bytes()
                 .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     });
-    is_hash
-        .then_some(place.1.as_str())
-        .ok_or_else(Problem::not_found)
+    is_digest.then_some(text).ok_or_else(Problem::not_found)
 }
 
 /// What is wrong with a document: everything, up to [`MAX_ERRORS`].
@@ -254,6 +257,7 @@ pub(crate) fn invalid(errors: &MappingErrors) -> Problem {
                 // The parser counts the columns of an empty line from 0.
                 line: error.place.map(|place| place.line.max(1)),
                 column: error.place.map(|place| place.column.max(1)),
+                excerpt: None,
             })
         })
 }

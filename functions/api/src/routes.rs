@@ -34,6 +34,7 @@ use crate::keys;
 use crate::login;
 use crate::mappings;
 use crate::members;
+use crate::policies;
 use crate::projects;
 use crate::retention;
 use crate::runs;
@@ -82,6 +83,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(mappings::activate))
         .merge(tenants())
         .merge(deletions())
+        .merge(policies())
 }
 
 /// Workspaces, people and keys.
@@ -99,6 +101,19 @@ fn tenants() -> OpenApiRouter<Api> {
         .routes(routes!(keys::read))
         .routes(routes!(keys::revoke))
         .routes(routes!(keys::rotate))
+}
+
+/// A workspace's own rules.
+fn policies() -> OpenApiRouter<Api> {
+    OpenApiRouter::default()
+        .routes(routes!(policies::status))
+        .routes(routes!(policies::register))
+        .routes(routes!(policies::list, policies::upload))
+        .routes(routes!(policies::read))
+        .routes(routes!(policies::activate))
+        .routes(routes!(policies::revoke))
+        .routes(routes!(policies::shadow))
+        .routes(routes!(policies::impact))
 }
 
 /// Deletion of projects and workspaces.

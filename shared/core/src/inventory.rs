@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 
+use crate::bundles;
 use crate::deletion::Deletion;
 use crate::erasure::Erasure;
 use crate::export::{Asked, Export};
@@ -340,6 +341,13 @@ pub const INVENTORY: &[Held] = &[
     held(
         Place::OfWorkspace("setting"),
         "for how long snapshots are kept; who the owners are, and when somebody left last",
+        &[Configuration],
+        WORKSPACE,
+        WITH_WORKSPACE,
+    ),
+    held(
+        Place::OfWorkspace(bundles::FAMILY),
+        "policy bundles with their signatures, public keys that may sign, which one is active, what waits for a second person",
         &[Configuration],
         WORKSPACE,
         WITH_WORKSPACE,

@@ -11,6 +11,7 @@
 pub mod auth;
 pub mod billing;
 pub mod budget;
+pub mod bundles;
 pub mod cell;
 pub mod connection;
 pub mod cursor;

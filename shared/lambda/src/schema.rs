@@ -68,26 +68,41 @@ ids! {
     SecretId = "sec",
 }
 
-/// What names a mapping: SHA-256 of its compiled form.
-#[derive(Debug)]
-pub enum MappingHash {}
+macro_rules! digests {
+    ($($(#[doc = $doc:literal])* $name:ident,)*) => {
+        $(
+            $(#[doc = $doc])*
+            #[derive(Debug)]
+            pub enum $name {}
 
-impl PartialSchema for MappingHash {
-    fn schema() -> RefOr<Schema> {
-        let example = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
-        T(Schema::Object(
-            text()
-                .pattern(Some("^sha256:[0-9a-f]{64}$"))
-                .examples([json!(example)])
-                .build(),
-        ))
-    }
+            impl PartialSchema for $name {
+                fn schema() -> RefOr<Schema> {
+                    let example = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+                    T(Schema::Object(
+                        text()
+                            .pattern(Some("^sha256:[0-9a-f]{64}$"))
+                            .examples([json!(example)])
+                            .build(),
+                    ))
+                }
+            }
+
+            impl ToSchema for $name {
+                fn name() -> Cow<'static, str> {
+                    Cow::Borrowed(stringify!($name))
+                }
+            }
+        )*
+    };
 }
 
-impl ToSchema for MappingHash {
-    fn name() -> Cow<'static, str> {
-        Cow::Borrowed("MappingHash")
-    }
+digests! {
+    /// What names a mapping: SHA-256 of its compiled form.
+    MappingHash,
+    /// What names a policy bundle: SHA-256 of its canonical manifest.
+    BundleDigest,
+    /// A SHA-256.
+    Digest,
 }
 
 /// A time: RFC 3339 in UTC, with `Z`.

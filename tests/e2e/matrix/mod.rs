@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::calls::Answer;
 use crate::erasure::member;
+use crate::policies::stored;
 use crate::stage::{Stage, stage};
 use crate::tenant::Tenant;
 use counterfoil_core::tenancy::Role;
@@ -325,6 +326,7 @@ pub(crate) async fn records(stage: &Stage, tenant: &Tenant) -> Records {
             ("keys", plain),
             ("members", spare),
             ("mappings", tenant.project.mapping.clone().unwrap()),
+            ("policy-bundles", stored(stage, tenant).await),
         ]),
     }
 }

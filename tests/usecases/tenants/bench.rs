@@ -22,23 +22,23 @@ use counterfoil_testkit::memory::{MemSigner, MemStore, SeededRandom, SetClock};
 use crate::world::NOW;
 
 /// Somebody in a workspace.
-pub(super) struct Person {
-    pub(super) name: &'static str,
-    pub(super) id: UserId,
+pub(crate) struct Person {
+    pub(crate) name: &'static str,
+    pub(crate) id: UserId,
 }
 
-pub(super) struct Bench {
-    pub(super) clock: SetClock,
-    pub(super) store: Arc<MemStore>,
-    pub(super) random: Arc<SeededRandom>,
-    pub(super) signer: Arc<MemSigner>,
-    pub(super) workspace: Workspace,
+pub(crate) struct Bench {
+    pub(crate) clock: SetClock,
+    pub(crate) store: Arc<MemStore>,
+    pub(crate) random: Arc<SeededRandom>,
+    pub(crate) signer: Arc<MemSigner>,
+    pub(crate) workspace: Workspace,
     /// Founded it.
-    pub(super) ann: Person,
+    pub(crate) ann: Person,
 }
 
 impl Bench {
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let at = u64::try_from(NOW).unwrap() * 1_000;
         let clock = SetClock::at(counterfoil_core::time::Timestamp::from_millis(at));
         let store = Arc::new(MemStore::new(clock.clone()));
@@ -67,11 +67,11 @@ impl Bench {
         bench
     }
 
-    pub(super) fn ports(&self) -> AdminPorts {
+    pub(crate) fn ports(&self) -> AdminPorts {
         self.ports_with(self.store.clone())
     }
 
-    pub(super) fn ports_with(&self, evidence: Arc<dyn EvidenceAppend>) -> AdminPorts {
+    pub(crate) fn ports_with(&self, evidence: Arc<dyn EvidenceAppend>) -> AdminPorts {
         AdminPorts {
             evidence,
             state: self.store.clone(),
@@ -80,29 +80,29 @@ impl Bench {
         }
     }
 
-    pub(super) fn workspaces(&self) -> Workspaces {
+    pub(crate) fn workspaces(&self) -> Workspaces {
         Workspaces {
             ports: self.ports(),
             signer: self.signer.clone(),
         }
     }
 
-    pub(super) fn members(&self) -> Members {
+    pub(crate) fn members(&self) -> Members {
         let ports = self.ports();
         Members { ports }
     }
 
-    pub(super) fn invitations(&self) -> Invitations {
+    pub(crate) fn invitations(&self) -> Invitations {
         let ports = self.ports();
         Invitations { ports }
     }
 
-    pub(super) fn keys(&self) -> Keys {
+    pub(crate) fn keys(&self) -> Keys {
         let ports = self.ports();
         Keys { ports }
     }
 
-    pub(super) fn login(&self, name: &str) -> Login {
+    pub(crate) fn login(&self, name: &str) -> Login {
         Login {
             issuer: "https://login.example".to_owned(),
             subject: name.to_owned(),
@@ -112,7 +112,7 @@ impl Bench {
     }
 
     /// Signs in now.
-    pub(super) async fn sign_in(&self, name: &str) -> Authenticated {
+    pub(crate) async fn sign_in(&self, name: &str) -> Authenticated {
         let login = self.login(name);
         authenticate_person(self.store.as_ref(), login)
             .await
@@ -120,18 +120,18 @@ impl Bench {
     }
 
     /// The context of somebody who signs in now.
-    pub(super) async fn ctx(&self, name: &str) -> WorkspaceCtx {
+    pub(crate) async fn ctx(&self, name: &str) -> WorkspaceCtx {
         self.reach(name).await.unwrap()
     }
 
-    pub(super) async fn reach(&self, name: &str) -> Result<WorkspaceCtx, AuthError> {
+    pub(crate) async fn reach(&self, name: &str) -> Result<WorkspaceCtx, AuthError> {
         let caller = self.sign_in(name).await;
         let id = self.workspace.id.to_string();
         caller.workspace(self.store.as_ref(), &id).await
     }
 
     /// The context of a key.
-    pub(super) async fn present(&self, key: &Redacted<String>) -> Result<WorkspaceCtx, AuthError> {
+    pub(crate) async fn present(&self, key: &Redacted<String>) -> Result<WorkspaceCtx, AuthError> {
         let store = self.store.as_ref();
         let caller = authenticate_key(store, key.reveal(), self.clock.now()).await?;
         caller
@@ -140,7 +140,7 @@ impl Bench {
     }
 
     /// Ann invites somebody; the token.
-    pub(super) async fn invite(&self, role: Role) -> Redacted<String> {
+    pub(crate) async fn invite(&self, role: Role) -> Redacted<String> {
         let new = NewInvitation {
             name: "Somebody",
             email: None,
@@ -150,20 +150,20 @@ impl Bench {
         self.invitations().make(&ctx, &new, None).await.unwrap().1
     }
 
-    pub(super) async fn accept(&self, name: &str, token: &str) -> Result<UserId, AdminError> {
+    pub(crate) async fn accept(&self, name: &str, token: &str) -> Result<UserId, AdminError> {
         let caller = self.sign_in(name).await;
         let joined = self.invitations().accept(&caller, token, name, None).await;
         joined.map(|joined| joined.person)
     }
 
     /// Somebody joins.
-    pub(super) async fn join(&self, name: &'static str, role: Role) -> Person {
+    pub(crate) async fn join(&self, name: &'static str, role: Role) -> Person {
         let token = self.invite(role).await;
         let id = self.accept(name, token.reveal()).await.unwrap();
         Person { name, id }
     }
 
-    pub(super) async fn make_key(
+    pub(crate) async fn make_key(
         &self,
         by: &str,
         new: &NewApiKey<'_>,
@@ -174,7 +174,7 @@ impl Bench {
     }
 
     /// The kinds of the workspace's entries, and their facts.
-    pub(super) fn entries(&self) -> Vec<(Kind, Json)> {
+    pub(crate) fn entries(&self) -> Vec<(Kind, Json)> {
         let stream: Hash = self.workspace.stream.parse().unwrap();
         let entries = self.store.stream(stream).into_iter();
         let read = entries.map(|entry| {
@@ -187,28 +187,28 @@ impl Bench {
         read.collect()
     }
 
-    pub(super) fn count(&self, kind: Kind) -> usize {
+    pub(crate) fn count(&self, kind: Kind) -> usize {
         self.entries().iter().filter(|(it, _)| *it == kind).count()
     }
 
     /// What all rows hold, to compare.
-    pub(super) fn rows(&self) -> String {
+    pub(crate) fn rows(&self) -> String {
         self.store.dump()
     }
 
-    pub(super) async fn owners(&self) -> usize {
+    pub(crate) async fn owners(&self) -> usize {
         let partition = format!("{}#member", self.workspace.id);
         let rows = self.store.list(&partition, "").await.unwrap();
         rows.iter().filter(|row| row.doc["role"] == "owner").count()
     }
 
-    pub(super) fn later(&self, by: Duration) {
+    pub(crate) fn later(&self, by: Duration) {
         self.clock.advance(by);
     }
 }
 
 /// A reading key of the workspace.
-pub(super) const READING: NewApiKey<'static> = NewApiKey {
+pub(crate) const READING: NewApiKey<'static> = NewApiKey {
     name: "dashboard",
     project: None,
     live: true,
@@ -218,7 +218,7 @@ pub(super) const READING: NewApiKey<'static> = NewApiKey {
 };
 
 /// The invitations that wait, in one page.
-pub(super) async fn waiting(bench: &Bench, ctx: &WorkspaceCtx) -> Vec<Versioned<Invitation>> {
+pub(crate) async fn waiting(bench: &Bench, ctx: &WorkspaceCtx) -> Vec<Versioned<Invitation>> {
     let all = PageOf {
         cursor: None,
         limit: 100,
@@ -227,7 +227,7 @@ pub(super) async fn waiting(bench: &Bench, ctx: &WorkspaceCtx) -> Vec<Versioned<
 }
 
 #[track_caller]
-pub(super) fn denied<T>(done: Result<T, AdminError>, rule: &str) {
+pub(crate) fn denied<T>(done: Result<T, AdminError>, rule: &str) {
     match done.map(drop).unwrap_err() {
         AdminError::Denied {
             judgement,

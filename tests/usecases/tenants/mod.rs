@@ -1,6 +1,6 @@
 //! People, invitations and keys of a workspace, and its end.
 
-mod bench;
+pub(crate) mod bench;
 mod evidence;
 mod invitations;
 mod keys;

@@ -35,7 +35,20 @@ impl Refusal<'_> {
                 (Some(line), Some(column)) => format!(":{line}:{column}"),
                 _ => String::new(),
             };
-            format!("{pointer}{place} {detail}").trim().to_owned()
+            let excerpt = text(error, "/excerpt");
+            let file = match text(error, "/path") {
+                file if !excerpt.is_empty() => file,
+                _ => pointer,
+            };
+            let mut said = format!("{file}{place} {detail}").trim().to_owned();
+            if !excerpt.is_empty() {
+                said = format!("{said}\n    | {excerpt}");
+            }
+            let fix = text(error, "/fix");
+            if self.code() == "policy-invalid" && !fix.is_empty() {
+                said = format!("{said}\n    = help: {fix}");
+            }
+            said
         });
         let fields: Vec<String> = fields.collect();
         let fields = match fields.as_slice() {

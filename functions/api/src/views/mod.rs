@@ -5,6 +5,7 @@ mod deletion;
 mod key;
 mod mapping;
 mod own_project;
+mod policy;
 mod project;
 mod records;
 mod tenants;
@@ -18,6 +19,7 @@ pub(crate) use deletion::{Deletion, Endings};
 pub(crate) use key::{Key, Keys, MadeKey};
 pub(crate) use mapping::{Mapping, Mappings};
 pub(crate) use own_project::{Project, Projects};
+pub(crate) use policy::{Policy, PolicyBundle, PolicyBundles, PolicyImpact, PolicyWarning};
 pub(crate) use project::{Check, Schedule, Webhooks};
 pub(crate) use records::{Erasure, HeldTarget, Hold, Holds, LostPart, RetentionSetting};
 pub(crate) use tenants::{

@@ -21,6 +21,7 @@ mod limit_rate;
 mod logins;
 mod members;
 mod pages;
+mod policies;
 mod projects;
 mod prune;
 mod read_evidence;
@@ -57,6 +58,10 @@ pub use keys::{Keys, MadeKey, NewApiKey};
 pub use limit_rate::{Allowance, LimitRate};
 pub use members::{INVITATION_VALID, Invitations, Joined, Members, NewInvitation};
 pub use pages::{Page, PageOf};
+pub use policies::{
+    ImpactReport, MOST_JUDGED, NewBundle, Policies, PolicyActed, PolicyError, PolicyFinding,
+    PolicyView, Uploaded,
+};
 pub use projects::{
     Activation, ConnectionKind, ConnectionView, MAX_MAPPING, MAX_MAPPINGS, MAX_NAME, NewConnection,
     NewEmptyProject, ProjectChange, ProjectError, ProjectView, Projects,

@@ -58,7 +58,7 @@ impl Finding {
     }
 
     /// What is wrong with a whole file, or with all of them.
-    pub(crate) fn whole(file: &str, detail: impl Into<String>) -> Self {
+    pub fn whole(file: &str, detail: impl Into<String>) -> Self {
         Self::at(file, "", 0, 0, detail.into())
     }
 
@@ -85,6 +85,13 @@ impl Finding {
             help: None,
             excerpt: rest.lines().next().unwrap_or_default().to_owned(),
         }
+    }
+
+    /// The same with what would be right.
+    #[must_use]
+    pub fn helped(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
     }
 
     pub(super) fn warning(mut self) -> Self {

@@ -1,8 +1,10 @@
 //! Whether policies are good: what an author is told before anything is activated.
 //!
 //! Stages, each with all its findings at once: parsing; what every rule says about itself; types,
-//! strictly, against the schema. Then the bundle's own tests ([`scenario`]).
+//! strictly, against the schema. Then the bundle's own tests ([`scenario`]). [`Claim`] does all of it for
+//! a signed bundle that somebody brings.
 
+mod claim;
 mod finding;
 pub mod scenario;
 
@@ -13,6 +15,7 @@ use cedar_policy::{
 };
 use miette::Diagnostic;
 
+pub use claim::{Checked, Claim, locks_out};
 pub use finding::{Finding, Severity};
 
 use crate::bundle::MOST_RULES;

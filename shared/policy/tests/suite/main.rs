@@ -5,6 +5,8 @@ mod bundles;
 #[cfg(test)]
 mod checks;
 #[cfg(test)]
+mod claims;
+#[cfg(test)]
 mod failures;
 #[cfg(test)]
 mod ladder;

@@ -20,9 +20,15 @@ impl Desk {
         json!({"alg": algorithm, "kid": kid, "typ": "at+jwt"})
     }
 
-    /// Claims of an access token (RFC 9068) of somebody who signed in at `signed_in`.
+    /// Claims of an access token (RFC 9068) of somebody who signed in at `signed_in`. Whose name begins
+    /// with `mfa-` used a second factor.
     pub(super) fn access_claims(&self, subject: &str, signed_in: Timestamp) -> Map<String, Value> {
         let now = self.now().as_secs();
+        let factors = if subject.starts_with("mfa-") {
+            json!(["pwd", "otp", "mfa"])
+        } else {
+            json!(["pwd"])
+        };
         let claims = json!({
             "iss": self.url,
             "sub": subject,
@@ -32,7 +38,7 @@ impl Desk {
             "iat": now,
             "exp": now.saturating_add(VALID),
             "auth_time": signed_in.as_secs(),
-            "amr": ["pwd"],
+            "amr": factors,
         });
         claims.as_object().cloned().unwrap_or_default()
     }

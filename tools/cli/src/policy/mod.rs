@@ -1,11 +1,13 @@
-//! `counterfoil policy`: a workspace's rules on a laptop: written, checked, tested, explained, signed.
-//!
-//! Nothing here asks a deployment.
+//! `counterfoil policy`: a workspace's rules on a laptop: written, checked, tested, explained, signed;
+//! and in a deployment: pushed, tried out, activated, revoked.
 
 mod check;
 mod explain;
 mod folder;
 mod new;
+mod push;
+mod remote;
+mod remote_view;
 mod sign;
 mod tests;
 
@@ -13,6 +15,9 @@ use std::process::ExitCode;
 
 use anyhow::Error;
 use clap::{Args as ClapArgs, Subcommand};
+
+use crate::access::help;
+use crate::client::{Failure, block_on, exit};
 
 macro_rules! examples {
     ($($line:literal),+) => {
@@ -23,7 +28,8 @@ macro_rules! examples {
   2  it could not be found out, for example because a file cannot be read")
     };
 }
-/// Rules that say what may happen: written, checked, tested and signed on your machine
+/// Rules that say what may happen: written, checked, tested and signed on your machine, then pushed and
+/// activated by two people
 #[derive(Debug, ClapArgs)]
 #[command(after_help = examples!("policy new rules --template four-eyes-live", "policy check rules", "policy test rules"))]
 pub(crate) struct Args {
@@ -43,6 +49,34 @@ enum What {
     Explain(explain::Args),
     #[command(after_help = examples!("policy sign rules --key policy-key.pem --workspace ws_01KARX6M000000000000000003 --version 1"))]
     Sign(sign::Args),
+    #[command(after_help = help!("policy status", "policy status --json"))]
+    Status(Box<remote::Status>),
+    #[command(after_help = help!(
+        note "\nIt prints the fingerprint: two owners compare it before the second one confirms.",
+        "policy key policy-key.pub",
+        "policy key new-key.pub --replaces sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    ))]
+    Key(Box<remote::Key>),
+    #[command(after_help = help!("policy push rules", "policy push rules --json"))]
+    Push(Box<push::Args>),
+    #[command(after_help = help!(
+        "policy impact sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "policy impact sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 --from 2026-11-01T00:00:00Z --out impact.json",
+    ))]
+    Impact(Box<remote::Impact>),
+    #[command(after_help = help!(
+        "policy shadow sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "policy shadow sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 --off",
+    ))]
+    Shadow(Box<remote::Shadow>),
+    #[command(after_help = help!(
+        "policy activate sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    ))]
+    Activate(Box<remote::Activate>),
+    #[command(after_help = help!(
+        "policy revoke sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    ))]
+    Revoke(Box<remote::Revoke>),
 }
 
 /// How a command ended.
@@ -61,12 +95,24 @@ pub(crate) fn main(args: &Args) -> ExitCode {
         What::Test(args) => tests::run(args),
         What::Explain(args) => explain::run(args),
         What::Sign(args) => sign::run(args),
+        What::Status(args) => return asked(remote::status(args)),
+        What::Key(args) => return asked(remote::key(args)),
+        What::Push(args) => return asked(push::run(args)),
+        What::Impact(args) => return asked(remote::impact(args)),
+        What::Shadow(args) => return asked(remote::shadow(args)),
+        What::Activate(args) => return asked(remote::activate(args)),
+        What::Revoke(args) => return asked(remote::revoke(args)),
     };
     match ended {
         Ok(Ended::Good) => ExitCode::SUCCESS,
         Ok(Ended::Bad) => ExitCode::from(1),
         Err(error) => fail(&error),
     }
+}
+
+/// A command that asks a deployment.
+fn asked(done: impl Future<Output = Result<(), Failure>>) -> ExitCode {
+    exit(block_on(done))
 }
 
 fn fail(error: &Error) -> ExitCode {

@@ -1,0 +1,303 @@
+//! What a bundle would have decided: recorded decisions, judged again from what they stored.
+//!
+//! Reads and changes nothing that happens. A decision whose question was not stored in the engine's
+//! form, or not in a form that this version of the schema knows, is counted and not compared.
+
+use std::time::Duration;
+
+use counterfoil_evidence::hash::{Hash, digest_string};
+use counterfoil_evidence::header::Header;
+use counterfoil_evidence::json::Json;
+use counterfoil_evidence::kind::Kind;
+use counterfoil_policy::{Effect, Impact, Layer, Layers, Outcome, Phase, Request, baseline, judge};
+use serde::Serialize;
+
+use super::{Policies, PolicyError, administrator};
+use crate::bundles::{ImpactNote, StoredBundle, verified};
+use crate::json::canonical;
+use crate::ports::{PortError, PortErrorKind, StoredEntry, StoredPart};
+use crate::records::{Directory, Versioned};
+use crate::tenancy::{Principal, Role, WorkspaceCtx};
+use crate::time::Timestamp;
+use crate::usecases::admin::AdminError;
+
+/// Decisions that one request judges, at most: about two seconds of a function.
+pub const MOST_JUDGED: u64 = 2_000;
+/// Entries that one request reads, at most.
+const MOST_READ: u64 = 20_000;
+/// Entries that are read at once.
+const CHUNK: u64 = 250;
+/// Before whose decisions nothing is looked at unless somebody asks.
+const WINDOW: Duration = Duration::from_hours(90 * 24);
+
+/// What a bundle would have decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImpactReport {
+    /// `counterfoil.policy-impact/v1`.
+    pub schema: &'static str,
+    /// The bundle.
+    pub bundle: String,
+    /// The bundle that is active; absent where it is the one that every workspace starts with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active: Option<String>,
+    /// Decisions since, ms.
+    pub from: u64,
+    /// Decisions before, ms.
+    pub to: u64,
+    /// All decisions of that time were looked at; otherwise only the newest.
+    pub complete: bool,
+    /// Decisions whose question cannot be asked again.
+    pub not_comparable: u64,
+    /// What would have become of the others.
+    #[serde(flatten)]
+    pub impact: Impact,
+    /// The same in a sentence.
+    pub sentence: String,
+}
+
+impl ImpactReport {
+    /// The report's canonical text: what its digest is over.
+    ///
+    /// # Errors
+    /// When a value has no canonical form: a defect.
+    pub fn canonical(&self) -> Result<Vec<u8>, PolicyError> {
+        Ok(canonical(self)?)
+    }
+}
+
+/// Which decisions.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    from: Timestamp,
+    to: Timestamp,
+    limit: u64,
+}
+
+/// A stream that is read from its end.
+struct Backwards {
+    stream: Hash,
+    /// The first position that was read.
+    end: u64,
+    /// Time of the newest entry that was not read, or a later one, ms.
+    at: u64,
+}
+
+impl Policies {
+    /// Whether the caller may ask for impacts.
+    ///
+    /// # Errors
+    /// [`AdminError::NotAPerson`], [`AdminError::NotForRole`].
+    pub fn admit_impact(&self, ctx: &WorkspaceCtx) -> Result<(), AdminError> {
+        reader(ctx.principal())
+    }
+
+    /// Judges recorded decisions of the workspace and its projects again, the newest first, with a
+    /// stored bundle in place of the active one. Notes the report's digest with the bundle, for its
+    /// activation.
+    ///
+    /// # Errors
+    /// [`PolicyError::Unfit`] when the bundle does not verify.
+    pub async fn impact(
+        &self,
+        ctx: &WorkspaceCtx,
+        digest: &str,
+        (from, to): (Option<Timestamp>, Option<Timestamp>),
+        limit: Option<u64>,
+    ) -> Result<(ImpactReport, String), PolicyError> {
+        reader(ctx.principal())?;
+        let limit = limit.unwrap_or(MOST_JUDGED);
+        if !(1..=MOST_JUDGED).contains(&limit) {
+            let rule = "must be 1 to 2000";
+            let field = "/limit";
+            return Err(AdminError::Invalid { field, rule }.into());
+        }
+        let now = self.ports.clock.now();
+        let span = Span {
+            from: from.unwrap_or_else(|| before(now, WINDOW)),
+            // What was decided in this very moment counts too.
+            to: to.unwrap_or_else(|| now.plus(Duration::from_millis(1))),
+            limit,
+        };
+        if span.to <= span.from {
+            let rule = "must be after `from`";
+            let field = "/to";
+            return Err(AdminError::Invalid { field, rule }.into());
+        }
+        let bundle = self.bundle(ctx, digest).await?;
+        let state = self.state(ctx).await?.value;
+        let layer = verified(&bundle.value, &state, ctx.workspace(), digest);
+        let layer = layer.map_err(|failure| {
+            PolicyError::Unfit(format!("{} ({})", failure.why(), failure.rule()))
+        })?;
+        let mut report = ImpactReport {
+            schema: "counterfoil.policy-impact/v1",
+            bundle: digest.to_owned(),
+            active: state.active_digest().map(str::to_owned),
+            from: span.from.as_millis(),
+            to: span.to.as_millis(),
+            complete: true,
+            not_comparable: 0,
+            impact: Impact::default(),
+            sentence: String::new(),
+        };
+        let streams = self.streams(ctx).await?;
+        self.read_into(&mut report, streams, span, &layer).await?;
+        report.sentence = report.impact.sentence();
+        let text = report.canonical()?;
+        let sealed = digest_string(&text);
+        self.note(ctx, bundle, &report, &sealed).await?;
+        Ok((report, sealed))
+    }
+
+    async fn streams(&self, ctx: &WorkspaceCtx) -> Result<Vec<Backwards>, PolicyError> {
+        let mut streams = vec![self.ports.stream(ctx.workspace()).await?];
+        for project in self.directory().projects().await? {
+            if project.workspace == ctx.workspace() && ctx.sees(project.livemode) {
+                streams.push(project.stream_id()?);
+            }
+        }
+        let mut all = Vec::new();
+        for stream in streams {
+            if let Some(head) = self.reader.head(stream).await? {
+                all.push(Backwards {
+                    stream,
+                    end: head.size,
+                    at: head.at,
+                });
+            }
+        }
+        Ok(all)
+    }
+
+    async fn read_into(
+        &self,
+        report: &mut ImpactReport,
+        mut streams: Vec<Backwards>,
+        span: Span,
+        layer: &Layer,
+    ) -> Result<(), PolicyError> {
+        let mut read = 0_u64;
+        loop {
+            streams.retain(|it| it.end > 0 && it.at >= span.from.as_millis());
+            let Some(newest) = streams.iter_mut().max_by_key(|it| it.at) else {
+                return Ok(());
+            };
+            let looked = report.impact.judged.saturating_add(report.not_comparable);
+            if looked >= span.limit || read >= MOST_READ {
+                report.complete = false;
+                return Ok(());
+            }
+            let start = newest.end.saturating_sub(CHUNK);
+            let entries = self.reader.entries(newest.stream, start, newest.end);
+            let entries = entries.await?;
+            read = read.saturating_add(newest.end.saturating_sub(start));
+            newest.end = start;
+            for entry in entries.iter().rev() {
+                let header = header(entry, newest.stream)?;
+                newest.at = header.at;
+                let at = Timestamp::from_millis(header.at);
+                if header.kind != Kind::RunDecision || at < span.from || at >= span.to {
+                    continue;
+                }
+                let looked = report.impact.judged.saturating_add(report.not_comparable);
+                if looked >= span.limit {
+                    report.complete = false;
+                    return Ok(());
+                }
+                if again(entry, layer, &mut report.impact).is_none() {
+                    report.not_comparable = report.not_comparable.saturating_add(1);
+                }
+            }
+        }
+    }
+
+    async fn note(
+        &self,
+        ctx: &WorkspaceCtx,
+        bundle: Versioned<StoredBundle>,
+        report: &ImpactReport,
+        digest: &str,
+    ) -> Result<(), PolicyError> {
+        let mut after = bundle.value;
+        after.impact = Some(ImpactNote {
+            report: digest.to_owned(),
+            judged: report.impact.judged,
+            flipped: report.impact.flipped,
+            at: self.ports.clock.now(),
+        });
+        let key = StoredBundle::key(ctx.workspace(), &after.digest);
+        let mut row = Directory::write(key, Some(bundle.version), &after)?;
+        row.cites = bundle.evidence;
+        if self.ports.state.write(vec![row]).await? {
+            Ok(())
+        } else {
+            Err(AdminError::Changed.into())
+        }
+    }
+}
+
+/// Whoever may change the rules, and auditors.
+fn reader(principal: &Principal) -> Result<(), AdminError> {
+    if principal.role() == Some(Role::Auditor) {
+        return Ok(());
+    }
+    administrator(principal).map(drop)
+}
+
+fn before(now: Timestamp, by: Duration) -> Timestamp {
+    let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+    Timestamp::from_millis(now.as_millis().saturating_sub(by))
+}
+
+fn header(entry: &StoredEntry, stream: Hash) -> Result<Header, PortError> {
+    let corrupt = |_| PortError::new(PortErrorKind::Corrupt, "reading an entry's header");
+    Header::parse(&entry.header, stream).map_err(corrupt)
+}
+
+/// Judges a recorded decision again; `None` where its question cannot be asked.
+fn again(entry: &StoredEntry, layer: &Layer, impact: &mut Impact) -> Option<()> {
+    let Some(StoredPart::Present { bytes, .. }) = &entry.facts else {
+        return None;
+    };
+    let facts = Json::parse(bytes).ok()?;
+    let text = |name: &str| facts.get(name).and_then(Json::as_str);
+    let request = Request::read(facts.get("request")?.clone()).ok()?;
+    let phase = match text("phase")? {
+        "execute" => Phase::Execute,
+        _ => Phase::Propose,
+    };
+    let layers = Layers {
+        baseline: baseline(),
+        workspace: Ok(layer),
+    };
+    let before = outcome(&facts)?;
+    let verdict = judge(layers, &Ok(request), phase, &|| Duration::ZERO);
+    impact.add(text("decision")?, text("action")?, before, &verdict);
+    Some(())
+}
+
+/// What a decision was.
+fn outcome(facts: &Json) -> Option<Outcome> {
+    let effect = facts.get("effect")?.as_str()?;
+    let approvals = facts.get("approvals").and_then(Json::as_uint);
+    let layers = facts.get("layers").and_then(Json::as_array);
+    let deciding = layers.into_iter().flatten();
+    let deciding =
+        deciding.filter(|layer| layer.get("effect").and_then(Json::as_str) == Some(effect));
+    let policies = deciding.filter_map(|layer| layer.get("policies").and_then(Json::as_array));
+    let ids = policies.flatten().filter_map(|it| it.get("id")?.as_str());
+    let mut rules: Vec<String> = ids.map(str::to_owned).collect();
+    rules.sort();
+    if rules.is_empty() {
+        rules.extend(facts.get("rule").and_then(Json::as_str).map(str::to_owned));
+    }
+    Some(Outcome {
+        effect: match effect {
+            "ALLOW" => Effect::Allow,
+            "REQUIRE" => Effect::Require,
+            _ => Effect::Deny,
+        },
+        approvals: u8::try_from(approvals.unwrap_or(0)).ok()?,
+        rules,
+    })
+}

@@ -1,0 +1,216 @@
+//! Who brings rules into force, and what stands in the record.
+
+use std::time::Duration;
+
+use counterfoil_core::evidence::json::Json;
+use counterfoil_core::evidence::kind::Kind;
+use counterfoil_core::tenancy::Role;
+use counterfoil_core::usecases::{AdminError, NotSecond, PolicyError};
+
+use super::desk::{Desk, PERMIT, STRICT, key, unfit};
+
+fn entry(desk: &Desk, kind: Kind) -> Json {
+    let entries = desk.bench.entries();
+    let found = entries.into_iter().rev().find(|(it, _)| *it == kind);
+    found.unwrap().1
+}
+
+#[tokio::test]
+async fn two_people_bring_a_bundle_into_force_and_the_entry_says_so() {
+    let desk = Desk::new().await;
+    assert!(desk.load().await.active.is_none());
+    let digest = desk.in_force(PERMIT, 1, None).await;
+    let layer = desk.load().await.active.unwrap().unwrap();
+    assert_eq!((layer.digest(), layer.version()), (digest.as_str(), 1));
+    let facts = entry(&desk, Kind::PolicyActivated);
+    let text = |name: &str| facts.get(name).and_then(Json::as_str).unwrap();
+    assert_eq!(text("layer"), "workspace");
+    assert_eq!(text("bundle"), digest);
+    assert_eq!(text("signer"), key(1).public().fingerprint());
+    assert_eq!(text("uploaded_by"), desk.bench.ann.id.to_string());
+    assert!(text("statement").contains(&digest));
+    assert_eq!(text("decision").len(), 64);
+    assert!(facts.get("previous").is_none());
+    let second = desk.in_force(STRICT, 2, Some(&digest)).await;
+    let facts = entry(&desk, Kind::PolicyActivated);
+    assert_eq!(
+        facts.get("previous").and_then(Json::as_str),
+        Some(digest.as_str())
+    );
+    assert_eq!(desk.active().await, Some(second));
+}
+
+#[tokio::test]
+async fn nobody_brings_in_what_they_proposed() {
+    let desk = Desk::new().await;
+    let digest = desk.stored(PERMIT, 1, None).await;
+    for _ in 0..2 {
+        assert!(desk.activate("ann", &digest).await.unwrap().waits);
+    }
+    assert_eq!(desk.active().await, None);
+    assert_eq!(desk.bench.count(Kind::PolicyActivated), 0);
+    // Proposed once: what waits is not proposed again.
+    let decisions = desk.bench.count(Kind::RunDecision);
+    desk.activate("ann", &digest).await.unwrap();
+    assert_eq!(desk.bench.count(Kind::RunDecision), decisions);
+}
+
+#[tokio::test]
+async fn nobody_brings_in_what_they_uploaded() {
+    let desk = Desk::new().await;
+    let digest = desk.stored(PERMIT, 1, None).await;
+    assert!(desk.activate("ben", &digest).await.unwrap().waits);
+    unfit(desk.activate("ann", &digest).await, "you uploaded");
+    desk.bench.later(Duration::from_secs(1));
+    desk.bench.join("cleo", Role::Owner).await;
+    // Cleo came after the proposal.
+    let newcomer = desk.activate("cleo", &digest).await.unwrap_err();
+    assert!(matches!(
+        newcomer,
+        PolicyError::NotSecond(NotSecond::Newcomer)
+    ));
+    assert_eq!(desk.active().await, None);
+}
+
+#[tokio::test]
+async fn the_second_person_is_an_owner() {
+    let desk = Desk::new().await;
+    desk.bench.join("adam", Role::Admin).await;
+    let digest = desk.stored(PERMIT, 1, None).await;
+    assert!(desk.activate("ann", &digest).await.unwrap().waits);
+    assert!(desk.activate("adam", &digest).await.is_err());
+    assert_eq!(desk.active().await, None);
+    desk.activate("ben", &digest).await.unwrap();
+    assert_eq!(desk.active().await, Some(digest));
+}
+
+#[tokio::test]
+async fn whoever_may_not_is_refused_and_that_is_recorded() {
+    let desk = Desk::new().await;
+    desk.bench.join("vic", Role::Viewer).await;
+    let digest = desk.stored(PERMIT, 1, None).await;
+    let before = desk.bench.count(Kind::RunDecision);
+    for done in [
+        desk.activate("vic", &digest).await,
+        desk.revoke("vic", &digest).await,
+        desk.register("vic", 2, None).await,
+    ] {
+        let denied = matches!(
+            done,
+            Err(PolicyError::Admin(AdminError::Denied {
+                decision: Some(_),
+                ..
+            }))
+        );
+        assert!(denied, "{done:?}");
+    }
+    assert_eq!(desk.bench.count(Kind::RunDecision), before + 3);
+    let sent = desk.signed(STRICT, 1, None);
+    let role = desk.upload("vic", &sent).await.unwrap_err();
+    assert!(matches!(role, PolicyError::Admin(AdminError::NotForRole)));
+}
+
+#[tokio::test]
+async fn only_a_higher_version_that_follows_the_active_one_comes_into_force() {
+    let desk = Desk::new().await;
+    // Both fit when they are uploaded.
+    let one = desk.stored(PERMIT, 1, None).await;
+    let other = desk.stored(STRICT, 2, None).await;
+    for who in ["ann", "ben"] {
+        desk.activate(who, &one).await.unwrap();
+    }
+    unfit(desk.activate("ann", &other).await, "another bundle became");
+    let two = desk.in_force(STRICT, 2, Some(&one)).await;
+    unfit(desk.activate("ann", &one).await, "version 2 is active");
+    assert_eq!(desk.active().await, Some(two));
+}
+
+#[tokio::test]
+async fn a_proposal_counts_for_three_days() {
+    let desk = Desk::new().await;
+    let digest = desk.stored(PERMIT, 1, None).await;
+    desk.activate("ann", &digest).await.unwrap();
+    desk.bench.later(Duration::from_hours(73));
+    assert!(desk.activate("ben", &digest).await.unwrap().waits);
+    assert_eq!(desk.active().await, None);
+}
+
+#[tokio::test]
+async fn whoever_is_alone_brings_it_in_a_day_later() {
+    let desk = Desk {
+        bench: crate::tenants::bench::Bench::new().await,
+    };
+    desk.bench.later(Duration::from_hours(24 * 8));
+    for _ in 0..2 {
+        desk.register("ann", 1, None).await.unwrap();
+        desk.bench.later(Duration::from_hours(25));
+    }
+    let digest = desk.stored(PERMIT, 1, None).await;
+    desk.activate("ann", &digest).await.unwrap();
+    assert!(desk.activate("ann", &digest).await.unwrap().waits);
+    desk.bench.later(Duration::from_hours(25));
+    desk.activate("ann", &digest).await.unwrap();
+    assert_eq!(desk.active().await, Some(digest));
+    let facts = entry(&desk, Kind::PolicyActivated);
+    let approvals = facts.get("approvals").unwrap().as_array().unwrap();
+    let solo = format!("solo:{}", desk.bench.ann.id);
+    assert_eq!(approvals[0].as_str(), Some(solo.as_str()));
+}
+
+#[tokio::test]
+async fn one_person_stops_everything_and_two_start_it_again() {
+    let desk = Desk::new().await;
+    desk.bench.join("adam", Role::Admin).await;
+    let digest = desk.in_force(STRICT, 1, None).await;
+    desk.revoke("adam", &digest).await.unwrap();
+    assert_eq!(desk.failure().await, Some("bundle-revoked"));
+    let facts = entry(&desk, Kind::PolicyRevoked);
+    assert_eq!(facts.get("active").unwrap().as_bool(), Some(true));
+    // Again changes nothing.
+    let entries = desk.bench.count(Kind::PolicyRevoked);
+    assert_eq!(desk.revoke("ann", &digest).await.unwrap().decision, None);
+    assert_eq!(desk.bench.count(Kind::PolicyRevoked), entries);
+    unfit(desk.activate("ann", &digest).await, "was revoked");
+    let again = desk.in_force(PERMIT, 2, Some(&digest)).await;
+    assert_eq!(desk.failure().await, None);
+    assert_eq!(desk.active().await, Some(again));
+}
+
+#[tokio::test]
+async fn a_candidate_in_shadow_changes_nothing_and_is_noted_when_it_becomes_active() {
+    let desk = Desk::new().await;
+    let first = desk.in_force(PERMIT, 1, None).await;
+    let candidate = desk.stored(STRICT, 2, Some(&first)).await;
+    let ctx = desk.ctx("ann").await;
+    desk.policies()
+        .shadow(&ctx, &candidate, true)
+        .await
+        .unwrap();
+    let loaded = desk.load().await;
+    assert_eq!(loaded.active.unwrap().unwrap().digest(), first);
+    assert_eq!(loaded.shadow.unwrap().digest(), candidate);
+    let twice = desk.policies().shadow(&ctx, &first, true).await;
+    assert!(matches!(twice, Err(PolicyError::Unfit(_))));
+    for who in ["ann", "ben"] {
+        desk.activate(who, &candidate).await.unwrap();
+    }
+    let facts = entry(&desk, Kind::PolicyActivated);
+    assert!(facts.get("shadow_since").is_some());
+    assert!(desk.load().await.shadow.is_none());
+}
+
+#[tokio::test]
+async fn a_candidate_that_cannot_be_asked_harms_nobody() {
+    let desk = Desk::new().await;
+    let first = desk.in_force(PERMIT, 1, None).await;
+    let candidate = desk.stored(STRICT, 2, Some(&first)).await;
+    let ctx = desk.ctx("ann").await;
+    desk.policies()
+        .shadow(&ctx, &candidate, true)
+        .await
+        .unwrap();
+    desk.revoke("ann", &candidate).await.unwrap();
+    let loaded = desk.load().await;
+    assert!(loaded.shadow.is_none());
+    assert_eq!(loaded.active.unwrap().unwrap().digest(), first);
+}

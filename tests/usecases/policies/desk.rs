@@ -1,0 +1,208 @@
+//! A workspace with two owners and a signing key.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use counterfoil_core::bundles::{Loaded, load};
+use counterfoil_core::evidence::hash::digest_string;
+use counterfoil_core::ports::{EvidenceAppend, State};
+use counterfoil_core::tenancy::{Role, WorkspaceCtx};
+use counterfoil_core::usecases::{NewBundle, Policies, PolicyActed, PolicyError, Uploaded};
+use counterfoil_policy::bundle::{Bundle, Envelope, SigningKey};
+use counterfoil_policy::check::Finding;
+use counterfoil_policy::schema_digest;
+use serde_json::{Value, json};
+
+use crate::tenants::bench::Bench;
+
+pub(super) const PERMIT: &str = "@id(\"ws.permit.all\") @why(\"the baseline applies\")\npermit (principal, action, resource);\n";
+/// An owner exports nothing.
+pub(super) const STRICT: &str = "@id(\"ws.permit.all\") @why(\"the baseline applies\")\npermit (principal, action, resource);\n@id(\"ws.forbid.export\") @why(\"nothing leaves\")\nforbid (principal, action == CF::Action::\"evidence.export\", resource);\n";
+const TESTS: &str = "[{\"name\": \"a viewer repairs\", \"principal\": \"User/viewer\", \"action\": \"repair.execute\", \"resource\": \"Incident/inc\", \"want\": \"DENY\"}]";
+
+/// A bundle as somebody sends it.
+#[derive(Clone)]
+pub(super) struct Sent {
+    pub(super) manifest: Value,
+    pub(super) signature: String,
+    pub(super) files: BTreeMap<String, String>,
+}
+
+pub(super) struct Desk {
+    pub(super) bench: Bench,
+}
+
+pub(super) fn key(seed: u8) -> SigningKey {
+    SigningKey::from_seed(&[seed; 32])
+}
+
+impl Desk {
+    /// Ann and Ben are owners; no key is registered.
+    pub(super) async fn keyless() -> Self {
+        let bench = Bench::new().await;
+        bench.join("ben", Role::Owner).await;
+        Self { bench }
+    }
+
+    /// The same with a registered key.
+    pub(super) async fn new() -> Self {
+        let desk = Self::keyless().await;
+        for who in ["ann", "ben"] {
+            desk.register(who, 1, None).await.unwrap();
+        }
+        desk
+    }
+
+    pub(super) fn policies(&self) -> Policies {
+        self.with(self.bench.store.clone(), self.bench.store.clone())
+    }
+
+    pub(super) fn with(
+        &self,
+        evidence: Arc<dyn EvidenceAppend>,
+        state: Arc<dyn State>,
+    ) -> Policies {
+        let mut ports = self.bench.ports_with(evidence);
+        ports.state = state;
+        Policies {
+            ports,
+            reader: self.bench.store.clone(),
+        }
+    }
+
+    pub(super) async fn ctx(&self, who: &str) -> WorkspaceCtx {
+        self.bench.ctx(who).await
+    }
+
+    pub(super) async fn register(
+        &self,
+        who: &str,
+        seed: u8,
+        replaces: Option<u8>,
+    ) -> Result<PolicyActed, PolicyError> {
+        let replaces = replaces.map(|seed| key(seed).public().fingerprint());
+        let ctx = self.ctx(who).await;
+        let public = key(seed).public().text();
+        let policies = self.policies();
+        policies
+            .register_key(&ctx, &public, replaces.as_deref())
+            .await
+    }
+
+    /// Signs rules with key 1.
+    pub(super) fn signed(&self, rules: &str, version: u64, previous: Option<&str>) -> Sent {
+        self.signed_by(1, rules, version, previous)
+    }
+
+    pub(super) fn signed_by(
+        &self,
+        seed: u8,
+        rules: &str,
+        version: u64,
+        previous: Option<&str>,
+    ) -> Sent {
+        let files = BTreeMap::from([
+            ("policies/a.cedar".to_owned(), rules.to_owned()),
+            ("tests/a.json".to_owned(), TESTS.to_owned()),
+        ]);
+        let entries = files.iter().map(|(path, text)| {
+            json!({"path": path, "size": text.len(), "sha256": digest_string(text.as_bytes())})
+        });
+        let mut manifest = json!({
+            "schema": "counterfoil.policy-bundle/v1", "layer": "workspace",
+            "workspace": self.bench.workspace.id.to_string(), "version": version,
+            "cedar": {"lang": "4.5", "engine": ">=4.14,<5"}, "schema_sha256": schema_digest(),
+            "files": entries.collect::<Vec<_>>(), "created_at": "2026-11-01T00:00:00Z",
+            "created_by": "somebody", "summary": "",
+        });
+        if let Some(previous) = previous {
+            manifest["previous"] = json!(previous);
+        }
+        let bundle = Bundle::read(manifest.to_string().as_bytes(), files.clone()).unwrap();
+        let envelope = Envelope::sign(&bundle.statement(), &key(seed));
+        Sent {
+            manifest,
+            signature: serde_json::to_string(&envelope).unwrap(),
+            files,
+        }
+    }
+
+    pub(super) async fn upload(&self, who: &str, sent: &Sent) -> Result<Uploaded, PolicyError> {
+        let manifest = sent.manifest.to_string();
+        let new = NewBundle {
+            manifest: &manifest,
+            signature: &sent.signature,
+            files: &sent.files,
+        };
+        let ctx = self.ctx(who).await;
+        self.policies().upload(&ctx, new).await
+    }
+
+    /// Ann uploads rules.
+    pub(super) async fn stored(&self, rules: &str, version: u64, previous: Option<&str>) -> String {
+        let sent = self.signed(rules, version, previous);
+        self.upload("ann", &sent).await.unwrap().bundle.digest
+    }
+
+    pub(super) async fn activate(
+        &self,
+        who: &str,
+        digest: &str,
+    ) -> Result<PolicyActed, PolicyError> {
+        let ctx = self.ctx(who).await;
+        self.policies().activate(&ctx, digest).await
+    }
+
+    /// Ann uploads and proposes rules, Ben brings them into force.
+    pub(super) async fn in_force(
+        &self,
+        rules: &str,
+        version: u64,
+        previous: Option<&str>,
+    ) -> String {
+        let digest = self.stored(rules, version, previous).await;
+        assert!(self.activate("ann", &digest).await.unwrap().waits);
+        assert!(!self.activate("ben", &digest).await.unwrap().waits);
+        digest
+    }
+
+    pub(super) async fn revoke(&self, who: &str, digest: &str) -> Result<PolicyActed, PolicyError> {
+        let ctx = self.ctx(who).await;
+        self.policies().revoke(&ctx, digest).await
+    }
+
+    /// The digest in force, as the row says.
+    pub(super) async fn active(&self) -> Option<String> {
+        let ctx = self.ctx("ann").await;
+        let view = self.policies().view(&ctx).await.unwrap();
+        view.state.value.active_digest().map(str::to_owned)
+    }
+
+    pub(super) async fn load(&self) -> Loaded {
+        load(self.bench.store.as_ref(), self.bench.workspace.id)
+            .await
+            .unwrap()
+    }
+
+    /// Why the bundle in force cannot be asked.
+    pub(super) async fn failure(&self) -> Option<&'static str> {
+        let active = self.load().await.active?;
+        active.err().map(counterfoil_policy::Failure::rule)
+    }
+}
+
+#[track_caller]
+pub(super) fn invalid(done: Result<Uploaded, PolicyError>) -> Vec<Finding> {
+    match done {
+        Err(PolicyError::Invalid(findings)) => findings,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+pub(super) fn unfit(done: Result<PolicyActed, PolicyError>, words: &str) {
+    match done {
+        Err(PolicyError::Unfit(why)) => assert!(why.contains(words), "{why}"),
+        other => panic!("{other:?}"),
+    }
+}
