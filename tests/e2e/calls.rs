@@ -203,9 +203,10 @@ impl Stage {
         self.call("POST", &path, Some(key), None, &body).await
     }
 
-    /// Proposes the repair of an incident as Ada.
+    /// Proposes the repair of an incident with Ada's repair key: what a machine proposes in live waits
+    /// for a person.
     pub(crate) async fn propose(&self, tenant: &Tenant, incident: &Incident) -> Answer {
-        let answer = self.propose_as(&tenant.ada, incident).await;
+        let answer = self.propose_as(&tenant.repair_key, incident).await;
         assert_eq!(answer.status, 201, "{}", answer.text);
         answer
     }
@@ -353,7 +354,7 @@ pub(crate) fn event(customer: &str) -> String {
     json!({
         "id": format!("evt_endtoend{number}"), "object": "event",
         "type": "customer.subscription.updated",
-        "livemode": false, "created": now().as_secs(),
+        "livemode": true, "created": now().as_secs(),
         "data": { "object": { "id": "sub_1", "object": "subscription", "customer": customer } },
     })
     .to_string()

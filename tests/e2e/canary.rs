@@ -142,7 +142,7 @@ async fn shown_once(stage: &Stage, tenant: &Tenant) -> Vec<Needle> {
         ),
         (
             "keys",
-            json!({ "name": "canary", "environment": "test", "capability": "read" }),
+            json!({ "name": "canary", "environment": "live", "capability": "read" }),
             "/secret",
         ),
     ] {

@@ -55,6 +55,7 @@ fn a_disturbed_scan_of_a_crowd_finds_what_an_undisturbed_one_finds() {
         .block_on(FakeStripe::start_crowd(crowd.clone()))
         .unwrap();
     stripe.compress();
+    stripe.go_live();
     let postgres = Postgres::start(&progress).unwrap();
     let extra = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let options = Options {

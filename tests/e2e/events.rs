@@ -502,11 +502,11 @@ async fn event_bus_of(real: &Real<'_>) {
         .configure(output("stripe-webhook"), "STRIPE_EVENT_PROJECT", &project)
         .await;
     let mut outcomes = Vec::new();
-    let mut live = event.clone();
-    live["detail"]["livemode"] = json!(true);
+    let mut test = event.clone();
+    test["detail"]["livemode"] = json!(false);
     let mut other = event.clone();
     other["source"] = json!(format!("{SOURCE}2"));
-    for event in [&event, &event, &live, &other] {
+    for event in [&event, &event, &test, &other] {
         outcomes.push(says(real.stack, "stripe-webhook", event).await);
     }
     let outcome = |name: &str| Says::Answer(json!({ "outcome": name }));

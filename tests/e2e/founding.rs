@@ -83,7 +83,7 @@ fn a_person_goes_from_nothing_to_an_incident_over_the_api_and_the_command_line()
         assert_eq!(founded.status, 201, "{}", founded.text);
         founder.workspace = founded.field("/id");
         let path = format!("/v1/workspaces/{}/projects", founder.workspace);
-        let made = json!({ "name": "Shop", "environment": "test" });
+        let made = json!({ "name": "Shop", "environment": "live" });
         let made = founder.post(&path, made).await;
         assert_eq!(made.status, 201, "{}", made.text);
         founder.project = made.field("/id");

@@ -35,7 +35,7 @@ fn an_event_that_never_came_is_found_the_day_after_and_its_customer_checked() {
         let midnight = Timestamp::from_millis(settled / DAY * DAY);
         let late = Timestamp::from_millis(midnight.as_millis() - 60 * 60_000);
         let event = json!({
-            "id": "evt_lost", "object": "event", "type": "customer.updated", "livemode": false,
+            "id": "evt_lost", "object": "event", "type": "customer.updated", "livemode": true,
             "created": late.as_secs(), "data": { "object": { "id": customer, "object": "customer" } },
         });
         assert!(stage.stripe.change(|shop| shop.put(event)));
@@ -90,7 +90,7 @@ fn an_ended_connection_is_seen_at_once_and_runs_end_with_its_name() {
         let said = |id: &str| {
             json!({
                 "id": id, "object": "event", "type": "account.application.deauthorized",
-                "livemode": false, "created": now().as_secs(),
+                "livemode": true, "created": now().as_secs(),
                 "data": { "object": { "id": "ca_1", "object": "application" } },
             })
             .to_string()

@@ -46,7 +46,7 @@ fn a_stripe_key_that_may_not_read_everything_opens_no_incident() {
             without(Permission::Prices),
             revoked,
             // A secret key is refused before any call.
-            format!("sk_test_{SECRET_MARK}0123456789"),
+            format!("sk_live_{SECRET_MARK}0123456789"),
         ] {
             let setup = Setup {
                 stripe_key: Some(key),

@@ -64,6 +64,7 @@ impl Stage {
         let stripe = runtime
             .block_on(FakeStripe::start(sample.shop.clone()))
             .unwrap();
+        stripe.go_live();
         let clock = Arc::new(SystemClock);
         let issuer = runtime.block_on(FakeIssuer::start(clock)).unwrap();
         let extra = |name: &str, value: &str| (name.to_owned(), value.to_owned());

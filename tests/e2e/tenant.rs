@@ -172,9 +172,9 @@ impl Stage {
             workspace: &workspace,
             by: &by,
             name: "Second shop",
-            livemode: false,
+            livemode: true,
             artifact: &compile(&Mapping::from_toml(MAPPING).unwrap()).unwrap(),
-            hints: ("rk_test_…", "db"),
+            hints: ("rk_live_…", "db"),
             secrets: NewSecrets {
                 stripe_key: secret(&self.stripe.restricted_key()),
                 read_database: secret(&format!("postgres://nobody:{SECRET_MARK}@127.0.0.1:1/app")),
@@ -260,9 +260,9 @@ async fn access_at(
         workspace: &workspace,
         by: &by,
         name: "Shop",
-        livemode: false,
+        livemode: true,
         artifact: &compile(&Mapping::from_toml(&mapping).unwrap()).unwrap(),
-        hints: ("rk_test_…", "db"),
+        hints: ("rk_live_…", "db"),
         secrets,
         auto_propose,
     };

@@ -18,7 +18,7 @@ fn sign(tenant: &Tenant, body: &str, offset: i64) -> String {
 
 fn bad_deliveries(tenant: &Tenant, stranger: &Tenant) -> Vec<Case> {
     let body = event("cus_Bodymark1");
-    let live = body.replace("\"livemode\":false", "\"livemode\":true");
+    let test = body.replace("\"livemode\":true", "\"livemode\":false");
     let connected = body.replace("{\"created\"", "{\"account\":\"acct_1\",\"created\"");
     let by = |secret: &str| sign_event(&[secret], body.as_bytes(), now().as_secs());
     let good = sign(tenant, &body, 0);
@@ -35,7 +35,7 @@ fn bad_deliveries(tenant: &Tenant, stranger: &Tenant) -> Vec<Case> {
         with("of an old scheme", good.replace(",v1=", ",v0=")),
         with("without a time", good.replacen("t=", "u=", 1)),
         ("altered", good.clone(), body.replace("mark1", "mark2")),
-        signed("of live mode", &live),
+        signed("of test mode", &test),
         signed("of a connected account", &connected),
         signed("not JSON", "{Bodymark"),
         signed("not an event", "[]"),

@@ -101,7 +101,8 @@ async fn a_person_arms_the_checks_again_for_as_many_as_they_have_seen() {
     let act = IncidentAct::Acknowledge {
         reason: "the app was restored from a backup".to_owned(),
     };
-    people.act(&world.ann, &id, "k1", &act).await.unwrap();
+    let owner = world.sign_in("Ben").await;
+    people.act(&owner, &id, "k1", &act).await.unwrap();
     // u4 gets its access back and loses it again: four of six, as the person has seen them.
     change(&world, "u4", true).await;
     lose(&world, "u4").await;

@@ -138,7 +138,7 @@ async fn a_ledger_cites_entries_that_exist_and_of_a_scan_the_line() {
     let propose = world.propose();
     let id = incident.id.to_string();
     propose
-        .propose(&world.ann, &id, reason, true)
+        .propose(&world.repair_key, &id, reason, true)
         .await
         .unwrap();
     let ledger = lists(&world)

@@ -29,7 +29,7 @@ async fn drifted(kind: FindingKind) -> World {
 async fn proposed(world: &World) -> Action {
     let incident = world.incident().await.id.to_string();
     let propose = world.propose();
-    let proposed = propose.propose(&world.ann, &incident, Some("support asked"), true);
+    let proposed = propose.propose(&world.repair_key, &incident, Some("support asked"), true);
     proposed.await.unwrap().action
 }
 

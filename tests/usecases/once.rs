@@ -50,7 +50,9 @@ async fn proposed(world: &World, evidence: Arc<dyn EvidenceAppend>) -> Action {
     let ports = ports(world, evidence);
     let reason = Some("support asked");
     let propose = ProposeRepair { ports };
-    let proposed = propose.propose(&world.ann, &incident, reason, true).await;
+    let proposed = propose
+        .propose(&world.repair_key, &incident, reason, true)
+        .await;
     proposed.unwrap().action
 }
 
@@ -140,7 +142,7 @@ async fn a_refusal_that_is_recorded_is_named_in_headers_and_body() {
     let evidence = world.vote().ports.evidence;
     let action = proposed(&world, evidence.clone()).await;
     let refused: Result<Response, Problem> = judged(&evidence, None, async |evidence| {
-        let voted = approve(&world, &world.ann, &action, evidence).await;
+        let voted = approve(&world, &world.repair_key, &action, evidence).await;
         assert!(matches!(voted, Err(ActionError::Denied(_))), "{voted:?}");
         Err(Problem::not_found())
     })

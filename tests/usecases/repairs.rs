@@ -6,12 +6,13 @@ use counterfoil_core::evidence::json::Json;
 use counterfoil_core::incident::IncidentState;
 use counterfoil_core::policy::Effect;
 use counterfoil_core::ports::StoredPart;
+use counterfoil_core::reconcile::FindingKind;
 use counterfoil_core::repair::{Action, ActionState, VoteKind};
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::usecases::{ActionError, Voted};
 use counterfoil_testkit::memory::ApplyFault;
 
-use super::world::World;
+use super::world::{World, customer};
 
 /// A world with one open incident and its repair proposed by Ann, executing on approval.
 async fn proposed() -> (World, Action) {
@@ -20,7 +21,7 @@ async fn proposed() -> (World, Action) {
     let incident = world.incident().await.id.to_string();
     let proposed = world
         .propose()
-        .propose(&world.ann, &incident, Some("support asked"), true)
+        .propose(&world.repair_key, &incident, Some("support asked"), true)
         .await
         .unwrap();
     (world, proposed.action)
@@ -133,7 +134,18 @@ async fn proposal_and_execution_both_say_whom_where_what_and_why() {
 
 #[tokio::test]
 async fn the_proposer_cannot_approve_and_the_refusal_is_recorded() {
-    let (world, action) = proposed().await;
+    // What no subscription ever backed waits for a second person, also when a person asks.
+    let world = World::new().await;
+    world.billing.add_customer(customer("cus_4", "u4"));
+    world.set_row("u4", true);
+    world.scan().await;
+    let mut incidents = world.incidents().await.into_iter();
+    let unbacked = incidents.find(|it| it.finding.kind == FindingKind::AccessWithoutPayment);
+    let id = unbacked.unwrap().id.to_string();
+    let propose = world.propose();
+    let proposed = propose.propose(&world.ann, &id, Some("support asked"), true);
+    let action = proposed.await.unwrap().action;
+    assert_eq!(action.rule, "base.require.revoke-unbacked");
     let before = world.count("run.decision");
     let refused = approve(&world, &world.ann, &action).await.unwrap_err();
     let ActionError::Denied(judgement) = refused else {
@@ -308,7 +320,7 @@ async fn in_a_read_only_project_a_proposal_is_denied_and_recorded() {
     let incident = world.incident().await.id.to_string();
     let proposed = world
         .propose()
-        .propose(&world.ann, &incident, Some("support asked"), true)
+        .propose(&world.repair_key, &incident, Some("support asked"), true)
         .await
         .unwrap();
     assert_eq!(proposed.action.effect, Effect::Deny);

@@ -134,7 +134,9 @@ async fn propose(world: &World) -> Proposed {
     let incident = world.incident().await.id.to_string();
     let proposal = world.propose();
     let reason = Some("support asked");
-    let proposed = proposal.propose(&world.ann, &incident, reason, true).await;
+    let proposed = proposal
+        .propose(&world.repair_key, &incident, reason, true)
+        .await;
     proposed.unwrap()
 }
 
@@ -220,7 +222,7 @@ async fn every_run_of_a_repair_replays_and_so_does_every_decision() {
     let action = proposed.action.id.to_string();
     world
         .vote()
-        .vote(&world.ann, &action, &vote)
+        .vote(&world.repair_key, &action, &vote)
         .await
         .unwrap_err();
     world.vote().vote(&world.ben, &action, &vote).await.unwrap();
@@ -343,7 +345,7 @@ async fn what_is_not_kept_or_was_judged_by_other_rules_is_said_and_is_no_differe
     let replayed = record.replay(&id).await.unwrap();
     assert_eq!(replayed.decisions, 0);
     assert!(
-        replayed.not_checked[0].contains("other rules"),
+        replayed.not_checked[0].contains("a bundle that is not at hand"),
         "{replayed:?}"
     );
 }

@@ -31,7 +31,7 @@ async fn stranded(count: usize) -> (World, Vec<ActionId>) {
     world.scan().await;
     let mut all = Vec::new();
     for incident in world.incidents().await {
-        all.push(approved(&world, &world.ann, &world.ben, &incident).await);
+        all.push(approved(&world, &world.repair_key, &world.ben, &incident).await);
     }
     assert_eq!(all.len(), count);
     world.clock.advance(SWEEP_AFTER);
@@ -132,9 +132,9 @@ async fn what_is_over_ends_before_anything_slow_is_begun() {
     world.add_user("late", "cus_late", false);
     world.scan().await;
     let [first, second] = world.incidents().await.try_into().unwrap();
-    let over = proposed(&world, &world.ann, &first).await.id;
+    let over = proposed(&world, &world.repair_key, &first).await.id;
     world.clock.advance(Duration::from_hours(71));
-    let due = approved(&world, &world.ann, &world.ben, &second).await;
+    let due = approved(&world, &world.repair_key, &world.ben, &second).await;
     world.clock.advance(Duration::from_hours(1));
     let world = Arc::new(world);
     let ended = Arc::new(Mutex::new(Vec::new()));

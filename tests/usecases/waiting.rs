@@ -25,7 +25,7 @@ async fn proposed(execute_on_approval: bool) -> (World, Action) {
     let incident = world.incident().await.id.to_string();
     let propose = world.propose();
     let proposed = propose.propose(
-        &world.ann,
+        &world.repair_key,
         &incident,
         Some("support asked"),
         execute_on_approval,

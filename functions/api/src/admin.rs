@@ -4,9 +4,10 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::ids::DecisionId;
-use counterfoil_core::policy::{Judgement, bundle_digest};
+use counterfoil_core::policy::Judgement;
 use counterfoil_core::ports::AppendError;
 use counterfoil_core::records::Versioned;
+use counterfoil_core::traced::DecisionMade;
 use counterfoil_core::usecases::{Acted, AdminError};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::ShownOnce;
@@ -17,11 +18,9 @@ use serde::Serialize;
 use crate::answer::{conflict, versioned};
 
 /// Names the decision behind an answer.
-pub(crate) fn decided(mut response: Response, decision: Option<DecisionId>) -> Response {
-    if let Some(decision) = decision {
-        let policy = bundle_digest();
-        let decision = decision.to_string();
-        decision_headers(response.headers_mut(), Some(&decision), Some(&policy));
+pub(crate) fn decided(mut response: Response, decision: Option<DecisionMade>) -> Response {
+    if let Some(DecisionMade { id, policy }) = decision {
+        decision_headers(response.headers_mut(), Some(&id), Some(&policy));
     }
     response
 }
@@ -98,7 +97,7 @@ pub(crate) fn problem(error: &AdminError) -> Problem {
 pub(crate) fn denied(judgement: &Judgement, decision: Option<DecisionId>) -> Problem {
     let problem = Problem::denied(judgement);
     match decision {
-        Some(decision) => problem.decided(&decision, bundle_digest()),
+        Some(decision) => problem.decided(&decision, judgement.policy()),
         None => problem,
     }
 }

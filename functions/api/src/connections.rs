@@ -93,7 +93,7 @@ pub(crate) async fn connect(
 ) -> Result<Response, Problem> {
     let kind = ConnectionKind::of_name(&place.1).ok_or_else(Problem::not_found)?;
     let sent = read(kind, &bytes).and_then(|new| Ok((new, demand_if_match(&headers)?)));
-    let may = async { api.projects.admit_secret(ctx.principal()) };
+    let may = api.projects.admit_secret(&ctx);
     let (new, shown) = admitted(sent, may, problem).await?;
     let stored = api
         .projects
@@ -126,7 +126,7 @@ pub(crate) async fn disconnect(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let kind = ConnectionKind::of_name(&place.1).ok_or_else(Problem::not_found)?;
-    let may = async { api.projects.admit_secret(ctx.principal()) };
+    let may = api.projects.admit_secret(&ctx);
     let shown = admitted(demand_if_match(&headers), may, problem).await?;
     let gone = api.projects.disconnect(&ctx, kind, shown).await;
     gone.map_err(|error| problem(&error))?;

@@ -259,8 +259,7 @@ async fn confirm(
 }
 
 async fn keep(api: &Api, of: DeletionOf<'_>, headers: &HeaderMap) -> Result<Response, Problem> {
-    let admission = async { api.delete.admit_keeping(of) };
-    let seen = admitted(if_match(headers), admission, problem).await?;
+    let seen = admitted(if_match(headers), api.delete.admit_keeping(of), problem).await?;
     let kept = api.delete.withdraw(of, seen).await;
     let kept = kept.map_err(|error| problem(&error))?;
     let response = StatusCode::NO_CONTENT.into_response();

@@ -114,7 +114,7 @@ pub(crate) async fn customer(
                 evidence,
                 ..api.erase.clone()
             };
-            let erased = erase.customer(&ctx, &id, &request).await;
+            let erased = Box::pin(erase.customer(&ctx, &id, &request)).await;
             Ok(outcome(&ctx, &erased.map_err(|error| problem(&error))?))
         })
         .await

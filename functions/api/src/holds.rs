@@ -87,10 +87,10 @@ pub(crate) async fn set(
     Caller(ctx): Caller,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let may = async { api.holds.admit(&ctx) };
+    let may = api.holds.admit(&ctx);
     let new = admitted(HoldBody::read(&sent), may, problem).await?;
     // The key is the hold's id, so a repeat goes on with a hold that is set in some streams only.
-    let may = allowed(async { api.holds.admit(&ctx) }, problem);
+    let may = allowed(api.holds.admit(&ctx), problem);
     sent.once(&api.repeats, &ctx, may, async |_| {
         judged(&api.holds.evidence, None, async |evidence| {
             let holds = LegalHolds {

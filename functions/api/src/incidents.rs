@@ -172,7 +172,7 @@ pub(crate) async fn ignore(
         let reason = read.reason;
         Ok(IncidentAct::Ignore { until, reason })
     };
-    act(&api, &ctx, &id, &sent, read()).await
+    Box::pin(act(&api, &ctx, &id, &sent, read())).await
 }
 
 /// Why.
@@ -204,7 +204,7 @@ pub(crate) async fn reopen(
     let read = read.map(|read| IncidentAct::Reopen {
         reason: read.reason,
     });
-    act(&api, &ctx, &id, &sent, read).await
+    Box::pin(act(&api, &ctx, &id, &sent, read)).await
 }
 
 /// Take a mass drift for real
@@ -230,7 +230,7 @@ pub(crate) async fn acknowledge(
     let read = read.map(|read| IncidentAct::Acknowledge {
         reason: read.reason,
     });
-    act(&api, &ctx, &id, &sent, read).await
+    Box::pin(act(&api, &ctx, &id, &sent, read)).await
 }
 
 async fn act(

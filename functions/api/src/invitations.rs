@@ -80,7 +80,7 @@ pub(crate) async fn make(
     WorkspaceCaller(ctx): WorkspaceCaller,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let may = async { api.invitations.admit(&ctx) };
+    let may = api.invitations.admit(&ctx);
     let wanted: NewBody = admitted(asked(&sent), may, problem).await?;
     let new = NewInvitation {
         name: &wanted.name,
@@ -97,7 +97,7 @@ pub(crate) async fn make(
         let response = versioned(StatusCode::CREATED, &view, 1);
         Ok(shown_once(decided(response, made.decision)))
     };
-    let may = allowed(async { api.invitations.admit(&ctx) }, problem);
+    let may = allowed(api.invitations.admit(&ctx), problem);
     sent.once(&api.repeats, &ctx, may, make).await
 }
 

@@ -27,7 +27,7 @@ fn made((made, secret): &MadeKey) -> Response {
         secret: secret.reveal().clone(),
     };
     let response = versioned(StatusCode::CREATED, &view, made.record.version);
-    shown_once(decided(response, made.decision))
+    shown_once(decided(response, made.decision.clone()))
 }
 
 /// List the API keys of a workspace
@@ -132,7 +132,7 @@ pub(crate) async fn make(
     WorkspaceCaller(ctx): WorkspaceCaller,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let may = async { api.keys.admit(&ctx) };
+    let may = api.keys.admit(&ctx);
     let wanted: NewBody = admitted(asked(&sent), may, problem).await?;
     let new = NewApiKey {
         name: &wanted.name,
@@ -149,7 +149,7 @@ pub(crate) async fn make(
         let key = api.keys.make(&ctx, &new, Some(&once)).await;
         Ok(made(&key.map_err(|error| problem(&error))?))
     };
-    let may = allowed(async { api.keys.admit(&ctx) }, problem);
+    let may = allowed(api.keys.admit(&ctx), problem);
     sent.once(&api.repeats, &ctx, may, make).await
 }
 

@@ -105,13 +105,16 @@ pub(crate) async fn add(
     sent: Sent,
 ) -> Result<Response, Problem> {
     let read = sent.key().and_then(|_| sent.read_with(MAX_MAPPING));
-    let may = async { api.projects.admit(ctx.principal()) };
+    let may = api.projects.admit(ctx.workspace(), ctx.principal());
     let wanted: NewBody = admitted(read, may, problem).await?;
     let format = match wanted.format {
         Format::Toml => MappingFormat::Toml,
         Format::Json => MappingFormat::Json,
     };
-    let may = allowed(async { api.projects.admit(ctx.principal()) }, problem);
+    let may = allowed(
+        api.projects.admit(ctx.workspace(), ctx.principal()),
+        problem,
+    );
     sent.once(&api.repeats, &ctx, may, async |once| {
         let done = (once, Makes::New("mapping"));
         judged(
@@ -169,12 +172,12 @@ pub(crate) async fn activate(
     let read = sent.key().and_then(|_| demand_if_match(sent.headers()));
     let may = async {
         api.projects.mapping(&ctx, hash).await?;
-        api.projects.admit_activation(ctx.principal())
+        api.projects.admit_activation(&ctx).await
     };
     let version = admitted(read, may, problem).await?;
     // What one person has proposed they cannot confirm, and what is active already stays so: a repeat
     // does nothing twice.
-    let may = async { api.projects.admit_activation(ctx.principal()) };
+    let may = api.projects.admit_activation(&ctx);
     let may = allowed(may, problem);
     sent.once(&api.repeats, &ctx, may, async |_| {
         judged(&api.projects.create.evidence, None, async |evidence| {

@@ -63,7 +63,7 @@ pub(crate) async fn make(
         Ok(wanted) => wanted,
         // Whether the caller may make projects comes before what they sent.
         Err(bad) => {
-            let admitted = api.projects.admit(ctx.principal());
+            let admitted = api.projects.admit(ctx.workspace(), ctx.principal()).await;
             return Err(admitted.map_or_else(problem, |()| bad));
         }
     };
@@ -86,7 +86,10 @@ pub(crate) async fn make(
         }
         Ok(response)
     };
-    let may = async { projects.admit(ctx.principal()).map_err(problem) };
+    let may = async {
+        let admitted = projects.admit(ctx.workspace(), ctx.principal()).await;
+        admitted.map_err(problem)
+    };
     sent.once(&api.repeats, &ctx, may, made).await
 }
 
@@ -156,7 +159,7 @@ pub(crate) async fn change(
     let (wanted, version) = match read {
         Ok(read) => read,
         Err(bad) => {
-            let admitted = api.projects.admit(ctx.principal());
+            let admitted = api.projects.admit(ctx.workspace(), ctx.principal()).await;
             return Err(admitted.map_or_else(problem, |()| bad));
         }
     };

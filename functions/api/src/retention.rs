@@ -62,7 +62,7 @@ pub(crate) async fn change(
     bytes: Bytes,
 ) -> Result<Response, Problem> {
     let read = || Ok((body::<RetentionBody>(&bytes)?, demand_if_match(&headers)?));
-    let may = async { api.retention.admit(&ctx) };
+    let may = api.retention.admit(&ctx);
     let (wanted, version) = admitted(read(), may, problem).await?;
     judged(&api.retention.evidence, None, async |evidence| {
         let retention = KeepRetention {

@@ -62,7 +62,7 @@ pub(crate) async fn change(
     bytes: Bytes,
 ) -> Result<Response, Problem> {
     let read = || Ok((body::<Wanted>(&bytes)?, demand_if_match(&headers)?));
-    let may = async { api.schedule.admit(&ctx) };
+    let may = api.schedule.admit(&ctx);
     let (wanted, version) = admitted(read(), may, problem).await?;
     let wanted = ScanSchedule {
         full_every_hours: wanted.full_every_hours,

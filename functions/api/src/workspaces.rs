@@ -143,7 +143,7 @@ pub(crate) async fn rename(
         let version = demand_if_match(&headers)?;
         Ok((wanted.name, version))
     });
-    let may = async { api.workspaces.admit_rename(&ctx) };
+    let may = api.workspaces.admit_rename(&ctx);
     let (name, version) = admitted(asked, may, problem).await?;
     let done = api.workspaces.rename(&ctx, &name, version).await;
     let role = ctx.principal().role();

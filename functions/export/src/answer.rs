@@ -65,7 +65,9 @@ pub(crate) fn problem(error: &ExportError) -> Problem {
             let title = "The run is still open: export it when it is closed";
             Problem::new(StatusCode::CONFLICT, "run-open", title)
         }
-        ExportError::Denied { judgement, .. } => Problem::denied(judgement),
+        ExportError::Denied { judgement, .. } | ExportError::Refused(judgement) => {
+            Problem::denied(judgement)
+        }
         ExportError::NotReady => {
             let title = "The export is not ready yet: read it until its state is `ready`";
             Problem::new(StatusCode::CONFLICT, "export-not-ready", title)

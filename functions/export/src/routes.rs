@@ -176,15 +176,12 @@ async fn create(
     let (key, wanted) = match wanted {
         // A text that is not an id is absent, as what it could name is, whoever asks.
         Err(absent) if absent == Problem::not_found() => return Err(absent),
-        wanted => {
-            let may = async { exports.admit(&ctx) };
-            admitted(wanted, may, Problem::denied).await?
-        }
+        wanted => admitted(wanted, exports.admit(&ctx), problem).await?,
     };
     // The use case finds the export of a key again, so a repeat after a crash gets the export.
     let may = async {
-        let admitted = exports.admit(&ctx);
-        admitted.map_err(|refusal| Problem::denied(&refusal))
+        let admitted = exports.admit(&ctx).await;
+        admitted.map_err(|error| problem(&error))
     };
     sent.once(&service.repeats, &ctx, may, async |_| {
         judged(&exports.evidence, None, async |evidence| {

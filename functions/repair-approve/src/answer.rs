@@ -29,9 +29,12 @@ pub(crate) fn action(
     if let Ok(decision) = HeaderValue::from_str(&action.decision.to_string()) {
         headers.insert("counterfoil-decision", decision);
     }
-    let policy = counterfoil_core::policy::bundle_digest();
-    if let Ok(policy) = HeaderValue::from_str(&policy) {
-        headers.insert("counterfoil-policy", policy);
+    // Actions of earlier builds do not say which bundle judged them.
+    match HeaderValue::from_str(&action.policy) {
+        Ok(policy) if !policy.is_empty() => {
+            headers.insert("counterfoil-policy", policy);
+        }
+        _ => {}
     }
     response
 }
@@ -54,6 +57,13 @@ pub(crate) fn list(ctx: &TenantCtx, actions: &[Versioned<Action>]) -> Response {
 pub(crate) fn problem(error: &ActionError) -> Problem {
     match error {
         ActionError::NotFound => Problem::not_found(),
+        ActionError::RoleTooLow { needs } => {
+            let title = format!(
+                "This action is approved by people with the role {} or a higher one",
+                needs.name()
+            );
+            Problem::new(StatusCode::FORBIDDEN, "capability-missing", title)
+        }
         ActionError::MissingCapability => {
             let title = "This key or role may not do this";
             Problem::new(StatusCode::FORBIDDEN, "capability-missing", title)

@@ -30,6 +30,14 @@ impl Capability {
             (Self::Read, Self::Repair) => false,
         }
     }
+
+    /// The name, as requests and policy write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Repair => "repair",
+        }
+    }
 }
 
 /// A person's role in a workspace.
@@ -150,6 +158,19 @@ pub enum Principal {
         /// The role of that person now; `None` when they left.
         owner_role: Option<Role>,
     },
+    /// An agent: a caller over MCP.
+    Agent {
+        /// Its API key, or the client that a person let in.
+        id: String,
+        /// What it may do.
+        capability: Capability,
+        /// The person who created the key, or on whose behalf it acts.
+        owner: UserId,
+        /// The role of that person now; `None` when they left.
+        owner_role: Option<Role>,
+        /// It acts on behalf of that person, who counts as a proposer.
+        on_behalf: bool,
+    },
     /// The product's own schedule, inside a run.
     Scheduler {
         /// The scan on whose behalf it acts.
@@ -168,6 +189,7 @@ impl Principal {
         match self {
             Self::User { .. } => "user",
             Self::ApiKey { .. } => "api_key",
+            Self::Agent { .. } => "agent",
             Self::Scheduler { .. } => "scheduler",
             Self::System { .. } => "system",
         }
@@ -178,6 +200,7 @@ impl Principal {
         match self {
             Self::User { id, .. } => id.to_string(),
             Self::ApiKey { id, .. } => id.to_string(),
+            Self::Agent { id, .. } => id.clone(),
             Self::Scheduler { run } => run.to_string(),
             Self::System { duty } => format!("system:{duty}"),
         }
@@ -187,7 +210,10 @@ impl Principal {
     pub const fn role(&self) -> Option<Role> {
         match self {
             Self::User { role, .. } => Some(*role),
-            Self::ApiKey { .. } | Self::Scheduler { .. } | Self::System { .. } => None,
+            Self::ApiKey { .. }
+            | Self::Agent { .. }
+            | Self::Scheduler { .. }
+            | Self::System { .. } => None,
         }
     }
 
@@ -196,8 +222,55 @@ impl Principal {
     pub const fn may_operate(&self) -> bool {
         match self {
             Self::User { role, .. } => role.may_approve(),
-            Self::ApiKey { capability, .. } => capability.covers(Capability::Repair),
+            Self::ApiKey { capability, .. } | Self::Agent { capability, .. } => {
+                capability.covers(Capability::Repair)
+            }
             Self::Scheduler { .. } | Self::System { .. } => false,
+        }
+    }
+
+    /// People who count as proposers of what this principal proposes: themselves, or whoever an agent
+    /// acts for.
+    pub fn proposers(&self) -> Vec<UserId> {
+        match self {
+            Self::User { id, .. } => vec![*id],
+            Self::Agent {
+                owner,
+                on_behalf: true,
+                ..
+            } => vec![*owner],
+            Self::Agent { .. }
+            | Self::ApiKey { .. }
+            | Self::Scheduler { .. }
+            | Self::System { .. } => Vec::new(),
+        }
+    }
+
+    /// The person who owns the key or agent.
+    pub fn owners(&self) -> Vec<UserId> {
+        match self {
+            Self::ApiKey { owner, .. } | Self::Agent { owner, .. } => vec![*owner],
+            Self::User { .. } | Self::Scheduler { .. } | Self::System { .. } => Vec::new(),
+        }
+    }
+
+    /// The same person as if they had signed in at `at` with the factors they used; `None` for
+    /// whoever cannot sign in.
+    pub(crate) fn signed_in_at(&self, at: Timestamp) -> Option<Self> {
+        match self {
+            Self::User {
+                id,
+                role,
+                via: Via::Login { second_factor, .. },
+            } => Some(Self::User {
+                id: *id,
+                role: *role,
+                via: Via::Login {
+                    at,
+                    second_factor: *second_factor,
+                },
+            }),
+            _ => None,
         }
     }
 
@@ -205,7 +278,10 @@ impl Principal {
     pub const fn person(&self) -> Option<UserId> {
         match self {
             Self::User { id, .. } => Some(*id),
-            Self::ApiKey { .. } | Self::Scheduler { .. } | Self::System { .. } => None,
+            Self::ApiKey { .. }
+            | Self::Agent { .. }
+            | Self::Scheduler { .. }
+            | Self::System { .. } => None,
         }
     }
 }

@@ -12,7 +12,7 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use crate::idempotency::Once;
-use crate::policy::fresh_within_s;
+use crate::policy::fresh_within;
 use crate::ports::{AppendError, Batch, EntryRef, EvidenceAppend, Expect};
 
 /// A decision that is recorded.
@@ -120,7 +120,7 @@ impl EvidenceAppend for Traced {
 
 fn asks_for_a_sign_in(draft: &Draft) -> bool {
     let rule = draft.facts.get("rule").and_then(|rule| rule.as_str());
-    draft.kind == Kind::RunDecision && rule.and_then(fresh_within_s).is_some()
+    draft.kind == Kind::RunDecision && rule.and_then(fresh_within).is_some()
 }
 
 fn decision(draft: &Draft) -> Option<DecisionMade> {

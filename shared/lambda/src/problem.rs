@@ -139,7 +139,7 @@ impl Problem {
 
     /// Policy says no; where only the sign-in is too old, [`Problem::stale_login`].
     pub fn denied(judgement: &Judgement) -> Self {
-        if let Some(seconds) = judgement.fresh_within_s() {
+        if let Some(seconds) = judgement.fresh_within_s {
             return Self::stale_login(seconds);
         }
         let title = format!("{} ({})", judgement.reason, judgement.rule);

@@ -180,17 +180,22 @@ pub fn baseline_files() -> impl Iterator<Item = (&'static str, &'static str)> {
     BASELINE.into_iter()
 }
 
+/// The digest of the baseline: SHA-256 of its files in the order of their names. Nothing is parsed.
+pub fn baseline_digest() -> &'static str {
+    static DIGEST: OnceLock<String> = OnceLock::new();
+    DIGEST.get_or_init(|| {
+        let text: String = BASELINE.iter().map(|(_, text)| *text).collect();
+        digest_string(text.as_bytes())
+    })
+}
+
 /// The baseline, parsed once per process.
 ///
 /// # Errors
 /// [`Failure::BundleUnverified`] only if the text built into this binary is broken.
 pub fn baseline() -> Result<&'static Layer, Failure> {
     static PARSED: OnceLock<Option<Layer>> = OnceLock::new();
-    let parse = || {
-        let text: String = BASELINE.iter().map(|(_, text)| *text).collect();
-        let digest = digest_string(text.as_bytes());
-        Layer::of(LayerName::Baseline, digest, 0, &BASELINE).ok()
-    };
+    let parse = || Layer::of(LayerName::Baseline, baseline_digest(), 0, &BASELINE).ok();
     PARSED
         .get_or_init(parse)
         .as_ref()

@@ -23,9 +23,24 @@ mod verdict;
 pub use effect::{Effect, Failure, LayerName};
 pub use impact::{Flip, Impact, Outcome};
 pub use judge::{MAX_APPROVALS, Phase, judge};
-pub use layer::{Layer, LayerError, Layers, baseline, baseline_files};
+pub use layer::{Layer, LayerError, Layers, baseline, baseline_digest, baseline_files};
 pub use request::{Request, RequestError};
 pub use rule::{ApproverRole, Kind, Rule, RuleFault};
 pub use schema::{SCHEMA, schema_digest};
 pub use template::{TEMPLATES, Template};
+/// The version of the engine, as records name it.
+pub const ENGINE: &str = "4.14.1";
+/// The version of its language, as records name it.
+pub const LANGUAGE: &str = "4.5";
 pub use verdict::{Determining, LayerVerdict, Verdict};
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn records_name_the_engine_that_is_linked() {
+        assert_eq!(cedar_policy::get_sdk_version().to_string(), super::ENGINE);
+        let language = cedar_policy::get_lang_version();
+        let spoken = format!("{}.{}", language.major, language.minor);
+        assert_eq!(spoken, super::LANGUAGE);
+    }
+}

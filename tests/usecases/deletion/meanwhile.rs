@@ -245,7 +245,7 @@ async fn a_repair_executes(bench: &Bench) {
     let incident = world.incident().await.id.to_string();
     let propose = world.propose();
     let action = propose
-        .propose(&world.ann, &incident, Some("support asked"), true)
+        .propose(&world.repair_key, &incident, Some("support asked"), true)
         .await
         .unwrap()
         .action;

@@ -72,9 +72,9 @@ async fn an_owner_who_just_signed_in_proposes_and_nobody_else() {
     let delete = bench.delete();
     let propose = async |ctx| delete.propose(DeletionOf::Project(ctx), REASON, None).await;
     for (who, rule) in [
-        (&shop.admin, "base.deny.no-permit"),
-        (&shop.viewer, "base.deny.no-permit"),
-        (&shop.world.ben, "base.forbid.machine-admin"),
+        (&shop.admin, "default-deny"),
+        (&shop.viewer, "default-deny"),
+        (&shop.world.ben, "base.forbid.approver-key"),
         (&shop.world.repair_key, "base.forbid.machine-admin"),
     ] {
         let refused = propose(who).await;
@@ -84,7 +84,7 @@ async fn an_owner_who_just_signed_in_proposes_and_nobody_else() {
                 decision,
             }) => {
                 assert!(decision.is_some(), "recorded");
-                if rule != "base.deny.no-permit" {
+                if rule != "default-deny" {
                     assert_eq!(judgement.rule, rule);
                 }
             }

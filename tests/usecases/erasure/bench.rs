@@ -75,7 +75,7 @@ impl Bench {
             let proposed = world
                 .propose()
                 .propose(
-                    &world.ann,
+                    &world.repair_key,
                     &incident.id.to_string(),
                     Some(&format!("{} wrote", incident.finding.customers[0])),
                     true,

@@ -20,7 +20,9 @@ async fn propose(desk: &Desk) {
             let id = incident.id.to_string();
             let words = Some("support asked for it");
             let propose = desk.world.propose();
-            let proposed = propose.propose(&desk.world.ann, &id, words, true).await;
+            let proposed = propose
+                .propose(&desk.world.repair_key, &id, words, true)
+                .await;
             proposed.unwrap();
         }
     }

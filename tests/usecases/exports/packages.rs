@@ -38,20 +38,29 @@ async fn everything_is_one_archive_whose_manifest_names_every_file() {
         use counterfoil_core::ports::SealSigner;
         desk.world.signer.key().await.unwrap().hash()
     });
-    let policy = counterfoil_core::policy::bundle_digest();
-    let policy = format!("{}/rules.rs", policy.replace("sha256:", "policy/"));
-    assert_eq!(
-        names,
+    let policy = |name: &str| {
+        let mut bundles = counterfoil_core::policy::builtin_bundles().into_iter();
+        let has = |files: &[(&str, &str)]| files.iter().any(|(path, _)| *path == name);
+        let (digest, _) = bundles.find(|(_, files)| has(files)).unwrap();
+        format!("{}/{name}", digest.replace("sha256:", "policy/"))
+    };
+    let mut expected: Vec<String> = counterfoil_policy::baseline_files()
+        .map(|(path, _)| policy(path))
+        .collect();
+    expected.push(policy("policies/default.cedar"));
+    expected.push(key);
+    expected.extend(
         [
             "README.txt",
             "evidence.tar",
             "index.csv",
-            &key,
             "manifest.json",
-            &policy,
             "report.pdf",
         ]
+        .map(str::to_owned),
     );
+    expected.sort();
+    assert_eq!(names, expected);
     let accepted = desk.verify(&members["evidence.tar"]).await.unwrap();
     assert_eq!(usize::try_from(accepted.entries).unwrap(), size);
     let manifest = manifest(&members).unwrap();

@@ -20,7 +20,7 @@ async fn two_people_bring_a_bundle_into_force_and_the_entry_says_so() {
     let desk = Desk::new().await;
     assert!(desk.load().await.active.is_none());
     let digest = desk.in_force(PERMIT, 1, None).await;
-    let layer = desk.load().await.active.unwrap().unwrap();
+    let layer = desk.load().await.active.unwrap().layer.unwrap();
     assert_eq!((layer.digest(), layer.version()), (digest.as_str(), 1));
     let facts = entry(&desk, Kind::PolicyActivated);
     let text = |name: &str| facts.get(name).and_then(Json::as_str).unwrap();
@@ -187,7 +187,7 @@ async fn a_candidate_in_shadow_changes_nothing_and_is_noted_when_it_becomes_acti
         .await
         .unwrap();
     let loaded = desk.load().await;
-    assert_eq!(loaded.active.unwrap().unwrap().digest(), first);
+    assert_eq!(loaded.active.unwrap().layer.unwrap().digest(), first);
     assert_eq!(loaded.shadow.unwrap().digest(), candidate);
     let twice = desk.policies().shadow(&ctx, &first, true).await;
     assert!(matches!(twice, Err(PolicyError::Unfit(_))));
@@ -212,5 +212,5 @@ async fn a_candidate_that_cannot_be_asked_harms_nobody() {
     desk.revoke("ann", &candidate).await.unwrap();
     let loaded = desk.load().await;
     assert!(loaded.shadow.is_none());
-    assert_eq!(loaded.active.unwrap().unwrap().digest(), first);
+    assert_eq!(loaded.active.unwrap().layer.unwrap().digest(), first);
 }

@@ -187,7 +187,7 @@ impl Desk {
     /// Why the bundle in force cannot be asked.
     pub(super) async fn failure(&self) -> Option<&'static str> {
         let active = self.load().await.active?;
-        active.err().map(counterfoil_policy::Failure::rule)
+        active.layer.err().map(counterfoil_policy::Failure::rule)
     }
 }
 

@@ -247,7 +247,7 @@ async fn who_may_not_store_credentials_is_refused_and_that_is_recorded() {
     let denied = shop.connect(ConnectionKind::Stripe, KEY).await;
     assert!(matches!(denied, Err(ProjectError::Denied(_))), "{denied:?}");
     let projects = shop.office.projects();
-    projects.admit_secret(shop.admin.principal()).unwrap_err();
+    projects.admit_secret(&shop.admin).await.unwrap_err();
     assert_eq!(
         shop.kinds()[before..],
         ["run.open", "run.decision", "run.close"]

@@ -236,7 +236,7 @@ async fn no_key_stores_or_activates_a_mapping_not_even_one_that_approves() {
         assert!(matches!(stored, Err(ProjectError::Denied(_))), "{stored:?}");
         let active = projects.activate(key, &hash, 1).await;
         assert!(matches!(active, Err(ProjectError::Denied(_))), "{active:?}");
-        let admitted = projects.admit_activation(key.principal());
+        let admitted = projects.admit_activation(key).await;
         assert!(admitted.is_err(), "{admitted:?}");
     }
 }

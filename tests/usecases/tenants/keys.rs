@@ -71,10 +71,19 @@ async fn a_key_makes_no_key_also_not_for_its_person() {
     for new in [approving, repairing, READING] {
         let (id, secret) = bench.make_key("ann", &new).await.unwrap();
         let ctx = bench.present(&secret).await.unwrap();
-        let rule = "base.forbid.machine-admin";
+        let rule = if new.approver.is_some() {
+            "base.forbid.approver-key"
+        } else {
+            "base.forbid.machine-admin"
+        };
         denied(bench.keys().make(&ctx, &READING, None).await, rule);
         denied(bench.keys().revoke(&ctx, &id).await, rule);
         denied(bench.keys().rotate(&ctx, &id, 0, None).await, rule);
+        let rule = if new.approver.is_some() {
+            rule
+        } else {
+            "base.forbid.last-owner"
+        };
         denied(bench.members().remove(&ctx, &own).await, rule);
     }
 }
@@ -106,7 +115,7 @@ async fn a_key_that_approves_is_its_own_persons_with_a_second_factor_and_short()
     let ctx = caller.workspace(store, &workspace).await.unwrap();
     denied(
         bench.keys().make(&ctx, &speaking(&own), None).await,
-        "base.forbid.no-second-factor",
+        "base.forbid.key-second-factor",
     );
     let long = NewApiKey {
         days: Some(31),

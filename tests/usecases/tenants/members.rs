@@ -66,7 +66,7 @@ async fn nobody_changes_their_own_role_and_the_last_owner_stays() {
     let bench = Bench::new().await;
     denied(
         change(&bench, "ann", &bench.ann, Role::Viewer).await,
-        "base.forbid.own-role",
+        "base.forbid.last-owner",
     );
     denied(
         remove(&bench, "ann", &bench.ann).await,

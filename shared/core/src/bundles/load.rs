@@ -11,6 +11,7 @@ use counterfoil_policy::{Failure, Layer, LayerName};
 
 use super::{PolicyState, StoredBundle};
 use crate::ids::WorkspaceId;
+use crate::policy::NO_BUNDLE;
 use crate::ports::PortError;
 use crate::ports::State;
 use crate::records::{Directory, RecordError};
@@ -22,9 +23,18 @@ const REMEMBERED: usize = 32;
 #[derive(Debug, Clone, Default)]
 pub struct Loaded {
     /// Its bundle, or why that cannot be asked; `None` where the workspace never had one of its own.
-    pub active: Option<Result<Arc<Layer>, Failure>>,
+    pub active: Option<Active>,
     /// The candidate in shadow, where it can be asked.
     pub shadow: Option<Arc<Layer>>,
+}
+
+/// The bundle that is active.
+#[derive(Debug, Clone)]
+pub struct Active {
+    /// Its digest.
+    pub digest: String,
+    /// Its rules, or why they cannot be asked.
+    pub layer: Result<Arc<Layer>, Failure>,
 }
 
 /// Reads and verifies what is in force for a workspace.
@@ -39,13 +49,19 @@ pub async fn load(state: &dyn State, workspace: WorkspaceId) -> Result<Loaded, P
         // A row that nobody can read says nothing: not that there are no rules.
         Err(RecordError::Shape { .. } | RecordError::Incomplete(_)) => {
             return Ok(Loaded {
-                active: Some(Err(Failure::BundleUnverified)),
+                active: Some(Active {
+                    digest: NO_BUNDLE.to_owned(),
+                    layer: Err(Failure::BundleUnverified),
+                }),
                 shadow: None,
             });
         }
     };
     let active = match found.active_digest() {
-        Some(digest) => Some(layer(directory, workspace, &found, digest).await?),
+        Some(digest) => Some(Active {
+            digest: digest.to_owned(),
+            layer: layer(directory, workspace, &found, digest).await?,
+        }),
         None => None,
     };
     let shadow = match &found.shadow {

@@ -12,7 +12,7 @@ use counterfoil_policy::bundle::{Bundle, BundleError, Envelope, PublicKey};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use load::verified;
-pub use load::{Loaded, load};
+pub use load::{Active, Loaded, load};
 
 use crate::ids::{UserId, WorkspaceId};
 use crate::ports::StateKey;

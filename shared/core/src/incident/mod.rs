@@ -86,6 +86,16 @@ pub struct Incident {
 }
 
 impl Incident {
+    /// The same while an action is about to repair it.
+    #[must_use]
+    pub fn repaired_by(self, action: ActionId) -> Self {
+        Self {
+            state: IncidentState::Repairing,
+            action: Some(action),
+            ..self
+        }
+    }
+
     /// The id of the incident of this finding.
     pub fn identity(project: ProjectId, finding: &Finding) -> IncidentId {
         let field = finding

@@ -57,6 +57,9 @@ pub struct Project {
     pub pseudonym_key: SecretId,
     /// Whether scans propose repairs by themselves.
     pub auto_propose: bool,
+    /// The emergency stop: nothing is repaired, ignored or carried out until it is lifted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub frozen: bool,
 }
 
 /// What a project needs before anything can be compared.

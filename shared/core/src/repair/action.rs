@@ -7,7 +7,7 @@ use super::RepairPlan;
 use crate::ids::{ActionId, DecisionId, IncidentId, ProjectId, RunId, UserId, WorkspaceId};
 use crate::json::{JsonError, canonical};
 use crate::ports::EntryRef;
-use crate::tenancy::Principal;
+use crate::tenancy::{Principal, Role};
 use crate::time::Timestamp;
 
 /// Where an action is in its life.
@@ -144,6 +144,12 @@ pub struct Action {
     pub effect: crate::policy::Effect,
     /// Approvals needed (0 unless REQUIRE).
     pub approvals: u8,
+    /// The least role whose approvals count; `None` in actions of earlier builds: approver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// Digest of the workspace's bundle that judged; empty in actions of earlier builds.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub policy: String,
     /// The decisive rule.
     pub rule: String,
     /// Its sentence.
@@ -172,6 +178,11 @@ impl Action {
         people.sort_unstable();
         people.dedup();
         people
+    }
+
+    /// The least role whose approvals count.
+    pub fn approver_role(&self) -> Role {
+        self.role.unwrap_or(Role::Approver)
     }
 
     /// Whether its row values were erased.

@@ -68,6 +68,14 @@ pub struct RunCounts {
     pub catalog: u64,
 }
 
+impl RunCounts {
+    /// Share of the customers that differ, in 1/1000; 0 where none was read.
+    pub fn drift_permille(&self) -> u64 {
+        let scaled = self.findings.saturating_mul(1_000);
+        scaled.checked_div(self.customers).unwrap_or(0)
+    }
+}
+
 /// What one look has read and found, sealed in the data bucket ([`crate::snapshot`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use super::governed::{AdminEffect, DECISION, Governed};
+use super::governed::{AdminEffect, DECISION, Governed, Judging, Terms};
 use super::pages::{Cursors, NotACursor, Page, PageOf};
 use crate::idempotency::Once;
 use crate::ids::{DecisionId, WorkspaceId};
@@ -20,6 +20,7 @@ use crate::ports::{
 };
 use crate::records::{Directory, Record, RecordError, Records, Versioned};
 use crate::tenancy::{Principal, WorkspaceCtx};
+use crate::traced::DecisionMade;
 
 /// Attempts when others change the same rows at the same time.
 pub(super) const ATTEMPTS: u32 = 5;
@@ -93,7 +94,7 @@ pub struct Acted<T> {
     /// The record as it is now.
     pub record: Versioned<T>,
     /// The decision; `None` where nothing had to change.
-    pub decision: Option<DecisionId>,
+    pub decision: Option<DecisionMade>,
 }
 
 impl<T> Acted<T> {
@@ -177,13 +178,29 @@ impl AdminPorts {
         Ok(stream.parse().map_err(corrupt)?)
     }
 
-    pub(super) fn judge(&self, question: Question) -> Governed {
-        Governed::judge(question, None, self.clock.as_ref(), self.random.as_ref())
+    /// Judges what the caller asks for in their workspace.
+    pub(super) async fn judge(
+        &self,
+        ctx: &WorkspaceCtx,
+        question: &Question,
+    ) -> Result<Governed, AdminError> {
+        let judging = Judging {
+            state: self.state.as_ref(),
+            clock: self.clock.as_ref(),
+            random: self.random.as_ref(),
+        };
+        let judged =
+            judging.in_workspace(ctx.workspace(), ctx.principal(), question, Terms::default());
+        Ok(judged.await?)
     }
 
     /// Whether this would be allowed; records nothing. For a request whose body is bad.
-    pub(super) fn admit(&self, question: Question) -> Result<(), AdminError> {
-        let judged = self.judge(question);
+    pub(super) async fn admit(
+        &self,
+        ctx: &WorkspaceCtx,
+        question: &Question,
+    ) -> Result<(), AdminError> {
+        let judged = self.judge(ctx, question).await?;
         if judged.allowed() {
             return Ok(());
         }
@@ -260,7 +277,7 @@ pub(super) fn acted<T>(
             version,
             evidence: entries.get(effect).cloned(),
         },
-        decision: Some(judged.decision()),
+        decision: Some(judged.made()),
     }
 }
 

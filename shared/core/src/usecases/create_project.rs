@@ -208,6 +208,7 @@ impl CreateProject {
             webhook_secrets,
             pseudonym_key,
             auto_propose: new.auto_propose,
+            frozen: false,
         };
         let facts = change(
             new.by,

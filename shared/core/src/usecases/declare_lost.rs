@@ -12,14 +12,14 @@ use counterfoil_evidence::stream::Draft;
 
 use super::erase::EraseError;
 use super::facts::actor;
-use super::governed::{DECISION, Governed, who};
-use crate::policy::{EraseFacts, Question};
+use super::governed::{DECISION, Governed, Judging, Terms};
+use crate::policy::{EvidenceFacts, Question};
 use crate::ports::{
     AppendError, Batch, Clock, EntryRef, EvidenceAppend, EvidenceRead, HoldsWrite, PortError,
     PortErrorKind, Random, Redaction, State, StoredEntry,
 };
 use crate::records::Directory;
-use crate::tenancy::{Role, TenantCtx};
+use crate::tenancy::TenantCtx;
 
 /// A part that was declared lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl DeclareLost {
     /// [`EraseError::NotFound`], then [`EraseError::Denied`].
     pub async fn admit(&self, ctx: &TenantCtx, seq: u64) -> Result<(), EraseError> {
         self.entry(ctx, seq).await?;
-        let judged = self.judge(ctx);
+        let judged = self.judge(ctx, seq).await?;
         if judged.allowed() {
             Ok(())
         } else {
@@ -76,15 +76,20 @@ impl DeclareLost {
         Ok((stream, stored))
     }
 
-    fn judge(&self, ctx: &TenantCtx) -> Governed {
-        let facts = EraseFacts {
-            who: who(ctx.principal()),
-            role_may_erase: ctx.principal().role().is_some_and(Role::may_administer),
+    /// Nothing is erased: what is gone already is declared lost, so a legal hold is no matter.
+    async fn judge(&self, ctx: &TenantCtx, seq: u64) -> Result<Governed, EraseError> {
+        let question = Question::Erase(EvidenceFacts {
+            id: format!("entry:{seq}"),
+            extent: "range",
+            entries: 1,
             legal_hold: false,
-            lost: true,
+        });
+        let judging = Judging {
+            state: self.state.as_ref(),
+            clock: self.clock.as_ref(),
+            random: self.random.as_ref(),
         };
-        let question = Question::Erase(facts);
-        Governed::judge(question, None, self.clock.as_ref(), self.random.as_ref())
+        Ok(judging.in_project(ctx, &question, Terms::default()).await?)
     }
 
     /// Declares the `subject` of entry `seq` of the project's stream lost.
@@ -95,7 +100,7 @@ impl DeclareLost {
         let (stream, stored) = self.entry(ctx, seq).await?;
         let corrupt = |_| PortError::new(PortErrorKind::Corrupt, "reading an entry's header");
         let header = Header::parse(&stored.header, stream).map_err(corrupt)?;
-        let judged = self.judge(ctx);
+        let judged = self.judge(ctx, seq).await?;
         if !judged.allowed() {
             let mut batch = Batch::of(judged.opened(ctx.principal(), None)?);
             batch.drafts.push(judged.closing());

@@ -7,8 +7,8 @@ use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::seal::SegmentEntry;
 
 use crate::ids::{ActionId, DecisionId, RunId};
-use crate::json::{JsonError, to_json};
-use crate::policy::{Judgement, Question, bundle_digest};
+use crate::json::JsonError;
+use crate::policy::Judgement;
 use crate::ports::{EntryRef, StoredEntry, StoredPart};
 use crate::run::{Basis, HeldBack, LeftOut, RunCounts, Snapshot, Unread};
 use crate::tenancy::{Principal, Via};
@@ -86,6 +86,8 @@ pub struct Opening<'a> {
     pub flow: String,
     /// Digest of the compiled mapping.
     pub artifact: String,
+    /// Digests of the policy bundles in force.
+    pub policies: Vec<String>,
     /// Inputs by reference.
     pub inputs: &'a [FileRef],
     /// The entry that caused the run.
@@ -111,7 +113,10 @@ impl Opening<'_> {
                 "inputs",
                 Json::Array(self.inputs.iter().map(FileRef::json).collect()),
             ),
-            ("policy_bundles", Json::Array(vec![bundle_digest().into()])),
+            (
+                "policy_bundles",
+                Json::Array(self.policies.iter().map(|it| it.as_str().into()).collect()),
+            ),
             ("purpose", self.purpose.into()),
         ];
         if let Some(cause) = self.cause {
@@ -142,16 +147,14 @@ pub struct Decided<'a> {
     pub act: ActionId,
     /// What approvals and effects bind to.
     pub action_hash: &'a str,
-    /// `propose` or `execute`.
-    pub phase: &'a str,
-    /// What was asked.
-    pub question: &'a Question,
-    /// The answer.
+    /// The answer, and what was asked.
     pub judgement: &'a Judgement,
     /// Who asked.
     pub principal: &'a Principal,
     /// When.
     pub at: Timestamp,
+    /// Until when the action waits for approvals, where it does.
+    pub hold: Option<Timestamp>,
 }
 
 impl Decided<'_> {
@@ -160,30 +163,54 @@ impl Decided<'_> {
     /// # Errors
     /// When the question has no canonical form.
     pub fn facts(&self) -> Result<Json, JsonError> {
-        let request = to_json(self.question)?;
+        let considered = &self.judgement.considered;
+        let request = considered.request.clone();
         let digest = counterfoil_evidence::hash::digest_string(&request.canonical());
-        let bundle = bundle_digest();
         let mut fields = vec![
             ("act", Json::from(self.act.to_string())),
-            ("action", self.question.action().into()),
+            ("action", considered.action.into()),
             ("action_hash", self.action_hash.into()),
             ("actor", actor(self.principal)),
-            ("baseline", bundle.as_str().into()),
+            ("baseline", considered.baseline.as_str().into()),
             ("decision", self.id.to_string().into()),
+            ("duration_us", Json::uint(considered.duration_us)),
             ("effect", self.judgement.effect.name().into()),
+            ("engine", engine()),
             ("evaluated_at", Json::uint(self.at.as_millis())),
-            ("phase", self.phase.into()),
-            ("policy", bundle.as_str().into()),
-            ("reason", self.judgement.reason.into()),
+            ("layers", considered.layers_json()),
+            ("phase", considered.phase().into()),
+            ("policy", considered.policy.as_str().into()),
+            ("reason", self.judgement.reason.as_str().into()),
             ("request", request),
             ("request_sha256", digest.into()),
-            ("rule", self.judgement.rule.into()),
+            ("rule", self.judgement.rule.as_str().into()),
         ];
         if self.judgement.approvals > 0 {
             fields.push(("approvals", Json::uint(u64::from(self.judgement.approvals))));
         }
+        if let Some(expires_at) = self.hold {
+            fields.push((
+                "hold",
+                object([
+                    ("expires_at", Json::uint(expires_at.as_millis())),
+                    ("role", considered.role.name().into()),
+                ]),
+            ));
+        }
+        if let Some(shadow) = &considered.shadow {
+            fields.push(("shadow", shadow.json()));
+        }
         Ok(object(fields))
     }
+}
+
+/// What judged.
+fn engine() -> Json {
+    object([
+        ("lang", counterfoil_policy::LANGUAGE.into()),
+        ("name", "cedar-policy".into()),
+        ("version", counterfoil_policy::ENGINE.into()),
+    ])
 }
 
 /// `run.resolution`: a vote, an expiry or a withdrawal.

@@ -1,26 +1,120 @@
-//! A person's act on evidence itself: judged, and recorded in a run of its own.
+//! An act that is judged and recorded in a run of its own.
 
 use counterfoil_evidence::json::Json;
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use super::facts::{Closing, Decided, Opening, act_hash, resolution};
-use crate::ids::{ActionId, DecisionId, RunId};
+use crate::ids::{ActionId, DecisionId, RunId, WorkspaceId};
 use crate::json::JsonError;
-use crate::policy::{AdminFacts, Effect, Judgement, Question, Who, bundle_digest, evaluate};
-use crate::ports::{Batch, Clock, EntryRef, Random, StateWrite};
-use crate::tenancy::{Capability, Principal, Via};
+use crate::policy::{
+    Approvals, Asking, Effect, Judgement, Place, Question, Rules, baseline_digest,
+};
+use crate::ports::{Batch, Clock, EntryRef, Random, State, StateWrite};
+use crate::records::{Directory, RecordError};
+use crate::tenancy::{Principal, TenantCtx};
 use crate::time::Timestamp;
+use crate::traced::DecisionMade;
 
 /// Index of the decision among the drafts of [`Governed::opened`].
 pub(super) const DECISION: usize = 1;
+
+/// What an act is judged with, besides who asks for what.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Terms<'a> {
+    /// The approvals there are, when it is carried out.
+    pub(super) approvals: Option<Approvals>,
+    /// What an earlier proposal of the same act binds to.
+    pub(super) action_hash: Option<&'a str>,
+    /// An active legal hold covers the whole project or workspace.
+    pub(super) legal_hold: bool,
+}
+
+/// The approval of the person who asks, where one counts: the act of the one who proposed it.
+pub(super) fn approved_by(principal: &Principal, approvals: u8) -> Option<Approvals> {
+    let role = principal.role().filter(|_| approvals > 0)?;
+    Some(Approvals::one(role))
+}
+
+/// Judges acts, and numbers them.
+#[derive(Clone, Copy)]
+pub(super) struct Judging<'a> {
+    pub(super) state: &'a dyn State,
+    pub(super) clock: &'a dyn Clock,
+    pub(super) random: &'a dyn Random,
+}
+
+impl Judging<'_> {
+    /// Judges what the caller asks for in their project.
+    pub(super) async fn in_project(
+        &self,
+        ctx: &TenantCtx,
+        question: &Question,
+        terms: Terms<'_>,
+    ) -> Result<Governed, RecordError> {
+        let found = Directory::of(self.state).project(ctx.project()).await?;
+        let place = match found {
+            Some(project) => Place::project(&project.value),
+            // Gone at this moment: whoever acts finds out when they write.
+            None => Place::of(ctx.workspace(), ctx.project()),
+        };
+        Box::pin(self.at(place, ctx.principal(), question, terms)).await
+    }
+
+    /// Judges what somebody asks for in their workspace.
+    pub(super) async fn in_workspace(
+        &self,
+        workspace: WorkspaceId,
+        principal: &Principal,
+        question: &Question,
+        terms: Terms<'_>,
+    ) -> Result<Governed, RecordError> {
+        let place = Place::workspace(workspace);
+        Box::pin(self.at(place, principal, question, terms)).await
+    }
+
+    /// Judges what somebody asks for in a place.
+    pub(super) async fn at(
+        &self,
+        place: Place,
+        principal: &Principal,
+        question: &Question,
+        terms: Terms<'_>,
+    ) -> Result<Governed, RecordError> {
+        let rules = Rules::load(self.state, place.workspace).await?;
+        let mut asking = Asking::new(principal, self.clock.now(), place.held(terms.legal_hold));
+        asking.approvals = terms.approvals;
+        Ok(self.judged(&rules, question, &asking, terms.action_hash))
+    }
+
+    /// Judges by rules that were loaded.
+    pub(super) fn judged(
+        &self,
+        rules: &Rules,
+        question: &Question,
+        asking: &Asking<'_>,
+        action_hash: Option<&str>,
+    ) -> Governed {
+        let at = asking.at;
+        let run = RunId::new(at, self.random.bits128());
+        let act = ActionId::new(at, self.random.bits128());
+        let fresh = || act_hash(question.action(), act, run);
+        Governed {
+            judgement: rules.judge(question, asking, self.clock),
+            action_hash: action_hash.map_or_else(fresh, str::to_owned),
+            run,
+            act,
+            decision: DecisionId::new(at, self.random.bits128()),
+            at,
+        }
+    }
+}
 
 /// A judged act.
 #[derive(Debug)]
 pub(super) struct Governed {
     pub(super) judgement: Judgement,
     pub(super) action_hash: String,
-    question: Question,
     run: RunId,
     act: ActionId,
     decision: DecisionId,
@@ -28,35 +122,20 @@ pub(super) struct Governed {
 }
 
 impl Governed {
-    /// Judges. `action_hash` is that of an earlier proposal of the same act, if there was one.
-    pub(super) fn judge(
-        question: Question,
-        action_hash: Option<&str>,
-        clock: &dyn Clock,
-        random: &dyn Random,
-    ) -> Self {
-        let at = clock.now();
-        let run = RunId::new(at, random.bits128());
-        let act = ActionId::new(at, random.bits128());
-        let decision = DecisionId::new(at, random.bits128());
-        let fresh = || act_hash(question.action(), act, run);
-        Self {
-            judgement: evaluate(&question),
-            action_hash: action_hash.map_or_else(fresh, str::to_owned),
-            question,
-            run,
-            act,
-            decision,
-            at,
-        }
-    }
-
     pub(super) const fn run(&self) -> RunId {
         self.run
     }
 
     pub(super) const fn decision(&self) -> DecisionId {
         self.decision
+    }
+
+    /// The decision, as an answer names it.
+    pub(super) fn made(&self) -> DecisionMade {
+        DecisionMade {
+            id: self.decision.to_string(),
+            policy: self.judgement.policy().to_owned(),
+        }
     }
 
     pub(super) fn allowed(&self) -> bool {
@@ -71,7 +150,7 @@ impl Governed {
     ) -> Result<Vec<Draft>, JsonError> {
         Ok(vec![
             self.opening(principal, None),
-            self.decided(principal, "propose", comment)?,
+            self.decided(principal, comment)?,
         ])
     }
 
@@ -87,7 +166,7 @@ impl Governed {
         Ok(vec![
             self.opening(principal, Some(held)),
             Draft::new(Kind::RunResolution, vote).in_run(self.run),
-            self.decided(principal, "execute", None)?,
+            self.decided(principal, None)?,
         ])
     }
 
@@ -106,34 +185,29 @@ impl Governed {
     fn opening(&self, principal: &Principal, cause: Option<&EntryRef>) -> Draft {
         // What runs here is the product's rules; there is no artifact beside them.
         let opening = Opening {
-            flow: bundle_digest(),
-            artifact: bundle_digest(),
+            flow: baseline_digest().to_owned(),
+            artifact: baseline_digest().to_owned(),
+            policies: self.judgement.considered.policies(),
             inputs: &[],
             cause,
             principal,
-            purpose: self.question.action(),
+            purpose: self.judgement.considered.action,
             as_of: None,
             asked_by: None,
         };
         Draft::new(Kind::RunOpen, opening.facts()).in_run(self.run)
     }
 
-    fn decided(
-        &self,
-        principal: &Principal,
-        phase: &str,
-        comment: Option<&str>,
-    ) -> Result<Draft, JsonError> {
+    fn decided(&self, principal: &Principal, comment: Option<&str>) -> Result<Draft, JsonError> {
         let decided = Decided {
             id: self.decision,
             run: self.run,
             act: self.act,
             action_hash: &self.action_hash,
-            phase,
-            question: &self.question,
             judgement: &self.judgement,
             principal,
             at: self.at,
+            hold: None,
         };
         let draft = Draft::new(Kind::RunDecision, decided.facts()?).in_run(self.run);
         Ok(match comment {
@@ -175,46 +249,5 @@ impl Governed {
         }
         batch.drafts.push(self.closing());
         Ok(batch)
-    }
-}
-
-/// Whether a person came with an approver key, and how many seconds ago they proved who they are.
-pub(super) fn came(principal: &Principal, now: Timestamp) -> (bool, u64) {
-    match principal {
-        Principal::User { via, .. } => (matches!(via, Via::Key { .. }), via.age(now).as_secs()),
-        Principal::ApiKey { .. } | Principal::Scheduler { .. } | Principal::System { .. } => {
-            (false, 0)
-        }
-    }
-}
-
-/// What the rules about administration know of a principal; `may` says whether their role may do it.
-pub(super) fn admin_facts(principal: &Principal, may: bool, now: Timestamp) -> AdminFacts {
-    let (by_key, login_age_s) = came(principal, now);
-    AdminFacts {
-        who: who(principal),
-        role_may: may,
-        by_key,
-        login_age_s,
-        own: false,
-        last_owner: false,
-        legal_hold: false,
-        approvals: 0,
-    }
-}
-
-/// Who a principal is for the rules about evidence.
-pub(super) const fn who(principal: &Principal) -> Who {
-    match principal {
-        Principal::User { role, .. } if role.may_approve() => Who::Approver,
-        Principal::User { role, .. } if role.may_hold() => Who::Auditor,
-        Principal::User { .. } => Who::Viewer,
-        Principal::ApiKey {
-            capability: Capability::Repair,
-            ..
-        } => Who::RepairKey,
-        Principal::ApiKey { .. } => Who::ReadKey,
-        Principal::Scheduler { .. } => Who::Scheduler,
-        Principal::System { .. } => Who::System,
     }
 }

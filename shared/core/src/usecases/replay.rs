@@ -11,13 +11,14 @@ use std::collections::BTreeMap;
 use counterfoil_evidence::hash::digest_string;
 use counterfoil_evidence::json::Json;
 use counterfoil_evidence::kind::Kind;
+use counterfoil_policy::Phase;
 use thiserror::Error;
 
 use self::scan::Derived;
 use super::reconcile::{LookError, Sources, Times, first_look, flow_version, second_look};
-use crate::json::{JsonError, from_json};
+use crate::json::JsonError;
 use crate::mapping::Artifact;
-use crate::policy::{Question, bundle_digest, evaluate};
+use crate::policy::{Rules, baseline_digest, default_bundle_digest};
 use crate::reconcile::{Finding, Outcome, findings};
 use crate::run::RunScope;
 use crate::snapshot::{self, Look, Replay, SnapshotError};
@@ -199,37 +200,57 @@ fn replay_decision(
     replayed: &mut Replayed,
 ) -> Result<(), ReplayError> {
     let name = text(decision, "decision").unwrap_or("a decision");
-    if text(decision, "policy") != Some(bundle_digest().as_str()) {
-        let what = "was judged by other rules than those of this build";
-        replayed
-            .not_checked
-            .push(format!("{name} of run {} {what}", run.id));
-        return Ok(());
-    }
-    let request = decision
-        .get("request")
-        .map(Json::canonical)
-        .unwrap_or_default();
-    let Ok(question) = from_json::<Question>(&request) else {
-        return Err(run.differs(format!(
-            "{name}: what was judged is not a question of these rules"
-        )));
+    let mut unchecked = |what: &str| {
+        let said = format!("{name} of run {} {what}", run.id);
+        replayed.not_checked.push(said);
+        Ok(())
     };
-    let judgement = evaluate(&question);
+    if text(decision, "baseline") != Some(baseline_digest()) {
+        return unchecked("was judged by another baseline than that of this build");
+    }
+    let Some(rules) = rules(decision) else {
+        return unchecked("was judged by a bundle that is not at hand");
+    };
+    let rule = text(decision, "rule").unwrap_or_default();
+    if UNREPEATABLE.contains(&rule) {
+        return unchecked("was denied by a failure of the moment");
+    }
+    let phase = match text(decision, "phase") {
+        Some("propose") => Phase::Propose,
+        Some("execute") => Phase::Execute,
+        _ => return Err(run.differs(format!("{name}: it is of no phase"))),
+    };
+    let request = decision.get("request").cloned().unwrap_or(Json::Null);
+    let verdict = rules.judge_stored(request, phase);
     let approvals = decision
         .get("approvals")
         .and_then(Json::as_uint)
         .unwrap_or(0);
-    let same = text(decision, "effect") == Some(judgement.effect.name())
-        && text(decision, "rule") == Some(judgement.rule)
-        && text(decision, "reason") == Some(judgement.reason)
-        && approvals == u64::from(judgement.approvals);
+    let same = text(decision, "effect") == Some(verdict.effect.name())
+        && rule == verdict.rule
+        && text(decision, "reason") == Some(verdict.reason.as_str())
+        && approvals == u64::from(verdict.approvals);
     if !same {
-        let (effect, rule) = (judgement.effect.name(), judgement.rule);
+        let (effect, rule) = (verdict.effect.name(), &verdict.rule);
         return Err(run.differs(format!("{name}: the rules say {effect} by {rule}")));
     }
     replayed.decisions = replayed.decisions.saturating_add(1);
     Ok(())
+}
+
+/// What denied something at that moment, and would not again.
+const UNREPEATABLE: [&str; 6] = [
+    "bundle-missing",
+    "bundle-revoked",
+    "bundle-unverified",
+    "engine-budget",
+    "engine-panic",
+    "engine-range",
+];
+
+/// The rules that a decision names, if they are at hand.
+fn rules(decision: &Json) -> Option<Rules> {
+    (text(decision, "policy")? == default_bundle_digest()).then(Rules::standard)
 }
 
 async fn replay_findings(

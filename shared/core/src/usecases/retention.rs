@@ -12,12 +12,12 @@ use counterfoil_evidence::stream::Draft;
 use thiserror::Error;
 
 use super::facts::{change, target_named};
-use super::governed::{DECISION, Governed, came, who};
+use super::governed::{DECISION, Governed, Judging, Terms, approved_by};
 use super::prune::{Prune, PruneError, RUNS};
 use super::second_person::{NotSecond, Waiting};
 use super::vault::Vault;
 use crate::json::JsonError;
-use crate::policy::{ConfirmedFacts, Effect, Judgement, Question};
+use crate::policy::{Effect, Judgement, Question};
 use crate::ports::{
     AppendError, Batch, Clock, EvidenceAppend, EvidenceRead, HoldTarget, Holds, Objects, PortError,
     PortErrorKind, Random, State,
@@ -122,8 +122,8 @@ impl KeepRetention {
     ///
     /// # Errors
     /// [`RetentionError::Denied`].
-    pub fn admit(&self, ctx: &TenantCtx) -> Result<(), RetentionError> {
-        let judged = self.judge(ctx, false, 0, None);
+    pub async fn admit(&self, ctx: &TenantCtx) -> Result<(), RetentionError> {
+        let judged = self.judge(ctx, false, 0, None).await?;
         if judged.allowed() {
             Ok(())
         } else {
@@ -156,7 +156,7 @@ impl KeepRetention {
             proposed.snapshot_days == days && person.is_some() && person != Some(proposed.by)
         });
         let waiting = match waiting {
-            Some(proposed) if self.judge(ctx, true, 1, None).allowed() => {
+            Some(proposed) if self.judge(ctx, true, 1, None).await?.allowed() => {
                 self.counts(ctx, proposed).await?
             }
             waiting => waiting,
@@ -164,7 +164,7 @@ impl KeepRetention {
         let loosening = days < now.value.snapshot_days;
         let approvals = u8::from(waiting.is_some());
         let hash = waiting.as_ref().map(|it| it.action_hash.as_str());
-        let judged = self.judge(ctx, loosening, approvals, hash);
+        let judged = self.judge(ctx, loosening, approvals, hash).await?;
         match (judged.judgement.effect, person) {
             (Effect::Allow, _) => self.put(ctx, stream, &judged, (now, waiting), days).await,
             (Effect::Require, Some(by)) => {
@@ -196,7 +196,7 @@ impl KeepRetention {
                 }))
             }
             _ => {
-                let refused = self.judge(ctx, loosening, approvals, None);
+                let refused = self.judge(ctx, loosening, approvals, None).await?;
                 let mut batch = Batch::of(refused.opened(ctx.principal(), None)?);
                 batch.drafts.push(refused.closing());
                 self.evidence.append(stream, batch).await?;
@@ -375,24 +375,29 @@ impl KeepRetention {
         }))
     }
 
-    fn judge(
+    async fn judge(
         &self,
         ctx: &TenantCtx,
         loosening: bool,
         approvals: u8,
-        hash: Option<&str>,
-    ) -> Governed {
-        let (by_key, login_age_s) = came(ctx.principal(), self.clock.now());
-        let facts = ConfirmedFacts {
-            who: who(ctx.principal()),
-            by_key,
-            login_age_s,
-            role_may: ctx.principal().role().is_some_and(Role::may_administer),
+        action_hash: Option<&str>,
+    ) -> Result<Governed, RetentionError> {
+        let question = Question::ChangeSetting {
+            name: "retention",
             loosening,
-            approvals,
         };
-        let question = Question::ChangeSetting(facts);
-        Governed::judge(question, hash, self.clock.as_ref(), self.random.as_ref())
+        let terms = Terms {
+            approvals: approved_by(ctx.principal(), approvals),
+            action_hash,
+            ..Terms::default()
+        };
+        let judging = Judging {
+            state: self.state.as_ref(),
+            clock: self.clock.as_ref(),
+            random: self.random.as_ref(),
+        };
+        let judged = judging.in_workspace(ctx.workspace(), ctx.principal(), &question, terms);
+        Ok(judged.await?)
     }
 
     fn directory(&self) -> Directory<'_> {

@@ -86,6 +86,8 @@ pub(super) struct Keys {
     issued: BTreeMap<String, BTreeSet<Permission>>,
     /// Keys that were ever issued: a number never comes twice, also when its key was taken back.
     count: usize,
+    /// The account is in live mode.
+    pub(super) live: bool,
 }
 
 /// What a request's key may do.
@@ -102,7 +104,8 @@ pub(super) enum Holder {
 impl Keys {
     pub(super) fn issue(&mut self, permissions: &[Permission]) -> String {
         self.count = self.count.saturating_add(1);
-        let key = format!("rk_test_51Sample{:08}", self.count);
+        let mode = if self.live { "live" } else { "test" };
+        let key = format!("rk_{mode}_51Sample{:08}", self.count);
         self.issued
             .insert(key.clone(), permissions.iter().copied().collect());
         key
@@ -121,7 +124,7 @@ impl Keys {
         let Some(key) = authorization.and_then(|value| value.strip_prefix("Bearer ")) else {
             return Holder::Nobody;
         };
-        if key.starts_with("sk_test_") {
+        if key.starts_with("sk_") {
             return Holder::Secret;
         }
         self.issued

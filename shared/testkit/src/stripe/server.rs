@@ -127,6 +127,11 @@ impl FakeStripe {
         &self.base_url
     }
 
+    /// From now on everything is in live mode: keys that are issued, and objects.
+    pub fn go_live(&self) {
+        self.lock().keys.live = true;
+    }
+
     /// Issues a restricted key that may read everything that the product reads.
     pub fn restricted_key(&self) -> String {
         self.restricted_key_with(&Permission::ALL)
@@ -314,6 +319,11 @@ impl StripeAccount {
             Err(refusal) => return Answer::json(refusal.status, &refusal.body),
             Ok(text) if first_again => with_more(&text),
             Ok(text) => text,
+        };
+        let text = if self.keys.live {
+            text.replace("\"livemode\":false", "\"livemode\":true")
+        } else {
+            text
         };
         let cut = matches!(rest, Some(FaultKind::HalfBody | FaultKind::BrokenOff));
         let mut bytes = text.into_bytes();

@@ -81,6 +81,7 @@ pub(super) async fn set(story: &Story) -> Result<Scene> {
     let stripe = FakeStripe::start(sample.shop.clone())
         .await
         .context("starting the fake Stripe")?;
+    stripe.go_live();
     let options = Options {
         functions: true,
         auth: true,
@@ -197,9 +198,9 @@ async fn tenant(create: &CreateProject, people: &People, secrets: NewSecrets) ->
         workspace: &workspace,
         by: &by,
         name: "Shop",
-        livemode: false,
+        livemode: true,
         artifact: &artifact,
-        hints: ("rk_test_…", "127.0.0.1/shop"),
+        hints: ("rk_live_…", "127.0.0.1/shop"),
         secrets,
         auto_propose: true,
     };
@@ -253,7 +254,7 @@ impl Scene {
         let at = now().as_secs();
         let object = serde_json::json!({
             "id": "sub_demo", "object": "subscription", "customer": self.webhook_customer,
-            "livemode": false,
+            "livemode": true,
         });
         let payload = event("evt_demo_1", "customer.subscription.updated", at, &object);
         let signature = sign_event(&[secret], &payload, at);

@@ -9,13 +9,12 @@ use super::strike::{End, project_ending, workspace_ending};
 use super::{Delete, DeletionError, gone, scope_target, stream_id};
 use crate::deletion::{Deletion, DeletionScope};
 use crate::ids::WorkspaceId;
-use crate::policy::{AdminFacts, Question};
 use crate::ports::{Batch, EntryRef, HoldsWrite};
 use crate::records::{Records, Versioned, Workspace};
 use crate::tenancy::{Principal, WorkspaceCtx};
 use crate::time::Timestamp;
 use crate::usecases::facts::change;
-use crate::usecases::governed::{DECISION, admin_facts};
+use crate::usecases::governed::DECISION;
 
 /// What one turn of the duty came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -240,13 +239,8 @@ impl Delete {
                 return Ok(());
             };
             let by = duty();
-            // The people's part is over; what is judged is the hold.
-            let facts = AdminFacts {
-                legal_hold: true,
-                approvals: 1,
-                ..admin_facts(&by, true, self.clock.now())
-            };
-            let judged = self.ask(Question::Delete(facts), None);
+            let place = self.place_of(workspace.id, after.scope).await?;
+            let judged = self.judge_put_off(place, &by, &after).await?;
             let batch = judged.batch(&by, None, Vec::new())?;
             let ctx = WorkspaceCtx::new(workspace.id, by);
             let write = Records::of(self.state.as_ref(), &ctx).replace(waiting.version, &after)?;

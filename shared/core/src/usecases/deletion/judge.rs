@@ -2,13 +2,13 @@
 
 use counterfoil_evidence::hash::Hash;
 
-use super::{Delete, DeletionError, stream_id};
-use crate::deletion::DeletionScope;
+use super::{Delete, DeletionError, DeletionOf, stream_id};
+use crate::deletion::{Deletion, DeletionScope};
 use crate::hold::HoldState;
 use crate::ids::{DecisionId, ProjectId, WorkspaceId};
-use crate::policy::{AdminFacts, ConfirmedFacts, Question};
-use crate::tenancy::{Principal, Role};
-use crate::usecases::governed::{Governed, admin_facts, came, who};
+use crate::policy::{Approvals, Asking, Place, Question, Rules};
+use crate::tenancy::{Principal, Role, Via};
+use crate::usecases::governed::{Governed, Judging};
 
 /// The rule that a legal hold is judged by.
 const HOLD_RULE: &str = "base.forbid.legal-hold";
@@ -87,39 +87,114 @@ impl Delete {
     }
 
     /// To keep something is to change a setting.
-    pub(super) fn judge_keeping(&self, principal: &Principal) -> Governed {
-        let (by_key, login_age_s) = came(principal, self.clock.now());
-        let facts = ConfirmedFacts {
-            who: who(principal),
-            by_key,
-            login_age_s,
-            role_may: principal.role().is_some_and(Role::may_administer),
-            loosening: false,
-            approvals: 0,
-        };
-        self.ask(Question::ChangeSetting(facts), None)
-    }
-
-    /// Judges for somebody who must have at least the role given.
-    pub(super) fn judge(
+    pub(super) async fn judge_keeping(
         &self,
-        principal: &Principal,
-        at_least: Role,
-        legal_hold: bool,
-        approvals: u8,
-        hash: Option<&str>,
-    ) -> Governed {
-        let role_may = principal.role().is_some_and(|role| role >= at_least);
-        let facts = AdminFacts {
-            legal_hold,
-            approvals,
-            ..admin_facts(principal, role_may, self.clock.now())
+        of: DeletionOf<'_>,
+    ) -> Result<Governed, DeletionError> {
+        let question = Question::ChangeSetting {
+            name: "deletion",
+            loosening: false,
         };
-        self.ask(Question::Delete(facts), hash)
+        let asking = Asking::new(of.principal(), self.clock.now(), self.place(of).await?);
+        self.ask(&question, &asking, None).await
     }
 
-    pub(super) fn ask(&self, question: Question, hash: Option<&str>) -> Governed {
-        Governed::judge(question, hash, self.clock.as_ref(), self.random.as_ref())
+    /// Judges a proposal, for owners.
+    pub(super) async fn judge_proposal(
+        &self,
+        of: DeletionOf<'_>,
+        held: bool,
+    ) -> Result<Governed, DeletionError> {
+        let owns = of.principal().role().is_some_and(Role::may_own);
+        // Whoever may not do it anyhow is not told that there is a hold.
+        let place = self.place(of).await?.held(held && owns);
+        let asking = Asking::new(of.principal(), self.clock.now(), place);
+        self.ask(&Question::Delete, &asking, None).await
+    }
+
+    /// Judges what somebody proposed, approved by whoever asks: admins and owners may approve.
+    /// Anybody else is judged as if they proposed it, which they may not. A refusal binds to nothing,
+    /// so it has no `action_hash`.
+    pub(super) async fn judge_confirmation(
+        &self,
+        of: DeletionOf<'_>,
+        held: bool,
+        waiting: &Deletion,
+        action_hash: Option<&str>,
+    ) -> Result<Governed, DeletionError> {
+        let (by, now) = (of.principal(), self.clock.now());
+        let Some(role) = by.role().filter(|role| role.may_administer()) else {
+            return self.judge_proposal(of, false).await;
+        };
+        let proposer = proposer(waiting);
+        let asking = Asking {
+            proposer: &proposer,
+            ..Asking::new(by, now, self.place(of).await?.held(held))
+        };
+        let asking = asking.with(Approvals::one(role));
+        self.ask(&Question::Delete, &asking, action_hash).await
+    }
+
+    /// Judges what people have proposed and confirmed, under a legal hold.
+    pub(super) async fn judge_put_off(
+        &self,
+        place: Place,
+        by: &Principal,
+        waiting: &Deletion,
+    ) -> Result<Governed, DeletionError> {
+        let proposer = proposer(waiting);
+        let asking = Asking {
+            proposer: &proposer,
+            ..Asking::new(by, self.clock.now(), place.held(true))
+        };
+        let asking = asking.with(Approvals::one(Role::Admin));
+        self.ask(&Question::Delete, &asking, None).await
+    }
+
+    async fn place(&self, of: DeletionOf<'_>) -> Result<Place, DeletionError> {
+        self.place_of(of.workspace(), of.scope()).await
+    }
+
+    pub(super) async fn place_of(
+        &self,
+        workspace: WorkspaceId,
+        scope: DeletionScope,
+    ) -> Result<Place, DeletionError> {
+        let Some(id) = scope.project() else {
+            return Ok(Place::workspace(workspace));
+        };
+        let found = self.directory().project(id).await?;
+        Ok(match found {
+            Some(project) => Place::project(&project.value),
+            None => Place::of(workspace, id),
+        })
+    }
+
+    async fn ask(
+        &self,
+        question: &Question,
+        asking: &Asking<'_>,
+        action_hash: Option<&str>,
+    ) -> Result<Governed, DeletionError> {
+        let rules = Rules::load(self.state.as_ref(), asking.place.workspace).await?;
+        let judging = Judging {
+            state: self.state.as_ref(),
+            clock: self.clock.as_ref(),
+            random: self.random.as_ref(),
+        };
+        Ok(judging.judged(&rules, question, asking, action_hash))
+    }
+}
+
+/// The owner who proposed it, as they were then.
+const fn proposer(waiting: &Deletion) -> Principal {
+    Principal::User {
+        id: waiting.by,
+        role: Role::Owner,
+        via: Via::Login {
+            at: waiting.at,
+            second_factor: false,
+        },
     }
 }
 

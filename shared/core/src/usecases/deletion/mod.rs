@@ -40,7 +40,8 @@ use crate::ports::{
     PortErrorKind, Random, State, StateWrite,
 };
 use crate::records::{Directory, RecordError, Records, Versioned};
-use crate::tenancy::{Principal, Role, TenantCtx, WorkspaceCtx};
+use crate::tenancy::{Principal, Role, TenantCtx, Via, WorkspaceCtx};
+use crate::traced::DecisionMade;
 
 /// Characters of a reason: at least, at most.
 const REASON: (usize, usize) = (10, 500);
@@ -154,7 +155,7 @@ pub struct Decided<T> {
     /// What there is now.
     pub now: T,
     /// The decision.
-    pub decision: DecisionId,
+    pub decision: DecisionMade,
 }
 
 /// Deletes projects and workspaces.
@@ -227,8 +228,8 @@ impl Delete {
     ///
     /// # Errors
     /// [`DeletionError::Denied`].
-    pub fn admit_keeping(&self, of: DeletionOf<'_>) -> Result<(), DeletionError> {
-        let judged = self.judge_keeping(of.principal());
+    pub async fn admit_keeping(&self, of: DeletionOf<'_>) -> Result<(), DeletionError> {
+        let judged = self.judge_keeping(of).await?;
         if judged.allowed() {
             Ok(())
         } else {
@@ -238,7 +239,19 @@ impl Delete {
 
     async fn admit_as(&self, of: DeletionOf<'_>, at_least: Role) -> Result<(), DeletionError> {
         self.stream(of).await?;
-        let judged = self.judge(of.principal(), at_least, false, 0, None);
+        let waiting = match at_least {
+            Role::Owner => None,
+            _ => self.find(of).await?,
+        };
+        let judged = match &waiting {
+            Some(waiting) => {
+                self.judge_confirmation(of, false, &waiting.value, None)
+                    .await?
+            }
+            // An admin learns that none waits; what is judged is who they are.
+            None if at_least <= Role::Admin && administers(of) => return Ok(()),
+            None => self.judge_proposal(of, false).await?,
+        };
         match judged.judgement.effect {
             Effect::Deny => Err(denied(judged, None)),
             Effect::Allow | Effect::Require => Ok(()),
@@ -259,7 +272,7 @@ impl Delete {
         let stream = self.stream(of).await?;
         let held = self.held(of.workspace(), of.scope()).await?;
         let principal = of.principal();
-        let judged = self.judge(principal, Role::Owner, held.is_some(), 0, None);
+        let judged = self.judge_proposal(of, held.is_some()).await?;
         let (Effect::Require, Some(by)) = (judged.judgement.effect, principal.person()) else {
             return Err(self.refuse(stream, principal, judged, held).await);
         };
@@ -306,12 +319,20 @@ impl Delete {
         let stream = self.stream(of).await?;
         let held = self.held(of.workspace(), of.scope()).await?;
         let principal = of.principal();
-        let refusal = self.judge(principal, Role::Admin, held.is_some(), 1, None);
+        let waiting = self.find(of).await?;
+        let refusal = match &waiting {
+            Some(waiting) => {
+                let judged = self.judge_confirmation(of, held.is_some(), &waiting.value, None);
+                judged.await?
+            }
+            None if administers(of) => return Err(NONE_WAITS),
+            None => self.judge_proposal(of, false).await?,
+        };
         let (true, Some(by)) = (refusal.allowed(), principal.person()) else {
             // A refused confirmation is a decision of its own, with a hash of its own.
             return Err(self.refuse(stream, principal, refusal, held).await);
         };
-        let waiting = self.find(of).await?.ok_or(NONE_WAITS)?;
+        let waiting = waiting.ok_or(NONE_WAITS)?;
         if seen.is_some_and(|seen| seen != waiting.version) {
             return Err(DeletionError::Precondition);
         }
@@ -323,7 +344,8 @@ impl Delete {
         let approver = self.approver(of, &waiting.value).await?;
         let proposed = waiting.evidence.clone().ok_or(DeletionError::Changed)?;
         let hash = Some(waiting.value.action_hash.as_str());
-        let judged = self.judge(principal, Role::Admin, held.is_some(), 1, hash);
+        let judged = self.judge_confirmation(of, held.is_some(), &waiting.value, hash);
+        let judged = judged.await?;
         let now = self.clock.now();
         let mut after = waiting.value.clone();
         after.confirmed = Some(Confirmation {
@@ -353,7 +375,7 @@ impl Delete {
     ) -> Result<Decided<()>, DeletionError> {
         let stream = self.stream(of).await?;
         let principal = of.principal();
-        let judged = self.judge_keeping(principal);
+        let judged = self.judge_keeping(of).await?;
         if !judged.allowed() {
             return Err(self.refuse(stream, principal, judged, None).await);
         }
@@ -465,10 +487,18 @@ impl Delete {
     }
 }
 
+/// A person who signed in and has the role to confirm.
+fn administers(of: DeletionOf<'_>) -> bool {
+    matches!(
+        of.principal(),
+        Principal::User { role, via: Via::Login { .. }, .. } if role.may_administer()
+    )
+}
+
 fn decided<T>(now: T, judged: &Governed) -> Decided<T> {
     Decided {
         now,
-        decision: judged.decision(),
+        decision: judged.made(),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::erasure::ErasureScope;
 use crate::export::{Asked, Export, ExportScope};
 use crate::ids::RunId;
 use crate::incident::Incident;
+use crate::policy::EvidenceFacts;
 use crate::ports::{StoredEntry, StoredPart};
 use crate::records::{Project, Records, Versioned};
 use crate::repair::Action;
@@ -54,6 +55,20 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// As policy knows it.
+    pub(super) fn facts(&self, scope: &ErasureScope, legal_hold: bool) -> EvidenceFacts {
+        let (id, extent) = match scope {
+            ErasureScope::Run { run } => (run.to_string(), "run"),
+            ErasureScope::Customer { pseudonym, .. } => (pseudonym.clone(), "range"),
+        };
+        EvidenceFacts {
+            id,
+            extent,
+            entries: u64::try_from(self.targets.len()).unwrap_or(u64::MAX),
+            legal_hold,
+        }
+    }
+
     /// Nothing at all is known of it: absent, for whoever asks.
     pub(super) fn is_nothing(&self) -> bool {
         self.seen.is_empty()

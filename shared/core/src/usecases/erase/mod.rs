@@ -15,13 +15,13 @@ use std::sync::Arc;
 use counterfoil_evidence::hash::Hash;
 use thiserror::Error;
 
-use super::governed::{Governed, who};
+use super::governed::{Governed, Judging, Terms};
 use super::prune::PruneError;
 use super::vault::{Vault, VaultError};
 use crate::erasure::{Erasure, ErasureScope, ErasureState};
 use crate::ids::{HoldId, RunId};
 use crate::json::JsonError;
-use crate::policy::{EraseFacts, Judgement, Question};
+use crate::policy::{EvidenceFacts, Judgement, Question};
 use crate::ports::{
     AppendError, Batch, Clock, EvidenceAppend, EvidenceRead, Holds, Objects, PortError,
     PortErrorKind, Random, State,
@@ -238,7 +238,7 @@ impl Erase {
         if found.is_nothing() && self.known(ctx, scope).await?.is_none() {
             return Err(EraseError::NotFound);
         }
-        let judged = self.judge(ctx, false);
+        let judged = self.judge(ctx, found.facts(scope, false)).await?;
         if judged.allowed() {
             Ok(())
         } else {
@@ -293,7 +293,7 @@ impl Erase {
         }
         let known = match known {
             // Whoever may erase may also go on with what was decided; nobody else learns of it.
-            Some(erasure) if self.judge(ctx, false).allowed() => {
+            Some(erasure) if self.judge(ctx, found.facts(&scope, false)).await?.allowed() => {
                 if erasure.value.state != ErasureState::Done {
                     return self.go_on(ctx, &project, settled(erasure)).await;
                 }
@@ -326,7 +326,7 @@ impl Erase {
         let stream = project.stream_id()?;
         let holds = self.reader.holds(stream).await?;
         let held = self.held(project, stream, &holds, &found).await?;
-        let judged = self.judge(ctx, held.is_some());
+        let judged = self.judge(ctx, found.facts(&scope, held.is_some())).await?;
         if !judged.allowed() {
             let mut batch = Batch::of(judged.opened(ctx.principal(), None)?);
             batch.drafts.push(judged.closing());
@@ -437,15 +437,19 @@ impl Erase {
         }))
     }
 
-    fn judge(&self, ctx: &TenantCtx, legal_hold: bool) -> Governed {
-        let facts = EraseFacts {
-            who: who(ctx.principal()),
-            role_may_erase: ctx.principal().role().is_some_and(Role::may_administer),
-            legal_hold,
-            lost: false,
+    /// Whoever may not erase anyhow is not told that there is a hold.
+    async fn judge(&self, ctx: &TenantCtx, facts: EvidenceFacts) -> Result<Governed, EraseError> {
+        let may = ctx.principal().role().is_some_and(Role::may_administer);
+        let question = Question::Erase(EvidenceFacts {
+            legal_hold: facts.legal_hold && may,
+            ..facts
+        });
+        let judging = Judging {
+            state: self.state.as_ref(),
+            clock: self.clock.as_ref(),
+            random: self.random.as_ref(),
         };
-        let question = Question::Erase(facts);
-        Governed::judge(question, None, self.clock.as_ref(), self.random.as_ref())
+        Ok(judging.in_project(ctx, &question, Terms::default()).await?)
     }
 
     async fn project(&self, ctx: &TenantCtx) -> Result<Project, EraseError> {

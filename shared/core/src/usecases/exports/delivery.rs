@@ -13,7 +13,7 @@ use super::collect::Summary;
 use super::failure::BuildError;
 use super::tar::Archive;
 use crate::export::{ExportScope, ExportSeal};
-use crate::policy::{bundle_digest, rules};
+use crate::policy::builtin_bundles;
 use crate::ports::ScratchFile;
 
 /// `schema` of a manifest.
@@ -114,12 +114,9 @@ impl About<'_> {
                 ("kind", kind.as_str().into()),
             ])
         });
-        let known = bundle_digest();
-        let absent = self
-            .summary
-            .policies
-            .iter()
-            .filter(|cited| **cited != known);
+        let known = builtin_bundles();
+        let absent = self.summary.policies.iter();
+        let absent = absent.filter(|cited| known.iter().all(|(digest, _)| digest != *cited));
         let seal = object([
             ("at", self.seal.at.to_string().into()),
             ("seal", self.seal.hash.as_str().into()),
@@ -166,10 +163,14 @@ impl About<'_> {
             let name = format!("keys/{}.pem", pinned.key.hash());
             archive.bytes(&name, pem(pinned.key.spki()).as_bytes())?;
         }
-        let known = bundle_digest();
-        if self.summary.policies.contains(&known) {
-            let folder = known.replace("sha256:", "policy/");
-            archive.bytes(&format!("{folder}/rules.rs"), rules::TEXT.as_bytes())?;
+        for (digest, files) in builtin_bundles() {
+            if !self.summary.policies.contains(&digest) {
+                continue;
+            }
+            let folder = digest.replace("sha256:", "policy/");
+            for (path, text) in files {
+                archive.bytes(&format!("{folder}/{path}"), text.as_bytes())?;
+            }
         }
         let report = report(&self.manifest(&archive))?;
         if let Some(report) = &report {

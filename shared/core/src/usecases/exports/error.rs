@@ -34,6 +34,9 @@ pub enum ExportError {
         /// What it says.
         judgement: Judgement,
     },
+    /// Policy would say no; nothing was tried, so nothing is recorded: 403.
+    #[error("policy denies this: {}", .0.reason)]
+    Refused(Judgement),
     /// The export is not made yet: 409.
     #[error("the export is not ready yet")]
     NotReady,

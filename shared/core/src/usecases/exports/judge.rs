@@ -5,12 +5,16 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use super::{ExportError, Exports};
+use crate::export::ExportScope;
 use crate::ids::{ActionId, DecisionId, RunId};
-use crate::policy::{Effect, ExportFacts, Judgement, Question, Who, bundle_digest, evaluate};
+use crate::policy::{
+    Asking, Effect, EvidenceFacts, Judgement, Place, Question, Rules, baseline_digest,
+};
 use crate::ports::Batch;
 use crate::records::Project;
-use crate::tenancy::{Capability, Principal, Role, TenantCtx};
+use crate::tenancy::TenantCtx;
 use crate::usecases::facts::{Closing, Decided, Opening, act_hash};
+use crate::usecases::governed::{Judging, Terms};
 use crate::usecases::reconcile::flow_version;
 
 /// A judgement and the run that records it. Its decision is entry [`Ruling::DECISION`] of the batch.
@@ -45,32 +49,46 @@ impl Ruling {
 }
 
 impl Exports {
+    fn judging(&self) -> Judging<'_> {
+        Judging {
+            state: self.state.as_ref(),
+            clock: self.clock.as_ref(),
+            random: self.random.as_ref(),
+        }
+    }
+
     /// Whether the caller may export at all; records nothing. It comes before what they sent.
     ///
     /// # Errors
-    /// The refusal.
-    pub fn admit(&self, ctx: &TenantCtx) -> Result<(), Judgement> {
-        let judgement = evaluate(&Question::Export(export_facts(ctx.principal())));
-        if judgement.effect == Effect::Allow {
+    /// [`ExportError::Refused`]; when the rules could not be read.
+    pub async fn admit(&self, ctx: &TenantCtx) -> Result<(), ExportError> {
+        let question = Question::Export(EvidenceFacts {
+            id: "any".to_owned(),
+            extent: "run",
+            entries: 0,
+            legal_hold: false,
+        });
+        let judging = self.judging();
+        let judged = judging.in_project(ctx, &question, Terms::default()).await?;
+        if judged.allowed() {
             Ok(())
         } else {
-            Err(judgement)
+            Err(ExportError::Refused(judged.judgement))
         }
     }
 
     /// Judges `evidence.export`; the decision has a run of its own.
-    pub(super) fn rule(
+    pub(super) async fn rule(
         &self,
         ctx: &TenantCtx,
         project: &Project,
-        beyond_project: bool,
+        scope: &ExportScope,
     ) -> Result<Ruling, ExportError> {
-        let question = Question::Export(ExportFacts {
-            beyond_project,
-            ..export_facts(ctx.principal())
-        });
-        let judgement = evaluate(&question);
+        let question = Question::Export(facts(scope));
+        let rules = Rules::load(self.state.as_ref(), ctx.workspace()).await?;
         let now = self.clock.now();
+        let asking = Asking::new(ctx.principal(), now, Place::project(project));
+        let judgement = rules.judge(&question, &asking, self.clock.as_ref());
         let run = RunId::new(now, self.random.bits128());
         let decision = DecisionId::new(now, self.random.bits128());
         let act = ActionId::new(now, self.random.bits128());
@@ -80,17 +98,18 @@ impl Exports {
             run,
             act,
             action_hash: &hash,
-            phase: "propose",
-            question: &question,
             judgement: &judgement,
             principal: ctx.principal(),
             at: now,
+            hold: None,
         };
         // Before a mapping is active, what runs here is the product's rules alone.
-        let artifact = project.mapping.clone().unwrap_or_else(bundle_digest);
+        let artifact = project.mapping.clone();
+        let artifact = artifact.unwrap_or_else(|| baseline_digest().to_owned());
         let opening = Opening {
             flow: flow_version(&artifact)?,
             artifact,
+            policies: judgement.considered.policies(),
             inputs: &[],
             cause: None,
             principal: ctx.principal(),
@@ -117,31 +136,20 @@ impl Exports {
     }
 }
 
-/// A key counts as its owner does now: when the owner leaves, it can no longer export.
-const fn export_facts(principal: &Principal) -> ExportFacts {
-    let (who, role) = match principal {
-        Principal::User { role, .. } if role.may_approve() => (Who::Approver, Some(*role)),
-        Principal::User {
-            role: Role::Auditor,
-            ..
-        } => (Who::Auditor, Some(Role::Auditor)),
-        Principal::User { role, .. } => (Who::Viewer, Some(*role)),
-        Principal::ApiKey {
-            owner_role,
-            capability: Capability::Repair,
-            ..
-        } => (Who::RepairKey, *owner_role),
-        Principal::ApiKey { owner_role, .. } => (Who::ReadKey, *owner_role),
-        Principal::Scheduler { .. } => (Who::Scheduler, None),
-        Principal::System { .. } => (Who::System, None),
+/// What policy knows about what is asked for.
+fn facts(scope: &ExportScope) -> EvidenceFacts {
+    let (id, extent) = match scope {
+        ExportScope::Run { run_id } => (run_id.to_string(), "run"),
+        ExportScope::Period { from, to } => (format!("period:{from}/{to}"), "range"),
+        // The customer's id is no fact that may stay for ever.
+        ExportScope::Customer { .. } => ("customer".to_owned(), "range"),
+        ExportScope::All => ("all".to_owned(), "all"),
+        ExportScope::Workspace => ("workspace".to_owned(), "workspace"),
     };
-    let role_may_export = match role {
-        Some(role) => role.may_export(),
-        None => false,
-    };
-    ExportFacts {
-        who,
-        role_may_export,
-        beyond_project: false,
+    EvidenceFacts {
+        id,
+        extent,
+        entries: 0,
+        legal_hold: false,
     }
 }

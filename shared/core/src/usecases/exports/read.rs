@@ -8,7 +8,7 @@ use counterfoil_evidence::stream::Draft;
 
 use super::work::LEASE;
 use super::{ExportError, Exports, LINK_VALID};
-use crate::export::{Export, ExportFile, ExportScope, ExportState};
+use crate::export::{Export, ExportFile, ExportState};
 use crate::ids::{DecisionId, ExportId};
 use crate::ports::Batch;
 use crate::records::{Records, Versioned};
@@ -88,7 +88,7 @@ impl Exports {
         let export = self.find(ctx, id).await?.value;
         let project = self.project(ctx).await?;
         let stream = self.stream_of(ctx, &project, &export.scope).await?;
-        let ruling = self.rule(ctx, &project, export.scope == ExportScope::Workspace)?;
+        let ruling = self.rule(ctx, &project, &export.scope).await?;
         let decision = ruling.decision;
         let mut drafts = ruling.permit(self, stream).await?;
         let file = self.fetchable(&export, part)?.clone();

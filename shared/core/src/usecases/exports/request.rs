@@ -42,7 +42,7 @@ impl Exports {
         if let Some(again) = self.asked_before(ctx, asked.as_deref(), &wanted).await? {
             return Ok(again);
         }
-        let ruling = self.rule(ctx, &project, scope == ExportScope::Workspace)?;
+        let ruling = self.rule(ctx, &project, &scope).await?;
         let decision = ruling.decision;
         let drafts = ruling.permit(self, stream).await?;
         let now = self.clock.now();

@@ -30,6 +30,7 @@ use crate::ports::{
 };
 use crate::records::{Directory, Project, RecordError, Versioned};
 use crate::tenancy::{Principal, TenantCtx};
+use crate::usecases::governed::Judging;
 
 /// Attempts when others change the register at the same time.
 const ATTEMPTS: u32 = 5;
@@ -105,6 +106,14 @@ impl std::fmt::Debug for LegalHolds {
 }
 
 impl LegalHolds {
+    fn judging(&self) -> Judging<'_> {
+        Judging {
+            state: self.state.as_ref(),
+            clock: self.clock.as_ref(),
+            random: self.random.as_ref(),
+        }
+    }
+
     /// Every hold that concerns the project: its own and those of its workspace, newest first.
     pub async fn list(&self, ctx: &TenantCtx) -> Result<Vec<Versioned<LegalHold>>, HoldError> {
         let mut holds = self.directory().holds(ctx.workspace()).await?;

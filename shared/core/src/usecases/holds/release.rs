@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::{ATTEMPTS, HoldError, LegalHolds, changed, release_draft};
 use crate::hold::{HoldState, LegalHold, ProposedRelease};
-use crate::policy::{ConfirmedFacts, Effect, Question};
+use crate::policy::{Effect, Question};
 use crate::ports::{AppendError, Batch, HoldsWrite};
 use crate::records::{Directory, Versioned};
 use crate::tenancy::{Role, TenantCtx};
-use crate::usecases::governed::{DECISION, Governed, came, who};
+use crate::usecases::governed::{DECISION, Governed, Terms, approved_by};
 use crate::usecases::second_person::{NotSecond, Waiting};
 
 /// How long a proposed release waits; later it must be proposed anew.
@@ -30,7 +30,7 @@ impl LegalHolds {
     /// [`HoldError::NotFound`], then [`HoldError::Denied`].
     pub async fn admit_release(&self, ctx: &TenantCtx, id: &str) -> Result<(), HoldError> {
         self.find(ctx, id).await?;
-        let judged = self.judge_release(ctx, 0, None);
+        let judged = self.judge_release(ctx, 0, None).await?;
         if judged.judgement.effect == Effect::Deny {
             Err(HoldError::Denied(judged.judgement))
         } else {
@@ -56,7 +56,7 @@ impl LegalHolds {
         let Some(waiting) = waiting else {
             return self.propose(ctx, hold).await;
         };
-        if !self.judge_release(ctx, 1, None).allowed() {
+        if !self.judge_release(ctx, 1, None).await?.allowed() {
             return self.refuse_approval(ctx, &hold).await;
         }
         let second = Waiting {
@@ -83,7 +83,7 @@ impl LegalHolds {
         ctx: &TenantCtx,
         hold: Versioned<LegalHold>,
     ) -> Result<Released, HoldError> {
-        let judged = self.judge_release(ctx, 0, None);
+        let judged = self.judge_release(ctx, 0, None).await?;
         let mut batch = Batch::of(judged.opened(ctx.principal(), None)?);
         batch.drafts.push(judged.closing());
         let stream = self.own_stream(ctx, &hold.value).await?;
@@ -124,7 +124,7 @@ impl LegalHolds {
         ctx: &TenantCtx,
         hold: &Versioned<LegalHold>,
     ) -> Result<Released, HoldError> {
-        let refused = self.judge_release(ctx, 1, None);
+        let refused = self.judge_release(ctx, 1, None).await?;
         let stream = self.own_stream(ctx, &hold.value).await?;
         let mut batch = Batch::of(refused.opened(ctx.principal(), None)?);
         batch.drafts.push(refused.closing());
@@ -139,7 +139,9 @@ impl LegalHolds {
         waiting: &ProposedRelease,
         approver: &str,
     ) -> Result<Released, HoldError> {
-        let judged = self.judge_release(ctx, 1, Some(&waiting.action_hash));
+        let judged = self
+            .judge_release(ctx, 1, Some(&waiting.action_hash))
+            .await?;
         let stream = self.own_stream(ctx, &hold.value).await?;
         for _ in 0..ATTEMPTS {
             let holds = self.reader.holds(stream).await?;
@@ -219,17 +221,20 @@ impl LegalHolds {
         Ok(self.project(ctx).await?.stream_id()?)
     }
 
-    fn judge_release(&self, ctx: &TenantCtx, approvals: u8, hash: Option<&str>) -> Governed {
-        let (by_key, login_age_s) = came(ctx.principal(), self.clock.now());
-        let facts = ConfirmedFacts {
-            who: who(ctx.principal()),
-            by_key,
-            login_age_s,
-            role_may: ctx.principal().role().is_some_and(Role::may_release),
-            loosening: true,
-            approvals,
+    async fn judge_release(
+        &self,
+        ctx: &TenantCtx,
+        approvals: u8,
+        action_hash: Option<&str>,
+    ) -> Result<Governed, HoldError> {
+        let terms = Terms {
+            approvals: approved_by(ctx.principal(), approvals),
+            action_hash,
+            ..Terms::default()
         };
-        let question = Question::ReleaseHold(facts);
-        Governed::judge(question, hash, self.clock.as_ref(), self.random.as_ref())
+        let judging = self.judging();
+        Ok(judging
+            .in_project(ctx, &Question::ReleaseHold, terms)
+            .await?)
     }
 }

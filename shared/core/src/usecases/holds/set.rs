@@ -6,11 +6,11 @@ use super::{ATTEMPTS, HoldError, LegalHolds, changed, check_target, set_draft};
 use crate::deletion::{Deletion, DeletionScope};
 use crate::hold::{HoldState, LegalHold};
 use crate::ids::HoldId;
-use crate::policy::{HoldFacts, Question};
+use crate::policy::Question;
 use crate::ports::{AppendError, Batch, Expect, HoldTarget, HoldsWrite};
 use crate::records::{Directory, Versioned};
-use crate::tenancy::{Role, TenantCtx};
-use crate::usecases::governed::{DECISION, Governed, came, who};
+use crate::tenancy::TenantCtx;
+use crate::usecases::governed::{DECISION, Governed, Terms};
 
 /// A hold to set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +27,8 @@ pub struct NewHold {
 
 impl LegalHolds {
     /// Whether the caller may set a hold at all, and the input keeps its rules; records nothing.
-    pub fn admit(&self, ctx: &TenantCtx) -> Result<(), HoldError> {
-        let judged = self.judge_set(ctx);
+    pub async fn admit(&self, ctx: &TenantCtx) -> Result<(), HoldError> {
+        let judged = self.judge_set(ctx).await?;
         if judged.allowed() {
             Ok(())
         } else {
@@ -52,7 +52,7 @@ impl LegalHolds {
         if let Some(known) = found {
             return self.again(known, ctx, new).await;
         }
-        let judged = self.judge_set(ctx);
+        let judged = self.judge_set(ctx).await?;
         let hold = LegalHold {
             id,
             workspace: ctx.workspace(),
@@ -211,15 +211,11 @@ impl LegalHolds {
         Ok(known)
     }
 
-    fn judge_set(&self, ctx: &TenantCtx) -> Governed {
-        let (by_key, _) = came(ctx.principal(), self.clock.now());
-        let facts = HoldFacts {
-            who: who(ctx.principal()),
-            by_key,
-            role_may_hold: ctx.principal().role().is_some_and(Role::may_hold),
-        };
-        let question = Question::SetHold(facts);
-        Governed::judge(question, None, self.clock.as_ref(), self.random.as_ref())
+    async fn judge_set(&self, ctx: &TenantCtx) -> Result<Governed, HoldError> {
+        let judging = self.judging();
+        Ok(judging
+            .in_project(ctx, &Question::SetHold, Terms::default())
+            .await?)
     }
 
     async fn check(&self, ctx: &TenantCtx, new: &NewHold) -> Result<(), HoldError> {

@@ -9,13 +9,13 @@ use counterfoil_evidence::stream::Draft;
 
 use super::{IncidentError, Incidents};
 use crate::incident::{Act, IgnoreTerms, Incident, MAX_REASON, MIN_REASON, Refused};
-use crate::policy::{Effect, IncidentFacts, Question, evaluate};
+use crate::policy::{IncidentFacts, Question};
 use crate::ports::Batch;
 use crate::records::{Project, Records, Versioned};
 use crate::tenancy::TenantCtx;
 use crate::time::Timestamp;
 use crate::usecases::facts::{change, target};
-use crate::usecases::governed::{DECISION, Governed, came, who};
+use crate::usecases::governed::{DECISION, Governed, Judging, Terms};
 
 /// What a person does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,11 +46,16 @@ impl IncidentAct {
         reason.trim()
     }
 
-    fn question(&self, facts: IncidentFacts) -> Question {
+    fn question(&self, incident: IncidentFacts, now: Timestamp) -> Question {
         match self {
-            Self::Ignore { .. } => Question::Ignore(facts),
-            Self::Reopen { .. } => Question::Reopen(facts),
-            Self::Acknowledge { .. } => Question::ResetBreaker(facts),
+            Self::Ignore { .. } => Question::Ignore {
+                incident,
+                reason_chars: u64::try_from(self.reason().chars().count()).unwrap_or(u64::MAX),
+                lasts_s: u64::try_from(self.lasts(now).as_millis().div_ceil(1_000))
+                    .unwrap_or(u64::MAX),
+            },
+            Self::Reopen { .. } => Question::Reopen(incident),
+            Self::Acknowledge { .. } => Question::ResetBreaker,
         }
     }
 
@@ -106,18 +111,12 @@ impl Incidents {
         id: &str,
     ) -> Result<Versioned<Incident>, IncidentError> {
         let incident = self.get(ctx, id).await?;
-        let able = IncidentFacts {
-            who: who(ctx.principal()),
-            fits: true,
-            lasts_s: 1,
-            reason_chars: 10,
-            login_age_s: 0,
-        };
-        let judgement = evaluate(&Question::Reopen(able));
-        if judgement.effect == Effect::Allow {
+        let able = Question::Reopen(incident_facts(&incident.value, None, self.clock.now()));
+        let judged = self.ask(ctx, &able).await?;
+        if judged.allowed() {
             Ok(incident)
         } else {
-            Err(IncidentError::Denied(judgement))
+            Err(IncidentError::Denied(judged.judgement))
         }
     }
 
@@ -142,7 +141,7 @@ impl Incidents {
         }
         let now = self.clock.now();
         if let Err(refusal) = self.admit(ctx, id).await {
-            let judged = self.judge(ctx, act, true, now);
+            let judged = self.judge(ctx, &incident.value, act, now).await?;
             return self.refuse(ctx, &project, &judged, refusal).await;
         }
         let length = act.reason().chars().count();
@@ -152,11 +151,7 @@ impl Incidents {
         let by = ctx.principal().id();
         let mut after = match act.apply(incident.value.clone(), &by, now).map_err(refused) {
             Ok(after) => after,
-            Err(refusal @ IncidentError::WrongState(_)) => {
-                let judged = self.judge(ctx, act, false, now);
-                return self.refuse(ctx, &project, &judged, refusal).await;
-            }
-            Err(invalid) => return Err(invalid),
+            Err(refusal) => return Err(refusal),
         };
         after.act = Some(repeat);
         self.record(ctx, &project, incident, after, act, now).await
@@ -187,9 +182,10 @@ impl Incidents {
         act: &IncidentAct,
         now: Timestamp,
     ) -> Result<Versioned<Incident>, IncidentError> {
-        let judged = self.judge(ctx, act, true, now);
+        let judged = self.judge(ctx, &incident.value, act, now).await?;
         if !judged.allowed() {
-            return Err(IncidentError::Denied(judged.judgement));
+            let refusal = IncidentError::Denied(judged.judgement.clone());
+            return self.refuse(ctx, project, &judged, refusal).await;
         }
         let records = Records::of(self.state.as_ref(), ctx);
         let finding = &incident.value.finding;
@@ -230,23 +226,42 @@ impl Incidents {
         })
     }
 
-    /// `fits`: state and kind of the incident admit the act.
-    fn judge(&self, ctx: &TenantCtx, act: &IncidentAct, fits: bool, now: Timestamp) -> Governed {
-        let length = act.reason().chars().count();
-        let facts = IncidentFacts {
-            who: who(ctx.principal()),
-            fits,
-            lasts_s: act
-                .lasts(now)
-                .as_millis()
-                .div_ceil(1_000)
-                .try_into()
-                .unwrap_or(u64::MAX),
-            reason_chars: u64::try_from(length).unwrap_or(u64::MAX),
-            login_age_s: came(ctx.principal(), now).1,
+    async fn judge(
+        &self,
+        ctx: &TenantCtx,
+        incident: &Incident,
+        act: &IncidentAct,
+        now: Timestamp,
+    ) -> Result<Governed, IncidentError> {
+        let facts = incident_facts(incident, None, now);
+        self.ask(ctx, &act.question(facts, now)).await
+    }
+
+    async fn ask(&self, ctx: &TenantCtx, question: &Question) -> Result<Governed, IncidentError> {
+        let judging = Judging {
+            state: self.state.as_ref(),
+            clock: self.clock.as_ref(),
+            random: self.random.as_ref(),
         };
-        let (clock, random) = (self.clock.as_ref(), self.random.as_ref());
-        Governed::judge(act.question(facts), None, clock, random)
+        let judged = judging.in_project(ctx, question, Terms::default());
+        Ok(Box::pin(judged).await?)
+    }
+}
+
+/// What policy knows about an incident. `customer` is a pseudonym.
+pub(in crate::usecases) fn incident_facts(
+    incident: &Incident,
+    customer: Option<String>,
+    now: Timestamp,
+) -> IncidentFacts {
+    let finding = &incident.finding;
+    IncidentFacts {
+        id: incident.id.to_string(),
+        kind: finding.kind.name(),
+        at_risk: finding.at_risk.clone(),
+        age_s: now.since(incident.opened_at).as_secs(),
+        customer,
+        legal_hold: false,
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 pub use act::IncidentAct;
+pub(super) use act::incident_facts;
 pub use list::{IncidentFilter, IncidentOrder};
 
 use super::pages::NotACursor;

@@ -12,13 +12,13 @@ use counterfoil_evidence::stream::Draft;
 
 use super::admin::{ATTEMPTS, Acted, AdminError, AdminPorts, Recorded, acted, name};
 use super::facts::{change, target};
-use super::governed::{AdminEffect, admin_facts};
+use super::governed::AdminEffect;
 use super::limit_rate::LimitRate;
 use super::pages::{Page, PageOf};
 use crate::auth::NewKey;
 use crate::idempotency::Once;
 use crate::ids::{KeyId, ProjectId, UserId};
-use crate::policy::{KeyFacts, Question};
+use crate::policy::Question;
 use crate::records::{ApiKey, Directory, Versioned};
 use crate::redacted::Redacted;
 use crate::tenancy::{Capability, Principal, Role, Via, WorkspaceCtx};
@@ -93,9 +93,10 @@ impl Keys {
     }
 
     /// Whether the caller may make keys; for a request that is bad.
-    pub fn admit(&self, ctx: &WorkspaceCtx) -> Result<(), AdminError> {
-        let facts = self.facts(ctx, None);
-        self.ports.admit(Question::CreateKey(facts))
+    pub async fn admit(&self, ctx: &WorkspaceCtx) -> Result<(), AdminError> {
+        self.ports
+            .admit(ctx, &creation(Capability::Read, None))
+            .await
     }
 
     /// Makes a key, for owners. The secret is shown once.
@@ -108,10 +109,9 @@ impl Keys {
         new: &NewApiKey<'_>,
         once: Option<&Once>,
     ) -> Result<MadeKey, AdminError> {
-        let facts = self.facts(ctx, new.approver);
-        let judged = self.ports.judge(Question::CreateKey(facts));
-        let may = ctx.principal().role().is_some_and(Role::may_own) && !facts.admin.by_key;
-        let (project, days) = if may {
+        let question = creation(new.capability, new.approver);
+        let judged = self.ports.judge(ctx, &question).await?;
+        let (project, days) = if may_make(ctx.principal()) {
             self.check(ctx, new).await?
         } else {
             (None, 0)
@@ -152,8 +152,8 @@ impl Keys {
     /// Whether the caller may revoke a key; for a request that is bad.
     pub async fn admit_revocation(&self, ctx: &WorkspaceCtx, id: &str) -> Result<(), AdminError> {
         let found = self.get(ctx, id).await?;
-        let now = self.ports.clock.now();
-        self.ports.admit(revocation(ctx, &found.value, now))
+        let question = revocation(ctx, &found.value);
+        self.ports.admit(ctx, &question).await
     }
 
     /// Revokes a key: admins, owners, and whoever the key belongs to. It stops with the next request.
@@ -164,7 +164,8 @@ impl Keys {
         for _ in 0..ATTEMPTS {
             let found = self.get(ctx, id).await?;
             let now = self.ports.clock.now();
-            let judged = self.ports.judge(revocation(ctx, &found.value, now));
+            let question = revocation(ctx, &found.value);
+            let judged = self.ports.judge(ctx, &question).await?;
             if judged.allowed() && found.value.revoked_at.is_some() {
                 return Ok(Acted::nothing(found));
             }
@@ -182,19 +183,6 @@ impl Keys {
             }
         }
         Err(AdminError::Changed)
-    }
-
-    fn facts(&self, ctx: &WorkspaceCtx, approver: Option<&str>) -> KeyFacts {
-        let principal = ctx.principal();
-        let may = principal.role().is_some_and(Role::may_own);
-        let mut admin = admin_facts(principal, may, self.ports.clock.now());
-        let person = principal.person().map(|person| person.to_string());
-        admin.own = approver.is_some() && approver == person.as_deref();
-        KeyFacts {
-            admin,
-            approver: approver.is_some(),
-            second_factor: second_factor(principal),
-        }
     }
 
     /// The project and the days of a new key, if what is asked keeps its rules.
@@ -238,24 +226,42 @@ impl Keys {
     }
 }
 
-fn revocation(ctx: &WorkspaceCtx, key: &ApiKey, now: Timestamp) -> Question {
-    let person = ctx.principal().person();
-    let own = person.is_some() && (person == Some(key.owner) || person == key.approver);
-    let may = own || ctx.principal().role().is_some_and(Role::may_administer);
-    Question::RevokeKey(admin_facts(ctx.principal(), may, now))
-}
-
-const fn second_factor(principal: &Principal) -> bool {
-    matches!(
+/// Whether the caller's own request may be looked at: policy has the last word.
+fn may_make(principal: &Principal) -> bool {
+    let by_key = matches!(
         principal,
         Principal::User {
-            via: Via::Login {
-                second_factor: true,
-                ..
-            },
+            via: Via::Key { .. },
             ..
         }
-    )
+    );
+    principal.role().is_some_and(Role::may_own) && !by_key
+}
+
+/// The question about a new key; `approver` is the person it is to speak as. A text that names nobody
+/// names nobody who asks.
+fn creation(capability: Capability, approver: Option<&str>) -> Question {
+    let nobody = UserId::from_bits(0);
+    Question::CreateKey {
+        capability: if approver.is_some() {
+            "approver"
+        } else {
+            capability.name()
+        },
+        speaks_for: approver.map(|id| id.parse().unwrap_or(nobody)),
+    }
+}
+
+fn revocation(ctx: &WorkspaceCtx, key: &ApiKey) -> Question {
+    let person = ctx.principal().person();
+    Question::RevokeKey {
+        capability: if key.approver.is_some() {
+            "approver"
+        } else {
+            key.capability.name()
+        },
+        own: person.is_some() && (person == Some(key.owner) || person == key.approver),
+    }
 }
 
 /// `access.granted` for a key.

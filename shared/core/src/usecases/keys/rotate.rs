@@ -6,10 +6,9 @@ use counterfoil_evidence::json::Json;
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::{Keys, MadeKey, granted};
+use super::{Keys, MadeKey, creation, granted};
 use crate::idempotency::Once;
 use crate::ids::{KeyId, UserId};
-use crate::policy::Question;
 use crate::records::{ApiKey, Directory};
 use crate::tenancy::WorkspaceCtx;
 use crate::usecases::admin::{AdminError, Recorded, acted};
@@ -24,8 +23,8 @@ impl Keys {
     pub async fn admit_rotation(&self, ctx: &WorkspaceCtx, id: &str) -> Result<(), AdminError> {
         let found = self.get(ctx, id).await?.value;
         let approver = found.approver.map(|person| person.to_string());
-        let facts = self.facts(ctx, approver.as_deref());
-        self.ports.admit(Question::CreateKey(facts))
+        let question = creation(found.capability, approver.as_deref());
+        self.ports.admit(ctx, &question).await
     }
 
     /// Replaces a key that is valid, for owners; a key that approves, for its own person. The new one
@@ -43,8 +42,8 @@ impl Keys {
         let found = self.get(ctx, id).await?;
         let old = &found.value;
         let approver = old.approver.map(|person| person.to_string());
-        let facts = self.facts(ctx, approver.as_deref());
-        let judged = self.ports.judge(Question::CreateKey(facts));
+        let question = creation(old.capability, approver.as_deref());
+        let judged = self.ports.judge(ctx, &question).await?;
         let now = self.ports.clock.now();
         if judged.allowed() {
             if !GRACE.contains(&grace_hours) {

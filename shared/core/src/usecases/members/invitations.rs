@@ -14,7 +14,7 @@ use super::owners_write;
 use crate::auth::{Authenticated, NewInvite, invite_hash};
 use crate::idempotency::Once;
 use crate::ids::{InvitationId, UserId, WorkspaceId};
-use crate::policy::{AdminFacts, Question};
+use crate::policy::Question;
 use crate::ports::{Batch, EntryRef, Login, StateWrite};
 use crate::records::{Directory, Invitation, Invited, Versioned, Workspace};
 use crate::redacted::Redacted;
@@ -23,7 +23,7 @@ use crate::usecases::admin::{
     ATTEMPTS, Acted, AdminError, AdminPorts, Recorded, acted, append, gone, name,
 };
 use crate::usecases::facts::{change, target};
-use crate::usecases::governed::{AdminEffect, admin_facts};
+use crate::usecases::governed::AdminEffect;
 use crate::usecases::pages::{Page, PageOf};
 use crate::usecases::workspaces::founding::{NewPerson, granted, joining};
 use crate::usecases::workspaces::via;
@@ -55,6 +55,13 @@ pub struct Joined {
     /// As what.
     pub role: Role,
 }
+
+/// Whether invitations are a caller's to make and to revoke.
+const INVITE: Question = Question::ChangeMember {
+    own: false,
+    removes_last_owner: false,
+    to: Some(Role::Viewer),
+};
 
 /// Invitations.
 #[derive(Debug, Clone)]
@@ -108,8 +115,8 @@ impl Invitations {
     }
 
     /// Whether the caller may invite; for a request that is bad.
-    pub fn admit(&self, ctx: &WorkspaceCtx) -> Result<(), AdminError> {
-        self.ports.admit(Question::ChangeMember(self.facts(ctx)))
+    pub async fn admit(&self, ctx: &WorkspaceCtx) -> Result<(), AdminError> {
+        self.ports.admit(ctx, &INVITE).await
     }
 
     /// Invites somebody. The token is shown once.
@@ -122,7 +129,12 @@ impl Invitations {
         new: &NewInvitation<'_>,
         once: Option<&Once>,
     ) -> Result<(Acted<Invitation>, Redacted<String>), AdminError> {
-        let judged = self.ports.judge(Question::ChangeMember(self.facts(ctx)));
+        let question = Question::ChangeMember {
+            own: false,
+            removes_last_owner: false,
+            to: Some(new.role),
+        };
+        let judged = self.ports.judge(ctx, &question).await?;
         let (whom, email) = if judged.allowed() {
             (
                 name("/name", new.name)?,
@@ -167,7 +179,7 @@ impl Invitations {
     ) -> Result<Acted<Invitation>, AdminError> {
         let id: InvitationId = id.parse().map_err(|_| AdminError::NotFound)?;
         let found: Versioned<Invitation> = self.ports.find(ctx, id).await?;
-        let judged = self.ports.judge(Question::ChangeMember(self.facts(ctx)));
+        let judged = self.ports.judge(ctx, &INVITE).await?;
         let effect = AdminEffect {
             draft: entry(ctx, &found.value, Kind::AccessRevoked),
             rows: self.rows_gone(ctx, &found),
@@ -299,11 +311,6 @@ impl Invitations {
             )),
             None => Ok(()),
         }
-    }
-
-    fn facts(&self, ctx: &WorkspaceCtx) -> AdminFacts {
-        let may = ctx.principal().role().is_some_and(Role::may_own);
-        admin_facts(ctx.principal(), may, self.ports.clock.now())
     }
 
     fn rows(

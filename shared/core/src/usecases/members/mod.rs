@@ -14,11 +14,11 @@ pub use invitations::{INVITATION_VALID, Invitations, Joined, NewInvitation};
 
 use super::admin::{ATTEMPTS, Acted, AdminError, AdminPorts, Recorded, acted, gone};
 use super::facts::{change, target};
-use super::governed::{AdminEffect, admin_facts};
+use super::governed::AdminEffect;
 use super::logins::leaving;
 use super::pages::{Page, PageOf};
 use crate::ids::UserId;
-use crate::policy::{AdminFacts, Question};
+use crate::policy::Question;
 use crate::ports::StateWrite;
 use crate::records::{Directory, Member, Owners, RecordError, Versioned};
 use crate::tenancy::{Role, WorkspaceCtx};
@@ -40,6 +40,13 @@ enum Change {
     Role(Role),
     Gone,
 }
+
+/// Whether members are a caller's to change.
+const CHANGE: Question = Question::ChangeMember {
+    own: false,
+    removes_last_owner: false,
+    to: Some(Role::Viewer),
+};
 
 impl Members {
     /// The members, in the order of their ids.
@@ -64,7 +71,7 @@ impl Members {
     /// Whether the caller may change who is a member; for a request that is bad.
     pub async fn admit(&self, ctx: &WorkspaceCtx, id: &str) -> Result<(), AdminError> {
         self.get(ctx, id).await?;
-        self.ports.admit(Question::ChangeMember(self.facts(ctx)))
+        self.ports.admit(ctx, &CHANGE).await
     }
 
     /// Gives another role, for owners.
@@ -80,7 +87,7 @@ impl Members {
     ) -> Result<Acted<Member>, AdminError> {
         for _ in 0..ATTEMPTS {
             let found = self.get(ctx, id).await?;
-            if self.facts(ctx).role_may && found.version != version {
+            if ctx.principal().role().is_some_and(Role::may_own) && found.version != version {
                 return Err(AdminError::Precondition);
             }
             if let Some(done) = self.change(ctx, found, Change::Role(role)).await? {
@@ -104,11 +111,6 @@ impl Members {
         Err(AdminError::Changed)
     }
 
-    fn facts(&self, ctx: &WorkspaceCtx) -> AdminFacts {
-        let may = ctx.principal().role().is_some_and(Role::may_own);
-        admin_facts(ctx.principal(), may, self.ports.clock.now())
-    }
-
     /// One attempt; `None` when a row has changed meanwhile.
     async fn change(
         &self,
@@ -120,16 +122,15 @@ impl Members {
         let owners = self.ports.directory().owners(ctx.workspace()).await?;
         let now = self.ports.clock.now();
         let after = owners_after(&owners.value, &member, to, now);
-        let mut facts = self.facts(ctx);
-        facts.own = ctx.principal().person() == Some(member.id);
-        facts.last_owner = member.role == Role::Owner && after.owners.is_empty();
-        let leaves = facts.own && to == Change::Gone;
-        facts.role_may |= leaves;
-        let judged = self.ports.judge(if leaves {
-            Question::Leave(facts)
-        } else {
-            Question::ChangeMember(facts)
-        });
+        let question = Question::ChangeMember {
+            own: ctx.principal().person() == Some(member.id),
+            removes_last_owner: member.role == Role::Owner && after.owners.is_empty(),
+            to: match to {
+                Change::Role(role) => Some(role),
+                Change::Gone => None,
+            },
+        };
+        let judged = self.ports.judge(ctx, &question).await?;
         if judged.allowed() && to == Change::Role(member.role) {
             return Ok(Some(Acted::nothing(found)));
         }

@@ -4,10 +4,10 @@ use counterfoil_policy::bundle::PublicKey;
 
 use super::{Policies, PolicyError};
 use crate::bundles::{PolicyState, StoredBundle};
-use crate::policy::{ConfirmedFacts, Effect, Question};
-use crate::tenancy::{Role, WorkspaceCtx};
+use crate::policy::{BundleFacts, Effect, Question};
+use crate::tenancy::WorkspaceCtx;
 use crate::usecases::admin::AdminError;
-use crate::usecases::governed::{Governed, came, who};
+use crate::usecases::governed::{Governed, Judging, Terms, approved_by};
 
 /// What is judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,39 +46,38 @@ impl About {
 }
 
 impl Policies {
-    #[expect(
-        clippy::unused_async,
-        reason = "the rules of a workspace are read from the state table"
-    )]
     /// Judges; `approved` when a second person's request carries it out.
     pub(super) async fn judge(
         &self,
         ctx: &WorkspaceCtx,
         act: &Act,
         approved: bool,
-        hash: Option<&str>,
+        action_hash: Option<&str>,
     ) -> Result<Governed, PolicyError> {
-        let principal = ctx.principal();
-        let (by_key, login_age_s) = came(principal, self.ports.clock.now());
-        let may = match act {
-            Act::Register => Role::may_own,
-            Act::Activate(_) | Act::Revoke(_) => Role::may_administer,
+        let facts = |about: &About| BundleFacts {
+            digest: about.digest.clone(),
+            version: about.version,
+            // Nothing in a deployment proves that a bundle allows nothing new.
+            loosening: true,
+            signed_by: about.signer.clone(),
         };
-        let facts = ConfirmedFacts {
-            who: who(principal),
-            by_key,
-            login_age_s,
-            role_may: principal.role().is_some_and(may),
-            loosening: !matches!(act, Act::Revoke(_)),
-            approvals: u8::from(approved),
+        let question = match act {
+            Act::Activate(about) => Question::ActivatePolicy(facts(about)),
+            Act::Revoke(about) => Question::RevokePolicy(facts(about)),
+            Act::Register => Question::RegisterPolicyKey,
         };
-        let (clock, random) = (self.ports.clock.as_ref(), self.ports.random.as_ref());
-        Ok(Governed::judge(
-            Question::ChangeSetting(facts),
-            hash,
-            clock,
-            random,
-        ))
+        let terms = Terms {
+            approvals: approved_by(ctx.principal(), u8::from(approved)),
+            action_hash,
+            ..Terms::default()
+        };
+        let judging = Judging {
+            state: self.ports.state.as_ref(),
+            clock: self.ports.clock.as_ref(),
+            random: self.ports.random.as_ref(),
+        };
+        let judged = judging.in_workspace(ctx.workspace(), ctx.principal(), &question, terms);
+        judged.await.map_err(PolicyError::from)
     }
 
     /// Whether the caller may propose or do it; for a request that is bad. Records nothing.

@@ -11,12 +11,12 @@ use counterfoil_evidence::stream::Draft;
 
 use super::{ProjectError, Projects, changed, project_target};
 use crate::mapping::Artifact;
-use crate::policy::{ConfirmedFacts, Effect, Question};
+use crate::policy::{Effect, Question};
 use crate::ports::{Batch, PortError, PortErrorKind};
 use crate::records::{Directory, Mapping, Project, ProposedActivation, Versioned};
-use crate::tenancy::{Principal, Role, TenantCtx};
+use crate::tenancy::{Role, TenantCtx};
 use crate::usecases::facts::change;
-use crate::usecases::governed::{DECISION, Governed, came, who};
+use crate::usecases::governed::{DECISION, Governed, Terms, approved_by};
 use crate::usecases::holds::HELD;
 use crate::usecases::second_person::{NotSecond, Waiting};
 
@@ -42,8 +42,8 @@ impl Projects {
     ///
     /// # Errors
     /// [`ProjectError::Denied`]; only a request that is tried is recorded.
-    pub fn admit_activation(&self, principal: &Principal) -> Result<(), ProjectError> {
-        let judged = self.judge_activation(principal, false, 0, None);
+    pub async fn admit_activation(&self, ctx: &TenantCtx) -> Result<(), ProjectError> {
+        let judged = self.judge_activation(ctx, false, 0, None).await?;
         if judged.allowed() {
             Ok(())
         } else {
@@ -78,7 +78,8 @@ impl Projects {
         let mut approver = ctx.principal().id();
         if let Some(proposed) = &waiting
             && self
-                .judge_activation(ctx.principal(), loosening, 1, None)
+                .judge_activation(ctx, loosening, 1, None)
+                .await?
                 .allowed()
         {
             match self.second(ctx, proposed).await? {
@@ -93,10 +94,14 @@ impl Projects {
         }
         let approvals = u8::from(waiting.is_some());
         let held = waiting.as_ref().map(|it| it.action_hash.as_str());
-        let judged = self.judge_activation(ctx.principal(), loosening, approvals, held);
+        let judged = self
+            .judge_activation(ctx, loosening, approvals, held)
+            .await?;
         if judged.judgement.effect == Effect::Deny {
             // A refused approval is a decision of its own, with a hash of its own.
-            let refused = self.judge_activation(ctx.principal(), loosening, approvals, None);
+            let refused = self
+                .judge_activation(ctx, loosening, approvals, None)
+                .await?;
             let stream = before.value.stream_id()?;
             return Err(self.refused(stream, ctx.principal(), refused).await);
         }
@@ -217,24 +222,23 @@ impl Projects {
         }))
     }
 
-    fn judge_activation(
+    async fn judge_activation(
         &self,
-        principal: &Principal,
+        ctx: &TenantCtx,
         loosening: bool,
         approvals: u8,
-        hash: Option<&str>,
-    ) -> Governed {
-        let (by_key, login_age_s) = came(principal, self.clock().now());
-        let facts = ConfirmedFacts {
-            who: who(principal),
-            by_key,
-            login_age_s,
-            role_may: principal.role().is_some_and(Role::may_administer),
+        action_hash: Option<&str>,
+    ) -> Result<Governed, ProjectError> {
+        let question = Question::ChangeSetting {
+            name: "active_mapping",
             loosening,
-            approvals,
         };
-        let random = self.create.random.as_ref();
-        Governed::judge(Question::ChangeSetting(facts), hash, self.clock(), random)
+        let terms = Terms {
+            approvals: approved_by(ctx.principal(), approvals),
+            action_hash,
+            ..Terms::default()
+        };
+        Ok(self.judging().in_project(ctx, &question, terms).await?)
     }
 }
 

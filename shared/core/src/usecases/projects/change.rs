@@ -5,7 +5,7 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use super::{ProjectError, Projects, changed, name, project_target};
-use crate::policy::Question;
+use crate::policy::Place;
 use crate::records::{Directory, Project, Versioned};
 use crate::tenancy::TenantCtx;
 use crate::usecases::facts::change;
@@ -35,7 +35,8 @@ impl Projects {
         let before = self.project(ctx).await?;
         let stream = before.value.stream_id()?;
         let principal = ctx.principal();
-        let judged = self.judge(Question::Configure(self.facts(principal)));
+        let place = Place::project(&before.value);
+        let judged = self.judge_setting(place, principal, "project").await?;
         if !judged.allowed() {
             return Err(self.refused(stream, principal, judged).await);
         }

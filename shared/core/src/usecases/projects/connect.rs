@@ -24,11 +24,11 @@ use crate::policy::Question;
 use crate::ports::{AppendError, Batch};
 use crate::records::{Directory, Missing, Project, Records, Secret, Versioned, WebhookSecret};
 use crate::redacted::Redacted;
-use crate::tenancy::{Principal, TenantCtx};
+use crate::tenancy::TenantCtx;
 use crate::time::Timestamp;
 use crate::usecases::connections::{Connections, Probe, Probed};
 use crate::usecases::facts::change;
-use crate::usecases::governed::{DECISION, Governed};
+use crate::usecases::governed::{DECISION, Governed, Terms};
 use crate::usecases::reconcile::active_mapping;
 use crate::usecases::secrets::{Revoke, SecretChange, SecretError, Secrets};
 use crate::usecases::vault::VaultError;
@@ -75,8 +75,8 @@ impl Projects {
     ///
     /// # Errors
     /// [`ProjectError::Denied`]; only a request that is tried is recorded.
-    pub fn admit_secret(&self, principal: &Principal) -> Result<(), ProjectError> {
-        let judged = self.judge_secret(principal);
+    pub async fn admit_secret(&self, ctx: &TenantCtx) -> Result<(), ProjectError> {
+        let judged = self.judge_secret(ctx, ConnectionKind::Stripe).await?;
         if judged.allowed() {
             Ok(())
         } else {
@@ -125,7 +125,7 @@ impl Projects {
         connections: &Connections,
     ) -> Result<ConnectionView, ProjectError> {
         let before = self.project(ctx).await?;
-        let judged = self.judge_secret(ctx.principal());
+        let judged = self.judge_secret(ctx, new.kind).await?;
         if !judged.allowed() {
             let stream = before.value.stream_id()?;
             return Err(self.refused(stream, ctx.principal(), judged).await);
@@ -164,7 +164,7 @@ impl Projects {
         version: u64,
     ) -> Result<(), ProjectError> {
         let before = self.project(ctx).await?;
-        let judged = self.judge_secret(ctx.principal());
+        let judged = self.judge_secret(ctx, kind).await?;
         if !judged.allowed() {
             let stream = before.value.stream_id()?;
             return Err(self.refused(stream, ctx.principal(), judged).await);
@@ -343,8 +343,20 @@ impl Projects {
         }
     }
 
-    fn judge_secret(&self, principal: &Principal) -> Governed {
-        self.judge(Question::PutSecret(self.facts(principal)))
+    async fn judge_secret(
+        &self,
+        ctx: &TenantCtx,
+        kind: ConnectionKind,
+    ) -> Result<Governed, ProjectError> {
+        let kind = match kind {
+            ConnectionKind::Stripe => "stripe_key",
+            ConnectionKind::Webhook => "webhook_secret",
+            ConnectionKind::Database => "pg_read",
+            ConnectionKind::Repair => "pg_repair",
+        };
+        let question = Question::PutSecret { kind };
+        let judging = self.judging();
+        Ok(judging.in_project(ctx, &question, Terms::default()).await?)
     }
 }
 

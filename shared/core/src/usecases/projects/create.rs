@@ -6,7 +6,7 @@ use counterfoil_evidence::stream::Draft;
 use super::{ProjectError, Projects, changed, name, project_target, workspace_stream};
 use crate::idempotency::Once;
 use crate::ids::ProjectId;
-use crate::policy::Question;
+use crate::policy::Place;
 use crate::ports::{Batch, Holds, HoldsWrite};
 use crate::records::{Directory, Project, Records, Versioned};
 use crate::sealed::Purpose;
@@ -39,7 +39,8 @@ impl Projects {
         once: &Once,
     ) -> Result<Versioned<Project>, ProjectError> {
         let principal = ctx.principal();
-        let judged = self.judge(Question::Configure(self.facts(principal)));
+        let place = Place::workspace(ctx.workspace());
+        let judged = self.judge_setting(place, principal, "project").await?;
         if !judged.allowed() {
             let stream = workspace_stream(self.directory(), ctx).await?;
             return Err(self.refused(stream, principal, judged).await);
@@ -67,6 +68,7 @@ impl Projects {
             webhook_secrets: Vec::new(),
             pseudonym_key: secret.id,
             auto_propose: false,
+            frozen: false,
         };
         let mut batch = Batch::of([genesis]);
         batch.drafts.extend(judged.opened(principal, None)?);

@@ -7,7 +7,7 @@ use counterfoil_evidence::stream::Draft;
 
 use super::{ProjectError, Projects};
 use crate::mapping::{MappingError, MappingFormat, read};
-use crate::policy::Question;
+use crate::policy::Place;
 use crate::ports::{AppendError, StateWrite};
 use crate::records::{Mapping, MappingSource, Records, StoredMappings, Versioned};
 use crate::tenancy::TenantCtx;
@@ -50,9 +50,11 @@ impl Projects {
         text: &str,
         format: MappingFormat,
     ) -> Result<(Versioned<Mapping>, bool), ProjectError> {
-        let stream = self.project(ctx).await?.value.stream_id()?;
+        let project = self.project(ctx).await?.value;
+        let stream = project.stream_id()?;
         let principal = ctx.principal();
-        let judged = self.judge(Question::Configure(self.facts(principal)));
+        let place = Place::project(&project);
+        let judged = self.judge_setting(place, principal, "mapping").await?;
         if !judged.allowed() {
             return Err(self.refused(stream, principal, judged).await);
         }

@@ -24,17 +24,17 @@ pub use mappings::{MAX_MAPPING, MAX_MAPPINGS};
 
 use super::connections::Probed;
 use super::create_project::{CreateProject, CreateProjectError};
-use super::governed::{Governed, admin_facts};
+use super::governed::{Governed, Judging, Terms};
 use super::second_person::NotSecond;
 use super::secrets::SecretError;
 use super::vault::VaultError;
-use crate::ids::{ProjectId, SecretId};
+use crate::ids::{ProjectId, SecretId, WorkspaceId};
 use crate::json::JsonError;
 use crate::mapping::MappingErrors;
-use crate::policy::{AdminFacts, Effect, Judgement, Question};
+use crate::policy::{Effect, Judgement, Place, Question};
 use crate::ports::{AppendError, Batch, Clock, EvidenceRead, PortError, State};
 use crate::records::{Directory, Missing, Project, RecordError, Records, Versioned};
-use crate::tenancy::{Principal, Role, TenantCtx, WorkspaceCtx};
+use crate::tenancy::{Principal, TenantCtx, WorkspaceCtx};
 
 /// The longest name of a project, in characters.
 pub const MAX_NAME: usize = 100;
@@ -134,8 +134,13 @@ impl Projects {
     ///
     /// # Errors
     /// [`ProjectError::Denied`]; only a request that is tried is recorded.
-    pub fn admit(&self, principal: &Principal) -> Result<(), ProjectError> {
-        let judged = self.judge(Question::Configure(self.facts(principal)));
+    pub async fn admit(
+        &self,
+        workspace: WorkspaceId,
+        principal: &Principal,
+    ) -> Result<(), ProjectError> {
+        let place = Place::workspace(workspace);
+        let judged = self.judge_setting(place, principal, "project").await?;
         match judged.judgement.effect {
             Effect::Deny => Err(ProjectError::Denied(judged.judgement)),
             Effect::Allow | Effect::Require => Ok(()),
@@ -185,13 +190,29 @@ impl Projects {
         Directory::of(self.state())
     }
 
-    fn facts(&self, principal: &Principal) -> AdminFacts {
-        let may = principal.role().is_some_and(Role::may_administer);
-        admin_facts(principal, may, self.clock().now())
+    fn judging(&self) -> Judging<'_> {
+        Judging {
+            state: self.create.state.as_ref(),
+            clock: self.create.clock.as_ref(),
+            random: self.create.random.as_ref(),
+        }
     }
 
-    fn judge(&self, question: Question) -> Governed {
-        Governed::judge(question, None, self.clock(), self.create.random.as_ref())
+    /// Judges a change that makes nothing weaker.
+    async fn judge_setting(
+        &self,
+        place: Place,
+        principal: &Principal,
+        name: &'static str,
+    ) -> Result<Governed, ProjectError> {
+        let question = Question::ChangeSetting {
+            name,
+            loosening: false,
+        };
+        let judging = self.judging();
+        Ok(judging
+            .at(place, principal, &question, Terms::default())
+            .await?)
     }
 
     /// Records a refusal in a stream and answers with it.

@@ -44,6 +44,7 @@ use super::vault::{Vault, VaultError};
 use crate::ids::{IncidentId, ProjectId, RunId};
 use crate::incident::Incident;
 use crate::json::JsonError;
+use crate::policy::baseline_digest;
 use crate::ports::{
     AppDatabase, AppendError, Batch, CheckRequest, Checks, Clock, EvidenceAppend, Objects,
     PortError, Proposals, Random, State, StateWrite,
@@ -238,6 +239,7 @@ impl Reconcile {
         let opening = Opening {
             flow: flow_version(active)?,
             artifact: active.to_owned(),
+            policies: vec![baseline_digest().to_owned()],
             inputs: &[FileRef::of(mapping_name(active), mapping.as_bytes())],
             cause: None,
             principal: ctx.principal(),

@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::billing::Catalog;
 use crate::json::JsonError;
 use crate::mapping::{Artifact, Intent, TableColumns};
-use crate::policy::bundle_digest;
+use crate::policy::baseline_digest;
 use crate::ports::{AppDatabase, AppInspector, Billing, PortError, PortErrorKind};
 use crate::reconcile::Scan;
 use crate::records::{Mapping, Project, RecordError, Records};
@@ -251,7 +251,10 @@ pub fn flow_version(artifact: &str) -> Result<String, JsonError> {
                 ("stripe", crate::billing::STRIPE_VERSION.into()),
             ]),
         ),
-        ("policy_bundles", Json::Array(vec![bundle_digest().into()])),
+        (
+            "policy_bundles",
+            Json::Array(vec![baseline_digest().into()]),
+        ),
     ]);
     Ok(counterfoil_evidence::hash::digest_string(&flow.canonical()))
 }

@@ -5,18 +5,19 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use super::follow_up::{expire, follow_up};
-use super::judge::repair_question;
-use super::propose::{active_mapping, subject, surroundings};
+use super::judge::approvals;
+use super::propose::{self, active_mapping, subject};
 use super::settle::{self, Outcome};
 use super::{ActionError, RepairPorts};
-use crate::ids::DecisionId;
+use crate::ids::{DecisionId, UserId};
 use crate::incident::{Incident, IncidentState};
-use crate::policy::{Effect, Judgement, Permit, Question, evaluate};
+use crate::mapping::Artifact;
+use crate::policy::{Asking, Effect, Judgement, Permit, Place};
 use crate::ports::{Applied, Batch, PortErrorKind};
-use crate::records::{Project, Unfinished, Versioned};
-use crate::repair::{Action, ActionState};
+use crate::records::{Directory, Project, Unfinished, Versioned};
+use crate::repair::{Action, ActionState, VoteKind};
 use crate::sealed::Purpose;
-use crate::tenancy::TenantCtx;
+use crate::tenancy::{Principal, Role, TenantCtx, Via};
 use crate::usecases::facts::{Closing, Decided, repair_step};
 
 /// Executes an action that policy allowed or people approved, and settles it.
@@ -42,21 +43,25 @@ pub(super) async fn execute(
         .await?
         .ok_or(ActionError::NotFound)?;
     let artifact = active_mapping(ports, ctx, project).await?;
-    let around = surroundings(ports, ctx, project, &artifact).await?;
-    let approvers = action.value.approvers();
-    let Action { plan, proposer, .. } = &action.value;
-    let question = repair_question(proposer, &incident.value, plan, &around, &approvers);
-    let judgement = evaluate(&question);
+    let judgement = judge(
+        ports,
+        ctx,
+        project,
+        &artifact,
+        &action.value,
+        &incident.value,
+    )
+    .await?;
     let unchanged = incident.value.finding.changes == action.value.plan.changes
         && incident.value.state == IncidentState::Repairing;
     if judgement.effect != Effect::Allow || !unchanged {
-        return go_stale(ports, ctx, project, action, incident, &question, &judgement).await;
+        return go_stale(ports, ctx, project, action, incident, &judgement).await;
     }
     if !settle::still_owed(ports, ctx, project, &incident.value, &action.value).await? {
-        return go_stale(ports, ctx, project, action, incident, &question, &judgement).await;
+        return go_stale(ports, ctx, project, action, incident, &judgement).await;
     }
     let incident = &incident.value;
-    let started = start(ports, ctx, project, action, incident, &question, &judgement).await?;
+    let started = start(ports, ctx, project, action, incident, &judgement).await?;
     let settled = async {
         let outcome = effect(ports, ctx, project, started.permit, &started.action.value).await?;
         settle::record(ports, ctx, project, started.action, outcome).await
@@ -64,6 +69,55 @@ pub(super) async fn execute(
     // From here on an error must not sound as if nothing had happened.
     let unsettled = |error| ActionError::Unsettled(Box::new(error));
     settled.await.map_err(unsettled)
+}
+
+/// Judges an action again, with the approvals that it has, as its proposer's and in the request of
+/// whoever triggers it. The product's own sweep goes on in the name of the last person who approved.
+async fn judge(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    artifact: &Artifact,
+    action: &Action,
+    incident: &Incident,
+) -> Result<Judgement, ActionError> {
+    let now = ports.clock.now();
+    let about = ports.about(ctx, project, incident).await;
+    let customer = about.or_else(|| action.about.clone());
+    let directory = Directory::of(ports.state.as_ref());
+    let mut roles = Vec::new();
+    for person in action.approvers() {
+        let member = directory.member(ctx.workspace(), person).await?;
+        roles.extend(member.map(|member| (person, member.value.role)));
+    }
+    let last = last_approver(action, &roles);
+    let serving = match (ctx.principal(), &last) {
+        (Principal::System { .. }, Some(person)) => person,
+        (principal, _) => principal,
+    };
+    let asking = Asking {
+        proposer: &action.proposer,
+        ..Asking::new(serving, now, Place::project(project))
+    };
+    let asking = asking.with(approvals(action, &roles));
+    let asked = (incident, &action.plan, customer);
+    Box::pin(propose::judge(ports, ctx, artifact, asked, &asking)).await
+}
+
+/// Whoever approved last, as they came then.
+fn last_approver(action: &Action, roles: &[(UserId, Role)]) -> Option<Principal> {
+    let approvals = action.votes.iter();
+    let mut approvals = approvals.filter(|vote| vote.kind == VoteKind::Approve);
+    let vote = approvals.next_back()?;
+    let (id, role) = *roles.iter().find(|(id, _)| *id == vote.approver)?;
+    Some(Principal::User {
+        id,
+        role,
+        via: Via::Login {
+            at: vote.at,
+            second_factor: false,
+        },
+    })
 }
 
 struct Started {
@@ -78,7 +132,6 @@ async fn start(
     project: &Project,
     action: Versioned<Action>,
     incident: &Incident,
-    question: &Question,
     judgement: &Judgement,
 ) -> Result<Started, ActionError> {
     let now = ports.clock.now();
@@ -96,11 +149,10 @@ async fn start(
         run,
         act: action.id,
         action_hash: &action.digest,
-        phase: "execute",
-        question,
         judgement,
         principal: &action.proposer,
         at: now,
+        hold: None,
     };
     let mut drafts = follow_up.opening();
     let entry = drafts.len();
@@ -191,7 +243,6 @@ async fn go_stale(
     project: &Project,
     action: Versioned<Action>,
     incident: Versioned<Incident>,
-    question: &Question,
     judgement: &Judgement,
 ) -> Result<Versioned<Action>, ActionError> {
     let now = ports.clock.now();
@@ -211,11 +262,10 @@ async fn go_stale(
             run,
             act: action.id,
             action_hash: &action.digest,
-            phase: "execute",
-            question,
             judgement,
             principal: &action.proposer,
             at: now,
+            hold: None,
         };
         let about = ports.about(ctx, project, &incident.value).await;
         let about = about.or_else(|| action.about.clone());

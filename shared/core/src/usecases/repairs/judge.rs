@@ -1,90 +1,152 @@
 //! The facts that policy sees about a repair and about a vote.
 
+use crate::ids::UserId;
 use crate::incident::{Incident, IncidentState};
 use crate::mapping::Artifact;
-use crate::policy::{ApprovalFacts, Question, RepairFacts};
-use crate::reconcile::{Backing, FindingKind, Identity};
-use crate::records::Project;
-use crate::repair::{Action, ActionState, RepairPlan};
-use crate::tenancy::Principal;
+use crate::policy::{
+    Approvals, BlastFacts, ChangeFacts, HeldFacts, Question, RepairFacts, StandingFacts, VoteFacts,
+};
+use crate::reconcile::{Finding, FindingKind, Identity, Symbol};
+use crate::repair::{Action, ActionState, RepairPlan, VoteKind};
+use crate::tenancy::Role;
 use crate::time::Timestamp;
-use crate::usecases::governed::{came, who};
+use crate::usecases::incidents::incident_facts;
 
 /// What surrounds a repair when it is judged.
 pub(super) struct Surroundings<'a> {
-    pub(super) project: &'a Project,
     pub(super) artifact: &'a Artifact,
-    pub(super) breaker_open: bool,
-    pub(super) run_limit_reached: bool,
+    pub(super) blast: BlastFacts,
 }
 
-/// The question about a repair of `incident` by `plan`.
+/// What rules read where the mapping has no name for something.
+const UNMAPPED: &str = "unmapped";
+
+/// The question about a repair of `incident` by `plan`; `customer` is a pseudonym.
 pub(super) fn repair_question(
-    proposer: &Principal,
     incident: &Incident,
     plan: &RepairPlan,
     around: &Surroundings<'_>,
-    approvals: &[crate::ids::UserId],
+    customer: Option<String>,
+    now: Timestamp,
 ) -> Question {
     let finding = &incident.finding;
-    let repairable = around.artifact.repairable_columns();
     let limit = around.artifact.max_amount_at_risk();
     let amount_exceeded = limit.is_some_and(|limit| {
         let mut amounts = finding.amounts();
         amounts.any(|risk| risk.currency != limit.currency || risk.minor > limit.minor)
     });
-    Question::Repair(RepairFacts {
-        who: who(proposer),
-        environment: if around.project.livemode {
-            "live"
+    Question::Repair(Box::new(RepairFacts {
+        incident: incident_facts(incident, customer, now),
+        change: change(finding, plan, around.artifact),
+        standing: standing(incident),
+        blast: BlastFacts {
+            amount_exceeded,
+            ..around.blast
+        },
+    }))
+}
+
+fn change(finding: &Finding, plan: &RepairPlan, artifact: &Artifact) -> ChangeFacts {
+    let repairable = artifact.repairable_columns();
+    let columns: Vec<&str> = plan.changes.iter().map(|it| it.column.as_str()).collect();
+    let nothing_to_write = finding.not_repairable.is_some() || finding.changes.is_empty();
+    ChangeFacts {
+        table: format!("{}.{}", plan.schema, plan.table),
+        column: columns.join("+"),
+        key_column: plan.key_column.clone(),
+        value_kind: finding.field.map_or("none", |field| field.name()),
+        from: symbol(&finding.actual),
+        to: if nothing_to_write {
+            UNMAPPED.to_owned()
         } else {
-            "test"
-        }
-        .to_owned(),
-        repairs_enabled: around.project.repair_database.is_some(),
+            symbol(&finding.expected)
+        },
+        direction: match finding.kind {
+            FindingKind::AccessWithoutPayment => "revoke",
+            FindingKind::PaidNoAccess => "grant",
+            _ => "change",
+        },
         rows: u64::from(!plan.changes.is_empty()),
-        allowlisted: plan
-            .changes
+        allowlisted: columns
             .iter()
-            .all(|change| repairable.contains(&change.column)),
-        target_known: finding.not_repairable.is_none() && !finding.changes.is_empty(),
-        promise_known: !matches!(
-            finding.kind,
-            FindingKind::UnmappedPrice | FindingKind::UnknownState
-        ),
-        identity: finding.identity.map_or("none", Identity::name).to_owned(),
+            .all(|column| repairable.iter().any(|it| it == column)),
+    }
+}
+
+/// A name of the mapping. Rules compare it, so it is short and never a value of a row.
+fn symbol(symbol: &Symbol) -> String {
+    symbol.text().chars().take(128).collect()
+}
+
+fn standing(incident: &Incident) -> StandingFacts {
+    let finding = &incident.finding;
+    StandingFacts {
+        mapped: finding.kind != FindingKind::UnmappedPrice,
+        identity: finding.identity.map_or("none", Identity::name),
+        promise_known: finding.kind != FindingKind::UnknownState,
+        backing: finding.backing.name(),
+        other_live_subscription: finding.other_live_subscription,
         // An incident opens only after both sides were read again.
         confirmed: incident.state != IncidentState::Resolved,
         livemode_matches: finding.kind != FindingKind::TestModeBacking,
-        revokes: finding.kind == FindingKind::AccessWithoutPayment,
-        other_live_subscription: finding.other_live_subscription,
-        comped: finding.backing == Backing::Comp,
-        breaker_open: around.breaker_open,
-        amount_exceeded,
-        run_limit_reached: around.run_limit_reached,
-        approvals: u8::try_from(approvals.len()).unwrap_or(u8::MAX),
-        self_approved: proposer
-            .person()
-            .is_some_and(|person| approvals.contains(&person)),
-    })
+    }
 }
 
-/// What is known about a vote of `principal` on `action`.
-pub(super) fn approval_facts(
-    principal: &Principal,
+/// The approvals that an action has. `roles` are those that its approvers have now: who has lost the
+/// role for it counts no more.
+pub(super) fn approvals(action: &Action, roles: &[(UserId, Role)]) -> Approvals {
+    let people: Vec<_> = action
+        .approvers()
+        .into_iter()
+        .filter_map(|person| {
+            let found = roles.iter().find(|(id, _)| *id == person);
+            found
+                .filter(|(_, role)| *role >= action.approver_role())
+                .copied()
+        })
+        .collect();
+    let proposers = action.proposer.proposers();
+    let owners = action.proposer.owners();
+    let mut held: Vec<Role> = people.iter().map(|(_, role)| *role).collect();
+    held.sort_unstable();
+    held.dedup();
+    Approvals {
+        count: u8::try_from(people.len()).unwrap_or(u8::MAX),
+        roles: held,
+        by_proposer: people.iter().any(|(id, _)| proposers.contains(id)),
+        by_owner: people.iter().any(|(id, _)| owners.contains(id)),
+    }
+}
+
+/// What policy knows about an action that people decide on.
+pub(super) fn held_facts(action: &Action) -> HeldFacts {
+    HeldFacts {
+        id: action.id.to_string(),
+        kind: action.binding.kind.clone(),
+        // Only what waits can be approved; what came of the others is no REQUIRE any more.
+        effect: match action.state {
+            ActionState::Held => "REQUIRE",
+            ActionState::Allowed | ActionState::Approved => "ALLOW",
+            _ => "DENY",
+        },
+        machine: action.proposer.person().is_none(),
+        proposers: action.proposer.proposers(),
+        owners: action.proposer.owners(),
+        approvers: action.approvers(),
+    }
+}
+
+/// The question about a vote on `action`.
+pub(super) fn vote_question(
     action: &Action,
+    kind: VoteKind,
     digest: &str,
     reason: &str,
-    now: Timestamp,
-) -> ApprovalFacts {
-    let person = principal.person();
-    ApprovalFacts {
-        who: who(principal),
-        held: action.state == ActionState::Held,
-        is_proposer: person.is_some() && person == action.proposing_person(),
-        voted_before: person.is_some_and(|person| action.approvers().contains(&person)),
-        digest_matches: digest == action.digest,
+) -> Question {
+    Question::Vote(VoteFacts {
+        approves: kind == VoteKind::Approve,
+        on: held_facts(action),
         reason_chars: u64::try_from(reason.trim().chars().count()).unwrap_or(u64::MAX),
-        login_age_s: came(principal, now).1,
-    }
+        digest_matches: digest == action.digest,
+    })
 }

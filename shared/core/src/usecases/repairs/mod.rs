@@ -35,7 +35,7 @@ use crate::policy::Judgement;
 use crate::ports::{AppDatabase, AppendError, Clock, EvidenceAppend, PortError, Random, State};
 use crate::records::{Directory, Project, RecordError, Records, Versioned};
 use crate::repair::Action;
-use crate::tenancy::TenantCtx;
+use crate::tenancy::{Role, TenantCtx};
 
 /// Why a request about an action did not do what it asked.
 #[derive(Debug, Error)]
@@ -58,6 +58,12 @@ pub enum ActionError {
     /// The hold has ended: 410.
     #[error("the hold has ended")]
     Expired,
+    /// The rule that holds the action asks for approvals of a higher role: 403.
+    #[error("this action is approved by people with the role {} or a higher one", .needs.name())]
+    RoleTooLow {
+        /// The role.
+        needs: Role,
+    },
     /// Policy said no, and this is recorded: 403.
     #[error("policy denies this: {}", .0.reason)]
     Denied(Judgement),

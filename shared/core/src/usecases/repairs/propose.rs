@@ -13,12 +13,12 @@ use crate::ids::{ActionId, DecisionId, ProjectId, RunId};
 use crate::incident::{Incident, IncidentState};
 use crate::json::to_json;
 use crate::mapping::Artifact;
-use crate::policy::{Effect, Judgement, evaluate};
+use crate::policy::{Asking, BlastFacts, Effect, Judgement, Place, Rules, baseline_digest};
 use crate::ports::{Batch, EntryRef};
 use crate::reconcile::Finding;
 use crate::records::{Directory, Project, Versioned};
 use crate::repair::{Action, ActionBinding, ActionState, RepairPlan};
-use crate::run::{Run, RunStep};
+use crate::run::{Run, RunScope, RunStep};
 use crate::tenancy::{Principal, TenantCtx};
 use crate::usecases::facts::{Closing, Decided, Opening};
 use crate::usecases::reconcile::flow_version;
@@ -123,11 +123,12 @@ impl ProposeRepair {
         }
         let artifact = active_mapping(&self.ports, ctx, project).await?;
         let plan = plan(&artifact, &incident.value);
-        let around = surroundings(&self.ports, ctx, project, &artifact).await?;
-        let question = repair_question(ctx.principal(), &incident.value, &plan, &around, &[]);
-        let judgement = evaluate(&question);
-
         let now = self.ports.clock.now();
+        let about = self.ports.about(ctx, project, &incident.value).await;
+        let asking = Asking::new(ctx.principal(), now, Place::project(project));
+        let asked = (&incident.value, &plan, about.clone());
+        let judgement = judge(&self.ports, ctx, &artifact, asked, &asking).await?;
+        let hold = judgement.considered.hold.unwrap_or(HOLD);
         let run = RunId::new(now, self.ports.random.bits128());
         let act = ActionId::new(now, self.ports.random.bits128());
         let decision = DecisionId::new(now, self.ports.random.bits128());
@@ -138,12 +139,12 @@ impl ProposeRepair {
             project: ctx.project(),
             run,
             act,
-            kind: question.action().to_owned(),
+            kind: judgement.considered.action.to_owned(),
             principal_type: ctx.principal().kind().to_owned(),
             principal: ctx.principal().id(),
             resource: incident.value.id,
             plan: plan.digest(&salt)?,
-            expires_at: now.plus(HOLD),
+            expires_at: now.plus(hold),
         };
         let digest = binding.digest()?;
         let decided = Decided {
@@ -151,14 +152,16 @@ impl ProposeRepair {
             run,
             act,
             action_hash: &digest,
-            phase: "propose",
-            question: &question,
             judgement: &judgement,
             principal: ctx.principal(),
             at: now,
+            hold: (judgement.effect == Effect::Require).then(|| now.plus(hold)),
         };
-        let about = self.ports.about(ctx, project, &incident.value).await;
         let opening = opening(project, ctx.principal(), "repair", cause)?;
+        let opening = Opening {
+            policies: judgement.considered.policies(),
+            ..opening
+        };
         let drafts = [
             Draft::new(Kind::RunOpen, opening.facts()).in_run(run),
             Draft::new(Kind::RunDecision, decided.facts()?)
@@ -188,19 +191,13 @@ impl ProposeRepair {
         };
         action.salt = hex::encode(salt);
         let batch = Batch::of(drafts).with(records.create(&action)?.explained_by(1));
-        let batch = if judgement.effect == Effect::Deny {
-            batch
-        } else {
-            let repairing = Incident {
-                state: IncidentState::Repairing,
-                action: Some(act),
-                ..incident.value.clone()
-            };
-            batch.with(
-                records
-                    .replace(incident.version, &repairing)?
-                    .explained_by(1),
-            )
+        let batch = match judgement.effect {
+            Effect::Deny => batch,
+            Effect::Allow | Effect::Require => {
+                let repairing = incident.value.clone().repaired_by(act);
+                let write = records.replace(incident.version, &repairing)?;
+                batch.with(write.explained_by(1))
+            }
         };
         let entries = self
             .ports
@@ -235,8 +232,10 @@ fn new_action(
         decided: None,
         effect: judgement.effect,
         approvals: judgement.approvals,
-        rule: judgement.rule.to_owned(),
-        why: judgement.reason.to_owned(),
+        role: Some(judgement.considered.role),
+        policy: judgement.policy().to_owned(),
+        rule: judgement.rule.clone(),
+        why: judgement.reason.clone(),
         execute_on_approval: false,
         votes: Vec::new(),
         follow_up: None,
@@ -245,34 +244,70 @@ fn new_action(
     }
 }
 
-/// What surrounds every repair of a project at this moment.
-pub(super) async fn surroundings<'a>(
+/// Judges a repair of an incident by a plan; the text is the customer's pseudonym.
+pub(super) async fn judge(
     ports: &RepairPorts,
     ctx: &TenantCtx,
-    project: &'a Project,
+    artifact: &Artifact,
+    (incident, plan, customer): (&Incident, &RepairPlan, Option<String>),
+    asking: &Asking<'_>,
+) -> Result<Judgement, ActionError> {
+    let around = surroundings(ports, ctx, artifact, incident).await?;
+    let question = repair_question(incident, plan, &around, customer, asking.at);
+    let rules = Rules::load(ports.state.as_ref(), ctx.workspace()).await?;
+    Ok(rules.judge(&question, asking, ports.clock.as_ref()))
+}
+
+/// What surrounds a repair at this moment.
+async fn surroundings<'a>(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
     artifact: &'a Artifact,
+    incident: &Incident,
 ) -> Result<Surroundings<'a>, ActionError> {
-    let incidents = ports.records(ctx).list::<Incident>().await?;
-    let breaker_open = incidents.iter().any(|incident| incident.value.is_breaker());
-    let run_limit_reached = match ctx.principal() {
+    let records = ports.records(ctx);
+    let incidents = records.list::<Incident>().await?;
+    let behind = records.get::<Run>(&incident.seen_by.to_string()).await?;
+    let most = u64::from(artifact.max_drift_permille());
+    let drift = behind
+        .map(|run| run.value)
+        .filter(|run| run.scope == RunScope::Scan)
+        .map_or(0, |run| {
+            let share = run.counts.drift_permille();
+            // One or two customers are no mass drift, whatever their share; and one that a person has
+            // taken for real stops nobody any more.
+            if run.mass_drift {
+                share
+            } else {
+                share.min(most)
+            }
+        });
+    let run = match ctx.principal() {
         Principal::Scheduler { run } => {
-            let proposed = ports
-                .records(ctx)
-                .list::<Action>()
-                .await?
+            let proposed = records.list::<Action>().await?;
+            let proposed = proposed
                 .iter()
                 .filter(|action| action.value.proposer == Principal::Scheduler { run: *run })
                 .filter(|action| action.value.state != ActionState::Denied)
                 .count();
-            proposed >= artifact.max_repairs_per_run()
+            u64::try_from(proposed).unwrap_or(u64::MAX)
         }
-        Principal::User { .. } | Principal::ApiKey { .. } | Principal::System { .. } => false,
+        _ => 0,
     };
     Ok(Surroundings {
-        project,
         artifact,
-        breaker_open,
-        run_limit_reached,
+        blast: BlastFacts {
+            run,
+            run_max: u64::try_from(artifact.max_repairs_per_run()).unwrap_or(u64::MAX),
+            hour: 0,
+            hour_max: 50,
+            day: 0,
+            day_max: 200,
+            amount_exceeded: false,
+            drift_permille: drift,
+            drift_permille_max: most,
+            breaker_open: incidents.iter().any(|incident| incident.value.is_breaker()),
+        },
     })
 }
 
@@ -296,6 +331,7 @@ pub(super) fn opening<'a>(
     Ok(Opening {
         flow: flow_version(mapping)?,
         artifact: mapping.to_owned(),
+        policies: vec![baseline_digest().to_owned()],
         inputs: &[],
         cause,
         principal,

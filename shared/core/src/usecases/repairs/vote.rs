@@ -4,17 +4,20 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use super::follow_up::{end, expire, follow_up};
-use super::judge::approval_facts;
+use super::judge::vote_question;
 use super::propose::opening;
 use super::{ActionError, RepairPorts, execute};
 use crate::ids::{ActionId, DecisionId, RunId};
 use crate::json::canonical;
-use crate::policy::{ApprovalFacts, Effect, Judgement, Question, evaluate};
+use crate::policy::{Asking, Effect, Judgement, Place, Question, Rules};
 use crate::ports::Batch;
 use crate::records::{Project, Versioned};
 use crate::repair::{Action, ActionState, Vote, VoteKind};
 use crate::tenancy::{Principal, TenantCtx};
-use crate::usecases::facts::{Closing, Decided};
+use crate::usecases::facts::{Closing, Decided, Opening};
+
+/// Words that are long enough, for asking whether somebody may vote at all.
+const ABLE: &str = "0123456789";
 
 /// A vote as it comes in.
 #[derive(Debug)]
@@ -61,24 +64,22 @@ impl VoteOnAction {
             expire(&self.ports, ctx, &project, action).await?;
             return Err(ActionError::Expired);
         }
-        let facts = approval_facts(
-            ctx.principal(),
-            &action.value,
-            vote.digest,
-            vote.reason,
-            self.ports.clock.now(),
-        );
-        let question = match vote.kind {
-            VoteKind::Approve => Question::Approve(facts),
-            VoteKind::Reject => Question::Reject(facts),
-        };
-        let judgement = evaluate(&question);
+        let question = vote_question(&action.value, vote.kind, vote.digest, vote.reason);
+        let judgement = Box::pin(self.judge(ctx, &project, &question)).await?;
         let person = ctx.principal().person();
         let (Effect::Allow, Some(person)) = (judgement.effect, person) else {
-            let recorded = self.record_refusal(ctx, &project, &action.value, &question, &judgement);
+            let recorded = self.record_refusal(ctx, &project, &action.value, &judgement);
             Box::pin(recorded).await?;
             return Err(ActionError::Denied(judgement));
         };
+        // A rule can ask for approvals of a higher role than votes need.
+        if vote.kind == VoteKind::Approve
+            && ctx.principal().role() < Some(action.value.approver_role())
+        {
+            return Err(ActionError::RoleTooLow {
+                needs: action.value.approver_role(),
+            });
+        }
         let version = action.version;
         let mut voted = action.value;
         voted.votes.push(Vote {
@@ -105,22 +106,28 @@ impl VoteOnAction {
     /// [`ActionError::NotFound`], then [`ActionError::Denied`].
     pub async fn admit_vote(&self, ctx: &TenantCtx, id: &str) -> Result<(), ActionError> {
         let action = self.ports.action(ctx, id).await?;
-        let now = self.ports.clock.now();
-        let able = ApprovalFacts {
-            held: true,
-            is_proposer: false,
-            voted_before: false,
-            digest_matches: true,
-            reason_chars: 10,
-            ..approval_facts(ctx.principal(), &action.value, "", "", now)
-        };
+        let project = self.ports.project(ctx).await?;
         // Rejecting asks for less than approving: who may not even reject may not vote.
-        let judgement = evaluate(&Question::Reject(able));
-        if judgement.effect == Effect::Allow {
+        let kind = VoteKind::Reject;
+        let question = vote_question(&action.value, kind, &action.value.digest, ABLE);
+        let judgement = Box::pin(self.judge(ctx, &project, &question)).await?;
+        if judgement.allowed() {
             Ok(())
         } else {
             Err(ActionError::Denied(judgement))
         }
+    }
+
+    async fn judge(
+        &self,
+        ctx: &TenantCtx,
+        project: &Project,
+        question: &Question,
+    ) -> Result<Judgement, ActionError> {
+        let rules = Rules::load(self.ports.state.as_ref(), ctx.workspace()).await?;
+        let now = self.ports.clock.now();
+        let asking = Asking::new(ctx.principal(), now, Place::project(project));
+        Ok(rules.judge(question, &asking, self.ports.clock.as_ref()))
     }
 
     /// The action, for whoever may have it executed.
@@ -252,14 +259,13 @@ impl VoteOnAction {
         ctx: &TenantCtx,
         project: &Project,
         action: &Action,
-        question: &Question,
         judgement: &Judgement,
     ) -> Result<(), ActionError> {
         let now = self.ports.clock.now();
         let run = RunId::new(now, self.ports.random.bits128());
         let id = DecisionId::new(now, self.ports.random.bits128());
         let about = serde_json::json!({
-            "act": action.id, "decision": id, "kind": question.action(), "run": run,
+            "act": action.id, "decision": id, "kind": judgement.considered.action, "run": run,
         });
         let hash = counterfoil_evidence::hash::digest_string(&canonical(&about)?);
         let decided = Decided {
@@ -267,13 +273,16 @@ impl VoteOnAction {
             run,
             act: ActionId::new(now, self.ports.random.bits128()),
             action_hash: &hash,
-            phase: "propose",
-            question,
             judgement,
             principal: ctx.principal(),
             at: now,
+            hold: None,
         };
         let opening = opening(project, ctx.principal(), "vote", action.decided.as_ref())?;
+        let opening = Opening {
+            policies: judgement.considered.policies(),
+            ..opening
+        };
         let closing = Closing {
             decisions: (0, 0, 1),
             status: "completed",

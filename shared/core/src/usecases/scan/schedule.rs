@@ -9,7 +9,7 @@ use counterfoil_evidence::stream::Draft;
 use thiserror::Error;
 
 use crate::json::JsonError;
-use crate::policy::{ConfirmedFacts, Judgement, Question};
+use crate::policy::{Judgement, Question};
 use crate::ports::{AppendError, Batch, Clock, EvidenceAppend, PortError, Random, State};
 use crate::records::{Directory, Record, RecordError, Records, Versioned};
 use crate::run::Run;
@@ -17,9 +17,9 @@ use crate::scan::{
     AccountSize, Allowance, Cadence, Estimate, ScanSchedule, TooDear, changed_in, in_full,
     last_complete,
 };
-use crate::tenancy::{Role, TenantCtx};
+use crate::tenancy::TenantCtx;
 use crate::usecases::facts::{change, target_named};
-use crate::usecases::governed::{DECISION, Governed, came, who};
+use crate::usecases::governed::{DECISION, Governed, Judging, Terms};
 
 /// Why the schedule was not changed.
 #[derive(Debug, Error)]
@@ -117,8 +117,8 @@ impl KeepSchedule {
     ///
     /// # Errors
     /// [`ScheduleError::Denied`].
-    pub fn admit(&self, ctx: &TenantCtx) -> Result<(), ScheduleError> {
-        let judged = self.judge(ctx);
+    pub async fn admit(&self, ctx: &TenantCtx) -> Result<(), ScheduleError> {
+        let judged = self.judge(ctx).await?;
         if judged.allowed() {
             Ok(())
         } else {
@@ -145,7 +145,7 @@ impl KeepSchedule {
         if now.version != version {
             return Err(ScheduleError::Changed);
         }
-        let judged = self.judge(ctx);
+        let judged = self.judge(ctx).await?;
         let directory = Directory::of(self.state.as_ref());
         let project = directory.project(ctx.project()).await?;
         let stream = project.ok_or(ScheduleError::NotFound)?.value;
@@ -210,18 +210,17 @@ impl KeepSchedule {
         Ok(size.map(|size| Account { size, runs }))
     }
 
-    fn judge(&self, ctx: &TenantCtx) -> Governed {
-        let (by_key, login_age_s) = came(ctx.principal(), self.clock.now());
-        let facts = ConfirmedFacts {
-            who: who(ctx.principal()),
-            by_key,
-            login_age_s,
-            role_may: ctx.principal().role().is_some_and(Role::may_administer),
+    async fn judge(&self, ctx: &TenantCtx) -> Result<Governed, ScheduleError> {
+        let question = Question::ChangeSetting {
+            name: "scan_schedule",
             loosening: false,
-            approvals: 0,
         };
-        let question = Question::ChangeSetting(facts);
-        Governed::judge(question, None, self.clock.as_ref(), self.random.as_ref())
+        let judging = Judging {
+            state: self.state.as_ref(),
+            clock: self.clock.as_ref(),
+            random: self.random.as_ref(),
+        };
+        Ok(judging.in_project(ctx, &question, Terms::default()).await?)
     }
 }
 

@@ -10,15 +10,14 @@ use counterfoil_evidence::stream::Draft;
 
 use super::admin::{Acted, AdminError, AdminPorts, Recorded, acted, name};
 use super::facts::{change, target};
-use super::governed::{AdminEffect, came, who};
+use super::governed::AdminEffect;
 use crate::auth::{Authenticated, login_digest};
 use crate::idempotency::Once;
 use crate::ids::{UserId, WorkspaceId};
-use crate::policy::{ConfirmedFacts, Question};
+use crate::policy::Question;
 use crate::ports::{Login, SealSigner};
 use crate::records::{Directory, Versioned, Workspace};
-use crate::tenancy::{Principal, Role, Via, WorkspaceCtx};
-use crate::time::Timestamp;
+use crate::tenancy::{Role, Via, WorkspaceCtx};
 use founding::{Founder, Founding};
 pub use founding::{NewPerson, NewWorkspace};
 
@@ -121,9 +120,8 @@ impl Workspaces {
     }
 
     /// Whether the caller may rename; for a request that is bad.
-    pub fn admit_rename(&self, ctx: &WorkspaceCtx) -> Result<(), AdminError> {
-        self.ports
-            .admit(rename(ctx.principal(), self.ports.clock.now()))
+    pub async fn admit_rename(&self, ctx: &WorkspaceCtx) -> Result<(), AdminError> {
+        self.ports.admit(ctx, &RENAME).await
     }
 
     /// Renames, for admins and owners.
@@ -134,8 +132,7 @@ impl Workspaces {
         version: u64,
     ) -> Result<Acted<Workspace>, AdminError> {
         let found = self.get(ctx).await?;
-        let question = rename(ctx.principal(), self.ports.clock.now());
-        let judged = self.ports.judge(question);
+        let judged = self.ports.judge(ctx, &RENAME).await?;
         let mut after = found.value.clone();
         if judged.allowed() {
             name("/name", to)?.clone_into(&mut after.name);
@@ -183,14 +180,8 @@ pub(super) const fn via(login: &Login) -> Via {
     }
 }
 
-fn rename(principal: &Principal, now: Timestamp) -> Question {
-    let (by_key, login_age_s) = came(principal, now);
-    Question::ChangeSetting(ConfirmedFacts {
-        who: who(principal),
-        by_key,
-        login_age_s,
-        role_may: principal.role().is_some_and(Role::may_administer),
-        loosening: false,
-        approvals: 0,
-    })
-}
+/// The name is a setting.
+const RENAME: Question = Question::ChangeSetting {
+    name: "name",
+    loosening: false,
+};

@@ -1,0 +1,143 @@
+//! What the rules say about one question, and everything that they saw.
+
+use std::time::Duration;
+
+use counterfoil_evidence::json::{Json, object};
+use counterfoil_policy::{Effect, LayerName, LayerVerdict, Phase};
+
+use crate::tenancy::Role;
+
+/// What the rules say about one question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// The effect.
+    pub effect: Effect,
+    /// How many approvals a REQUIRE needs; 0 otherwise.
+    pub approvals: u8,
+    /// The decisive rule, or the name of a failure.
+    pub rule: String,
+    /// Its sentence for people, followed by those of the others that decided.
+    pub reason: String,
+    /// Within how many seconds they must have proved who they are, where only that was too long ago:
+    /// they sign in again, and may.
+    pub fresh_within_s: Option<u32>,
+    /// What was judged, by what.
+    pub considered: Box<Considered>,
+}
+
+/// What was judged, by what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Considered {
+    /// When it was asked.
+    pub phase: Phase,
+    /// The action's name.
+    pub action: &'static str,
+    /// The question as it is stored.
+    pub request: Json,
+    /// Digest of the baseline.
+    pub baseline: String,
+    /// Digest of the workspace's bundle.
+    pub policy: String,
+    /// Layer by layer.
+    pub layers: Vec<LayerVerdict>,
+    /// The least role whose approvals count.
+    pub role: Role,
+    /// How long the action may be held, where a rule says so.
+    pub hold: Option<Duration>,
+    /// What the candidate in shadow would have said: its digest, effect, approvals and rules.
+    pub shadow: Option<Shadow>,
+    /// How long it took, in microseconds.
+    pub duration_us: u64,
+}
+
+/// What a candidate in shadow would have said. It changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shadow {
+    /// The candidate's digest.
+    pub bundle: String,
+    /// What the effect would have been.
+    pub effect: Effect,
+    /// How many approvals a REQUIRE would have needed; 0 otherwise.
+    pub approvals: u8,
+    /// The rules that would have decided, sorted.
+    pub rules: Vec<String>,
+}
+
+impl Judgement {
+    /// Whether it may happen now.
+    pub fn allowed(&self) -> bool {
+        self.effect == Effect::Allow
+    }
+
+    /// Digest of the workspace's bundle, for the header of an answer.
+    pub fn policy(&self) -> &str {
+        &self.considered.policy
+    }
+}
+
+impl Considered {
+    /// The digests of both bundles, for `run.open`.
+    pub fn policies(&self) -> Vec<String> {
+        vec![self.baseline.clone(), self.policy.clone()]
+    }
+
+    /// `propose` or `execute`, as evidence writes it.
+    pub const fn phase(&self) -> &'static str {
+        match self.phase {
+            Phase::Propose => "propose",
+            Phase::Execute => "execute",
+        }
+    }
+
+    /// The layers as evidence writes them.
+    pub fn layers_json(&self) -> Json {
+        Json::Array(self.layers.iter().map(layer).collect())
+    }
+}
+
+impl Shadow {
+    /// As evidence writes it.
+    pub fn json(&self) -> Json {
+        let mut fields = vec![
+            ("bundle", Json::from(self.bundle.as_str())),
+            ("effect", self.effect.name().into()),
+            (
+                "rules",
+                Json::Array(self.rules.iter().map(|id| id.as_str().into()).collect()),
+            ),
+        ];
+        if self.approvals > 0 {
+            fields.push(("approvals", Json::uint(u64::from(self.approvals))));
+        }
+        object(fields)
+    }
+}
+
+fn layer(layer: &LayerVerdict) -> Json {
+    let policies = layer.policies.iter().map(|policy| {
+        object([
+            ("id", policy.id.as_str().into()),
+            ("kind", policy.kind.name().into()),
+            ("why", policy.why.as_str().into()),
+        ])
+    });
+    let name = match layer.layer {
+        LayerName::Baseline => "baseline",
+        LayerName::Workspace => "workspace",
+    };
+    let mut fields = vec![
+        ("bundle", Json::from(layer.bundle.as_str())),
+        ("effect", layer.effect.name().into()),
+        (
+            "errors",
+            Json::Array(layer.errors.iter().map(|id| id.as_str().into()).collect()),
+        ),
+        ("layer", name.into()),
+        ("policies", Json::Array(policies.collect())),
+        ("version", Json::uint(layer.version)),
+    ];
+    if layer.approvals > 0 {
+        fields.push(("approvals", Json::uint(u64::from(layer.approvals))));
+    }
+    object(fields)
+}
