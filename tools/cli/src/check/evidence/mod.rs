@@ -76,6 +76,7 @@ impl Recording {
             let opening = Opening {
                 flow: flow_version(&artifact.hash())?,
                 artifact: artifact.hash(),
+                policies: vec![counterfoil_core::policy::baseline_digest().to_owned()],
                 inputs: &[FileRef::of(name, text.as_bytes())],
                 cause: None,
                 principal: &duty,
