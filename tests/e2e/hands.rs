@@ -23,10 +23,8 @@ fn a_repair_is_proposed_looked_at_and_approved_at_terminals() {
         let tenant = stage.tenant().await;
         let (customer, user) = stage.drifted("paid_no_access");
         let incident = stage.found(&tenant, &customer).await.id.to_string();
-        let (ada, ben) = (
-            person(stage, &tenant, Role::Owner).await,
-            person(stage, &tenant, Role::Approver).await,
-        );
+        let machine = Terminal::with_key(stage, &tenant.repair_key);
+        let ben = person(stage, &tenant, Role::Approver).await;
         let propose = [
             "repair",
             &incident,
@@ -34,7 +32,7 @@ fn a_repair_is_proposed_looked_at_and_approved_at_terminals() {
             "Support asked for it",
             "--execute",
         ];
-        let proposed = ada.done(&propose);
+        let proposed = machine.done(&propose);
         for shown in [
             "writes     one row of public.app_users, key",
             "premium",
@@ -66,12 +64,12 @@ fn a_repair_is_proposed_looked_at_and_approved_at_terminals() {
             let words = ["approve", action, "--reason", "Checked the invoice"];
             who.run(&[&words, more].concat())
         };
-        // Nobody looked, and whoever proposed it.
+        // Nobody looked, and no machine is a person.
         let unasked = run(&ben, &[]);
         assert_eq!(unasked.status, 2, "{unasked:?}");
-        let own = run(&ada, &["--yes"]);
+        let own = run(&machine, &["--yes"]);
         assert_eq!(own.status, 1, "{own:?}");
-        assert!(own.err.contains("base.forbid.proposer-approves"), "{own:?}");
+        assert!(own.err.contains("base.forbid.machine-approves"), "{own:?}");
         assert_eq!(stage.updates(&tenant), 0);
 
         let approved = run(&ben, &["--digest", digest, "--yes"]);

@@ -10,6 +10,9 @@ use serde_json::json;
 
 use super::Ended;
 use super::folder::Folder;
+#[cfg(feature = "solver")]
+use super::solve::solve;
+use super::solved::Solved;
 use super::tests::{Answer, answers};
 use crate::output::say;
 use crate::plain::{say_json, shown};
@@ -20,6 +23,9 @@ pub(super) struct Args {
     /// The bundle's folder
     #[arg(default_value = ".")]
     folder: PathBuf,
+    /// Another bundle's folder: does this one allow anything that it does not?
+    #[arg(long, value_name = "FOLDER")]
+    against: Option<PathBuf>,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -42,19 +48,39 @@ pub(super) fn run(args: &Args) -> Result<Ended> {
         .transpose()?;
     let answers = answers.unwrap_or_default();
     let wrong = answers.iter().filter(|answer| !answer.met).count();
-    let good = layer.is_some() && wrong == 0;
+    let other = args.against.as_deref().map(Folder::read).transpose()?;
+    let compared = other.is_some();
+    let solved = match &layer {
+        Some(_) => Some(solve(&folder, other.as_ref())?),
+        None => None,
+    };
+    let proved = solved.as_ref().is_none_or(Solved::is_good);
+    let good = layer.is_some() && wrong == 0 && proved;
     if args.json {
         say_json(&json!({
             "good": good,
             "rules": layer.as_ref().map_or(0, |layer| layer.rules().len()),
             "findings": findings,
             "scenarios": answers.iter().map(Answer::json).collect::<Vec<_>>(),
+            "proofs": solved.map(|it| it.json(compared)),
         }));
     } else {
         print_findings(&args.folder, &findings);
         report(layer.as_ref(), &findings, &answers);
+        for line in solved.iter().flat_map(|it| it.sentences(compared)) {
+            say(shown(&line));
+        }
     }
     Ok(if good { Ended::Good } else { Ended::Bad })
+}
+
+#[cfg(not(feature = "solver"))]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "what the build with the solver answers"
+)]
+fn solve(_: &Folder, _: Option<&Folder>) -> Result<Solved> {
+    Ok(Solved::NotBuilt)
 }
 
 fn report(layer: Option<&Layer>, findings: &[Finding], answers: &[Answer]) {

@@ -9,6 +9,13 @@ mod push;
 mod remote;
 mod remote_view;
 mod sign;
+#[cfg(feature = "solver")]
+mod solve;
+#[cfg_attr(
+    not(any(feature = "solver", test)),
+    expect(dead_code, reason = "answers of the build with a solver")
+)]
+mod solved;
 mod tests;
 
 use std::process::ExitCode;
@@ -41,7 +48,7 @@ pub(crate) struct Args {
 enum What {
     #[command(after_help = examples!("policy new rules", "policy new rules --template revoke-two", "policy new --list"))]
     New(new::Args),
-    #[command(after_help = examples!("policy check rules", "policy check rules --json"))]
+    #[command(after_help = examples!("policy check rules", "policy check rules --against active", "policy check rules --json"))]
     Check(check::Args),
     #[command(after_help = examples!("policy test rules", "policy test rules --json"))]
     Test(tests::Args),

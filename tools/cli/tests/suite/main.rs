@@ -16,5 +16,6 @@ mod login;
 mod organizations;
 #[cfg(test)]
 mod policy;
+mod proofs;
 #[cfg(test)]
 mod support;

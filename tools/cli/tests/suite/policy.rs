@@ -11,13 +11,13 @@ use tempfile::TempDir;
 
 const WORKSPACE: &str = "ws_01KARX6M000000000000000003";
 
-struct Said {
-    status: i32,
-    out: String,
-    err: String,
+pub(crate) struct Said {
+    pub(crate) status: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
-fn policy(folder: &TempDir, words: &[&str]) -> Said {
+pub(crate) fn policy(folder: &TempDir, words: &[&str]) -> Said {
     let done = Command::new(env!("CARGO_BIN_EXE_counterfoil"))
         .arg("policy")
         .args(words)
@@ -31,7 +31,7 @@ fn policy(folder: &TempDir, words: &[&str]) -> Said {
     }
 }
 
-fn made(template: &str) -> TempDir {
+pub(crate) fn made(template: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let said = policy(&folder, &["new", "rules", "--template", template]);
     assert_eq!(said.status, 0, "{}", said.err);

@@ -1,0 +1,149 @@
+//! What only a solver can say of rules: whether one of them may fail, whom they refuse always, and
+//! whether they allow anything that other rules do not.
+//!
+//! Proofs come from cvc5 over Cedar's own translation (cedar-policy-symcc). Nothing is concluded from a
+//! missing proof: without a solver, or where it gives up, a change counts as loosening.
+
+use anyhow::{Context as _, Result, anyhow};
+use cedar_policy::{Authorizer, Policy, PolicyId, PolicySet, RequestEnv, Schema};
+use cedar_policy_symcc::solver::{LocalSolver, Solver};
+use cedar_policy_symcc::{CedarSymCompiler, CompiledPolicy, CompiledPolicySet, Env};
+use counterfoil_policy::SCHEMA;
+
+use super::folder::Folder;
+use super::solved::{Loosened, Place, Report, Solved};
+
+/// Types of principals that are no people.
+const MACHINES: [&str; 3] = ["CF::ApiKey", "CF::Agent", "CF::Scheduler"];
+
+/// Asks the solver about a folder's rules, and what they allow beyond those of another one.
+pub(super) fn solve(folder: &Folder, against: Option<&Folder>) -> Result<Solved> {
+    let Some(name) = installed() else {
+        return Ok(Solved::NoSolver);
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting")?;
+    let rules = rules(folder)?;
+    let earlier = against.map(rules_of_another).transpose()?;
+    let schema = Schema::from_cedarschema_str(SCHEMA).map(|(schema, _)| schema);
+    let schema = schema.map_err(|_| anyhow!("the schema cannot be read"))?;
+    runtime.block_on(async {
+        let solver = LocalSolver::cvc5().context("starting cvc5")?;
+        let solver = CedarSymCompiler::new(solver).context("starting cvc5")?;
+        let mut asked = Asked {
+            schema: &schema,
+            rules: &rules,
+            earlier: earlier.as_ref(),
+            solver,
+            report: Report::new(name, earlier.is_some()),
+        };
+        for place in schema.request_envs() {
+            asked.about(&place).await?;
+        }
+        Ok(Solved::Proved(asked.report))
+    })
+}
+
+/// The solver's own name, where it runs.
+fn installed() -> Option<String> {
+    let path = std::env::var_os("CVC5").unwrap_or_else(|| "cvc5".into());
+    let output = std::process::Command::new(path).arg("--version").output();
+    let output = output.ok().filter(|output| output.status.success())?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    // `This is cvc5 version 1.0.3` or `cvc5 1.3.1`.
+    let line = text.lines().next()?;
+    let line = line.trim().trim_start_matches("This is ");
+    Some(line.replace("version ", "").chars().take(40).collect())
+}
+
+/// Every rule under its own id.
+fn rules(folder: &Folder) -> Result<PolicySet> {
+    let mut set = PolicySet::new();
+    for (path, text) in folder.policies() {
+        let parsed: PolicySet = text.parse().map_err(|_| anyhow!("{path} is not Cedar"))?;
+        for policy in parsed.policies() {
+            let id = policy.annotation("id").unwrap_or_default();
+            let named = policy.new_id(PolicyId::new(id));
+            let twice = || format!("`{id}` is the id of two rules");
+            set.add(named).with_context(twice)?;
+        }
+    }
+    Ok(set)
+}
+
+fn rules_of_another(folder: &Folder) -> Result<PolicySet> {
+    rules(folder).with_context(|| folder.at.display().to_string())
+}
+
+struct Asked<'a, S: Solver> {
+    schema: &'a Schema,
+    rules: &'a PolicySet,
+    earlier: Option<&'a PolicySet>,
+    solver: CedarSymCompiler<S>,
+    report: Report,
+}
+
+impl<S: Solver> Asked<'_, S> {
+    /// Who, which action, on what: each such place has questions of its own.
+    async fn about(&mut self, env: &RequestEnv) -> Result<()> {
+        let place = place(env);
+        let doing = || format!("asking the solver about {place}");
+        for policy in self.rules.policies() {
+            let never = self.never_fails(policy, env).await;
+            if !never.with_context(doing)? {
+                self.report.may_fail(policy.id().to_string(), place.clone());
+            }
+        }
+        let set = CompiledPolicySet::compile(self.rules, env, self.schema);
+        let set = set.with_context(doing)?;
+        let denied = self.solver.check_always_denies_opt(&set).await;
+        if denied.with_context(doing)? {
+            let machine = MACHINES.contains(&place.principal.as_str());
+            self.report.denies(place.clone(), machine);
+        }
+        if let Some(earlier) = self.earlier {
+            let before = CompiledPolicySet::compile(earlier, env, self.schema);
+            let before = before.with_context(doing)?;
+            let asked = self
+                .solver
+                .check_implies_with_counterexample_opt(&set, &before);
+            if let Some(example) = asked.await.with_context(doing)? {
+                let refused_by = refused_by(earlier, &example);
+                self.report.loosens(Loosened { place, refused_by });
+            }
+        }
+        Ok(())
+    }
+
+    async fn never_fails(
+        &mut self,
+        policy: &Policy,
+        env: &RequestEnv,
+    ) -> Result<bool, cedar_policy_symcc::err::Error> {
+        let compiled = CompiledPolicy::compile(policy, env, self.schema)?;
+        self.solver.check_never_errors_opt(&compiled).await
+    }
+}
+
+fn place(env: &RequestEnv) -> Place {
+    let action = env.action().id().unescaped().to_owned();
+    Place {
+        principal: env.principal().to_string(),
+        action,
+        resource: env.resource().to_string(),
+    }
+}
+
+/// The rules that refuse the solver's example, sorted; empty where nothing permits it.
+fn refused_by(rules: &PolicySet, example: &Env) -> Vec<String> {
+    let answer = Authorizer::new().is_authorized(&example.request, rules, &example.entities);
+    let mut ids: Vec<String> = answer
+        .diagnostics()
+        .reason()
+        .map(PolicyId::to_string)
+        .collect();
+    ids.sort_unstable();
+    ids
+}

@@ -1,0 +1,261 @@
+//! What a solver said of rules, in sentences.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::{Value, json};
+
+/// What came of asking a solver.
+#[derive(Debug)]
+pub(super) enum Solved {
+    /// This binary was built without the cargo feature `solver`.
+    #[cfg_attr(
+        all(feature = "solver", not(test)),
+        expect(dead_code, reason = "of the other build")
+    )]
+    NotBuilt,
+    /// There is no cvc5 on this machine.
+    NoSolver,
+    /// Every question was answered.
+    Proved(Report),
+}
+
+/// Who, which action, on what.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) principal: String,
+    pub(super) action: String,
+    pub(super) resource: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let short = |name: &str| name.trim_start_matches("CF::").to_owned();
+        let (principal, resource) = (short(&self.principal), short(&self.resource));
+        write!(f, "{principal}, {}, {resource}", self.action)
+    }
+}
+
+/// Something that is allowed and was not.
+#[derive(Debug)]
+pub(super) struct Loosened {
+    pub(super) place: Place,
+    /// The earlier rules that refuse the solver's example; empty where none permits it.
+    pub(super) refused_by: Vec<String>,
+}
+
+/// The answers.
+#[derive(Debug)]
+pub(super) struct Report {
+    solver: String,
+    /// Rules that may fail, and where.
+    failing: BTreeMap<String, Vec<Place>>,
+    /// Places that are refused whatever the facts.
+    denied: Vec<Place>,
+    /// The same of machines alone, which may be meant.
+    machines: Vec<Place>,
+    /// `None` where nothing was compared.
+    loosened: Option<Vec<Loosened>>,
+}
+
+impl Report {
+    pub(super) fn new(solver: String, compares: bool) -> Self {
+        Self {
+            solver,
+            failing: BTreeMap::new(),
+            denied: Vec::new(),
+            machines: Vec::new(),
+            loosened: compares.then(Vec::new),
+        }
+    }
+
+    pub(super) fn may_fail(&mut self, rule: String, place: Place) {
+        self.failing.entry(rule).or_default().push(place);
+    }
+
+    pub(super) fn denies(&mut self, place: Place, machine: bool) {
+        let list = if machine {
+            &mut self.machines
+        } else {
+            &mut self.denied
+        };
+        list.push(place);
+    }
+
+    pub(super) fn loosens(&mut self, loosened: Loosened) {
+        self.loosened.get_or_insert_default().push(loosened);
+    }
+}
+
+impl Solved {
+    /// Whether nothing is known that must be put right.
+    pub(super) fn is_good(&self) -> bool {
+        match self {
+            Self::NotBuilt | Self::NoSolver => true,
+            Self::Proved(report) => report.failing.is_empty() && report.denied.is_empty(),
+        }
+    }
+
+    /// Whether the change counts as loosening: without a proof it does. `None` where nothing was to be
+    /// compared.
+    pub(super) fn loosening(&self, compared: bool) -> Option<bool> {
+        match self {
+            _ if !compared => None,
+            Self::NotBuilt | Self::NoSolver => Some(true),
+            Self::Proved(report) => report.loosened.as_ref().map(|it| !it.is_empty()),
+        }
+    }
+
+    /// For people.
+    pub(super) fn sentences(&self, compared: bool) -> Vec<String> {
+        let unproved = if compared {
+            ": whether a rule may fail was not proved, and the change counts as loosening"
+        } else {
+            ": whether a rule may fail was not proved"
+        };
+        match self {
+            Self::NotBuilt => vec![format!("this binary is built without the solver{unproved}")],
+            Self::NoSolver => vec![format!("there is no cvc5 on this machine{unproved}")],
+            Self::Proved(report) => report.sentences(),
+        }
+    }
+
+    /// For programs.
+    pub(super) fn json(&self, compared: bool) -> Value {
+        let loosening = self.loosening(compared);
+        let Self::Proved(report) = self else {
+            return json!({ "loosening": loosening, "solver": null });
+        };
+        let names = |places: &[Place]| places.iter().map(Place::to_string).collect::<Vec<_>>();
+        let failing = report.failing.iter();
+        let failing = failing.map(|(rule, at)| json!({ "rule": rule, "at": names(at) }));
+        let loosened = report.loosened.iter().flatten();
+        let loosened =
+            loosened.map(|it| json!({ "at": it.place.to_string(), "refused_by": it.refused_by }));
+        json!({
+            "loosening": loosening,
+            "solver": report.solver,
+            "may_fail": failing.collect::<Vec<_>>(),
+            "always_denied": names(&report.denied),
+            "always_denied_to_machines": names(&report.machines),
+            "loosened": loosened.collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl Report {
+    fn sentences(&self) -> Vec<String> {
+        let solver = &self.solver;
+        let mut lines = Vec::new();
+        for (rule, places) in &self.failing {
+            lines.push(format!(
+                "error: `{rule}` may fail ({}), and a rule that fails denies everything: rules must not calculate",
+                some(places)
+            ));
+        }
+        if !self.denied.is_empty() {
+            lines.push(format!(
+                "error: refused whatever the facts are: {}",
+                some(&self.denied)
+            ));
+        }
+        if lines.is_empty() {
+            lines.push(format!(
+                "{solver} proves that no rule fails, and that no person is refused always"
+            ));
+        }
+        if !self.machines.is_empty() {
+            let places = some(&self.machines);
+            lines.push(format!(
+                "machines are refused whatever the facts are: {places}"
+            ));
+        }
+        match self.loosened.as_deref() {
+            None => {}
+            Some([]) => lines.push(format!(
+                "{solver} proves that nothing is allowed that was not: this tightens, or changes nothing"
+            )),
+            Some(loosened) => {
+                lines.push("this loosens, and needs a second person:".to_owned());
+                lines.extend(loosened.iter().map(|it| {
+                    let by = match it.refused_by.as_slice() {
+                        [] => "nothing permitted".to_owned(),
+                        rules => format!("`{}` refused", rules.join("`, `")),
+                    };
+                    format!("  {}: allows what {by}", it.place)
+                }));
+            }
+        }
+        lines
+    }
+}
+
+/// A few of them.
+fn some(places: &[Place]) -> String {
+    let shown: Vec<String> = places.iter().take(3).map(Place::to_string).collect();
+    let shown = shown.join("; ");
+    match places.len().saturating_sub(3) {
+        0 => shown,
+        more => format!("{shown}; and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(action: &str) -> Place {
+        Place {
+            principal: "CF::User".to_owned(),
+            action: action.to_owned(),
+            resource: "CF::Incident".to_owned(),
+        }
+    }
+
+    #[test]
+    fn without_a_proof_a_change_counts_as_loosening_and_that_is_said() {
+        for solved in [Solved::NotBuilt, Solved::NoSolver] {
+            assert_eq!(solved.loosening(true), Some(true));
+            assert_eq!(solved.loosening(false), None);
+            let said = solved.sentences(true).join("\n");
+            assert!(said.contains("counts as loosening"), "{said}");
+            assert!(solved.is_good());
+        }
+    }
+
+    #[test]
+    fn what_was_proved_is_told_and_what_is_wrong_is_an_error() {
+        let mut report = Report::new("cvc5 1.0.3".to_owned(), true);
+        let proved = Solved::Proved(report);
+        assert_eq!(proved.loosening(true), Some(false));
+        assert!(proved.is_good());
+        assert!(
+            proved
+                .sentences(true)
+                .join("\n")
+                .contains("nothing is allowed that was not")
+        );
+        report = Report::new("cvc5 1.0.3".to_owned(), true);
+        report.may_fail("ws.forbid.sum".to_owned(), place("repair.execute"));
+        report.denies(place("repair.execute"), false);
+        report.loosens(Loosened {
+            place: place("repair.execute"),
+            refused_by: vec!["ws.require.two".to_owned()],
+        });
+        let wrong = Solved::Proved(report);
+        assert!(!wrong.is_good());
+        assert_eq!(wrong.loosening(true), Some(true));
+        let said = wrong.sentences(true).join("\n");
+        for part in [
+            "`ws.forbid.sum` may fail (User, repair.execute, Incident)",
+            "refused whatever the facts are",
+            "User, repair.execute, Incident: allows what `ws.require.two` refused",
+        ] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        assert_eq!(
+            wrong.json(true)["loosened"][0]["refused_by"][0],
+            "ws.require.two"
+        );
+    }
+}
