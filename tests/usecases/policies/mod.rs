@@ -5,4 +5,5 @@ mod attacks;
 mod desk;
 mod faults;
 mod impact;
+mod judged;
 mod keys;
