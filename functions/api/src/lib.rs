@@ -19,6 +19,7 @@ mod mappings;
 mod members;
 mod pages;
 mod policies;
+mod policy_trials;
 mod projects;
 mod retention;
 mod routes;

@@ -35,6 +35,7 @@ use crate::login;
 use crate::mappings;
 use crate::members;
 use crate::policies;
+use crate::policy_trials;
 use crate::projects;
 use crate::retention;
 use crate::runs;
@@ -112,8 +113,8 @@ fn policies() -> OpenApiRouter<Api> {
         .routes(routes!(policies::read))
         .routes(routes!(policies::activate))
         .routes(routes!(policies::revoke))
-        .routes(routes!(policies::shadow))
-        .routes(routes!(policies::impact))
+        .routes(routes!(policy_trials::shadow))
+        .routes(routes!(policy_trials::impact))
 }
 
 /// Deletion of projects and workspaces.
