@@ -70,7 +70,7 @@ async fn a_forbid_that_fails_denies() {
     // A sign-in of some seconds ago makes the sum overflow.
     desk.in_force(&with(FAILS), 1, None).await;
     let ctx = desk.ctx("ann").await;
-    desk.bench.later(std::time::Duration::from_secs(60));
+    desk.bench.later(std::time::Duration::from_mins(1));
     let made = desk.bench.keys().make(&ctx, &READING, None).await;
     match made.map(drop) {
         Err(AdminError::Denied { judgement, .. }) => assert_eq!(judgement.rule, "engine-error"),
