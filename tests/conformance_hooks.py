@@ -29,6 +29,10 @@ MAPPING = {
 
 def family(path, name):
     """`/v1/incidents/{id}/ignore` is about one of the incidents."""
+    if path in ("/v1/runs/{id}/actions", "/v1/runs/{id}/complete"):
+        return "governed runs"
+    if path == "/v1/actions/{id}/result":
+        return "actions of runs"
     parts = path.split("/")
     return parts[parts.index("{%s}" % name) - 1]
 
@@ -69,6 +73,14 @@ def complete(operation, body, number):
         body["run_id"] = RECORDS["runs"]
     elif operation == "askForCheck":
         body["project"] = RECORDS["projects"]
+    elif operation == "openRun":
+        body["artifact_sha256"] = "sha256:" + "a" * 64
+    elif operation in ("proposeAction", "previewDecision"):
+        # Only some codes are currencies; only the run knows its next number.
+        body["params"].pop("amount", None)
+        body.pop("seq", None)
+    elif operation == "reportAction":
+        body.pop("error", None)
     elif operation == "addMapping":
         body["format"] = "json"
         body["text"] = json.dumps(MAPPING)

@@ -38,6 +38,7 @@ const STATUSES: &[(u16, &[&str])] = &[
             "legal-hold",
             "run-open",
             "run-has-open-actions",
+            "action-stale",
             "not-measured",
             "export-not-ready",
             "export-failed",

@@ -19,7 +19,9 @@ use super::stage::{progress, stage};
 const SEED: &str = "20261126";
 
 /// Operations of which no request of the owner need succeed here, and why.
-const NEVER: [(&str, &str); 22] = [
+const NEVER: [(&str, &str); 24] = [
+    ("POST /v1/actions/{id}/result", "no digest is guessed"),
+    ("POST /v1/runs/{id}/complete", "its action is open"),
     (
         "POST /v1/projects/{project_id}/deletion",
         "a legal hold keeps it",

@@ -86,7 +86,13 @@ async fn says(stack: &Stack, function: &str, event: &Value) -> Says {
 }
 
 /// Requests to `api`.
-const OF_API: [&str; 69] = [
+const OF_API: [&str; 75] = [
+    "read-flow",
+    "register-flow",
+    "open-run",
+    "complete-run",
+    "preview-decision",
+    "read-decision",
     "list-projects",
     "make-project",
     "read-project",
@@ -183,8 +189,10 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
         "inbox",
         "not-authenticated",
         "propose-for-incident",
+        "propose-in-run",
         "read-action",
         "reject",
+        "report-action",
     ];
     all.extend(status("repair-approve", 401, &requests));
     all.extend(status("export", 401, &["create", "download", "read"]));
@@ -200,6 +208,8 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
         ("scheduled-reconcile", name, none)
     };
     all.extend(["due", "scan", "incremental"].map(none));
+    let ended = json!({ "expired": 0, "aborted": 0, "ended": 0 });
+    all.push(("scheduled-reconcile", "runs", Says::Answer(ended)));
     let rewraps = ["repair-approve", "scheduled-reconcile", "stripe-webhook"];
     all.extend(rewraps.map(|function| {
         let nothing = json!({ "done": 0, "gone": 0, "more": false });

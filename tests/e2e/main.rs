@@ -58,6 +58,8 @@ mod rights;
 #[cfg(test)]
 mod roles;
 #[cfg(test)]
+mod runs;
+#[cfg(test)]
 mod signed;
 #[cfg(test)]
 mod sources;

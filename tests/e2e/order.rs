@@ -141,6 +141,12 @@ async fn changes(stage: &Stage, tenant: &Tenant) -> Vec<Change> {
             json!({ "snapshot_days": 60 }),
         ),
         change(
+            "registerFlow",
+            "PUT",
+            "/v1/flows/refunds".to_owned(),
+            json!({ "actions": [{ "kind": "refund.create", "destructive": true }] }),
+        ),
+        change(
             "changeSchedule",
             "PUT",
             "/v1/settings/schedule".to_owned(),

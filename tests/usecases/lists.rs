@@ -93,10 +93,7 @@ async fn runs_come_newest_first_and_a_cursor_belongs_to_its_filter() {
     let filter = RunFilter::default();
     let all = lists.runs(&world.ben, &filter, ALL).await.unwrap().items;
     assert!(all.len() >= 2, "{all:?}");
-    assert!(
-        all.windows(2)
-            .all(|pair| pair[0].value.id > pair[1].value.id)
-    );
+    assert!(all.windows(2).all(|pair| pair[0].id() > pair[1].id()));
     let one = PageOf {
         cursor: None,
         limit: 1,
@@ -108,7 +105,7 @@ async fn runs_come_newest_first_and_a_cursor_belongs_to_its_filter() {
         limit: 1,
     };
     let second = lists.runs(&world.ben, &filter, next).await.unwrap();
-    assert_eq!(second.items[0].value.id, all[1].value.id);
+    assert_eq!(second.items[0].id(), all[1].id());
     let complete = RunFilter {
         status: Some(RunStatus::Complete),
         ..RunFilter::default()

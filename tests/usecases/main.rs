@@ -20,6 +20,8 @@ mod erasure;
 #[cfg(test)]
 mod exports;
 #[cfg(test)]
+mod governed;
+#[cfg(test)]
 mod incidents;
 #[cfg(test)]
 mod leaks;

@@ -1,9 +1,9 @@
 //! What the routes and the duty may do.
 
 use counterfoil_core::usecases::{
-    AskChecks, Connections, DeclareLost, Delete, Erase, Incidents, Invitations, KeepRetention,
-    KeepSchedule, Keys, LegalHolds, Members, Policies, Projects, ReadCustomers, ReadEvidence,
-    ReadRun, ReadWebhookHealth, Secrets, Workspaces,
+    AskChecks, Connections, DeclareLost, Delete, Erase, GovernedRuns, Incidents, Invitations,
+    KeepRetention, KeepSchedule, Keys, LegalHolds, Members, Policies, Projects, ReadCustomers,
+    ReadEvidence, ReadRun, ReadWebhookHealth, Secrets, Workspaces,
 };
 use counterfoil_lambda::http::{Authentication, Repeats};
 use counterfoil_lambda::oidc::SignInPlace;
@@ -47,6 +47,8 @@ pub struct Api {
     pub lost: DeclareLost,
     /// Runs.
     pub runs: ReadRun,
+    /// Governed runs.
+    pub governed: GovernedRuns,
     /// Lists of what is recorded.
     pub evidence: ReadEvidence,
     /// What both sides said of a customer.

@@ -46,11 +46,13 @@ enum Status {
     Partial,
     Failed,
     Aborted,
+    Completed,
+    Expired,
 }
 
 /// List runs
 ///
-/// Checks and scans, newest first. Runs of repairs and of acts of people are entries only.
+/// Checks, scans and governed runs, newest first. Runs of repairs and of acts of people are entries only.
 #[utoipa::path(
     get, path = "/v1/runs", operation_id = "listRuns", tag = "runs", params(Runs),
     responses((status = OK, description = "A page of runs", body = views::Runs)),

@@ -9,6 +9,8 @@ mod customers;
 mod deletion;
 mod erasure;
 mod evidence;
+mod flows;
+mod governed;
 mod handler;
 mod holds;
 mod incidents;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use counterfoil_api::Api;
 use counterfoil_core::budget::REQUESTS_PER_SECOND;
 use counterfoil_core::usecases::{
-    AdminPorts, AskChecks, Connections, CreateProject, DeclareLost, Delete, Erase, Incidents,
-    Invitations, KeepRetention, KeepSchedule, Keys, LegalHolds, Members, Policies, Projects,
-    ReadCustomers, ReadEvidence, ReadRun, ReadWebhookHealth, Secrets, Workspaces,
+    AdminPorts, AskChecks, Connections, CreateProject, DeclareLost, Delete, Erase, GovernedRuns,
+    Incidents, Invitations, KeepRetention, KeepSchedule, Keys, LegalHolds, Members, Policies,
+    Projects, ReadCustomers, ReadEvidence, ReadRun, ReadWebhookHealth, Secrets, Workspaces,
 };
 use counterfoil_lambda::{Boot, Error, config};
 use counterfoil_postgres::PgDatabase;
@@ -104,6 +104,7 @@ async fn main() -> Result<(), Error> {
             clock: boot.clock(),
         },
         evidence: read_evidence(&boot)?,
+        governed: governed(&boot)?,
         runs: ReadRun {
             reader: evidence,
             state,
@@ -122,6 +123,15 @@ fn erase(boot: &Boot) -> Result<Erase, Error> {
         state: boot.state()?,
         objects: boot.objects()?,
         vault: boot.vault()?,
+        clock: boot.clock(),
+        random: boot.random(),
+    })
+}
+
+fn governed(boot: &Boot) -> Result<GovernedRuns, Error> {
+    Ok(GovernedRuns {
+        evidence: boot.evidence()?,
+        state: boot.state()?,
         clock: boot.clock(),
         random: boot.random(),
     })

@@ -27,6 +27,8 @@ use crate::customers;
 use crate::deletion;
 use crate::erasure;
 use crate::evidence;
+use crate::flows;
+use crate::governed;
 use crate::holds;
 use crate::incidents;
 use crate::invitations;
@@ -53,7 +55,11 @@ impl FromRef<Api> for Authentication {
 /// The routes with what the document says of them.
 fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
-        .routes(routes!(evidence::runs))
+        .routes(routes!(evidence::runs, governed::open))
+        .routes(routes!(governed::complete))
+        .routes(routes!(flows::read, flows::register))
+        .routes(routes!(governed::preview))
+        .routes(routes!(governed::read))
         .routes(routes!(evidence::entries))
         .routes(routes!(evidence::entry))
         .routes(routes!(evidence::ledger))

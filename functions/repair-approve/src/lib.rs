@@ -3,6 +3,7 @@
 
 mod answer;
 mod handler;
+mod in_run;
 mod routes;
 mod views;
 

@@ -1,19 +1,20 @@
 //! The routes of `repair-approve`. Each is one use case.
 
 use std::future::Future;
+use std::time::Duration;
 
 use axum::extract::{FromRef, Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use counterfoil_core::records::Versioned;
-use counterfoil_core::repair::{Action, VoteKind};
+use counterfoil_core::repair::{Action, ActionState, VoteKind};
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::traced::Makes;
 use counterfoil_core::usecases::{
     ActionError, ProposeRepair, ReadActions, RepairPorts, VoteOnAction, Voted,
 };
 use counterfoil_lambda::http::{
-    Authentication, Caller, Repeats, Sent, admitted, allowed, if_match, judged,
+    Asked, Authentication, Caller, Repeats, Sent, admitted, allowed, if_match, judged,
 };
 use counterfoil_lambda::schema::{
     ActionId, DecisionId, IdempotencyKey, IfMatch, IncidentId, Reason,
@@ -26,6 +27,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::answer;
+use crate::in_run;
 use crate::views;
 
 /// What the routes and the duties use.
@@ -48,7 +50,7 @@ impl Service {
 
     /// Does a request once. Its first transaction says so: an action is never repeated, and what
     /// became of it is read from it.
-    async fn once<M, F, R>(
+    pub(crate) async fn once<M, F, R>(
         &self,
         ctx: &TenantCtx,
         (sent, may): (&Sent, M),
@@ -87,10 +89,12 @@ fn routes() -> OpenApiRouter<Service> {
         .routes(routes!(execute))
         .routes(routes!(cancel))
         .routes(routes!(inbox))
+        .routes(routes!(in_run::propose))
+        .routes(routes!(in_run::report))
 }
 
 /// Routes that read a query string; `tests/document` compares them with the document.
-pub const QUERIES: &[&str] = &[];
+pub const QUERIES: &[&str] = &["/v1/actions/{id}"];
 
 /// Every route; made once, and cloned for each request.
 pub fn router(service: Service) -> Front {
@@ -165,10 +169,25 @@ async fn propose(
         .await
 }
 
+/// How long to wait.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Wait {
+    /// Answer when the action is not held any more, or after so many seconds.
+    #[param(minimum = 0, maximum = 20, default = 0)]
+    wait: Option<u64>,
+}
+
+/// How often a held action is read again for whoever waits.
+const READ_EVERY: Duration = Duration::from_secs(1);
+
 /// Read an action
+///
+/// With `wait` the answer comes when people have decided, or when the time is over.
 #[utoipa::path(
     get, path = "/v1/actions/{id}", operation_id = "readAction", tag = "actions",
-    params(("id" = ActionId, Path, description = "The action")),
+    params(("id" = ActionId, Path, description = "The action"), Wait),
     responses((status = OK, description = "The action", body = views::ActionView, headers(
         ("ETag" = String, description = "Version of the action"),
         ("Counterfoil-Decision" = DecisionId, description = "The decision that was made of it"),
@@ -180,8 +199,22 @@ async fn read(
     State(Service { ports, .. }): State<Service>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
+    Asked(asked): Asked<Wait>,
 ) -> Result<Response, Problem> {
-    let found = ReadActions { ports }.get(&ctx, &id).await;
+    let wait = asked.wait.unwrap_or_default();
+    if wait > 20 {
+        return Err(Problem::invalid("/wait", "must be 0 to 20 seconds"));
+    }
+    let actions = ReadActions { ports };
+    let mut found = actions.get(&ctx, &id).await;
+    for _ in 0..wait {
+        let held = |it: &Versioned<Action>| it.value.state == ActionState::Held;
+        if !found.as_ref().is_ok_and(held) {
+            break;
+        }
+        tokio::time::sleep(READ_EVERY).await;
+        found = actions.get(&ctx, &id).await;
+    }
     let found = found.map_err(|error| answer::problem(&error))?;
     Ok(answer::action(
         &ctx,
@@ -268,23 +301,22 @@ async fn vote(
     let may = votes.admit_vote(&ctx, &id);
     let (ballot, version) = admitted(Ballot::read(&sent), may, answer::problem).await?;
     let may = allowed(votes.admit_vote(&ctx, &id), answer::problem);
-    service
-        .once(
-            &ctx,
-            (&sent, may),
-            Makes::Known(id.clone()),
-            async |ports| {
-                let voted = Voted {
-                    kind: ballot.vote,
-                    digest: &ballot.action_digest,
-                    reason: ballot.reason.trim(),
-                    version: Some(version),
-                };
-                let after = VoteOnAction { ports }.vote(&ctx, &id, &voted).await;
-                after_act(&ctx, after)
-            },
-        )
-        .await
+    let once = service.once(
+        &ctx,
+        (&sent, may),
+        Makes::Known(id.clone()),
+        async |ports| {
+            let voted = Voted {
+                kind: ballot.vote,
+                digest: &ballot.action_digest,
+                reason: ballot.reason.trim(),
+                version: Some(version),
+            };
+            let votes = VoteOnAction { ports };
+            after_act(&ctx, Box::pin(votes.vote(&ctx, &id, &voted)).await)
+        },
+    );
+    Box::pin(once).await
 }
 
 /// Execute an action that may happen
@@ -312,7 +344,10 @@ async fn execute(
             &ctx,
             (&sent, may),
             Makes::Known(id.clone()),
-            async |ports| after_act(&ctx, VoteOnAction { ports }.execute(&ctx, &id).await),
+            async |ports| {
+                let votes = VoteOnAction { ports };
+                after_act(&ctx, Box::pin(votes.execute(&ctx, &id)).await)
+            },
         )
         .await
 }
@@ -342,7 +377,10 @@ async fn cancel(
             &ctx,
             (&sent, may),
             Makes::Known(id.clone()),
-            async |ports| after_act(&ctx, VoteOnAction { ports }.cancel(&ctx, &id).await),
+            async |ports| {
+                let votes = VoteOnAction { ports };
+                after_act(&ctx, Box::pin(votes.cancel(&ctx, &id)).await)
+            },
         )
         .await
 }

@@ -1,8 +1,9 @@
 //! Actions as people and programs see them: the document (docs/openapi.json) is made of these types.
 
 use counterfoil_core::ids::{ActionId, DecisionId, IncidentId, RunId, UserId};
+use counterfoil_core::money::Money;
 use counterfoil_core::policy::Effect;
-use counterfoil_core::repair::{self, ActionState};
+use counterfoil_core::repair::{self, ActionState, RepairPlan, RunWork, Work};
 use counterfoil_lambda::open_words;
 use counterfoil_lambda::schema;
 use counterfoil_lambda::sight::Sight;
@@ -34,7 +35,7 @@ pub(crate) struct WaitingAction {
     pub(crate) etag: String,
 }
 
-/// A repair that was proposed.
+/// Something that was proposed: a repair, or an action of a governed run.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Action)]
 pub(crate) struct ActionView {
@@ -42,9 +43,13 @@ pub(crate) struct ActionView {
     id: ActionId,
     #[schema(value_type = ActionStateWord)]
     state: ActionState,
-    /// The incident that it repairs.
-    #[schema(value_type = schema::IncidentId)]
-    incident: IncidentId,
+    /// `repair.execute`, which the product does, or `run.action`, which whoever runs the flow does.
+    #[serde(rename = "type")]
+    #[schema(examples("repair.execute"))]
+    kind: String,
+    /// The incident that it repairs; `null` for an action of a governed run.
+    #[schema(value_type = Option<schema::IncidentId>)]
+    incident: Option<IncidentId>,
     #[schema(value_type = schema::RunId)]
     run: RunId,
     /// What approvals bind to.
@@ -56,7 +61,10 @@ pub(crate) struct ActionView {
     /// The words of the person who proposed it. Addresses and ids of Stripe in them are masked for viewers.
     reason: Option<String>,
     decision: Decision,
-    change: Change,
+    /// What a repair would write; `null` for an action of a governed run.
+    change: Option<Change>,
+    /// What an action of a governed run would do; `null` for a repair.
+    params: Option<Params>,
     #[schema(value_type = Vec<schema::UserId>)]
     approved_by: Vec<UserId>,
     /// The run that carries votes, execution and result.
@@ -64,6 +72,41 @@ pub(crate) struct ActionView {
     follow_up_run: Option<RunId>,
     /// Why it failed: a stable code.
     failure: Option<String>,
+}
+
+/// An action of a run with the decision about it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = JudgedAction)]
+pub(crate) struct Judged {
+    pub(crate) action: ActionView,
+    pub(crate) decision: Made,
+}
+
+/// What the policy decided.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DecisionMade)]
+pub(crate) struct Made {
+    #[schema(value_type = schema::DecisionId)]
+    decision: DecisionId,
+    #[schema(value_type = EffectWord)]
+    effect: Effect,
+    /// Approvals that are needed.
+    approvals: u8,
+    /// The decisive rule.
+    rule: String,
+    reason: String,
+}
+
+impl Made {
+    pub(crate) fn of(action: &repair::Action) -> Self {
+        Self {
+            decision: action.decision,
+            effect: action.effect,
+            approvals: action.approvals,
+            rule: action.rule.clone(),
+            reason: action.why.clone(),
+        }
+    }
 }
 
 /// Who proposed.
@@ -108,17 +151,54 @@ pub(crate) struct Changed {
     after: String,
 }
 
-impl ActionView {
-    pub(crate) fn of(action: &repair::Action, sight: Sight) -> Self {
-        let columns = action.plan.changes.iter().map(|change| Changed {
+/// What an action of a governed run would do.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActionParams)]
+pub(crate) struct Params {
+    #[schema(examples("refund.create"))]
+    kind: String,
+    #[schema(value_type = Option<schema::Money>)]
+    amount: Option<Money>,
+    /// What it is done to: an opaque reference. Masked for viewers.
+    target: Option<String>,
+}
+
+impl Change {
+    fn of(plan: &RepairPlan, sight: Sight) -> Self {
+        let columns = plan.changes.iter().map(|change| Changed {
             column: change.column.clone(),
             before: sight.value(&change.before.text()),
             after: sight.value(&change.after.text()),
         });
         Self {
+            table: format!("{}.{}", plan.schema, plan.table),
+            key: sight.value(&plan.key.text()),
+            columns: columns.collect(),
+        }
+    }
+}
+
+impl Params {
+    fn of(work: &RunWork, sight: Sight) -> Self {
+        Self {
+            kind: work.kind.clone(),
+            amount: work.amount.clone(),
+            target: work.target.as_deref().map(|target| sight.value(target)),
+        }
+    }
+}
+
+impl ActionView {
+    pub(crate) fn of(action: &repair::Action, sight: Sight) -> Self {
+        let (change, params) = match &action.work {
+            Work::Repair(plan) => (Some(Change::of(plan, sight)), None),
+            Work::Run(work) => (None, Some(Params::of(work, sight))),
+        };
+        Self {
             id: action.id,
+            kind: action.binding.kind.clone(),
             state: action.state,
-            incident: action.binding.resource,
+            incident: action.binding.resource.incident(),
             run: action.binding.run,
             action_digest: action.digest.clone(),
             expires_at: action.binding.expires_at.to_string(),
@@ -134,11 +214,8 @@ impl ActionView {
                 rule: action.rule.clone(),
                 reason: action.why.clone(),
             },
-            change: Change {
-                table: format!("{}.{}", action.plan.schema, action.plan.table),
-                key: sight.value(&action.plan.key.text()),
-                columns: columns.collect(),
-            },
+            change,
+            params,
             approved_by: action.approvers(),
             follow_up_run: action.follow_up,
             failure: action.failure.clone(),

@@ -9,7 +9,8 @@ use counterfoil_core::records::RecordError;
 use counterfoil_core::scan::Due;
 use counterfoil_core::sealed::Purpose;
 use counterfoil_core::usecases::{
-    ConnectionError, Connections, ReconcileError, Rewrap, RunSummary, Scans,
+    ConnectionError, Connections, GovernedRuns, ReconcileError, Rewrap, RunSummary, Scans,
+    SweepRuns, SweptRuns,
 };
 use counterfoil_lambda::telemetry::chain;
 use counterfoil_lambda::{Error, duty};
@@ -44,11 +45,12 @@ pub(crate) async fn handle(
     }
     match event.pointer("/detail/job").and_then(Value::as_str) {
         Some("due") => due(&scans).await,
+        Some("runs") => end_runs(&scans).await,
         Some("scan") => all(&scans, Due::Full).await,
         Some("incremental") => all(&scans, Due::Incremental).await,
         Some("probe") => probe(&connections).await,
         Some("rewrap") => duty::rewrap(&rewrap(connections)).await,
-        _ => Err("this function takes a queue batch or the jobs `due`, `scan`, `incremental`, `probe` and `rewrap`".into()),
+        _ => Err("this function takes a queue batch or the jobs `due`, `runs`, `scan`, `incremental`, `probe` and `rewrap`".into()),
     }
 }
 
@@ -89,6 +91,49 @@ async fn probe(connections: &Connections) -> Result<Value, Error> {
 /// What is due by each project's own schedule.
 async fn due(scans: &Scans) -> Result<Value, Error> {
     started(scans.scan_due().await?)
+}
+
+/// Ends governed runs that nobody came back to.
+async fn end_runs(scans: &Scans) -> Result<Value, Error> {
+    let ports = &scans.reconcile;
+    let sweep = SweepRuns {
+        runs: GovernedRuns {
+            evidence: ports.evidence.clone(),
+            state: ports.state.clone(),
+            clock: ports.clock.clone(),
+            random: ports.random.clone(),
+        },
+    };
+    let SweptRuns {
+        expired,
+        aborted,
+        ended,
+        failed,
+    } = sweep.sweep().await?;
+    tracing::info!(
+        expired,
+        aborted,
+        ended,
+        failed = failed.len(),
+        "governed runs"
+    );
+    for (project, run, error) in &failed {
+        tracing::error!(
+            project.id = project.to_string(),
+            run.id = run.map(|run| run.to_string()),
+            cause = chain(error.as_ref()),
+            "a governed run could not be ended"
+        );
+    }
+    if failed.is_empty() {
+        Ok(json!({ "expired": expired, "aborted": aborted, "ended": ended }))
+    } else {
+        Err(format!(
+            "{} governed runs could not be ended; see the log",
+            failed.len()
+        )
+        .into())
+    }
 }
 
 /// A scan of every project, whatever is due.

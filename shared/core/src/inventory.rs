@@ -10,13 +10,15 @@ use crate::bundles;
 use crate::deletion::Deletion;
 use crate::erasure::Erasure;
 use crate::export::{Asked, Export};
+use crate::governed_run::GovernedRun;
 use crate::incident::Incident;
-use crate::records::{ApiKey, Invitation, Mapping, Member, Record, Secret, Unfinished};
+use crate::records::{ApiKey, Invitation, Mapping, Member, Record, RunAction, Secret, Unfinished};
 use crate::repair::Action;
 use crate::run::Run;
 use crate::scan::{ScanSchedule, ScanWork};
 use crate::tenancy::WorkspaceCtx;
 use crate::usecases::{CatalogueChanged, Probed, Rewrapped, Seen, WebhookHealth};
+use crate::usecases::{DecisionRecord, Waiting};
 
 /// What kind of data it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -172,7 +174,7 @@ pub const INVENTORY: &[Held] = &[
     ),
     held(
         of::<ScanSchedule>(),
-        "how often it is scanned",
+        "how often it is scanned; which kinds of action its flows have registered",
         &[Configuration],
         PROJECT,
         WITH_PROJECT,
@@ -197,6 +199,34 @@ pub const INVENTORY: &[Held] = &[
         &[Operation],
         "until the repair is settled",
         "deleted with the outcome",
+    ),
+    held(
+        of::<RunAction>(),
+        "actions of governed runs: kind, amount, an opaque target, comments, votes",
+        &[Fact, Personal],
+        PROJECT,
+        "words and targets are taken out by an erasure of the run; the row with the project",
+    ),
+    held(
+        of::<GovernedRun>(),
+        "governed runs: flow, digests, counts, where the caller keeps what it produced",
+        &[Operation, Fact],
+        PROJECT,
+        WITH_PROJECT,
+    ),
+    held(
+        of::<Waiting>(),
+        "which actions of governed runs wait for approvals",
+        &[Operation],
+        "until the action is approved or ends",
+        "deleted with the outcome",
+    ),
+    held(
+        of::<DecisionRecord>(),
+        "decisions about actions of governed runs by their id; what would be decided, for 7 days",
+        &[Fact],
+        PROJECT,
+        WITH_PROJECT,
     ),
     held(
         of::<Run>(),

@@ -18,6 +18,7 @@ pub mod cursor;
 pub mod deletion;
 pub mod erasure;
 pub mod export;
+pub mod governed_run;
 pub mod hold;
 pub mod idempotency;
 pub mod ids;

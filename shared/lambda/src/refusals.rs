@@ -2,8 +2,9 @@
 //!
 //! Causes go to the log, once; an answer tells none.
 
+use counterfoil_core::repair::ActionState;
 use counterfoil_core::usecases::{
-    AskError, IncidentError, ReadEvidenceError, ReadRunError, RunView,
+    AskError, IncidentError, ReadEvidenceError, ReadRunError, RunError, RunView,
 };
 use http::StatusCode;
 
@@ -74,6 +75,61 @@ pub fn unless_erased(run: &RunView) -> Result<(), Problem> {
     };
     let title = format!("The contents of this run were erased{how}; its record still verifies");
     Err(Problem::new(StatusCode::GONE, "erased", title))
+}
+
+/// Why a governed run or an action of it was not opened, changed or read.
+pub fn governed(error: &RunError) -> Problem {
+    match error {
+        RunError::NotFound => Problem::not_found(),
+        RunError::MissingCapability => {
+            let title = "This key or role may not act in this run";
+            Problem::new(StatusCode::FORBIDDEN, "capability-missing", title)
+        }
+        RunError::Invalid(invalid) => Problem::invalid(invalid.field.clone(), invalid.rule),
+        RunError::Ended(state) => conflict("wrong-state", format!("The run is {state}")),
+        RunError::Full => {
+            let title = "The run has 1,000 actions, as many as a run can have: complete it and open another one";
+            conflict("wrong-state", title)
+        }
+        RunError::WrongState(ActionState::Held) => {
+            conflict("action-held", "The action waits for approval")
+        }
+        RunError::WrongState(state) => {
+            let state = format!("{state:?}").to_lowercase();
+            conflict("wrong-state", format!("The action is {state}"))
+        }
+        RunError::Denied(judgement) => Problem::denied(judgement),
+        RunError::NotSecond(why) => conflict("wrong-state", why.to_string()),
+        RunError::OtherDigest => {
+            let title = "`action_digest` is not that of this action: read the action again";
+            conflict("action-stale", title)
+        }
+        RunError::OpenActions { count, actions } => {
+            let latest: Vec<String> = actions.iter().map(ToString::to_string).collect();
+            let latest = latest.join(", ");
+            let title = format!(
+                "{count} actions of the run have not ended: report or cancel them; the latest are {latest}"
+            );
+            conflict("run-has-open-actions", title)
+        }
+        RunError::Changed => {
+            let title = "The record has changed: read it again";
+            let status = StatusCode::PRECONDITION_FAILED;
+            Problem::new(status, "precondition-failed", title)
+        }
+        RunError::Unknown(_) => {
+            tracing::error!(cause = chain(error), "request not settled");
+            Problem::outcome_unknown()
+        }
+        RunError::Busy
+        | RunError::Evidence(_)
+        | RunError::Port(_)
+        | RunError::Record(_)
+        | RunError::Json(_) => {
+            tracing::error!(cause = chain(error), "request failed");
+            Problem::unavailable()
+        }
+    }
 }
 
 /// Why no check was asked for.

@@ -43,11 +43,18 @@ impl Records {
             .replace("{workspace_id}", &pick(&self.workspace, tenant));
         let path = path.replace("{project_id}", &pick(&self.project, tenant));
         let path = path.replace("{kind}", "webhook");
+        let path = path.replace("{flow}", "refunds");
         let Some((family, _)) = path.split_once('{') else {
             return path;
         };
         let (family, rest) = (family.to_owned(), path.split_once('}').unwrap().1);
         let kind = family.trim_end_matches('/').rsplit('/').next().unwrap();
+        // Runs and actions are of two sorts, and these routes are about one of them.
+        let kind = match row.path {
+            "/v1/runs/{id}/actions" | "/v1/runs/{id}/complete" => "governed runs",
+            "/v1/actions/{id}/result" => "actions of runs",
+            _ => kind,
+        };
         let id = self
             .ids
             .get(kind)
@@ -73,7 +80,7 @@ impl Row {
 
     /// Whether the path names something besides a tenant.
     fn has_record(&self) -> bool {
-        let known = ["{workspace_id}", "{project_id}", "{kind}"];
+        let known = ["{workspace_id}", "{project_id}", "{kind}", "{flow}"];
         let rest = known
             .into_iter()
             .fold(self.path.to_owned(), |path, word| path.replace(word, ""));
@@ -277,6 +284,21 @@ impl Seen<'_> {
     }
 }
 
+/// A governed run of the repair key, and the answer to an action of it.
+async fn governed(stage: &Stage, tenant: &Tenant) -> (String, Answer) {
+    let (key, digest) = (&tenant.repair_key, format!("sha256:{}", "0".repeat(64)));
+    let flow = json!({ "id": "refunds", "version_sha256": digest, "kind": "governed" });
+    let flow = json!({ "flow": flow });
+    let run = stage.post_once("/v1/runs", key, "matrix", &flow).await;
+    assert_eq!(run.status, 201, "{}", run.text);
+    let path = format!("/v1/runs/{}/actions", run.field("/id"));
+    let mail = json!({ "kind": "mail.send", "target": "ticket-1" });
+    let mail = json!({ "type": "run.action", "params": mail });
+    let acted = stage.post_once(&path, key, "matrix", &mail).await;
+    assert_eq!(acted.status, 201, "{}", acted.text);
+    (run.field("/id"), acted)
+}
+
 /// A record of every family that a path can name.
 pub(crate) async fn records(stage: &Stage, tenant: &Tenant) -> Records {
     let (customer, _) = stage.drifted("paid_no_access");
@@ -288,6 +310,7 @@ pub(crate) async fn records(stage: &Stage, tenant: &Tenant) -> Records {
     let hold = json!({ "target": { "run": run }, "reason": "kept while the matrix looks at it" });
     let hold = stage.post_once("/v1/holds", owner, "matrix", &hold).await;
     assert_eq!(hold.status, 201, "{}", hold.text);
+    let (governed, acted) = governed(stage, tenant).await;
     let workspace = tenant.project.workspace.to_string();
     let invited = json!({ "role": "viewer", "name": "Somebody" });
     let path = format!("/v1/workspaces/{workspace}/invitations");
@@ -319,6 +342,9 @@ pub(crate) async fn records(stage: &Stage, tenant: &Tenant) -> Records {
             ("actions", action.field("/id")),
             ("customers", customer),
             ("runs", run),
+            ("governed runs", governed),
+            ("actions of runs", acted.field("/action/id")),
+            ("decisions", acted.field("/decision/decision")),
             ("entries", "1".to_owned()),
             ("exports", export.field("/id")),
             ("holds", hold.field("/id")),

@@ -3,6 +3,7 @@
 mod desk;
 mod erased;
 mod faults;
+mod governed;
 mod inputs;
 mod packages;
 mod periods;

@@ -1,6 +1,7 @@
 //! Projects that people make: empty at first, then connected, then gone.
 
 mod connecting;
+mod flows;
 mod lossy;
 mod making;
 mod mappings;

@@ -2,6 +2,7 @@
 
 mod connection;
 mod deletion;
+mod governed;
 mod key;
 mod mapping;
 mod own_project;
@@ -11,11 +12,12 @@ mod records;
 mod tenants;
 
 pub(crate) use counterfoil_lambda::views::{
-    BothSides, Entries, Incident, Incidents, Ledger, Run, Runs, WholeEntry,
+    BothSides, Entries, GovernedRun, Incident, Incidents, Ledger, Run, Runs, WholeEntry,
 };
 
 pub(crate) use connection::{Connection, ConnectionKindWord, Connections};
 pub(crate) use deletion::{Deletion, Endings};
+pub(crate) use governed::{Decision, Flow};
 pub(crate) use key::{Key, Keys, MadeKey};
 pub(crate) use mapping::{Mapping, Mappings};
 pub(crate) use own_project::{Project, Projects};

@@ -6,6 +6,7 @@
 
 mod directory;
 mod rows;
+mod run_action;
 mod secret;
 
 pub use directory::{Directory, Owner};
@@ -14,6 +15,7 @@ pub use rows::{
     ApiKey, Invitation, Invited, Mapping, MappingSource, Member, Missing, Owners, Person, Project,
     ProposedActivation, StoredMappings, Unfinished, WebhookSecret, Workspace,
 };
+pub use run_action::RunAction;
 pub use secret::{Secret, SecretVersion, VersionError};
 
 use serde::Serialize;
@@ -21,12 +23,14 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::erasure::{Erasure, ErasureScope};
+use crate::governed_run::{FlowActions, GovernedRun};
 use crate::incident::Incident;
 use crate::ports::{EntryRef, PortError, PortErrorKind, State, StateKey, StateWrite};
 use crate::repair::Action;
 use crate::run::Run;
 use crate::scan::{ScanSchedule, ScanWork};
 use crate::tenancy::{Tenant, TenantCtx, WorkspaceCtx};
+use crate::usecases::{DecisionRecord, Waiting};
 
 /// A record with its version and the entry that explains it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +70,10 @@ record!(Run, "run");
 record!(ScanWork, "scan");
 record!(Secret, "secret");
 record!(Unfinished, "unfinished");
+record!(GovernedRun, "governed-run");
+
+record!(Waiting, "waiting");
+record!(DecisionRecord, "decision");
 
 macro_rules! workspace_record {
     ($type:ty, $family:literal) => {
@@ -125,6 +133,15 @@ impl Record for ScanSchedule {
 
     fn id(&self) -> String {
         "schedule".to_owned()
+    }
+}
+
+/// A setting of the project: one for each flow.
+impl Record for FlowActions {
+    const FAMILY: &'static str = "setting";
+
+    fn id(&self) -> String {
+        Self::row(&self.id)
     }
 }
 

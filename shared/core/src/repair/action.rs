@@ -3,8 +3,8 @@
 use counterfoil_evidence::hash::digest_string;
 use serde::{Deserialize, Serialize};
 
-use super::RepairPlan;
-use crate::ids::{ActionId, DecisionId, IncidentId, ProjectId, RunId, UserId, WorkspaceId};
+use super::{RepairPlan, Resource, Work};
+use crate::ids::{ActionId, DecisionId, ProjectId, RunId, UserId, WorkspaceId};
 use crate::json::{JsonError, canonical};
 use crate::ports::EntryRef;
 use crate::tenancy::{Principal, Role};
@@ -90,15 +90,15 @@ pub struct ActionBinding {
     pub run: RunId,
     /// The action.
     pub act: ActionId,
-    /// `repair.execute`.
+    /// `repair.execute` or `run.action`.
     pub kind: String,
     /// Type of the proposer.
     pub principal_type: String,
     /// Opaque id of the proposer.
     pub principal: String,
-    /// The incident.
-    pub resource: IncidentId,
-    /// Salted digest of the plan ([`RepairPlan::digest`]).
+    /// What it is done to.
+    pub resource: Resource,
+    /// Salted digest of what would be done ([`Work::digest`]).
     pub plan: String,
     /// End of the hold.
     pub expires_at: Timestamp,
@@ -125,8 +125,9 @@ pub struct Action {
     pub binding: ActionBinding,
     /// Digest of `binding`.
     pub digest: String,
-    /// What would be written.
-    pub plan: RepairPlan,
+    /// What would be done. Rows of earlier builds hold repairs alone, under this name.
+    #[serde(rename = "plan")]
+    pub work: Work,
     /// Salt of the plan's digest, hex64.
     pub salt: String,
     /// Pseudonym of the customer whom the row belongs to: entries about it can be found by this.
@@ -167,6 +168,14 @@ pub struct Action {
 }
 
 impl Action {
+    /// The change of a row that it is; `None` for an action of a governed run.
+    pub const fn repair(&self) -> Option<&RepairPlan> {
+        match &self.work {
+            Work::Repair(plan) => Some(plan),
+            Work::Run(_) => None,
+        }
+    }
+
     /// People who have said yes, each once.
     pub fn approvers(&self) -> Vec<UserId> {
         let mut people: Vec<UserId> = self
@@ -187,18 +196,14 @@ impl Action {
 
     /// Whether its row values were erased.
     pub fn is_erased(&self) -> bool {
-        self.salt.is_empty() && self.plan.changes.is_empty()
+        self.salt.is_empty() && self.work.is_erased()
     }
 
     /// The action without row values, words and the salt that tied its digest to them.
     #[must_use]
     pub fn erased(self) -> Self {
         Self {
-            plan: RepairPlan {
-                key: crate::cell::Cell::Null,
-                changes: Vec::new(),
-                ..self.plan
-            },
+            work: self.work.erased(),
             salt: String::new(),
             reason: None,
             about: None,

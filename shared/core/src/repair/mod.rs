@@ -3,6 +3,8 @@
 mod action;
 pub mod limits;
 mod plan;
+mod work;
 
 pub use action::{Action, ActionBinding, ActionState, Vote, VoteKind};
 pub use plan::{ColumnChange, RepairPlan};
+pub use work::{Resource, RunWork, Work};

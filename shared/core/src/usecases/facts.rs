@@ -44,7 +44,7 @@ impl FileRef {
         }
     }
 
-    fn json(&self) -> Json {
+    pub(super) fn json(&self) -> Json {
         object([
             ("bytes", Json::uint(self.bytes)),
             ("hash", self.digest.as_str().into()),

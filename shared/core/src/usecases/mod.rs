@@ -14,6 +14,7 @@ mod erase;
 mod exports;
 pub mod facts;
 mod governed;
+mod governed_runs;
 mod holds;
 mod incidents;
 mod keys;
@@ -52,6 +53,10 @@ pub use declare_lost::{DeclareLost, Lost};
 pub use deletion::{CarriedOut, Decided, Delete, DeletionError, DeletionOf};
 pub use erase::{Erase, EraseError, EraseRequest, Erased};
 pub use exports::{Accepted, ExportError, Exports, Fetched, LINK_VALID, WorkError, Worked};
+pub use governed_runs::{
+    Completion, DecisionRecord, FlowChange, GovernedRuns, NewAction, NewRun, Preview,
+    ProposedInRun, ReportOf, RunError, SweepRuns, SweptRuns, Waiting,
+};
 pub use holds::{HELD, HoldError, LegalHolds, NewHold, Released};
 pub use incidents::{IncidentAct, IncidentError, IncidentFilter, IncidentOrder, Incidents};
 pub use keys::{Keys, MadeKey, NewApiKey};
@@ -68,8 +73,8 @@ pub use projects::{
 };
 pub use prune::PruneError;
 pub use read_evidence::{
-    EntryContents, EntryLine, LedgerRow, ReadEvidence, ReadEvidenceError, RunFilter, RunStatus,
-    Span,
+    EntryContents, EntryLine, LedgerRow, ListedRun, ReadEvidence, ReadEvidenceError, RunFilter,
+    RunStatus, Span,
 };
 pub use read_run::{EntryView, ReadRun, ReadRunError, RunView};
 pub use receive_webhook::{

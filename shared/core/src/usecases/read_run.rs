@@ -8,6 +8,7 @@ use counterfoil_evidence::part::PartName;
 use thiserror::Error;
 
 use crate::erasure::Erasure;
+use crate::governed_run::GovernedRun;
 use crate::ids::RunId;
 use crate::ports::{EvidenceRead, PortError, PortErrorKind, State, StoredPart};
 use crate::records::{Directory, RecordError, Records};
@@ -40,6 +41,8 @@ pub struct RunView {
     pub entries: Vec<EntryView>,
     /// Its contents were erased as a whole.
     pub erasure: Option<Erasure>,
+    /// What it is, where it is a governed one.
+    pub governed: Option<Box<GovernedRun>>,
 }
 
 impl RunView {
@@ -125,11 +128,13 @@ impl ReadRun {
         }
         let records = Records::of(self.state.as_ref(), ctx);
         let erasure = records.get::<Erasure>(&id.to_string()).await?;
+        let governed = records.get::<GovernedRun>(&id.to_string()).await?;
         Ok(RunView {
             id,
             closed: entries.iter().any(|entry| entry.kind == Kind::RunClose),
             entries,
             erasure: erasure.map(|row| row.value.settled(row.evidence.as_ref())),
+            governed: governed.map(|row| Box::new(row.value)),
         })
     }
 }

@@ -239,7 +239,8 @@ fn replay_decision(
 }
 
 /// What denied something at that moment, and would not again.
-const UNREPEATABLE: [&str; 6] = [
+const UNREPEATABLE: [&str; 7] = [
+    crate::governed_run::HOLD_QUOTA,
     "bundle-missing",
     "bundle-revoked",
     "bundle-unverified",

@@ -1,9 +1,10 @@
 //! Lists of what is recorded, as people and programs see them.
 
+use counterfoil_core::governed_run;
 use counterfoil_core::ids::{IncidentId, RunId};
 use counterfoil_core::records::Versioned;
 use counterfoil_core::run::{Run, RunScope};
-use counterfoil_core::usecases::{EntryContents, EntryLine, LedgerRow, Page, RunStatus};
+use counterfoil_core::usecases::{self, EntryContents, EntryLine, LedgerRow, Page, RunStatus};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -15,11 +16,11 @@ use super::run::Entry;
 
 open_words! {
     /// What caused a run.
-    pub(crate) RunPurpose: "schedule", "webhook", "asked", "manual", "repair";
+    pub(crate) RunPurpose: "schedule", "webhook", "asked", "manual", "repair", "governed";
     /// Where a run is.
-    pub(crate) RunStatusWord: "open", "complete", "partial", "failed", "aborted";
+    pub(crate) RunStatusWord: "open", "complete", "partial", "failed", "aborted", "completed", "expired";
     /// What a run looks at.
-    pub(crate) RunScopeWord: "scan", "check";
+    pub(crate) RunScopeWord: "scan", "check", "governed";
 }
 
 /// A page of runs.
@@ -30,7 +31,7 @@ pub struct Runs {
     next_cursor: Option<String>,
 }
 
-/// A check or a scan.
+/// A check, a scan, or what an agent does.
 #[derive(Serialize, ToSchema)]
 pub struct ListedRun {
     #[schema(value_type = schema::RunId)]
@@ -43,7 +44,9 @@ pub struct ListedRun {
     customer: Option<String>,
     #[schema(value_type = RunStatusWord)]
     status: RunStatus,
-    /// The moment at which promises are evaluated.
+    /// The flow of a governed run.
+    flow: Option<String>,
+    /// The moment at which promises are evaluated; of a governed run, when it was opened.
     #[schema(value_type = schema::Time)]
     as_of: String,
     /// Differences found.
@@ -56,7 +59,31 @@ pub struct ListedRun {
 
 impl ListedRun {
     /// As whoever has `sight` sees it.
-    pub fn of(run: &Versioned<Run>, sight: Sight) -> Self {
+    pub fn of(run: &usecases::ListedRun, sight: Sight) -> Self {
+        match run {
+            usecases::ListedRun::Reconciled(run) => Self::reconciled(run, sight),
+            usecases::ListedRun::Governed(run) => Self::governed(run),
+        }
+    }
+
+    fn governed(run: &Versioned<governed_run::GovernedRun>) -> Self {
+        let evidence = run.evidence.as_ref().map(Entry::of);
+        let run = &run.value;
+        Self {
+            id: run.id,
+            purpose: "governed".to_owned(),
+            scope: "governed",
+            customer: None,
+            status: RunStatus::of_governed(run),
+            flow: Some(run.flow.id.clone()),
+            as_of: run.opened_at.to_string(),
+            findings: 0,
+            mass_drift: false,
+            evidence,
+        }
+    }
+
+    fn reconciled(run: &Versioned<Run>, sight: Sight) -> Self {
         let evidence = run.evidence.as_ref().map(Entry::of);
         let run = &run.value;
         let (scope, customer) = match &run.scope {
@@ -69,6 +96,7 @@ impl ListedRun {
             scope,
             customer,
             status: RunStatus::of(run),
+            flow: None,
             as_of: run.as_of.to_string(),
             findings: run.counts.findings,
             mass_drift: run.mass_drift,
@@ -214,7 +242,7 @@ impl LedgerLine {
 
 impl Runs {
     /// A page, as whoever has `sight` sees it.
-    pub fn of(page: Page<Versioned<Run>>, sight: Sight) -> Self {
+    pub fn of(page: Page<usecases::ListedRun>, sight: Sight) -> Self {
         let items = page.items.iter();
         Self {
             items: items.map(|run| ListedRun::of(run, sight)).collect(),

@@ -17,10 +17,12 @@ use silent;
 
 mod customer;
 mod evidence;
+mod governed;
 mod incident;
 mod run;
 
 pub use customer::BothSides;
 pub use evidence::{Entries, Ledger, LedgerLine, ListedEntry, ListedRun, Runs, WholeEntry};
+pub use governed::GovernedRun;
 pub use incident::{Incident, Incidents};
 pub use run::{Entry, Run};

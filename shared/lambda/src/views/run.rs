@@ -6,6 +6,7 @@ use counterfoil_core::usecases::RunView;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::governed::GovernedRun;
 use crate::schema;
 
 /// Where a durable entry is, and what it is.
@@ -39,6 +40,8 @@ pub struct Run {
     id: RunId,
     /// Nothing is added to it any more.
     closed: bool,
+    /// What it is, where it is what an agent does.
+    governed: Option<GovernedRun>,
     /// Ascending.
     entries: Vec<RunEntry>,
 }
@@ -69,6 +72,7 @@ impl Run {
         Self {
             id: run.id,
             closed: run.closed,
+            governed: run.governed.as_deref().map(GovernedRun::of),
             entries: entries.collect(),
         }
     }

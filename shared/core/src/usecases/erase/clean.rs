@@ -9,7 +9,7 @@ use crate::erasure::{ERASED, ErasureScope, ErasureState};
 use crate::export::{Export, ExportFailure, ExportScope, ExportState};
 use crate::ids::{ExportId, RunId};
 use crate::ports::{AppendError, StateWrite};
-use crate::records::{Records, Versioned};
+use crate::records::{Records, RunAction, Versioned};
 use crate::run::{Run, RunScope, RunStep};
 use crate::time::Timestamp;
 use crate::usecases::prune::{Prune, PruneError, RUNS};
@@ -229,6 +229,10 @@ impl Erase {
         for action in &found.actions {
             let after = action.value.clone().erased();
             self.empty(work, action, after).await?;
+        }
+        for action in &found.run_actions {
+            let after = action.value.action().clone().erased();
+            self.empty(work, action, RunAction::of(after)).await?;
         }
         for incident in &found.incidents {
             let after = incident.value.clone().erased(self.clock.now());

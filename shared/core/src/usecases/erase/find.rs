@@ -10,11 +10,12 @@ use counterfoil_evidence::part::PartName;
 use super::{Erase, EraseError, corrupt};
 use crate::erasure::ErasureScope;
 use crate::export::{Asked, Export, ExportScope};
+use crate::governed_run::GovernedRun;
 use crate::ids::RunId;
 use crate::incident::Incident;
 use crate::policy::EvidenceFacts;
 use crate::ports::{StoredEntry, StoredPart};
-use crate::records::{Project, Records, Versioned};
+use crate::records::{Project, Records, RunAction, Versioned};
 use crate::repair::Action;
 use crate::run::{Run, RunScope, RunStep};
 use crate::tenancy::TenantCtx;
@@ -42,6 +43,8 @@ pub(super) struct Found {
     pub(super) open_actions: bool,
     pub(super) incidents: Vec<Versioned<Incident>>,
     pub(super) actions: Vec<Versioned<Action>>,
+    /// Actions of a governed run.
+    pub(super) run_actions: Vec<Versioned<RunAction>>,
     /// Runs whose own record names the customer.
     pub(super) runs: Vec<Versioned<Run>>,
     /// Runs whose snapshots hold something of it and are not gone.
@@ -74,6 +77,7 @@ impl Found {
         self.seen.is_empty()
             && self.incidents.is_empty()
             && self.actions.is_empty()
+            && self.run_actions.is_empty()
             && self.runs.is_empty()
             && self.snapshots.is_empty()
             && self.exports.is_empty()
@@ -86,6 +90,7 @@ impl Found {
         self.targets.is_empty()
             && self.incidents.is_empty()
             && self.actions.is_empty()
+            && self.run_actions.is_empty()
             && self.runs.is_empty()
             && self.snapshots.is_empty()
             && self.exports.is_empty()
@@ -167,6 +172,17 @@ impl Erase {
             .filter(|action| action.value.binding.run == run || action.value.follow_up == Some(run))
             .filter(|action| !action.value.is_erased())
             .collect();
+        if records
+            .get::<GovernedRun>(&run.to_string())
+            .await?
+            .is_some()
+        {
+            let actions = records.list::<RunAction>().await?.into_iter();
+            found.run_actions = actions
+                .filter(|action| action.value.action().binding.run == run)
+                .filter(|action| !action.value.action().is_erased())
+                .collect();
+        }
         let incidents = records.list::<Incident>().await?.into_iter();
         // An incident that is open is what is true now, not the content of a past run.
         found.incidents = incidents
@@ -196,7 +212,8 @@ impl Erase {
         let actions = records.list::<Action>().await?.into_iter();
         found.actions = actions
             .filter(|action| {
-                concerned.contains(&action.value.binding.resource)
+                let repaired = action.value.binding.resource.incident();
+                repaired.is_some_and(|incident| concerned.contains(&incident))
                     || action.value.about.as_deref() == Some(pseudonym)
             })
             .filter(|action| !action.value.is_erased())

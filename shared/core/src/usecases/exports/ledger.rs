@@ -30,7 +30,8 @@ impl Exports {
         }
         for action in records.list::<Action>().await? {
             let action = action.value;
-            if incidents.contains(&action.binding.resource) {
+            let repaired = action.binding.resource.incident();
+            if repaired.is_some_and(|incident| incidents.contains(&incident)) {
                 runs.insert(action.binding.run);
                 runs.extend(action.follow_up);
             }

@@ -19,7 +19,7 @@ use thiserror::Error;
 
 pub use entries::{EntryContents, Span};
 pub use ledger::LedgerRow;
-pub use runs::{RunFilter, RunStatus};
+pub use runs::{ListedRun, RunFilter, RunStatus};
 
 use super::pages::{Cursors, NotACursor, Page, PageOf};
 use super::vault::{Vault, VaultError};

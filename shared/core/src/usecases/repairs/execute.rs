@@ -8,7 +8,7 @@ use super::follow_up::{expire, follow_up};
 use super::judge::approvals;
 use super::propose::{self, active_mapping, subject};
 use super::settle::{self, Outcome};
-use super::{ActionError, RepairPorts};
+use super::{ActionError, RepairPorts, plan_of};
 use crate::ids::{DecisionId, UserId};
 use crate::incident::{Incident, IncidentState};
 use crate::mapping::Artifact;
@@ -52,7 +52,7 @@ pub(super) async fn execute(
         &incident.value,
     )
     .await?;
-    let unchanged = incident.value.finding.changes == action.value.plan.changes
+    let unchanged = incident.value.finding.changes == plan_of(&action.value)?.changes
         && incident.value.state == IncidentState::Repairing;
     if judgement.effect != Effect::Allow || !unchanged {
         return go_stale(ports, ctx, project, action, incident, &judgement).await;
@@ -100,7 +100,7 @@ async fn judge(
         ..Asking::new(serving, now, Place::project(project))
     };
     let asking = asking.with(approvals(action, &roles));
-    let asked = (incident, &action.plan, customer);
+    let asked = (incident, plan_of(action)?, customer);
     Box::pin(propose::judge(ports, ctx, artifact, asked, &asking)).await
 }
 
@@ -178,8 +178,12 @@ async fn start(
         .with(records.create(&unfinished)?.explained_by(entry));
     let entries = ports.evidence.append(project.stream_id()?, batch).await?;
     let decision = entries.get(entry).cloned().ok_or(ActionError::Changed)?;
-    let permit = Permit::grant(judgement.effect, action.plan.clone(), decision.clone())
-        .ok_or(ActionError::Changed)?;
+    let permit = Permit::grant(
+        judgement.effect,
+        plan_of(&action)?.clone(),
+        decision.clone(),
+    )
+    .ok_or(ActionError::Changed)?;
     let version = version.saturating_add(1);
     Ok(Started {
         action: Versioned {
@@ -195,7 +199,7 @@ async fn start(
 /// delivered by itself.
 fn told(action: &Action, incident: &Incident) -> Result<Json, ActionError> {
     let reason = action.reason.as_deref();
-    subject(&action.plan, &action.salt, reason, &incident.finding)
+    subject(plan_of(action)?, &action.salt, reason, &incident.finding)
 }
 
 /// The UPDATE. Whatever goes wrong here becomes an outcome that is recorded.

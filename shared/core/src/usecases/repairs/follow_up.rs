@@ -4,6 +4,7 @@ use counterfoil_evidence::json::object;
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
+use super::in_run::{ending, is_in_run, resolve};
 use super::propose::opening;
 use super::{ActionError, RepairPorts};
 use crate::ids::RunId;
@@ -24,6 +25,10 @@ pub(super) async fn end(
     state: ActionState,
     reason: Option<&str>,
 ) -> Result<Versioned<Action>, ActionError> {
+    if is_in_run(&action) {
+        let step = ending(state);
+        return resolve(ports, ctx, project, (version, action), step, reason).await;
+    }
     action.state = state;
     // Expiry and withdrawal are resolutions by the system, whoever caused them.
     let approver = match state {

@@ -10,6 +10,7 @@
 
 mod execute;
 mod follow_up;
+mod in_run;
 mod judge;
 mod propose;
 mod read;
@@ -32,9 +33,11 @@ use crate::ids::{ActionId, IncidentId};
 use crate::incident::Incident;
 use crate::json::JsonError;
 use crate::policy::Judgement;
-use crate::ports::{AppDatabase, AppendError, Clock, EvidenceAppend, PortError, Random, State};
-use crate::records::{Directory, Project, RecordError, Records, Versioned};
-use crate::repair::Action;
+use crate::ports::{
+    AppDatabase, AppendError, Clock, EvidenceAppend, PortError, PortErrorKind, Random, State,
+};
+use crate::records::{Directory, Project, RecordError, Records, RunAction, Versioned};
+use crate::repair::{Action, RepairPlan};
 use crate::tenancy::{Role, TenantCtx};
 
 /// Why a request about an action did not do what it asked.
@@ -102,6 +105,12 @@ impl From<AppendError> for ActionError {
             other => Self::Evidence(other),
         }
     }
+}
+
+/// The change of a row that an action is. Only repairs come here.
+fn plan_of(action: &Action) -> Result<&RepairPlan, PortError> {
+    let corrupt = || PortError::new(PortErrorKind::Corrupt, "reading the plan of a repair");
+    action.repair().ok_or_else(corrupt)
 }
 
 /// What repairs need from outside.
@@ -175,7 +184,13 @@ impl RepairPorts {
 
     async fn action(&self, ctx: &TenantCtx, id: &str) -> Result<Versioned<Action>, ActionError> {
         let id: ActionId = id.parse().map_err(|_| ActionError::NotFound)?;
-        let found = self.records(ctx).get::<Action>(&id.to_string()).await?;
+        let records = self.records(ctx);
+        let found = records.get::<Action>(&id.to_string()).await?;
+        // Both families are read, so that what is absent costs what is there.
+        let in_run = records.get::<RunAction>(&id.to_string()).await?;
+        if let Some(in_run) = in_run {
+            return Ok(in_run.into_action());
+        }
         let mut found = found.ok_or(ActionError::NotFound)?;
         // The first version of an action is explained by its decision; later ones remember it.
         if found.value.decided.is_none() {

@@ -17,7 +17,7 @@ use crate::policy::{Asking, BlastFacts, Effect, Judgement, Place, Rules, baselin
 use crate::ports::{Batch, EntryRef};
 use crate::reconcile::Finding;
 use crate::records::{Directory, Project, Versioned};
-use crate::repair::{Action, ActionBinding, ActionState, RepairPlan};
+use crate::repair::{Action, ActionBinding, ActionState, RepairPlan, Resource, Work};
 use crate::run::{Run, RunScope, RunStep};
 use crate::tenancy::{Principal, TenantCtx};
 use crate::usecases::facts::{Closing, Decided, Opening};
@@ -142,7 +142,7 @@ impl ProposeRepair {
             kind: judgement.considered.action.to_owned(),
             principal_type: ctx.principal().kind().to_owned(),
             principal: ctx.principal().id(),
-            resource: incident.value.id,
+            resource: Resource::Incident(incident.value.id),
             plan: plan.digest(&salt)?,
             expires_at: now.plus(hold),
         };
@@ -223,7 +223,7 @@ fn new_action(
         state: state_after(judgement.effect),
         binding,
         digest,
-        plan,
+        work: Work::Repair(plan),
         salt: String::new(),
         about: None,
         proposer: proposer.clone(),

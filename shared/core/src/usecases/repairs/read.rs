@@ -4,6 +4,7 @@ use super::{ActionError, RepairPorts};
 use crate::records::Versioned;
 use crate::repair::Action;
 use crate::tenancy::TenantCtx;
+use crate::usecases::Waiting;
 
 /// Reads actions.
 #[derive(Debug, Clone)]
@@ -25,6 +26,11 @@ impl ReadActions {
         waiting.retain(|action| {
             action.value.state.is_waiting() && action.value.binding.expires_at > now
         });
+        for held in self.ports.records(ctx).list::<Waiting>().await? {
+            if held.value.expires_at > now {
+                waiting.push(self.ports.action(ctx, &held.value.id.to_string()).await?);
+            }
+        }
         waiting.sort_by_key(|action| (action.value.binding.expires_at, action.value.id));
         Ok(waiting)
     }

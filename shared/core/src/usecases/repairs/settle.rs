@@ -4,7 +4,7 @@ use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::{ActionError, RepairPorts};
+use super::{ActionError, RepairPorts, plan_of};
 use crate::cell::Cell;
 use crate::ids::{ProjectId, RunId};
 use crate::incident::{Incident, IncidentState};
@@ -58,18 +58,14 @@ pub(super) async fn read_back(
     project: &Project,
     action: &Action,
 ) -> Result<Outcome, ActionError> {
+    let plan = plan_of(action)?;
     let secret = project.repair_database.ok_or(ActionError::NotFound)?;
     let records = ports.records(ctx);
     let url = ports
         .vault
         .secret(&records, ctx, secret, Purpose::Repair)
         .await?;
-    let current = ports
-        .databases
-        .repair(&url)
-        .await?
-        .current(&action.plan)
-        .await?;
+    let current = ports.databases.repair(&url).await?.current(plan).await?;
     let side = |after: bool| -> Vec<Cell> {
         let pick = |change: &ColumnChange| {
             if after {
@@ -78,7 +74,7 @@ pub(super) async fn read_back(
                 change.before.clone()
             }
         };
-        action.plan.changes.iter().map(pick).collect()
+        plan.changes.iter().map(pick).collect()
     };
     Ok(match current {
         Some(cells) if cells == side(true) => Outcome::Executed,
@@ -194,6 +190,7 @@ pub(super) async fn still_owed(
     incident: &Incident,
     action: &Action,
 ) -> Result<bool, ActionError> {
+    let plan = plan_of(action)?;
     let sources = sources(ports, ctx, project).await?;
     let since = listed_until(ports, ctx, incident).await?;
     let looking = still_differs(ports, project.id, &sources, incident, Some(since));
@@ -204,8 +201,7 @@ pub(super) async fn still_owed(
         changes.iter().map(write).collect()
     };
     Ok(still.is_some_and(|finding| {
-        finding.not_repairable.is_none()
-            && written(&finding.changes) == written(&action.plan.changes)
+        finding.not_repairable.is_none() && written(&finding.changes) == written(&plan.changes)
     }))
 }
 
@@ -354,10 +350,9 @@ fn execution(action: &Versioned<Action>) -> Result<(RunId, EntryRef), ActionErro
 }
 
 fn row(action: &Action) -> Result<Json, ActionError> {
+    let plan = plan_of(action)?;
     let values = |after: bool| {
-        action
-            .plan
-            .changes
+        plan.changes
             .iter()
             .map(|change| {
                 let cell = if after { &change.after } else { &change.before };

@@ -4,12 +4,14 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use super::follow_up::{end, expire, follow_up};
+use super::in_run::{is_in_run, not_executed_here, resolve};
 use super::judge::vote_question;
 use super::propose::opening;
 use super::{ActionError, RepairPorts, execute};
+use crate::governed_run::Step;
 use crate::ids::{ActionId, DecisionId, RunId};
 use crate::json::canonical;
-use crate::policy::{Asking, Effect, Judgement, Place, Question, Rules};
+use crate::policy::{Asking, Effect, Judgement, Place, Question, Rules, baseline_digest};
 use crate::ports::Batch;
 use crate::records::{Project, Versioned};
 use crate::repair::{Action, ActionState, Vote, VoteKind};
@@ -173,6 +175,9 @@ impl VoteOnAction {
     ) -> Result<Versioned<Action>, ActionError> {
         let project = self.ports.project(ctx).await?;
         let action = self.admit_execute(ctx, id).await?;
+        if is_in_run(&action.value) {
+            return Err(not_executed_here(&action.value));
+        }
         execute::execute(&self.ports, ctx, &project, action).await
     }
 
@@ -209,7 +214,13 @@ impl VoteOnAction {
         mut action: Action,
         reason: &str,
     ) -> Result<Versioned<Action>, ActionError> {
-        if action.approvers().len() >= usize::from(action.approvals) {
+        let enough = action.approvers().len() >= usize::from(action.approvals);
+        if is_in_run(&action) {
+            let step = if enough { Step::Approved } else { Step::Voted };
+            let voted = (version, action);
+            return resolve(&self.ports, ctx, project, voted, step, Some(reason)).await;
+        }
+        if enough {
             action.state = ActionState::Approved;
         }
         let votes = follow_up(&self.ports, project, ctx.principal(), &mut action)?;
@@ -278,7 +289,23 @@ impl VoteOnAction {
             at: now,
             hold: None,
         };
-        let opening = opening(project, ctx.principal(), "vote", action.decided.as_ref())?;
+        let cause = action.decided.as_ref();
+        let opening = if is_in_run(action) {
+            // Such a project may have no mapping at all.
+            Opening {
+                flow: baseline_digest().to_owned(),
+                artifact: baseline_digest().to_owned(),
+                inputs: &[],
+                cause,
+                principal: ctx.principal(),
+                purpose: "vote",
+                as_of: None,
+                asked_by: None,
+                policies: Vec::new(),
+            }
+        } else {
+            opening(project, ctx.principal(), "vote", cause)?
+        };
         let opening = Opening {
             policies: judgement.considered.policies(),
             ..opening

@@ -1,0 +1,120 @@
+//! Routes of what flows have registered: which kinds of action there are, and which of them destroy.
+
+use std::collections::BTreeMap;
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use counterfoil_core::governed_run::Registered;
+use counterfoil_core::usecases::{FlowChange, GovernedRuns};
+use counterfoil_lambda::Problem;
+use counterfoil_lambda::http::{Caller, admitted, body, demand_if_match, judged};
+use counterfoil_lambda::refusals::governed as problem;
+use counterfoil_lambda::schema::IfMatch;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::answer::versioned;
+use crate::api::Api;
+use crate::views;
+
+/// Read what a flow has registered
+#[utoipa::path(
+    get, path = "/v1/flows/{flow}", operation_id = "readFlow", tag = "settings",
+    params(("flow" = String, Path, description = "The flow", pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")),
+    responses((status = OK, description = "The flow", body = views::Flow,
+        headers(("ETag" = String, description = "Version of the setting")))),
+    extensions(("x-problems" = json!([]))),
+)]
+pub(crate) async fn read(
+    State(api): State<Api>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let found = api.governed.flow(&ctx, &id).await;
+    let found = found.map_err(|error| problem(&error))?;
+    let view = views::Flow::of(&found.value);
+    Ok(versioned(StatusCode::OK, &view, found.version))
+}
+
+/// A kind of action.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct KindBody {
+    #[schema(pattern = "^[a-z0-9][a-z0-9._-]{0,63}$", examples("refund.create"))]
+    kind: String,
+    /// It cannot be undone, or takes something away.
+    destructive: bool,
+}
+
+/// What a flow may do.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct FlowActionsBody {
+    /// All of its kinds of action: what is not here is not registered.
+    #[schema(max_items = 100)]
+    actions: Vec<KindBody>,
+}
+
+impl FlowActionsBody {
+    fn read(bytes: &Bytes) -> Result<BTreeMap<String, Registered>, Problem> {
+        let body: Self = body(bytes)?;
+        let mut actions = BTreeMap::new();
+        for (place, one) in body.actions.into_iter().enumerate() {
+            let registered = Registered {
+                destructive: one.destructive,
+            };
+            if actions.insert(one.kind, registered).is_some() {
+                let pointer = format!("/actions/{place}/kind");
+                return Err(Problem::invalid(
+                    pointer,
+                    "must be there once: it came before",
+                ));
+            }
+        }
+        Ok(actions)
+    }
+}
+
+/// Register what a flow may do
+///
+/// A kind that is not destructive needs no person in live any more, so registering one needs a second
+/// person, who sends the same.
+#[utoipa::path(
+    put, path = "/v1/flows/{flow}", operation_id = "registerFlow", tag = "settings",
+    params(("flow" = String, Path, description = "The flow", pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"), IfMatch),
+    request_body = FlowActionsBody,
+    responses(
+        (status = OK, description = "In force", body = views::Flow,
+            headers(("ETag" = String, description = "Version of the setting"))),
+        (status = ACCEPTED, description = "A second person is needed", body = views::Flow,
+            headers(("ETag" = String, description = "Version of the setting"))),
+    ),
+    extensions(("x-problems" = json!(["precondition-required", "precondition-failed", "wrong-state", "action-denied", "outcome-unknown"]))),
+)]
+pub(crate) async fn register(
+    State(api): State<Api>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    bytes: Bytes,
+) -> Result<Response, Problem> {
+    let read = || Ok((FlowActionsBody::read(&bytes)?, demand_if_match(&headers)?));
+    let may = api.governed.admit_flow(&ctx);
+    let (actions, version) = admitted(read(), may, problem).await?;
+    judged(&api.governed.evidence, None, async |evidence| {
+        let runs = GovernedRuns {
+            evidence,
+            ..api.governed.clone()
+        };
+        let changed = runs.register(&ctx, &id, actions, version).await;
+        let (status, flow) = match changed.map_err(|error| problem(&error))? {
+            FlowChange::Held(flow) => (StatusCode::ACCEPTED, flow),
+            FlowChange::Done(flow) => (StatusCode::OK, flow),
+        };
+        let view = views::Flow::of(&flow.value);
+        Ok(versioned(status, &view, flow.version))
+    })
+    .await
+}

@@ -1,0 +1,140 @@
+//! What the rules say about an action of a run. The one place that asks them.
+
+use std::time::Duration;
+
+use counterfoil_evidence::json::Json;
+
+use super::{GovernedRuns, RunError};
+use crate::governed_run::{FlowActions, HOLD_QUOTA};
+use crate::ids::{ActionId, DecisionId, RunId};
+use crate::incident::Incident;
+use crate::json::JsonError;
+use crate::policy::{
+    Asking, BlastFacts, Effect, Judgement, Place, Question, Rules, RunActionFacts, baseline_digest,
+};
+use crate::reconcile::Finding;
+use crate::records::Project;
+use crate::repair::RunWork;
+use crate::tenancy::{Principal, TenantCtx};
+use crate::time::Timestamp;
+use crate::usecases::facts::Decided;
+
+/// The action, as the policy's schema names it.
+pub(super) const RUN_ACTION: &str = "run.action";
+
+/// Something to judge, and who asks.
+pub(super) struct Matter<'a> {
+    pub(super) project: &'a Project,
+    pub(super) flow: &'a str,
+    pub(super) act: ActionId,
+    pub(super) work: &'a RunWork,
+    pub(super) proposer: &'a Principal,
+    pub(super) at: Timestamp,
+    /// Only asked: nothing can come of it.
+    pub(super) dry_run: bool,
+}
+
+/// What the rules say.
+#[derive(Debug)]
+pub(super) struct Verdict(pub(super) Judgement);
+
+/// What a decision is about.
+pub(super) struct About<'a> {
+    pub(super) id: DecisionId,
+    pub(super) run: RunId,
+    pub(super) act: ActionId,
+    pub(super) action_hash: &'a str,
+    pub(super) principal: &'a Principal,
+    pub(super) at: Timestamp,
+    /// Until when it waits for approvals.
+    pub(super) until: Timestamp,
+}
+
+impl GovernedRuns {
+    async fn rules(&self, ctx: &TenantCtx) -> Result<Rules, RunError> {
+        Ok(Rules::load(self.state.as_ref(), ctx.workspace()).await?)
+    }
+
+    /// Digests of the bundles in force, baseline first.
+    pub(super) async fn bundles(&self, ctx: &TenantCtx) -> Result<Vec<String>, RunError> {
+        let rules = self.rules(ctx).await?;
+        Ok(vec![
+            baseline_digest().to_owned(),
+            rules.digest().to_owned(),
+        ])
+    }
+
+    /// Judges: what is known of a kind of action comes from the flow's registration.
+    pub(super) async fn judge(
+        &self,
+        ctx: &TenantCtx,
+        matter: &Matter<'_>,
+    ) -> Result<Verdict, RunError> {
+        let rules = self.rules(ctx).await?;
+        let records = self.records(ctx);
+        let row = FlowActions::row(matter.flow);
+        let registered = records.get::<FlowActions>(&row).await?;
+        let registered = registered.and_then(|it| it.value.actions.get(&matter.work.kind).copied());
+        // Its id does not depend on how many differ.
+        let breaker = Incident::identity(matter.project.id, &Finding::mass_drift(0, 0));
+        let breaker = records.get::<Incident>(&breaker.to_string()).await?;
+        let question = Question::RunAction(RunActionFacts {
+            id: matter.act.to_string(),
+            kind: matter.work.kind.clone(),
+            registered: registered.is_some(),
+            destructive: registered.is_some_and(|it| it.destructive),
+            amount: matter.work.amount.clone(),
+            target: matter.work.target.clone(),
+            blast: BlastFacts {
+                breaker_open: breaker.is_some_and(|it| it.value.is_breaker()),
+                ..BlastFacts::default()
+            },
+        });
+        let asking = Asking {
+            dry_run: matter.dry_run,
+            ..Asking::new(matter.proposer, matter.at, Place::project(matter.project))
+        };
+        Ok(Verdict(rules.judge(
+            &question,
+            &asking,
+            self.clock.as_ref(),
+        )))
+    }
+}
+
+impl Verdict {
+    /// How long the action may wait, where a rule says so.
+    pub(super) fn hold(&self) -> Option<Duration> {
+        self.0.considered.hold
+    }
+
+    /// The facts of `run.decision`.
+    pub(super) fn facts(&self, about: &About<'_>) -> Result<Json, JsonError> {
+        let held = self.0.effect == Effect::Require;
+        let decided = Decided {
+            id: about.id,
+            run: about.run,
+            act: about.act,
+            action_hash: about.action_hash,
+            judgement: &self.0,
+            principal: about.principal,
+            at: about.at,
+            hold: held.then_some(about.until),
+        };
+        decided.facts()
+    }
+
+    /// A REQUIRE that nobody could look at in time is a DENY.
+    pub(super) fn within(self, quota: Option<&str>) -> Self {
+        match quota {
+            Some(reason) if self.0.effect == Effect::Require => Self(Judgement {
+                effect: Effect::Deny,
+                approvals: 0,
+                rule: HOLD_QUOTA.to_owned(),
+                reason: reason.to_owned(),
+                ..self.0
+            }),
+            _ => self,
+        }
+    }
+}

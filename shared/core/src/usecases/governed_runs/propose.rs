@@ -1,0 +1,272 @@
+//! Proposing an action of a run: judged and recorded in the open run, in one transaction with the
+//! action and the run's counts.
+
+use std::time::Duration;
+
+use counterfoil_evidence::hash::digest_string;
+use counterfoil_evidence::kind::Kind;
+use counterfoil_evidence::stream::Draft;
+
+use super::facts::subject;
+use super::judge::{About, Matter, RUN_ACTION, Verdict};
+use super::step::Waiting;
+use super::{ATTEMPTS, DecisionRecord, GovernedRuns, RunError};
+use crate::governed_run::{GovernedRun, HOLDS_PER_PROJECT, HOLDS_PER_PROPOSER, check_work};
+use crate::ids::{ActionId, DecisionId};
+use crate::json::canonical;
+use crate::policy::Effect;
+use crate::ports::{AppendError, Batch};
+use crate::records::{Project, RunAction, Versioned};
+use crate::repair::{Action, ActionBinding, ActionState, Resource, RunWork, Work};
+use crate::tenancy::TenantCtx;
+use crate::time::Timestamp;
+
+/// How long an action waits for approvals where no rule says so: a weekend and the days around it.
+const HOLD: Duration = Duration::from_hours(72);
+
+/// How long at most.
+const LONGEST_HOLD: Duration = Duration::from_hours(30 * 24);
+
+const QUOTA_REASON: &str =
+    "Too many actions wait for approvals already: a person could not read them in time.";
+
+/// An action to propose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAction {
+    /// What is to be done.
+    pub work: RunWork,
+    /// Why, in words for whoever approves.
+    pub reason: Option<String>,
+    /// The caller's own number of the step: it must be the next one, where it is given.
+    pub seq: Option<u64>,
+}
+
+/// The answer to a proposal. A DENY is an answer, not an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProposedInRun {
+    /// The action.
+    pub action: Versioned<Action>,
+    /// The same proposal waited already, so nothing was recorded.
+    pub known: bool,
+}
+
+impl NewAction {
+    /// Whether it keeps its rules.
+    ///
+    /// # Errors
+    /// [`RunError::Invalid`] with the field.
+    pub fn check(&self) -> Result<(), RunError> {
+        check_work("/params", &self.work)?;
+        Ok(())
+    }
+}
+
+impl GovernedRuns {
+    /// Proposes an action of an open run. The same proposal that still waits is answered as it was.
+    ///
+    /// # Errors
+    /// [`RunError::Ended`] and [`RunError::Full`] when the run takes none.
+    pub async fn propose(
+        &self,
+        ctx: &TenantCtx,
+        run: &str,
+        new: &NewAction,
+    ) -> Result<ProposedInRun, RunError> {
+        let project = self.project(ctx).await?;
+        let mut found = self.admit(ctx, run).await?;
+        new.check()?;
+        let sameness = sameness(ctx, &found.value, &new.work)?;
+        for _ in 0..ATTEMPTS {
+            found.value.takes_one()?;
+            in_order(&found.value, new)?;
+            let waiting = self.records(ctx).list::<Waiting>().await?;
+            if let Some(same) = waiting.iter().find(|it| it.value.sameness == sameness) {
+                let action = self.action(ctx, &same.value.id.to_string()).await?;
+                if action.value.state == ActionState::Held {
+                    return Ok(ProposedInRun {
+                        action,
+                        known: true,
+                    });
+                }
+            }
+            let quota = over(&waiting, &ctx.principal().id()).then_some(QUOTA_REASON);
+            let judged = self.judged(ctx, &project, &found.value, new, quota).await?;
+            let batch = self.batch(ctx, &found, &judged, &sameness)?;
+            match self.evidence.append(project.stream_id()?, batch).await {
+                Ok(entries) => {
+                    let mut action = judged.action;
+                    action.decided = entries.into_iter().next();
+                    return Ok(ProposedInRun {
+                        action: Versioned {
+                            evidence: action.decided.clone(),
+                            value: action,
+                            version: 1,
+                        },
+                        known: false,
+                    });
+                }
+                // Another action of the same run was faster: the counts are another one's.
+                Err(AppendError::StateChanged { index: RUN_ROW }) => {
+                    found = self.run(ctx, run).await?;
+                }
+                Err(AppendError::RunConflict { .. }) => {
+                    let now = self.run(ctx, run).await?;
+                    return Err(RunError::Ended(now.value.state));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(RunError::Busy)
+    }
+
+    /// Judges, and makes the action of it.
+    async fn judged(
+        &self,
+        ctx: &TenantCtx,
+        project: &Project,
+        run: &GovernedRun,
+        new: &NewAction,
+        quota: Option<&str>,
+    ) -> Result<Judged, RunError> {
+        let now = self.clock.now();
+        let act = ActionId::new(now, self.random.bits128());
+        let matter = Matter {
+            project,
+            flow: &run.flow.id,
+            act,
+            work: &new.work,
+            proposer: ctx.principal(),
+            at: now,
+            dry_run: false,
+        };
+        let verdict = self.judge(ctx, &matter).await?.within(quota);
+        let salt = self.random.bytes32();
+        let work = Work::Run(new.work.clone());
+        let hold = verdict.hold().unwrap_or(HOLD).min(LONGEST_HOLD);
+        let binding = ActionBinding {
+            v: 1,
+            workspace: ctx.workspace(),
+            project: ctx.project(),
+            run: run.id,
+            act,
+            kind: RUN_ACTION.to_owned(),
+            principal_type: ctx.principal().kind().to_owned(),
+            principal: ctx.principal().id(),
+            resource: Resource::Run(run.id),
+            plan: work.digest(&salt)?,
+            expires_at: now.plus(hold),
+        };
+        let action = Action {
+            id: act,
+            state: match verdict.0.effect {
+                Effect::Allow => ActionState::Allowed,
+                Effect::Require => ActionState::Held,
+                Effect::Deny => ActionState::Denied,
+            },
+            digest: binding.digest()?,
+            binding,
+            work,
+            salt: hex::encode(salt),
+            about: None,
+            proposer: ctx.principal().clone(),
+            reason: new.reason.clone(),
+            decision: DecisionId::new(now, self.random.bits128()),
+            decided: None,
+            effect: verdict.0.effect,
+            approvals: verdict.0.approvals,
+            role: Some(verdict.0.considered.role),
+            policy: verdict.0.policy().to_owned(),
+            rule: verdict.0.rule.clone(),
+            why: verdict.0.reason.clone(),
+            execute_on_approval: false,
+            votes: Vec::new(),
+            // Votes and results are in the open run itself.
+            follow_up: Some(run.id),
+            started_at: None,
+            failure: None,
+        };
+        Ok(Judged {
+            action,
+            verdict,
+            at: now,
+        })
+    }
+
+    fn batch(
+        &self,
+        ctx: &TenantCtx,
+        run: &Versioned<GovernedRun>,
+        judged: &Judged,
+        sameness: &str,
+    ) -> Result<Batch, RunError> {
+        let Judged {
+            action,
+            verdict,
+            at,
+        } = judged;
+        let Work::Run(work) = &action.work else {
+            return Err(super::corrupt("recording an action of a run"));
+        };
+        let about = About {
+            id: action.decision,
+            run: run.value.id,
+            act: action.id,
+            action_hash: &action.digest,
+            principal: ctx.principal(),
+            at: *at,
+            until: action.binding.expires_at,
+        };
+        let draft = Draft::new(Kind::RunDecision, verdict.facts(&about)?)
+            .in_run(run.value.id)
+            .subject(subject(work, &action.salt, action.reason.as_deref())?);
+        let records = self.records(ctx);
+        let after = run.value.clone().taking(action.id, verdict.0.effect, *at)?;
+        let index = DecisionRecord::of_action(action, *at);
+        let mut batch = Batch::of([draft])
+            .with(records.replace(run.version, &after)?.explained_by(0))
+            .with(
+                records
+                    .create(&RunAction::of(action.clone()))?
+                    .explained_by(0),
+            )
+            .with(records.create(&index)?.explained_by(0));
+        if action.state == ActionState::Held {
+            let waiting = Waiting::of(action, sameness);
+            batch = batch.with(records.create(&waiting)?.explained_by(0));
+        }
+        Ok(batch)
+    }
+}
+
+/// Whether it is the step that the caller says it is.
+fn in_order(run: &GovernedRun, new: &NewAction) -> Result<(), RunError> {
+    let next = run.tally.decisions();
+    if new.seq.is_none_or(|seq| seq == next) {
+        return Ok(());
+    }
+    let rule = "must be the number of actions proposed before in this run, beginning with 0: read the run, or leave it out";
+    Err(crate::governed_run::InvalidRun::new("/seq", rule).into())
+}
+
+/// Where the run's record is among the writes of [`GovernedRuns::batch`].
+const RUN_ROW: usize = 0;
+
+struct Judged {
+    action: Action,
+    verdict: Verdict,
+    at: Timestamp,
+}
+
+/// What two proposals have in common that are the same.
+fn sameness(ctx: &TenantCtx, run: &GovernedRun, work: &RunWork) -> Result<String, RunError> {
+    let same = serde_json::json!({
+        "principal": ctx.principal().id(), "run": run.id, "work": work,
+    });
+    Ok(digest_string(&canonical(&same)?))
+}
+
+/// Whether nobody can be asked for one more approval.
+fn over(waiting: &[Versioned<Waiting>], proposer: &str) -> bool {
+    let own = waiting.iter().filter(|it| it.value.proposer == proposer);
+    waiting.len() >= HOLDS_PER_PROJECT || own.count() >= HOLDS_PER_PROPOSER
+}

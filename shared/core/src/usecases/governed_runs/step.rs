@@ -1,0 +1,111 @@
+//! One step of an action of a run: its entry, its record and the run's counts, in one transaction.
+
+use counterfoil_evidence::hash::Hash;
+use counterfoil_evidence::stream::Draft;
+use serde::{Deserialize, Serialize};
+
+use super::{ATTEMPTS, RunError};
+use crate::governed_run::{GovernedRun, RunState, Step, next};
+use crate::ids::{ActionId, RunId};
+use crate::ports::{AppendError, Batch, EvidenceAppend, StateWrite};
+use crate::records::{Records, RunAction, Versioned};
+use crate::repair::{Action, ActionState};
+use crate::time::Timestamp;
+
+/// An action of a run that waits for approvals. A row beside the action, so that what waits is found
+/// without reading every action there ever was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// The action.
+    pub id: ActionId,
+    /// Its run.
+    pub run: RunId,
+    /// Who proposed it.
+    pub proposer: String,
+    /// Equal where two proposals are the same.
+    pub sameness: String,
+    /// Until when it waits.
+    pub expires_at: Timestamp,
+}
+
+impl Waiting {
+    pub(super) fn of(action: &Action, sameness: &str) -> Self {
+        Self {
+            id: action.id,
+            run: action.binding.run,
+            proposer: action.binding.principal.clone(),
+            sameness: sameness.to_owned(),
+            expires_at: action.binding.expires_at,
+        }
+    }
+}
+
+/// A step to take.
+#[derive(Debug)]
+pub(in crate::usecases) struct Stepped {
+    /// The action as it is to be, but for its state.
+    pub(in crate::usecases) action: Action,
+    /// The version that was read.
+    pub(in crate::usecases) version: u64,
+    /// What happens to it.
+    pub(in crate::usecases) step: Step,
+    /// The entry that says so.
+    pub(in crate::usecases) draft: Draft,
+}
+
+impl Stepped {
+    /// Takes the step. Other actions of the same run may come in between; another step of this one may
+    /// not.
+    ///
+    /// # Errors
+    /// [`RunError::WrongState`], [`RunError::Ended`] of its run, [`RunError::Changed`].
+    pub(in crate::usecases) async fn take(
+        self,
+        evidence: &dyn EvidenceAppend,
+        stream: Hash,
+        records: Records<'_>,
+        now: Timestamp,
+    ) -> Result<Versioned<Action>, RunError> {
+        let Self {
+            mut action,
+            version,
+            step,
+            draft,
+        } = self;
+        let before = action.state;
+        action.state = next(before, step).map_err(|not| RunError::WrongState(not.0))?;
+        let left_waiting = before == ActionState::Held && action.state != ActionState::Held;
+        let id = action.binding.run.to_string();
+        for _ in 0..ATTEMPTS {
+            let run = records.get::<GovernedRun>(&id).await?;
+            let run = run.ok_or(RunError::NotFound)?;
+            if run.value.state != RunState::Open {
+                return Err(RunError::Ended(run.value.state));
+            }
+            let after = run.value.after(action.id, step, now);
+            let stored = RunAction::of(action.clone());
+            let mut batch = Batch::of([draft.clone()])
+                .with(records.replace(run.version, &after)?.explained_by(0))
+                .with(records.replace(version, &stored)?.explained_by(0));
+            if left_waiting {
+                let key = records.key::<Waiting>(&action.id.to_string());
+                batch = batch.with(StateWrite::delete(key).explained_by(0));
+            }
+            match evidence.append(stream, batch).await {
+                Ok(entries) => {
+                    return Ok(Versioned {
+                        value: action,
+                        version: version.saturating_add(1),
+                        evidence: entries.into_iter().next(),
+                    });
+                }
+                Err(AppendError::StateChanged { index: RUN_ROW }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(RunError::Busy)
+    }
+}
+
+/// Where the run's record is among the writes.
+const RUN_ROW: usize = 0;

@@ -1,0 +1,298 @@
+//! Governed runs over HTTP: the programs that the documents show, and what they leave.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use counterfoil_core::mapping::{Mapping, compile};
+use counterfoil_core::records::{Directory, Project};
+use counterfoil_core::redacted::Redacted;
+use counterfoil_core::tenancy::{Capability, Principal, Role};
+use counterfoil_core::usecases::{CreateProject, NewProject, NewSecrets};
+use serde_json::{Value, json};
+
+use super::calls::ballot;
+use super::stage::{Stage, stage};
+use super::tenant::{MAPPING, Tenant};
+
+/// A live project of the tenant's workspace with nothing behind it: an agent's key, and one of an
+/// approver.
+struct Live {
+    project: Project,
+    agent: String,
+    approver: String,
+}
+
+impl Live {
+    async fn of(stage: &Stage, tenant: &Tenant) -> Self {
+        let boot = &stage.main.boot;
+        let state = boot.state().unwrap();
+        let directory = Directory::of(state.as_ref());
+        let workspace = directory.workspace(tenant.project.workspace).await;
+        let workspace = workspace.unwrap().unwrap().value;
+        let people = directory.members(workspace.id).await.unwrap();
+        let with = |role| people.iter().rev().find(|it| it.role == role).unwrap().id;
+        let by = Principal::System {
+            duty: "setup".to_owned(),
+        };
+        let create = CreateProject {
+            evidence: boot.evidence().unwrap(),
+            state: state.clone(),
+            vault: boot.vault().unwrap(),
+            signer: boot.signer().unwrap(),
+            clock: boot.clock(),
+            random: boot.random(),
+        };
+        let secret = |text: &str| Redacted::new(text.to_owned());
+        let new = NewProject {
+            workspace: &workspace,
+            by: &by,
+            name: "Live shop",
+            livemode: true,
+            artifact: &compile(&Mapping::from_toml(MAPPING).unwrap()).unwrap(),
+            hints: ("rk_live_…", "db"),
+            secrets: NewSecrets {
+                stripe_key: secret("rk_live_x"),
+                read_database: secret("postgres://nobody:nothing@127.0.0.1:1/app"),
+                repair_database: None,
+                webhook: Vec::new(),
+            },
+            auto_propose: false,
+        };
+        let project = create.project(new).await.unwrap();
+        let (owner, approver) = (with(Role::Owner), with(Role::Approver));
+        let (repair, none) = (Capability::Repair, None);
+        let agent = create.api_key(&project, &by, repair, owner, none).await;
+        let approver = create.api_key(&project, &by, repair, approver, Some(approver));
+        let approver = approver.await.unwrap().reveal().clone();
+        Self {
+            project,
+            agent: agent.unwrap().reveal().clone(),
+            approver,
+        }
+    }
+}
+
+/// Approves whatever waits until the program has ended; what it printed, line by line.
+async fn approve_all(stage: &Stage, live: &Live, mut program: Child) -> Vec<Value> {
+    let mut approved = 0;
+    for _ in 0..600 {
+        if program.try_wait().unwrap().is_some() {
+            break;
+        }
+        let inbox = stage.call(
+            "GET",
+            "/v1/approvals",
+            Some(&live.approver),
+            None,
+            &Value::Null,
+        );
+        let inbox = inbox.await;
+        for waiting in inbox.json()["items"].as_array().unwrap() {
+            let path = format!("/v1/actions/{}/approvals", waiting["id"].as_str().unwrap());
+            let vote = json!({
+                "vote": "approve", "reason": "checked the ticket",
+                "action_digest": waiting["action_digest"],
+            });
+            let etag = waiting["etag"].as_str().unwrap();
+            let voted = stage.call("POST", &path, Some(&live.approver), Some(etag), &vote);
+            approved += u32::from(voted.await.says() == (200, "approved".to_owned()));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let ended = program.wait_with_output().unwrap();
+    let said = String::from_utf8(ended.stdout).unwrap();
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert!(ended.status.success(), "{said}\n{told}");
+    assert!(approved > 0, "nothing waited\n{said}\n{told}");
+    said.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn example(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs/examples")
+        .join(name)
+}
+
+fn start(stage: &Stage, live: &Live, program: &str, file: &str) -> Child {
+    Command::new(program)
+        .arg(example(file))
+        .env("COUNTERFOIL_URL", &stage.cloud.api_url)
+        .env("COUNTERFOIL_KEY", &live.agent)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Whether what a program printed is a whole run, and evidence says the same.
+async fn whole(stage: &Stage, live: &Live, said: &[Value]) {
+    let last = said.last().unwrap();
+    assert_eq!(
+        (&last["state"], &last["decisions"]),
+        (&json!("completed"), &json!(2)),
+        "{said:?}"
+    );
+    let run = last["run"].as_str().unwrap();
+    let path = format!("/v1/runs/{run}");
+    let read = stage
+        .call("GET", &path, Some(&live.agent), None, &Value::Null)
+        .await;
+    assert_eq!(read.status, 200, "{}", read.text);
+    let read = read.json();
+    let kinds: Vec<&str> = read["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["kind"].as_str().unwrap())
+        .collect();
+    let count = |kind: &str| kinds.iter().filter(|it| **it == kind).count();
+    let counts = ["run.open", "run.decision", "run.action", "run.close"].map(count);
+    assert_eq!(counts, [1, 2, 2, 1], "{kinds:?}");
+    assert!(count("run.resolution") > 0, "{kinds:?}");
+}
+
+#[test]
+fn the_agent_in_python_runs_and_waits_for_people() {
+    let stage = stage();
+    stage.run(async {
+        let tenant = stage.tenant().await;
+        let live = Live::of(stage, &tenant).await;
+        let program = start(stage, &live, "python3", "agent.py");
+        let said = approve_all(stage, &live, program).await;
+        whole(stage, &live, &said).await;
+        assert_eq!(live.project.workspace, tenant.project.workspace);
+    });
+}
+
+/// The first version of Node that takes the types away by itself.
+const NODE: (u32, u32) = (22, 18);
+
+/// A Node that runs TypeScript: the one that `COUNTERFOIL_NODE` names, or the one on the path.
+fn node() -> Result<String, String> {
+    let node = std::env::var("COUNTERFOIL_NODE").unwrap_or_else(|_| "node".to_owned());
+    let asked = Command::new(&node).arg("--version").output();
+    let said = asked.map_err(|error| format!("{node} does not run: {error}"))?;
+    let version = String::from_utf8_lossy(&said.stdout).trim().to_owned();
+    let mut numbers = version.trim_start_matches('v').split('.');
+    let mut number = || numbers.next().and_then(|it| it.parse().ok()).unwrap_or(0);
+    if (number(), number()) >= NODE {
+        Ok(node)
+    } else {
+        Err(format!("{node} is {version}, which runs no TypeScript"))
+    }
+}
+
+/// Without a Node of 22.18 or later this checks nothing, and says so where nobody overlooks it.
+#[test]
+fn the_agent_in_typescript_runs_and_waits_for_people() {
+    let node = match node() {
+        Ok(node) => node,
+        Err(why) => {
+            eprintln!("NOT RUN: docs/examples/agent.ts was not run: {why}");
+            return;
+        }
+    };
+    let stage = stage();
+    stage.run(async {
+        let tenant = stage.tenant().await;
+        let live = Live::of(stage, &tenant).await;
+        let program = start(stage, &live, &node, "agent.ts");
+        let said = approve_all(stage, &live, program).await;
+        whole(stage, &live, &said).await;
+    });
+}
+
+/// An action of an unknown type, one of another project, and a digest that is not the action's.
+#[test]
+fn what_does_not_fit_a_run_is_refused_with_its_documented_problem() {
+    let stage = stage();
+    stage.run(async {
+        let tenant = stage.tenant().await;
+        let live = Live::of(stage, &tenant).await;
+        let agent = Some(live.agent.as_str());
+        let version = format!("sha256:{}", "0".repeat(64));
+        let body =
+            json!({"flow": {"id": "refunds", "version_sha256": version, "kind": "governed"}});
+        let run = stage.call("POST", "/v1/runs", agent, None, &body).await;
+        assert_eq!(run.says(), (201, "open".to_owned()), "{}", run.text);
+        let actions = format!("/v1/runs/{}/actions", run.field("/id"));
+        let params = json!({"kind": "refund.create", "target": "invoice-1"});
+        let unknown = json!({"type": "shell.run", "params": params});
+        let refused = stage.call("POST", &actions, agent, None, &unknown).await;
+        assert_eq!(refused.says(), (400, "invalid-request".to_owned()));
+        assert_eq!(refused.field("/errors/0/pointer"), "/type");
+        let wanted = json!({"type": "run.action", "params": params});
+        let foreign = stage.call("POST", &actions, Some(&tenant.repair_key), None, &wanted);
+        assert_eq!(foreign.await.says(), (404, "not-found".to_owned()));
+
+        let judged = stage.call("POST", &actions, agent, None, &wanted).await;
+        assert_eq!(judged.status, 201, "{}", judged.text);
+        assert_eq!(
+            judged.field("/decision/effect"),
+            "REQUIRE",
+            "{}",
+            judged.text
+        );
+        assert_eq!(
+            judged.header("counterfoil-decision"),
+            judged.field("/decision/decision")
+        );
+        let action = format!("/v1/actions/{}", judged.field("/action/id"));
+        let result = format!("{action}/result");
+        let done =
+            json!({"status": "executed", "action_digest": judged.field("/action/action_digest")});
+        let early = stage.call("POST", &result, agent, None, &done).await;
+        assert_eq!(early.says(), (409, "action-held".to_owned()));
+        let completed = format!("/v1/runs/{}/complete", run.field("/id"));
+        let early = stage
+            .call("POST", &completed, agent, None, &json!({}))
+            .await;
+        assert_eq!(early.says(), (409, "run-has-open-actions".to_owned()));
+
+        let shown = stage
+            .call("GET", &action, Some(&live.approver), None, &Value::Null)
+            .await;
+        let votes = format!("{action}/approvals");
+        let yes = ballot(&shown, "approve");
+        let mut other = yes.clone();
+        other["action_digest"] = json!(format!("sha256:{}", "f".repeat(64)));
+        let approver = Some(live.approver.as_str());
+        let blind = stage
+            .call("POST", &votes, approver, Some(shown.etag()), &other)
+            .await;
+        assert_eq!(blind.says(), (403, "action-denied".to_owned()));
+        let voted = stage
+            .call("POST", &votes, approver, Some(shown.etag()), &yes)
+            .await;
+        assert_eq!(voted.says(), (200, "approved".to_owned()), "{}", voted.text);
+
+        let stale = json!({"status": "executed", "action_digest": other["action_digest"]});
+        let stale = stage.call("POST", &result, agent, None, &stale).await;
+        assert_eq!(stale.says(), (409, "action-stale".to_owned()));
+        let reported = stage.call("POST", &result, agent, None, &done).await;
+        assert_eq!(
+            reported.says(),
+            (200, "executed".to_owned()),
+            "{}",
+            reported.text
+        );
+        let completed = stage
+            .call("POST", &completed, agent, None, &json!({}))
+            .await;
+        assert_eq!(
+            completed.says(),
+            (200, "completed".to_owned()),
+            "{}",
+            completed.text
+        );
+        let decision = format!("/v1/decisions/{}", judged.field("/decision/decision"));
+        let decision = stage
+            .call("GET", &decision, agent, None, &Value::Null)
+            .await;
+        assert_eq!(decision.field("/act"), judged.field("/action/id"));
+    });
+}

@@ -1,0 +1,128 @@
+//! A run of fifty actions leaves fifty decisions in its package.
+
+use counterfoil_core::evidence::json::Json;
+use counterfoil_core::evidence::verify::{Package, verify};
+use counterfoil_core::export::ExportScope;
+use counterfoil_core::governed_run::{Report, RunState};
+use counterfoil_core::ports::{State, StateWrite};
+use counterfoil_core::records::{Directory, Project};
+use counterfoil_core::repair::{ActionState, VoteKind};
+use counterfoil_core::usecases::{RecordedRun, replay_run};
+
+use super::super::world::World;
+use super::desk::Desk;
+
+/// Pulls the emergency stop of the project, or lifts it.
+async fn freeze(world: &World, frozen: bool) {
+    let directory = Directory::of(world.store.as_ref());
+    let found = directory.project(world.project.id).await.unwrap().unwrap();
+    let after = Project {
+        frozen,
+        ..found.value
+    };
+    let key = Directory::project_key(after.id);
+    let row = serde_json::to_value(&after).unwrap();
+    let write = StateWrite::replace(key, found.version, row);
+    assert!(world.store.write(vec![write]).await.unwrap());
+}
+
+/// Facts of a package's entries.
+#[derive(Default)]
+struct Told {
+    opens: Vec<Json>,
+    decisions: Vec<Json>,
+    closes: Vec<Json>,
+}
+
+impl Told {
+    fn of(package: &[u8]) -> Self {
+        let package = Json::parse(package).unwrap();
+        let Some(Json::Array(entries)) = package.get("entries") else {
+            panic!("no entries")
+        };
+        let mut told = Self::default();
+        for entry in entries {
+            let kind = entry.get("h").unwrap().get("kind").unwrap().as_str();
+            let list = match kind.unwrap() {
+                "run.open" => &mut told.opens,
+                "run.decision" => &mut told.decisions,
+                "run.close" => &mut told.closes,
+                _ => continue,
+            };
+            let facts = entry.get("p").unwrap().get("facts").unwrap();
+            list.push(facts.get("d").unwrap().clone());
+        }
+        told
+    }
+}
+
+#[tokio::test]
+async fn a_run_of_fifty_actions_leaves_fifty_decisions_in_its_package() {
+    let world = World::new().await;
+    world.register().await;
+    let run = world.open_run().await;
+    for n in 0..50 {
+        let kind = if n % 5 == 0 {
+            "refund.create"
+        } else {
+            "mail.send"
+        };
+        let stopped = n % 10 == 7;
+        freeze(&world, stopped).await;
+        let action = world.act(&run, kind, &format!("target-{n}")).await.value;
+        assert_eq!(action.state == ActionState::Denied, stopped);
+        if stopped {
+            continue;
+        }
+        if action.state == ActionState::Held {
+            let vote = if n % 10 == 0 {
+                VoteKind::Approve
+            } else {
+                VoteKind::Reject
+            };
+            let state = world.answer(&world.ben, &action, vote).await.unwrap();
+            if state == ActionState::Rejected {
+                continue;
+            }
+        }
+        world.report(&action, Report::Executed).await.unwrap();
+    }
+    let ended = world.complete_run(&run).await.unwrap();
+    assert_eq!(ended.state, RunState::Completed);
+
+    let desk = Desk::of(world);
+    let run_id = run.parse().unwrap();
+    let fetched = desk.export(ExportScope::Run { run_id }).await;
+    let trust = desk.trust(desk.world.stream()).await;
+    let accepted = verify(Package::of_file(&fetched.bytes), &trust)
+        .result
+        .unwrap();
+    // run.open, 50 decisions, 10 resolutions, 40 results, run.close.
+    assert_eq!(accepted.entries, 102);
+    assert!(accepted.governance.values().all(|it| it.name() == "clean"));
+    let told = Told::of(&fetched.bytes);
+    assert_eq!(told.decisions.len(), 50);
+    let [open] = told.opens.as_slice() else {
+        panic!("one run")
+    };
+    let recorded = RecordedRun {
+        id: &run,
+        open,
+        decisions: &told.decisions,
+        close: &told.closes[0],
+    };
+    let replayed = replay_run(&recorded, &|_| None).await.unwrap();
+    assert_eq!((replayed.decisions, replayed.not_checked), (50, Vec::new()));
+    let close = &told.closes[0];
+    let count = |name: &str| close.get(name).and_then(Json::as_uint).unwrap();
+    let counts = [
+        "decisions",
+        "allow",
+        "require",
+        "deny",
+        "unresolved",
+        "overrides",
+    ]
+    .map(count);
+    assert_eq!(counts, [50, 35, 10, 5, 0, 0]);
+}

@@ -1,0 +1,111 @@
+//! Runs whose caller never came back.
+
+use std::time::Duration;
+
+use counterfoil_core::evidence::json::Json;
+use counterfoil_core::governed_run::Report;
+use counterfoil_core::governed_run::RunState;
+use counterfoil_core::repair::{ActionState, VoteKind};
+use counterfoil_core::usecases::{ActionError, RunError};
+
+use super::super::world::World;
+
+const DAY: Duration = Duration::from_hours(24);
+
+async fn state(world: &World, run: &str) -> RunState {
+    let found = world.governed().get(&world.repair_key, run).await;
+    found.unwrap().value.state
+}
+
+#[tokio::test]
+async fn a_run_that_was_left_with_something_in_hand_is_aborted_and_an_idle_one_expires() {
+    let world = World::new().await;
+    world.register().await;
+    let (idle, left) = (world.open_run().await, world.open_run().await);
+    world.act(&left, "mail.send", "ticket-1").await;
+    world.clock.advance(DAY - Duration::from_secs(1));
+    let early = world.sweep_runs().sweep().await.unwrap();
+    assert_eq!((early.aborted, early.ended), (0, 0));
+    world.clock.advance(Duration::from_secs(1));
+    let swept = world.sweep_runs().sweep().await.unwrap();
+    assert_eq!((swept.aborted, swept.ended, swept.failed.len()), (1, 1, 0));
+    assert_eq!(state(&world, &idle).await, RunState::Expired);
+    assert_eq!(state(&world, &left).await, RunState::Aborted);
+    let statuses: Vec<_> = world
+        .facts("run.close")
+        .iter()
+        .map(|facts| {
+            facts
+                .get("status")
+                .and_then(Json::as_str)
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    assert_eq!(statuses.len(), 2);
+    let again = world.sweep_runs().sweep().await.unwrap();
+    assert_eq!((again.aborted, again.ended), (0, 0));
+    assert_eq!(world.count("run.close"), 2);
+}
+
+#[tokio::test]
+async fn a_held_action_expires_as_a_refusal_and_then_the_run_does() {
+    let world = World::new().await;
+    let run = world.open_run().await;
+    let held = world.act(&run, "refund.create", "invoice-1").await.value;
+    world.clock.advance(3 * DAY);
+    let swept = world.sweep_runs().sweep().await.unwrap();
+    assert_eq!((swept.expired, swept.ended), (1, 0), "{swept:?}");
+    let resolution = world.facts("run.resolution").pop().unwrap();
+    let text = |name: &str| {
+        resolution
+            .get(name)
+            .and_then(Json::as_str)
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(
+        (text("approver"), text("effect")),
+        ("system:expiry".to_owned(), "DENY".to_owned())
+    );
+    let late = world.answer(&world.ben, &held, VoteKind::Approve).await;
+    assert!(matches!(late, Err(ActionError::Denied(_))), "{late:?}");
+    world.clock.advance(DAY);
+    let swept = world.sweep_runs().sweep().await.unwrap();
+    assert_eq!((swept.expired, swept.ended), (0, 1), "{swept:?}");
+    assert_eq!(state(&world, &run).await, RunState::Expired);
+}
+
+#[tokio::test]
+async fn a_vote_after_the_hold_is_over_ends_it_before_the_sweep_does() {
+    let world = World::new().await;
+    let run = world.open_run().await;
+    let held = world.act(&run, "refund.create", "invoice-1").await.value;
+    world.clock.advance(3 * DAY);
+    let late = world.answer(&world.ben, &held, VoteKind::Approve).await;
+    assert!(matches!(late, Err(ActionError::Expired)), "{late:?}");
+    let read = world.vote().ports;
+    let read = counterfoil_core::usecases::ReadActions { ports: read };
+    let found = read.get(&world.ben, &held.id.to_string()).await.unwrap();
+    assert_eq!(found.value.state, ActionState::Expired);
+    let swept = world.sweep_runs().sweep().await.unwrap();
+    assert_eq!(swept.expired, 0);
+    world.complete_run(&run).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_in_hand_of_an_aborted_run_is_not_reported_any_more() {
+    let world = World::new().await;
+    world.register().await;
+    let run = world.open_run().await;
+    let left = world.act(&run, "mail.send", "ticket-1").await.value;
+    world.clock.advance(DAY);
+    world.sweep_runs().sweep().await.unwrap();
+    let late = world.report(&left, Report::Executed).await;
+    assert!(
+        matches!(late, Err(RunError::Ended(RunState::Aborted))),
+        "{late:?}"
+    );
+    let close = world.facts("run.close").pop().unwrap();
+    assert_eq!(close.get("unreported").and_then(Json::as_uint), Some(1));
+}
