@@ -137,6 +137,24 @@ impl Stage {
         answer(request).await
     }
 
+    /// Sends bytes with these headers and no others of ours.
+    pub(crate) async fn raw(
+        &self,
+        (method, path): (&str, &str),
+        key: Option<&str>,
+        headers: &[(&str, &str)],
+        body: String,
+    ) -> Answer {
+        let mut request = self.request(method, path);
+        if let Some(key) = key {
+            request = request.bearer_auth(key);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        answer(request.body(body)).await
+    }
+
     /// As the holder of a key, or as somebody who has just signed in ([`person`]).
     pub(crate) fn authorize(&self, request: RequestBuilder, key: &str) -> RequestBuilder {
         let Some((subject, project)) = key

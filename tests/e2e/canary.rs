@@ -12,13 +12,14 @@ use super::stage::{Stage, stage};
 use super::stored::{Searched, everything};
 use super::tenant::{SECRET_MARK, Tenant};
 
-const FUNCTIONS: [&str; 6] = [
+const FUNCTIONS: [&str; 7] = [
     "stripe-webhook",
     "scheduled-reconcile",
     "repair-approve",
     "export",
     "api",
     "archive",
+    "mcp",
 ];
 
 #[test]

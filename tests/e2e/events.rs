@@ -71,6 +71,7 @@ fn output(function: &str) -> &'static str {
         "repair-approve" => "RepairFunction",
         "export" => "ExportFunction",
         "api" => "ApiFunctionName",
+        "mcp" => "McpFunction",
         _ => "ArchiveFunction",
     }
 }
@@ -198,6 +199,11 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
     all.extend(status("export", 401, &["create", "download", "read"]));
     all.extend(status("api", 401, &OF_API));
     all.extend(status("api", 200, &["read-login", "read-security"]));
+    all.extend(status("mcp", 401, &["call-tool"]));
+    all.extend(status("repair-approve", 401, &["propose-by-agent"]));
+    all.extend(status("export", 401, &["by-agent"]));
+    all.extend(status("mcp", 405, &["no-stream"]));
+    all.extend(status("mcp", 200, &["read-metadata"]));
     let idle = json!({
         "holds_finished": 0, "erasures_finished": 0, "deleted": 0, "removed": 0, "put_off": 0,
         "pruned": 0, "objects_deleted": 0, "held": 0,

@@ -45,6 +45,8 @@ mod masking;
 #[cfg(test)]
 mod matrix;
 #[cfg(test)]
+mod mcp;
+#[cfg(test)]
 mod needles;
 #[cfg(test)]
 mod order;

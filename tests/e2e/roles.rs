@@ -234,6 +234,7 @@ fn request(stack: &Stack, attempt: &Attempt) -> Option<Request> {
                 "StripeWebhook" => "StripeWebhookFunction",
                 "RepairApprove" => "RepairFunction",
                 "Archive" => "ArchiveFunction",
+                "Export" => "ExportFunction",
                 "ScheduledReconcile" => "ReconcileFunction",
                 "ApiFunction" => "ApiFunctionName",
                 other => panic!("{other} is not known here"),
@@ -370,6 +371,7 @@ pub(crate) fn output_of(function: &str) -> &'static str {
         "repair-approve" => "RepairFunction",
         "export" => "ExportFunction",
         "api" => "ApiFunctionName",
+        "mcp" => "McpFunction",
         "archive" => "ArchiveFunction",
         other => panic!("{other} is not known here"),
     }

@@ -81,6 +81,7 @@ impl Stage {
                 extra("OIDC_ISSUER", issuer.url()),
                 extra("OIDC_AUDIENCE", CLIENT_ID),
                 extra("OIDC_CLIENT_ID", CLIENT_ID),
+                extra("PUBLIC_HOST", "127.0.0.1"),
             ],
         };
         let cloud = LocalCloud::start(&options, &progress).unwrap();

@@ -24,6 +24,7 @@ fn a_function_reaches_the_data_keys_of_the_purposes_that_it_opens_and_no_others(
         "scheduled-reconcile",
         "repair-approve",
         "export",
+        "mcp",
     ] {
         let bound = |right: &Right| {
             right.function != function || right.resource != "DataKeys" || !right.only.is_empty()
@@ -49,6 +50,7 @@ fn the_data_keys_of_a_credential_are_wrapped_anew_by_one_function_per_purpose() 
         ("repair-approve", vec!["repair"]),
         ("export", vec![]),
         ("api", vec![]),
+        ("mcp", vec![]),
         ("archive", vec![]),
     ];
     for (function, expected) in wraps {

@@ -3,6 +3,7 @@
 use aws_lambda_events::sqs::SqsEvent;
 use counterfoil_core::ports::ExportRequest;
 use counterfoil_core::usecases::{Exports, WorkError, Worked};
+use counterfoil_lambda::agent::AgentRequest;
 use counterfoil_lambda::event::{self, Incoming};
 use counterfoil_lambda::telemetry::chain;
 use counterfoil_lambda::{Error, Front};
@@ -20,7 +21,10 @@ pub async fn handle(service: Service, front: Front, event: Value) -> Result<Valu
         Incoming::Other(event) if event.get("Records").is_some() => {
             batch(&service.exports, serde_json::from_value(event)?).await
         }
-        Incoming::Other(_) => Err("this function takes HTTP API events and queue batches".into()),
+        Incoming::Other(event) => match AgentRequest::read(&event)? {
+            Some(request) => request.answer(front, &service.agents).await,
+            None => Err("this function takes HTTP API events and queue batches".into()),
+        },
     }
 }
 

@@ -34,6 +34,7 @@ async fn main() -> Result<(), Error> {
     };
     let service = Service {
         authentication: boot.authentication()?,
+        agents: boot.agents()?,
         repeats: boot.repeats()?,
         exports,
     };

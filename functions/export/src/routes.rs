@@ -23,6 +23,8 @@ use crate::views;
 pub struct Service {
     /// Who is calling.
     pub authentication: Authentication,
+    /// Which agent is calling through `mcp`.
+    pub agents: Authentication,
     /// What doing requests once needs.
     pub repeats: Repeats,
     /// The use case.

@@ -1,4 +1,5 @@
-//! Tells apart a request of a person, a proposal of a scan, and the sweep.
+//! Tells apart a request of a person, what an agent asks through `mcp`, a proposal of a scan, and the
+//! sweep.
 
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use counterfoil_core::sealed::Purpose;
 use counterfoil_core::usecases::{
     ActionError, ProposeRepair, RepairPorts, Rewrap, SweepRepairs, Swept,
 };
+use counterfoil_lambda::agent::AgentRequest;
 use counterfoil_lambda::duty;
 use counterfoil_lambda::event::{self, Incoming};
 use counterfoil_lambda::telemetry::chain;
@@ -42,6 +44,9 @@ pub async fn handle(service: Service, front: Front, event: Value) -> Result<Valu
         Incoming::Http(request) => return Ok(event::answer(front, *request).await?),
         Incoming::Other(event) => event,
     };
+    if let Some(request) = AgentRequest::read(&event)? {
+        return request.answer(front, &service.agents).await;
+    }
     let ports = service.ports;
     let job = match event.pointer("/detail/job").and_then(Value::as_str) {
         Some("sweep") => Job::Sweep {},

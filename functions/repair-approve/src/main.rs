@@ -28,6 +28,7 @@ async fn main() -> Result<(), Error> {
     };
     let service = Service {
         authentication: boot.authentication()?,
+        agents: boot.agents()?,
         repeats: boot.repeats()?,
         ports,
     };

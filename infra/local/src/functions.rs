@@ -14,13 +14,14 @@ use crate::lock::Lock;
 use crate::{Progress, command, paths};
 
 /// Packages of the functions; each has one binary of the same name.
-pub const FUNCTIONS: [&str; 6] = [
+pub const FUNCTIONS: [&str; 7] = [
     "stripe-webhook",
     "scheduled-reconcile",
     "repair-approve",
     "export",
     "archive",
     "api",
+    "mcp",
 ];
 
 /// Builds function binaries.

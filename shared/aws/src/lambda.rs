@@ -5,7 +5,7 @@ use aws_sdk_lambda::Client;
 use aws_sdk_lambda::primitives::Blob;
 use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::ids::{IncidentId, ProjectId, RunId};
-use counterfoil_core::ports::{PortError, PortErrorKind, Proposals, SealRequests};
+use counterfoil_core::ports::{Delegate, PortError, PortErrorKind, Proposals, SealRequests};
 use serde_json::{Value, json};
 
 use crate::error;
@@ -28,11 +28,11 @@ impl OtherFunction {
     /// # Errors
     /// When the function cannot be invoked or answers with an error.
     pub async fn invoke(&self, event: &Value) -> Result<Value, PortError> {
-        let answer = self.ask("invoking a function", event).await?;
+        let answer = self.send("invoking a function", event).await?;
         serde_json::from_slice(&answer).map_err(|_| error::corrupt("invoking a function"))
     }
 
-    async fn ask(&self, doing: &str, request: &Value) -> Result<Vec<u8>, PortError> {
+    async fn send(&self, doing: &str, request: &Value) -> Result<Vec<u8>, PortError> {
         let answered = self
             .client
             .invoke()
@@ -67,14 +67,21 @@ impl Proposals for OtherFunction {
         let request = json!({
             "propose": { "project": project, "run": run, "incident": incident },
         });
-        self.ask("proposing a repair", &request).await.map(drop)
+        self.send("proposing a repair", &request).await.map(drop)
+    }
+}
+
+#[async_trait]
+impl Delegate for OtherFunction {
+    async fn ask(&self, request: &Value) -> Result<Value, PortError> {
+        self.invoke(request).await
     }
 }
 
 #[async_trait]
 impl SealRequests for OtherFunction {
     async fn seal(&self, stream: Hash) -> Result<(), PortError> {
-        self.ask(
+        self.send(
             "sealing",
             &json!({ "seal": { "stream": stream.to_string() } }),
         )

@@ -177,6 +177,34 @@ impl Boot {
         })
     }
 
+    /// The host at which the outside reaches this deployment, where it is set.
+    pub fn public_host(&self) -> Option<String> {
+        (self.lookup)(Var::PublicHost)
+    }
+
+    /// What checking an agent's credential needs: keys, and access tokens that are meant for the tools
+    /// of agents and for nothing else. Without a public host there is no such token.
+    ///
+    /// # Errors
+    /// As [`Boot::authentication`].
+    pub fn agents(&self) -> Result<Authentication, Error> {
+        let logins = match ((self.lookup)(Var::OidcIssuer), self.public_host()) {
+            (Some(issuer), Some(host)) => {
+                let logins: Arc<dyn Logins> = Arc::new(OidcLogins::new(OidcOptions {
+                    issuer,
+                    audiences: vec![format!("https://{host}/mcp")],
+                    scope: self.scope(),
+                })?);
+                Some(logins)
+            }
+            _ => None,
+        };
+        Ok(Authentication {
+            logins,
+            ..self.authentication()?
+        })
+    }
+
     fn scope(&self) -> String {
         (self.lookup)(Var::OidcScope).unwrap_or_else(|| DEFAULT_SCOPE.to_owned())
     }
@@ -245,9 +273,18 @@ impl Boot {
         Arc::new(TempScratch)
     }
 
-    /// `repair-approve`, asked to propose.
+    /// `repair-approve`, asked to propose, or on behalf of an agent.
     pub fn proposals(&self) -> Result<Arc<OtherFunction>, MissingVariable> {
         let name = self.setting(Var::RepairFunction)?;
+        Ok(Arc::new(OtherFunction::new(
+            self.clients.lambda.clone(),
+            name,
+        )))
+    }
+
+    /// `export`, asked on behalf of an agent.
+    pub fn exporter(&self) -> Result<Arc<OtherFunction>, MissingVariable> {
+        let name = self.setting(Var::ExportFunction)?;
         Ok(Arc::new(OtherFunction::new(
             self.clients.lambda.clone(),
             name,

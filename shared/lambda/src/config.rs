@@ -57,6 +57,8 @@ variables! {
     SealOriginPrefix = "SEAL_ORIGIN_PREFIX",
     /// Name of the repair-approve function.
     RepairFunction = "REPAIR_FUNCTION",
+    /// Name of the export function.
+    ExportFunction = "EXPORT_FUNCTION",
     /// Name of the archive function.
     ArchiveFunction = "ARCHIVE_FUNCTION",
     /// Local cloud only: base URL of the fake Stripe, which must be a loopback address.
@@ -88,6 +90,8 @@ variables! {
     OidcAudience = "OIDC_AUDIENCE",
     /// The scope that they must have. Default `counterfoil`.
     OidcScope = "OIDC_SCOPE",
+    /// The host at which agents reach this deployment: whom their access tokens must be meant for.
+    PublicHost = "PUBLIC_HOST",
     /// The client with which the command line signs people in.
     OidcClientId = "OIDC_CLIENT_ID",
 }

@@ -5,12 +5,14 @@
 
 use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use axum::body::Body;
+use axum::response::IntoResponse;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{Request, Response};
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use crate::Problem;
 use crate::layers::Front;
 
 /// The largest response body that is sent inline.
@@ -102,6 +104,14 @@ fn encode(byte: u8) -> String {
 /// When the response body cannot be read; the routes themselves do not fail.
 pub async fn answer(routes: Front, request: Request<Body>) -> Result<Value, EventError> {
     payload(routes.answer(request).await).await
+}
+
+/// An answer that no route gives, in the same form.
+///
+/// # Errors
+/// As [`answer`].
+pub async fn told(problem: Problem) -> Result<Value, EventError> {
+    payload(problem.into_response()).await
 }
 
 async fn payload(response: Response<Body>) -> Result<Value, EventError> {

@@ -182,10 +182,15 @@ async fn parameter<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> 
         .map(|(_, value)| value.to_owned())
 }
 
-fn problem(error: &AuthError) -> Problem {
+/// Why a credential has no context.
+pub fn problem(error: &AuthError) -> Problem {
     match error {
         AuthError::Unauthenticated => Problem::unauthenticated(),
         AuthError::NotFound => Problem::not_found(),
+        AuthError::NotForAgents => {
+            let title = "This credential is a person's: an agent needs a key of its own";
+            Problem::new(http::StatusCode::FORBIDDEN, "capability-missing", title)
+        }
         AuthError::ProjectNotNamed => Problem::invalid(
             "",
             "this credential reaches several projects: name one in the header `Counterfoil-Project`",

@@ -3,6 +3,7 @@
 //!
 //! This crate wires and translates; it decides nothing.
 
+pub mod agent;
 pub mod boot;
 pub mod config;
 pub mod duty;

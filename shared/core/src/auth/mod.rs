@@ -32,6 +32,9 @@ pub enum AuthError {
     /// The credential reaches several projects and the request names none.
     #[error("the request does not say which project it means")]
     ProjectNotNamed,
+    /// An approver key stands for a person, and is for the API alone.
+    #[error("an approver key is no credential of an agent")]
+    NotForAgents,
     /// It could not be found out.
     #[error("the credential could not be looked up")]
     Unavailable(#[from] RecordError),
@@ -70,6 +73,11 @@ pub fn login_digest(login: &Login) -> String {
     sha256(format!("counterfoil/login/v1\n{issuer}\n{subject}").as_bytes()).to_string()
 }
 
+/// The public handle in the text of a key, where it is one.
+pub fn key_handle(text: &str) -> Option<&str> {
+    key::handle(text)
+}
+
 /// The key whose whole text `text` starts with, valid or not: for one that came where none belongs.
 ///
 /// # Errors
@@ -94,14 +102,38 @@ pub async fn authenticate_key(
     key: &str,
     now: Timestamp,
 ) -> Result<Authenticated, AuthError> {
-    let directory = Directory::of(state);
     let handle = key::handle(key).ok_or(AuthError::Unauthenticated)?;
-    let row = directory.api_key(handle).await?;
+    let row = Directory::of(state).api_key(handle).await?;
     let row = row.ok_or(AuthError::Unauthenticated)?.value;
-    if !key::matches(key, &row.hash) || !row.is_valid(now) {
+    if !key::matches(key, &row.hash) {
         return Err(AuthError::Unauthenticated);
     }
-    if !directory.has_tenant(row.workspace, row.project).await? {
+    presented(state, row, now).await
+}
+
+/// The key that another function of this deployment has checked and names by its handle. Whether it is
+/// still valid, and as whom it acts, is looked up again.
+///
+/// # Errors
+/// As [`authenticate_key`].
+pub async fn resolve_key(
+    state: &dyn State,
+    handle: &str,
+    now: Timestamp,
+) -> Result<Authenticated, AuthError> {
+    let row = Directory::of(state).api_key(handle).await?;
+    let row = row.ok_or(AuthError::Unauthenticated)?.value;
+    presented(state, row, now).await
+}
+
+/// A key whose text, or whose name from a function of ours, is right: is it valid, and as whom?
+async fn presented(
+    state: &dyn State,
+    row: ApiKey,
+    now: Timestamp,
+) -> Result<Authenticated, AuthError> {
+    let directory = Directory::of(state);
+    if !row.is_valid(now) || !directory.has_tenant(row.workspace, row.project).await? {
         return Err(AuthError::Unauthenticated);
     }
     let person = row.approver.unwrap_or(row.owner);
@@ -157,6 +189,33 @@ impl Authenticated {
             Self::Key(_) => None,
             Self::Person(presence) => Some((&presence.login, presence.person)),
         }
+    }
+
+    /// The same credential as one of an agent: what acts for somebody is no person, so it never votes.
+    ///
+    /// # Errors
+    /// [`AuthError::NotForAgents`] for an approver key, and for somebody who signed in.
+    pub fn as_agent(self) -> Result<Self, AuthError> {
+        let Self::Key(mut key) = self else {
+            return Err(AuthError::NotForAgents);
+        };
+        let Principal::ApiKey {
+            id,
+            capability,
+            owner,
+            owner_role,
+        } = key.principal
+        else {
+            return Err(AuthError::NotForAgents);
+        };
+        key.principal = Principal::Agent {
+            id: id.to_string(),
+            capability,
+            owner,
+            owner_role,
+            on_behalf: false,
+        };
+        Ok(Self::Key(key))
     }
 
     /// The context of a workspace. A key of one project reaches nothing of its workspace.

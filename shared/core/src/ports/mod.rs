@@ -39,8 +39,8 @@ pub use seals::{
     RefusalCause, SealCommit, SealProgress, SealSigner, SealStart, SealStore, SealedState,
 };
 pub use signals::{
-    CheckRequest, Checks, Clock, ExportRequest, ExportRequests, Proposals, Random, ScanRequest,
-    ScanRequests, SealRequests,
+    CheckRequest, Checks, Clock, Delegate, ExportRequest, ExportRequests, Proposals, Random,
+    ScanRequest, ScanRequests, SealRequests,
 };
 pub use state::{Expect, State, StateKey, StateWrite, Stored};
 pub use tokens::{DatabaseLogin, DatabaseTokens};

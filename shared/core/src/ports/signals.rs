@@ -182,6 +182,13 @@ pub trait Proposals: Send + Sync {
     ) -> Result<(), PortError>;
 }
 
+/// Another function, asked for what an agent asked here. It looks the agent's credential up again.
+#[async_trait]
+pub trait Delegate: Send + Sync {
+    /// Asks and waits for the answer.
+    async fn ask(&self, request: &serde_json::Value) -> Result<serde_json::Value, PortError>;
+}
+
 /// "Build this export."
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -16,6 +16,10 @@ use crate::Problem;
 /// Two years, as browsers' preload lists ask for.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
 
+/// In the extensions of a response: its errors have the form of another protocol.
+#[derive(Debug, Clone, Copy)]
+pub struct AsItIs;
+
 /// The answer as it goes out.
 pub(super) fn finish(response: Response, id: &RequestId) -> Response {
     let mut response = named(as_problem(response), id);
@@ -33,7 +37,9 @@ pub(super) fn finish(response: Response, id: &RequestId) -> Response {
 fn as_problem(response: Response) -> Response {
     let status = response.status();
     let extensions = response.extensions();
-    let ours = extensions.get::<Problem>().is_some() || extensions.get::<Replayed>().is_some();
+    let ours = extensions.get::<Problem>().is_some()
+        || extensions.get::<Replayed>().is_some()
+        || extensions.get::<AsItIs>().is_some();
     if ours || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }

@@ -27,6 +27,7 @@ use futures::FutureExt;
 use tower::ServiceExt;
 use tracing::{Instrument, Span, field::Empty, info_span};
 
+pub use answer::AsItIs;
 pub use judged::judged;
 pub use limits::{InputFault, MAX_BODY};
 pub use once::{For, Repeats, Sent, ShownOnce};

@@ -1,0 +1,54 @@
+//! Wires `mcp`.
+
+use std::sync::Arc;
+
+use counterfoil_core::usecases::{AskChecks, Incidents, ReadEvidence, ReadRun};
+use counterfoil_lambda::{Boot, Error};
+use counterfoil_mcp::{Mcp, Others, Place, Tools};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let boot = Boot::start("mcp").await?;
+    let (evidence, state, vault) = (boot.evidence()?, boot.state()?, boot.vault()?);
+    let tools = Tools {
+        state: state.clone(),
+        clock: boot.clock(),
+        incidents: Incidents {
+            evidence: evidence.clone(),
+            state: state.clone(),
+            vault: vault.clone(),
+            clock: boot.clock(),
+            random: boot.random(),
+        },
+        evidence: ReadEvidence {
+            reader: evidence.clone(),
+            state: state.clone(),
+            vault,
+            random: boot.random(),
+        },
+        runs: ReadRun {
+            reader: evidence,
+            state: state.clone(),
+        },
+        checks: AskChecks {
+            state,
+            checks: boot.checks()?,
+            scans: boot.scan_requests()?,
+            clock: boot.clock(),
+            random: boot.random(),
+        },
+        others: Others {
+            repair: boot.proposals()?,
+            export: boot.exporter()?,
+        },
+    };
+    let front = counterfoil_mcp::router(Mcp {
+        authentication: boot.agents()?,
+        place: Place {
+            host: boot.public_host(),
+        },
+        tools: Arc::new(tools),
+    });
+    boot.run(move |event| counterfoil_mcp::handle(front.clone(), event))
+        .await
+}

@@ -1,0 +1,125 @@
+//! The list of tools, in its one order (`tests/e2e` pins it).
+
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
+
+use counterfoil_lambda::views;
+use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+
+use super::{exports, reads, repairs};
+use crate::schema::{input, output};
+
+/// What a tool does to the world. Clients need not believe it: the policy decides.
+#[derive(Clone, Copy)]
+enum Sort {
+    /// It looks.
+    Reads,
+    /// It has something done that a person can still stop.
+    Acts,
+    /// It writes to the app's database.
+    Writes,
+}
+
+impl Sort {
+    fn annotations(self, title: &str) -> ToolAnnotations {
+        let annotations = ToolAnnotations::with_title(title).open_world(false);
+        match self {
+            Self::Reads => annotations.read_only(true),
+            Self::Acts => annotations
+                .read_only(false)
+                .destructive(false)
+                .idempotent(true),
+            Self::Writes => annotations
+                .read_only(false)
+                .destructive(true)
+                .idempotent(true),
+        }
+    }
+}
+
+static LIST: LazyLock<Vec<Tool>> = LazyLock::new(made);
+
+/// Every tool. Made when it is first asked for: a start pays nothing for it.
+pub(crate) fn list() -> &'static Vec<Tool> {
+    &LIST
+}
+
+fn tool(
+    (name, title): (&'static str, &str),
+    sort: Sort,
+    (takes, gives): (Arc<JsonObject>, Arc<JsonObject>),
+    description: &'static str,
+) -> Tool {
+    Tool::new(name, Cow::Borrowed(description), takes)
+        .with_title(title)
+        .with_raw_output_schema(gives)
+        .with_annotations(sort.annotations(title))
+}
+
+fn made() -> Vec<Tool> {
+    use Sort::{Acts, Reads, Writes};
+    vec![
+        tool(
+            ("incidents_list", "List incidents"),
+            Reads,
+            (input::<reads::Listed>(), output::<views::Incidents>()),
+            "Differences between what Stripe promises and what the app grants, newest first.",
+        ),
+        tool(
+            ("incident_get", "Read an incident"),
+            Reads,
+            (input::<reads::OfIncident>(), output::<views::Incident>()),
+            "One difference: what is promised, what is granted, and what it costs per month.",
+        ),
+        tool(
+            ("customer_ledger", "Read a customer's ledger"),
+            Reads,
+            (input::<reads::OfCustomer>(), output::<views::Ledger>()),
+            "Every recorded entry that concerns one customer, newest first.",
+        ),
+        tool(
+            ("run_get", "Read a run"),
+            Reads,
+            (input::<reads::OfRun>(), output::<views::Run>()),
+            "A check, a scan or a repair with the entries that record it.",
+        ),
+        tool(
+            ("action_status", "Read an action"),
+            Reads,
+            (input::<repairs::OfAction>(), output::<repairs::Judged>()),
+            "Where a proposed action is: held for approvals, allowed, executed, refused.",
+        ),
+        tool(
+            ("check_start", "Start a check"),
+            Acts,
+            (input::<reads::Check>(), output::<reads::CheckStarted>()),
+            "Asks for a fresh look at one customer, or at all of them. The run opens in a moment.",
+        ),
+        tool(
+            ("action_cancel", "Withdraw an action"),
+            Acts,
+            (input::<repairs::ToAction>(), output::<repairs::Judged>()),
+            "Withdraws an action that was proposed and not executed.",
+        ),
+        tool(
+            ("repair_propose", "Propose a repair"),
+            Acts,
+            (input::<repairs::Propose>(), output::<repairs::Judged>()),
+            "Proposes the repair of an incident. The policy allows it, holds it for people, or denies it; \
+             each is a result.",
+        ),
+        tool(
+            ("repair_execute", "Execute a repair"),
+            Writes,
+            (input::<repairs::ToAction>(), output::<repairs::Judged>()),
+            "Executes by its id a repair that is allowed or was approved. It takes no values: what is \
+             written was fixed when it was proposed.",
+        ),
+        tool(
+            ("evidence_export_request", "Ask for evidence"),
+            Acts,
+            (input::<exports::Wanted>(), output::<exports::Asked>()),
+            "Asks for a signed evidence package. The credential's owner must have the right to export.",
+        ),
+    ]
+}

@@ -1,0 +1,194 @@
+//! Tools around repairs. What they ask for is done in `repair-approve`, which looks the credential up
+//! again: this function can neither propose nor execute.
+
+use counterfoil_core::ids::{ActionId, IncidentId};
+use counterfoil_lambda::agent::Ask;
+use counterfoil_lambda::schema;
+use counterfoil_lambda::{Problem, open_words};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::{Call, Refused, Told, Tools, delegate, told};
+
+/// When it is worth asking again whether people have approved, in seconds.
+const ASK_AGAIN_S: u32 = 60;
+
+open_words! {
+    /// The outcome of a decision.
+    pub(crate) EffectWord: "ALLOW", "REQUIRE", "DENY";
+}
+
+/// An action.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "its argument is taken as an id")]
+pub(super) struct OfAction {
+    #[schema(value_type = schema::ActionId)]
+    action_id: String,
+}
+
+/// What to do with which action.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "its arguments are taken one by one")]
+pub(super) struct ToAction {
+    #[schema(value_type = schema::ActionId)]
+    action_id: String,
+    /// A key of your own: the same key asks for the same thing once.
+    #[schema(min_length = 1, max_length = 255)]
+    idempotency_key: String,
+}
+
+/// The repair to propose.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "its arguments are taken one by one")]
+pub(super) struct Propose {
+    #[schema(value_type = schema::IncidentId)]
+    incident_id: String,
+    /// Why, for the people who approve it.
+    #[schema(min_length = 10, max_length = 1000)]
+    reason: String,
+    /// The last approval executes it at once.
+    #[schema(nullable = false)]
+    execute_on_approval: Option<bool>,
+    /// A key of your own: the same key proposes once.
+    #[schema(min_length = 1, max_length = 255)]
+    idempotency_key: String,
+}
+
+/// An action and the decision about it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AgentAction)]
+pub(super) struct Judged {
+    #[schema(value_type = schema::ActionId)]
+    action_id: String,
+    /// What the policy decided.
+    #[schema(value_type = EffectWord)]
+    effect: String,
+    /// Where the action is now, for example `held` or `executed`.
+    state: String,
+    /// How many people must approve it.
+    approvals: u64,
+    /// The decisive rule.
+    rule: String,
+    /// The policy's own sentence about it.
+    reason: String,
+    #[schema(value_type = schema::DecisionId)]
+    decision_id: String,
+    /// The incident that it repairs, or `null`.
+    #[schema(value_type = Option<schema::IncidentId>)]
+    incident_id: Option<String>,
+    #[schema(value_type = schema::Time)]
+    expires_at: String,
+    /// What approvals bind to.
+    action_digest: String,
+    /// The row with its values before and after. Data of a customer.
+    #[schema(value_type = Option<Object>)]
+    change: Option<Value>,
+    /// Why it failed, where it did.
+    failure: Option<String>,
+    /// It waits for people: when to ask again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    retry_after_s: Option<u32>,
+    /// Why it was not done now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    refused: Option<String>,
+}
+
+/// An action as the API shows it.
+#[derive(Deserialize)]
+struct Shown {
+    id: String,
+    state: String,
+    incident: Option<String>,
+    expires_at: String,
+    action_digest: String,
+    decision: ShownDecision,
+    change: Option<Value>,
+    failure: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ShownDecision {
+    id: String,
+    effect: String,
+    approvals: u64,
+    rule: String,
+    reason: String,
+}
+
+impl Judged {
+    fn of(shown: Value, refused: Option<String>) -> Result<Self, Problem> {
+        let shown: Shown = serde_json::from_value(shown).map_err(|_| Problem::internal())?;
+        let held = shown.state == "held";
+        Ok(Self {
+            action_id: shown.id,
+            effect: shown.decision.effect,
+            state: shown.state,
+            approvals: shown.decision.approvals,
+            rule: shown.decision.rule,
+            reason: shown.decision.reason,
+            decision_id: shown.decision.id,
+            incident_id: shown.incident,
+            expires_at: shown.expires_at,
+            action_digest: shown.action_digest,
+            change: shown.change,
+            failure: shown.failure,
+            retry_after_s: held.then_some(ASK_AGAIN_S),
+            refused,
+        })
+    }
+}
+
+impl Tools {
+    pub(super) async fn repair_propose(&self, mut call: Call<'_>) -> Told {
+        let incident = call.arguments.id::<IncidentId>("incident_id");
+        let incident = call.sent(incident)?;
+        let key = call.arguments.idempotency_key();
+        let key = call.sent(key)?;
+        self.asked(call, Ask::ProposeRepair(incident), Some(key))
+            .await
+    }
+
+    pub(super) async fn repair_execute(&self, call: Call<'_>) -> Told {
+        self.to_action(call, Ask::ExecuteAction).await
+    }
+
+    pub(super) async fn action_cancel(&self, call: Call<'_>) -> Told {
+        self.to_action(call, Ask::CancelAction).await
+    }
+
+    pub(super) async fn action_status(&self, mut call: Call<'_>) -> Told {
+        let action = call.arguments.id::<ActionId>("action_id")?;
+        self.asked(call, Ask::ReadAction(action), None).await
+    }
+
+    async fn to_action(&self, mut call: Call<'_>, ask: fn(ActionId) -> Ask) -> Told {
+        let action = call.arguments.id::<ActionId>("action_id");
+        let action = call.sent(action)?;
+        let key = call.arguments.idempotency_key();
+        let key = call.sent(key)?;
+        self.asked(call, ask(action), Some(key)).await
+    }
+
+    /// What is held and what the policy denies are results: the action says which it is.
+    async fn asked(&self, mut call: Call<'_>, ask: Ask, key: Option<String>) -> Told {
+        let body = std::mem::take(&mut call.arguments).rest();
+        let to = self.others.repair.as_ref();
+        let problem = match delegate(to, &call, ask, (key, body)).await {
+            Ok(shown) => return told(&Judged::of(shown, None)?),
+            Err(Refused::There(problem)) => problem,
+            Err(refused) => return Err(refused),
+        };
+        let (Ask::ExecuteAction(id), Some("action-held" | "action-denied")) =
+            (ask, problem.get("code").and_then(Value::as_str))
+        else {
+            return Err(Refused::There(problem));
+        };
+        let why = problem.get("title").and_then(Value::as_str);
+        let nothing = (None, serde_json::Map::new());
+        let shown = delegate(to, &call, Ask::ReadAction(id), nothing).await?;
+        told(&Judged::of(shown, why.map(str::to_owned))?)
+    }
+}

@@ -1,0 +1,49 @@
+"""The official Python client of the Model Context Protocol, driven by a plan.
+
+Reads a plan (JSON) from standard input and writes what each step said (JSON) to standard output. The client itself
+checks every structured result against the tool's output schema.
+"""
+
+import asyncio
+import json
+import sys
+
+import httpx2
+from mcp import Client, MCPError
+from mcp.client.streamable_http import streamable_http_client
+
+
+def told(result):
+    return result.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+async def step(client, wanted):
+    try:
+        match wanted["do"]:
+            case "about":
+                return {"ok": {"protocol": client.protocol_version, "server": told(client.server_info)}}
+            case "tools":
+                return {"ok": told(await client.list_tools())}
+            case "templates":
+                return {"ok": told(await client.list_resource_templates())}
+            case "read":
+                return {"ok": told(await client.read_resource(wanted["uri"]))}
+            case "call":
+                return {"ok": told(await client.call_tool(wanted["name"], wanted["arguments"]))}
+            case other:
+                raise ValueError(other)
+    except MCPError as error:
+        return {"error": {"code": error.error.code, "message": error.error.message}}
+
+
+async def main():
+    plan = json.load(sys.stdin)
+    headers = {"authorization": f"Bearer {plan['credential']}", **plan.get("headers", {})}
+    async with httpx2.AsyncClient(headers=headers, timeout=60) as http:
+        transport = streamable_http_client(plan["url"], http_client=http)
+        async with Client(transport, mode=plan["mode"]) as client:
+            said = [await step(client, wanted) for wanted in plan["steps"]]
+    json.dump(said, sys.stdout)
+
+
+asyncio.run(main())
