@@ -28,6 +28,8 @@ mod leaks;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
+mod machine;
+#[cfg(test)]
 mod newcomers;
 #[cfg(test)]
 mod once;
