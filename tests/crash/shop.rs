@@ -35,7 +35,7 @@ pub(crate) struct Shop {
     stage: &'static Stage,
     pub(crate) project: Project,
     database: String,
-    /// An approver key of Ann's, who proposes.
+    /// A repair key of Ann's, which proposes.
     ann: String,
     /// An approver key of Ben's.
     ben: String,
@@ -85,16 +85,17 @@ impl Shop {
             workspace: &workspace,
             by: &by,
             name: "Shop",
-            livemode: false,
+            livemode: true,
             artifact: &compile(&Mapping::from_toml(&text).unwrap()).unwrap(),
-            hints: ("rk_test_…", "db"),
+            hints: ("rk_live_…", "db"),
             secrets,
             auto_propose: false,
         };
         let project = create.project(new).await.unwrap();
         let mut keys = Vec::new();
-        for person in people {
-            let key = create.api_key(&project, &by, Capability::Repair, person, Some(person));
+        let [ann, ben] = <[_; 2]>::try_from(people).unwrap();
+        for (person, approver) in [(ann, None), (ben, Some(ben))] {
+            let key = create.api_key(&project, &by, Capability::Repair, person, approver);
             keys.push(key.await.unwrap().reveal().clone());
         }
         let [ann, ben] = keys.try_into().unwrap();
@@ -195,7 +196,7 @@ impl Shop {
         let all = records.list::<Action>().await.unwrap();
         let mut of = all
             .into_iter()
-            .filter(|found| found.value.binding.resource == incident.id);
+            .filter(|found| found.value.binding.resource.incident() == Some(incident.id));
         let found = of.next()?;
         assert!(of.next().is_none(), "one proposal, one action");
         Some((found.value, found.version))

@@ -45,6 +45,7 @@ impl Stage {
         sample.inject(Drift::PaidNoAccess, CASES);
         let stripe = runtime.block_on(FakeStripe::start(sample.shop.clone()));
         let stripe = stripe.unwrap();
+        stripe.go_live();
         let place = Place {
             endpoint: cloud.deployment.endpoint.clone(),
             account: cloud.deployment.account.clone(),

@@ -161,14 +161,16 @@ async fn answer(job: Job) -> Value {
         clock: clock.clone(),
         random: boot.random(),
     };
+    let authentication = Authentication {
+        state: boot.state().unwrap(),
+        clock: clock.clone(),
+        logins: None,
+        limit: None,
+        leaks: None,
+    };
     let service = Service {
-        authentication: Authentication {
-            state: boot.state().unwrap(),
-            clock: clock.clone(),
-            logins: None,
-            limit: None,
-            leaks: None,
-        },
+        agents: authentication.clone(),
+        authentication,
         repeats: counterfoil_lambda::http::Repeats {
             state,
             clock,

@@ -23,8 +23,8 @@ struct Route {
     owner: (u16, &'static str),
 }
 
-/// Every route that takes an id. The record is an action that Ada has proposed, its incident, its
-/// run or an export of it.
+/// Every route that takes an id. The record is an action that Ada's repair key has proposed, its
+/// incident, its run or an export of it.
 fn routes(digest: &str) -> Vec<Route> {
     let route = |method, path, prefix, body, reader, owner| Route {
         method,
@@ -258,7 +258,10 @@ fn every_route_answers_each_key_as_its_rights_say() {
         let held = held(stage).await;
         let tenant = &held.tenant;
         for route in routes(&held.digest) {
-            for (key, expected) in [(&tenant.read_key, route.reader), (&tenant.ada, route.owner)] {
+            for (key, expected) in [
+                (&tenant.read_key, route.reader),
+                (&tenant.repair_key, route.owner),
+            ] {
                 let absent = route.call(stage, Some(key), &route.never_issued()).await;
                 assert_eq!(absent.status, 404, "{}: {}", route.name(), absent.text);
                 let answer = route.call(stage, Some(key), held.id(&route)).await;

@@ -19,7 +19,7 @@ use super::stage::{progress, stage};
 const SEED: &str = "20261126";
 
 /// Operations of which no request of the owner need succeed here, and why.
-const NEVER: [(&str, &str); 24] = [
+const NEVER: [(&str, &str); 27] = [
     ("POST /v1/actions/{id}/result", "no digest is guessed"),
     ("POST /v1/runs/{id}/complete", "its action is open"),
     (
@@ -56,6 +56,12 @@ const NEVER: [(&str, &str); 24] = [
     ),
     ("POST /v1/actions/{id}/approvals", "the owner proposed it"),
     ("POST /v1/actions/{id}/execute", "nobody has approved it"),
+    ("POST /v1/actions/{id}/override", "no digest is guessed"),
+    (
+        "POST /v1/actions/{id}/override/review",
+        "no glass was broken",
+    ),
+    ("POST /v1/actions/{id}/undo", "nothing was executed"),
     ("POST /v1/customers/{id}/erase", "a legal hold keeps it"),
     ("POST /v1/runs/{id}/erase", "a legal hold keeps it"),
     ("POST /v1/entries/{seq}/lost", "nothing is lost"),

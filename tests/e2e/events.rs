@@ -165,6 +165,23 @@ const OF_API: [&str; 75] = [
     "set-hold",
 ];
 
+/// Requests of people and keys to `repair-approve`.
+const OF_REPAIRS: &[&str] = &[
+    "approve",
+    "cancel",
+    "execute",
+    "inbox",
+    "not-authenticated",
+    "override",
+    "propose-for-incident",
+    "propose-in-run",
+    "read-action",
+    "reject",
+    "report-action",
+    "review-override",
+    "undo",
+];
+
 /// What an empty installation says to the files as they are: cleanly, that there is no such thing.
 fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
     let status = |function, status, names: &[&'static str]| {
@@ -183,19 +200,7 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
             "thin-event",
         ],
     );
-    let requests = [
-        "approve",
-        "cancel",
-        "execute",
-        "inbox",
-        "not-authenticated",
-        "propose-for-incident",
-        "propose-in-run",
-        "read-action",
-        "reject",
-        "report-action",
-    ];
-    all.extend(status("repair-approve", 401, &requests));
+    all.extend(status("repair-approve", 401, OF_REPAIRS));
     all.extend(status("export", 401, &["create", "download", "read"]));
     all.extend(status("api", 401, &OF_API));
     all.extend(status("api", 200, &["read-login", "read-security"]));
@@ -223,11 +228,6 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
     }));
     let third = json!([{ "itemIdentifier": "059f36b4-87a3-44ab-83d2-661970000003" }]);
     let last = json!([{ "itemIdentifier": "059f36b4-87a3-44ab-83d2-661970000014" }]);
-    let sealed = || Says::Answer(json!({ "sealed": [] }));
-    let refused = || {
-        let refused = json!([{ "stream": STREAM, "cause": "item_changed" }]);
-        Says::Answer(json!({ "sealed": [], "refused": refused }))
-    };
     all.extend([
         ("stripe-webhook", "from-event-bus", Says::Failed),
         ("repair-approve", "propose-by-scan", Says::Failed),
@@ -267,6 +267,19 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
             Says::Answer(json!({ "batchItemFailures": not_a_request })),
         ),
         ("api", "retention", Says::Answer(idle)),
+    ]);
+    all.extend(archive());
+    all
+}
+
+/// What the archive of an empty installation says.
+fn archive() -> Vec<(&'static str, &'static str, Says)> {
+    let sealed = || Says::Answer(json!({ "sealed": [] }));
+    let refused = || {
+        let refused = json!([{ "stream": STREAM, "cause": "item_changed" }]);
+        Says::Answer(json!({ "sealed": [], "refused": refused }))
+    };
+    vec![
         ("archive", "entries-appended", sealed()),
         ("archive", "seal", sealed()),
         ("archive", "seal-stream", sealed()),
@@ -274,8 +287,7 @@ fn nothing_there() -> Vec<(&'static str, &'static str, Says)> {
         ("archive", "recheck", Says::Failed),
         ("archive", "entry-changed", refused()),
         ("archive", "entry-removed", refused()),
-    ]);
-    all
+    ]
 }
 
 #[test]
@@ -633,6 +645,8 @@ async fn requests(real: &Real<'_>, run: &str) -> String {
     assert_eq!((status, &refused["code"]), (409, &json!("action-held")));
     let (status, cancelled) = real.http("repair-approve", "cancel", &id).await;
     assert_eq!((status, &cancelled["state"]), (200, &json!("cancelled")));
+    let (status, refused) = real.http("repair-approve", "undo", &id).await;
+    assert_eq!((status, &refused["code"]), (409, &json!("wrong-state")));
 
     // The run is done: its id is no credential any more.
     let swaps = [(RUN, run), (INCIDENT, incident.as_str())];

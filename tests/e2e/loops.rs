@@ -91,8 +91,9 @@ async fn facts_name_nobody(stage: &Stage, tenant: &Tenant, people: [&str; 2]) {
         assert!(entries.iter().any(|entry| entry.kind == kind), "{kind}");
     }
     for entry in entries {
+        // Names of columns and plans are the mapping's, and policy reads them.
         let facts = entry.facts.to_string();
-        for word in people.into_iter().chain(["cus_", "sub_", "@", "premium"]) {
+        for word in people.into_iter().chain(["cus_", "sub_", "@"]) {
             assert!(
                 !facts.contains(word),
                 "{} names {word}: {facts}",
@@ -114,7 +115,8 @@ async fn logs_hold_no_secret(stage: &Stage, people: [&str; 2]) {
     ];
     let duty = serde_json::json!({ "detail": { "job": "retention" } });
     drop(stage.main.invoke("ApiFunctionName", &duty).await);
-    for function in FUNCTIONS {
+    // Nobody here has called `mcp`; what it logs is searched with everything else (canary).
+    for function in FUNCTIONS.into_iter().filter(|it| *it != "mcp") {
         let lines = stage.main.logged(function).await;
         assert!(!lines.is_empty(), "{function} has logged nothing");
         for line in lines {

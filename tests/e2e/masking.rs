@@ -27,6 +27,7 @@ const MASKED: &[(&str, &[&str])] = &[
             "/items/*/change/key",
             "/items/*/change/columns/*/before",
             "/items/*/change/columns/*/after",
+            "/items/*/params/target",
             "/items/*/reason",
         ],
     ),
@@ -182,7 +183,8 @@ fn readings(records: &Records) -> Vec<(String, String)> {
             continue;
         };
         // A link is made anew each time; the others are no JSON, or need a key of the workspace.
-        let skipped = operation == "downloadExport" || operation == "readSecurityContact";
+        // A flow is named by the project, and holds nothing of a person.
+        let skipped = ["downloadExport", "readSecurityContact", "readFlow"].contains(&operation);
         if skipped || path.contains("{workspace_id}") || OF_NOBODY.contains(&operation) {
             continue;
         }

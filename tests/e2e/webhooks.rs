@@ -19,7 +19,7 @@ fn sign(tenant: &Tenant, body: &str, offset: i64) -> String {
 fn bad_deliveries(tenant: &Tenant, stranger: &Tenant) -> Vec<Case> {
     let body = event("cus_Bodymark1");
     let test = body.replace("\"livemode\":true", "\"livemode\":false");
-    let connected = body.replace("{\"created\"", "{\"account\":\"acct_1\",\"created\"");
+    let connected = body.replacen('{', "{\"account\":\"acct_1\",", 1);
     let by = |secret: &str| sign_event(&[secret], body.as_bytes(), now().as_secs());
     let good = sign(tenant, &body, 0);
     let signed = |case, body: &str| (case, sign(tenant, body, 0), body.to_owned());

@@ -20,6 +20,8 @@ mod erasure;
 #[cfg(test)]
 mod exports;
 #[cfg(test)]
+mod glass;
+#[cfg(test)]
 mod governed;
 #[cfg(test)]
 mod incidents;

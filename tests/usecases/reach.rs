@@ -88,6 +88,7 @@ fn word<T>(found: &Result<T, AuthError>) -> &'static str {
         Err(AuthError::NotFound) => "absent",
         Err(AuthError::ProjectNotNamed) => "not named",
         Err(AuthError::Unauthenticated) => "unauthenticated",
+        Err(AuthError::NotForAgents) => "not for agents",
         Err(AuthError::Unavailable(_)) => "unavailable",
     }
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::incident::IncidentState;
 use counterfoil_core::policy::Effect;
-use counterfoil_core::ports::StoredPart;
+use counterfoil_core::ports::{Clock, State, StoredPart};
 use counterfoil_core::reconcile::FindingKind;
-use counterfoil_core::repair::{Action, ActionState, VoteKind};
+use counterfoil_core::records::{Directory, Records};
+use counterfoil_core::repair::{Action, ActionState, HOUR_MAX, Pace, VoteKind};
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::usecases::{ActionError, Voted};
 use counterfoil_testkit::memory::ApplyFault;
@@ -370,4 +371,90 @@ async fn a_proposer_may_withdraw_and_a_stranger_to_the_action_may_not() {
     assert_eq!(world.incident().await.state, IncidentState::Open);
     assert_eq!(world.count("run.open"), world.count("run.close"));
     assert_eq!(world.app.updates(), 0);
+}
+
+/// Proposes to take back what an action wrote.
+async fn undo(world: &World, who: &TenantCtx, action: &Action) -> Result<Action, ActionError> {
+    let (propose, id) = (world.propose(), action.id.to_string());
+    let proposed = propose.undo(who, &id, Some("it was mapped wrongly"), true);
+    Ok(proposed.await?.action)
+}
+
+#[tokio::test]
+async fn an_undo_is_a_new_action_that_writes_what_was_there_before() {
+    let (world, action) = proposed().await;
+    approve(&world, &world.ben, &action).await.unwrap();
+    assert!(world.granted("u1"));
+    let back = undo(&world, &world.repair_key, &action).await.unwrap();
+    assert_eq!(back.state, ActionState::Held);
+    assert_eq!(back.undo.unwrap().of, action.id);
+    assert_ne!(back.digest, action.digest);
+    let state = approve(&world, &world.ben, &back).await.unwrap();
+    assert_eq!(state, ActionState::Verified);
+    assert!(!world.granted("u1"));
+    assert_eq!(world.app.updates(), 2);
+    // Stripe still promises it, so the difference is open again.
+    assert_eq!(world.incident().await.state, IncidentState::Open);
+    let facts = world.facts("run.decision");
+    let change = facts.last().unwrap().get("request").unwrap().get("context");
+    let change = change.unwrap().get("change").unwrap();
+    assert_eq!(
+        change.get("direction").and_then(Json::as_str),
+        Some("revoke")
+    );
+}
+
+#[tokio::test]
+async fn an_undo_of_what_was_changed_since_writes_nothing() {
+    let (world, action) = proposed().await;
+    approve(&world, &world.ben, &action).await.unwrap();
+    let back = undo(&world, &world.repair_key, &action).await.unwrap();
+    world.set_row("u1", false);
+    let state = approve(&world, &world.ben, &back).await.unwrap();
+    assert_eq!(state, ActionState::Stale);
+    assert_eq!(world.app.updates(), 1);
+    let is = world.incident().await.state;
+    assert_eq!(is, IncidentState::Resolved, "as it was before");
+}
+
+#[tokio::test]
+async fn what_was_not_executed_cannot_be_undone() {
+    let (world, action) = proposed().await;
+    let refused = undo(&world, &world.repair_key, &action).await;
+    assert!(matches!(refused, Err(ActionError::WrongState { .. })));
+    let refused = undo(&world, &world.read_key, &action).await;
+    assert!(matches!(refused, Err(ActionError::MissingCapability)));
+}
+
+/// Limits of an hour bind everybody: the fifty-first repair is refused, also after its approval.
+#[tokio::test]
+async fn the_fifty_first_repair_of_an_hour_is_not_begun() {
+    let (world, action) = proposed().await;
+    let begun = || world.facts("run.decision").pop().unwrap();
+    let ctx = Directory::system(&world.project, "test");
+    let records = Records::of(world.store.as_ref(), &ctx);
+    let mut pace = Pace::default();
+    for _ in 0..HOUR_MAX {
+        pace = pace.with(world.clock.now());
+    }
+    let write = records.create(&pace).unwrap();
+    assert!(world.store.write(vec![write]).await.unwrap());
+    let state = approve(&world, &world.ben, &action).await.unwrap();
+    assert_eq!(state, ActionState::Stale);
+    assert_eq!(world.app.updates(), 0);
+    let rule = begun()
+        .get("rule")
+        .and_then(Json::as_str)
+        .map(str::to_owned);
+    assert_eq!(rule.as_deref(), Some("base.forbid.blast-hour"));
+
+    // An hour later there is room again.
+    world.clock.advance(Duration::from_hours(1));
+    world.scan().await;
+    let incident = world.incident().await.id.to_string();
+    let propose = world.propose();
+    let again = propose.propose(&world.repair_key, &incident, Some("support asked"), true);
+    let again = again.await.unwrap().action;
+    let state = approve(&world, &world.ben, &again).await.unwrap();
+    assert_eq!(state, ActionState::Verified);
 }

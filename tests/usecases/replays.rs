@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use counterfoil_core::evidence::hash::digest_string;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::ports::StoredPart;
 use counterfoil_core::reconcile::FindingKind;
@@ -348,4 +349,64 @@ async fn what_is_not_kept_or_was_judged_by_other_rules_is_said_and_is_no_differe
         replayed.not_checked[0].contains("a bundle that is not at hand"),
         "{replayed:?}"
     );
+}
+
+/// A bundle of the workspace, as a delivery has it: its digest, and its files by name.
+fn delivered(rules: &str) -> (String, BTreeMap<String, Vec<u8>>) {
+    let path = "policies/a.cedar";
+    let manifest = serde_json::json!({
+        "schema": "counterfoil.policy-bundle/v1", "layer": "workspace",
+        "workspace": "ws_00000000000000000000000000", "version": 3,
+        "cedar": {"lang": "4.5", "engine": ">=4.14,<5"},
+        "schema_sha256": counterfoil_policy::schema_digest(),
+        "files": [{
+            "path": path, "size": rules.len(), "sha256": digest_string(rules.as_bytes()),
+        }],
+        "created_at": "2026-11-01T00:00:00Z", "created_by": "somebody", "summary": "",
+    });
+    let manifest = manifest.to_string().into_bytes();
+    let files = BTreeMap::from([(path.to_owned(), rules.to_owned())]);
+    let bundle = counterfoil_policy::bundle::Bundle::read(&manifest, files).unwrap();
+    let digest = bundle.digest().to_owned();
+    let folder = digest.replace("sha256:", "policy/");
+    let files = BTreeMap::from([
+        (format!("{folder}/manifest.json"), manifest),
+        (format!("{folder}/{path}"), rules.as_bytes().to_vec()),
+    ]);
+    (digest, files)
+}
+
+#[tokio::test]
+async fn a_decision_by_a_workspaces_bundle_is_judged_again_with_the_delivered_one() {
+    let permit = "@id(\"ws.permit.all\") @why(\"the baseline applies\")\npermit (principal, action, resource);\n";
+    let forbid = format!(
+        "{permit}@id(\"ws.forbid.all\") @why(\"nothing happens\")\nforbid (principal, action, resource);\n"
+    );
+    let world = World::new().await;
+    propose(&world).await;
+    for (rules, follows) in [(permit, true), (forbid.as_str(), false)] {
+        let (digest, files) = delivered(rules);
+        let mut record = Record::of(&world).await;
+        let (id, facts) = record.decided();
+        facts.insert("policy".to_owned(), digest.as_str().into());
+        record.inputs.extend(files.clone());
+        if follows {
+            assert_eq!(record.replay(&id).await.unwrap().decisions, 1);
+        } else {
+            let what = differs(record.replay(&id).await);
+            assert!(what.contains("the rules say DENY"), "{what}");
+        }
+        // A bundle of which a byte was changed is another one.
+        let cedar = record
+            .inputs
+            .keys()
+            .find(|name| name.contains("/policies/"));
+        let cedar = cedar.unwrap().clone();
+        record.inputs.get_mut(&cedar).unwrap().push(b'\n');
+        let replayed = record.replay(&id).await.unwrap();
+        assert!(
+            replayed.not_checked[0].contains("not at hand"),
+            "{replayed:?}"
+        );
+    }
 }

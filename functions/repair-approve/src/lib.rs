@@ -2,6 +2,7 @@
 //! can open the repair credential.
 
 mod answer;
+mod glass;
 mod handler;
 mod in_run;
 mod routes;

@@ -27,6 +27,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::answer;
+use crate::glass;
 use crate::in_run;
 use crate::views;
 
@@ -44,7 +45,7 @@ pub struct Service {
 }
 
 impl Service {
-    fn votes(&self) -> VoteOnAction {
+    pub(crate) fn votes(&self) -> VoteOnAction {
         VoteOnAction {
             ports: self.ports.clone(),
         }
@@ -90,6 +91,9 @@ fn routes() -> OpenApiRouter<Service> {
         .routes(routes!(vote))
         .routes(routes!(execute))
         .routes(routes!(cancel))
+        .routes(routes!(undo))
+        .routes(routes!(glass::break_glass))
+        .routes(routes!(glass::review))
         .routes(routes!(inbox))
         .routes(routes!(in_run::propose))
         .routes(routes!(in_run::report))
@@ -387,7 +391,47 @@ async fn cancel(
         .await
 }
 
-fn after_act(
+/// Take an executed repair back
+///
+/// A new action that writes what was there before, if what the repair wrote is still there. It is
+/// judged, held and recorded like any other.
+#[utoipa::path(
+    post, path = "/v1/actions/{id}/undo", operation_id = "undoAction", tag = "actions",
+    params(("id" = ActionId, Path, description = "The action to take back"), IdempotencyKey),
+    request_body = Proposal,
+    responses((status = CREATED, description = "The action with its decision", body = views::ActionView, headers(
+        ("ETag" = String, description = "Version of the action"),
+        ("Counterfoil-Decision" = DecisionId, description = "The decision that was made of it"),
+        ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
+    ))),
+    extensions(("x-problems" = json!(["already-created", "capability-missing", "wrong-state", "outcome-unknown"]))),
+)]
+async fn undo(
+    State(service): State<Service>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    let propose = ProposeRepair {
+        ports: service.ports.clone(),
+    };
+    let may = propose.admit_undo(&ctx, &id);
+    let proposal = admitted(Proposal::read(&sent), may, answer::problem).await?;
+    let may = allowed(propose.admit_undo(&ctx, &id), answer::problem);
+    service
+        .once(&ctx, (&sent, may), Makes::New("action"), async |ports| {
+            let propose = ProposeRepair { ports };
+            let reason = Some(proposal.reason.trim());
+            let at_once = proposal.execute_on_approval;
+            let proposed = Box::pin(propose.undo(&ctx, &id, reason, at_once)).await;
+            let proposed = proposed.map_err(|error| answer::problem(&error))?;
+            let (action, version) = (&proposed.action, proposed.version);
+            Ok(answer::action(&ctx, StatusCode::CREATED, action, version))
+        })
+        .await
+}
+
+pub(crate) fn after_act(
     ctx: &TenantCtx,
     after: Result<Versioned<Action>, ActionError>,
 ) -> Result<Response, Problem> {

@@ -72,6 +72,12 @@ pub(crate) struct ActionView {
     follow_up_run: Option<RunId>,
     /// Why it failed: a stable code.
     failure: Option<String>,
+    /// The owner who broke the glass for it.
+    #[schema(value_type = Option<schema::UserId>)]
+    overridden_by: Option<UserId>,
+    /// The action that it takes back.
+    #[schema(value_type = Option<schema::ActionId>)]
+    undo_of: Option<ActionId>,
 }
 
 /// An action of a run with the decision about it.
@@ -219,6 +225,8 @@ impl ActionView {
             approved_by: action.approvers(),
             follow_up_run: action.follow_up,
             failure: action.failure.clone(),
+            overridden_by: action.overridden.as_ref().map(|broken| broken.by),
+            undo_of: action.undo.map(|undo| undo.of),
         }
     }
 }

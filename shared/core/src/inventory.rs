@@ -12,8 +12,10 @@ use crate::erasure::Erasure;
 use crate::export::{Asked, Export};
 use crate::governed_run::GovernedRun;
 use crate::incident::Incident;
-use crate::records::{ApiKey, Invitation, Mapping, Member, Record, RunAction, Secret, Unfinished};
-use crate::repair::Action;
+use crate::records::{
+    ApiKey, Invitation, Mapping, Member, OverrideUse, Record, RunAction, Secret, Unfinished,
+};
+use crate::repair::{Action, Pace};
 use crate::run::Run;
 use crate::scan::{ScanSchedule, ScanWork};
 use crate::tenancy::WorkspaceCtx;
@@ -194,6 +196,13 @@ pub const INVENTORY: &[Held] = &[
         "values are taken out by an erasure; the row with the project",
     ),
     held(
+        of::<Pace>(),
+        "when repairs were begun, for 24 hours",
+        &[Operation],
+        "as long as the project",
+        "with the project",
+    ),
+    held(
         of::<Unfinished>(),
         "repairs that are not settled",
         &[Operation],
@@ -346,6 +355,13 @@ pub const INVENTORY: &[Held] = &[
         &[Credential, Configuration],
         WORKSPACE,
         WITH_WORKSPACE,
+    ),
+    held(
+        of_workspace::<OverrideUse>(),
+        "uses of break-glass: which action, who, when, who reviewed it",
+        &[Fact],
+        "as long as the workspace",
+        "with the workspace",
     ),
     held(
         of_workspace::<Invitation>(),

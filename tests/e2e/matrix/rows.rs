@@ -57,6 +57,11 @@ const ADMINS: &[Name] = &[Admin, Owner];
 /// Whoever may place a legal hold.
 const HOLDERS: &[Name] = &[Auditor, Admin, Owner];
 /// The owner, signed in.
+/// It takes an owner with a second factor, with which nobody here signed in.
+const NOBODY: &[Name] = &[];
+
+const REVIEWERS: &[Name] = &[ApproverKey, Auditor, Admin, Owner];
+
 const OWNERS: &[Name] = &[Owner];
 
 /// Which tenant a route is about, and where a request says so.
@@ -132,7 +137,16 @@ pub(super) const ROWS: &[Row] = &[
         400,
     ),
     row("POST", "/v1/actions/{id}/execute", Project, OPERATORS, 400),
-    row("POST", "/v1/actions/{id}/cancel", Project, APPROVERS, 400),
+    row("POST", "/v1/actions/{id}/cancel", Project, OPERATORS, 400),
+    row("POST", "/v1/actions/{id}/undo", Project, OPERATORS, 400),
+    row("POST", "/v1/actions/{id}/override", Project, NOBODY, 400),
+    row(
+        "POST",
+        "/v1/actions/{id}/override/review",
+        Project,
+        REVIEWERS,
+        400,
+    ),
     row("POST", "/v1/actions/{id}/result", Project, OPERATORS, 400),
     row("GET", "/v1/approvals", Project, EVERYBODY, 200),
     row("POST", "/v1/checks", Project, OPERATORS, 400),
@@ -258,7 +272,7 @@ pub(super) const ROWS: &[Row] = &[
         "POST",
         "/v1/workspaces/{workspace_id}/policy/keys",
         Workspace,
-        OWNERS,
+        NOBODY,
         400,
     ),
     row(

@@ -21,6 +21,7 @@ pub(crate) type Outcome = Result<Replayed, String>;
 /// Gives inputs of the delivery that was unpacked into `folder`.
 pub(crate) fn folder(folder: &Path) -> Result<impl Fn(&str) -> Option<Vec<u8>> + Sync> {
     let place = folder.join("inputs");
+    let rules = folder.to_owned();
     // A delivery all of whose inputs were pruned has no such folder.
     let is_delivery = || folder.join("evidence.tar").is_file();
     ensure!(
@@ -35,6 +36,12 @@ pub(crate) fn folder(folder: &Path) -> Result<impl Fn(&str) -> Option<Vec<u8>> +
         let lies_inside = name
             .components()
             .all(|part| matches!(part, Component::Normal(_)));
+        // Bundles stand beside the inputs, under the name by which the delivery has them.
+        let place = if name.starts_with("policy") {
+            &rules
+        } else {
+            &place
+        };
         lies_inside
             .then(|| fs::read(place.join(name)).ok())
             .flatten()

@@ -122,7 +122,7 @@ fn page(limit: Option<usize>, cursor: Option<&str>) -> Result<PageOf<'_>, Proble
 }
 
 /// Nothing but what was taken may be left.
-fn nothing_else(call: &Call<'_>) -> Result<(), Problem> {
+pub(super) fn nothing_else(call: &Call<'_>) -> Result<(), Problem> {
     call.arguments.read::<Nothing>().map(|Nothing {}| ())
 }
 

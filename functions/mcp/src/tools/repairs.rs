@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::reads::nothing_else;
 use super::{Call, Refused, Told, Tools, delegate, told};
 
 /// When it is worth asking again whether people have approved, in seconds.
@@ -169,6 +170,9 @@ impl Tools {
         let action = call.sent(action)?;
         let key = call.arguments.idempotency_key();
         let key = call.sent(key)?;
+        // An action is named, never described: it takes no values.
+        let nothing = nothing_else(&call);
+        call.sent(nothing)?;
         self.asked(call, ask(action), Some(key)).await
     }
 

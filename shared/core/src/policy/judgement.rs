@@ -46,9 +46,25 @@ pub struct Considered {
     pub hold: Option<Duration>,
     /// What the candidate in shadow would have said: its digest, effect, approvals and rules.
     pub shadow: Option<Shadow>,
+    /// The glass was broken for it.
+    pub broken: Option<Broken>,
     /// How long it took, in microseconds.
     pub duration_us: u64,
 }
+
+/// Who broke the glass, and what that replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// The owner.
+    pub by: String,
+    /// Where it is written down.
+    pub ticket: String,
+    /// Approvals that were missing.
+    pub skipped_approvals: u8,
+}
+
+/// What stands in place of a rule's id where the glass was broken.
+pub const BREAK_GLASS: &str = "break-glass";
 
 /// What a candidate in shadow would have said. It changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +85,25 @@ impl Judgement {
         self.effect == Effect::Allow
     }
 
+    /// The same with the missing approvals replaced by `by`; a DENY stays one. The layers go on to say
+    /// what they asked for.
+    #[must_use]
+    pub(crate) fn broken_by(mut self, by: String, ticket: String) -> Self {
+        if self.effect == Effect::Deny {
+            return self;
+        }
+        self.considered.broken = Some(Broken {
+            by,
+            ticket,
+            skipped_approvals: self.approvals,
+        });
+        self.effect = Effect::Allow;
+        self.approvals = 0;
+        BREAK_GLASS.clone_into(&mut self.rule);
+        "an owner broke the glass instead of the approvals".clone_into(&mut self.reason);
+        self
+    }
+
     /// Digest of the workspace's bundle, for the header of an answer.
     pub fn policy(&self) -> &str {
         &self.considered.policy
@@ -84,8 +119,8 @@ impl Considered {
     /// `propose` or `execute`, as evidence writes it.
     pub const fn phase(&self) -> &'static str {
         match self.phase {
-            Phase::Propose => "propose",
-            Phase::Execute => "execute",
+            Phase::Propose if self.broken.is_none() => "propose",
+            Phase::Propose | Phase::Execute => "execute",
         }
     }
 

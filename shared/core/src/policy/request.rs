@@ -13,6 +13,7 @@ use super::question::{
 use crate::ids::UserId;
 use crate::money::Money;
 use crate::tenancy::{Capability, Principal, Role};
+use crate::time::Timestamp;
 
 /// A thing that rules know by type and id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +64,16 @@ fn roles(roles: &[Role]) -> Json {
 
 fn long(number: u64) -> Json {
     Json::uint(number.min((1 << 53) - 1))
+}
+
+/// A time as the policy schema reads it: with three digits after the second, or none at all.
+fn datetime(at: Timestamp) -> String {
+    let millis = at.as_millis() % 1_000;
+    let second = Timestamp::from_millis(at.as_millis().saturating_sub(millis)).to_string();
+    match second.strip_suffix('Z') {
+        Some(second) if millis > 0 => format!("{second}.{millis:03}Z"),
+        _ => second,
+    }
 }
 
 /// The stored form of a question.
@@ -169,7 +180,7 @@ fn base(asking: &Asking<'_>) -> Json {
         ("break_glass", asking.break_glass.into()),
         ("dry_run", asking.dry_run.into()),
         ("mfa", asking.second_factor().into()),
-        ("now", asking.at.to_string().into()),
+        ("now", datetime(asking.at).into()),
         ("origin", asking.origin().name().into()),
         (
             "scope",

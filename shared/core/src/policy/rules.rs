@@ -83,6 +83,7 @@ impl Rules {
             role: approver_role(verdict.role),
             hold: verdict.hold,
             shadow: self.in_shadow(&request, phase),
+            broken: None,
             duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
         };
         Judgement {

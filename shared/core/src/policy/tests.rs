@@ -402,3 +402,75 @@ fn builtin_bundles_have_the_digest_of_their_text() {
         );
     }
 }
+
+/// What each role may do at all, with a fresh sign-in: everything else is denied for want of a permit.
+#[test]
+fn roles_may_what_their_rules_say() {
+    let own = ["key.revoke"];
+    let keeps = ["evidence.export", "legal_hold.set", "override.review"];
+    let operates = [
+        "repair.execute",
+        "run.action",
+        "incident.ignore",
+        "incident.reopen",
+        "approval.give",
+        "approval.reject",
+    ];
+    let administers = [
+        "breaker.reset",
+        "policy.activate",
+        "policy.revoke",
+        "secret.put",
+        "settings.change",
+        "evidence.erase",
+    ];
+    let owns = [
+        "override.use",
+        "policy_key.register",
+        "key.create",
+        "member.change",
+        "legal_hold.release",
+        "scope.delete",
+    ];
+    let may: [(Role, Vec<&[&str]>); 5] = [
+        (Role::Viewer, vec![&own]),
+        (Role::Auditor, vec![&own, &keeps]),
+        (Role::Approver, vec![&own, &operates]),
+        (Role::Admin, vec![&own, &keeps, &operates, &administers]),
+        (
+            Role::Owner,
+            vec![&own, &keeps, &operates, &administers, &owns],
+        ),
+    ];
+    for (role, sets) in may {
+        let person = person(role, Duration::ZERO);
+        for question in every_question() {
+            let asking = Asking::new(&person, NOW, place());
+            let said = Rules::standard().judge(&question, &asking, &clock(Duration::ZERO));
+            let allowed = sets.iter().any(|set| set.contains(&question.action()));
+            assert_eq!(
+                said.effect != Effect::Deny,
+                allowed,
+                "{role:?} {}: {}",
+                question.action(),
+                said.rule
+            );
+            if !allowed {
+                assert_eq!(said.rule, "default-deny", "{role:?} {}", question.action());
+            }
+        }
+    }
+}
+
+/// The engine reads times with three digits after the second or with none, and takes no others.
+#[test]
+fn every_millisecond_of_a_second_is_a_time_that_can_be_judged() {
+    let owner = person(Role::Owner, Duration::ZERO);
+    for millis in [0, 1, 9, 10, 99, 100, 120, 123, 400, 999] {
+        let at = NOW.plus(Duration::from_millis(millis));
+        let asking = Asking::new(&owner, at, place());
+        let said =
+            Rules::standard().judge(&Question::ResetBreaker, &asking, &clock(Duration::ZERO));
+        assert_eq!(said.effect, Effect::Allow, "{millis}: {}", said.rule);
+    }
+}

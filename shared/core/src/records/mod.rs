@@ -5,12 +5,14 @@
 //! of the directory. Policies of roles name partitions, so each function reaches its families only.
 
 mod directory;
+mod override_use;
 mod rows;
 mod run_action;
 mod secret;
 
 pub use directory::{Directory, Owner};
 pub(crate) use directory::{budget_key, workspace_row};
+pub use override_use::{COUNTED_FOR, OverrideUse, REVIEWED_WITHIN};
 pub use rows::{
     ApiKey, Invitation, Invited, Mapping, MappingSource, Member, Missing, Owners, Person, Project,
     ProposedActivation, StoredMappings, Unfinished, WebhookSecret, Workspace,

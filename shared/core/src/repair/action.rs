@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{RepairPlan, Resource, Work};
 use crate::ids::{ActionId, DecisionId, ProjectId, RunId, UserId, WorkspaceId};
+use crate::incident::IncidentState;
 use crate::json::{JsonError, canonical};
 use crate::ports::EntryRef;
 use crate::tenancy::{Principal, Role};
@@ -165,6 +166,32 @@ pub struct Action {
     pub started_at: Option<Timestamp>,
     /// Why it failed or went stale: a stable code.
     pub failure: Option<String>,
+    /// An owner broke the glass for it: this stays for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<Overridden>,
+    /// What it takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Undo>,
+}
+
+/// Whoever replaced missing approvals.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overridden {
+    /// The owner.
+    pub by: UserId,
+    /// When.
+    pub at: Timestamp,
+    /// Where it is written down.
+    pub ticket: String,
+}
+
+/// What an action takes back: another one, whose before-values it would write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undo {
+    /// The action that is taken back.
+    pub of: ActionId,
+    /// What the incident was when this was proposed, and is again if nothing comes of it.
+    pub incident_was: IncidentState,
 }
 
 impl Action {
@@ -187,6 +214,12 @@ impl Action {
         people.sort_unstable();
         people.dedup();
         people
+    }
+
+    /// What its incident is again when nothing comes of the action.
+    pub fn gives_back(&self) -> IncidentState {
+        self.undo
+            .map_or(IncidentState::Open, |undo| undo.incident_was)
     }
 
     /// The least role whose approvals count.

@@ -2,9 +2,11 @@
 
 mod action;
 pub mod limits;
+mod pace;
 mod plan;
 mod work;
 
-pub use action::{Action, ActionBinding, ActionState, Vote, VoteKind};
+pub use action::{Action, ActionBinding, ActionState, Overridden, Undo, Vote, VoteKind};
+pub use pace::{DAY_MAX, HOUR_MAX, Pace};
 pub use plan::{ColumnChange, RepairPlan};
 pub use work::{Resource, RunWork, Work};

@@ -197,6 +197,19 @@ impl Decided<'_> {
                 ]),
             ));
         }
+        if let Some(broken) = &considered.broken {
+            fields.push((
+                "override",
+                object([
+                    ("by", Json::from(broken.by.as_str())),
+                    (
+                        "skipped_approvals",
+                        Json::uint(u64::from(broken.skipped_approvals)),
+                    ),
+                    ("ticket", broken.ticket.as_str().into()),
+                ]),
+            ));
+        }
         if let Some(shadow) = &considered.shadow {
             fields.push(("shadow", shadow.json()));
         }
@@ -252,6 +265,8 @@ pub struct Closing<'a> {
     pub decisions: (u64, u64, u64),
     /// REQUIRE decisions that are neither approved nor rejected in the run.
     pub unresolved: u64,
+    /// Resolutions that broke the glass.
+    pub overrides: u64,
     /// Outputs by reference.
     pub outputs: &'a [FileRef],
     /// `completed`, `failed`, `aborted` or `expired`.
@@ -285,7 +300,7 @@ impl Closing<'_> {
                 "outputs",
                 Json::Array(self.outputs.iter().map(FileRef::json).collect()),
             ),
-            ("overrides", Json::uint(0)),
+            ("overrides", Json::uint(self.overrides)),
             ("require", Json::uint(require)),
             ("status", self.status.into()),
             ("unresolved", Json::uint(self.unresolved)),

@@ -7,18 +7,20 @@
 mod scan;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use counterfoil_evidence::hash::digest_string;
 use counterfoil_evidence::json::Json;
 use counterfoil_evidence::kind::Kind;
-use counterfoil_policy::Phase;
+use counterfoil_policy::bundle::Bundle;
+use counterfoil_policy::{Layer, LayerName, Phase};
 use thiserror::Error;
 
 use self::scan::Derived;
 use super::reconcile::{LookError, Sources, Times, first_look, flow_version, second_look};
 use crate::json::JsonError;
 use crate::mapping::Artifact;
-use crate::policy::{Rules, baseline_digest, default_bundle_digest};
+use crate::policy::{BREAK_GLASS, Rules, baseline_digest, default_bundle_digest};
 use crate::reconcile::{Finding, Outcome, findings};
 use crate::run::RunScope;
 use crate::snapshot::{self, Look, Replay, SnapshotError};
@@ -184,7 +186,7 @@ pub async fn replay_run(
 ) -> Result<Replayed, ReplayError> {
     let mut replayed = Replayed::default();
     for decision in run.decisions {
-        replay_decision(run, decision, &mut replayed)?;
+        replay_decision(run, decision, inputs, &mut replayed)?;
     }
     if matches!(text(run.open, "purpose"), Some("scan" | "check"))
         && text(run.close, "status") == Some("completed")
@@ -197,6 +199,7 @@ pub async fn replay_run(
 fn replay_decision(
     run: &RecordedRun<'_>,
     decision: &Json,
+    inputs: Inputs<'_>,
     replayed: &mut Replayed,
 ) -> Result<(), ReplayError> {
     let name = text(decision, "decision").unwrap_or("a decision");
@@ -208,7 +211,7 @@ fn replay_decision(
     if text(decision, "baseline") != Some(baseline_digest()) {
         return unchecked("was judged by another baseline than that of this build");
     }
-    let Some(rules) = rules(decision) else {
+    let Some(rules) = rules(decision, inputs) else {
         return unchecked("was judged by a bundle that is not at hand");
     };
     let rule = text(decision, "rule").unwrap_or_default();
@@ -221,7 +224,14 @@ fn replay_decision(
         _ => return Err(run.differs(format!("{name}: it is of no phase"))),
     };
     let request = decision.get("request").cloned().unwrap_or(Json::Null);
+    // The glass replaces approvals: what the rules asked for is what the ladder says.
+    let broken = rule == BREAK_GLASS;
+    let phase = if broken { Phase::Propose } else { phase };
     let verdict = rules.judge_stored(request, phase);
+    if broken && !verdict.denied() {
+        replayed.decisions = replayed.decisions.saturating_add(1);
+        return Ok(());
+    }
     let approvals = decision
         .get("approvals")
         .and_then(Json::as_uint)
@@ -249,9 +259,30 @@ const UNREPEATABLE: [&str; 7] = [
     "engine-range",
 ];
 
-/// The rules that a decision names, if they are at hand.
-fn rules(decision: &Json) -> Option<Rules> {
-    (text(decision, "policy")? == default_bundle_digest()).then(Rules::standard)
+/// The rules that a decision names, if they are at hand: built in, or the bundle of that digest beside
+/// the evidence. Its signature says who may have it in force, which is not what is asked here.
+fn rules(decision: &Json, inputs: Inputs<'_>) -> Option<Rules> {
+    let cited = text(decision, "policy")?;
+    if cited == default_bundle_digest() {
+        return Some(Rules::standard());
+    }
+    let folder = format!("policy/{}", cited.strip_prefix("sha256:")?);
+    let manifest = inputs(&format!("{folder}/manifest.json"))?;
+    let listed = Json::parse_document(&manifest).ok()?;
+    let mut files = BTreeMap::new();
+    for file in listed.get("files")?.as_array()? {
+        let path = file.get("path")?.as_str()?;
+        let read = inputs(&format!("{folder}/{path}"))?;
+        files.insert(path.to_owned(), String::from_utf8(read).ok()?);
+    }
+    let bundle = Bundle::read(&manifest, files).ok()?;
+    if bundle.digest() != cited {
+        return None;
+    }
+    let policies: Vec<(&str, &str)> = bundle.policies().collect();
+    let version = bundle.manifest().version;
+    let layer = Layer::of(LayerName::Workspace, cited, version, &policies).ok()?;
+    Some(Rules::of(cited.to_owned(), Ok(Arc::new(layer)), None))
 }
 
 async fn replay_findings(

@@ -5,10 +5,12 @@ mod ask;
 mod inbox;
 mod repair;
 mod show;
+mod undo;
 mod vote;
 
 pub(crate) use inbox::{Inbox, approvals};
 pub(crate) use repair::{Repair, repair};
+pub(crate) use undo::{Undo, undo};
 pub(crate) use vote::{Approve, Reject, approve, reject};
 
 use reqwest::Method;

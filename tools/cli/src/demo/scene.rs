@@ -78,10 +78,7 @@ pub(super) async fn set(story: &Story) -> Result<Scene> {
         sample.inject(drift, count);
     }
     let (read_url, repair_url) = database(&postgres, &sample)?;
-    let stripe = FakeStripe::start(sample.shop.clone())
-        .await
-        .context("starting the fake Stripe")?;
-    stripe.go_live();
+    let stripe = stripe(&sample).await?;
     let options = Options {
         functions: true,
         auth: true,
@@ -221,6 +218,14 @@ async fn tenant(create: &CreateProject, people: &People, secrets: NewSecrets) ->
         project,
         keys,
     })
+}
+
+/// A Stripe account in live mode: there, what a machine proposes waits for a person.
+async fn stripe(sample: &Sample) -> Result<FakeStripe> {
+    let stripe = FakeStripe::start(sample.shop.clone());
+    let stripe = stripe.await.context("starting the fake Stripe")?;
+    stripe.go_live();
+    Ok(stripe)
 }
 
 /// The app's table with its rows, and the two roles; returns their URLs.

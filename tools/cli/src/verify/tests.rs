@@ -318,7 +318,7 @@ fn a_replay_needs_the_folder_of_a_delivery_and_says_what_is_not_kept() {
     let replayed = decided.replayed.unwrap().unwrap();
     assert_eq!((replayed.findings, replayed.decisions), (0, 0));
     assert!(
-        replayed.not_checked[0].contains("other rules"),
+        replayed.not_checked[0].contains("another baseline"),
         "{replayed:?}"
     );
 }

@@ -151,7 +151,9 @@ impl Exports {
             }
             job.progress(done, of).await?;
         }
+        let bundles = self.bundles(job, &all).await?;
         let about = About {
+            bundles: &bundles,
             export: job.id(),
             scope: job.scope(),
             trust: &self.trust(job.stream, &all.keys).await?,
@@ -338,11 +340,13 @@ impl Exports {
             remark,
         } = bulk;
         let report_about = self.report_about(job).await?;
+        let bundles = self.bundles(job, &summary).await?;
         let (bytes, digest) = measure(evidence.as_mut())?;
         let hash = digest.strip_prefix("sha256:").unwrap_or_default().parse();
         let hash = hash.map_err(|_| super::failure::corrupt("naming the evidence"))?;
         let scope = job.scope().clone();
         let about = About {
+            bundles: &bundles,
             export: job.id(),
             scope: &scope,
             trust: &trust,

@@ -12,7 +12,9 @@ use counterfoil_evidence::verify::Trust;
 use super::collect::Summary;
 use super::failure::BuildError;
 use super::tar::Archive;
+use crate::bundles::StoredBundle;
 use crate::export::{ExportScope, ExportSeal};
+use crate::json::canonical;
 use crate::policy::builtin_bundles;
 use crate::ports::ScratchFile;
 
@@ -24,6 +26,8 @@ const README_LEDGER: &str = include_str!("README-ledger.txt");
 
 /// What a delivery says about itself.
 pub(super) struct About<'a> {
+    /// Bundles of the workspace that decisions cite.
+    pub(super) bundles: &'a [StoredBundle],
     pub(super) export: String,
     pub(super) scope: &'a ExportScope,
     pub(super) trust: &'a Trust,
@@ -116,7 +120,10 @@ impl About<'_> {
         });
         let known = builtin_bundles();
         let absent = self.summary.policies.iter();
-        let absent = absent.filter(|cited| known.iter().all(|(digest, _)| digest != *cited));
+        let absent = absent.filter(|cited| {
+            let built_in = known.iter().any(|(digest, _)| digest == *cited);
+            !built_in && self.bundles.iter().all(|bundle| bundle.digest != **cited)
+        });
         let seal = object([
             ("at", self.seal.at.to_string().into()),
             ("seal", self.seal.hash.as_str().into()),
@@ -169,6 +176,18 @@ impl About<'_> {
             }
             let folder = digest.replace("sha256:", "policy/");
             for (path, text) in files {
+                archive.bytes(&format!("{folder}/{path}"), text.as_bytes())?;
+            }
+        }
+        for bundle in self.bundles {
+            let folder = bundle.digest.replace("sha256:", "policy/");
+            archive.bytes(
+                &format!("{folder}/manifest.json"),
+                bundle.manifest.as_bytes(),
+            )?;
+            let envelope = canonical(&bundle.envelope)?;
+            archive.bytes(&format!("{folder}/envelope.json"), &envelope)?;
+            for (path, text) in &bundle.files {
                 archive.bytes(&format!("{folder}/{path}"), text.as_bytes())?;
             }
         }

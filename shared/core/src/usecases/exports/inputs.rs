@@ -8,6 +8,7 @@ use super::collect::Summary;
 use super::failure::BuildError;
 use super::tar::Archive;
 use super::work::Job;
+use crate::bundles::StoredBundle;
 use crate::records::{Directory, Mapping, Records};
 use crate::redacted::Redacted;
 use crate::run::{Run, Snapshot};
@@ -22,6 +23,21 @@ const LARGEST: u64 = 1 << 30;
 impl Exports {
     /// Adds compiled mappings and snapshots under the names that entries give them. What was pruned
     /// or erased is left out; so is a file that is not what its entry names, and what no longer fits.
+    /// The bundles of the workspace that decisions cite and that are still stored.
+    pub(super) async fn bundles(
+        &self,
+        job: &Job<'_>,
+        summary: &Summary,
+    ) -> Result<Vec<StoredBundle>, BuildError> {
+        let directory = Directory::of(self.state.as_ref());
+        let mut bundles = Vec::new();
+        for digest in &summary.policies {
+            let found = directory.policy_bundle(job.ctx.workspace(), digest).await?;
+            bundles.extend(found.map(|found| found.value));
+        }
+        Ok(bundles)
+    }
+
     pub(super) async fn inputs(
         &self,
         job: &mut Job<'_>,

@@ -184,6 +184,8 @@ impl GovernedRuns {
             follow_up: Some(run.id),
             started_at: None,
             failure: None,
+            overridden: None,
+            undo: None,
         };
         Ok(Judged {
             action,

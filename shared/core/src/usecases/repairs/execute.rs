@@ -5,7 +5,7 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use super::follow_up::{expire, follow_up};
-use super::judge::approvals;
+use super::judge::{Repair, approvals};
 use super::propose::{self, active_mapping, subject};
 use super::settle::{self, Outcome};
 use super::{ActionError, RepairPorts, plan_of};
@@ -13,9 +13,9 @@ use crate::ids::{DecisionId, UserId};
 use crate::incident::{Incident, IncidentState};
 use crate::mapping::Artifact;
 use crate::policy::{Asking, Effect, Judgement, Permit, Place};
-use crate::ports::{Applied, Batch, PortErrorKind};
+use crate::ports::{AppendError, Applied, Batch, PortErrorKind};
 use crate::records::{Directory, Project, Unfinished, Versioned};
-use crate::repair::{Action, ActionState, VoteKind};
+use crate::repair::{Action, ActionState, Pace, VoteKind};
 use crate::sealed::Purpose;
 use crate::tenancy::{Principal, Role, TenantCtx, Via};
 use crate::usecases::facts::{Closing, Decided, repair_step};
@@ -43,25 +43,34 @@ pub(super) async fn execute(
         .await?
         .ok_or(ActionError::NotFound)?;
     let artifact = active_mapping(ports, ctx, project).await?;
-    let judgement = judge(
-        ports,
-        ctx,
-        project,
-        &artifact,
-        &action.value,
-        &incident.value,
-    )
-    .await?;
-    let unchanged = incident.value.finding.changes == plan_of(&action.value)?.changes
-        && incident.value.state == IncidentState::Repairing;
-    if judgement.effect != Effect::Allow || !unchanged {
+    if !is_still_wanted(ports, ctx, project, &incident.value, &action.value).await? {
+        let pace = propose::pace(&records).await?.value;
+        let asked = (&artifact, &pace);
+        let judgement = judge(ports, ctx, project, asked, &action.value, &incident.value).await?;
         return go_stale(ports, ctx, project, action, incident, &judgement).await;
     }
-    if !settle::still_owed(ports, ctx, project, &incident.value, &action.value).await? {
-        return go_stale(ports, ctx, project, action, incident, &judgement).await;
-    }
-    let incident = &incident.value;
-    let started = start(ports, ctx, project, action, incident, &judgement).await?;
+    let mut attempts = 0_u32;
+    let started = loop {
+        let pace = propose::pace(&records).await?;
+        let asked = (&artifact, &pace.value);
+        let judgement = judge(ports, ctx, project, asked, &action.value, &incident.value).await?;
+        if judgement.effect != Effect::Allow {
+            return go_stale(ports, ctx, project, action, incident, &judgement).await;
+        }
+        let begun = (&incident.value, pace, &judgement);
+        match start(ports, ctx, project, action.clone(), begun).await {
+            // Another repair of the project was begun at this moment: it is judged with that one.
+            Err(ActionError::Evidence(AppendError::StateChanged { index: PACE }))
+                if attempts < ATTEMPTS =>
+            {
+                attempts = attempts.saturating_add(1);
+            }
+            Err(ActionError::Evidence(AppendError::StateChanged { .. })) => {
+                return Err(ActionError::Changed);
+            }
+            started => break started?,
+        }
+    };
     let settled = async {
         let outcome = effect(ports, ctx, project, started.permit, &started.action.value).await?;
         settle::record(ports, ctx, project, started.action, outcome).await
@@ -71,13 +80,36 @@ pub(super) async fn execute(
     settled.await.map_err(unsettled)
 }
 
+/// Attempts when other repairs of the project are begun at the same time.
+const ATTEMPTS: u32 = 5;
+
+/// Index of the row of [`Pace`] among the rows of [`start`].
+const PACE: usize = 2;
+
+/// Whether what was approved is still what the incident is about, and both sides still say so. What
+/// takes a repair back is wanted for as long as its incident waits for it.
+async fn is_still_wanted(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    incident: &Incident,
+    action: &Action,
+) -> Result<bool, ActionError> {
+    let waits = incident.state == IncidentState::Repairing;
+    if action.undo.is_some() {
+        return Ok(waits && incident.action == Some(action.id));
+    }
+    let unchanged = incident.finding.changes == plan_of(action)?.changes;
+    Ok(waits && unchanged && settle::still_owed(ports, ctx, project, incident, action).await?)
+}
+
 /// Judges an action again, with the approvals that it has, as its proposer's and in the request of
 /// whoever triggers it. The product's own sweep goes on in the name of the last person who approved.
 async fn judge(
     ports: &RepairPorts,
     ctx: &TenantCtx,
     project: &Project,
-    artifact: &Artifact,
+    asked: (&Artifact, &Pace),
     action: &Action,
     incident: &Incident,
 ) -> Result<Judgement, ActionError> {
@@ -99,13 +131,39 @@ async fn judge(
         proposer: &action.proposer,
         ..Asking::new(serving, now, Place::project(project))
     };
-    let asking = asking.with(approvals(action, &roles));
-    let asked = (incident, plan_of(action)?, customer);
-    Box::pin(propose::judge(ports, ctx, artifact, asked, &asking)).await
+    let asking = match &action.overridden {
+        None => asking.with(approvals(action, &roles)),
+        // The ladder says what would be missing: a DENY stays one.
+        Some(_) => Asking {
+            break_glass: true,
+            ..asking
+        },
+    };
+    let repair = Repair {
+        incident,
+        plan: plan_of(action)?,
+        undoes: action.undo.is_some(),
+        customer,
+    };
+    let judgement = Box::pin(propose::judge(ports, ctx, asked, repair, &asking)).await?;
+    Ok(match &action.overridden {
+        None => judgement,
+        Some(broken) => judgement.broken_by(broken.by.to_string(), broken.ticket.clone()),
+    })
 }
 
-/// Whoever approved last, as they came then.
+/// Whoever approved last, or broke the glass, as they came then.
 fn last_approver(action: &Action, roles: &[(UserId, Role)]) -> Option<Principal> {
+    if let Some(broken) = &action.overridden {
+        return Some(Principal::User {
+            id: broken.by,
+            role: Role::Owner,
+            via: Via::Login {
+                at: broken.at,
+                second_factor: true,
+            },
+        });
+    }
     let approvals = action.votes.iter();
     let mut approvals = approvals.filter(|vote| vote.kind == VoteKind::Approve);
     let vote = approvals.next_back()?;
@@ -131,8 +189,7 @@ async fn start(
     ctx: &TenantCtx,
     project: &Project,
     action: Versioned<Action>,
-    incident: &Incident,
-    judgement: &Judgement,
+    (incident, pace, judgement): (&Incident, Versioned<Pace>, &Judgement),
 ) -> Result<Started, ActionError> {
     let now = ports.clock.now();
     let version = action.version;
@@ -173,10 +230,20 @@ async fn start(
         id: action.id,
         since: now,
     };
+    let counted = pace.value.with(now);
+    let counted = match pace.version {
+        0 => records.create(&counted)?,
+        version => records.replace(version, &counted)?,
+    };
     let batch = Batch::of(drafts)
         .with(records.replace(version, &action)?.explained_by(entry))
-        .with(records.create(&unfinished)?.explained_by(entry));
-    let entries = ports.evidence.append(project.stream_id()?, batch).await?;
+        .with(records.create(&unfinished)?.explained_by(entry))
+        .with(counted.explained_by(entry));
+    let appended = ports.evidence.append(project.stream_id()?, batch).await;
+    let entries = appended.map_err(|error| match error {
+        error @ AppendError::StateChanged { .. } => ActionError::Evidence(error),
+        error => error.into(),
+    })?;
     let decision = entries.get(entry).cloned().ok_or(ActionError::Changed)?;
     let permit = Permit::grant(
         judgement.effect,
@@ -257,6 +324,7 @@ async fn go_stale(
     let mut drafts = follow_up.opening();
     let entry = drafts.len();
     let mut closing = Closing {
+        overrides: u64::from(action.overridden.is_some()),
         status: "completed",
         ..Closing::default()
     };
@@ -288,7 +356,7 @@ async fn go_stale(
     let mut batch = Batch::of(drafts).with(records.replace(version, &action)?.explained_by(entry));
     if incident.value.state == IncidentState::Repairing {
         let open = Incident {
-            state: IncidentState::Open,
+            state: action.gives_back(),
             ..incident.value
         };
         batch = batch.with(

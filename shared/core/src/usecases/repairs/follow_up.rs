@@ -9,6 +9,7 @@ use super::propose::opening;
 use super::{ActionError, RepairPorts};
 use crate::ids::RunId;
 use crate::incident::{Incident, IncidentState};
+use crate::policy::Effect;
 use crate::ports::{Batch, EntryRef, PortError, PortErrorKind};
 use crate::records::{Project, Versioned};
 use crate::repair::{Action, ActionState};
@@ -37,9 +38,15 @@ pub(super) async fn end(
     };
     let votes = follow_up(ports, project, ctx.principal(), &mut action)?;
     let run = votes.run;
-    let mut drafts = votes.drafts(ctx.principal(), &approver, false, reason);
+    // Only what waits for approvals can be resolved: the end of what was allowed is a run of its own
+    // with nothing in it.
+    let mut drafts = match action.effect {
+        Effect::Require => votes.drafts(ctx.principal(), &approver, false, reason),
+        Effect::Allow | Effect::Deny => votes.opening(),
+    };
     let entry = drafts.len().saturating_sub(1);
     let closing = Closing {
+        overrides: u64::from(action.overridden.is_some()),
         status: "completed",
         ..Closing::default()
     };
@@ -52,7 +59,7 @@ pub(super) async fn end(
         && incident.value.action == Some(action.id)
     {
         let open = Incident {
-            state: IncidentState::Open,
+            state: action.gives_back(),
             ..incident.value
         };
         batch = batch.with(

@@ -21,29 +21,57 @@ pub(super) struct Surroundings<'a> {
 /// What rules read where the mapping has no name for something.
 const UNMAPPED: &str = "unmapped";
 
-/// The question about a repair of `incident` by `plan`; `customer` is a pseudonym.
+/// A repair, as policy is asked about it.
+pub(super) struct Repair<'a> {
+    pub(super) incident: &'a Incident,
+    pub(super) plan: &'a RepairPlan,
+    /// It takes back what another repair wrote.
+    pub(super) undoes: bool,
+    /// The customer's pseudonym.
+    pub(super) customer: Option<String>,
+}
+
+/// The question about a repair.
 pub(super) fn repair_question(
-    incident: &Incident,
-    plan: &RepairPlan,
+    repair: Repair<'_>,
     around: &Surroundings<'_>,
-    customer: Option<String>,
     now: Timestamp,
 ) -> Question {
-    let finding = &incident.finding;
+    let finding = &repair.incident.finding;
     let limit = around.artifact.max_amount_at_risk();
     let amount_exceeded = limit.is_some_and(|limit| {
         let mut amounts = finding.amounts();
         amounts.any(|risk| risk.currency != limit.currency || risk.minor > limit.minor)
     });
+    let forth = change(finding, repair.plan, around.artifact);
     Question::Repair(Box::new(RepairFacts {
-        incident: incident_facts(incident, customer, now),
-        change: change(finding, plan, around.artifact),
-        standing: standing(incident),
+        incident: incident_facts(repair.incident, repair.customer, now),
+        change: if repair.undoes { back(forth) } else { forth },
+        // Whoever takes something back says that it was wrong; that what was written is still there is
+        // the statement's own condition.
+        standing: StandingFacts {
+            confirmed: repair.undoes || standing(repair.incident).confirmed,
+            ..standing(repair.incident)
+        },
         blast: BlastFacts {
             amount_exceeded,
             ..around.blast
         },
     }))
+}
+
+/// The same change, taken back.
+fn back(forth: ChangeFacts) -> ChangeFacts {
+    ChangeFacts {
+        from: forth.to,
+        to: forth.from,
+        direction: match forth.direction {
+            "grant" => "revoke",
+            "revoke" => "grant",
+            other => other,
+        },
+        ..forth
+    }
 }
 
 fn change(finding: &Finding, plan: &RepairPlan, artifact: &Artifact) -> ChangeFacts {

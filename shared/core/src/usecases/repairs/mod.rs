@@ -8,6 +8,7 @@
 //! - A reply that was lost at COMMIT is settled by reading the row, never by sending again.
 //! - Until then an action may be withdrawn or expires; from then on it may not.
 
+mod break_glass;
 mod execute;
 mod follow_up;
 mod in_run;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+pub use break_glass::Glass;
 pub use propose::{ProposeRepair, Proposed};
 pub use read::ReadActions;
 pub use sweep::{SWEEP_AFTER, SweepFailure, SweepRepairs, Swept};

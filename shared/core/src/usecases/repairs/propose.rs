@@ -6,8 +6,8 @@ use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::judge::{Surroundings, repair_question};
-use super::{ActionError, RepairPorts};
+use super::judge::{Repair, Surroundings, repair_question};
+use super::{ActionError, RepairPorts, plan_of};
 use crate::cell::Cell;
 use crate::ids::{ActionId, DecisionId, ProjectId, RunId};
 use crate::incident::{Incident, IncidentState};
@@ -16,8 +16,10 @@ use crate::mapping::Artifact;
 use crate::policy::{Asking, BlastFacts, Effect, Judgement, Place, Rules, baseline_digest};
 use crate::ports::{Batch, EntryRef};
 use crate::reconcile::Finding;
-use crate::records::{Directory, Project, Versioned};
-use crate::repair::{Action, ActionBinding, ActionState, RepairPlan, Resource, Work};
+use crate::records::{Directory, Project, Records, Versioned};
+use crate::repair::{
+    Action, ActionBinding, ActionState, DAY_MAX, HOUR_MAX, Pace, RepairPlan, Resource, Undo, Work,
+};
 use crate::run::{Run, RunScope, RunStep};
 use crate::tenancy::{Principal, TenantCtx};
 use crate::usecases::facts::{Closing, Decided, Opening};
@@ -53,8 +55,71 @@ impl ProposeRepair {
     ) -> Result<Proposed, ActionError> {
         let project = self.ports.project(ctx).await?;
         let incident = self.admit(ctx, incident).await?;
-        self.record(ctx, &project, incident, reason, execute_on_approval, None)
-            .await
+        if incident.value.state != IncidentState::Open {
+            return Err(not_open(&incident.value));
+        }
+        let wanted = Wanted {
+            reason,
+            execute_on_approval,
+            ..Wanted::default()
+        };
+        self.record(ctx, &project, incident, wanted).await
+    }
+
+    /// Proposes to take an executed repair back: what it wrote must still be there, and becomes what
+    /// was there before. Judged like any other repair.
+    ///
+    /// # Errors
+    /// [`ActionError::WrongState`] for what was not executed, or whose incident is being repaired.
+    pub async fn undo(
+        &self,
+        ctx: &TenantCtx,
+        id: &str,
+        reason: Option<&str>,
+        execute_on_approval: bool,
+    ) -> Result<Proposed, ActionError> {
+        let project = self.ports.project(ctx).await?;
+        let action = self.admit_undo(ctx, id).await?.value;
+        let executed = matches!(action.state, ActionState::Executed | ActionState::Verified);
+        if !executed || action.is_erased() {
+            let state = format!("{:?}", action.state).to_lowercase();
+            return Err(ActionError::WrongState { state });
+        }
+        let plan = plan_of(&action)?.reversed();
+        let incident = action.binding.resource.to_string();
+        let incident = self.ports.incident(ctx, &incident).await?;
+        let was = incident.value.state;
+        if !matches!(was, IncidentState::Open | IncidentState::Resolved) {
+            return Err(not_open(&incident.value));
+        }
+        let undo = Undo {
+            of: action.id,
+            incident_was: was,
+        };
+        let wanted = Wanted {
+            reason,
+            execute_on_approval,
+            undo: Some((undo, plan)),
+            ..Wanted::default()
+        };
+        self.record(ctx, &project, incident, wanted).await
+    }
+
+    /// The action, for whoever may have it taken back.
+    ///
+    /// # Errors
+    /// [`ActionError::NotFound`], then [`ActionError::MissingCapability`].
+    pub async fn admit_undo(
+        &self,
+        ctx: &TenantCtx,
+        id: &str,
+    ) -> Result<Versioned<Action>, ActionError> {
+        let action = self.ports.action(ctx, id).await?;
+        if ctx.principal().may_operate() {
+            Ok(action)
+        } else {
+            Err(ActionError::MissingCapability)
+        }
     }
 
     /// The incident, for whoever may propose its repair. Whether it exists for them comes first.
@@ -98,8 +163,15 @@ impl ProposeRepair {
             });
         }
         let incident = self.ports.incident(&ctx, incident).await?;
-        self.record(&ctx, &project, incident, None, true, scan.evidence.as_ref())
-            .await
+        if incident.value.state != IncidentState::Open {
+            return Err(not_open(&incident.value));
+        }
+        let wanted = Wanted {
+            execute_on_approval: true,
+            cause: scan.evidence.as_ref(),
+            ..Wanted::default()
+        };
+        self.record(&ctx, &project, incident, wanted).await
     }
 
     async fn record(
@@ -107,27 +179,26 @@ impl ProposeRepair {
         ctx: &TenantCtx,
         project: &Project,
         incident: Versioned<Incident>,
-        reason: Option<&str>,
-        execute_on_approval: bool,
-        cause: Option<&EntryRef>,
+        wanted: Wanted<'_>,
     ) -> Result<Proposed, ActionError> {
         let records = self.ports.records(ctx);
-        if incident.value.state != IncidentState::Open {
-            let state = format!(
-                "not to be proposed: its incident is {:?}",
-                incident.value.state
-            );
-            return Err(ActionError::WrongState {
-                state: state.to_lowercase(),
-            });
-        }
+        let Wanted { reason, cause, .. } = wanted;
         let artifact = active_mapping(&self.ports, ctx, project).await?;
-        let plan = plan(&artifact, &incident.value);
+        let (undo, plan) = match wanted.undo {
+            Some((undo, plan)) => (Some(undo), plan),
+            None => (None, plan(&artifact, &incident.value)),
+        };
         let now = self.ports.clock.now();
         let about = self.ports.about(ctx, project, &incident.value).await;
         let asking = Asking::new(ctx.principal(), now, Place::project(project));
-        let asked = (&incident.value, &plan, about.clone());
-        let judgement = judge(&self.ports, ctx, &artifact, asked, &asking).await?;
+        let repair = Repair {
+            incident: &incident.value,
+            plan: &plan,
+            undoes: undo.is_some(),
+            customer: about.clone(),
+        };
+        let pace = pace(&records).await?.value;
+        let judgement = judge(&self.ports, ctx, (&artifact, &pace), repair, &asking).await?;
         let hold = judgement.considered.hold.unwrap_or(HOLD);
         let run = RunId::new(now, self.ports.random.bits128());
         let act = ActionId::new(now, self.ports.random.bits128());
@@ -178,7 +249,8 @@ impl ProposeRepair {
         let mut action = Action {
             about,
             reason: reason.map(str::to_owned),
-            execute_on_approval,
+            execute_on_approval: wanted.execute_on_approval,
+            undo,
             ..new_action(
                 act,
                 decision,
@@ -241,19 +313,52 @@ fn new_action(
         follow_up: None,
         started_at: None,
         failure: None,
+        overridden: None,
+        undo: None,
     }
 }
 
-/// Judges a repair of an incident by a plan; the text is the customer's pseudonym.
+/// A repair as somebody wants it.
+#[derive(Default)]
+struct Wanted<'a> {
+    /// The person's words.
+    reason: Option<&'a str>,
+    execute_on_approval: bool,
+    /// The scan behind it.
+    cause: Option<&'a EntryRef>,
+    /// What it takes back, and how.
+    undo: Option<(Undo, RepairPlan)>,
+}
+
+fn not_open(incident: &Incident) -> ActionError {
+    let state = format!("not to be proposed: its incident is {:?}", incident.state);
+    ActionError::WrongState {
+        state: state.to_lowercase(),
+    }
+}
+
+/// When repairs of the project were begun; version 0 before the first.
+pub(super) async fn pace(records: &Records<'_>) -> Result<Versioned<Pace>, ActionError> {
+    let found = records.get::<Pace>(Pace::ID).await?;
+    Ok(found.unwrap_or_else(|| Versioned {
+        value: Pace::default(),
+        version: 0,
+        evidence: None,
+    }))
+}
+
+/// Judges a repair.
 pub(super) async fn judge(
     ports: &RepairPorts,
     ctx: &TenantCtx,
-    artifact: &Artifact,
-    (incident, plan, customer): (&Incident, &RepairPlan, Option<String>),
+    (artifact, pace): (&Artifact, &Pace),
+    repair: Repair<'_>,
     asking: &Asking<'_>,
 ) -> Result<Judgement, ActionError> {
-    let around = surroundings(ports, ctx, artifact, incident).await?;
-    let question = repair_question(incident, plan, &around, customer, asking.at);
+    let mut around = surroundings(ports, ctx, artifact, repair.incident).await?;
+    around.blast.hour = pace.hour(asking.at);
+    around.blast.day = pace.day(asking.at);
+    let question = repair_question(repair, &around, asking.at);
     let rules = Rules::load(ports.state.as_ref(), ctx.workspace()).await?;
     Ok(rules.judge(&question, asking, ports.clock.as_ref()))
 }
@@ -300,9 +405,9 @@ async fn surroundings<'a>(
             run,
             run_max: u64::try_from(artifact.max_repairs_per_run()).unwrap_or(u64::MAX),
             hour: 0,
-            hour_max: 50,
+            hour_max: HOUR_MAX,
             day: 0,
-            day_max: 200,
+            day_max: DAY_MAX,
             amount_exceeded: false,
             drift_permille: drift,
             drift_permille_max: most,

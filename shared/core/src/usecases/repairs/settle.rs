@@ -158,7 +158,7 @@ async fn failed(
     let records = ports.records(ctx);
     let mut batch = Batch::of([
         Draft::new(Kind::RepairFailed, object(facts)).in_run(run),
-        Draft::new(Kind::RunClose, executed_close("failed")).in_run(run),
+        Draft::new(Kind::RunClose, executed_close(&action, "failed")).in_run(run),
     ])
     .with(records.replace(version, &action)?.explained_by(0))
     .with(StateWrite::delete(records.key::<Unfinished>(&action.id.to_string())).explained_by(0));
@@ -168,7 +168,7 @@ async fn failed(
         && incident.value.state == IncidentState::Repairing
     {
         let open = Incident {
-            state: IncidentState::Open,
+            state: action.gives_back(),
             ..incident.value
         };
         batch = batch.with(records.replace(incident.version, &open)?.explained_by(0));
@@ -317,7 +317,7 @@ pub(super) async fn verify(
     let batch = Batch::of([
         Draft::new(Kind::RepairVerified, facts).in_run(run),
         Draft::new(kind, about).in_run(run),
-        Draft::new(Kind::RunClose, executed_close("completed")).in_run(run),
+        Draft::new(Kind::RunClose, executed_close(&action, "completed")).in_run(run),
     ])
     .with(records.replace(version, &action)?.explained_by(0))
     .with(records.replace(incident.version, &after)?.explained_by(1))
@@ -331,9 +331,10 @@ pub(super) async fn verify(
 }
 
 /// The follow-up run holds one decision of its own: ALLOW at execution.
-fn executed_close(status: &'static str) -> Json {
+fn executed_close(action: &Action, status: &'static str) -> Json {
     Closing {
         decisions: (1, 0, 0),
+        overrides: u64::from(action.overridden.is_some()),
         status,
         ..Closing::default()
     }

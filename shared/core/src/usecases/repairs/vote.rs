@@ -74,6 +74,11 @@ impl VoteOnAction {
             Box::pin(recorded).await?;
             return Err(ActionError::Denied(judgement));
         };
+        // Policy lets people say no to anything; only what waits for approvals can hear it.
+        if action.value.state != ActionState::Held {
+            let state = format!("{:?}", action.value.state).to_lowercase();
+            return Err(ActionError::WrongState { state });
+        }
         // A rule can ask for approvals of a higher role than votes need.
         if vote.kind == VoteKind::Approve
             && ctx.principal().role() < Some(action.value.approver_role())
@@ -120,7 +125,7 @@ impl VoteOnAction {
         }
     }
 
-    async fn judge(
+    pub(super) async fn judge(
         &self,
         ctx: &TenantCtx,
         project: &Project,
@@ -265,7 +270,7 @@ impl VoteOnAction {
     }
 
     /// A refused vote is a decision of its own, with a hash of its own, in a run of its own.
-    async fn record_refusal(
+    pub(super) async fn record_refusal(
         &self,
         ctx: &TenantCtx,
         project: &Project,

@@ -1,0 +1,140 @@
+//! Breaking the glass, and looking at it afterwards.
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use counterfoil_core::traced::Makes;
+use counterfoil_core::usecases::{Glass, VoteOnAction};
+use counterfoil_lambda::Problem;
+use counterfoil_lambda::http::{Caller, Sent, admitted, allowed, if_match};
+use counterfoil_lambda::schema::{ActionId, DecisionId, IdempotencyKey, IfMatch, Reason};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::answer;
+use crate::routes::{Service, after_act};
+use crate::views;
+
+/// Why the approvals are replaced.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct OverrideBody {
+    /// At least 20 characters.
+    #[schema(
+        min_length = 20,
+        max_length = 1_000,
+        examples("Nobody else answers, and the customer is locked out")
+    )]
+    reason: String,
+    /// Where it is written down: a reference, which stays in the record for ever.
+    #[schema(pattern = "^[A-Za-z0-9_#/.:-]{1,64}$", examples("OPS-1042"))]
+    ticket: String,
+    /// `action_digest` of the action that was displayed.
+    #[schema(pattern = "^sha256:[0-9a-f]{64}$")]
+    action_digest: String,
+}
+
+impl OverrideBody {
+    /// The body, and the version of the action that was displayed.
+    fn read(sent: &Sent) -> Result<(Self, u64), Problem> {
+        sent.key()?;
+        let body = sent.read()?;
+        let version = if_match(sent.headers())?.ok_or_else(|| {
+            let title = "Send `If-Match` with the ETag of the action that was displayed";
+            let status = StatusCode::PRECONDITION_REQUIRED;
+            Problem::new(status, "precondition-required", title)
+        })?;
+        Ok((body, version))
+    }
+}
+
+/// Replace missing approvals
+///
+/// For owners who signed in within 5 minutes with a second factor, when nobody else can be reached.
+/// What policy denies stays denied. The record shows it for ever, and another person reviews it
+/// within seven days.
+#[utoipa::path(
+    post, path = "/v1/actions/{id}/override", operation_id = "overrideAction", tag = "actions",
+    params(("id" = ActionId, Path, description = "The action"), IfMatch, IdempotencyKey),
+    request_body = OverrideBody,
+    responses((status = OK, description = "The action as it is now", body = views::ActionView, headers(
+        ("ETag" = String, description = "Version of the action"),
+        ("Counterfoil-Decision" = DecisionId, description = "The decision that was made of it"),
+        ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
+    ))),
+    extensions(("x-problems" = json!(["already-created", "capability-missing", "insufficient_user_authentication", "action-denied", "wrong-state", "hold-expired", "precondition-required", "precondition-failed", "scan-needed", "outcome-unknown"]))),
+)]
+pub(crate) async fn break_glass(
+    State(service): State<Service>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    let votes = service.votes();
+    let may = votes.admit_break_glass(&ctx, &id);
+    let (body, version) = admitted(OverrideBody::read(&sent), may, answer::problem).await?;
+    let may = allowed(votes.admit_break_glass(&ctx, &id), answer::problem);
+    let once = service.once(
+        &ctx,
+        (&sent, may),
+        Makes::Known(id.clone()),
+        async |ports| {
+            let glass = Glass {
+                digest: &body.action_digest,
+                reason: body.reason.trim(),
+                ticket: body.ticket.trim(),
+                version,
+            };
+            let votes = VoteOnAction { ports };
+            after_act(&ctx, Box::pin(votes.break_glass(&ctx, &id, &glass)).await)
+        },
+    );
+    Box::pin(once).await
+}
+
+/// What the reviewer says.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ReviewBody {
+    #[schema(value_type = Reason)]
+    reason: String,
+}
+
+/// Review a use of break-glass
+///
+/// By another auditor, admin or owner than the one who used it. A review that is overdue keeps
+/// everybody from breaking the glass again.
+#[utoipa::path(
+    post, path = "/v1/actions/{id}/override/review", operation_id = "reviewOverride", tag = "actions",
+    params(("id" = ActionId, Path, description = "The action"), IdempotencyKey),
+    request_body = ReviewBody,
+    responses((status = OK, description = "The action as it is now", body = views::ActionView, headers(
+        ("ETag" = String, description = "Version of the action"),
+        ("Counterfoil-Decision" = DecisionId, description = "The decision that was made of it"),
+        ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
+    ))),
+    extensions(("x-problems" = json!(["already-created", "capability-missing", "action-denied", "wrong-state", "precondition-failed", "outcome-unknown"]))),
+)]
+pub(crate) async fn review(
+    State(service): State<Service>,
+    Caller(ctx): Caller,
+    Path(id): Path<String>,
+    sent: Sent,
+) -> Result<Response, Problem> {
+    let votes = service.votes();
+    let read = sent.key().and_then(|_| sent.read::<ReviewBody>());
+    let may = votes.admit_review(&ctx, &id);
+    let body = admitted(read, may, answer::problem).await?;
+    let may = allowed(votes.admit_review(&ctx, &id), answer::problem);
+    let once = service.once(
+        &ctx,
+        (&sent, may),
+        Makes::Known(id.clone()),
+        async |ports| {
+            let votes = VoteOnAction { ports };
+            let reason = body.reason.trim();
+            after_act(&ctx, Box::pin(votes.review(&ctx, &id, reason)).await)
+        },
+    );
+    Box::pin(once).await
+}

@@ -1,0 +1,293 @@
+//! Break-glass: for the night when nobody else can be reached. An owner replaces the approvals that are
+//! missing, and nothing else: what policy denies stays denied, and another person looks at it within
+//! seven days.
+
+use counterfoil_evidence::json::{Json, object};
+use counterfoil_evidence::kind::Kind;
+use counterfoil_evidence::stream::Draft;
+
+use super::follow_up::{expire, follow_up};
+use super::in_run::is_in_run;
+use super::judge::held_facts;
+use super::vote::VoteOnAction;
+use super::{ActionError, execute};
+use crate::policy::{Effect, Judgement, OverrideFacts, Question};
+use crate::ports::Batch;
+use crate::records::{OverrideUse, Project, Records, Versioned};
+use crate::repair::{Action, ActionState, Overridden};
+use crate::tenancy::{TenantCtx, WorkspaceCtx};
+use crate::usecases::facts::{actor, resolution, target};
+use crate::usecases::governed::{AdminEffect, Judging, Terms};
+
+/// Characters of a ticket's reference, at most.
+const LONGEST_TICKET: usize = 64;
+
+/// Breaking the glass, as it comes in.
+#[derive(Debug)]
+pub struct Glass<'a> {
+    /// The digest of what was displayed.
+    pub digest: &'a str,
+    /// Why, at least 20 characters.
+    pub reason: &'a str,
+    /// Where it is written down: a reference, no sentence.
+    pub ticket: &'a str,
+    /// The version of the action that was displayed.
+    pub version: u64,
+}
+
+impl VoteOnAction {
+    /// Replaces the approvals that an action is missing, and carries it out.
+    ///
+    /// # Errors
+    /// [`ActionError::Denied`] when policy refuses; the refusal is recorded.
+    pub async fn break_glass(
+        &self,
+        ctx: &TenantCtx,
+        id: &str,
+        glass: &Glass<'_>,
+    ) -> Result<Versioned<Action>, ActionError> {
+        let project = self.ports.project(ctx).await?;
+        let action = self.ports.action(ctx, id).await?;
+        if glass.version != action.version || glass.digest != action.value.digest {
+            return Err(ActionError::Changed);
+        }
+        if is_in_run(&action.value) {
+            let state = "done by whoever runs the flow: break-glass is for repairs".to_owned();
+            return Err(ActionError::WrongState { state });
+        }
+        let now = self.ports.clock.now();
+        if action.value.state.is_waiting() && action.value.binding.expires_at <= now {
+            expire(&self.ports, ctx, &project, action).await?;
+            return Err(ActionError::Expired);
+        }
+        let question = self.question(ctx, &action.value, glass).await?;
+        let judgement = Box::pin(self.judge(ctx, &project, &question)).await?;
+        let (Effect::Allow, Some(person)) = (judgement.effect, ctx.principal().person()) else {
+            let recorded = self.record_refusal(ctx, &project, &action.value, &judgement);
+            Box::pin(recorded).await?;
+            return Err(ActionError::Denied(judgement));
+        };
+        let by = Overridden {
+            by: person,
+            at: now,
+            ticket: glass.ticket.trim().to_owned(),
+        };
+        let recorded = self.record(ctx, &project, action, (by, &judgement), glass.reason);
+        let approved = Box::pin(recorded).await?;
+        Box::pin(execute::execute(&self.ports, ctx, &project, approved)).await
+    }
+
+    /// Whether the caller may know the action and break the glass at all; records nothing. It comes
+    /// before what they sent.
+    ///
+    /// # Errors
+    /// [`ActionError::NotFound`], then [`ActionError::Denied`].
+    pub async fn admit_break_glass(&self, ctx: &TenantCtx, id: &str) -> Result<(), ActionError> {
+        let action = self.ports.action(ctx, id).await?.value;
+        let project = self.ports.project(ctx).await?;
+        let question = Question::Override(OverrideFacts {
+            on: crate::policy::HeldFacts {
+                effect: "REQUIRE",
+                ..held_facts(&action)
+            },
+            reason_chars: 20,
+            ticket: true,
+            last_30d: 0,
+            overdue_reviews: 0,
+        });
+        let judgement = Box::pin(self.judge(ctx, &project, &question)).await?;
+        if judgement.allowed() {
+            Ok(())
+        } else {
+            Err(ActionError::Denied(judgement))
+        }
+    }
+
+    async fn question(
+        &self,
+        ctx: &TenantCtx,
+        action: &Action,
+        glass: &Glass<'_>,
+    ) -> Result<Question, ActionError> {
+        let now = self.ports.clock.now();
+        let of_workspace = workspace(ctx);
+        let uses = Records::of(self.ports.state.as_ref(), &of_workspace);
+        let uses = uses.list::<OverrideUse>().await?;
+        let count = |wanted: fn(&OverrideUse, crate::time::Timestamp) -> bool| {
+            let found = uses.iter().filter(|used| wanted(&used.value, now)).count();
+            u64::try_from(found).unwrap_or(u64::MAX)
+        };
+        Ok(Question::Override(OverrideFacts {
+            on: held_facts(action),
+            reason_chars: u64::try_from(glass.reason.trim().chars().count()).unwrap_or(u64::MAX),
+            ticket: is_ticket(glass.ticket.trim()),
+            last_30d: count(OverrideUse::counts),
+            overdue_reviews: count(OverrideUse::is_overdue),
+        }))
+    }
+
+    /// The resolution, the action and its use, in one transaction.
+    async fn record(
+        &self,
+        ctx: &TenantCtx,
+        project: &Project,
+        action: Versioned<Action>,
+        (by, judgement): (Overridden, &Judgement),
+        reason: &str,
+    ) -> Result<Versioned<Action>, ActionError> {
+        let (version, mut action) = (action.version, action.value);
+        let used = OverrideUse {
+            id: action.id,
+            project: ctx.project(),
+            by: by.by,
+            at: by.at,
+            reviewed: None,
+        };
+        action.state = ActionState::Approved;
+        action.overridden = Some(by);
+        let follow_up = follow_up(&self.ports, project, ctx.principal(), &mut action)?;
+        let decision = action.decided.clone().ok_or(ActionError::Changed)?;
+        let voter = ctx.principal().id();
+        let Json::Object(mut facts) = resolution(&decision, &voter, true, ctx.principal()) else {
+            return Err(ActionError::Changed);
+        };
+        facts.insert("override".to_owned(), true.into());
+        facts.insert("judged".to_owned(), judged(judgement));
+        let mut drafts = follow_up.opening();
+        let entry = drafts.len();
+        let words = object([("comment", reason.trim().into())]);
+        drafts.push(
+            Draft::new(Kind::RunResolution, Json::Object(facts))
+                .in_run(follow_up.run)
+                .subject(words)
+                .about(action.about.clone()),
+        );
+        let of_workspace = workspace(ctx);
+        let uses = Records::of(self.ports.state.as_ref(), &of_workspace);
+        let batch = Batch::of(drafts)
+            .with(
+                self.ports
+                    .records(ctx)
+                    .replace(version, &action)?
+                    .explained_by(entry),
+            )
+            .with(uses.create(&used)?.explained_by(entry));
+        self.ports
+            .evidence
+            .append(project.stream_id()?, batch)
+            .await?;
+        Ok(Versioned {
+            value: action,
+            version: version.saturating_add(1),
+            evidence: None,
+        })
+    }
+
+    /// Whether the caller may know the action and review such uses at all; records nothing.
+    ///
+    /// # Errors
+    /// [`ActionError::NotFound`], then [`ActionError::Denied`].
+    pub async fn admit_review(&self, ctx: &TenantCtx, id: &str) -> Result<(), ActionError> {
+        let action = self.ports.action(ctx, id).await?.value;
+        // Reviews are for people alone, and a machine is no principal of one.
+        if ctx.principal().person().is_none() {
+            return Err(ActionError::MissingCapability);
+        }
+        let project = self.ports.project(ctx).await?;
+        let question = Question::Review {
+            on: held_facts(&action),
+            own: false,
+            reason_chars: 10,
+        };
+        let judgement = Box::pin(self.judge(ctx, &project, &question)).await?;
+        if judgement.allowed() {
+            Ok(())
+        } else {
+            Err(ActionError::Denied(judgement))
+        }
+    }
+
+    /// Acknowledges a use of break-glass, as another person than the one who used it.
+    ///
+    /// # Errors
+    /// [`ActionError::WrongState`] where the glass was not broken, or that is acknowledged already;
+    /// [`ActionError::Denied`] when policy refuses, which is recorded.
+    pub async fn review(
+        &self,
+        ctx: &TenantCtx,
+        id: &str,
+        reason: &str,
+    ) -> Result<Versioned<Action>, ActionError> {
+        let project = self.ports.project(ctx).await?;
+        let action = self.ports.action(ctx, id).await?;
+        let of_workspace = workspace(ctx);
+        let uses = Records::of(self.ports.state.as_ref(), &of_workspace);
+        let used = uses
+            .get::<OverrideUse>(&action.value.id.to_string())
+            .await?;
+        let used = used.ok_or_else(|| ActionError::WrongState {
+            state: "not one for which the glass was broken".to_owned(),
+        })?;
+        let judging = Judging {
+            state: self.ports.state.as_ref(),
+            clock: self.ports.clock.as_ref(),
+            random: self.ports.random.as_ref(),
+        };
+        let person = ctx.principal().person();
+        let question = Question::Review {
+            on: held_facts(&action.value),
+            own: person == Some(used.value.by),
+            reason_chars: u64::try_from(reason.trim().chars().count()).unwrap_or(u64::MAX),
+        };
+        let judged = judging.in_project(ctx, &question, Terms::default()).await?;
+        let mut after = used.value.clone();
+        after.reviewed = person.map(|person| (person, self.ports.clock.now()));
+        if judged.allowed() && used.value.reviewed.is_some() {
+            return Err(ActionError::WrongState {
+                state: "reviewed already".to_owned(),
+            });
+        }
+        let facts = object([
+            ("actor", actor(ctx.principal())),
+            ("result", "ok".into()),
+            ("target", target("action", action.value.id)),
+            ("topic", "override.reviewed".into()),
+        ]);
+        let effect = AdminEffect {
+            draft: Draft::new(Kind::ObservationRecorded, facts),
+            rows: vec![uses.replace(used.version, &after)?],
+        };
+        let batch = judged.batch(ctx.principal(), Some(reason.trim()), vec![effect])?;
+        self.ports
+            .evidence
+            .append(project.stream_id()?, batch)
+            .await?;
+        if judged.allowed() {
+            Ok(action)
+        } else {
+            Err(ActionError::Denied(judged.judgement))
+        }
+    }
+}
+
+/// Uses are counted for the whole workspace.
+fn workspace(ctx: &TenantCtx) -> WorkspaceCtx {
+    WorkspaceCtx::new(ctx.workspace(), ctx.principal().clone())
+}
+
+/// A reference stays in the record for ever, so it is no sentence.
+fn is_ticket(text: &str) -> bool {
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || "-_#/.:".contains(letter);
+    !text.is_empty() && text.len() <= LONGEST_TICKET && text.chars().all(fits)
+}
+
+fn judged(judgement: &Judgement) -> Json {
+    let request = judgement.considered.request.canonical();
+    let digest = counterfoil_evidence::hash::digest_string(&request);
+    object([
+        ("action", judgement.considered.action.into()),
+        ("policy", judgement.policy().into()),
+        ("request_sha256", digest.into()),
+        ("rule", judgement.rule.as_str().into()),
+    ])
+}

@@ -1,0 +1,163 @@
+//! Break-glass: what an owner can do when nobody else answers, and what stays impossible.
+
+use std::time::Duration;
+
+use counterfoil_core::evidence::json::Json;
+use counterfoil_core::records::Versioned;
+use counterfoil_core::repair::{Action, ActionState};
+use counterfoil_core::tenancy::TenantCtx;
+use counterfoil_core::usecases::{ActionError, Glass};
+
+use super::world::World;
+
+const REASON: &str = "nobody else answers and they are locked out";
+
+/// A world with a repair that waits for a person.
+async fn held() -> (World, Action) {
+    let world = World::new().await;
+    world.scan().await;
+    let action = propose(&world).await;
+    assert_eq!(action.state, ActionState::Held);
+    (world, action)
+}
+
+async fn propose(world: &World) -> Action {
+    let incident = world.incident().await.id.to_string();
+    let propose = world.propose();
+    let proposed = propose.propose(&world.repair_key, &incident, Some("support asked"), true);
+    proposed.await.unwrap().action
+}
+
+async fn break_glass(
+    world: &World,
+    who: &TenantCtx,
+    action: &Action,
+    (reason, ticket): (&str, &str),
+) -> Result<Versioned<Action>, ActionError> {
+    let glass = Glass {
+        digest: &action.digest,
+        reason,
+        ticket,
+        version: 1,
+    };
+    let (votes, id) = (world.vote(), action.id.to_string());
+    Box::pin(votes.break_glass(who, &id, &glass)).await
+}
+
+fn rule(world: &World) -> String {
+    let last = world.facts("run.decision").pop().unwrap();
+    last.get("rule").and_then(Json::as_str).unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn an_owner_replaces_the_missing_approval_and_the_record_says_so_for_ever() {
+    let (world, action) = held().await;
+    let owner = world.sign_in("Ben").await;
+    let done = break_glass(&world, &owner, &action, (REASON, "OPS-1042"));
+    let done = done.await.unwrap().value;
+    assert_eq!(done.state, ActionState::Verified);
+    assert!(world.granted("u1"));
+    assert_eq!(world.app.updates(), 1);
+
+    let resolution = world.facts("run.resolution").pop().unwrap();
+    assert_eq!(resolution.get("override"), Some(&Json::Bool(true)));
+    assert_eq!(rule(&world), "break-glass");
+    let decision = world.facts("run.decision").pop().unwrap();
+    let replaced = decision.get("override").unwrap();
+    assert_eq!(
+        replaced.get("skipped_approvals").and_then(Json::as_uint),
+        Some(1)
+    );
+    assert_eq!(
+        replaced.get("ticket").and_then(Json::as_str),
+        Some("OPS-1042")
+    );
+    let closed = world.facts("run.close").pop().unwrap();
+    assert_eq!(closed.get("overrides").and_then(Json::as_uint), Some(1));
+}
+
+#[tokio::test]
+async fn whoever_may_not_or_does_not_say_why_is_refused_and_that_is_recorded() {
+    let (world, action) = held().await;
+    let owner = world.sign_in("Ben").await;
+    let approver = world.sign_in("Ann").await;
+    for (who, said, by) in [
+        (&owner, ("too short", "OPS-1"), "base.forbid.override-form"),
+        (
+            &owner,
+            (REASON, "it is in my head"),
+            "base.forbid.override-form",
+        ),
+        (&approver, (REASON, "OPS-1"), "default-deny"),
+        (&world.ben, (REASON, "OPS-1"), "base.forbid.approver-key"),
+        (
+            &world.repair_key,
+            (REASON, "OPS-1"),
+            "base.forbid.machine-admin",
+        ),
+    ] {
+        let refused = break_glass(&world, who, &action, said).await;
+        assert!(
+            matches!(refused, Err(ActionError::Denied(_))),
+            "{refused:?}"
+        );
+        assert_eq!(rule(&world), by);
+    }
+    world.clock.advance(Duration::from_mins(6));
+    let stale = break_glass(&world, &owner, &action, (REASON, "OPS-1")).await;
+    assert!(
+        matches!(stale, Err(ActionError::Denied(judged)) if judged.fresh_within_s == Some(300))
+    );
+    assert_eq!(world.app.updates(), 0);
+}
+
+/// The glass replaces approvals and nothing else.
+#[tokio::test]
+async fn what_policy_denies_stays_denied() {
+    let (world, action) = held().await;
+    let owner = world.sign_in("Ben").await;
+    // The row was changed since: nothing is written.
+    world.billing.cancel_all("cus_1");
+    let done = break_glass(&world, &owner, &action, (REASON, "OPS-1")).await;
+    assert_eq!(done.unwrap().value.state, ActionState::Stale);
+    assert_eq!(world.app.updates(), 0);
+    // What is not held cannot be overridden.
+    let ended = world.vote().ports;
+    let ended = counterfoil_core::usecases::ReadActions { ports: ended };
+    let ended = ended.get(&owner, &action.id.to_string()).await.unwrap();
+    let glass = Glass {
+        digest: &action.digest,
+        reason: REASON,
+        ticket: "OPS-1",
+        version: ended.version,
+    };
+    let votes = world.vote();
+    let again = Box::pin(votes.break_glass(&owner, &action.id.to_string(), &glass)).await;
+    assert!(matches!(again, Err(ActionError::Denied(_))), "{again:?}");
+    assert_eq!(rule(&world), "base.forbid.not-held");
+}
+
+#[tokio::test]
+async fn nobody_reviews_their_own_use_and_an_overdue_review_keeps_the_glass_whole() {
+    let (world, action) = held().await;
+    let owner = world.sign_in("Ben").await;
+    let done = break_glass(&world, &owner, &action, (REASON, "OPS-1"));
+    assert_eq!(done.await.unwrap().value.state, ActionState::Verified);
+    let (votes, id) = (world.vote(), action.id.to_string());
+    let own = votes.review(&owner, &id, "it was right, I think").await;
+    assert!(matches!(own, Err(ActionError::Denied(_))), "{own:?}");
+    assert_eq!(rule(&world), "base.forbid.own-review");
+    assert_eq!(world.count("observation.recorded"), 0);
+
+    world.clock.advance(Duration::from_hours(7 * 24));
+    world.set_row("u1", false);
+    world.scan().await;
+    let next = propose(&world).await;
+    let owner = world.sign_in("Ben").await;
+    let refused = break_glass(&world, &owner, &next, (REASON, "OPS-2")).await;
+    assert!(
+        matches!(refused, Err(ActionError::Denied(_))),
+        "{refused:?}"
+    );
+    assert_eq!(rule(&world), "base.forbid.override-unreviewed");
+}
