@@ -5,11 +5,11 @@ use std::time::Duration;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::incident::IncidentState;
 use counterfoil_core::policy::Effect;
-use counterfoil_core::ports::{Clock, State, StoredPart};
+use counterfoil_core::ports::{Clock, State, StateKey, StateWrite, StoredPart};
 use counterfoil_core::reconcile::FindingKind;
 use counterfoil_core::records::{Directory, Records};
 use counterfoil_core::repair::{Action, ActionState, HOUR_MAX, Pace, VoteKind};
-use counterfoil_core::tenancy::TenantCtx;
+use counterfoil_core::tenancy::{Role, TenantCtx};
 use counterfoil_core::usecases::{ActionError, Voted};
 use counterfoil_testkit::memory::ApplyFault;
 
@@ -457,4 +457,66 @@ async fn the_fifty_first_repair_of_an_hour_is_not_begun() {
     let again = again.await.unwrap().action;
     let state = approve(&world, &world.ben, &again).await.unwrap();
     assert_eq!(state, ActionState::Verified);
+}
+
+/// An action that was approved and that somebody starts later.
+async fn approved() -> (World, Action) {
+    let world = World::new().await;
+    world.scan().await;
+    let incident = world.incident().await.id.to_string();
+    let propose = world.propose();
+    let proposed = propose.propose(&world.repair_key, &incident, Some("support asked"), false);
+    let action = proposed.await.unwrap().action;
+    let state = approve(&world, &world.ben, &action).await.unwrap();
+    assert_eq!(state, ActionState::Approved);
+    (world, action)
+}
+
+async fn start(world: &World, action: &Action) -> (ActionState, String) {
+    let (votes, id) = (world.vote(), action.id.to_string());
+    let after = Box::pin(votes.execute(&world.repair_key, &id)).await;
+    let last = world.facts("run.decision").pop().unwrap();
+    let rule = last.get("rule").and_then(Json::as_str).unwrap().to_owned();
+    (after.unwrap().value.state, rule)
+}
+
+/// Approvals count while those who gave them still could.
+#[tokio::test]
+async fn an_approval_of_somebody_who_lost_the_role_counts_no_more() {
+    let (world, action) = approved().await;
+    let ben = world.ben.principal().person().unwrap();
+    let directory = Directory::of(world.store.as_ref());
+    let member = directory
+        .member(world.workspace.id, ben)
+        .await
+        .unwrap()
+        .unwrap();
+    let mut after = member.value;
+    after.role = Role::Viewer;
+    let doc = serde_json::to_value(&after).unwrap();
+    let key = Directory::member_key(world.workspace.id, ben);
+    let mut write = StateWrite::replace(key, member.version, doc);
+    write.cites = member.evidence;
+    assert!(world.store.write(vec![write]).await.unwrap());
+    let (state, rule) = start(&world, &action).await;
+    assert_eq!(state, ActionState::Stale);
+    assert_eq!(rule, "base.require.machine-live");
+    assert_eq!(world.app.updates(), 0);
+}
+
+/// The rules that count are those in force when it is carried out.
+#[tokio::test]
+async fn an_approval_under_other_rules_is_judged_by_those_in_force() {
+    let (world, action) = approved().await;
+    // A row that nobody can read says nothing: not that there are no rules.
+    let key = StateKey {
+        pk: format!("{}#policy", world.workspace.id),
+        sk: "state".to_owned(),
+    };
+    let write = StateWrite::create(key, serde_json::json!({ "active": 7 }));
+    assert!(world.store.write(vec![write]).await.unwrap());
+    let (state, rule) = start(&world, &action).await;
+    assert_eq!(state, ActionState::Stale);
+    assert_eq!(rule, "bundle-unverified");
+    assert_eq!(world.app.updates(), 0);
 }
