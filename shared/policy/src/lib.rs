@@ -2,7 +2,7 @@
 //!
 //! Two layers of Cedar policies, the product's baseline and the workspace's bundle, are asked
 //! separately; the answer is the most restrictive of both. The approvals given so far are facts in
-//! the question, so REQUIRE(k) is what the same rules say with k approvals ([`judge`]).
+//! the question, so REQUIRE(k) is what the same rules say with k approvals ([`judge()`]).
 //! Whatever cannot be judged is denied ([`Failure`]).
 //!
 //! No I/O, no clock: time is part of the question, and who calls measures how long it takes. Nothing

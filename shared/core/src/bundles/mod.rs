@@ -2,7 +2,7 @@
 //! was revoked, and the bundles themselves.
 //!
 //! Everything lies in one family of the workspace's rows, so that every function that has the state
-//! table can judge. Whoever loads a bundle verifies it ([`load`]); nothing here decides anything.
+//! table can judge. Whoever loads a bundle verifies it ([`load()`]); nothing here decides anything.
 
 mod load;
 

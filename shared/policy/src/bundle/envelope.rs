@@ -38,7 +38,7 @@ pub enum SignatureError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Envelope {
-    /// Always [`PAYLOAD_TYPE`].
+    /// Always `application/vnd.counterfoil.policy-bundle+json`.
     #[serde(rename = "payloadType")]
     pub payload_type: String,
     /// The statement, base64.
