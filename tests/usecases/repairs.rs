@@ -520,3 +520,34 @@ async fn an_approval_under_other_rules_is_judged_by_those_in_force() {
     assert_eq!(rule, "bundle-unverified");
     assert_eq!(world.app.updates(), 0);
 }
+
+/// A person's own repair in live takes a sign-in of the last 15 minutes, and waits for one.
+#[tokio::test]
+async fn a_sign_in_that_is_too_old_ends_no_action() {
+    let world = World::new().await;
+    world.scan().await;
+    let incident = world.incident().await.id.to_string();
+    let ann = world.sign_in("Ann").await;
+    let propose = world.propose();
+    let proposed = propose.propose(&ann, &incident, Some("support asked"), false);
+    let action = proposed.await.unwrap().action;
+    assert_eq!(action.state, ActionState::Allowed);
+    world.clock.advance(Duration::from_mins(16));
+    let (votes, id) = (world.vote(), action.id.to_string());
+    for who in [&ann, &world.repair_key] {
+        let refused = Box::pin(votes.execute(who, &id)).await;
+        let Err(ActionError::Denied(judged)) = refused else {
+            panic!("{refused:?}")
+        };
+        assert_eq!(judged.rule, "base.forbid.stale-login-live");
+        // A machine cannot sign in again.
+        assert_eq!(
+            judged.fresh_within_s.is_some(),
+            who.principal().person().is_some()
+        );
+    }
+    assert_eq!(world.app.updates(), 0);
+    let ann = world.sign_in("Ann").await;
+    let after = Box::pin(votes.execute(&ann, &id)).await.unwrap();
+    assert_eq!(after.value.state, ActionState::Verified);
+}

@@ -9,6 +9,7 @@ use counterfoil_evidence::stream::Draft;
 use super::follow_up::{expire, follow_up};
 use super::in_run::is_in_run;
 use super::judge::held_facts;
+use super::refusal::record_refusal;
 use super::vote::VoteOnAction;
 use super::{ActionError, execute};
 use crate::policy::{Effect, Judgement, OverrideFacts, Question};
@@ -63,7 +64,7 @@ impl VoteOnAction {
         let question = self.question(ctx, &action.value, glass).await?;
         let judgement = Box::pin(self.judge(ctx, &project, &question)).await?;
         let (Effect::Allow, Some(person)) = (judgement.effect, ctx.principal().person()) else {
-            let recorded = self.record_refusal(ctx, &project, &action.value, &judgement);
+            let recorded = record_refusal(&self.ports, ctx, &project, &action.value, &judgement);
             Box::pin(recorded).await?;
             return Err(ActionError::Denied(judgement));
         };

@@ -7,12 +7,13 @@ use counterfoil_evidence::stream::Draft;
 use super::follow_up::{expire, follow_up};
 use super::judge::{Repair, approvals};
 use super::propose::{self, active_mapping, subject};
+use super::refusal::record_refusal;
 use super::settle::{self, Outcome};
 use super::{ActionError, RepairPorts, plan_of};
 use crate::ids::{DecisionId, UserId};
 use crate::incident::{Incident, IncidentState};
 use crate::mapping::Artifact;
-use crate::policy::{Asking, Effect, Judgement, Permit, Place};
+use crate::policy::{Asking, Effect, Judgement, Permit, Place, fresh_within};
 use crate::ports::{AppendError, Applied, Batch, PortErrorKind};
 use crate::records::{Directory, Project, Unfinished, Versioned};
 use crate::repair::{Action, ActionState, Pace, VoteKind};
@@ -54,6 +55,11 @@ pub(super) async fn execute(
         let pace = propose::pace(&records).await?;
         let asked = (&artifact, &pace.value);
         let judgement = judge(ports, ctx, project, asked, &action.value, &incident.value).await?;
+        if only_the_sign_in(ctx, &judgement) {
+            let recorded = record_refusal(ports, ctx, project, &action.value, &judgement);
+            Box::pin(recorded).await?;
+            return Err(ActionError::Denied(judgement));
+        }
         if judgement.effect != Effect::Allow {
             return go_stale(ports, ctx, project, action, incident, &judgement).await;
         }
@@ -78,6 +84,13 @@ pub(super) async fn execute(
     // From here on an error must not sound as if nothing had happened.
     let unsettled = |error| ActionError::Unsettled(Box::new(error));
     settled.await.map_err(unsettled)
+}
+
+/// Whether nothing is wrong but the sign-in of whoever triggers it: the action stays as it is, for
+/// them after another sign-in or for somebody else. The sweep has nobody to ask.
+fn only_the_sign_in(ctx: &TenantCtx, judgement: &Judgement) -> bool {
+    let by_people = !matches!(ctx.principal(), Principal::System { .. });
+    by_people && judgement.effect == Effect::Deny && fresh_within(&judgement.rule).is_some()
 }
 
 /// Attempts when other repairs of the project are begun at the same time.

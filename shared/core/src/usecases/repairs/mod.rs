@@ -15,6 +15,7 @@ mod in_run;
 mod judge;
 mod propose;
 mod read;
+mod refusal;
 mod settle;
 mod sweep;
 mod vote;

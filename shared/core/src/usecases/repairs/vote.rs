@@ -1,22 +1,17 @@
 //! A person's yes or no, bound to the digest they were shown.
 
-use counterfoil_evidence::kind::Kind;
-use counterfoil_evidence::stream::Draft;
 
 use super::follow_up::{end, expire, follow_up};
 use super::in_run::{is_in_run, not_executed_here, resolve};
 use super::judge::vote_question;
-use super::propose::opening;
+use super::refusal::record_refusal;
 use super::{ActionError, RepairPorts, execute};
 use crate::governed_run::Step;
-use crate::ids::{ActionId, DecisionId, RunId};
-use crate::json::canonical;
-use crate::policy::{Asking, Effect, Judgement, Place, Question, Rules, baseline_digest};
+use crate::policy::{Asking, Effect, Judgement, Place, Question, Rules};
 use crate::ports::Batch;
 use crate::records::{Project, Versioned};
 use crate::repair::{Action, ActionState, Vote, VoteKind};
 use crate::tenancy::{Principal, TenantCtx};
-use crate::usecases::facts::{Closing, Decided, Opening};
 
 /// Words that are long enough, for asking whether somebody may vote at all.
 const ABLE: &str = "0123456789";
@@ -70,7 +65,7 @@ impl VoteOnAction {
         let judgement = Box::pin(self.judge(ctx, &project, &question)).await?;
         let person = ctx.principal().person();
         let (Effect::Allow, Some(person)) = (judgement.effect, person) else {
-            let recorded = self.record_refusal(ctx, &project, &action.value, &judgement);
+            let recorded = record_refusal(&self.ports, ctx, &project, &action.value, &judgement);
             Box::pin(recorded).await?;
             return Err(ActionError::Denied(judgement));
         };
@@ -267,68 +262,5 @@ impl VoteOnAction {
             Some(reason),
         )
         .await
-    }
-
-    /// A refused vote is a decision of its own, with a hash of its own, in a run of its own.
-    pub(super) async fn record_refusal(
-        &self,
-        ctx: &TenantCtx,
-        project: &Project,
-        action: &Action,
-        judgement: &Judgement,
-    ) -> Result<(), ActionError> {
-        let now = self.ports.clock.now();
-        let run = RunId::new(now, self.ports.random.bits128());
-        let id = DecisionId::new(now, self.ports.random.bits128());
-        let about = serde_json::json!({
-            "act": action.id, "decision": id, "kind": judgement.considered.action, "run": run,
-        });
-        let hash = counterfoil_evidence::hash::digest_string(&canonical(&about)?);
-        let decided = Decided {
-            id,
-            run,
-            act: ActionId::new(now, self.ports.random.bits128()),
-            action_hash: &hash,
-            judgement,
-            principal: ctx.principal(),
-            at: now,
-            hold: None,
-        };
-        let cause = action.decided.as_ref();
-        let opening = if is_in_run(action) {
-            // Such a project may have no mapping at all.
-            Opening {
-                flow: baseline_digest().to_owned(),
-                artifact: baseline_digest().to_owned(),
-                inputs: &[],
-                cause,
-                principal: ctx.principal(),
-                purpose: "vote",
-                as_of: None,
-                asked_by: None,
-                policies: Vec::new(),
-            }
-        } else {
-            opening(project, ctx.principal(), "vote", cause)?
-        };
-        let opening = Opening {
-            policies: judgement.considered.policies(),
-            ..opening
-        };
-        let closing = Closing {
-            decisions: (0, 0, 1),
-            status: "completed",
-            ..Closing::default()
-        };
-        let batch = Batch::of([
-            Draft::new(Kind::RunOpen, opening.facts()).in_run(run),
-            Draft::new(Kind::RunDecision, decided.facts()?).in_run(run),
-            Draft::new(Kind::RunClose, closing.facts()).in_run(run),
-        ]);
-        self.ports
-            .evidence
-            .append(project.stream_id()?, batch)
-            .await?;
-        Ok(())
     }
 }
