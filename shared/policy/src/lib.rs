@@ -31,7 +31,7 @@ pub use template::{TEMPLATES, Template};
 /// The version of the engine, as records name it.
 pub const ENGINE: &str = "4.14.1";
 /// The version of its language, as records name it.
-pub const LANGUAGE: &str = "4.5";
+pub const LANGUAGE: &str = "4.6";
 pub use verdict::{Determining, LayerVerdict, Verdict};
 
 #[cfg(test)]

@@ -143,7 +143,10 @@ def references(value):
             elif key == "Fn::GetAtt":
                 found.add(item[0])
             elif key == "Fn::Sub":
-                found |= {name.split(".")[0] for name in re.findall(r"\${([^!}][^}]*)}", item)}
+                # A text, or a text with names of its own.
+                text, own = item if isinstance(item, list) else (item, {})
+                names = {name.split(".")[0] for name in re.findall(r"\${([^!}][^}]*)}", text)}
+                found |= (names - own.keys()) | references(own)
             elif key == "DependsOn":
                 found |= {item} if isinstance(item, str) else set(item)
             else:

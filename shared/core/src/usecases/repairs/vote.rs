@@ -1,6 +1,5 @@
 //! A person's yes or no, bound to the digest they were shown.
 
-
 use super::follow_up::{end, expire, follow_up};
 use super::in_run::{is_in_run, not_executed_here, resolve};
 use super::judge::vote_question;

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use counterfoil_evidence::json::Json;
 use counterfoil_evidence::verify::{Package, Trust};
 use serde_json::{Value, json};
 
@@ -135,8 +136,8 @@ fn the_script_accepts_a_stream_with_an_erasure_and_two_keys_and_says_what_it_did
     let folder = place("shell-rich");
     write(&folder, &files);
     let run = place("shell-rich.json");
-    let rich: Value = serde_json::from_slice(&read("packages/rich.run.json")).unwrap();
-    fs::write(&run, rich.to_string()).unwrap();
+    let rich = Json::parse_document(&read("packages/rich.run.json")).unwrap();
+    fs::write(&run, rich.canonical()).unwrap();
     let pin = text("packages/rich.stream.txt");
     let keys = ["packages/sealer-1.pem", "packages/sealer-2.pem"].map(path);
     for package in [&folder, &run] {
