@@ -19,8 +19,13 @@ use super::stage::{progress, stage};
 const SEED: &str = "20261126";
 
 /// Operations of which no request of the owner need succeed here, and why.
-const NEVER: [(&str, &str); 27] = [
+const NEVER: [(&str, &str); 29] = [
     ("POST /v1/actions/{id}/result", "no digest is guessed"),
+    ("POST /v1/actions/{id}/cancel", "it is withdrawn already"),
+    (
+        "POST /v1/workspaces/{workspace_id}/policy-bundles/{digest}/impact",
+        "no bundle is stored",
+    ),
     ("POST /v1/runs/{id}/complete", "its action is open"),
     (
         "POST /v1/projects/{project_id}/deletion",

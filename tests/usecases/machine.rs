@@ -168,7 +168,9 @@ impl Model {
     fn execute(&mut self, who: Who) {
         let may = who != Who::Reader;
         let ready = matches!(self.state, ActionState::Allowed | ActionState::Approved);
-        if may && ready && !self.expires() {
+        // A machine has no sign-in, so it starts nobody's own repair; what fits no more it finds.
+        let starts = who != Who::Machine || !self.proposer.is_person() || self.unfit;
+        if may && ready && !self.expires() && starts {
             self.executes();
         }
     }
