@@ -80,7 +80,7 @@ async fn play(stage: &Stage, shop: &Shop, incident: &Incident, case: Case) -> St
     let known = said["code"] == "already-created";
     assert!(status == 201 || known, "{case:?}: {status} {said}");
     let (action, version) = shop.action(incident).await.unwrap();
-    assert_eq!(action.state, ActionState::Held, "{case:?}");
+    assert_eq!(action.state, ActionState::Held, "{case:?} {}", action.rule);
 
     let path = format!("/v1/actions/{}/approvals", action.id);
     let vote = json!({

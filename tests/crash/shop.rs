@@ -79,7 +79,9 @@ impl Shop {
         let by = Principal::System {
             duty: "setup".to_owned(),
         };
-        let text = MAPPING.replace("max_drift_percent = 20.0", "max_drift_percent = 100.0");
+        let text = MAPPING
+            .replace("max_drift_percent = 20.0", "max_drift_percent = 100.0")
+            .replace("max_amount_at_risk", "# max_amount_at_risk");
         assert_ne!(text, MAPPING);
         let new = NewProject {
             workspace: &workspace,
