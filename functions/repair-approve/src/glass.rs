@@ -1,12 +1,11 @@
 //! Breaking the glass, and looking at it afterwards.
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use counterfoil_core::traced::Makes;
 use counterfoil_core::usecases::{Glass, VoteOnAction};
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Caller, Sent, admitted, allowed, if_match};
+use counterfoil_lambda::http::{Caller, Sent, admitted, allowed, demand_if_match};
 use counterfoil_lambda::schema::{ActionId, DecisionId, IdempotencyKey, IfMatch, Reason};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -39,12 +38,7 @@ impl OverrideBody {
     fn read(sent: &Sent) -> Result<(Self, u64), Problem> {
         sent.key()?;
         let body = sent.read()?;
-        let version = if_match(sent.headers())?.ok_or_else(|| {
-            let title = "Send `If-Match` with the ETag of the action that was displayed";
-            let status = StatusCode::PRECONDITION_REQUIRED;
-            Problem::new(status, "precondition-required", title)
-        })?;
-        Ok((body, version))
+        Ok((body, demand_if_match(sent.headers())?))
     }
 }
 

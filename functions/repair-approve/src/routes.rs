@@ -14,7 +14,7 @@ use counterfoil_core::usecases::{
     ActionError, ProposeRepair, ReadActions, RepairPorts, VoteOnAction, Voted,
 };
 use counterfoil_lambda::http::{
-    Asked, Authentication, Caller, Repeats, Sent, admitted, allowed, if_match, judged,
+    Asked, Authentication, Caller, Repeats, Sent, admitted, allowed, demand_if_match, judged,
 };
 use counterfoil_lambda::schema::{
     ActionId, DecisionId, IdempotencyKey, IfMatch, IncidentId, Reason,
@@ -274,12 +274,7 @@ impl Ballot {
     fn read(sent: &Sent) -> Result<(Self, u64), Problem> {
         sent.key()?;
         let ballot = sent.read()?;
-        let version = if_match(sent.headers())?.ok_or_else(|| {
-            let title = "Send `If-Match` with the ETag of the action that was displayed";
-            let status = StatusCode::PRECONDITION_REQUIRED;
-            Problem::new(status, "precondition-required", title)
-        })?;
-        Ok((ballot, version))
+        Ok((ballot, demand_if_match(sent.headers())?))
     }
 }
 
