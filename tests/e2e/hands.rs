@@ -128,3 +128,114 @@ fn what_a_machine_proposes_is_rejected_at_a_terminal_and_changes_nothing() {
         );
     });
 }
+
+/// Ben, and a repair that he has approved: its action, and the rows before and after it.
+async fn repaired(
+    stage: &'static Stage,
+    tenant: &Tenant,
+    kind: &str,
+) -> (Terminal, String, [String; 2]) {
+    let (customer, _) = stage.drifted(kind);
+    let incident = stage.found(tenant, &customer).await.id.to_string();
+    let before = stage.rows(tenant);
+    let machine = Terminal::with_key(stage, &tenant.repair_key);
+    let ben = person(stage, tenant, Role::Approver).await;
+    let words = ["repair", &incident, "--reason", "Support asked for it"];
+    let proposed = machine.done(&[&words[..], &["--execute", "--json"]].concat());
+    let action = proposed.json()["id"].as_str().unwrap().to_owned();
+    let words = ["approve", &action, "--reason", "Checked the invoice"];
+    let approved = ben.done(&[&words[..], &["--yes"]].concat());
+    assert!(approved.out.contains("is verified"), "{approved:?}");
+    let after = stage.rows(tenant);
+    assert_ne!(before, after);
+    (ben, action, [before, after])
+}
+
+#[test]
+fn a_repair_is_taken_back_at_terminals_and_the_row_is_what_it_was() {
+    let stage = stage();
+    stage.run(async {
+        let tenant = stage.tenant().await;
+        let (ben, action, [before, _]) = repaired(stage, &tenant, "wrong_plan").await;
+        let machine = Terminal::with_key(stage, &tenant.repair_key);
+        let words = ["undo", &action, "--reason", "The plan was mapped wrongly"];
+        let proposed = machine.done(&[&words[..], &["--execute"]].concat());
+        for shown in [
+            &format!("undoes     {action}"),
+            "writes     one row of public.app_users, key",
+            "plan",
+            "The plan was mapped wrongly",
+            "waits for one more approval",
+        ] {
+            assert!(proposed.out.contains(shown), "{shown}: {proposed:?}");
+        }
+        assert_eq!(stage.updates(&tenant), 1, "nothing before the approval");
+        let back = proposed.out.split_whitespace().next().unwrap();
+        assert_ne!(back, action, "an undo is an action of its own");
+        // Both say the same two values, the other way round.
+        let plan = |action: &str| {
+            let shown = ben.done(&["approvals", action, "--json"]).json();
+            let columns = shown["change"]["columns"].as_array().unwrap().clone();
+            let plan = columns.iter().find(|it| it["column"] == "plan").unwrap();
+            [plan["before"].clone(), plan["after"].clone()]
+        };
+        let [was, became] = plan(&action);
+        assert_eq!(plan(back), [became, was]);
+
+        let words = [
+            "approve",
+            back,
+            "--reason",
+            "The mapping is mended",
+            "--yes",
+        ];
+        let approved = ben.run(&words);
+        assert_eq!(stage.rows(&tenant), before, "{approved:?}");
+        assert_eq!(stage.updates(&tenant), 2, "{approved:?}");
+        assert_eq!(approved.status, 0, "{approved:?}");
+        let again = machine.run(&["undo", back, "--reason", "And back once more", "--json"]);
+        assert!(again.status == 0 || again.status == 1, "{again:?}");
+        assert_eq!(stage.rows(&tenant), before, "nothing happens unapproved");
+    });
+}
+
+#[test]
+fn what_was_changed_since_a_repair_is_not_taken_back() {
+    let stage = stage();
+    stage.run(async {
+        let tenant = stage.tenant().await;
+        let (ben, action, _) = repaired(stage, &tenant, "paid_no_access").await;
+        let machine = Terminal::with_key(stage, &tenant.repair_key);
+        let words = [
+            "undo",
+            &action,
+            "--reason",
+            "It was mapped wrongly",
+            "--execute",
+        ];
+        let proposed = machine.done(&words);
+        let back = proposed.out.split_whitespace().next().unwrap();
+        let (_, user) = stage.drifted("paid_no_access");
+        let elsewhere = format!(
+            "UPDATE app_users SET premium = NOT premium, plan = 'by hand' WHERE id = '{user}'"
+        );
+        stage.postgres.sql(&tenant.database, &elsewhere).unwrap();
+        let rows = stage.rows(&tenant);
+        let updates = stage.updates(&tenant);
+        let words = [
+            "approve",
+            back,
+            "--reason",
+            "The mapping is mended",
+            "--yes",
+        ];
+        let stale = ben.run(&words);
+        assert_eq!(stale.status, 1, "{stale:?}");
+        assert!(
+            stale.err.contains("is stale") && stale.err.contains("nothing was written"),
+            "{stale:?}"
+        );
+        assert_eq!(stage.rows(&tenant), rows, "{stale:?}");
+        assert_eq!(stage.updates(&tenant), updates, "{stale:?}");
+    });
+}

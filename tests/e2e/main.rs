@@ -62,6 +62,8 @@ mod roles;
 #[cfg(test)]
 mod runs;
 #[cfg(test)]
+mod shell;
+#[cfg(test)]
 mod signed;
 #[cfg(test)]
 mod sources;

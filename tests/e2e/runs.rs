@@ -18,14 +18,14 @@ use super::tenant::{MAPPING, Tenant};
 
 /// A live project of the tenant's workspace with nothing behind it: an agent's key, and one of an
 /// approver.
-struct Live {
+pub(crate) struct Live {
     project: Project,
-    agent: String,
-    approver: String,
+    pub(crate) agent: String,
+    pub(crate) approver: String,
 }
 
 impl Live {
-    async fn of(stage: &Stage, tenant: &Tenant) -> Self {
+    pub(crate) async fn of(stage: &Stage, tenant: &Tenant) -> Self {
         let boot = &stage.main.boot;
         let state = boot.state().unwrap();
         let directory = Directory::of(state.as_ref());
@@ -74,8 +74,8 @@ impl Live {
     }
 }
 
-/// Approves whatever waits until the program has ended; what it printed, line by line.
-async fn approve_all(stage: &Stage, live: &Live, mut program: Child) -> Vec<Value> {
+/// Approves whatever waits until the program has ended; what it printed.
+pub(crate) async fn approve_all(stage: &Stage, live: &Live, mut program: Child) -> String {
     let mut approved = 0;
     for _ in 0..600 {
         if program.try_wait().unwrap().is_some() {
@@ -106,12 +106,10 @@ async fn approve_all(stage: &Stage, live: &Live, mut program: Child) -> Vec<Valu
     let told = String::from_utf8(ended.stderr).unwrap();
     assert!(ended.status.success(), "{said}\n{told}");
     assert!(approved > 0, "nothing waited\n{said}\n{told}");
-    said.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    said
 }
 
-fn example(name: &str) -> PathBuf {
+pub(crate) fn example(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../docs/examples")
         .join(name)
@@ -129,15 +127,21 @@ fn start(stage: &Stage, live: &Live, program: &str, file: &str) -> Child {
         .unwrap()
 }
 
-/// Whether what a program printed is a whole run, and evidence says the same.
-async fn whole(stage: &Stage, live: &Live, said: &[Value]) {
+/// Whether what a program printed, line by line, is a whole run, and evidence says the same.
+async fn whole(stage: &Stage, live: &Live, said: &str) {
+    let lines = said.lines().map(|line| serde_json::from_str(line).unwrap());
+    let said: Vec<Value> = lines.collect();
     let last = said.last().unwrap();
     assert_eq!(
         (&last["state"], &last["decisions"]),
         (&json!("completed"), &json!(2)),
         "{said:?}"
     );
-    let run = last["run"].as_str().unwrap();
+    recorded(stage, live, last["run"].as_str().unwrap()).await;
+}
+
+/// Whether evidence has a whole run: two actions, decided, approved, done.
+pub(crate) async fn recorded(stage: &Stage, live: &Live, run: &str) {
     let path = format!("/v1/runs/{run}");
     let read = stage
         .call("GET", &path, Some(&live.agent), None, &Value::Null)

@@ -111,7 +111,7 @@ impl Terminal {
 }
 
 /// The binary that people install, built by the cargo that runs the tests.
-fn cli() -> &'static Path {
+pub(crate) fn cli() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));

@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     Unknown(anyhow::Error),
     /// What came is not what was recorded.
     Different(String),
+    /// It waits for people.
+    Waits(String),
 }
 
 /// Why something was refused.
@@ -23,6 +25,8 @@ pub(crate) struct Refused {
     pub(crate) said: String,
     /// The problem's stable code (docs/problems.md); empty where no problem came.
     pub(crate) code: String,
+    /// What an earlier request with the same `Idempotency-Key` made; empty without one.
+    pub(crate) made: String,
 }
 
 impl Failure {
@@ -31,6 +35,7 @@ impl Failure {
         Self::Refused(Refused {
             said: said.into(),
             code: String::new(),
+            made: String::new(),
         })
     }
 
@@ -40,6 +45,7 @@ impl Failure {
             Self::Refused(_) => 1,
             Self::Unknown(_) => 2,
             Self::Different(_) => 3,
+            Self::Waits(_) => 4,
         }
     }
 }
@@ -50,6 +56,7 @@ impl fmt::Display for Failure {
             Self::Refused(refused) => write!(f, "refused: {}", refused.said),
             Self::Unknown(error) => write!(f, "not known: {error:#}"),
             Self::Different(what) => write!(f, "different: {what}"),
+            Self::Waits(what) => write!(f, "not yet: {what}"),
         }
     }
 }

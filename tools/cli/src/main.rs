@@ -28,7 +28,7 @@ mod policy;
 mod project;
 mod refusal;
 mod replay;
-mod runs;
+mod run;
 mod secret;
 mod table;
 mod verify;
@@ -81,7 +81,8 @@ enum Command {
     Reject(actions::Reject),
     Repair(actions::Repair),
     Undo(actions::Undo),
-    Runs(runs::Args),
+    #[command(alias = "runs")]
+    Run(run::Args),
     Policy(policy::Args),
     Doctor(doctor::Args),
     Completions(manual::Completions),
@@ -110,7 +111,7 @@ fn main() -> ExitCode {
             Command::Reject(args) => actions::reject(&args),
             Command::Repair(args) => actions::repair(&args),
             Command::Undo(args) => actions::undo(&args),
-            Command::Runs(args) => runs::main(&args),
+            Command::Run(args) => run::main(&args),
             Command::Policy(args) => policy::main(&args),
             Command::Doctor(args) => doctor::main(&args),
             Command::Completions(args) => manual::completions(&args, Cli::command()),

@@ -90,8 +90,8 @@ fn table(waiting: &Value, incidents: &Value) -> Table<8> {
         "action",
         "until",
         "customers",
-        "a month",
-        "row",
+        "money",
+        "what",
         "approvals",
         "proposed by",
         "why",
@@ -100,14 +100,23 @@ fn table(waiting: &Value, incidents: &Value) -> Table<8> {
     for it in waiting {
         let incident = known.get(text(it, "/incident")).copied();
         let customers = incident.map(|it| texts(it, "/customers").join(" "));
-        let amount = incident.map(|it| money(it, "/at_risk"));
+        let amount = match incident.map(|it| money(it, "/at_risk")) {
+            Some(amount) if !amount.is_empty() => format!("{amount} a month"),
+            _ => money(it, "/params/amount"),
+        };
         let needed = it.pointer("/decision/approvals").and_then(Value::as_u64);
         let approvals = format!(
             "{} of {}",
             texts(it, "/approved_by").len(),
             needed.unwrap_or_default()
         );
-        let row = format!("{} {}", text(it, "/change/table"), text(it, "/change/key"));
+        let what = [
+            "/change/table",
+            "/change/key",
+            "/params/kind",
+            "/params/target",
+        ];
+        let what = what.map(|pointer| text(it, pointer)).join(" ");
         let proposer = format!(
             "{} {}",
             text(it, "/proposer/type"),
@@ -119,8 +128,8 @@ fn table(waiting: &Value, incidents: &Value) -> Table<8> {
             text(it, "/id"),
             text(it, "/expires_at"),
             &customers.unwrap_or_default(),
-            &amount.unwrap_or_default(),
-            &row,
+            &amount,
+            what.trim(),
             &approvals,
             &proposer,
             why.unwrap_or_default(),

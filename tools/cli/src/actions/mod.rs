@@ -2,14 +2,17 @@
 //! digest that is sent is the one of what was displayed just before.
 
 mod ask;
+mod in_run;
 mod inbox;
 mod repair;
 mod show;
 mod undo;
 mod vote;
 
+pub(crate) use in_run::does;
 pub(crate) use inbox::{Inbox, approvals};
 pub(crate) use repair::{Repair, repair};
+pub(crate) use show::{decision, next};
 pub(crate) use undo::{Undo, undo};
 pub(crate) use vote::{Approve, Reject, approve, reject};
 
@@ -20,7 +23,7 @@ use crate::access::segment;
 use crate::answer::text;
 use crate::client::{Client, Failure};
 use crate::output::say;
-use show::{next, story};
+use show::story;
 
 /// An action with what is known of it besides.
 struct Seen {
@@ -114,7 +117,7 @@ fn advised(error: Failure, id: &str, incident: &str) -> Failure {
 }
 
 /// What an action came to, as the end of a command: an effect that did not happen is a refusal.
-fn end(action: &Value, json: bool) -> Result<(), Failure> {
+pub(crate) fn end(action: &Value, json: bool) -> Result<(), Failure> {
     let sentence = next(action);
     match text(action, "/state") {
         "denied" | "failed" | "stale" | "expired" => Err(Failure::refused(sentence)),
@@ -142,6 +145,7 @@ mod tests {
             let refused = Failure::Refused(Refused {
                 said: "409: no".to_owned(),
                 code: code.to_owned(),
+                made: String::new(),
             });
             let error = advised(refused, "act_1", "inc_1").to_string();
             assert!(error.contains(said), "{error}");

@@ -2,11 +2,17 @@
 
 use serde_json::Value;
 
+use super::in_run;
 use crate::answer::{money, text, texts, words};
 use crate::plain::shown;
 
 /// What becomes of an action, in one sentence, with the next command.
-pub(super) fn next(action: &Value) -> String {
+pub(crate) fn next(action: &Value) -> String {
+    if in_run::is_of_run(action)
+        && let Some(said) = in_run::next(action)
+    {
+        return said;
+    }
     let at = |pointer| shown(text(action, pointer));
     let (id, incident) = (at("/id"), at("/incident"));
     match text(action, "/state") {
@@ -54,7 +60,7 @@ pub(super) fn next(action: &Value) -> String {
 }
 
 /// The decision in a sentence.
-pub(super) fn decision(action: &Value) -> String {
+pub(crate) fn decision(action: &Value) -> String {
     let at = |pointer| shown(text(action, pointer));
     let because = format!("{} ({})", at("/decision/reason"), at("/decision/rule"));
     match text(action, "/decision/effect") {
@@ -91,28 +97,29 @@ fn waits(action: &Value) -> String {
 pub(super) fn story(action: &Value, incident: Option<&Value>) -> Vec<String> {
     let at = |pointer| shown(text(action, pointer));
     let mut lines = vec![format!("{} is {}", at("/id"), words(&at("/state")))];
-    lines.push(format!(
-        "  repairs    {}{}",
-        at("/incident"),
-        differs(incident)
-    ));
-    lines.push(format!("  money      {}", a_month(incident)));
+    let of_run = in_run::is_of_run(action);
+    if of_run {
+        lines.extend(in_run::story(action));
+    } else {
+        lines.push(format!(
+            "  repairs    {}{}",
+            at("/incident"),
+            differs(incident)
+        ));
+        lines.push(format!("  money      {}", a_month(incident)));
+    }
+    if !at("/undo_of").is_empty() {
+        lines.push(format!("  undoes     {}", at("/undo_of")));
+    }
     let proposer = format!("{} {}", at("/proposer/type"), at("/proposer/id"));
     let why = match at("/reason") {
         reason if reason.is_empty() => "no reason was given".to_owned(),
         reason => reason,
     };
     lines.push(format!("  proposed   by {proposer}: {why}"));
-    lines.push(format!(
-        "  writes     one row of {}, key {}",
-        at("/change/table"),
-        exactly(text(action, "/change/key"))
-    ));
-    lines.extend(
-        changes(action)
-            .into_iter()
-            .map(|line| format!("    {line}")),
-    );
+    if !of_run {
+        lines.extend(writes(action));
+    }
     lines.push(format!("  decision   {}", decision(action)));
     let approved = texts(action, "/approved_by");
     if !approved.is_empty() {
@@ -125,6 +132,16 @@ pub(super) fn story(action: &Value, incident: Option<&Value>) -> Vec<String> {
         lines.push(format!("  failure    {}", at("/failure")));
     }
     lines.push(format!("  digest     {}", at("/action_digest")));
+    lines
+}
+
+/// The row, and each column before and after.
+fn writes(action: &Value) -> Vec<String> {
+    let table = shown(text(action, "/change/table"));
+    let key = exactly(text(action, "/change/key"));
+    let mut lines = vec![format!("  writes     one row of {table}, key {key}")];
+    let columns = changes(action).into_iter();
+    lines.extend(columns.map(|line| format!("    {line}")));
     lines
 }
 

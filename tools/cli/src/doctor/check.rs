@@ -60,7 +60,7 @@ impl Check {
     pub(super) fn of(name: &'static str, failure: &Failure) -> Self {
         let state = match failure {
             Failure::Refused(_) | Failure::Different(_) => State::Fail,
-            Failure::Unknown(_) => State::Unknown,
+            Failure::Unknown(_) | Failure::Waits(_) => State::Unknown,
         };
         Self::new(name, state, failure.to_string())
     }

@@ -124,7 +124,7 @@ async fn scans(client: &Client) -> Check {
     let every = every.unwrap_or(24);
     match schedule.get("measured").filter(|it| it.is_object()) {
         None => Check::new(name, State::Warn, "no scan has been complete yet")
-            .next("wait for the first scan, and look at counterfoil runs list"),
+            .next("wait for the first scan, and look at counterfoil run list"),
         Some(measured) => {
             let warning = text(measured, "/warning");
             let said = format!("a scan has been complete; one is due every {every} hours");

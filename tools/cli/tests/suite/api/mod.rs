@@ -10,3 +10,4 @@ mod incidents;
 mod keys;
 mod pages;
 mod places;
+mod runs;
