@@ -1,0 +1,117 @@
+//! Rules of the workspace, signed and in force as two people bring them there.
+
+use std::collections::BTreeMap;
+
+use counterfoil_core::bundles::{ActiveBundle, PolicyState, RegisteredKey, StoredBundle};
+use counterfoil_core::evidence::hash::digest_string;
+use counterfoil_core::ports::{Clock as _, State as _, StateKey, StateWrite};
+use counterfoil_policy::bundle::{Bundle, Envelope, SigningKey};
+use counterfoil_policy::schema_digest;
+use serde_json::{Value, json};
+
+use super::super::world::World;
+use super::steps::Rules;
+
+const PLAIN: &str = "@id(\"ws.permit.all\") @why(\"the baseline applies\")
+permit (principal, action, resource);
+";
+const TWO_PEOPLE: &str =
+    "@id(\"ws.require.two\") @why(\"every repair needs two people\") @role(\"approver\")
+forbid (principal, action == CF::Action::\"repair.execute\", resource)
+unless { context.base.approvals.count >= 2 };
+";
+const NOBODY: &str = "@id(\"ws.forbid.repairs\") @why(\"nothing is repaired\")
+forbid (principal, action == CF::Action::\"repair.execute\", resource);
+";
+
+impl Rules {
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::TwoPeople => TWO_PEOPLE,
+            Self::Nobody => NOBODY,
+        }
+    }
+
+    const fn version(self) -> u64 {
+        match self {
+            Self::Plain => 1,
+            Self::TwoPeople => 2,
+            Self::Nobody => 3,
+        }
+    }
+}
+
+/// Stores the rules and moves the pointer to them.
+pub(super) async fn in_force(world: &World, rules: Rules) {
+    let store = world.store.as_ref();
+    let place = |sk: &str| StateKey {
+        pk: format!("{}#policy", world.workspace.id),
+        sk: sk.to_owned(),
+    };
+    let stored = stored(world, rules);
+    let mut writes = Vec::new();
+    let row = place(&stored.digest);
+    if store.get(&row).await.unwrap().is_none() {
+        writes.push(StateWrite::create(row, json!(stored)));
+    }
+    let state = place("state");
+    let found = store.get(&state).await.unwrap();
+    let doc = json!(pointing(world, &stored.digest, rules.version()));
+    writes.push(match found {
+        None => StateWrite::create(state, doc),
+        Some(found) => StateWrite::replace(state, found.version, doc),
+    });
+    assert!(store.write(writes).await.unwrap());
+}
+
+fn key() -> SigningKey {
+    SigningKey::from_seed(&[7; 32])
+}
+
+fn pointing(world: &World, digest: &str, version: u64) -> PolicyState {
+    let (by, at) = (world.ben.principal().person().unwrap(), world.clock.now());
+    PolicyState {
+        keys: vec![RegisteredKey {
+            public_key: key().public().text(),
+            fingerprint: key().public().fingerprint(),
+            at,
+            by,
+        }],
+        active: Some(ActiveBundle {
+            digest: digest.to_owned(),
+            version,
+            previous: None,
+            at,
+            by,
+            approver: world.ann.principal().id(),
+        }),
+        ..PolicyState::default()
+    }
+}
+
+fn stored(world: &World, rules: Rules) -> StoredBundle {
+    let text = format!("{PLAIN}{}", rules.text());
+    let files = BTreeMap::from([("policies/a.cedar".to_owned(), text)]);
+    let entries = files.iter().map(|(path, text)| {
+        json!({"path": path, "size": text.len(), "sha256": digest_string(text.as_bytes())})
+    });
+    let entries: Vec<Value> = entries.collect();
+    let manifest = json!({
+        "schema": "counterfoil.policy-bundle/v1", "layer": "workspace",
+        "workspace": world.workspace.id.to_string(), "version": rules.version(),
+        "cedar": {"lang": "4.5", "engine": ">=4.14,<5"}, "schema_sha256": schema_digest(),
+        "files": entries, "created_at": "2026-11-01T00:00:00Z", "created_by": "somebody", "summary": "",
+    });
+    let manifest = manifest.to_string();
+    let bundle = Bundle::read(manifest.as_bytes(), files.clone()).unwrap();
+    StoredBundle {
+        digest: bundle.digest().to_owned(),
+        envelope: Envelope::sign(&bundle.statement(), &key()),
+        manifest,
+        files,
+        by: world.ben.principal().person().unwrap(),
+        at: world.clock.now(),
+        impact: None,
+    }
+}
