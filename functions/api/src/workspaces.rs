@@ -172,6 +172,8 @@ pub(crate) async fn me(
             let myself = |(login, person)| views::Myself::of(login, person, &mine);
             caller.login().map(myself).map(views::Me::User)
         }
+        // Its token is for the tools of agents, and is none here.
+        Authenticated::Delegate(_) => None,
     };
     let me = me.ok_or_else(Problem::unauthenticated)?;
     Ok(Json(me).into_response())

@@ -20,7 +20,7 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// An agent; a person's own credential is refused.
+    /// An agent, with a key of its own or on behalf of somebody; a person's own credential is refused.
     pub(crate) fn of(who: Authenticated, headers: &HeaderMap) -> Result<Self, Problem> {
         let bearer = headers.get(AUTHORIZATION);
         let bearer = bearer.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));

@@ -46,6 +46,7 @@ async fn main() -> Result<(), Error> {
         authentication: boot.agents()?,
         place: Place {
             host: boot.public_host(),
+            issuer: boot.agent_issuer(),
         },
         tools: Arc::new(tools),
     });

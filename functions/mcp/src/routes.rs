@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{FromRef, Request, State};
-use axum::http::{HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, header::WWW_AUTHENTICATE};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -83,13 +83,14 @@ async fn document(State(mcp): State<Mcp>, request: Request) -> Response {
     Json(mcp.place.document(request.headers())).into_response()
 }
 
-/// Tells whoever has no valid credential where to get one.
+/// Tells whoever has no credential that is good enough where to get one.
 async fn challenge(State(mcp): State<Mcp>, request: Request, next: Next) -> Response {
-    let challenge = mcp.place.challenge(request.headers());
+    let headers = request.headers().clone();
     let mut response = next.run(request).await;
-    if response.status() == StatusCode::UNAUTHORIZED
-        && let Ok(challenge) = HeaderValue::from_str(&challenge)
-    {
+    let problem = response.extensions().get::<Problem>();
+    let challenge = problem.and_then(|problem| mcp.place.challenge(&headers, problem));
+    let challenge = challenge.and_then(|text| HeaderValue::from_str(&text).ok());
+    if let Some(challenge) = challenge {
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     }
     response

@@ -206,6 +206,47 @@ impl Principal {
         }
     }
 
+    /// Whose requests are the same: [`Principal::id`], and for an agent that acts for somebody, whom it
+    /// acts for. Many people use one client, and what it does for one of them is not another's.
+    pub fn account(&self) -> String {
+        match self.on_behalf_of() {
+            Some(person) => format!("{} for {person}", self.id()),
+            None => self.id(),
+        }
+    }
+
+    /// The person for whom an agent acts that has no key of its own.
+    pub const fn on_behalf_of(&self) -> Option<UserId> {
+        match self {
+            Self::Agent {
+                owner,
+                on_behalf: true,
+                ..
+            } => Some(*owner),
+            Self::Agent { .. }
+            | Self::User { .. }
+            | Self::ApiKey { .. }
+            | Self::Scheduler { .. }
+            | Self::System { .. } => None,
+        }
+    }
+
+    /// The role that decides what is shown: that of whoever reads in the end. A key has none.
+    pub const fn reader_role(&self) -> Option<Role> {
+        match self {
+            Self::User { role, .. } => Some(*role),
+            Self::Agent {
+                owner_role,
+                on_behalf: true,
+                ..
+            } => *owner_role,
+            Self::ApiKey { .. }
+            | Self::Agent { .. }
+            | Self::Scheduler { .. }
+            | Self::System { .. } => None,
+        }
+    }
+
     /// The role of the person behind this request; a machine has none.
     pub const fn role(&self) -> Option<Role> {
         match self {
@@ -234,15 +275,10 @@ impl Principal {
     pub fn proposers(&self) -> Vec<UserId> {
         match self {
             Self::User { id, .. } => vec![*id],
-            Self::Agent {
-                owner,
-                on_behalf: true,
-                ..
-            } => vec![*owner],
             Self::Agent { .. }
             | Self::ApiKey { .. }
             | Self::Scheduler { .. }
-            | Self::System { .. } => Vec::new(),
+            | Self::System { .. } => self.on_behalf_of().into_iter().collect(),
         }
     }
 

@@ -8,9 +8,8 @@
 //! What may be asked is [`Ask`]: a vote, an override or a download cannot be named here.
 
 use axum::body::Body;
-use counterfoil_core::auth::{AuthError, Authenticated, authenticate_person, resolve_key};
+use counterfoil_core::auth::{AuthError, Authenticated, resolve_key};
 use counterfoil_core::ids::{ActionId, IncidentId};
-use counterfoil_core::ports::LoginError;
 use http::header::CONTENT_TYPE;
 use http::{Method, Request};
 use serde::{Deserialize, Serialize};
@@ -146,16 +145,7 @@ impl Authentication {
         let (state, now) = (self.state.as_ref(), self.clock.now());
         let found = match credential {
             Credential::Key(handle) => resolve_key(state, handle, now).await?,
-            Credential::Token(token) => {
-                let logins = self.logins.as_ref().ok_or(AuthError::Unauthenticated)?;
-                match logins.verify(token, now).await {
-                    Ok(login) => authenticate_person(state, login).await?,
-                    Err(LoginError::Invalid) => return Err(AuthError::Unauthenticated),
-                    Err(LoginError::Unavailable(error)) => {
-                        return Err(AuthError::Unavailable(error.into()));
-                    }
-                }
-            }
+            Credential::Token(token) => self.token(token).await?,
         };
         found.as_agent()
     }

@@ -13,15 +13,15 @@ use counterfoil_aws::lambda::OtherFunction;
 use counterfoil_aws::rds::RdsTokens;
 use counterfoil_aws::s3::{S3Archive, S3Objects};
 use counterfoil_aws::sqs::{SqsChecks, SqsExports, SqsScans};
-use counterfoil_core::ports::{Clock, Logins, Random, Scratch};
+use counterfoil_core::ports::{Clock, Random, Scratch};
 use counterfoil_core::rate::Rate;
 use counterfoil_core::usecases::{LimitRate, RecordLeak, Vault};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
 use crate::config::{MissingVariable, Var, optional};
-use crate::http::{Authentication, Repeats};
-use crate::oidc::{DEFAULT_SCOPE, OidcLogins, OidcOptions, SignInPlace};
+use crate::http::{Authentication, Repeats, Tokens};
+use crate::oidc::{DEFAULT_SCOPE, OidcDelegations, OidcLogins, OidcOptions, SignInPlace};
 use crate::scratch::TempScratch;
 use crate::system::{OsRandom, SystemClock};
 use crate::telemetry;
@@ -136,11 +136,18 @@ impl Boot {
     /// When the state table's name is not set, or the settings about sign-ins cannot be used: a
     /// function must not start with fewer people than were meant.
     pub fn authentication(&self) -> Result<Authentication, Error> {
-        let logins = self.logins()?;
+        let tokens = match self.logins()? {
+            Some(logins) => Tokens::OfPeople(logins),
+            None => Tokens::Never,
+        };
+        self.authentication_by(tokens)
+    }
+
+    fn authentication_by(&self, tokens: Tokens) -> Result<Authentication, Error> {
         Ok(Authentication {
             state: self.state()?,
             clock: self.clock(),
-            logins: logins.map(|logins| -> Arc<dyn Logins> { logins }),
+            tokens,
             limit: Some(self.limit()?),
             leaks: Some(RecordLeak {
                 evidence: self.evidence()?,
@@ -158,14 +165,18 @@ impl Boot {
         let Some(issuer) = (self.lookup)(Var::OidcIssuer) else {
             return Ok(None);
         };
-        let audiences = self.setting(Var::OidcAudience)?;
-        let audiences = audiences.split(',').map(|name| name.trim().to_owned());
         let options = OidcOptions {
             issuer,
-            audiences: audiences.collect(),
+            audiences: self.audiences_of_people()?,
             scope: self.scope(),
         };
         Ok(Some(Arc::new(OidcLogins::new(options)?)))
+    }
+
+    fn audiences_of_people(&self) -> Result<Vec<String>, MissingVariable> {
+        let audiences = self.setting(Var::OidcAudience)?;
+        let audiences = audiences.split(',').map(|name| name.trim().to_owned());
+        Ok(audiences.collect())
     }
 
     /// Where the command line signs people in; `None` where no issuer or no client is set.
@@ -188,20 +199,24 @@ impl Boot {
     /// # Errors
     /// As [`Boot::authentication`].
     pub fn agents(&self) -> Result<Authentication, Error> {
-        let logins = match ((self.lookup)(Var::OidcIssuer), self.public_host()) {
-            (Some(issuer), Some(host)) => {
-                let logins: Arc<dyn Logins> = Arc::new(OidcLogins::new(OidcOptions {
-                    issuer,
-                    audiences: vec![format!("https://{host}/mcp")],
-                    scope: self.scope(),
-                })?);
-                Some(logins)
+        let tokens = match self.agent_issuer() {
+            Some(options) => {
+                let of_people = self.audiences_of_people()?;
+                Tokens::OfAgents(Arc::new(OidcDelegations::new(options, of_people)?))
             }
-            _ => None,
+            None => Tokens::Never,
         };
-        Ok(Authentication {
-            logins,
-            ..self.authentication()?
+        self.authentication_by(tokens)
+    }
+
+    /// Where clients get tokens for the tools of agents, for which audience and which scope; `None`
+    /// where there are no such tokens.
+    pub fn agent_issuer(&self) -> Option<OidcOptions> {
+        let host = self.public_host()?;
+        Some(OidcOptions {
+            issuer: (self.lookup)(Var::OidcIssuer)?,
+            audiences: vec![format!("https://{host}/mcp")],
+            scope: self.scope(),
         })
     }
 

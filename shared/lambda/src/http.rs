@@ -4,10 +4,10 @@ use std::sync::{Arc, LazyLock};
 
 use axum::extract::{FromRef, FromRequestParts, RawPathParams};
 use counterfoil_core::auth::{
-    AuthError, Authenticated, authenticate_key, authenticate_person, login_digest,
+    AuthError, Authenticated, authenticate_delegate, authenticate_key, authenticate_person,
 };
 use counterfoil_core::ids::WorkspaceId;
-use counterfoil_core::ports::{Clock, LoginError, Logins, State};
+use counterfoil_core::ports::{Clock, DelegationError, Delegations, LoginError, Logins, State};
 use counterfoil_core::tenancy::{TenantCtx, WorkspaceCtx};
 use counterfoil_core::usecases::{LimitRate, RecordLeak};
 use http::HeaderMap;
@@ -35,12 +35,34 @@ pub struct Authentication {
     pub state: Arc<dyn State>,
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// Who verifies sign-ins; `None` where only keys are accepted.
-    pub logins: Option<Arc<dyn Logins>>,
+    /// Which tokens are accepted besides keys.
+    pub tokens: Tokens,
     /// How many requests a credential may make; `None` where nobody counts.
     pub limit: Option<LimitRate>,
     /// Who records keys that came in a URL; `None` where only the log tells of them.
     pub leaks: Option<RecordLeak>,
+}
+
+/// Which tokens are accepted. A function serves people or agents: a token of one is none of the other.
+#[derive(Clone, Default)]
+pub enum Tokens {
+    /// None: keys only.
+    #[default]
+    Never,
+    /// Those of people who sign in.
+    OfPeople(Arc<dyn Logins>),
+    /// Those of clients that act for people.
+    OfAgents(Arc<dyn Delegations>),
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Never => "Never",
+            Self::OfPeople(_) => "OfPeople",
+            Self::OfAgents(_) => "OfAgents",
+        })
+    }
 }
 
 impl std::fmt::Debug for Authentication {
@@ -79,8 +101,8 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Anybody(caller) = Anybody::from_request_parts(parts, state).await?;
         let authentication = Authentication::from_ref(state);
-        if let (Some(limit), Some((login, _))) = (&authentication.limit, caller.login()) {
-            rate::count(limit, parts, *NO_WORKSPACE, &login_digest(login)).await?;
+        if let (Some(limit), Some(who)) = (&authentication.limit, caller.counted()) {
+            rate::count(limit, parts, *NO_WORKSPACE, &who).await?;
         }
         sound(parts)?;
         Ok(Self(caller))
@@ -121,11 +143,27 @@ impl Authentication {
         if bearer.starts_with("cfk_") {
             return authenticate_key(self.state.as_ref(), bearer, now).await;
         }
-        let logins = self.logins.as_ref().ok_or(AuthError::Unauthenticated)?;
-        match logins.verify(bearer, now).await {
-            Ok(login) => authenticate_person(self.state.as_ref(), login).await,
-            Err(LoginError::Invalid) => Err(AuthError::Unauthenticated),
-            Err(LoginError::Unavailable(error)) => Err(AuthError::Unavailable(error.into())),
+        self.token(bearer).await
+    }
+
+    /// Whoever presents a token of the sort that is accepted here.
+    pub(crate) async fn token(&self, token: &str) -> Result<Authenticated, AuthError> {
+        let (state, now) = (self.state.as_ref(), self.clock.now());
+        match &self.tokens {
+            Tokens::Never => Err(AuthError::Unauthenticated),
+            Tokens::OfPeople(logins) => match logins.verify(token, now).await {
+                Ok(login) => authenticate_person(state, login).await,
+                Err(LoginError::Invalid) => Err(AuthError::Unauthenticated),
+                Err(LoginError::Unavailable(error)) => Err(AuthError::Unavailable(error.into())),
+            },
+            Tokens::OfAgents(clients) => match clients.verify(token, now).await {
+                Ok(delegation) => authenticate_delegate(state, delegation).await,
+                Err(DelegationError::Invalid) => Err(AuthError::Unauthenticated),
+                Err(DelegationError::Scope) => Err(AuthError::Scope),
+                Err(DelegationError::Unavailable(error)) => {
+                    Err(AuthError::Unavailable(error.into()))
+                }
+            },
         }
     }
 }
@@ -190,6 +228,10 @@ pub fn problem(error: &AuthError) -> Problem {
         AuthError::NotForAgents => {
             let title = "This credential is a person's: an agent needs a key of its own";
             Problem::new(http::StatusCode::FORBIDDEN, "capability-missing", title)
+        }
+        AuthError::Scope => {
+            let title = "The token lacks the scope that agents need: sign in again and allow it";
+            Problem::new(http::StatusCode::FORBIDDEN, "insufficient-scope", title)
         }
         AuthError::ProjectNotNamed => Problem::invalid(
             "",

@@ -200,6 +200,11 @@ impl Problem {
         self
     }
 
+    /// What programs are written against.
+    pub const fn code(&self) -> &'static str {
+        self.0.code
+    }
+
     /// Names the request.
     pub(crate) fn in_request(mut self, id: &str) -> Self {
         self.0.request_id = Some(id.to_owned());

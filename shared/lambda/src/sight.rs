@@ -27,7 +27,7 @@ impl Sight {
 
     /// The same, of a workspace or of a project.
     pub fn of_principal(principal: &Principal) -> Self {
-        match principal.role() {
+        match principal.reader_role() {
             Some(role) if !role.sees_values() => Self::Masked,
             _ => Self::Clear,
         }

@@ -15,9 +15,9 @@ pub use key::NewKey;
 pub use reach::{Reach, Target, reach};
 
 use crate::ids::{ProjectId, UserId, WorkspaceId};
-use crate::ports::{Login, State};
+use crate::ports::{Delegation, Login, State};
 use crate::records::{ApiKey, Directory, RecordError};
-use crate::tenancy::{Capability, Principal, TenantCtx, Via, WorkspaceCtx};
+use crate::tenancy::{Capability, Principal, Role, TenantCtx, Via, WorkspaceCtx};
 use crate::time::Timestamp;
 
 /// Why a request has no context.
@@ -35,6 +35,9 @@ pub enum AuthError {
     /// An approver key stands for a person, and is for the API alone.
     #[error("an approver key is no credential of an agent")]
     NotForAgents,
+    /// The token is valid, and the person did not let the client do this.
+    #[error("the token lacks the scope")]
+    Scope,
     /// It could not be found out.
     #[error("the credential could not be looked up")]
     Unavailable(#[from] RecordError),
@@ -47,6 +50,15 @@ pub enum Authenticated {
     Key(Box<PresentedKey>),
     /// Somebody who signed in.
     Person(Presence),
+    /// A client that acts for somebody: an agent, and never a person.
+    Delegate(Delegate),
+}
+
+/// A client that acts for somebody who let it in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delegate {
+    client: String,
+    behind: Presence,
 }
 
 /// An API key that was checked, and as whom it acts.
@@ -174,19 +186,45 @@ pub async fn authenticate_person(
     Ok(Authenticated::Person(Presence { login, person }))
 }
 
+/// A client whose token was verified, and the person who let it in.
+///
+/// # Errors
+/// When it cannot be looked up whether that person is known.
+pub async fn authenticate_delegate(
+    state: &dyn State,
+    delegation: Delegation,
+) -> Result<Authenticated, AuthError> {
+    let Delegation { client, person } = delegation;
+    let found = Directory::of(state).person(&login_digest(&person)).await?;
+    let behind = Presence {
+        person: found.map(|row| row.value.id),
+        login: person,
+    };
+    Ok(Authenticated::Delegate(Delegate { client, behind }))
+}
+
 impl Authenticated {
     /// The key, if it is one.
     pub fn key(&self) -> Option<&ApiKey> {
         match self {
             Self::Key(key) => Some(&key.row),
-            Self::Person(_) => None,
+            Self::Person(_) | Self::Delegate(_) => None,
+        }
+    }
+
+    /// Whose requests are counted together where no tenant is meant; a key's are its own.
+    pub fn counted(&self) -> Option<String> {
+        match self {
+            Self::Key(_) => None,
+            Self::Person(presence) => Some(login_digest(&presence.login)),
+            Self::Delegate(delegate) => Some(login_digest(&delegate.behind.login)),
         }
     }
 
     /// The sign-in, if it is one, and the person's id once they have one.
     pub fn login(&self) -> Option<(&Login, Option<UserId>)> {
         match self {
-            Self::Key(_) => None,
+            Self::Key(_) | Self::Delegate(_) => None,
             Self::Person(presence) => Some((&presence.login, presence.person)),
         }
     }
@@ -196,8 +234,10 @@ impl Authenticated {
     /// # Errors
     /// [`AuthError::NotForAgents`] for an approver key, and for somebody who signed in.
     pub fn as_agent(self) -> Result<Self, AuthError> {
-        let Self::Key(mut key) = self else {
-            return Err(AuthError::NotForAgents);
+        let mut key = match self {
+            Self::Key(key) => key,
+            Self::Delegate(_) => return Ok(self),
+            Self::Person(_) => return Err(AuthError::NotForAgents),
         };
         let Principal::ApiKey {
             id,
@@ -218,7 +258,8 @@ impl Authenticated {
         Ok(Self::Key(key))
     }
 
-    /// The context of a workspace. A key of one project reaches nothing of its workspace.
+    /// The context of a workspace. A key of one project reaches nothing of its workspace, and neither
+    /// does a client that acts for somebody: agents work in projects.
     ///
     /// # Errors
     /// [`AuthError::NotFound`] when it does not exist or is out of reach.
@@ -233,7 +274,7 @@ impl Authenticated {
                 let ctx = WorkspaceCtx::new(asked, key.principal.clone());
                 Ok(ctx.of_environment(key.row.live))
             }
-            Self::Key(_) => Err(AuthError::NotFound),
+            Self::Key(_) | Self::Delegate(_) => Err(AuthError::NotFound),
             Self::Person(presence) => {
                 let principal = presence.member_of(state, asked).await?;
                 let principal = principal.ok_or(AuthError::NotFound)?;
@@ -276,6 +317,8 @@ impl Authenticated {
         let found = Directory::of(state).project(asked).await?;
         let found = found.map(|found| found.value);
         let workspace = found.as_ref().map(|project| project.workspace);
+        // Without a project the same read is made, for a workspace that nobody has.
+        let owner = workspace.unwrap_or_else(|| WorkspaceId::from_bits(0));
         let principal = match self {
             Self::Key(key) => found
                 .filter(|project| {
@@ -286,11 +329,8 @@ impl Authenticated {
                     })
                 })
                 .map(|_| key.principal.clone()),
-            Self::Person(presence) => {
-                // Without a project the same read is made, for a workspace that nobody has.
-                let owner = workspace.unwrap_or_else(|| WorkspaceId::from_bits(0));
-                presence.member_of(state, owner).await?
-            }
+            Self::Person(presence) => presence.member_of(state, owner).await?,
+            Self::Delegate(delegate) => delegate.agent_in(state, owner).await?,
         };
         match (workspace, principal) {
             (Some(workspace), Some(principal)) => Ok(TenantCtx::new(workspace, asked, principal)),
@@ -306,13 +346,36 @@ impl PresentedKey {
     }
 }
 
-impl Presence {
-    /// The person as a member of a workspace, if they are one.
-    async fn member_of(
+impl Delegate {
+    /// The client as an agent in a workspace, where whoever let it in is a member. It can do what an
+    /// agent with a key can, and no more than that person: who may not repair has an agent that looks.
+    async fn agent_in(
         &self,
         state: &dyn State,
         workspace: WorkspaceId,
     ) -> Result<Option<Principal>, AuthError> {
+        let member = self.behind.role_in(state, workspace).await?;
+        Ok(member.map(|(owner, role)| Principal::Agent {
+            id: self.client.clone(),
+            capability: if role.may_approve() {
+                Capability::Repair
+            } else {
+                Capability::Read
+            },
+            owner,
+            owner_role: Some(role),
+            on_behalf: true,
+        }))
+    }
+}
+
+impl Presence {
+    /// Who they are in a workspace, if they are a member.
+    async fn role_in(
+        &self,
+        state: &dyn State,
+        workspace: WorkspaceId,
+    ) -> Result<Option<(UserId, Role)>, AuthError> {
         let Some(id) = self.person else {
             return Ok(None);
         };
@@ -321,9 +384,19 @@ impl Presence {
         if member.is_none() || !directory.has_tenant(workspace, None).await? {
             return Ok(None);
         }
-        Ok(member.map(|member| Principal::User {
+        Ok(member.map(|member| (id, member.value.role)))
+    }
+
+    /// The person as a member of a workspace, if they are one.
+    async fn member_of(
+        &self,
+        state: &dyn State,
+        workspace: WorkspaceId,
+    ) -> Result<Option<Principal>, AuthError> {
+        let member = self.role_in(state, workspace).await?;
+        Ok(member.map(|(id, role)| Principal::User {
             id,
-            role: member.value.role,
+            role,
             via: Via::Login {
                 at: self.login.authenticated_at,
                 second_factor: self.login.second_factor,

@@ -30,7 +30,9 @@ pub use evidence::{
     HoldsWrite, Redaction, StateCheck, StoredEntry, StoredPart,
 };
 pub use keys::{DataKey, KeyWrapper, WrappedKey, WrappedKeys};
-pub use logins::{Login, LoginError, Logins};
+pub use logins::{
+    Delegation, DelegationError, Delegations, LONGEST_CLIENT, Login, LoginError, Logins,
+};
 pub use objects::{Archive, Objects, PutOnce};
 pub use probes::{KeyProbe, RoleProbe};
 pub use reports::{IncidentLine, RepairLine, ReportAbout, ReportDelivery, Reports, RunLine};

@@ -97,6 +97,9 @@ pub struct ActionBinding {
     pub principal_type: String,
     /// Opaque id of the proposer.
     pub principal: String,
+    /// The person for whom the proposer acts, where it is an agent without a key of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_behalf_of: Option<UserId>,
     /// What it is done to.
     pub resource: Resource,
     /// Salted digest of what would be done ([`Work::digest`]).

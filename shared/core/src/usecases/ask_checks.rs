@@ -218,7 +218,7 @@ impl AskChecks {
             None => self.next_scan(&records, fresh).await?,
         };
         let new = Request {
-            id: digest(&[&ctx.principal().id(), key]),
+            id: digest(&[&ctx.principal().account(), key]),
             asked: digest(&[customer.unwrap_or_default()]),
             run,
         };

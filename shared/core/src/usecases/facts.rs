@@ -66,6 +66,9 @@ pub fn actor(principal: &Principal) -> Json {
     {
         fields.push(("via", id.to_string().into()));
     }
+    if let Some(person) = principal.on_behalf_of() {
+        fields.push(("on_behalf_of", person.to_string().into()));
+    }
     object(fields)
 }
 

@@ -66,7 +66,7 @@ impl For {
     fn new(workspace: WorkspaceId, principal: &Principal) -> Self {
         Self {
             workspace,
-            principal: principal.id(),
+            principal: principal.account(),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use counterfoil_core::ports::Login;
+use counterfoil_core::ports::{Delegation, LONGEST_CLIENT, Login};
 use counterfoil_core::time::Timestamp;
 use jsonwebtoken::Header;
 use serde::Deserialize;
@@ -48,6 +48,7 @@ pub(super) struct Claims {
     nbf: Option<u64>,
     aud: Option<OneOrMany>,
     client_id: Option<String>,
+    azp: Option<String>,
     token_use: Option<String>,
     scope: Option<String>,
     scp: Option<OneOrMany>,
@@ -58,28 +59,103 @@ pub(super) struct Claims {
     c_hash: Option<String>,
 }
 
+/// Why a token is not believed; the reason is for the log, never for the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// All is right but the scope.
+    Scope,
+    /// Anything else.
+    Because(&'static str),
+}
+
+impl Refused {
+    pub(super) const fn why(self) -> &'static str {
+        match self {
+            Self::Scope => "the scope is missing",
+            Self::Because(why) => why,
+        }
+    }
+}
+
+impl From<&'static str> for Refused {
+    fn from(why: &'static str) -> Self {
+        Self::Because(why)
+    }
+}
+
 impl Claims {
-    /// The person, or why not; the reason is for the log, never for the caller.
+    /// The person, or why not.
     pub(super) fn check(
         &self,
         header: &Header,
         options: &OidcOptions,
         now: Timestamp,
-    ) -> Result<Login, &'static str> {
+    ) -> Result<Login, Refused> {
+        let is_for = self.is_for(&options.audiences);
+        self.login(header, options, is_for, now)
+    }
+
+    /// The client and the person whom it acts for, or why not. A token that names no audience is meant
+    /// for its client alone, so it is none for a resource.
+    pub(super) fn check_client(
+        &self,
+        header: &Header,
+        options: &OidcOptions,
+        of_people: &[String],
+        now: Timestamp,
+    ) -> Result<Delegation, Refused> {
+        if self.names(of_people) {
+            return Err("it also signs its person in".into());
+        }
+        let is_for = self.names(&options.audiences);
+        let client = self.client();
+        let client = client.ok_or("it names no client of 1 to 128 visible ASCII characters");
+        // What is wrong with the token comes before what the person did not allow.
+        let login = self.login(header, options, is_for, now);
+        match login {
+            Err(Refused::Because(why)) => Err(why.into()),
+            Err(Refused::Scope) => Err(client.map_or_else(Refused::from, |_| Refused::Scope)),
+            Ok(person) => Ok(Delegation {
+                client: client?,
+                person,
+            }),
+        }
+    }
+
+    /// `client_id` (RFC 9068), or `azp`, as some issuers call it. Where both are there, they are the
+    /// same. A client that acts for nobody but itself is its own subject (RFC 9068, section 2.2).
+    fn client(&self) -> Option<String> {
+        let client = match (&self.client_id, &self.azp) {
+            (Some(client), Some(azp)) if client != azp => return None,
+            (Some(client), _) | (None, Some(client)) => client,
+            (None, None) => return None,
+        };
+        let visible = client.bytes().all(|byte| byte.is_ascii_graphic());
+        let sound = visible && (1..=LONGEST_CLIENT).contains(&client.len());
+        (sound && *client != self.sub).then(|| client.clone())
+    }
+
+    fn login(
+        &self,
+        header: &Header,
+        options: &OidcOptions,
+        is_for: bool,
+        now: Timestamp,
+    ) -> Result<Login, Refused> {
         if self.iss != options.issuer {
-            return Err("another issuer");
+            return Err("another issuer".into());
         }
         self.check_times(now)?;
         self.check_kind(header)?;
-        if !self.is_for(&options.audiences) {
-            return Err("meant for somebody else");
-        }
-        if !self.has_scope(&options.scope) {
-            return Err("the scope is missing");
+        if !is_for {
+            return Err("meant for somebody else".into());
         }
         let printable = self.sub.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         if self.sub.is_empty() || self.sub.len() > LONGEST_SUBJECT || !printable {
-            return Err("the subject is not 1 to 255 ASCII characters");
+            return Err("the subject is not 1 to 255 ASCII characters".into());
+        }
+        if !self.has_scope(&options.scope) {
+            return Err(Refused::Scope);
         }
         Ok(Login {
             issuer: self.iss.clone(),
@@ -133,10 +209,15 @@ impl Claims {
     fn is_for(&self, audiences: &[String]) -> bool {
         let ours = |name: &str| audiences.iter().any(|audience| audience == name);
         match (&self.aud, self.token_use.as_deref()) {
-            (Some(names), _) => names.any(ours),
+            (Some(_), _) => self.names(audiences),
             (None, Some("access")) => self.client_id.as_deref().is_some_and(ours),
             (None, _) => false,
         }
+    }
+
+    fn names(&self, audiences: &[String]) -> bool {
+        let ours = |name: &str| audiences.iter().any(|audience| audience == name);
+        self.aud.as_ref().is_some_and(|names| names.any(ours))
     }
 
     /// `scope` (RFC 8693, RFC 9068), or `scp`, as some issuers call it.

@@ -15,13 +15,15 @@ pub mod source;
 use std::fmt;
 
 use async_trait::async_trait;
-use counterfoil_core::ports::{Login, LoginError, Logins};
+use counterfoil_core::ports::{
+    Delegation, DelegationError, Delegations, Login, LoginError, Logins,
+};
 use counterfoil_core::time::Timestamp;
-use jsonwebtoken::{Validation, decode, decode_header};
+use jsonwebtoken::{Header, Validation, decode, decode_header};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use claims::Claims;
+use claims::{Claims, Refused};
 use documents::Documents;
 
 /// The longest token that is looked at, in bytes. API Gateway carries about 10 KiB of headers.
@@ -102,15 +104,9 @@ impl OidcLogins {
     pub fn options(&self) -> &OidcOptions {
         &self.options
     }
-}
 
-#[async_trait]
-impl Logins for OidcLogins {
-    async fn verify(&self, token: &str, now: Timestamp) -> Result<Login, LoginError> {
-        let refuse = |why: &'static str| {
-            tracing::info!(why, "a sign-in was refused");
-            LoginError::Invalid
-        };
+    /// What a token says that a key of the issuer has signed.
+    async fn read(&self, token: &str, now: Timestamp) -> Result<(Header, Claims), LoginError> {
         if token.len() > LONGEST_TOKEN {
             return Err(refuse("the token is too long"));
         }
@@ -122,9 +118,63 @@ impl Logins for OidcLogins {
         let key = key.ok_or_else(|| refuse("no key of the issuer fits"))?;
         let read = decode::<Claims>(token, &key, &signature_only(&wanted));
         let read = read.map_err(|_| refuse("the signature or a claim's form is wrong"))?;
-        read.claims
-            .check(&header, &self.options, now)
-            .map_err(refuse)
+        Ok((header, read.claims))
+    }
+}
+
+/// The reason is for the log, never for the caller.
+fn refuse(why: &'static str) -> LoginError {
+    tracing::info!(why, "a sign-in was refused");
+    LoginError::Invalid
+}
+
+#[async_trait]
+impl Logins for OidcLogins {
+    async fn verify(&self, token: &str, now: Timestamp) -> Result<Login, LoginError> {
+        let (header, claims) = self.read(token, now).await?;
+        let checked = claims.check(&header, &self.options, now);
+        checked.map_err(|refused| refuse(refused.why()))
+    }
+}
+
+/// Verifies access tokens of the same issuer with which clients act for people: those that are meant
+/// for this resource (RFC 8707) and for nothing else.
+///
+/// A token that also signs its person in at the API is none for an agent: whoever holds it could vote.
+#[derive(Debug)]
+pub struct OidcDelegations {
+    reader: OidcLogins,
+    of_people: Vec<String>,
+}
+
+impl OidcDelegations {
+    /// As [`OidcLogins::new`]; the audiences are the addresses of the resource, `of_people` those of
+    /// tokens with which people sign in.
+    ///
+    /// # Errors
+    /// When the settings cannot be used.
+    pub fn new(options: OidcOptions, of_people: Vec<String>) -> Result<Self, OidcOptionsError> {
+        let reader = OidcLogins::new(options)?;
+        Ok(Self { reader, of_people })
+    }
+}
+
+#[async_trait]
+impl Delegations for OidcDelegations {
+    async fn verify(&self, token: &str, now: Timestamp) -> Result<Delegation, DelegationError> {
+        let read = self.reader.read(token, now).await;
+        let (header, claims) = read.map_err(|error| match error {
+            LoginError::Invalid => DelegationError::Invalid,
+            LoginError::Unavailable(error) => DelegationError::Unavailable(error),
+        })?;
+        let checked = claims.check_client(&header, &self.reader.options, &self.of_people, now);
+        checked.map_err(|refused| {
+            refuse(refused.why());
+            match refused {
+                Refused::Scope => DelegationError::Scope,
+                Refused::Because(_) => DelegationError::Invalid,
+            }
+        })
     }
 }
 

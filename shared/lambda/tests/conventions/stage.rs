@@ -16,7 +16,7 @@ use counterfoil_core::records::{ApiKey, Directory};
 use counterfoil_core::tenancy::{Capability, TenantCtx};
 use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::LimitRate;
-use counterfoil_lambda::http::{Asked, Authentication, Caller, Repeats, Sent, ShownOnce};
+use counterfoil_lambda::http::{Asked, Authentication, Caller, Repeats, Sent, ShownOnce, Tokens};
 use counterfoil_lambda::{Front, Problem};
 use counterfoil_testkit::memory::{MemStore, SeededRandom, SetClock};
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -170,7 +170,7 @@ impl Stage {
             authentication: Authentication {
                 state: self.store.clone(),
                 clock: Arc::clone(&clock),
-                logins: None,
+                tokens: Tokens::Never,
                 limit: self.limit.clone(),
                 leaks: None,
             },

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod claims;
+mod clients;
 #[cfg(test)]
 mod desk;
 #[cfg(test)]

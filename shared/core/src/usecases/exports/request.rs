@@ -203,7 +203,7 @@ impl Exports {
 
 /// A key belongs to whoever sent it.
 fn asked_id(ctx: &TenantCtx, key: &str) -> String {
-    sha256(format!("{}\n{key}", ctx.principal().id()).as_bytes()).to_string()
+    sha256(format!("{}\n{key}", ctx.principal().account()).as_bytes()).to_string()
 }
 
 fn unsettled() -> PortError {

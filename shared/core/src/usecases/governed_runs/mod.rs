@@ -196,7 +196,7 @@ impl GovernedRuns {
 
 /// A key acts in its own runs; a person who may approve in every run of the project.
 fn may_act(principal: &Principal, run: &GovernedRun) -> Result<(), RunError> {
-    let own = principal.id() == run.by.id();
+    let own = principal.account() == run.by.account();
     if principal.may_operate() && (own || principal.person().is_some()) {
         Ok(())
     } else {

@@ -89,7 +89,7 @@ impl GovernedRuns {
                     });
                 }
             }
-            let quota = over(&waiting, &ctx.principal().id()).then_some(QUOTA_REASON);
+            let quota = over(&waiting, &ctx.principal().account()).then_some(QUOTA_REASON);
             let judged = self.judged(ctx, &project, &found.value, new, quota).await?;
             let batch = self.batch(ctx, &found, &judged, &sameness)?;
             match self.evidence.append(project.stream_id()?, batch).await {
@@ -152,6 +152,7 @@ impl GovernedRuns {
             kind: RUN_ACTION.to_owned(),
             principal_type: ctx.principal().kind().to_owned(),
             principal: ctx.principal().id(),
+            on_behalf_of: ctx.principal().on_behalf_of(),
             resource: Resource::Run(run.id),
             plan: work.digest(&salt)?,
             expires_at: now.plus(hold),
@@ -262,7 +263,7 @@ struct Judged {
 /// What two proposals have in common that are the same.
 fn sameness(ctx: &TenantCtx, run: &GovernedRun, work: &RunWork) -> Result<String, RunError> {
     let same = serde_json::json!({
-        "principal": ctx.principal().id(), "run": run.id, "work": work,
+        "principal": ctx.principal().account(), "run": run.id, "work": work,
     });
     Ok(digest_string(&canonical(&same)?))
 }

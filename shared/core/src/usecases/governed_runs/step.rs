@@ -33,7 +33,7 @@ impl Waiting {
         Self {
             id: action.id,
             run: action.binding.run,
-            proposer: action.binding.principal.clone(),
+            proposer: action.proposer.account(),
             sameness: sameness.to_owned(),
             expires_at: action.binding.expires_at,
         }

@@ -266,7 +266,7 @@ pub(in crate::usecases) fn incident_facts(
 }
 
 fn repeat(ctx: &TenantCtx, key: &str, act: &IncidentAct) -> Act {
-    let named = format!("{}\n{}\n{key}", ctx.principal().id(), act.word());
+    let named = format!("{}\n{}\n{key}", ctx.principal().account(), act.word());
     Act {
         key: sha256(named.as_bytes()).to_string(),
         request: act.digest(),

@@ -213,6 +213,7 @@ impl ProposeRepair {
             kind: judgement.considered.action.to_owned(),
             principal_type: ctx.principal().kind().to_owned(),
             principal: ctx.principal().id(),
+            on_behalf_of: ctx.principal().on_behalf_of(),
             resource: Resource::Incident(incident.value.id),
             plan: plan.digest(&salt)?,
             expires_at: now.plus(hold),

@@ -159,7 +159,7 @@ impl VoteOnAction {
         let action = self.ports.action(ctx, id).await?;
         let approver =
             matches!(ctx.principal(), Principal::User { role, .. } if role.may_approve());
-        if !approver && ctx.principal().id() != action.value.binding.principal {
+        if !approver && ctx.principal().account() != action.value.proposer.account() {
             return Err(ActionError::MissingCapability);
         }
         Ok(action)
