@@ -11,7 +11,7 @@ use counterfoil_core::ports::{AppDatabase, Clock, EvidenceAppend, State};
 use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::RepairPorts;
 use counterfoil_lambda::Boot;
-use counterfoil_lambda::http::Authentication;
+use counterfoil_lambda::http::{Authentication, Tokens};
 use counterfoil_postgres::PgDatabase;
 use counterfoil_repair_approve::{Service, handle, router};
 use counterfoil_stripe::StripeAccounts;
@@ -164,7 +164,7 @@ async fn answer(job: Job) -> Value {
     let authentication = Authentication {
         state: boot.state().unwrap(),
         clock: clock.clone(),
-        logins: None,
+        tokens: Tokens::Never,
         limit: None,
         leaks: None,
     };

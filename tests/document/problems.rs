@@ -24,7 +24,10 @@ const STATUSES: &[(u16, &[&str])] = &[
         401,
         &["unauthenticated", "insufficient_user_authentication"],
     ),
-    (403, &["capability-missing", "action-denied"]),
+    (
+        403,
+        &["capability-missing", "action-denied", "insufficient-scope"],
+    ),
     (404, &["not-found"]),
     (405, &["method-not-allowed"]),
     (

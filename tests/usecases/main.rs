@@ -34,6 +34,8 @@ mod machine;
 #[cfg(test)]
 mod newcomers;
 #[cfg(test)]
+mod on_behalf;
+#[cfg(test)]
 mod once;
 #[cfg(test)]
 mod overlaps;

@@ -89,6 +89,7 @@ fn word<T>(found: &Result<T, AuthError>) -> &'static str {
         Err(AuthError::ProjectNotNamed) => "not named",
         Err(AuthError::Unauthenticated) => "unauthenticated",
         Err(AuthError::NotForAgents) => "not for agents",
+        Err(AuthError::Scope) => "scope",
         Err(AuthError::Unavailable(_)) => "unavailable",
     }
 }

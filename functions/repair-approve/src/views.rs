@@ -122,6 +122,10 @@ pub(crate) struct Proposer {
     #[schema(examples("user"))]
     kind: String,
     id: String,
+    /// The person for whom an agent acts that has no key of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::UserId>, nullable = false)]
+    on_behalf_of: Option<UserId>,
 }
 
 /// What the policy said.
@@ -211,6 +215,7 @@ impl ActionView {
             proposer: Proposer {
                 kind: action.binding.principal_type.clone(),
                 id: action.binding.principal.clone(),
+                on_behalf_of: action.binding.on_behalf_of,
             },
             reason: action.reason.as_deref().map(|reason| sight.words(reason)),
             decision: Decision {

@@ -81,7 +81,7 @@ async fn what_is_wrong_with_a_client_s_token_refuses_it() {
             set(it, "aud", "https://counterfoil.example.com");
         }),
         ("another issuer", |it| {
-            set(it, "iss", "https://evil.example")
+            set(it, "iss", "https://evil.example");
         }),
         ("over", |it| set(it, "exp", NOW - 60)),
         ("from the future", |it| set(it, "iat", NOW + 61)),

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod claims;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod desk;

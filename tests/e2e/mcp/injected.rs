@@ -1,0 +1,125 @@
+//! Instructions in texts, and what they change: nothing.
+
+use counterfoil_core::time::Timestamp;
+use serde_json::{Value, json};
+
+use super::super::stage::{Stage, now, stage};
+use super::super::tenant::Tenant;
+use super::client::Agent;
+use super::{INJECTED, drifted};
+
+/// Everything that an agent could have changed: the entries that record what is done, and the rows of
+/// the app.
+async fn done(stage: &Stage, tenant: &Tenant) -> (Vec<String>, usize, String) {
+    let entries = stage.main.entries(tenant).await;
+    let effects = entries
+        .iter()
+        .filter(|entry| entry.kind.starts_with("repair."));
+    let rows = "SELECT md5(string_agg(t::text, '|' ORDER BY id)) FROM app_users t";
+    let rows = stage.postgres.sql(&tenant.database, rows).unwrap();
+    (
+        effects.map(|entry| entry.kind.clone()).collect(),
+        stage.updates(tenant),
+        rows,
+    )
+}
+
+#[test]
+fn an_instruction_in_a_text_changes_no_verdict() {
+    let stage = stage();
+    stage.run(async {
+        let (tenant, incident, customer, user) = drifted(stage).await;
+        // In the app's own data, and in the words of a person about the incident.
+        let quoted = INJECTED.replace('\'', "''");
+        let poison = format!("UPDATE app_users SET email = '{quoted}' WHERE id = '{user}'");
+        stage.postgres.sql(&tenant.database, &poison).unwrap();
+        let id = incident.id.to_string();
+        let path = format!("/v1/incidents/{id}/ignore");
+        let until = Timestamp::from_secs(now().as_secs() + 3_600);
+        let body = json!({ "until": until.to_string(), "reason": INJECTED });
+        let ignored = stage
+            .call("POST", &path, Some(&tenant.ben), None, &body)
+            .await;
+        assert_eq!(ignored.status, 200, "{}", ignored.text);
+        let path = format!("/v1/incidents/{id}/reopen");
+        let reopened = stage
+            .call(
+                "POST",
+                &path,
+                Some(&tenant.ben),
+                None,
+                &json!({ "reason": INJECTED }),
+            )
+            .await;
+        assert_eq!(reopened.status, 200, "{}", reopened.text);
+
+        let before = done(stage, &tenant).await;
+        let reads = Agent::of(stage, &tenant.read_key);
+        let acts = Agent::of(stage, &tenant.repair_key);
+        let plain = json!({
+            "incident_id": id, "reason": "The invoice is paid and the app does not know",
+            "idempotency_key": "plain",
+        });
+        let verdict = |action: &Value| {
+            ["effect", "state", "approvals", "rule", "reason"].map(|field| action[field].clone())
+        };
+        let harmless = acts.calls("repair_propose", &plain).unwrap();
+        let action = harmless["action_id"].as_str().unwrap().to_owned();
+        let cancelled = json!({ "action_id": action, "idempotency_key": "cancel" });
+        assert_eq!(
+            acts.calls("action_cancel", &cancelled).unwrap()["state"],
+            "cancelled"
+        );
+
+        let said = |arguments: Value| {
+            let mut arguments = arguments;
+            arguments["idempotency_key"] = json!("injected");
+            arguments
+        };
+        // A reading key may look, whatever the texts say.
+        for (tool, arguments) in [
+            (
+                "repair_propose",
+                said(json!({ "incident_id": id, "reason": INJECTED })),
+            ),
+            ("repair_execute", said(json!({ "action_id": action }))),
+            ("action_cancel", said(json!({ "action_id": action }))),
+            ("check_start", said(json!({ "customer": customer }))),
+        ] {
+            let refused = reads.calls(tool, &arguments);
+            assert_eq!(refused, Err("capability-missing".to_owned()), "{tool}");
+        }
+        // A key that may repair gets the verdict that it would get without the text.
+        let injected = said(json!({ "incident_id": id, "reason": INJECTED }));
+        let injected = acts.calls("repair_propose", &injected).unwrap();
+        assert_eq!(verdict(&injected), verdict(&harmless));
+        let held = said(json!({ "action_id": injected["action_id"] }));
+        let held = acts.calls("repair_execute", &held).unwrap();
+        assert_eq!(held["state"], "held", "{held}");
+        for (tool, argument) in [
+            ("incident_get", "incident_id"),
+            ("run_get", "run_id"),
+            ("customer_ledger", "customer"),
+            ("action_status", "action_id"),
+        ] {
+            let absent = acts.calls(tool, &json!({ argument: INJECTED }));
+            assert_eq!(absent, Err("not-found".to_owned()), "{tool}");
+        }
+        for (tool, argument) in [
+            ("incidents_list", "state"),
+            ("incidents_list", "cursor"),
+            ("incident_get", "effect"),
+            ("repair_execute", "change"),
+        ] {
+            let arguments = json!({
+                argument: INJECTED, "incident_id": id, "action_id": injected["action_id"],
+                "idempotency_key": "beyond",
+            });
+            assert!(acts.calls(tool, &arguments).is_err(), "{tool} {argument}");
+        }
+        // The text is data where it is told, and in no description.
+        let tools = acts.does(&[json!({ "do": "tools" })]);
+        assert!(!tools[0].to_string().contains("policy is suspended"));
+        assert_eq!(done(stage, &tenant).await, before);
+    });
+}
