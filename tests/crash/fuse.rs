@@ -67,10 +67,18 @@ impl Fuse {
         if self.point != Some(Point { step, side }) {
             return;
         }
-        let id = std::process::id().to_string();
-        Command::new("kill").args(["-9", &id]).status().unwrap();
+        kill(std::process::id());
         panic!("not killed");
     }
+}
+
+/// Ends a process at once (SIGKILL).
+pub(crate) fn kill(process: u32) {
+    let process = process.to_string();
+    Command::new("kill")
+        .args(["-9", &process])
+        .status()
+        .unwrap();
 }
 
 /// Prints a line that the parent reads even if this process is killed at once.

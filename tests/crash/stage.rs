@@ -1,8 +1,8 @@
 //! The tables, the customers' Postgres and the fake Stripe, without functions and schedules: nobody
 //! puts anything right here but the workers that the tests start.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use counterfoil_core::ports::Clock as _;
@@ -21,8 +21,6 @@ pub(crate) struct Stage {
     pub(crate) stripe: FakeStripe,
     pub(crate) sample: Sample,
     pub(crate) place: Place,
-    /// Seconds that have passed: time does when a test says so.
-    passed: AtomicU64,
     count: AtomicU64,
     _cloud: LocalCloud,
 }
@@ -30,6 +28,46 @@ pub(crate) struct Stage {
 pub(crate) fn stage() -> &'static Stage {
     static STAGE: OnceLock<Stage> = OnceLock::new();
     STAGE.get_or_init(Stage::set)
+}
+
+/// One test at a time: a sweep goes over every project, and each test has its own time.
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The time of a project, which passes when a test says so. It began long ago, so that nothing is
+/// ever dated in the future, which the sealer would refuse.
+#[derive(Debug)]
+pub(crate) struct Hours {
+    back: Duration,
+    /// Seconds that have passed.
+    passed: AtomicU64,
+}
+
+impl Hours {
+    pub(crate) fn back(back: Duration) -> Self {
+        Self {
+            back,
+            passed: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn clock(&self) -> Later {
+        Later {
+            back: self.back,
+            passed: Duration::from_secs(self.passed.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// Lets time pass.
+    pub(crate) fn pass(&self, time: Duration) {
+        let before = self.passed.fetch_add(time.as_secs(), Ordering::SeqCst);
+        assert!(
+            before + time.as_secs() < self.back.as_secs(),
+            "begin earlier"
+        );
+    }
 }
 
 impl Stage {
@@ -41,7 +79,7 @@ impl Stage {
         let progress = |step: &str| eprintln!("{step}");
         let postgres = Postgres::start(&progress).unwrap();
         let cloud = LocalCloud::start(&Options::default(), &progress).unwrap();
-        let mut sample = Sample::new(11, 120, Later(Duration::ZERO).now());
+        let mut sample = Sample::new(11, 120, Hours::back(HOURS).clock().now());
         sample.inject(Drift::PaidNoAccess, CASES);
         let stripe = runtime.block_on(FakeStripe::start(sample.shop.clone()));
         let stripe = stripe.unwrap();
@@ -58,29 +96,9 @@ impl Stage {
             stripe,
             sample,
             place,
-            passed: AtomicU64::new(0),
             count: AtomicU64::new(0),
             _cloud: cloud,
         }
-    }
-
-    pub(crate) fn passed(&self) -> Duration {
-        Duration::from_secs(self.passed.load(Ordering::SeqCst))
-    }
-
-    pub(crate) fn clock(&self) -> Later {
-        Later(self.passed())
-    }
-
-    /// Begins anew, for another shop: nothing of one is older or younger than anything of the other.
-    pub(crate) fn restart(&self) {
-        self.passed.store(0, Ordering::SeqCst);
-    }
-
-    /// Lets time pass.
-    pub(crate) fn pass(&self, time: Duration) {
-        let before = self.passed.fetch_add(time.as_secs(), Ordering::SeqCst);
-        assert!(before + time.as_secs() < HOURS.as_secs(), "begin earlier");
     }
 
     /// A number that nothing else here has.

@@ -1,15 +1,18 @@
-//! One invocation of `repair-approve`, in this process or in one that is killed.
+//! One invocation of a function, in a process that is killed.
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use counterfoil_aws::Clients;
+use counterfoil_core::auth::authenticate_key;
 use counterfoil_core::ports::{AppDatabase, Clock, EvidenceAppend, State};
+use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::time::Timestamp;
-use counterfoil_core::usecases::RepairPorts;
+use counterfoil_core::usecases::{Completion, GovernedRuns, RepairPorts, RunError, SweepRuns};
 use counterfoil_lambda::Boot;
 use counterfoil_lambda::http::{Authentication, Tokens};
 use counterfoil_postgres::PgDatabase;
@@ -17,7 +20,7 @@ use counterfoil_repair_approve::{Service, handle, router};
 use counterfoil_stripe::StripeAccounts;
 use counterfoil_testkit::memory::RealClock;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::fuse::{Fuse, Fused, Point, STEP, say};
 
@@ -37,10 +40,20 @@ pub(crate) struct Place {
 #[derive(Debug, Serialize, Deserialize)]
 struct Job {
     place: Place,
-    /// Seconds that have passed.
-    passed: u64,
-    event: Value,
+    time: Later,
+    task: Task,
     point: Option<Point>,
+}
+
+/// What a worker does.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Task {
+    /// `repair-approve` handles an event.
+    Event(Value),
+    /// Whoever has the key completes a run.
+    Complete { key: String, run: String },
+    /// `scheduled-reconcile` ends the runs that were left.
+    EndRuns,
 }
 
 /// What became of a worker.
@@ -51,19 +64,21 @@ pub(crate) struct Worked {
     pub(crate) steps: Vec<String>,
 }
 
-/// A clock that began hours ago, so that time can pass and nothing is ever dated in the future, which
-/// the sealer would refuse. Less than a day, after which requests are forgotten.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Later(pub(crate) Duration);
+/// A clock that began so long ago, and how much has passed since.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Later {
+    pub(crate) back: Duration,
+    pub(crate) passed: Duration,
+}
 
-/// For how long time can pass.
+/// For how long time can pass: less than a day, after which requests are forgotten.
 pub(crate) const HOURS: Duration = Duration::from_hours(20);
 
 impl Clock for Later {
     fn now(&self) -> Timestamp {
-        let back = u64::try_from(HOURS.as_millis()).unwrap();
+        let back = u64::try_from(self.back.as_millis()).unwrap();
         let began = RealClock.now().as_millis() - back;
-        Timestamp::from_millis(began).plus(self.0)
+        Timestamp::from_millis(began).plus(self.passed)
     }
 }
 
@@ -85,19 +100,30 @@ pub(crate) fn databases(boot: &Boot) -> Arc<dyn AppDatabase> {
     Arc::new(PgDatabase::of_deployment(places, boot.database_tokens()).unwrap())
 }
 
-/// Starts a process for the event, which dies at the point; without one it must answer.
-pub(crate) fn work(place: &Place, passed: Duration, event: &Value, point: Option<Point>) -> Worked {
+/// Starts a process for the task, which dies at the point; without one it answers, unless somebody
+/// kills the process that `started` names.
+pub(crate) fn work(
+    place: &Place,
+    time: Later,
+    task: &Task,
+    point: Option<Point>,
+    started: &AtomicU32,
+) -> Worked {
     let job = Job {
         place: place.clone(),
-        passed: passed.as_secs(),
-        event: event.clone(),
+        time,
+        task: task.clone(),
         point,
     };
-    let output = Command::new(std::env::current_exe().unwrap())
+    let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "worker::a_worker_answers_or_dies", "--nocapture"])
         .env(JOB, serde_json::to_string(&job).unwrap())
-        .output()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
+    started.store(child.id(), Ordering::SeqCst);
+    let output = child.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let told = |prefix: &'static str| {
         text.lines()
@@ -139,7 +165,7 @@ fn a_worker_answers_or_dies() {
 async fn answer(job: Job) -> Value {
     let boot = job.place.boot().await;
     let fuse = Fuse::at(job.point);
-    let clock: Arc<dyn Clock> = Arc::new(Later(Duration::from_secs(job.passed)));
+    let clock: Arc<dyn Clock> = Arc::new(job.time);
     let state: Arc<dyn State> = Arc::new(Fused::<dyn State> {
         port: boot.state().unwrap(),
         fuse: fuse.clone(),
@@ -148,6 +174,17 @@ async fn answer(job: Job) -> Value {
         port: boot.evidence().unwrap(),
         fuse: fuse.clone(),
     });
+    let runs = GovernedRuns {
+        evidence: evidence.clone(),
+        state: state.clone(),
+        clock: clock.clone(),
+        random: boot.random(),
+    };
+    let event = match job.task {
+        Task::Event(event) => event,
+        Task::Complete { key, run } => return complete(&boot, runs, &key, &run).await,
+        Task::EndRuns => return end_runs(runs).await,
+    };
     let databases: Arc<dyn AppDatabase> = Arc::new(Fused::<dyn AppDatabase> {
         port: databases(&boot),
         fuse,
@@ -179,6 +216,29 @@ async fn answer(job: Job) -> Value {
         ports,
     };
     let front = router(service.clone());
-    let handled = handle(service, front, job.event).await;
-    handled.unwrap_or_else(|error| serde_json::json!({ "failed": error.to_string() }))
+    let handled = handle(service, front, event).await;
+    handled.unwrap_or_else(|error| json!({ "failed": error.to_string() }))
+}
+
+/// Who has a key, at this moment.
+pub(crate) async fn holder(boot: &Boot, clock: &dyn Clock, key: &str) -> TenantCtx {
+    let state = boot.state().unwrap();
+    let known = authenticate_key(state.as_ref(), key, clock.now()).await;
+    let project = known.unwrap().project(state.as_ref(), None).await;
+    project.unwrap()
+}
+
+async fn complete(boot: &Boot, runs: GovernedRuns, key: &str, run: &str) -> Value {
+    let ctx = holder(boot, runs.clock.as_ref(), key).await;
+    match runs.complete(&ctx, run, &Completion::default()).await {
+        Ok(completed) => json!({ "state": completed.value.state.name() }),
+        Err(RunError::Ended(state)) => json!({ "ended": state.name() }),
+        Err(error) => json!({ "failed": error.to_string() }),
+    }
+}
+
+async fn end_runs(runs: GovernedRuns) -> Value {
+    let swept = SweepRuns { runs }.sweep().await.unwrap();
+    assert!(swept.failed.is_empty(), "{swept:?}");
+    json!({ "expired": swept.expired, "aborted": swept.aborted, "ended": swept.ended })
 }

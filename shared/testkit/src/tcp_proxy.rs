@@ -1,11 +1,12 @@
-//! A proxy in front of Postgres that loses the answer to COMMIT.
+//! A proxy in front of Postgres that loses COMMIT, or the answer to it.
 //!
 //! It understands just enough of the protocol to see a message's borders (PostgreSQL documentation,
 //! "Message Formats"), and speaks no TLS.
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -34,11 +35,51 @@ pub struct CommitProxy {
     task: JoinHandle<()>,
 }
 
-/// What has happened so far.
+/// What has happened so far, and what is to happen.
 #[derive(Debug, Default)]
 struct Seen {
     lost: AtomicU32,
     down: AtomicBool,
+    plan: Mutex<Option<Plan>>,
+}
+
+/// What happens besides, at the moment at which something is lost.
+type Besides = Arc<dyn Fn() + Send + Sync>;
+
+#[derive(Clone)]
+struct Plan {
+    loss: Loss,
+    /// Only the next one is lost.
+    once: bool,
+    besides: Besides,
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan")
+            .field("loss", &self.loss)
+            .field("once", &self.once)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Seen {
+    /// The plan, where it is about this message of the client.
+    fn planned(&self, message: &[u8]) -> Option<Plan> {
+        let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        let part: &[u8] = match plan.as_ref()?.loss {
+            Loss::Answer | Loss::AnswerAndServer | Loss::Commit => b"COMMIT\0",
+            Loss::Update => b"UPDATE \"",
+        };
+        if !contains(message, part) {
+            return None;
+        }
+        let planned = plan.clone();
+        if planned.as_ref().is_some_and(|planned| planned.once) {
+            *plan = None;
+        }
+        planned
+    }
 }
 
 impl CommitProxy {
@@ -47,6 +88,20 @@ impl CommitProxy {
     /// # Errors
     /// When there is no free port.
     pub async fn start(port: u16, loss: Loss) -> std::io::Result<Self> {
+        let proxy = Self::faithful(port).await?;
+        proxy.plan(Some(Plan {
+            loss,
+            once: false,
+            besides: Arc::new(|| ()),
+        }));
+        Ok(proxy)
+    }
+
+    /// Passes everything on, until it is told what to lose.
+    ///
+    /// # Errors
+    /// When there is no free port.
+    pub async fn faithful(port: u16) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let own_port = listener.local_addr()?.port();
         let seen = Arc::new(Seen::default());
@@ -61,7 +116,7 @@ impl CommitProxy {
                 let seen = Arc::clone(&shared);
                 connections.spawn(async move {
                     let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-                    if let Err(error) = pass(client, server, loss, &seen).await {
+                    if let Err(error) = pass(client, server, &seen).await {
                         tracing::debug!(%error, "a proxied connection ended");
                     }
                 });
@@ -77,6 +132,21 @@ impl CommitProxy {
     /// The port to connect to.
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Loses this the next time, and only then. `besides` happens at that moment: when COMMIT has come
+    /// and goes no further, or when the server has answered it and nobody has heard.
+    pub fn lose_once(&self, loss: Loss, besides: impl Fn() + Send + Sync + 'static) {
+        self.plan(Some(Plan {
+            loss,
+            once: true,
+            besides: Arc::new(besides),
+        }));
+    }
+
+    fn plan(&self, plan: Option<Plan>) {
+        let planned = self.seen.plan.lock();
+        *planned.unwrap_or_else(PoisonError::into_inner) = plan;
     }
 
     /// How often something was lost.
@@ -96,19 +166,14 @@ impl Drop for CommitProxy {
     }
 }
 
-async fn pass(
-    client: TcpStream,
-    server: SocketAddr,
-    loss: Loss,
-    seen: &Seen,
-) -> std::io::Result<()> {
+async fn pass(client: TcpStream, server: SocketAddr, seen: &Seen) -> std::io::Result<()> {
     let server = TcpStream::connect(server).await?;
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let (mute, muted) = watch::channel(false);
+    let (mute, muted) = watch::channel(None);
     let answers = answers(from_server, to_client, muted);
     tokio::select! {
-        sent = requests(from_client, to_server, loss, &mute, seen) => sent?,
+        sent = requests(from_client, to_server, &mute, seen) => sent?,
         ended = answers => return ended,
     }
     Ok(())
@@ -119,29 +184,27 @@ async fn pass(
 async fn requests(
     mut client: OwnedReadHalf,
     mut server: OwnedWriteHalf,
-    loss: Loss,
-    mute: &watch::Sender<bool>,
+    mute: &watch::Sender<Option<Besides>>,
     seen: &Seen,
 ) -> std::io::Result<()> {
     let startup = message(&mut client, false).await?;
     server.write_all(&startup).await?;
     loop {
         let message = message(&mut client, true).await?;
-        let gone = match loss {
-            Loss::Answer | Loss::AnswerAndServer | Loss::Commit => contains(&message, b"COMMIT\0"),
-            Loss::Update => contains(&message, b"UPDATE \""),
-        };
-        if !gone {
+        let Some(plan) = seen.planned(&message) else {
             server.write_all(&message).await?;
             continue;
-        }
+        };
         seen.lost.fetch_add(1, Ordering::SeqCst);
-        match loss {
-            Loss::Commit | Loss::Update => return Ok(()),
+        match plan.loss {
+            Loss::Commit | Loss::Update => {
+                (plan.besides)();
+                return Ok(());
+            }
             Loss::AnswerAndServer => seen.down.store(true, Ordering::SeqCst),
             Loss::Answer => {}
         }
-        mute.send_replace(true);
+        mute.send_replace(Some(plan.besides));
         server.write_all(&message).await?;
         // The other direction ends the connection as soon as the server has answered.
         std::future::pending::<()>().await;
@@ -152,12 +215,17 @@ async fn requests(
 async fn answers(
     mut server: OwnedReadHalf,
     mut client: OwnedWriteHalf,
-    muted: watch::Receiver<bool>,
+    muted: watch::Receiver<Option<Besides>>,
 ) -> std::io::Result<()> {
     let mut buffer = vec![0; 16 * 1_024];
     loop {
         let count = server.read(&mut buffer).await?;
-        if count == 0 || *muted.borrow() {
+        if count == 0 {
+            return Ok(());
+        }
+        let besides = muted.borrow().clone();
+        if let Some(besides) = besides {
+            besides();
             return Ok(());
         }
         client
