@@ -342,7 +342,11 @@ async fn an_action_of_another_project_is_absent() {
         "act_01ARZ3NDEKTSV4RRFFQ69G5FAV",
         "no id at all",
     ] {
-        let refused = world.vote().execute(&stranger, id).await.unwrap_err();
+        let refused = world
+            .vote()
+            .execute(&stranger, id, Some(&action.digest))
+            .await
+            .unwrap_err();
         assert!(
             matches!(refused, ActionError::NotFound),
             "{id}: {refused:?}"
@@ -474,7 +478,7 @@ async fn approved() -> (World, Action) {
 
 async fn start(world: &World, action: &Action) -> (ActionState, String) {
     let (votes, id) = (world.vote(), action.id.to_string());
-    let after = Box::pin(votes.execute(&world.repair_key, &id)).await;
+    let after = Box::pin(votes.execute(&world.repair_key, &id, Some(&action.digest))).await;
     let last = world.facts("run.decision").pop().unwrap();
     let rule = last.get("rule").and_then(Json::as_str).unwrap().to_owned();
     (after.unwrap().value.state, rule)
@@ -535,7 +539,7 @@ async fn a_sign_in_that_is_too_old_ends_no_action() {
     world.clock.advance(Duration::from_mins(16));
     let (votes, id) = (world.vote(), action.id.to_string());
     for who in [&ann, &world.repair_key] {
-        let refused = Box::pin(votes.execute(who, &id)).await;
+        let refused = Box::pin(votes.execute(who, &id, Some(&action.digest))).await;
         let Err(ActionError::Denied(judged)) = refused else {
             panic!("{refused:?}")
         };
@@ -548,6 +552,8 @@ async fn a_sign_in_that_is_too_old_ends_no_action() {
     }
     assert_eq!(world.app.updates(), 0);
     let ann = world.sign_in("Ann").await;
-    let after = Box::pin(votes.execute(&ann, &id)).await.unwrap();
+    let after = Box::pin(votes.execute(&ann, &id, Some(&action.digest)))
+        .await
+        .unwrap();
     assert_eq!(after.value.state, ActionState::Verified);
 }

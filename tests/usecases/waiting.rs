@@ -137,7 +137,11 @@ async fn an_approved_repair_may_be_withdrawn_and_is_in_the_inbox_until_then() {
     world.vote().cancel(&world.ben, &id).await.unwrap();
     in_order(&world, &action, ActionState::Cancelled).await;
     assert!(inbox.waiting(&world.ben).await.unwrap().is_empty());
-    let refused = world.vote().execute(&world.ann, &id).await.unwrap_err();
+    let refused = world
+        .vote()
+        .execute(&world.ann, &id, Some(&action.digest))
+        .await
+        .unwrap_err();
     assert!(matches!(refused, ActionError::WrongState { .. }));
 }
 
@@ -148,7 +152,10 @@ async fn what_may_have_been_sent_is_neither_withdrawn_nor_expired() {
     let ports = faulty(&world, Kind::RepairExecuted, Fault::Refused);
     let votes = VoteOnAction { ports };
     let id = action.id.to_string();
-    votes.execute(&world.ann, &id).await.unwrap_err();
+    votes
+        .execute(&world.ann, &id, Some(&action.digest))
+        .await
+        .unwrap_err();
     assert_eq!(state(&world, &action).await, ActionState::Executing);
     let refused = world.vote().cancel(&world.ann, &id).await.unwrap_err();
     assert!(matches!(refused, ActionError::WrongState { .. }));
@@ -179,8 +186,14 @@ impl Rival {
         let votes = VoteOnAction {
             ports: ports.clone(),
         };
+        let read = ReadActions {
+            ports: world.ports(),
+        };
+        let digest = read.get(&world.ann, id).await?.value.digest;
         match self {
-            Self::Execute => Box::pin(votes.execute(&world.ann, id)).await.map(drop),
+            Self::Execute => Box::pin(votes.execute(&world.ann, id, Some(&digest)))
+                .await
+                .map(drop),
             Self::Cancel => Box::pin(votes.cancel(&world.ben, id)).await.map(drop),
             Self::Sweep => sweep(ports).await,
             Self::LateSweep => {

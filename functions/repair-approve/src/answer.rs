@@ -6,8 +6,9 @@ use axum::response::{IntoResponse, Response};
 use counterfoil_core::records::Versioned;
 use counterfoil_core::repair::Action;
 use counterfoil_core::tenancy::TenantCtx;
-use counterfoil_core::usecases::{ActionError, LookError};
+use counterfoil_core::usecases::{ActionError, LookError, RunError};
 use counterfoil_lambda::Problem;
+use counterfoil_lambda::refusals::governed;
 use counterfoil_lambda::sight::Sight;
 use counterfoil_lambda::telemetry::chain;
 
@@ -84,6 +85,9 @@ pub(crate) fn problem(error: &ActionError) -> Problem {
                 title,
             )
         }
+        ActionError::OtherDigest => governed(&RunError::OtherDigest),
+        ActionError::Full => governed(&RunError::Full),
+        ActionError::Invalid(invalid) => Problem::invalid(invalid.field.clone(), invalid.rule),
         ActionError::Expired => Problem::new(
             StatusCode::GONE,
             "hold-expired",

@@ -11,11 +11,13 @@ use counterfoil_core::records::Versioned;
 use counterfoil_core::repair::{Action, RunWork};
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::traced::Makes;
-use counterfoil_core::usecases::{GovernedRuns, NewAction, RepairPorts, ReportOf, RunError};
+use counterfoil_core::usecases::{
+    GovernedRuns, NewAction, NewRepair, ProposeRepair, RepairPorts, ReportOf, RunError,
+};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Caller, Sent, admitted, allowed};
 use counterfoil_lambda::refusals::governed as problem;
-use counterfoil_lambda::schema::{self, ActionId, DecisionId, IdempotencyKey, RunId};
+use counterfoil_lambda::schema::{self, ActionId, DecisionId, IdempotencyKey, IncidentId, RunId};
 use counterfoil_lambda::sight::Sight;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -40,15 +42,41 @@ struct ParamsBody {
     target: Option<String>,
 }
 
+/// The two types of actions.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the document's words for a text that is read")]
+enum ActionType {
+    #[serde(rename = "run.action")]
+    Run,
+    #[serde(rename = "repair.execute")]
+    Repair,
+}
+
+/// What is proposed.
+enum Wanted {
+    Action(NewAction),
+    Repair(NewRepair),
+}
+
 /// An action to propose.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ActionBody {
-    /// `run.action`.
+    /// `run.action` for what you do yourself, `repair.execute` for the repair of an incident.
     #[serde(rename = "type")]
-    #[schema(pattern = "^run\\.action$", examples("run.action"))]
+    #[schema(value_type = ActionType)]
     kind: String,
-    params: ParamsBody,
+    /// Of a `run.action`: what is to be done.
+    #[serde(default)]
+    #[schema(value_type = Option<ParamsBody>)]
+    params: Option<ParamsBody>,
+    /// Of a `repair.execute`: the incident.
+    #[serde(default)]
+    #[schema(value_type = Option<IncidentId>)]
+    resource: Option<String>,
+    /// Of a `repair.execute`: the last approval executes it at once.
+    #[serde(default)]
+    execute_on_approval: bool,
     /// Why, for whoever approves. It can be erased.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 1000)]
@@ -60,13 +88,9 @@ struct ActionBody {
 }
 
 impl ActionBody {
-    fn read(sent: &Sent) -> Result<NewAction, Problem> {
+    fn read(sent: &Sent) -> Result<Wanted, Problem> {
         sent.key()?;
         let body: Self = sent.read()?;
-        if body.kind != "run.action" {
-            let rule = "must be `run.action`; a repair is proposed at its incident";
-            return Err(Problem::invalid("/type", rule));
-        }
         let reason = body.reason.map(|reason| reason.trim().to_owned());
         if let Some(reason) = &reason
             && !(1..=1_000).contains(&reason.chars().count())
@@ -74,17 +98,51 @@ impl ActionBody {
             let rule = "must have 1 to 1,000 characters, or be left out";
             return Err(Problem::invalid("/reason", rule));
         }
-        let new = NewAction {
-            work: RunWork {
-                kind: body.params.kind,
-                amount: body.params.amount,
-                target: body.params.target,
-            },
-            reason,
-            seq: body.seq,
-        };
-        new.check().map_err(|error| problem(&error))?;
-        Ok(new)
+        match (body.kind.as_str(), body.params, body.resource) {
+            ("run.action", Some(params), None) if !body.execute_on_approval => {
+                let new = NewAction {
+                    work: RunWork {
+                        kind: params.kind,
+                        amount: params.amount,
+                        target: params.target,
+                    },
+                    reason,
+                    seq: body.seq,
+                };
+                new.check().map_err(|error| problem(&error))?;
+                Ok(Wanted::Action(new))
+            }
+            ("repair.execute", None, Some(incident)) => Ok(Wanted::Repair(NewRepair {
+                incident,
+                reason,
+                execute_on_approval: body.execute_on_approval,
+                seq: body.seq,
+            })),
+            ("run.action", None, _) => Err(Problem::invalid(
+                "/params",
+                "must be there: what a `run.action` does",
+            )),
+            ("run.action", _, Some(_)) => Err(Problem::invalid(
+                "/resource",
+                "must be left out: a `run.action` says in `params.target` what it is done to",
+            )),
+            ("run.action", ..) => Err(Problem::invalid(
+                "/execute_on_approval",
+                "must be left out: a `run.action` is done by its caller",
+            )),
+            ("repair.execute", Some(_), _) => Err(Problem::invalid(
+                "/params",
+                "must be left out: what a repair changes follows from its incident",
+            )),
+            ("repair.execute", ..) => Err(Problem::invalid(
+                "/resource",
+                "must be there: the incident that is to be repaired",
+            )),
+            _ => {
+                let rule = "must be `run.action` or `repair.execute`";
+                Err(Problem::invalid("/type", rule))
+            }
+        }
     }
 }
 
@@ -113,18 +171,30 @@ pub(crate) async fn propose(
     let may = runs.admit(&ctx, &run);
     let new = admitted(ActionBody::read(&sent), may, problem).await?;
     let may = allowed(runs.admit(&ctx, &run), problem);
+    let makes = Makes::New(match &new {
+        Wanted::Action(_) => "run-action",
+        Wanted::Repair(_) => "action",
+    });
     service
-        .once(
-            &ctx,
-            (&sent, may),
-            Makes::New("run-action"),
-            async |ports| {
-                let runs = runs_of(ports);
-                let proposed = runs.propose(&ctx, &run, &new).await;
-                let proposed = proposed.map_err(|error| problem(&error))?;
-                Ok(judged(&ctx, &proposed.action))
-            },
-        )
+        .once(&ctx, (&sent, may), makes, async |ports| {
+            let action = match &new {
+                Wanted::Action(new) => {
+                    let proposed = Box::pin(runs_of(ports).propose(&ctx, &run, new)).await;
+                    proposed.map_err(|error| problem(&error))?.action
+                }
+                Wanted::Repair(new) => {
+                    let propose = ProposeRepair { ports };
+                    let proposed = Box::pin(propose.propose_in_run(&ctx, &run, new)).await;
+                    let proposed = proposed.map_err(|error| answer::problem(&error))?;
+                    Versioned {
+                        value: proposed.action,
+                        version: proposed.version,
+                        evidence: None,
+                    }
+                }
+            };
+            Ok(judged(&ctx, &action))
+        })
         .await
 }
 

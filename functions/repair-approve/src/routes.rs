@@ -320,16 +320,47 @@ async fn vote(
     Box::pin(once).await
 }
 
+/// What is to be executed.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Execution {
+    /// `action_digest` of the action that was displayed. People send it; of a key it is compared if it
+    /// comes.
+    #[serde(default)]
+    #[schema(pattern = "^sha256:[0-9a-f]{64}$")]
+    action_digest: Option<String>,
+}
+
+impl Execution {
+    fn read(sent: &Sent, ctx: &TenantCtx) -> Result<Self, Problem> {
+        sent.key()?;
+        let execution = if sent.is_empty() {
+            Self::default()
+        } else {
+            sent.read()?
+        };
+        if execution.action_digest.is_none() && ctx.principal().person().is_some() {
+            let rule = "must be the `action_digest` of the action that you were shown";
+            return Err(Problem::invalid("/action_digest", rule));
+        }
+        Ok(execution)
+    }
+}
+
 /// Execute an action that may happen
+///
+/// It is judged again, with the approvals that count now, by the policy in force now. A repair is
+/// carried out; an action of a run that its caller does is theirs from here on, and nobody else's.
 #[utoipa::path(
     post, path = "/v1/actions/{id}/execute", operation_id = "executeAction", tag = "actions",
     params(("id" = ActionId, Path, description = "The action"), IdempotencyKey),
+    request_body = Option<Execution>,
     responses((status = OK, description = "The action as it is now", body = views::ActionView, headers(
         ("ETag" = String, description = "Version of the action"),
         ("Counterfoil-Decision" = DecisionId, description = "The decision that was made of it"),
         ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
     ))),
-    extensions(("x-problems" = json!(["already-created", "capability-missing", "action-denied", "action-held", "wrong-state", "hold-expired", "precondition-failed", "scan-needed", "outcome-unknown"]))),
+    extensions(("x-problems" = json!(["already-created", "capability-missing", "action-denied", "action-held", "action-stale", "wrong-state", "hold-expired", "precondition-failed", "scan-needed", "outcome-unknown"]))),
 )]
 async fn execute(
     State(service): State<Service>,
@@ -338,7 +369,9 @@ async fn execute(
     sent: Sent,
 ) -> Result<Response, Problem> {
     let votes = service.votes();
-    admitted(sent.key(), votes.admit_execute(&ctx, &id), answer::problem).await?;
+    let read = Execution::read(&sent, &ctx);
+    let execution = admitted(read, votes.admit_execute(&ctx, &id), answer::problem).await?;
+    let digest = execution.action_digest.as_deref();
     let may = allowed(votes.admit_execute(&ctx, &id), answer::problem);
     service
         .once(
@@ -347,7 +380,7 @@ async fn execute(
             Makes::Known(id.clone()),
             async |ports| {
                 let votes = VoteOnAction { ports };
-                after_act(&ctx, Box::pin(votes.execute(&ctx, &id)).await)
+                after_act(&ctx, Box::pin(votes.execute(&ctx, &id, digest)).await)
             },
         )
         .await

@@ -4,27 +4,11 @@ use counterfoil_core::evidence::json::Json;
 use counterfoil_core::evidence::verify::{Package, verify};
 use counterfoil_core::export::ExportScope;
 use counterfoil_core::governed_run::{Report, RunState};
-use counterfoil_core::ports::{State, StateWrite};
-use counterfoil_core::records::{Directory, Project};
 use counterfoil_core::repair::{ActionState, VoteKind};
 use counterfoil_core::usecases::{RecordedRun, replay_run};
 
 use super::super::world::World;
 use super::desk::Desk;
-
-/// Pulls the emergency stop of the project, or lifts it.
-async fn freeze(world: &World, frozen: bool) {
-    let directory = Directory::of(world.store.as_ref());
-    let found = directory.project(world.project.id).await.unwrap().unwrap();
-    let after = Project {
-        frozen,
-        ..found.value
-    };
-    let key = Directory::project_key(after.id);
-    let row = serde_json::to_value(&after).unwrap();
-    let write = StateWrite::replace(key, found.version, row);
-    assert!(world.store.write(vec![write]).await.unwrap());
-}
 
 /// Facts of a package's entries.
 #[derive(Default)]
@@ -68,7 +52,7 @@ async fn a_run_of_fifty_actions_leaves_fifty_decisions_in_its_package() {
             "mail.send"
         };
         let stopped = n % 10 == 7;
-        freeze(&world, stopped).await;
+        world.freeze(stopped).await;
         let action = world.act(&run, kind, &format!("target-{n}")).await.value;
         assert_eq!(action.state == ActionState::Denied, stopped);
         if stopped {

@@ -1,17 +1,19 @@
 //! Governed runs: what an agent proposes is judged and recorded, people answer, and the run ends once.
 
 mod acting;
+mod again;
 mod ending;
 mod faults;
 mod refusals;
+mod repairs;
 
 use std::sync::Arc;
 
 use counterfoil_core::governed_run::{
     Flow, FlowActions, FlowKind, GovernedRun, Registered, Report,
 };
-use counterfoil_core::ports::{EvidenceAppend, State};
-use counterfoil_core::records::{Directory, Records, Versioned};
+use counterfoil_core::ports::{EvidenceAppend, State, StateWrite};
+use counterfoil_core::records::{Directory, Project, Records, Versioned};
 use counterfoil_core::repair::{Action, ActionState, RunWork, VoteKind};
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::usecases::{
@@ -135,6 +137,20 @@ impl World {
         let (votes, id) = (self.vote(), action.id.to_string());
         let after = Box::pin(votes.vote(who, &id, &voted)).await?;
         Ok(after.value.state)
+    }
+
+    /// Pulls the emergency stop of the project, or lifts it.
+    pub(crate) async fn freeze(&self, frozen: bool) {
+        let directory = Directory::of(self.store.as_ref());
+        let found = directory.project(self.project.id).await.unwrap().unwrap();
+        let after = Project {
+            frozen,
+            ..found.value
+        };
+        let key = Directory::project_key(after.id);
+        let row = serde_json::to_value(&after).unwrap();
+        let write = StateWrite::replace(key, found.version, row);
+        assert!(self.store.write(vec![write]).await.unwrap());
     }
 
     pub(crate) async fn complete_run(&self, run: &str) -> Result<GovernedRun, RunError> {

@@ -122,26 +122,6 @@ async fn machines_do_not_vote_and_nobody_approves_another_digest() {
 }
 
 #[tokio::test]
-async fn an_approved_action_of_a_run_is_not_executed_by_the_product() {
-    let world = World::new().await;
-    let run = world.open_run().await;
-    let held = world.act(&run, "refund.create", "invoice-1").await.value;
-    world
-        .answer(&world.ben, &held, VoteKind::Approve)
-        .await
-        .unwrap();
-    let refused = world
-        .vote()
-        .execute(&world.repair_key, &held.id.to_string())
-        .await;
-    let Err(ActionError::WrongState { state }) = refused else {
-        panic!("{refused:?}")
-    };
-    assert!(state.contains("reports its result"), "{state}");
-    assert_eq!(world.app.updates(), 0);
-}
-
-#[tokio::test]
 async fn a_run_is_not_completed_while_actions_are_open_and_names_them() {
     let world = World::new().await;
     world.register().await;

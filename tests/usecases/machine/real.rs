@@ -115,7 +115,7 @@ impl Real {
         let Some(ctx) = self.enter(who).await else {
             return Err(ActionError::NotFound);
         };
-        let after = Box::pin(votes.execute(&ctx, &id)).await?;
+        let after = Box::pin(votes.execute(&ctx, &id, Some(&self.action.digest))).await?;
         Ok(after.value.state)
     }
 

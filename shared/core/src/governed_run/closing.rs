@@ -77,7 +77,8 @@ impl GovernedRun {
     /// Whether its time is over at `now`, and how it ends. Nobody waits longer than a hold may last,
     /// so a held action keeps a run open until the run is as old as a run may be.
     pub fn due(&self, now: Timestamp) -> Option<RunEnd> {
-        if self.state != RunState::Open {
+        // A repair ends by itself, before a run may be as old.
+        if self.state != RunState::Open || self.repairs > 0 {
             return None;
         }
         let old = now.since(self.opened_at) >= END_AFTER;

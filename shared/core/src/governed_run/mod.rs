@@ -186,12 +186,20 @@ pub struct GovernedRun {
     /// Actions that may be done, and of which nobody told yet what became of them.
     #[serde(default)]
     pub in_hand: u64,
+    /// Of all these: repairs. The product itself carries them out and ends them, so the run waits.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub repairs: u64,
     /// The latest actions that have not ended, so that whoever may not close the run is told which.
     #[serde(default)]
     pub waiting: Vec<ActionId>,
     /// What it produced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Reference>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl GovernedRun {
@@ -225,6 +233,33 @@ impl GovernedRun {
         Ok(self)
     }
 
+    /// The run with one more judged repair.
+    ///
+    /// # Errors
+    /// [`NotTaken`] when it takes none.
+    pub fn taking_repair(
+        self,
+        action: ActionId,
+        effect: Effect,
+        now: Timestamp,
+    ) -> Result<Self, NotTaken> {
+        let mut run = self.taking(action, effect, now)?;
+        if effect != Effect::Deny {
+            run.repairs = run.repairs.saturating_add(1);
+        }
+        Ok(run)
+    }
+
+    /// The run after a step of one of its repairs.
+    #[must_use]
+    pub fn after_repair(self, action: ActionId, step: Step, now: Timestamp) -> Self {
+        let mut run = self.after(action, step, now);
+        if step.ends() {
+            run.repairs = run.repairs.saturating_sub(1);
+        }
+        run
+    }
+
     /// Whether it takes one more action.
     ///
     /// # Errors
@@ -242,18 +277,31 @@ impl GovernedRun {
     pub fn after(mut self, action: ActionId, step: Step, now: Timestamp) -> Self {
         self.acted_at = now;
         match step {
-            Step::Voted => return self,
+            Step::Voted | Step::Begun => return self,
             Step::Approved => {
                 self.held = self.held.saturating_sub(1);
                 self.in_hand = self.in_hand.saturating_add(1);
                 self.tally.unresolved = self.tally.unresolved.saturating_sub(1);
                 return self;
             }
+            Step::Overridden { resolves } => {
+                self.held = self.held.saturating_sub(1);
+                self.in_hand = self.in_hand.saturating_add(1);
+                self.tally.overrides = self.tally.overrides.saturating_add(1);
+                self.tally.unresolved = self.tally.unresolved.saturating_sub(u64::from(resolves));
+                return self;
+            }
+            Step::Judged => {
+                self.tally = self.tally.decided(Effect::Allow);
+                return self;
+            }
             Step::Rejected | Step::Expired | Step::Cancelled => {
                 self.held = self.held.saturating_sub(1);
                 self.tally.unresolved = self.tally.unresolved.saturating_sub(1);
             }
-            Step::Reported(_) => self.in_hand = self.in_hand.saturating_sub(1),
+            Step::Reported(_) | Step::Settled | Step::GivenUp => {
+                self.in_hand = self.in_hand.saturating_sub(1);
+            }
             Step::WentStale => {
                 self.in_hand = self.in_hand.saturating_sub(1);
                 self.tally = self.tally.decided(Effect::Deny);

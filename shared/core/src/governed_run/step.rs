@@ -1,4 +1,5 @@
-//! The life of an action of a governed run. Nothing leads out of its ends.
+//! The life of an action of a governed run. Nothing leads out of its ends. Repairs in one move by their
+//! own rules ([`crate::usecases::VoteOnAction`]) and only count here.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -38,10 +39,41 @@ pub enum Step {
     Expired,
     /// It was withdrawn.
     Cancelled,
+    /// An owner broke the glass for it. It resolves a hold that no other approval was missing for.
+    Overridden {
+        /// Whether nobody's approval is missing besides.
+        resolves: bool,
+    },
+    /// It was judged again, and a further decision of the run allows it.
+    Judged,
+    /// Whoever does it has begun.
+    Begun,
     /// Its caller told what became of it.
     Reported(Report),
     /// The rules say something else by now.
     WentStale,
+    /// What became of a repair is recorded.
+    Settled,
+    /// A repair that might have been done ended without having been begun.
+    GivenUp,
+}
+
+impl Step {
+    /// Whether nothing more happens to the action.
+    pub const fn ends(self) -> bool {
+        match self {
+            Self::Voted | Self::Approved | Self::Overridden { .. } | Self::Judged | Self::Begun => {
+                false
+            }
+            Self::Rejected
+            | Self::Expired
+            | Self::Cancelled
+            | Self::Reported(_)
+            | Self::WentStale
+            | Self::Settled
+            | Self::GivenUp => true,
+        }
+    }
 }
 
 /// That a step does not follow from a state.
@@ -54,15 +86,19 @@ pub struct NotPossible(pub ActionState);
 /// # Errors
 /// [`NotPossible`] where the step does not follow from the state.
 pub const fn next(state: ActionState, step: Step) -> Result<ActionState, NotPossible> {
-    use ActionState::{Allowed, Approved, Held};
+    use ActionState::{Allowed, Approved, Executing, Held};
     match (state, step) {
         (Held, Step::Voted) => Ok(Held),
-        (Held, Step::Approved) => Ok(Approved),
+        (Held, Step::Approved | Step::Overridden { .. }) => Ok(Approved),
         (Held, Step::Rejected) => Ok(ActionState::Rejected),
         (Held, Step::Expired) => Ok(ActionState::Expired),
         (Held, Step::Cancelled) => Ok(ActionState::Cancelled),
-        (Allowed | Approved, Step::Reported(Report::Executed)) => Ok(ActionState::Executed),
-        (Allowed | Approved, Step::Reported(Report::Failed)) => Ok(ActionState::Failed),
+        (Approved, Step::Judged) => Ok(Approved),
+        (Allowed | Approved, Step::Begun) => Ok(Executing),
+        (Allowed | Approved | Executing, Step::Reported(Report::Executed)) => {
+            Ok(ActionState::Executed)
+        }
+        (Allowed | Approved | Executing, Step::Reported(Report::Failed)) => Ok(ActionState::Failed),
         (Allowed | Approved, Step::WentStale) => Ok(ActionState::Stale),
         _ => Err(NotPossible(state)),
     }
@@ -72,6 +108,6 @@ pub const fn next(state: ActionState, step: Step) -> Result<ActionState, NotPoss
 pub const fn is_open(state: ActionState) -> bool {
     matches!(
         state,
-        ActionState::Held | ActionState::Allowed | ActionState::Approved
+        ActionState::Held | ActionState::Allowed | ActionState::Approved | ActionState::Executing
     )
 }

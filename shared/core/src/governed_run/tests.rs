@@ -36,6 +36,7 @@ fn run(kind: FlowKind) -> GovernedRun {
         tally: Tally::default(),
         held: 0,
         in_hand: 0,
+        repairs: 0,
         waiting: Vec::new(),
         output: None,
     }
@@ -60,15 +61,18 @@ const STATES: [ActionState; 12] = [
     ActionState::Stale,
 ];
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 11] = [
     Step::Voted,
     Step::Approved,
     Step::Rejected,
     Step::Expired,
     Step::Cancelled,
+    Step::Overridden { resolves: true },
     Step::Reported(Report::Executed),
     Step::Reported(Report::Failed),
     Step::WentStale,
+    Step::Begun,
+    Step::Judged,
 ];
 
 #[test]
@@ -79,8 +83,10 @@ fn nothing_leads_out_of_an_end_and_each_open_state_has_its_own_steps() {
             .filter(|step| next(state, *step).is_ok())
             .collect();
         let expected: &[Step] = match state {
-            ActionState::Held => &STEPS[..5],
-            ActionState::Allowed | ActionState::Approved => &STEPS[5..],
+            ActionState::Held => &STEPS[..6],
+            ActionState::Allowed => &STEPS[6..10],
+            ActionState::Approved => &STEPS[6..],
+            ActionState::Executing => &STEPS[6..8],
             _ => &[],
         };
         assert_eq!(possible, expected, "{state:?}");
@@ -110,6 +116,7 @@ fn counts_are_those_of_the_actions_whatever_the_order() {
         vec![Step::Cancelled],
         vec![Step::Approved],
         vec![Step::Approved, Step::Reported(Report::Failed)],
+        vec![Step::Approved, Step::Begun],
         vec![
             Step::Voted,
             Step::Approved,
@@ -137,7 +144,7 @@ fn counts_are_those_of_the_actions_whatever_the_order() {
             held += u64::from(state == ActionState::Held);
             in_hand += u64::from(matches!(
                 state,
-                ActionState::Allowed | ActionState::Approved
+                ActionState::Allowed | ActionState::Approved | ActionState::Executing
             ));
             unresolved += u64::from(state == ActionState::Held);
             assert_eq!(run.waiting.contains(&act(n)), is_open(state));
@@ -145,10 +152,10 @@ fn counts_are_those_of_the_actions_whatever_the_order() {
     }
     assert_eq!((run.held, run.in_hand), (held, in_hand));
     assert_eq!(run.tally.unresolved, unresolved);
-    assert_eq!(run.tally.decisions(), 21);
+    assert_eq!(run.tally.decisions(), 24);
     assert_eq!(
         (run.tally.allow, run.tally.require, run.tally.deny),
-        (7, 7, 7)
+        (8, 8, 8)
     );
 }
 

@@ -6,6 +6,7 @@ use counterfoil_evidence::json::{Json, object};
 use counterfoil_policy::{Effect, LayerName, LayerVerdict, Phase};
 
 use crate::tenancy::Role;
+use crate::time::Timestamp;
 
 /// What the rules say about one question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +84,19 @@ impl Judgement {
     /// Whether it may happen now.
     pub fn allowed(&self) -> bool {
         self.effect == Effect::Allow
+    }
+
+    /// That an action was judged again before it was carried out: when, by which rules, and the digest
+    /// of what they saw.
+    pub(crate) fn revalidated(&self, at: Timestamp) -> Json {
+        let request = self.considered.request.canonical();
+        let digest = counterfoil_evidence::hash::digest_string(&request);
+        object([
+            ("at", Json::uint(at.as_millis())),
+            ("policy", self.considered.policy.as_str().into()),
+            ("request_sha256", digest.into()),
+            ("rule", self.rule.as_str().into()),
+        ])
     }
 
     /// The same with the missing approvals replaced by `by`; a DENY stays one. The layers go on to say

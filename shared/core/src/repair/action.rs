@@ -3,7 +3,7 @@
 use counterfoil_evidence::hash::digest_string;
 use serde::{Deserialize, Serialize};
 
-use super::{RepairPlan, Resource, Work};
+use super::{RepairPlan, Resource, RunWork, Work};
 use crate::ids::{ActionId, DecisionId, ProjectId, RunId, UserId, WorkspaceId};
 use crate::incident::IncidentState;
 use crate::json::{JsonError, canonical};
@@ -204,6 +204,26 @@ impl Action {
             Work::Repair(plan) => Some(plan),
             Work::Run(_) => None,
         }
+    }
+
+    /// What an agent does itself in a governed run; `None` for a repair.
+    pub const fn run_work(&self) -> Option<&RunWork> {
+        match &self.work {
+            Work::Repair(_) => None,
+            Work::Run(work) => Some(work),
+        }
+    }
+
+    /// Whether votes, execution and result are in the run in which it was proposed, because somebody
+    /// holds that run open.
+    pub fn is_in_governed_run(&self) -> bool {
+        self.follow_up == Some(self.binding.run)
+    }
+
+    /// Whether what it leads to cites the decision that was made of its proposal: in an open run there
+    /// is no other one, unless the glass was broken for it.
+    pub fn cites_its_first_decision(&self) -> bool {
+        self.is_in_governed_run() && self.overridden.is_none()
     }
 
     /// People who have said yes, each once.

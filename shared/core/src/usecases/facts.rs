@@ -158,6 +158,8 @@ pub struct Decided<'a> {
     pub at: Timestamp,
     /// Until when the action waits for approvals, where it does.
     pub hold: Option<Timestamp>,
+    /// What a person confirmed who has it carried out.
+    pub confirmed: Option<Json>,
 }
 
 impl Decided<'_> {
@@ -215,6 +217,9 @@ impl Decided<'_> {
         }
         if let Some(shadow) = &considered.shadow {
             fields.push(("shadow", shadow.json()));
+        }
+        if let Some(confirmed) = &self.confirmed {
+            fields.push(("confirmation", confirmed.clone()));
         }
         Ok(object(fields))
     }

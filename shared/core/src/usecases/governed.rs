@@ -208,6 +208,7 @@ impl Governed {
             principal,
             at: self.at,
             hold: None,
+            confirmed: None,
         };
         let draft = Draft::new(Kind::RunDecision, decided.facts()?).in_run(self.run);
         Ok(match comment {

@@ -87,7 +87,7 @@ pub use reconcile::{
 pub use record_alarm::{Alarm, AlarmError, Change, Noted, RecordAlarm};
 pub use record_leak::RecordLeak;
 pub use repairs::{
-    ActionError, Glass, ProposeRepair, Proposed, ReadActions, RepairPorts, SWEEP_AFTER,
+    ActionError, Glass, NewRepair, ProposeRepair, Proposed, ReadActions, RepairPorts, SWEEP_AFTER,
     SweepFailure, SweepRepairs, Swept, VoteOnAction, Voted,
 };
 pub use replay::{Inputs, RecordedRun, ReplayError, ReplayRuns, Replayed, replay_run};

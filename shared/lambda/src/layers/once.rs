@@ -146,6 +146,11 @@ impl Sent {
         input::body_with(&self.bytes, longest)
     }
 
+    /// Whether it came without a body.
+    pub const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// The caller's `Idempotency-Key`.
     ///
     /// # Errors

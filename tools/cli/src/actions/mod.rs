@@ -17,7 +17,7 @@ pub(crate) use undo::{Undo, undo};
 pub(crate) use vote::{Approve, Reject, approve, reject};
 
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::access::segment;
 use crate::answer::text;
@@ -87,10 +87,11 @@ impl Seen {
     }
 }
 
-/// Executes an action that may happen.
-async fn execute(api: &Client, id: &str) -> Result<Value, Failure> {
+/// Executes an action that may happen, as it was displayed.
+async fn execute(api: &Client, id: &str, digest: &str) -> Result<Value, Failure> {
     let path = format!("/v1/actions/{}/execute", segment(id)?);
-    let done = api.change(Method::POST, &path, None, None).await;
+    let body = json!({ "action_digest": digest });
+    let done = api.change(Method::POST, &path, Some(&body), None).await;
     Ok(done.map_err(|error| advised(error, id, ""))?.body)
 }
 

@@ -120,10 +120,11 @@ fn tell(outcome: &Outcome, json: bool) {
 async fn do_it(api: &Client, outcomes: &mut [Outcome], args: &Repair) -> Result<(), Failure> {
     let may = |outcome: &Outcome| {
         let seen = outcome.came.as_ref().ok()?;
-        let id = seen.id().to_owned();
-        matches!(seen.state(), "allowed" | "approved").then_some(id)
+        let shown = (seen.id().to_owned(), seen.digest().to_owned());
+        matches!(seen.state(), "allowed" | "approved").then_some(shown)
     };
-    let ids: Vec<String> = outcomes.iter().filter_map(may).collect();
+    let shown = outcomes.iter().filter_map(may);
+    let ids: Vec<String> = shown.map(|(id, _)| id).collect();
     let question = match ids.as_slice() {
         [] => return Ok(()),
         [one] => format!("Execute {one} exactly as shown?"),
@@ -131,10 +132,10 @@ async fn do_it(api: &Client, outcomes: &mut [Outcome], args: &Repair) -> Result<
     };
     confirmed(&question, args.yes)?;
     for outcome in outcomes {
-        let Some(id) = may(outcome) else {
+        let Some((id, digest)) = may(outcome) else {
             continue;
         };
-        match (execute(api, &id).await, &mut outcome.came) {
+        match (execute(api, &id, &digest).await, &mut outcome.came) {
             (Ok(after), Ok(seen)) => seen.action = after,
             (Err(failure), came) => *came = Err(failure),
             (Ok(_), Err(_)) => {}

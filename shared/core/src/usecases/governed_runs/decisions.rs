@@ -48,7 +48,7 @@ pub struct DecisionRecord {
 }
 
 impl DecisionRecord {
-    pub(super) fn of_action(action: &Action, at: Timestamp) -> Self {
+    pub(in crate::usecases) fn of_action(action: &Action, at: Timestamp) -> Self {
         Self {
             id: action.decision,
             action: action.binding.kind.clone(),

@@ -88,7 +88,11 @@ pub(super) fn reported(
 }
 
 /// The erasable part of a decision: what ties its digest to what was proposed.
-pub(super) fn subject(work: &RunWork, salt: &str, reason: Option<&str>) -> Result<Json, JsonError> {
+pub(in crate::usecases) fn subject(
+    work: &RunWork,
+    salt: &str,
+    reason: Option<&str>,
+) -> Result<Json, JsonError> {
     let mut fields = vec![("params", to_json(work)?), ("plan_salt", salt.into())];
     if let Some(reason) = reason {
         fields.push(("comment", reason.into()));

@@ -10,11 +10,12 @@ use crate::ids::{ActionId, DecisionId, RunId};
 use crate::incident::Incident;
 use crate::json::JsonError;
 use crate::policy::{
-    Asking, BlastFacts, Effect, Judgement, Place, Question, Rules, RunActionFacts, baseline_digest,
+    Approvals, Asking, BlastFacts, Effect, Judgement, Place, Question, Rules, RunActionFacts,
+    baseline_digest,
 };
 use crate::reconcile::Finding;
 use crate::records::Project;
-use crate::repair::RunWork;
+use crate::repair::{Action, RunWork};
 use crate::tenancy::{Principal, TenantCtx};
 use crate::time::Timestamp;
 use crate::usecases::facts::Decided;
@@ -32,6 +33,20 @@ pub(super) struct Matter<'a> {
     pub(super) at: Timestamp,
     /// Only asked: nothing can come of it.
     pub(super) dry_run: bool,
+}
+
+/// What an action that is judged again has besides.
+#[derive(Debug)]
+pub(in crate::usecases) enum Again {
+    /// The approvals that count now.
+    With(Approvals),
+    /// An owner stands in for those that are missing.
+    Broken {
+        /// The owner.
+        by: String,
+        /// Where it is written down.
+        ticket: String,
+    },
 }
 
 /// What the rules say.
@@ -70,6 +85,56 @@ impl GovernedRuns {
         ctx: &TenantCtx,
         matter: &Matter<'_>,
     ) -> Result<Verdict, RunError> {
+        let asking = Asking {
+            dry_run: matter.dry_run,
+            ..Asking::new(matter.proposer, matter.at, Place::project(matter.project))
+        };
+        Ok(Verdict(self.asked(ctx, matter, &asking).await?))
+    }
+
+    /// Judges an action of a run again, as its proposer's and in the request of whoever is served now.
+    pub(in crate::usecases) async fn judge_again(
+        &self,
+        ctx: &TenantCtx,
+        project: &Project,
+        (action, work): (&Action, &RunWork),
+        again: Again,
+    ) -> Result<Judgement, RunError> {
+        let run = self.run(ctx, &action.binding.run.to_string()).await?;
+        let at = self.clock.now();
+        let matter = Matter {
+            project,
+            flow: &run.value.flow.id,
+            act: action.id,
+            work,
+            proposer: &action.proposer,
+            at,
+            dry_run: false,
+        };
+        let asking = Asking {
+            proposer: &action.proposer,
+            ..Asking::new(ctx.principal(), at, Place::project(project))
+        };
+        Ok(match again {
+            Again::With(approvals) => self.asked(ctx, &matter, &asking.with(approvals)).await?,
+            // The ladder says what would be missing: a DENY stays one.
+            Again::Broken { by, ticket } => {
+                let asking = Asking {
+                    break_glass: true,
+                    ..asking
+                };
+                let judgement = self.asked(ctx, &matter, &asking).await?;
+                judgement.broken_by(by, ticket)
+            }
+        })
+    }
+
+    async fn asked(
+        &self,
+        ctx: &TenantCtx,
+        matter: &Matter<'_>,
+        asking: &Asking<'_>,
+    ) -> Result<Judgement, RunError> {
         let rules = self.rules(ctx).await?;
         let records = self.records(ctx);
         let row = FlowActions::row(matter.flow);
@@ -90,15 +155,7 @@ impl GovernedRuns {
                 ..BlastFacts::default()
             },
         });
-        let asking = Asking {
-            dry_run: matter.dry_run,
-            ..Asking::new(matter.proposer, matter.at, Place::project(matter.project))
-        };
-        Ok(Verdict(rules.judge(
-            &question,
-            &asking,
-            self.clock.as_ref(),
-        )))
+        Ok(rules.judge(&question, asking, self.clock.as_ref()))
     }
 }
 
@@ -120,6 +177,7 @@ impl Verdict {
             principal: about.principal,
             at: about.at,
             hold: held.then_some(about.until),
+            confirmed: None,
         };
         decided.facts()
     }

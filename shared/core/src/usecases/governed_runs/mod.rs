@@ -32,6 +32,9 @@ pub use sweep::{SweepRuns, SweptRuns};
 
 pub use step::Waiting;
 
+pub(super) use facts::subject;
+pub(super) use judge::Again;
+pub(super) use propose::in_order;
 pub(super) use step::Stepped;
 
 use crate::governed_run::{GovernedRun, InvalidRun, NotTaken, RunState};

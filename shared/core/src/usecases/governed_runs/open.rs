@@ -105,6 +105,7 @@ impl GovernedRuns {
             tally: Tally::default(),
             held: 0,
             in_hand: 0,
+            repairs: 0,
             waiting: Vec::new(),
             output: None,
         };

@@ -78,7 +78,7 @@ impl GovernedRuns {
         let sameness = sameness(ctx, &found.value, &new.work)?;
         for _ in 0..ATTEMPTS {
             found.value.takes_one()?;
-            in_order(&found.value, new)?;
+            in_order(&found.value, new.seq)?;
             let waiting = self.records(ctx).list::<Waiting>().await?;
             if let Some(same) = waiting.iter().find(|it| it.value.sameness == sameness) {
                 let action = self.action(ctx, &same.value.id.to_string()).await?;
@@ -242,9 +242,9 @@ impl GovernedRuns {
 }
 
 /// Whether it is the step that the caller says it is.
-fn in_order(run: &GovernedRun, new: &NewAction) -> Result<(), RunError> {
+pub(in crate::usecases) fn in_order(run: &GovernedRun, seq: Option<u64>) -> Result<(), RunError> {
     let next = run.tally.decisions();
-    if new.seq.is_none_or(|seq| seq == next) {
+    if seq.is_none_or(|seq| seq == next) {
         return Ok(());
     }
     let rule = "must be the number of actions proposed before in this run, beginning with 0: read the run, or leave it out";

@@ -88,8 +88,9 @@ impl GovernedRuns {
         let stepped = Stepped {
             action,
             version: found.version,
-            step,
-            draft,
+            steps: vec![step],
+            drafts: vec![draft],
+            rows: Vec::new(),
         };
         let stream = project.stream_id()?;
         let (records, now) = (self.records(ctx), self.clock.now());

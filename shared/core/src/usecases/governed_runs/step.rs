@@ -1,4 +1,4 @@
-//! One step of an action of a run: its entry, its record and the run's counts, in one transaction.
+//! Steps of an action of a run: their entries, its record and the run's counts, in one transaction.
 
 use counterfoil_evidence::hash::Hash;
 use counterfoil_evidence::stream::Draft;
@@ -40,7 +40,7 @@ impl Waiting {
     }
 }
 
-/// A step to take.
+/// Steps to take at once.
 #[derive(Debug)]
 pub(in crate::usecases) struct Stepped {
     /// The action as it is to be, but for its state.
@@ -48,13 +48,15 @@ pub(in crate::usecases) struct Stepped {
     /// The version that was read.
     pub(in crate::usecases) version: u64,
     /// What happens to it.
-    pub(in crate::usecases) step: Step,
-    /// The entry that says so.
-    pub(in crate::usecases) draft: Draft,
+    pub(in crate::usecases) steps: Vec<Step>,
+    /// The entries that say so. The last one explains what the action is then.
+    pub(in crate::usecases) drafts: Vec<Draft>,
+    /// Rows beside the action and its run that change with it.
+    pub(in crate::usecases) rows: Vec<StateWrite>,
 }
 
 impl Stepped {
-    /// Takes the step. Other actions of the same run may come in between; another step of this one may
+    /// Takes the steps. Other actions of the same run may come in between; another step of this one may
     /// not.
     ///
     /// # Errors
@@ -69,11 +71,15 @@ impl Stepped {
         let Self {
             mut action,
             version,
-            step,
-            draft,
+            steps,
+            drafts,
+            rows,
         } = self;
         let before = action.state;
-        action.state = next(before, step).map_err(|not| RunError::WrongState(not.0))?;
+        for step in &steps {
+            action.state = next(action.state, *step).map_err(|not| RunError::WrongState(not.0))?;
+        }
+        let last = drafts.len().saturating_sub(1);
         let left_waiting = before == ActionState::Held && action.state != ActionState::Held;
         let id = action.binding.run.to_string();
         for _ in 0..ATTEMPTS {
@@ -82,21 +88,25 @@ impl Stepped {
             if run.value.state != RunState::Open {
                 return Err(RunError::Ended(run.value.state));
             }
-            let after = run.value.after(action.id, step, now);
+            let steps = steps.iter();
+            let after = steps.fold(run.value, |run, step| run.after(action.id, *step, now));
             let stored = RunAction::of(action.clone());
-            let mut batch = Batch::of([draft.clone()])
-                .with(records.replace(run.version, &after)?.explained_by(0))
-                .with(records.replace(version, &stored)?.explained_by(0));
+            let mut batch = Batch::of(drafts.clone())
+                .with(records.replace(run.version, &after)?.explained_by(last))
+                .with(records.replace(version, &stored)?.explained_by(last));
             if left_waiting {
                 let key = records.key::<Waiting>(&action.id.to_string());
-                batch = batch.with(StateWrite::delete(key).explained_by(0));
+                batch = batch.with(StateWrite::delete(key).explained_by(last));
+            }
+            for row in &rows {
+                batch = batch.with(row.clone().explained_by(last));
             }
             match evidence.append(stream, batch).await {
                 Ok(entries) => {
                     return Ok(Versioned {
                         value: action,
                         version: version.saturating_add(1),
-                        evidence: entries.into_iter().next(),
+                        evidence: entries.into_iter().next_back(),
                     });
                 }
                 Err(AppendError::StateChanged { index: RUN_ROW }) => {}

@@ -110,8 +110,9 @@ impl SweepRuns {
         let stepped = Stepped {
             action: found.value,
             version: found.version,
-            step: Step::Expired,
-            draft,
+            steps: vec![Step::Expired],
+            drafts: vec![draft],
+            rows: Vec::new(),
         };
         let records = self.runs.records(ctx);
         let (stream, now) = (project.stream_id()?, self.runs.clock.now());

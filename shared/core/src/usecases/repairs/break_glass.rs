@@ -7,13 +7,14 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use super::follow_up::{expire, follow_up};
-use super::in_run::is_in_run;
+use super::in_run::{self, append, is_in_run};
 use super::judge::held_facts;
 use super::refusal::record_refusal;
 use super::vote::VoteOnAction;
 use super::{ActionError, execute};
+use crate::governed_run::Step;
 use crate::policy::{Effect, Judgement, OverrideFacts, Question};
-use crate::ports::Batch;
+use crate::ports::{Batch, EntryRef};
 use crate::records::{OverrideUse, Project, Records, Versioned};
 use crate::repair::{Action, ActionState, Overridden};
 use crate::tenancy::{TenantCtx, WorkspaceCtx};
@@ -52,10 +53,6 @@ impl VoteOnAction {
         if glass.version != action.version || glass.digest != action.value.digest {
             return Err(ActionError::Changed);
         }
-        if is_in_run(&action.value) {
-            let state = "done by whoever runs the flow: break-glass is for repairs".to_owned();
-            return Err(ActionError::WrongState { state });
-        }
         let now = self.ports.clock.now();
         if action.value.state.is_waiting() && action.value.binding.expires_at <= now {
             expire(&self.ports, ctx, &project, action).await?;
@@ -75,7 +72,10 @@ impl VoteOnAction {
         };
         let recorded = self.record(ctx, &project, action, (by, &judgement), glass.reason);
         let approved = Box::pin(recorded).await?;
-        Box::pin(execute::execute(&self.ports, ctx, &project, approved)).await
+        if is_in_run(&approved.value) {
+            return Ok(approved);
+        }
+        Box::pin(execute::execute(&self.ports, ctx, &project, approved, None)).await
     }
 
     /// Whether the caller may know the action and break the glass at all; records nothing. It comes
@@ -144,21 +144,23 @@ impl VoteOnAction {
             at: by.at,
             reviewed: None,
         };
+        let decision = action.decided.clone().ok_or(ActionError::Changed)?;
+        let facts = overriding(ctx, &decision, judgement)?;
+        if is_in_run(&action) {
+            let (found, by) = ((version, action), (by, &used));
+            let done =
+                in_run::override_with(&self.ports, ctx, project, found, by, facts, reason.trim());
+            return Box::pin(done).await;
+        }
+        let resolves = in_run::resolves(&action, &by);
         action.state = ActionState::Approved;
         action.overridden = Some(by);
         let follow_up = follow_up(&self.ports, project, ctx.principal(), &mut action)?;
-        let decision = action.decided.clone().ok_or(ActionError::Changed)?;
-        let voter = ctx.principal().id();
-        let Json::Object(mut facts) = resolution(&decision, &voter, true, ctx.principal()) else {
-            return Err(ActionError::Changed);
-        };
-        facts.insert("override".to_owned(), true.into());
-        facts.insert("judged".to_owned(), judged(judgement));
         let mut drafts = follow_up.opening();
         let entry = drafts.len();
         let words = object([("comment", reason.trim().into())]);
         drafts.push(
-            Draft::new(Kind::RunResolution, Json::Object(facts))
+            Draft::new(Kind::RunResolution, facts)
                 .in_run(follow_up.run)
                 .subject(words)
                 .about(action.about.clone()),
@@ -173,10 +175,8 @@ impl VoteOnAction {
                     .explained_by(entry),
             )
             .with(uses.create(&used)?.explained_by(entry));
-        self.ports
-            .evidence
-            .append(project.stream_id()?, batch)
-            .await?;
+        let step = Step::Overridden { resolves };
+        append(&self.ports, ctx, project, (&action, &[step]), batch).await?;
         Ok(Versioned {
             value: action,
             version: version.saturating_add(1),
@@ -269,6 +269,21 @@ impl VoteOnAction {
             Err(ActionError::Denied(judged.judgement))
         }
     }
+}
+
+/// The resolution of an owner who stands in for others.
+fn overriding(
+    ctx: &TenantCtx,
+    decision: &EntryRef,
+    judgement: &Judgement,
+) -> Result<Json, ActionError> {
+    let voter = ctx.principal().id();
+    let Json::Object(mut facts) = resolution(decision, &voter, true, ctx.principal()) else {
+        return Err(ActionError::Changed);
+    };
+    facts.insert("override".to_owned(), true.into());
+    facts.insert("judged".to_owned(), judged(judgement));
+    Ok(Json::Object(facts))
 }
 
 /// Uses are counted for the whole workspace.

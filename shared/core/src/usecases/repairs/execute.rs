@@ -4,21 +4,24 @@ use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::follow_up::{expire, follow_up};
+use super::follow_up::{expire, follow_up, given_up};
+use super::in_run::{append, try_append};
 use super::judge::{Repair, approvals};
 use super::propose::{self, active_mapping, subject};
 use super::refusal::record_refusal;
 use super::settle::{self, Outcome};
 use super::{ActionError, RepairPorts, plan_of};
+use crate::governed_run::Step;
 use crate::ids::{DecisionId, UserId};
 use crate::incident::{Incident, IncidentState};
 use crate::mapping::Artifact;
 use crate::policy::{Asking, Effect, Judgement, Permit, Place, fresh_within};
 use crate::ports::{AppendError, Applied, Batch, PortErrorKind};
-use crate::records::{Directory, Project, Unfinished, Versioned};
+use crate::records::{Project, Unfinished, Versioned};
 use crate::repair::{Action, ActionState, Pace, VoteKind};
 use crate::sealed::Purpose;
 use crate::tenancy::{Principal, Role, TenantCtx, Via};
+use crate::time::Timestamp;
 use crate::usecases::facts::{Closing, Decided, repair_step};
 
 /// Executes an action that policy allowed or people approved, and settles it.
@@ -27,6 +30,7 @@ pub(super) async fn execute(
     ctx: &TenantCtx,
     project: &Project,
     action: Versioned<Action>,
+    digest: Option<&str>,
 ) -> Result<Versioned<Action>, ActionError> {
     let ready = action.value.state.is_waiting() && action.value.state != ActionState::Held;
     if !ready {
@@ -64,7 +68,7 @@ pub(super) async fn execute(
             return go_stale(ports, ctx, project, action, incident, &judgement).await;
         }
         let begun = (&incident.value, pace, &judgement);
-        match start(ports, ctx, project, action.clone(), begun).await {
+        match start(ports, ctx, project, (action.clone(), digest), begun).await {
             // Another repair of the project was begun at this moment: it is judged with that one.
             Err(ActionError::Evidence(AppendError::StateChanged { index: PACE }))
                 if attempts < ATTEMPTS =>
@@ -88,7 +92,7 @@ pub(super) async fn execute(
 
 /// Whether nothing is wrong but the sign-in of whoever triggers it: the action stays as it is, for
 /// them after another sign-in or for somebody else. The sweep has nobody to ask.
-fn only_the_sign_in(ctx: &TenantCtx, judgement: &Judgement) -> bool {
+pub(super) fn only_the_sign_in(ctx: &TenantCtx, judgement: &Judgement) -> bool {
     let by_people = !matches!(ctx.principal(), Principal::System { .. });
     by_people && judgement.effect == Effect::Deny && fresh_within(&judgement.rule).is_some()
 }
@@ -129,12 +133,7 @@ async fn judge(
     let now = ports.clock.now();
     let about = ports.about(ctx, project, incident).await;
     let customer = about.or_else(|| action.about.clone());
-    let directory = Directory::of(ports.state.as_ref());
-    let mut roles = Vec::new();
-    for person in action.approvers() {
-        let member = directory.member(ctx.workspace(), person).await?;
-        roles.extend(member.map(|member| (person, member.value.role)));
-    }
+    let roles = ports.roles_of_approvers(ctx, action).await?;
     let last = last_approver(action, &roles);
     let serving = match (ctx.principal(), &last) {
         (Principal::System { .. }, Some(person)) => person,
@@ -201,7 +200,7 @@ async fn start(
     ports: &RepairPorts,
     ctx: &TenantCtx,
     project: &Project,
-    action: Versioned<Action>,
+    (action, digest): (Versioned<Action>, Option<&str>),
     (incident, pace, judgement): (&Incident, Versioned<Pace>, &Judgement),
 ) -> Result<Started, ActionError> {
     let now = ports.clock.now();
@@ -214,30 +213,43 @@ async fn start(
     let run = follow_up.run;
     action.state = ActionState::Executing;
     action.started_at = Some(now);
-    let decided = Decided {
-        id: DecisionId::new(now, ports.random.bits128()),
-        run,
-        act: action.id,
-        action_hash: &action.digest,
-        judgement,
-        principal: &action.proposer,
-        at: now,
-        hold: None,
+    let confirmed = confirmation(ctx, digest, now);
+    let mut facts = repair_step("", &action.digest, action.id);
+    let (drafts, steps) = if action.cites_its_first_decision() {
+        facts = repair_step(&follow_up.decision.leaf, &action.digest, action.id);
+        facts.push(("revalidated", judgement.revalidated(now)));
+        facts.extend(confirmed);
+        let started = Draft::new(Kind::RepairStarted, object(facts)).in_run(run);
+        (vec![started.subject(told).about(about)], vec![Step::Begun])
+    } else {
+        let decided = Decided {
+            id: DecisionId::new(now, ports.random.bits128()),
+            run,
+            act: action.id,
+            action_hash: &action.digest,
+            judgement,
+            principal: &action.proposer,
+            at: now,
+            hold: None,
+            confirmed: confirmed.map(|(_, confirmed)| confirmed),
+        };
+        let mut drafts = follow_up.opening();
+        let entry = drafts.len();
+        drafts.push(
+            Draft::new(Kind::RunDecision, decided.facts()?)
+                .in_run(run)
+                .subject(told)
+                .about(about),
+        );
+        let started = Draft::new(Kind::RepairStarted, object(facts));
+        drafts.push(started.in_run(run).cite("decision", entry));
+        (drafts, vec![Step::Judged, Step::Begun])
     };
-    let mut drafts = follow_up.opening();
-    let entry = drafts.len();
-    drafts.push(
-        Draft::new(Kind::RunDecision, decided.facts()?)
-            .in_run(run)
-            .subject(told)
-            .about(about),
-    );
-    let facts = repair_step("", &action.digest, action.id);
-    drafts.push(
-        Draft::new(Kind::RepairStarted, object(facts))
-            .in_run(run)
-            .cite("decision", entry),
-    );
+    // The decision; in an open run what is begun under it.
+    let entry = drafts
+        .iter()
+        .position(|draft| draft.kind == Kind::RunDecision)
+        .unwrap_or_default();
     let records = ports.records(ctx);
     let unfinished = Unfinished {
         id: action.id,
@@ -252,27 +264,51 @@ async fn start(
         .with(records.replace(version, &action)?.explained_by(entry))
         .with(records.create(&unfinished)?.explained_by(entry))
         .with(counted.explained_by(entry));
-    let appended = ports.evidence.append(project.stream_id()?, batch).await;
+    let appended = try_append(ports, ctx, project, (&action, &steps), batch).await;
     let entries = appended.map_err(|error| match error {
-        error @ AppendError::StateChanged { .. } => ActionError::Evidence(error),
-        error => error.into(),
+        error @ ActionError::Evidence(AppendError::StateChanged { .. }) => error,
+        ActionError::Evidence(error) => error.into(),
+        error => error,
     })?;
-    let decision = entries.get(entry).cloned().ok_or(ActionError::Changed)?;
-    let permit = Permit::grant(
-        judgement.effect,
-        plan_of(&action)?.clone(),
-        decision.clone(),
-    )
-    .ok_or(ActionError::Changed)?;
+    let explains = entries.get(entry).cloned().ok_or(ActionError::Changed)?;
+    let decision = if action.cites_its_first_decision() {
+        follow_up.decision
+    } else {
+        explains.clone()
+    };
+    let plan = plan_of(&action)?.clone();
+    let permit = Permit::grant(judgement.effect, plan, decision);
+    let permit = permit.ok_or(ActionError::Changed)?;
     let version = version.saturating_add(1);
     Ok(Started {
         action: Versioned {
             value: action,
             version,
-            evidence: Some(decision),
+            evidence: Some(explains),
         },
         permit,
     })
+}
+
+/// What a person confirmed who has something carried out: the digest that they were shown, and when
+/// they proved who they are.
+pub(super) fn confirmation(
+    ctx: &TenantCtx,
+    digest: Option<&str>,
+    now: Timestamp,
+) -> Option<(&'static str, Json)> {
+    let Principal::User { via, .. } = ctx.principal() else {
+        return None;
+    };
+    let at = Timestamp::from_millis(
+        now.as_millis()
+            .saturating_sub(u64::try_from(via.age(now).as_millis()).unwrap_or(u64::MAX)),
+    );
+    let confirmed = object([
+        ("action_digest", Json::from(digest?)),
+        ("auth_time", Json::uint(at.as_millis())),
+    ]);
+    Some(("confirmation", confirmed))
 }
 
 /// Whom and what an execution is about. The proposal says it too, but in another run, and a run is
@@ -351,6 +387,7 @@ async fn go_stale(
             principal: &action.proposer,
             at: now,
             hold: None,
+            confirmed: None,
         };
         let about = ports.about(ctx, project, &incident.value).await;
         let about = about.or_else(|| action.about.clone());
@@ -362,9 +399,19 @@ async fn go_stale(
         );
         closing.decisions = (0, 0, 1);
     }
+    let step = match (drafts.len() > entry, action.is_in_governed_run()) {
+        (true, _) => Step::WentStale,
+        (false, false) => Step::GivenUp,
+        (false, true) => {
+            drafts.push(given_up(&follow_up, &action, "changed-since-approval"));
+            Step::GivenUp
+        }
+    };
     action.state = ActionState::Stale;
     action.failure = Some("changed-since-approval".to_owned());
-    drafts.push(Draft::new(Kind::RunClose, closing.facts()).in_run(run));
+    if !action.is_in_governed_run() {
+        drafts.push(Draft::new(Kind::RunClose, closing.facts()).in_run(run));
+    }
     let records = ports.records(ctx);
     let mut batch = Batch::of(drafts).with(records.replace(version, &action)?.explained_by(entry));
     if incident.value.state == IncidentState::Repairing {
@@ -378,7 +425,7 @@ async fn go_stale(
                 .explained_by(entry),
         );
     }
-    ports.evidence.append(project.stream_id()?, batch).await?;
+    append(ports, ctx, project, (&action, &[step]), batch).await?;
     Ok(Versioned {
         value: action,
         version: version.saturating_add(1),

@@ -4,9 +4,10 @@ use counterfoil_evidence::json::object;
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::in_run::{ending, is_in_run, resolve};
+use super::in_run::{append, ending, is_in_run, resolve};
 use super::propose::opening;
 use super::{ActionError, RepairPorts};
+use crate::governed_run::Step;
 use crate::ids::RunId;
 use crate::incident::{Incident, IncidentState};
 use crate::policy::Effect;
@@ -14,7 +15,7 @@ use crate::ports::{Batch, EntryRef, PortError, PortErrorKind};
 use crate::records::{Project, Versioned};
 use crate::repair::{Action, ActionState};
 use crate::tenancy::{Principal, TenantCtx};
-use crate::usecases::facts::{Closing, resolution};
+use crate::usecases::facts::{Closing, repair_step, resolution};
 
 /// Ends a waiting action without an effect: rejected, expired or cancelled.
 pub(super) async fn end(
@@ -30,6 +31,7 @@ pub(super) async fn end(
         let step = ending(state);
         return resolve(ports, ctx, project, (version, action), step, reason).await;
     }
+    let held = action.state == ActionState::Held;
     action.state = state;
     // Expiry and withdrawal are resolutions by the system, whoever caused them.
     let approver = match state {
@@ -38,19 +40,30 @@ pub(super) async fn end(
     };
     let votes = follow_up(ports, project, ctx.principal(), &mut action)?;
     let run = votes.run;
-    // Only what waits for approvals can be resolved: the end of what was allowed is a run of its own
-    // with nothing in it.
-    let mut drafts = match action.effect {
-        Effect::Require => votes.drafts(ctx.principal(), &approver, false, reason),
-        Effect::Allow | Effect::Deny => votes.opening(),
+    let (step, mut drafts) = if action.is_in_governed_run() && !held {
+        let code = match state {
+            ActionState::Cancelled => "withdrawn",
+            _ => "expired",
+        };
+        (Step::GivenUp, vec![given_up(&votes, &action, code)])
+    } else {
+        // Only what waits for approvals can be resolved: the end of what was allowed is a run of its
+        // own with nothing in it.
+        let drafts = match action.effect {
+            Effect::Require => votes.drafts(ctx.principal(), &approver, false, reason),
+            Effect::Allow | Effect::Deny => votes.opening(),
+        };
+        (ending(state), drafts)
     };
     let entry = drafts.len().saturating_sub(1);
-    let closing = Closing {
-        overrides: u64::from(action.overridden.is_some()),
-        status: "completed",
-        ..Closing::default()
-    };
-    drafts.push(Draft::new(Kind::RunClose, closing.facts()).in_run(run));
+    if !action.is_in_governed_run() {
+        let closing = Closing {
+            overrides: u64::from(action.overridden.is_some()),
+            status: "completed",
+            ..Closing::default()
+        };
+        drafts.push(Draft::new(Kind::RunClose, closing.facts()).in_run(run));
+    }
     let records = ports.records(ctx);
     let mut batch = Batch::of(drafts).with(records.replace(version, &action)?.explained_by(entry));
     let resource = action.binding.resource.to_string();
@@ -68,12 +81,19 @@ pub(super) async fn end(
                 .explained_by(entry),
         );
     }
-    ports.evidence.append(project.stream_id()?, batch).await?;
+    append(ports, ctx, project, (&action, &[step]), batch).await?;
     Ok(Versioned {
         value: action,
         version: version.saturating_add(1),
         evidence: None,
     })
+}
+
+/// That a repair of a run that somebody holds open is not begun any more.
+pub(super) fn given_up(votes: &FollowUp, action: &Action, code: &str) -> Draft {
+    let mut facts = repair_step(&votes.decision.leaf, &action.digest, action.id);
+    facts.push(("code", code.into()));
+    Draft::new(Kind::RepairFailed, object(facts)).in_run(votes.run)
 }
 
 /// Ends what nobody approved or carried out in time. Time never allows anything.
@@ -108,7 +128,7 @@ pub(super) async fn expire(
 pub(super) struct FollowUp {
     pub(super) run: RunId,
     open: Option<Draft>,
-    decision: EntryRef,
+    pub(super) decision: EntryRef,
     about: Option<String>,
 }
 

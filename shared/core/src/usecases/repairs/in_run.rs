@@ -1,21 +1,91 @@
-//! Votes on an action of a governed run. Their entries are in the open run itself, and what the action
-//! does is done by whoever runs the flow.
+//! Actions of a governed run. Their entries are in the open run itself, so each of their steps counts
+//! there: the run's record changes in the same transaction.
+//!
+//! What an agent does itself is done by whoever runs the flow; a repair in such a run is carried out
+//! here, like every other.
 
+use counterfoil_evidence::json::{Json, object};
+use counterfoil_evidence::kind::Kind;
+use counterfoil_evidence::stream::Draft;
+
+use super::execute::{confirmation, only_the_sign_in};
 use super::follow_up::follow_up;
+use super::judge::approvals;
+use super::refusal::record_refusal;
 use super::{ActionError, RepairPorts};
-use crate::governed_run::{RunState, Step};
-use crate::ports::{AppendError, PortError, PortErrorKind};
-use crate::records::{Project, Versioned};
-use crate::repair::{Action, ActionState, Work};
-use crate::tenancy::TenantCtx;
-use crate::usecases::governed_runs::{RunError, Stepped};
+use crate::governed_run::{GovernedRun, RunState, Step};
+use crate::ids::DecisionId;
+use crate::policy::{Effect, Judgement};
+use crate::ports::{AppendError, Batch, EntryRef, PortError, PortErrorKind};
+use crate::records::{OverrideUse, Project, Records, Versioned};
+use crate::repair::{Action, ActionState, Overridden, RunWork, Work};
+use crate::tenancy::{TenantCtx, WorkspaceCtx};
+use crate::usecases::facts::{Decided, actor, target};
+use crate::usecases::governed_runs::{Again, GovernedRuns, RunError, Stepped, subject};
 
-/// Whether an action is one of a governed run.
+/// How often a transaction is tried that other actions of the same run overtake.
+pub(super) const ATTEMPTS: usize = 16;
+
+/// Whether an action is done by whoever runs the flow.
 pub(super) const fn is_in_run(action: &Action) -> bool {
     matches!(action.work, Work::Run(_))
 }
 
-/// Records an approval, a rejection, an expiry or a withdrawal.
+/// Appends a batch about an action; where a repair is in a governed run, with what its steps change in
+/// the run's counts. The batch has an entry.
+pub(super) async fn append(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    about: (&Action, &[Step]),
+    batch: Batch,
+) -> Result<Vec<EntryRef>, ActionError> {
+    let appended = try_append(ports, ctx, project, about, batch).await;
+    appended.map_err(|error| match error {
+        ActionError::Evidence(error) => error.into(),
+        other => other,
+    })
+}
+
+/// The same, and [`ActionError::Evidence`] says which row of the batch was another one.
+pub(super) async fn try_append(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    (action, steps): (&Action, &[Step]),
+    batch: Batch,
+) -> Result<Vec<EntryRef>, ActionError> {
+    let stream = project.stream_id()?;
+    if !action.is_in_governed_run() {
+        let appended = ports.evidence.append(stream, batch).await;
+        return appended.map_err(ActionError::Evidence);
+    }
+    let records = ports.records(ctx);
+    let id = action.binding.run.to_string();
+    let place = batch.state.len();
+    for _ in 0..ATTEMPTS {
+        let run = records.get::<GovernedRun>(&id).await?;
+        let run = run.ok_or(ActionError::NotFound)?;
+        if run.value.state != RunState::Open {
+            return Err(RunError::Ended(run.value.state).into());
+        }
+        let now = ports.clock.now();
+        let steps = steps.iter();
+        let after = steps.fold(run.value, |run, step| {
+            run.after_repair(action.id, *step, now)
+        });
+        let counted = records.replace(run.version, &after)?.explained_by(0);
+        let appended = ports.evidence.append(stream, batch.clone().with(counted));
+        match appended.await {
+            // Another action of the same run was faster: the counts are another one's.
+            Err(AppendError::StateChanged { index }) if index == place => {}
+            appended => return appended.map_err(ActionError::Evidence),
+        }
+    }
+    Err(ActionError::Evidence(AppendError::Busy))
+}
+
+/// Records a vote that others are needed for, a rejection, an expiry or a withdrawal.
 pub(super) async fn resolve(
     ports: &RepairPorts,
     ctx: &TenantCtx,
@@ -29,20 +99,229 @@ pub(super) async fn resolve(
         Step::Cancelled => "system:cancel".to_owned(),
         _ => principal.id(),
     };
-    let allows = matches!(step, Step::Voted | Step::Approved);
     let votes = follow_up(ports, project, principal, &mut action)?;
-    let mut drafts = votes.drafts(principal, &approver, allows, reason);
-    let corrupt = || PortError::new(PortErrorKind::Corrupt, "reading the run of an action");
-    let draft = drafts.pop().ok_or_else(corrupt)?;
+    let drafts = votes.drafts(principal, &approver, step == Step::Voted, reason);
     let stepped = Stepped {
         action,
         version,
-        step,
-        draft,
+        steps: vec![step],
+        drafts,
+        rows: Vec::new(),
     };
+    take(ports, ctx, project, stepped).await
+}
+
+/// Records the last approval. This is the last that the product hears before the action is done, so
+/// it is judged again: with the approvals that count now, by the rules in force now.
+pub(super) async fn approve(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    (version, mut action): (u64, Action),
+    reason: &str,
+) -> Result<Versioned<Action>, ActionError> {
+    let given = Again::With(given(ports, ctx, &action).await?);
+    let judgement = judge(ports, ctx, project, &action, given).await?;
+    let principal = ctx.principal();
+    let votes = follow_up(ports, project, principal, &mut action)?;
+    let mut drafts = votes.drafts(principal, &principal.id(), true, Some(reason));
+    let mut steps = vec![Step::Approved];
+    if judgement.effect != Effect::Allow {
+        drafts.push(decided(ports, &action, &judgement)?);
+        steps.push(Step::WentStale);
+        action.failure = Some(STALE.to_owned());
+    }
+    let stepped = Stepped {
+        action,
+        version,
+        steps,
+        drafts,
+        rows: Vec::new(),
+    };
+    take(ports, ctx, project, stepped).await
+}
+
+/// Whoever does an action says that they begin. It is judged again, and only one can begin.
+pub(super) async fn begin(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    found: Versioned<Action>,
+    digest: Option<&str>,
+) -> Result<Versioned<Action>, ActionError> {
+    let (version, mut action) = (found.version, found.value);
+    runs(ports)
+        .admit(ctx, &action.binding.run.to_string())
+        .await?;
+    if !matches!(action.state, ActionState::Allowed | ActionState::Approved) {
+        let state = named(action.state);
+        return Err(ActionError::WrongState { state });
+    }
+    let again = match &action.overridden {
+        Some(broken) => Again::Broken {
+            by: broken.by.to_string(),
+            ticket: broken.ticket.clone(),
+        },
+        None => Again::With(given(ports, ctx, &action).await?),
+    };
+    let judgement = judge(ports, ctx, project, &action, again).await?;
+    if only_the_sign_in(ctx, &judgement) {
+        let recorded = record_refusal(ports, ctx, project, &action, &judgement);
+        Box::pin(recorded).await?;
+        return Err(ActionError::Denied(judgement));
+    }
+    let (step, draft) = if judgement.effect == Effect::Allow {
+        let mut facts = vec![
+            ("actor", actor(ctx.principal())),
+            ("result", "ok".into()),
+            ("revalidated", judgement.revalidated(ports.clock.now())),
+            ("target", target("action", action.id)),
+            ("topic", "action.begun".into()),
+        ];
+        facts.extend(confirmation(ctx, digest, ports.clock.now()));
+        let draft = Draft::new(Kind::ObservationRecorded, object(facts));
+        (Step::Begun, draft.in_run(action.binding.run))
+    } else {
+        action.failure = Some(STALE.to_owned());
+        (Step::WentStale, decided(ports, &action, &judgement)?)
+    };
+    let stepped = Stepped {
+        action,
+        version,
+        steps: vec![step],
+        drafts: vec![draft],
+        rows: Vec::new(),
+    };
+    take(ports, ctx, project, stepped).await
+}
+
+/// An owner stands in for the approvals that are missing. What the action leads to cites the decision
+/// that says so.
+pub(super) async fn override_with(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    (version, mut action): (u64, Action),
+    (by, used): (Overridden, &OverrideUse),
+    resolution: Json,
+    reason: &str,
+) -> Result<Versioned<Action>, ActionError> {
+    let again = Again::Broken {
+        by: by.by.to_string(),
+        ticket: by.ticket.clone(),
+    };
+    let judgement = judge(ports, ctx, project, &action, again).await?;
+    let resolves = resolves(&action, &by);
+    action.overridden = Some(by);
+    let run = action.binding.run;
+    let words = object([("comment", reason.into())]);
+    let resolution = Draft::new(Kind::RunResolution, resolution).in_run(run);
+    let decision = decided(ports, &action, &judgement)?;
+    let last = if judgement.effect == Effect::Allow {
+        // From here on the record is explained by this decision.
+        action.decided = None;
+        Step::Judged
+    } else {
+        action.failure = Some(STALE.to_owned());
+        Step::WentStale
+    };
+    let uses = WorkspaceCtx::new(ctx.workspace(), ctx.principal().clone());
+    let uses = Records::of(ports.state.as_ref(), &uses);
+    let stepped = Stepped {
+        action,
+        version,
+        steps: vec![Step::Overridden { resolves }, last],
+        drafts: vec![resolution.subject(words), decision],
+        rows: vec![uses.create(used)?],
+    };
+    let mut taken = take(ports, ctx, project, stepped).await?;
+    if taken.value.decided.is_none() {
+        taken.value.decided.clone_from(&taken.evidence);
+    }
+    Ok(taken)
+}
+
+/// Whether nobody's approval is missing besides the owner's.
+pub(super) fn resolves(action: &Action, by: &Overridden) -> bool {
+    let mut people = action.approvers();
+    people.push(by.by);
+    people.sort_unstable();
+    people.dedup();
+    people.len() >= usize::from(action.approvals)
+}
+
+/// Why an action is not done any more that was approved.
+const STALE: &str = "changed-since-approval";
+
+async fn judge(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    action: &Action,
+    again: Again,
+) -> Result<Judgement, ActionError> {
+    let judging = runs(ports);
+    let judged = judging.judge_again(ctx, project, (action, work(action)?), again);
+    Ok(Box::pin(judged).await?)
+}
+
+/// The approvals that count now.
+async fn given(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    action: &Action,
+) -> Result<crate::policy::Approvals, ActionError> {
+    let roles = ports.roles_of_approvers(ctx, action).await?;
+    Ok(approvals(action, &roles))
+}
+
+/// A further decision about an action of a run.
+fn decided(
+    ports: &RepairPorts,
+    action: &Action,
+    judgement: &Judgement,
+) -> Result<Draft, ActionError> {
+    let (now, run) = (ports.clock.now(), action.binding.run);
+    let decided = Decided {
+        id: DecisionId::new(now, ports.random.bits128()),
+        run,
+        act: action.id,
+        action_hash: &action.digest,
+        judgement,
+        principal: &action.proposer,
+        at: now,
+        hold: None,
+        confirmed: None,
+    };
+    let told = subject(work(action)?, &action.salt, action.reason.as_deref())?;
+    Ok(Draft::new(Kind::RunDecision, decided.facts()?)
+        .in_run(run)
+        .subject(told))
+}
+
+async fn take(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    stepped: Stepped,
+) -> Result<Versioned<Action>, ActionError> {
     let (stream, now) = (project.stream_id()?, ports.clock.now());
     let taken = stepped.take(ports.evidence.as_ref(), stream, ports.records(ctx), now);
     Ok(taken.await?)
+}
+
+pub(super) fn runs(ports: &RepairPorts) -> GovernedRuns {
+    GovernedRuns {
+        evidence: ports.evidence.clone(),
+        state: ports.state.clone(),
+        clock: ports.clock.clone(),
+        random: ports.random.clone(),
+    }
+}
+
+fn work(action: &Action) -> Result<&RunWork, PortError> {
+    let corrupt = || PortError::new(PortErrorKind::Corrupt, "reading an action of a run");
+    action.run_work().ok_or_else(corrupt)
 }
 
 /// The step that an end without an effect is.
@@ -52,17 +331,6 @@ pub(super) const fn ending(state: ActionState) -> Step {
         ActionState::Expired => Step::Expired,
         _ => Step::Rejected,
     }
-}
-
-/// What its caller does is not executed here.
-pub(super) fn not_executed_here(action: &Action) -> ActionError {
-    let state = match action.state {
-        ActionState::Allowed | ActionState::Approved => {
-            "done by whoever runs the flow, who reports its result".to_owned()
-        }
-        state => named(state),
-    };
-    ActionError::WrongState { state }
 }
 
 fn named(state: ActionState) -> String {
@@ -87,12 +355,10 @@ impl From<RunError> for ActionError {
             RunError::Port(error) => Self::Port(error),
             RunError::Record(error) => Self::Record(error),
             RunError::Json(error) => Self::Json(error),
-            RunError::Invalid(_)
-            | RunError::Denied(_)
-            | RunError::NotSecond(_)
-            | RunError::Full
-            | RunError::OpenActions { .. }
-            | RunError::OtherDigest => {
+            RunError::Invalid(invalid) => Self::Invalid(invalid),
+            RunError::OtherDigest => Self::OtherDigest,
+            RunError::Full => Self::Full,
+            RunError::Denied(_) | RunError::NotSecond(_) | RunError::OpenActions { .. } => {
                 Self::Port(PortError::new(PortErrorKind::Corrupt, "taking a step"))
             }
         }

@@ -25,14 +25,15 @@ use std::sync::Arc;
 use thiserror::Error;
 
 pub use break_glass::Glass;
-pub use propose::{ProposeRepair, Proposed};
+pub use propose::{NewRepair, ProposeRepair, Proposed};
 pub use read::ReadActions;
 pub use sweep::{SWEEP_AFTER, SweepFailure, SweepRepairs, Swept};
 pub use vote::{VoteOnAction, Voted};
 
 use super::reconcile::{BillingAccounts, LookError};
 use super::vault::{Vault, VaultError};
-use crate::ids::{ActionId, IncidentId};
+use crate::governed_run::InvalidRun;
+use crate::ids::{ActionId, IncidentId, UserId};
 use crate::incident::Incident;
 use crate::json::JsonError;
 use crate::policy::Judgement;
@@ -61,6 +62,15 @@ pub enum ActionError {
     /// Somebody changed the record in the meantime: 412.
     #[error("the record has changed: read it again")]
     Changed,
+    /// The digest that came is not the action's, or a person sent none: 409.
+    #[error("the digest is not that of the action")]
+    OtherDigest,
+    /// The input breaks a rule: 400.
+    #[error("the input breaks a rule")]
+    Invalid(#[from] InvalidRun),
+    /// The run takes no more actions: 409.
+    #[error("the run is full")]
+    Full,
     /// The hold has ended: 410.
     #[error("the hold has ended")]
     Expired,
@@ -156,6 +166,21 @@ impl RepairPorts {
 
     fn records<'a>(&'a self, ctx: &'a TenantCtx) -> Records<'a> {
         Records::of(self.state.as_ref(), ctx)
+    }
+
+    /// The people who approved an action, with the roles that they have now.
+    async fn roles_of_approvers(
+        &self,
+        ctx: &TenantCtx,
+        action: &Action,
+    ) -> Result<Vec<(UserId, Role)>, ActionError> {
+        let directory = Directory::of(self.state.as_ref());
+        let mut roles = Vec::new();
+        for person in action.approvers() {
+            let member = directory.member(ctx.workspace(), person).await?;
+            roles.extend(member.map(|member| (person, member.value.role)));
+        }
+        Ok(roles)
     }
 
     /// A text that is not an id names nothing, and the table is not asked for it.

@@ -7,14 +7,15 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use super::judge::{Repair, Surroundings, repair_question};
-use super::{ActionError, RepairPorts, plan_of};
+use super::{ActionError, RepairPorts, in_run, plan_of};
 use crate::cell::Cell;
+use crate::governed_run::{GovernedRun, InvalidRun};
 use crate::ids::{ActionId, DecisionId, ProjectId, RunId};
 use crate::incident::{Incident, IncidentState};
 use crate::json::to_json;
 use crate::mapping::Artifact;
 use crate::policy::{Asking, BlastFacts, Effect, Judgement, Place, Rules, baseline_digest};
-use crate::ports::{Batch, EntryRef};
+use crate::ports::{AppendError, Batch, EntryRef};
 use crate::reconcile::Finding;
 use crate::records::{Directory, Project, Records, Versioned};
 use crate::repair::{
@@ -23,6 +24,7 @@ use crate::repair::{
 use crate::run::{Run, RunScope, RunStep};
 use crate::tenancy::{Principal, TenantCtx};
 use crate::usecases::facts::{Closing, Decided, Opening};
+use crate::usecases::governed_runs::{DecisionRecord, RunError, in_order};
 use crate::usecases::reconcile::flow_version;
 
 /// How long an action waits for approvals: a weekend and the days around it.
@@ -64,6 +66,57 @@ impl ProposeRepair {
             ..Wanted::default()
         };
         self.record(ctx, &project, incident, wanted).await
+    }
+
+    /// Proposes the repair of an incident as an action of a governed run: its votes, its execution and
+    /// its result are in that run.
+    ///
+    /// # Errors
+    /// As those of [`Self::propose`]; [`ActionError::WrongState`] of the run, [`ActionError::Full`].
+    pub async fn propose_in_run(
+        &self,
+        ctx: &TenantCtx,
+        run: &str,
+        new: &NewRepair,
+    ) -> Result<Proposed, ActionError> {
+        let project = self.ports.project(ctx).await?;
+        let runs = in_run::runs(&self.ports);
+        for _ in 0..in_run::ATTEMPTS {
+            let run = runs.admit(ctx, run).await?;
+            let incident = self.admit_in_run(ctx, new).await?;
+            if incident.value.state != IncidentState::Open {
+                return Err(not_open(&incident.value));
+            }
+            run.value.takes_one().map_err(RunError::from)?;
+            in_order(&run.value, new.seq)?;
+            let wanted = Wanted {
+                reason: new.reason.as_deref(),
+                execute_on_approval: new.execute_on_approval,
+                run: Some(run),
+                ..Wanted::default()
+            };
+            match self.record(ctx, &project, incident, wanted).await {
+                // Another action of the same run was faster: the counts are another one's.
+                Err(ActionError::Evidence(AppendError::StateChanged { index: RUN })) => {}
+                proposed => return proposed,
+            }
+        }
+        Err(ActionError::Evidence(AppendError::Busy))
+    }
+
+    /// The incident that a caller names in what they send.
+    async fn admit_in_run(
+        &self,
+        ctx: &TenantCtx,
+        new: &NewRepair,
+    ) -> Result<Versioned<Incident>, ActionError> {
+        match self.ports.incident(ctx, &new.incident).await {
+            Err(ActionError::NotFound) => {
+                let rule = "must be an incident of this project that is there: list them";
+                Err(InvalidRun::new("/resource", rule).into())
+            }
+            found => found,
+        }
     }
 
     /// Proposes to take an executed repair back: what it wrote must still be there, and becomes what
@@ -200,7 +253,10 @@ impl ProposeRepair {
         let pace = pace(&records).await?.value;
         let judgement = judge(&self.ports, ctx, (&artifact, &pace), repair, &asking).await?;
         let hold = judgement.considered.hold.unwrap_or(HOLD);
-        let run = RunId::new(now, self.ports.random.bits128());
+        let run = match &wanted.run {
+            Some(governed) => governed.value.id,
+            None => RunId::new(now, self.ports.random.bits128()),
+        };
         let act = ActionId::new(now, self.ports.random.bits128());
         let decision = DecisionId::new(now, self.ports.random.bits128());
         let salt = self.ports.random.bytes32();
@@ -228,30 +284,32 @@ impl ProposeRepair {
             principal: ctx.principal(),
             at: now,
             hold: (judgement.effect == Effect::Require).then(|| now.plus(hold)),
+            confirmed: None,
         };
         let opening = opening(project, ctx.principal(), "repair", cause)?;
         let opening = Opening {
             policies: judgement.considered.policies(),
             ..opening
         };
-        let drafts = [
-            Draft::new(Kind::RunOpen, opening.facts()).in_run(run),
-            Draft::new(Kind::RunDecision, decided.facts()?)
-                .in_run(run)
-                .subject(subject(
-                    &plan,
-                    &hex::encode(salt),
-                    reason,
-                    &incident.value.finding,
-                )?)
-                .about(about.clone()),
-            Draft::new(Kind::RunClose, closing(&judgement).facts()).in_run(run),
-        ];
+        let told = subject(&plan, &hex::encode(salt), reason, &incident.value.finding)?;
+        let decision_entry = Draft::new(Kind::RunDecision, decided.facts()?)
+            .in_run(run)
+            .subject(told)
+            .about(about.clone());
+        // A run that somebody holds open has its own beginning and end.
+        let (drafts, entry) = if wanted.run.is_some() {
+            (vec![decision_entry], 0)
+        } else {
+            let open = Draft::new(Kind::RunOpen, opening.facts()).in_run(run);
+            let close = Draft::new(Kind::RunClose, closing(&judgement).facts()).in_run(run);
+            (vec![open, decision_entry, close], 1)
+        };
         let mut action = Action {
             about,
             reason: reason.map(str::to_owned),
             execute_on_approval: wanted.execute_on_approval,
             undo,
+            follow_up: wanted.run.as_ref().map(|governed| governed.value.id),
             ..new_action(
                 act,
                 decision,
@@ -263,21 +321,34 @@ impl ProposeRepair {
             )
         };
         action.salt = hex::encode(salt);
-        let batch = Batch::of(drafts).with(records.create(&action)?.explained_by(1));
+        let mut batch = Batch::of(drafts);
+        if let Some(governed) = &wanted.run {
+            let after = governed.value.clone();
+            let after = after.taking_repair(act, judgement.effect, now);
+            let after = after.map_err(RunError::from)?;
+            let counted = records.replace(governed.version, &after)?;
+            let index = records.create(&DecisionRecord::of_action(&action, now))?;
+            batch = batch
+                .with(counted.explained_by(entry))
+                .with(index.explained_by(entry));
+        }
+        batch = batch.with(records.create(&action)?.explained_by(entry));
         let batch = match judgement.effect {
             Effect::Deny => batch,
             Effect::Allow | Effect::Require => {
                 let repairing = incident.value.clone().repaired_by(act);
                 let write = records.replace(incident.version, &repairing)?;
-                batch.with(write.explained_by(1))
+                batch.with(write.explained_by(entry))
             }
         };
-        let entries = self
-            .ports
-            .evidence
-            .append(project.stream_id()?, batch)
-            .await?;
-        action.decided = entries.get(1).cloned();
+        let appended = self.ports.evidence.append(project.stream_id()?, batch);
+        let entries = appended.await.map_err(|error| match error {
+            AppendError::StateChanged { index: RUN } if wanted.run.is_some() => {
+                ActionError::Evidence(error)
+            }
+            error => error.into(),
+        })?;
+        action.decided = entries.get(entry).cloned();
         Ok(Proposed { action, version: 1 })
     }
 }
@@ -329,7 +400,25 @@ struct Wanted<'a> {
     cause: Option<&'a EntryRef>,
     /// What it takes back, and how.
     undo: Option<(Undo, RepairPlan)>,
+    /// The run that somebody holds open.
+    run: Option<Versioned<GovernedRun>>,
 }
+
+/// A repair to propose in a governed run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRepair {
+    /// The incident, as the caller names it.
+    pub incident: String,
+    /// Why, in words for whoever approves.
+    pub reason: Option<String>,
+    /// The last approval executes it at once.
+    pub execute_on_approval: bool,
+    /// The caller's own number of the step: it must be the next one, where it is given.
+    pub seq: Option<u64>,
+}
+
+/// Where the record of a governed run is among the writes of a proposal in it.
+const RUN: usize = 0;
 
 fn not_open(incident: &Incident) -> ActionError {
     let state = format!("not to be proposed: its incident is {:?}", incident.state);

@@ -4,8 +4,10 @@ use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
+use super::in_run::append;
 use super::{ActionError, RepairPorts, plan_of};
 use crate::cell::Cell;
+use crate::governed_run::Step;
 use crate::ids::{ProjectId, RunId};
 use crate::incident::{Incident, IncidentState};
 use crate::json::to_json;
@@ -131,7 +133,7 @@ async fn executed(
         .about(action.about.clone());
     let records = ports.records(ctx);
     let batch = Batch::of([draft]).with(records.replace(version, &action)?.explained_by(0));
-    let entries = ports.evidence.append(project.stream_id()?, batch).await?;
+    let entries = append(ports, ctx, project, (&action, &[]), batch).await?;
     let version = version.saturating_add(1);
     Ok(Versioned {
         value: action,
@@ -156,12 +158,13 @@ async fn failed(
     let mut facts = repair_step(&decision.leaf, &action.digest, action.id);
     facts.push(("code", code.into()));
     let records = ports.records(ctx);
-    let mut batch = Batch::of([
-        Draft::new(Kind::RepairFailed, object(facts)).in_run(run),
-        Draft::new(Kind::RunClose, executed_close(&action, "failed")).in_run(run),
-    ])
-    .with(records.replace(version, &action)?.explained_by(0))
-    .with(StateWrite::delete(records.key::<Unfinished>(&action.id.to_string())).explained_by(0));
+    let mut drafts = vec![Draft::new(Kind::RepairFailed, object(facts)).in_run(run)];
+    drafts.extend(close(run, &action, "failed"));
+    let mut batch = Batch::of(drafts)
+        .with(records.replace(version, &action)?.explained_by(0))
+        .with(
+            StateWrite::delete(records.key::<Unfinished>(&action.id.to_string())).explained_by(0),
+        );
     let resource = action.binding.resource.to_string();
     if let Some(incident) = records.get::<Incident>(&resource).await?
         && incident.value.action == Some(action.id)
@@ -173,7 +176,7 @@ async fn failed(
         };
         batch = batch.with(records.replace(incident.version, &open)?.explained_by(0));
     }
-    ports.evidence.append(project.stream_id()?, batch).await?;
+    append(ports, ctx, project, (&action, &[Step::Settled]), batch).await?;
     Ok(Versioned {
         value: action,
         version: version.saturating_add(1),
@@ -314,15 +317,18 @@ pub(super) async fn verify(
             ..incident.value.clone()
         },
     };
-    let batch = Batch::of([
+    let mut drafts = vec![
         Draft::new(Kind::RepairVerified, facts).in_run(run),
         Draft::new(kind, about).in_run(run),
-        Draft::new(Kind::RunClose, executed_close(&action, "completed")).in_run(run),
-    ])
-    .with(records.replace(version, &action)?.explained_by(0))
-    .with(records.replace(incident.version, &after)?.explained_by(1))
-    .with(StateWrite::delete(records.key::<Unfinished>(&action.id.to_string())).explained_by(0));
-    ports.evidence.append(project.stream_id()?, batch).await?;
+    ];
+    drafts.extend(close(run, &action, "completed"));
+    let batch = Batch::of(drafts)
+        .with(records.replace(version, &action)?.explained_by(0))
+        .with(records.replace(incident.version, &after)?.explained_by(1))
+        .with(
+            StateWrite::delete(records.key::<Unfinished>(&action.id.to_string())).explained_by(0),
+        );
+    append(ports, ctx, project, (&action, &[Step::Settled]), batch).await?;
     Ok(Versioned {
         value: action,
         version: version.saturating_add(1),
@@ -330,21 +336,28 @@ pub(super) async fn verify(
     })
 }
 
-/// The follow-up run holds one decision of its own: ALLOW at execution.
-fn executed_close(action: &Action, status: &'static str) -> Json {
-    Closing {
+/// The end of a follow-up run, which holds one decision of its own: ALLOW at execution. A run that
+/// somebody holds open goes on.
+fn close(run: RunId, action: &Action, status: &'static str) -> Option<Draft> {
+    let closing = Closing {
         decisions: (1, 0, 0),
         overrides: u64::from(action.overridden.is_some()),
         status,
         ..Closing::default()
-    }
-    .facts()
+    };
+    let draft = Draft::new(Kind::RunClose, closing.facts()).in_run(run);
+    (!action.is_in_governed_run()).then_some(draft)
 }
 
 /// The run and the decision of an action that is executing. The record of this state is explained
-/// by the decision's entry.
+/// by the decision's entry, unless a decision of the open run goes on to count.
 fn execution(action: &Versioned<Action>) -> Result<(RunId, EntryRef), ActionError> {
-    match (action.value.follow_up, action.evidence.clone()) {
+    let decision = if action.value.cites_its_first_decision() {
+        action.value.decided.clone()
+    } else {
+        action.evidence.clone()
+    };
+    match (action.value.follow_up, decision) {
         (Some(run), Some(decision)) => Ok((run, decision)),
         _ => Err(PortError::new(PortErrorKind::Corrupt, "reading the action's execution").into()),
     }

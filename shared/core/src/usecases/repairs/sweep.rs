@@ -246,7 +246,7 @@ impl SweepRepairs {
                 Box::pin(settle::record(ports, ctx, project, action, outcome)).await
             }
             ActionState::Executed => Box::pin(settle::verify(ports, ctx, project, action)).await,
-            ActionState::Approved => Box::pin(execute(ports, ctx, project, action)).await,
+            ActionState::Approved => Box::pin(execute(ports, ctx, project, action, None)).await,
             _ => return Ok(false),
         };
         Ok(unless_overtaken(worked)?.is_some())

@@ -1,7 +1,7 @@
 //! A person's yes or no, bound to the digest they were shown.
 
 use super::follow_up::{end, expire, follow_up};
-use super::in_run::{is_in_run, not_executed_here, resolve};
+use super::in_run::{self, append, is_in_run};
 use super::judge::vote_question;
 use super::refusal::record_refusal;
 use super::{ActionError, RepairPorts, execute};
@@ -165,19 +165,33 @@ impl VoteOnAction {
         Ok(action)
     }
 
-    /// Executes an action that policy allowed or people approved. Whoever may propose repairs may
-    /// trigger it; the trigger decides nothing, the recorded approvals do.
+    /// Executes a repair that policy allowed or people approved. Whoever may propose repairs may
+    /// trigger it; the trigger decides nothing, the recorded approvals do. An action that somebody else
+    /// does is theirs to do from here on.
+    ///
+    /// A person sends the digest of what they were shown; of a machine it is compared if it comes.
+    ///
+    /// # Errors
+    /// [`ActionError::OtherDigest`]; [`ActionError::WrongState`] for what is not approved or has begun.
     pub async fn execute(
         &self,
         ctx: &TenantCtx,
         id: &str,
+        digest: Option<&str>,
     ) -> Result<Versioned<Action>, ActionError> {
         let project = self.ports.project(ctx).await?;
         let action = self.admit_execute(ctx, id).await?;
-        if is_in_run(&action.value) {
-            return Err(not_executed_here(&action.value));
+        let same = match digest {
+            Some(digest) => digest == action.value.digest,
+            None => ctx.principal().person().is_none(),
+        };
+        if !same {
+            return Err(ActionError::OtherDigest);
         }
-        execute::execute(&self.ports, ctx, &project, action).await
+        if is_in_run(&action.value) {
+            return Box::pin(in_run::begin(&self.ports, ctx, &project, action, digest)).await;
+        }
+        execute::execute(&self.ports, ctx, &project, action, digest).await
     }
 
     /// Withdraws an action before its execution is recorded: its proposer may, and whoever may approve.
@@ -215,9 +229,13 @@ impl VoteOnAction {
     ) -> Result<Versioned<Action>, ActionError> {
         let enough = action.approvers().len() >= usize::from(action.approvals);
         if is_in_run(&action) {
-            let step = if enough { Step::Approved } else { Step::Voted };
             let voted = (version, action);
-            return resolve(&self.ports, ctx, project, voted, step, Some(reason)).await;
+            return if enough {
+                Box::pin(in_run::approve(&self.ports, ctx, project, voted, reason)).await
+            } else {
+                let (ports, why) = (&self.ports, Some(reason));
+                in_run::resolve(ports, ctx, project, voted, Step::Voted, why).await
+            };
         }
         if enough {
             action.state = ActionState::Approved;
@@ -228,17 +246,15 @@ impl VoteOnAction {
         let entry = batch.drafts.len().saturating_sub(1);
         let records = self.ports.records(ctx);
         batch = batch.with(records.replace(version, &action)?.explained_by(entry));
-        self.ports
-            .evidence
-            .append(project.stream_id()?, batch)
-            .await?;
+        let step = if enough { Step::Approved } else { Step::Voted };
+        append(&self.ports, ctx, project, (&action, &[step]), batch).await?;
         let voted = Versioned {
             value: action,
             version: version.saturating_add(1),
             evidence: None,
         };
         if voted.value.state == ActionState::Approved && voted.value.execute_on_approval {
-            return execute::execute(&self.ports, ctx, project, voted).await;
+            return execute::execute(&self.ports, ctx, project, voted, None).await;
         }
         Ok(voted)
     }

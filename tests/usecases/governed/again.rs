@@ -1,0 +1,131 @@
+//! What an agent does itself is judged again when the last person approves it, and when whoever does it
+//! says that they begin.
+
+use counterfoil_core::evidence::json::Json;
+use counterfoil_core::governed_run::Report;
+use counterfoil_core::repair::{Action, ActionState, VoteKind};
+use counterfoil_core::tenancy::TenantCtx;
+use counterfoil_core::usecases::{ActionError, Glass};
+
+use super::super::world::World;
+
+async fn held() -> (World, String, Action) {
+    let world = World::new().await;
+    world.register().await;
+    let run = world.open_run().await;
+    let held = world.act(&run, "refund.create", "invoice-1").await.value;
+    assert_eq!(held.state, ActionState::Held);
+    (world, run, held)
+}
+
+async fn begin(
+    world: &World,
+    who: &TenantCtx,
+    action: &Action,
+) -> Result<ActionState, ActionError> {
+    let (votes, id) = (world.vote(), action.id.to_string());
+    let begun = Box::pin(votes.execute(who, &id, Some(&action.digest))).await?;
+    Ok(begun.value.state)
+}
+
+fn rule(world: &World) -> String {
+    let last = world.facts("run.decision").pop().unwrap();
+    last.get("rule").and_then(Json::as_str).unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn an_approval_under_other_rules_leads_to_nothing() {
+    let (world, run, held) = held().await;
+    world.freeze(true).await;
+    let state = world.answer(&world.ben, &held, VoteKind::Approve).await;
+    assert_eq!(state.unwrap(), ActionState::Stale);
+    assert_eq!(rule(&world), "base.forbid.frozen");
+    assert!(world.report(&held, Report::Executed).await.is_err());
+    world.complete_run(&run).await.unwrap();
+}
+
+#[tokio::test]
+async fn whoever_begins_is_the_only_one_and_it_is_judged_again() {
+    let (world, run, held) = held().await;
+    world
+        .answer(&world.ben, &held, VoteKind::Approve)
+        .await
+        .unwrap();
+    let state = begin(&world, &world.repair_key, &held).await;
+    assert_eq!(state.unwrap(), ActionState::Executing);
+    let twice = begin(&world, &world.repair_key, &held).await;
+    assert!(matches!(twice, Err(ActionError::WrongState { .. })));
+    let begun = world.facts("observation.recorded").pop().unwrap();
+    assert_eq!(
+        begun.get("topic").and_then(Json::as_str),
+        Some("action.begun")
+    );
+    assert!(begun.get("revalidated").is_some());
+    assert_eq!(world.app.updates(), 0);
+    let state = world.report(&held, Report::Executed).await.unwrap();
+    assert_eq!(state, ActionState::Executed);
+    world.complete_run(&run).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_the_rules_deny_by_then_is_not_begun() {
+    let (world, run, held) = held().await;
+    world
+        .answer(&world.ben, &held, VoteKind::Approve)
+        .await
+        .unwrap();
+    world.freeze(true).await;
+    let state = begin(&world, &world.repair_key, &held).await;
+    assert_eq!(state.unwrap(), ActionState::Stale);
+    assert_eq!(rule(&world), "base.forbid.frozen");
+    world.complete_run(&run).await.unwrap();
+}
+
+#[tokio::test]
+async fn another_digest_and_none_from_a_person_begin_nothing() {
+    let (world, _, held) = held().await;
+    world
+        .answer(&world.ben, &held, VoteKind::Approve)
+        .await
+        .unwrap();
+    let before = world.kinds().len();
+    let (votes, id) = (world.vote(), held.id.to_string());
+    let other = format!("sha256:{}", "0".repeat(64));
+    for (who, digest) in [
+        (&world.repair_key, Some(other.as_str())),
+        (&world.ben, None),
+    ] {
+        let refused = Box::pin(votes.execute(who, &id, digest)).await;
+        assert!(
+            matches!(refused, Err(ActionError::OtherDigest)),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(world.kinds().len(), before);
+}
+
+#[tokio::test]
+async fn an_owner_stands_in_for_the_missing_approval_and_the_result_cites_that() {
+    let (world, run, held) = held().await;
+    let owner = world.sign_in("Ben").await;
+    let glass = Glass {
+        digest: &held.digest,
+        reason: "nobody else answers and it cannot wait",
+        ticket: "OPS-9",
+        version: 1,
+    };
+    let (votes, id) = (world.vote(), held.id.to_string());
+    let broken = Box::pin(votes.break_glass(&owner, &id, &glass)).await;
+    assert_eq!(broken.unwrap().value.state, ActionState::Approved);
+    assert_eq!(rule(&world), "break-glass");
+    let state = begin(&world, &world.repair_key, &held).await;
+    assert_eq!(state.unwrap(), ActionState::Executing);
+    world.report(&held, Report::Executed).await.unwrap();
+    world.complete_run(&run).await.unwrap();
+    let close = world.facts("run.close").pop().unwrap();
+    let count = |name: &str| close.get(name).and_then(Json::as_uint).unwrap();
+    assert_eq!(
+        ["require", "allow", "overrides", "unresolved"].map(count),
+        [1, 1, 1, 0]
+    );
+}
