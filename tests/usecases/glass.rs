@@ -5,7 +5,7 @@ use std::time::Duration;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::records::Versioned;
 use counterfoil_core::repair::{Action, ActionState};
-use counterfoil_core::tenancy::TenantCtx;
+use counterfoil_core::tenancy::{Role, TenantCtx};
 use counterfoil_core::usecases::{ActionError, Glass};
 
 use super::world::World;
@@ -160,4 +160,48 @@ async fn nobody_reviews_their_own_use_and_an_overdue_review_keeps_the_glass_whol
         "{refused:?}"
     );
     assert_eq!(rule(&world), "base.forbid.override-unreviewed");
+}
+
+/// What the rules deny with the glass broken is no use of it, and the action goes on waiting.
+#[tokio::test]
+async fn a_use_that_the_rules_refuse_leaves_the_action_as_it_was() {
+    let (world, action) = held().await;
+    let owner = world.sign_in("Ben").await;
+    world.freeze(true).await;
+    let refused = break_glass(&world, &owner, &action, (REASON, "OPS-1")).await;
+    assert!(
+        matches!(&refused, Err(ActionError::Denied(judged)) if judged.rule == "base.forbid.frozen"),
+        "{refused:?}"
+    );
+    assert_eq!(world.count("run.resolution"), 0);
+    world.freeze(false).await;
+    let done = break_glass(&world, &owner, &action, (REASON, "OPS-1"));
+    assert_eq!(done.await.unwrap().value.state, ActionState::Verified);
+}
+
+/// Three uses in thirty days, each acknowledged by somebody else.
+#[tokio::test]
+async fn a_fourth_use_is_refused_though_the_others_were_reviewed() {
+    let (world, mut action) = held().await;
+    world.join("Dora", Role::Auditor).await;
+    let auditor = world.sign_in("Dora").await;
+    for n in 1..=3 {
+        let owner = world.sign_in("Ben").await;
+        let done = break_glass(&world, &owner, &action, (REASON, "OPS-1"));
+        assert_eq!(done.await.unwrap().value.state, ActionState::Verified);
+        let (votes, id) = (world.vote(), action.id.to_string());
+        let seen = votes.review(&auditor, &id, "the customer was locked out");
+        seen.await.unwrap();
+        assert_eq!(world.count("observation.recorded"), n);
+        let twice = votes.review(&auditor, &id, "once more, to be sure").await;
+        assert!(matches!(twice, Err(ActionError::WrongState { .. })));
+        world.set_row("u1", false);
+        world.scan().await;
+        action = propose(&world).await;
+    }
+    let owner = world.sign_in("Ben").await;
+    let refused = break_glass(&world, &owner, &action, (REASON, "OPS-1")).await;
+    assert!(matches!(refused, Err(ActionError::Denied(_))));
+    assert_eq!(rule(&world), "base.forbid.override-quota");
+    assert_eq!(world.app.updates(), 3);
 }

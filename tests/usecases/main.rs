@@ -10,6 +10,7 @@ mod checks;
 #[cfg(test)]
 mod connections;
 #[cfg(test)]
+mod counted;
 mod customers;
 #[cfg(test)]
 mod deletion;

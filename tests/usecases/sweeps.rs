@@ -198,7 +198,7 @@ async fn an_action_that_kills_the_sweep_does_not_keep_the_others_waiting() {
     assert_eq!(world.app.updates(), 3);
 }
 
-/// A table in which listing actions takes a while.
+/// A table in which listing what waits takes a while.
 struct Slow {
     inner: Arc<dyn State>,
     clock: SetClock,
@@ -212,7 +212,7 @@ impl State for Slow {
     }
 
     async fn list(&self, pk: &str, prefix: &str) -> Result<Vec<Stored>, PortError> {
-        if pk.ends_with("#action") {
+        if pk.ends_with("#waiting") {
             self.clock.advance(Duration::from_secs(10));
             self.listed.lock().unwrap().push(pk.to_owned());
         }

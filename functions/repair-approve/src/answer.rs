@@ -65,6 +65,11 @@ pub(crate) fn problem(error: &ActionError) -> Problem {
             );
             Problem::new(StatusCode::FORBIDDEN, "capability-missing", title)
         }
+        ActionError::Newcomer => {
+            let title = "Whoever approves has had the role for that since before it was proposed: ask \
+                         such a person, or propose it anew";
+            Problem::new(StatusCode::FORBIDDEN, "capability-missing", title)
+        }
         ActionError::MissingCapability => {
             let title = "This key or role may not do this";
             Problem::new(StatusCode::FORBIDDEN, "capability-missing", title)

@@ -2,7 +2,7 @@
 
 mod activation;
 mod attacks;
-mod desk;
+pub(crate) mod desk;
 mod faults;
 mod impact;
 mod judged;

@@ -1,5 +1,6 @@
 //! One workspace, one project, two approvers, a shop with one customer who paid and got nothing.
 
+mod people;
 mod wiring;
 
 use std::collections::BTreeMap;

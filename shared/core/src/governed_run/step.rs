@@ -54,7 +54,7 @@ pub enum Step {
     WentStale,
     /// What became of a repair is recorded.
     Settled,
-    /// A repair that might have been done ended without having been begun.
+    /// What might have been done was not begun in time.
     GivenUp,
 }
 
@@ -93,6 +93,7 @@ pub const fn next(state: ActionState, step: Step) -> Result<ActionState, NotPoss
         (Held, Step::Rejected) => Ok(ActionState::Rejected),
         (Held, Step::Expired) => Ok(ActionState::Expired),
         (Held, Step::Cancelled) => Ok(ActionState::Cancelled),
+        (Allowed | Approved, Step::GivenUp) => Ok(ActionState::Expired),
         (Approved, Step::Judged) => Ok(Approved),
         (Allowed | Approved, Step::Begun) => Ok(Executing),
         (Allowed | Approved | Executing, Step::Reported(Report::Executed)) => {

@@ -61,7 +61,7 @@ const STATES: [ActionState; 12] = [
     ActionState::Stale,
 ];
 
-const STEPS: [Step; 11] = [
+const STEPS: [Step; 12] = [
     Step::Voted,
     Step::Approved,
     Step::Rejected,
@@ -72,6 +72,7 @@ const STEPS: [Step; 11] = [
     Step::Reported(Report::Failed),
     Step::WentStale,
     Step::Begun,
+    Step::GivenUp,
     Step::Judged,
 ];
 
@@ -84,7 +85,7 @@ fn nothing_leads_out_of_an_end_and_each_open_state_has_its_own_steps() {
             .collect();
         let expected: &[Step] = match state {
             ActionState::Held => &STEPS[..6],
-            ActionState::Allowed => &STEPS[6..10],
+            ActionState::Allowed => &STEPS[6..11],
             ActionState::Approved => &STEPS[6..],
             ActionState::Executing => &STEPS[6..8],
             _ => &[],

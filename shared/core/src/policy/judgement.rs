@@ -183,6 +183,7 @@ fn layer(layer: &LayerVerdict) -> Json {
         ),
         ("layer", name.into()),
         ("policies", Json::Array(policies.collect())),
+        ("schema", counterfoil_policy::schema_digest().into()),
         ("version", Json::uint(layer.version)),
     ];
     if layer.approvals > 0 {

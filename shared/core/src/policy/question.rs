@@ -196,6 +196,8 @@ pub struct StandingFacts {
     pub confirmed: bool,
     /// Stripe's mode is the project's.
     pub livemode_matches: bool,
+    /// It takes back what the customer was promised, as both sides say now.
+    pub kept: bool,
 }
 
 /// How much is repaired already, and how much may be.

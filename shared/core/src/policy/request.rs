@@ -450,7 +450,7 @@ fn change_json(facts: &ChangeFacts) -> Json {
 fn standing_json(facts: &StandingFacts) -> Json {
     let known =
         |known, yes: &'static str, no: &'static str| Json::from(if known { yes } else { no });
-    object([
+    let mut fields = vec![
         ("backing", facts.backing.into()),
         ("confirmed", facts.confirmed.into()),
         ("identity", facts.identity.into()),
@@ -461,7 +461,12 @@ fn standing_json(facts: &StandingFacts) -> Json {
             facts.other_live_subscription.into(),
         ),
         ("promise", known(facts.promise_known, "known", "unknown")),
-    ])
+    ];
+    // Only a repair that is taken back can say so.
+    if facts.kept {
+        fields.push(("kept", true.into()));
+    }
+    object(fields)
 }
 
 fn blast_json(facts: BlastFacts) -> Json {

@@ -87,6 +87,7 @@ fn repair() -> RepairFacts {
             other_live_subscription: false,
             confirmed: true,
             livemode_matches: true,
+            kept: false,
         },
         blast: BlastFacts {
             run_max: 50,

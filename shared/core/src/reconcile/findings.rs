@@ -51,8 +51,8 @@ pub fn lines(
             kind: finding.kind.name(),
             subject: pseudonym(&finding.subject),
             field: finding.field.map(Field::name),
-            expected: mapped(finding.field, &finding.expected),
-            actual: mapped(finding.field, &finding.actual),
+            expected: named(finding.field, &finding.expected),
+            actual: named(finding.field, &finding.actual),
             rule: finding.rule.name(),
             repairable: finding.not_repairable.is_none(),
             at_risk: finding.at_risk.as_ref(),
@@ -85,8 +85,8 @@ pub fn numbers(findings: &[Finding], pseudonym: impl Fn(&str) -> String) -> Vec<
     numbers.into_iter().map(|(_, line)| line).collect()
 }
 
-/// The end of a trial is a row value: evidence says only that there is one.
-fn mapped(field: Option<Field>, symbol: &Symbol) -> Symbol {
+/// A symbol as evidence names it. The end of a trial is a row value: it says only that there is one.
+pub(crate) fn named(field: Option<Field>, symbol: &Symbol) -> Symbol {
     match (field, symbol) {
         (Some(Field::Trial), Symbol::Name(_)) => Symbol::name("trial"),
         (_, symbol) => symbol.clone(),

@@ -17,6 +17,8 @@ pub const REVIEWED_WITHIN: Duration = Duration::from_hours(7 * 24);
 /// One use of break-glass. There is at most one for an action.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OverrideUse {
+    /// Which use of the workspace it is, from 1.
+    pub number: u64,
     /// The action.
     pub id: ActionId,
     /// Where.
@@ -46,6 +48,6 @@ impl Record<WorkspaceCtx> for OverrideUse {
     const FAMILY: &'static str = "override";
 
     fn id(&self) -> String {
-        self.id.to_string()
+        format!("{:010}", self.number)
     }
 }

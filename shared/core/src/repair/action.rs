@@ -245,6 +245,11 @@ impl Action {
             .map_or(IncidentState::Open, |undo| undo.incident_was)
     }
 
+    /// When it was proposed: its id says so.
+    pub fn proposed_at(&self) -> Timestamp {
+        self.id.made_at()
+    }
+
     /// The least role whose approvals count.
     pub fn approver_role(&self) -> Role {
         self.role.unwrap_or(Role::Approver)

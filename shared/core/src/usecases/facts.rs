@@ -158,8 +158,8 @@ pub struct Decided<'a> {
     pub at: Timestamp,
     /// Until when the action waits for approvals, where it does.
     pub hold: Option<Timestamp>,
-    /// What a person confirmed who has it carried out.
-    pub confirmed: Option<Json>,
+    /// What there is to say of it besides.
+    pub more: Vec<(&'static str, Json)>,
 }
 
 impl Decided<'_> {
@@ -218,9 +218,7 @@ impl Decided<'_> {
         if let Some(shadow) = &considered.shadow {
             fields.push(("shadow", shadow.json()));
         }
-        if let Some(confirmed) = &self.confirmed {
-            fields.push(("confirmation", confirmed.clone()));
-        }
+        fields.extend(self.more.iter().cloned());
         Ok(object(fields))
     }
 }
@@ -231,6 +229,21 @@ fn engine() -> Json {
         ("lang", counterfoil_policy::LANGUAGE.into()),
         ("name", "cedar-policy".into()),
         ("version", counterfoil_policy::ENGINE.into()),
+    ])
+}
+
+/// How a vote was judged, so that it can be judged again.
+pub fn judged(judgement: &Judgement) -> Json {
+    let request = judgement.considered.request.clone();
+    let digest = counterfoil_evidence::hash::digest_string(&request.canonical());
+    object([
+        ("action", judgement.considered.action.into()),
+        ("baseline", judgement.considered.baseline.as_str().into()),
+        ("effect", judgement.effect.name().into()),
+        ("policy", judgement.policy().into()),
+        ("request", request),
+        ("request_sha256", digest.into()),
+        ("rule", judgement.rule.as_str().into()),
     ])
 }
 

@@ -208,7 +208,7 @@ impl Governed {
             principal,
             at: self.at,
             hold: None,
-            confirmed: None,
+            more: Vec::new(),
         };
         let draft = Draft::new(Kind::RunDecision, decided.facts()?).in_run(self.run);
         Ok(match comment {

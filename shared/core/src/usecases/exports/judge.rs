@@ -102,7 +102,7 @@ impl Exports {
             principal: ctx.principal(),
             at: now,
             hold: None,
-            confirmed: None,
+            more: Vec::new(),
         };
         // Before a mapping is active, what runs here is the product's rules alone.
         let artifact = project.mapping.clone();

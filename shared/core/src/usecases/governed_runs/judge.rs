@@ -38,6 +38,8 @@ pub(super) struct Matter<'a> {
 /// What an action that is judged again has besides.
 #[derive(Debug)]
 pub(in crate::usecases) enum Again {
+    /// None is counted: what do the rules ask for?
+    Climb,
     /// The approvals that count now.
     With(Approvals),
     /// An owner stands in for those that are missing.
@@ -97,7 +99,7 @@ impl GovernedRuns {
         &self,
         ctx: &TenantCtx,
         project: &Project,
-        (action, work): (&Action, &RunWork),
+        (action, work, proposer): (&Action, &RunWork, &Principal),
         again: Again,
     ) -> Result<Judgement, RunError> {
         let run = self.run(ctx, &action.binding.run.to_string()).await?;
@@ -107,15 +109,16 @@ impl GovernedRuns {
             flow: &run.value.flow.id,
             act: action.id,
             work,
-            proposer: &action.proposer,
+            proposer,
             at,
             dry_run: false,
         };
         let asking = Asking {
-            proposer: &action.proposer,
+            proposer,
             ..Asking::new(ctx.principal(), at, Place::project(project))
         };
         Ok(match again {
+            Again::Climb => self.asked(ctx, &matter, &asking).await?,
             Again::With(approvals) => self.asked(ctx, &matter, &asking.with(approvals)).await?,
             // The ladder says what would be missing: a DENY stays one.
             Again::Broken { by, ticket } => {
@@ -177,22 +180,30 @@ impl Verdict {
             principal: about.principal,
             at: about.at,
             hold: held.then_some(about.until),
-            confirmed: None,
+            more: Vec::new(),
         };
         decided.facts()
     }
 
-    /// A REQUIRE that nobody could look at in time is a DENY.
+    /// The same, where too many wait already.
     pub(super) fn within(self, quota: Option<&str>) -> Self {
         match quota {
-            Some(reason) if self.0.effect == Effect::Require => Self(Judgement {
-                effect: Effect::Deny,
-                approvals: 0,
-                rule: HOLD_QUOTA.to_owned(),
-                reason: reason.to_owned(),
-                ..self.0
-            }),
-            _ => self,
+            Some(reason) => Self(within_quota(self.0, reason)),
+            None => self,
         }
+    }
+}
+
+/// A REQUIRE that nobody could look at in time is a DENY.
+pub(in crate::usecases) fn within_quota(judgement: Judgement, reason: &str) -> Judgement {
+    if judgement.effect != Effect::Require {
+        return judgement;
+    }
+    Judgement {
+        effect: Effect::Deny,
+        approvals: 0,
+        rule: HOLD_QUOTA.to_owned(),
+        reason: reason.to_owned(),
+        ..judgement
     }
 }

@@ -33,8 +33,8 @@ pub use sweep::{SweepRuns, SweptRuns};
 pub use step::Waiting;
 
 pub(super) use facts::subject;
-pub(super) use judge::Again;
-pub(super) use propose::in_order;
+pub(super) use judge::{Again, within_quota};
+pub(super) use propose::{QUOTA_REASON, in_order, over};
 pub(super) use step::Stepped;
 
 use crate::governed_run::{GovernedRun, InvalidRun, NotTaken, RunState};

@@ -27,7 +27,7 @@ const HOLD: Duration = Duration::from_hours(72);
 /// How long at most.
 const LONGEST_HOLD: Duration = Duration::from_hours(30 * 24);
 
-const QUOTA_REASON: &str =
+pub(in crate::usecases) const QUOTA_REASON: &str =
     "Too many actions wait for approvals already: a person could not read them in time.";
 
 /// An action to propose.
@@ -269,7 +269,7 @@ fn sameness(ctx: &TenantCtx, run: &GovernedRun, work: &RunWork) -> Result<String
 }
 
 /// Whether nobody can be asked for one more approval.
-fn over(waiting: &[Versioned<Waiting>], proposer: &str) -> bool {
+pub(in crate::usecases) fn over(waiting: &[Versioned<Waiting>], proposer: &str) -> bool {
     let own = waiting.iter().filter(|it| it.value.proposer == proposer);
     waiting.len() >= HOLDS_PER_PROJECT || own.count() >= HOLDS_PER_PROPOSER
 }

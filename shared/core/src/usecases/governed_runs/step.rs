@@ -12,8 +12,8 @@ use crate::records::{Records, RunAction, Versioned};
 use crate::repair::{Action, ActionState};
 use crate::time::Timestamp;
 
-/// An action of a run that waits for approvals. A row beside the action, so that what waits is found
-/// without reading every action there ever was.
+/// An action that waits: one of a run for approvals, a repair for approvals or to be begun. A row beside
+/// the action, so that what waits is found without reading every action there ever was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
     /// The action.
@@ -26,16 +26,20 @@ pub struct Waiting {
     pub sameness: String,
     /// Until when it waits.
     pub expires_at: Timestamp,
+    /// It is a repair.
+    #[serde(default)]
+    pub repair: bool,
 }
 
 impl Waiting {
-    pub(super) fn of(action: &Action, sameness: &str) -> Self {
+    pub(in crate::usecases) fn of(action: &Action, sameness: &str) -> Self {
         Self {
             id: action.id,
             run: action.binding.run,
             proposer: action.proposer.account(),
             sameness: sameness.to_owned(),
             expires_at: action.binding.expires_at,
+            repair: action.repair().is_some(),
         }
     }
 }

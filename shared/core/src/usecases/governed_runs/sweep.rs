@@ -63,7 +63,8 @@ impl SweepRuns {
         let now = self.runs.clock.now();
         let records = self.runs.records(&ctx);
         for waiting in records.list::<Waiting>().await? {
-            if waiting.value.expires_at > now {
+            // Repairs are ended where they are carried out.
+            if waiting.value.repair || waiting.value.expires_at > now {
                 continue;
             }
             match self.expire(&ctx, project, &waiting.value).await {
@@ -131,8 +132,11 @@ impl SweepRuns {
     ) -> Result<bool, RunError> {
         if run.value.held > 0 {
             let waiting = self.runs.records(ctx).list::<Waiting>().await?;
-            for waiting in waiting.iter().filter(|it| it.value.run == run.value.id) {
-                self.expire(ctx, project, &waiting.value).await?;
+            for waiting in waiting.iter().map(|it| &it.value) {
+                if waiting.repair || waiting.run != run.value.id {
+                    continue;
+                }
+                self.expire(ctx, project, waiting).await?;
             }
             let id = run.value.id.to_string();
             run = self.runs.run(ctx, &id).await?;

@@ -18,7 +18,7 @@ use crate::ports::{Batch, EntryRef};
 use crate::records::{OverrideUse, Project, Records, Versioned};
 use crate::repair::{Action, ActionState, Overridden};
 use crate::tenancy::{TenantCtx, WorkspaceCtx};
-use crate::usecases::facts::{actor, resolution, target};
+use crate::usecases::facts::{actor, judged, resolution, target};
 use crate::usecases::governed::{AdminEffect, Judging, Terms};
 
 /// Characters of a ticket's reference, at most.
@@ -70,6 +70,14 @@ impl VoteOnAction {
             at: now,
             ticket: glass.ticket.trim().to_owned(),
         };
+        // What the rules deny with the glass broken leaves the action as it is, and is no use.
+        let without = self.without_approvals(ctx, &project, &action.value, &by);
+        let without = Box::pin(without).await?;
+        if without.effect == Effect::Deny {
+            let recorded = record_refusal(&self.ports, ctx, &project, &action.value, &without);
+            Box::pin(recorded).await?;
+            return Err(ActionError::Denied(without));
+        }
         let recorded = self.record(ctx, &project, action, (by, &judgement), glass.reason);
         let approved = Box::pin(recorded).await?;
         if is_in_run(&approved.value) {
@@ -104,6 +112,24 @@ impl VoteOnAction {
         }
     }
 
+    /// What the rules say of carrying the action out where the glass is broken.
+    async fn without_approvals(
+        &self,
+        ctx: &TenantCtx,
+        project: &Project,
+        action: &Action,
+        by: &Overridden,
+    ) -> Result<Judgement, ActionError> {
+        if is_in_run(action) {
+            return in_run::judge_broken(&self.ports, ctx, project, action, by).await;
+        }
+        let broken = Action {
+            overridden: Some(by.clone()),
+            ..action.clone()
+        };
+        execute::judge_now(&self.ports, ctx, project, &broken).await
+    }
+
     async fn question(
         &self,
         ctx: &TenantCtx,
@@ -127,6 +153,16 @@ impl VoteOnAction {
         }))
     }
 
+    /// The number of the next use of the workspace. Only one can take it, so uses that come at once are
+    /// counted one after the other.
+    async fn next_use(&self, ctx: &TenantCtx) -> Result<u64, ActionError> {
+        let of_workspace = workspace(ctx);
+        let uses = Records::of(self.ports.state.as_ref(), &of_workspace);
+        let uses = uses.list::<OverrideUse>().await?;
+        let last = uses.iter().map(|used| used.value.number).max();
+        Ok(last.unwrap_or_default().saturating_add(1))
+    }
+
     /// The resolution, the action and its use, in one transaction.
     async fn record(
         &self,
@@ -138,6 +174,7 @@ impl VoteOnAction {
     ) -> Result<Versioned<Action>, ActionError> {
         let (version, mut action) = (action.version, action.value);
         let used = OverrideUse {
+            number: self.next_use(ctx).await?,
             id: action.id,
             project: ctx.project(),
             by: by.by,
@@ -223,10 +260,9 @@ impl VoteOnAction {
         let action = self.ports.action(ctx, id).await?;
         let of_workspace = workspace(ctx);
         let uses = Records::of(self.ports.state.as_ref(), &of_workspace);
-        let used = uses
-            .get::<OverrideUse>(&action.value.id.to_string())
-            .await?;
-        let used = used.ok_or_else(|| ActionError::WrongState {
+        let mut used = uses.list::<OverrideUse>().await?;
+        used.retain(|used| used.value.id == action.value.id);
+        let used = used.pop().ok_or_else(|| ActionError::WrongState {
             state: "not one for which the glass was broken".to_owned(),
         })?;
         let judging = Judging {
@@ -295,15 +331,4 @@ fn workspace(ctx: &TenantCtx) -> WorkspaceCtx {
 fn is_ticket(text: &str) -> bool {
     let fits = |letter: char| letter.is_ascii_alphanumeric() || "-_#/.:".contains(letter);
     !text.is_empty() && text.len() <= LONGEST_TICKET && text.chars().all(fits)
-}
-
-fn judged(judgement: &Judgement) -> Json {
-    let request = judgement.considered.request.canonical();
-    let digest = counterfoil_evidence::hash::digest_string(&request);
-    object([
-        ("action", judgement.considered.action.into()),
-        ("policy", judgement.policy().into()),
-        ("request_sha256", digest.into()),
-        ("rule", judgement.rule.as_str().into()),
-    ])
 }

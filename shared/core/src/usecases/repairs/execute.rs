@@ -5,8 +5,8 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use super::follow_up::{expire, follow_up, given_up};
-use super::in_run::{append, try_append};
-use super::judge::{Repair, approvals};
+use super::in_run::{append, try_append, waits_no_more};
+use super::judge::{Looked, Repair, approvals};
 use super::propose::{self, active_mapping, subject};
 use super::refusal::record_refusal;
 use super::settle::{self, Outcome};
@@ -22,7 +22,7 @@ use crate::repair::{Action, ActionState, Pace, VoteKind};
 use crate::sealed::Purpose;
 use crate::tenancy::{Principal, Role, TenantCtx, Via};
 use crate::time::Timestamp;
-use crate::usecases::facts::{Closing, Decided, repair_step};
+use crate::usecases::facts::{Closing, Decided, actor, repair_step};
 
 /// Executes an action that policy allowed or people approved, and settles it.
 pub(super) async fn execute(
@@ -47,17 +47,28 @@ pub(super) async fn execute(
         .get::<Incident>(&resource)
         .await?
         .ok_or(ActionError::NotFound)?;
+    let wanted = is_still_wanted(ports, ctx, project, &incident.value, &action.value).await?;
+    let undoes = match action.value.undo {
+        Some(_) => Some(settle::looked(ports, ctx, project, &incident.value).await?),
+        None => None,
+    };
+    // Looking at both sides takes seconds: what is judged is read after that.
+    let project = &ports.project(ctx).await?;
     let artifact = active_mapping(ports, ctx, project).await?;
-    if !is_still_wanted(ports, ctx, project, &incident.value, &action.value).await? {
+    if !wanted {
         let pace = propose::pace(&records).await?.value;
-        let asked = (&artifact, &pace);
+        let asked = (&artifact, &pace, undoes);
         let judgement = judge(ports, ctx, project, asked, &action.value, &incident.value).await?;
         return go_stale(ports, ctx, project, action, incident, &judgement).await;
     }
     let mut attempts = 0_u32;
     let started = loop {
+        if action.value.binding.expires_at <= ports.clock.now() {
+            expire(ports, ctx, project, action).await?;
+            return Err(ActionError::Expired);
+        }
         let pace = propose::pace(&records).await?;
-        let asked = (&artifact, &pace.value);
+        let asked = (&artifact, &pace.value, undoes);
         let judgement = judge(ports, ctx, project, asked, &action.value, &incident.value).await?;
         if only_the_sign_in(ctx, &judgement) {
             let recorded = record_refusal(ports, ctx, project, &action.value, &judgement);
@@ -88,6 +99,27 @@ pub(super) async fn execute(
     // From here on an error must not sound as if nothing had happened.
     let unsettled = |error| ActionError::Unsettled(Box::new(error));
     settled.await.map_err(unsettled)
+}
+
+/// What the rules say of carrying an action out now, without a look at both sides.
+pub(super) async fn judge_now(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    action: &Action,
+) -> Result<Judgement, ActionError> {
+    let records = ports.records(ctx);
+    let resource = action.binding.resource.to_string();
+    let incident = records.get::<Incident>(&resource).await?;
+    let incident = incident.ok_or(ActionError::NotFound)?.value;
+    let artifact = active_mapping(ports, ctx, project).await?;
+    let pace = propose::pace(&records).await?.value;
+    let undoes = match action.undo {
+        Some(_) => Some(settle::looked(ports, ctx, project, &incident).await?),
+        None => None,
+    };
+    let asked = (&artifact, &pace, undoes);
+    judge(ports, ctx, project, asked, action, &incident).await
 }
 
 /// Whether nothing is wrong but the sign-in of whoever triggers it: the action stays as it is, for
@@ -126,7 +158,7 @@ async fn judge(
     ports: &RepairPorts,
     ctx: &TenantCtx,
     project: &Project,
-    asked: (&Artifact, &Pace),
+    (artifact, pace, undoes): (&Artifact, &Pace, Option<Looked>),
     action: &Action,
     incident: &Incident,
 ) -> Result<Judgement, ActionError> {
@@ -139,25 +171,35 @@ async fn judge(
         (Principal::System { .. }, Some(person)) => person,
         (principal, _) => principal,
     };
+    let proposer = ports.proposer_now(ctx, &action.proposer).await?;
     let asking = Asking {
-        proposer: &action.proposer,
+        proposer: &proposer,
         ..Asking::new(serving, now, Place::project(project))
     };
+    let repair = || -> Result<Repair<'_>, ActionError> {
+        Ok(Repair {
+            incident,
+            plan: plan_of(action)?,
+            undoes,
+            customer: customer.clone(),
+        })
+    };
+    let asked = (artifact, pace);
     let asking = match &action.overridden {
-        None => asking.with(approvals(action, &roles)),
         // The ladder says what would be missing: a DENY stays one.
         Some(_) => Asking {
             break_glass: true,
             ..asking
         },
+        None => {
+            // The rules in force may ask for a higher role than those of the proposal did.
+            let climbed = propose::judge(ports, ctx, asked, repair()?, &asking);
+            let least = Box::pin(climbed).await?.considered.role;
+            let least = least.max(action.approver_role());
+            asking.with(approvals(action, &roles, least))
+        }
     };
-    let repair = Repair {
-        incident,
-        plan: plan_of(action)?,
-        undoes: action.undo.is_some(),
-        customer,
-    };
-    let judgement = Box::pin(propose::judge(ports, ctx, asked, repair, &asking)).await?;
+    let judgement = Box::pin(propose::judge(ports, ctx, asked, repair()?, &asking)).await?;
     Ok(match &action.overridden {
         None => judgement,
         Some(broken) => judgement.broken_by(broken.by.to_string(), broken.ticket.clone()),
@@ -213,12 +255,13 @@ async fn start(
     let run = follow_up.run;
     action.state = ActionState::Executing;
     action.started_at = Some(now);
-    let confirmed = confirmation(ctx, digest, now);
+    let roles = ports.roles_of_approvers(ctx, &action).await?;
+    let said = carried_out(ctx, digest, &roles, now);
     let mut facts = repair_step("", &action.digest, action.id);
     let (drafts, steps) = if action.cites_its_first_decision() {
         facts = repair_step(&follow_up.decision.leaf, &action.digest, action.id);
         facts.push(("revalidated", judgement.revalidated(now)));
-        facts.extend(confirmed);
+        facts.extend(said);
         let started = Draft::new(Kind::RepairStarted, object(facts)).in_run(run);
         (vec![started.subject(told).about(about)], vec![Step::Begun])
     } else {
@@ -231,7 +274,7 @@ async fn start(
             principal: &action.proposer,
             at: now,
             hold: None,
-            confirmed: confirmed.map(|(_, confirmed)| confirmed),
+            more: said,
         };
         let mut drafts = follow_up.opening();
         let entry = drafts.len();
@@ -263,7 +306,8 @@ async fn start(
     let batch = Batch::of(drafts)
         .with(records.replace(version, &action)?.explained_by(entry))
         .with(records.create(&unfinished)?.explained_by(entry))
-        .with(counted.explained_by(entry));
+        .with(counted.explained_by(entry))
+        .with(waits_no_more(&records, &action).explained_by(entry));
     let appended = try_append(ports, ctx, project, (&action, &steps), batch).await;
     let entries = appended.map_err(|error| match error {
         error @ ActionError::Evidence(AppendError::StateChanged { .. }) => error,
@@ -290,25 +334,34 @@ async fn start(
     })
 }
 
-/// What a person confirmed who has something carried out: the digest that they were shown, and when
-/// they proved who they are.
-pub(super) fn confirmation(
+/// Who had something carried out, on whose approvals; of a person also the digest that they were shown,
+/// and when they proved who they are.
+pub(super) fn carried_out(
     ctx: &TenantCtx,
     digest: Option<&str>,
+    roles: &[(UserId, Role)],
     now: Timestamp,
-) -> Option<(&'static str, Json)> {
-    let Principal::User { via, .. } = ctx.principal() else {
-        return None;
-    };
-    let at = Timestamp::from_millis(
-        now.as_millis()
-            .saturating_sub(u64::try_from(via.age(now).as_millis()).unwrap_or(u64::MAX)),
-    );
-    let confirmed = object([
-        ("action_digest", Json::from(digest?)),
-        ("auth_time", Json::uint(at.as_millis())),
-    ]);
-    Some(("confirmation", confirmed))
+) -> Vec<(&'static str, Json)> {
+    let considered = roles.iter().map(|(id, role)| {
+        object([
+            ("approver", Json::from(id.to_string())),
+            ("role", role.name().into()),
+        ])
+    });
+    let mut said = vec![
+        ("approvals_considered", Json::Array(considered.collect())),
+        ("triggered_by", actor(ctx.principal())),
+    ];
+    if let (Principal::User { via, .. }, Some(digest)) = (ctx.principal(), digest) {
+        let age = u64::try_from(via.age(now).as_millis()).unwrap_or(u64::MAX);
+        let auth_time = now.as_millis().saturating_sub(age);
+        let confirmed = object([
+            ("action_digest", Json::from(digest)),
+            ("auth_time", Json::uint(auth_time)),
+        ]);
+        said.push(("confirmation", confirmed));
+    }
+    said
 }
 
 /// Whom and what an execution is about. The proposal says it too, but in another run, and a run is
@@ -387,7 +440,7 @@ async fn go_stale(
             principal: &action.proposer,
             at: now,
             hold: None,
-            confirmed: None,
+            more: Vec::new(),
         };
         let about = ports.about(ctx, project, &incident.value).await;
         let about = about.or_else(|| action.about.clone());
@@ -413,7 +466,9 @@ async fn go_stale(
         drafts.push(Draft::new(Kind::RunClose, closing.facts()).in_run(run));
     }
     let records = ports.records(ctx);
-    let mut batch = Batch::of(drafts).with(records.replace(version, &action)?.explained_by(entry));
+    let mut batch = Batch::of(drafts)
+        .with(records.replace(version, &action)?.explained_by(entry))
+        .with(waits_no_more(&records, &action).explained_by(entry));
     if incident.value.state == IncidentState::Repairing {
         let open = Incident {
             state: action.gives_back(),

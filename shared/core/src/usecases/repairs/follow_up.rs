@@ -1,21 +1,28 @@
 //! The run that carries votes and effect of an action, and its end without an effect.
 
-use counterfoil_evidence::json::object;
+use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::in_run::{append, ending, is_in_run, resolve};
+use super::in_run::{append, ending, is_in_run, resolve, waits_no_more};
 use super::propose::opening;
 use super::{ActionError, RepairPorts};
 use crate::governed_run::Step;
 use crate::ids::RunId;
 use crate::incident::{Incident, IncidentState};
-use crate::policy::Effect;
+use crate::policy::{Effect, Judgement};
 use crate::ports::{Batch, EntryRef, PortError, PortErrorKind};
 use crate::records::{Project, Versioned};
 use crate::repair::{Action, ActionState};
 use crate::tenancy::{Principal, TenantCtx};
-use crate::usecases::facts::{Closing, repair_step, resolution};
+use crate::usecases::facts::{Closing, judged, repair_step, resolution};
+
+/// A person's words with their vote, and how it was judged.
+#[derive(Clone, Copy)]
+pub(super) struct Said<'a> {
+    pub(super) reason: &'a str,
+    pub(super) judgement: &'a Judgement,
+}
 
 /// Ends a waiting action without an effect: rejected, expired or cancelled.
 pub(super) async fn end(
@@ -25,11 +32,11 @@ pub(super) async fn end(
     version: u64,
     mut action: Action,
     state: ActionState,
-    reason: Option<&str>,
+    said: Option<Said<'_>>,
 ) -> Result<Versioned<Action>, ActionError> {
     if is_in_run(&action) {
         let step = ending(state);
-        return resolve(ports, ctx, project, (version, action), step, reason).await;
+        return resolve(ports, ctx, project, (version, action), step, said).await;
     }
     let held = action.state == ActionState::Held;
     action.state = state;
@@ -50,7 +57,7 @@ pub(super) async fn end(
         // Only what waits for approvals can be resolved: the end of what was allowed is a run of its
         // own with nothing in it.
         let drafts = match action.effect {
-            Effect::Require => votes.drafts(ctx.principal(), &approver, false, reason),
+            Effect::Require => votes.drafts(ctx.principal(), &approver, false, said),
             Effect::Allow | Effect::Deny => votes.opening(),
         };
         (ending(state), drafts)
@@ -65,7 +72,9 @@ pub(super) async fn end(
         drafts.push(Draft::new(Kind::RunClose, closing.facts()).in_run(run));
     }
     let records = ports.records(ctx);
-    let mut batch = Batch::of(drafts).with(records.replace(version, &action)?.explained_by(entry));
+    let mut batch = Batch::of(drafts)
+        .with(records.replace(version, &action)?.explained_by(entry))
+        .with(waits_no_more(&records, &action).explained_by(entry));
     let resource = action.binding.resource.to_string();
     if let Some(incident) = records.get::<Incident>(&resource).await?
         && incident.value.state == IncidentState::Repairing
@@ -174,14 +183,17 @@ impl FollowUp {
         principal: &Principal,
         approver: &str,
         allow: bool,
-        reason: Option<&str>,
+        said: Option<Said<'_>>,
     ) -> Vec<Draft> {
         let mut drafts = self.opening();
-        let facts = resolution(&self.decision, approver, allow, principal);
+        let mut facts = resolution(&self.decision, approver, allow, principal);
+        if let (Some(said), Json::Object(fields)) = (said, &mut facts) {
+            fields.insert("judged".to_owned(), judged(said.judgement));
+        }
         let mut draft = Draft::new(Kind::RunResolution, facts).in_run(self.run);
-        if let Some(reason) = reason {
+        if let Some(said) = said {
             draft = draft
-                .subject(object([("comment", reason.into())]))
+                .subject(object([("comment", said.reason.into())]))
                 .about(self.about.clone());
         }
         drafts.push(draft);

@@ -8,20 +8,20 @@ use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::execute::{confirmation, only_the_sign_in};
-use super::follow_up::follow_up;
+use super::execute::{carried_out, only_the_sign_in};
+use super::follow_up::{Said, follow_up};
 use super::judge::approvals;
 use super::refusal::record_refusal;
 use super::{ActionError, RepairPorts};
 use crate::governed_run::{GovernedRun, RunState, Step};
 use crate::ids::DecisionId;
 use crate::policy::{Effect, Judgement};
-use crate::ports::{AppendError, Batch, EntryRef, PortError, PortErrorKind};
+use crate::ports::{AppendError, Batch, EntryRef, PortError, PortErrorKind, StateWrite};
 use crate::records::{OverrideUse, Project, Records, Versioned};
 use crate::repair::{Action, ActionState, Overridden, RunWork, Work};
 use crate::tenancy::{TenantCtx, WorkspaceCtx};
-use crate::usecases::facts::{Decided, actor, target};
-use crate::usecases::governed_runs::{Again, GovernedRuns, RunError, Stepped, subject};
+use crate::usecases::facts::{Decided, actor, repair_step, target};
+use crate::usecases::governed_runs::{Again, GovernedRuns, RunError, Stepped, Waiting, subject};
 
 /// How often a transaction is tried that other actions of the same run overtake.
 pub(super) const ATTEMPTS: usize = 16;
@@ -92,7 +92,7 @@ pub(super) async fn resolve(
     project: &Project,
     (version, mut action): (u64, Action),
     step: Step,
-    reason: Option<&str>,
+    said: Option<Said<'_>>,
 ) -> Result<Versioned<Action>, ActionError> {
     let principal = ctx.principal();
     let approver = match step {
@@ -100,7 +100,7 @@ pub(super) async fn resolve(
         _ => principal.id(),
     };
     let votes = follow_up(ports, project, principal, &mut action)?;
-    let drafts = votes.drafts(principal, &approver, step == Step::Voted, reason);
+    let drafts = votes.drafts(principal, &approver, step == Step::Voted, said);
     let stepped = Stepped {
         action,
         version,
@@ -118,13 +118,13 @@ pub(super) async fn approve(
     ctx: &TenantCtx,
     project: &Project,
     (version, mut action): (u64, Action),
-    reason: &str,
+    said: Said<'_>,
 ) -> Result<Versioned<Action>, ActionError> {
-    let given = Again::With(given(ports, ctx, &action).await?);
+    let given = given(ports, ctx, project, &action).await?;
     let judgement = judge(ports, ctx, project, &action, given).await?;
     let principal = ctx.principal();
     let votes = follow_up(ports, project, principal, &mut action)?;
-    let mut drafts = votes.drafts(principal, &principal.id(), true, Some(reason));
+    let mut drafts = votes.drafts(principal, &principal.id(), true, Some(said));
     let mut steps = vec![Step::Approved];
     if judgement.effect != Effect::Allow {
         drafts.push(decided(ports, &action, &judgement)?);
@@ -157,12 +157,29 @@ pub(super) async fn begin(
         let state = named(action.state);
         return Err(ActionError::WrongState { state });
     }
+    if action.binding.expires_at <= ports.clock.now() {
+        let decision = action.decided.clone().ok_or(ActionError::Changed)?;
+        let mut facts = repair_step(&decision.leaf, &action.digest, action.id);
+        facts.push(("actor", actor(ctx.principal())));
+        facts.push(("code", "expired".into()));
+        facts.push(("status", "failed".into()));
+        let draft = Draft::new(Kind::RunAction, object(facts)).in_run(action.binding.run);
+        let stepped = Stepped {
+            action,
+            version,
+            steps: vec![Step::GivenUp],
+            drafts: vec![draft],
+            rows: Vec::new(),
+        };
+        take(ports, ctx, project, stepped).await?;
+        return Err(ActionError::Expired);
+    }
     let again = match &action.overridden {
         Some(broken) => Again::Broken {
             by: broken.by.to_string(),
             ticket: broken.ticket.clone(),
         },
-        None => Again::With(given(ports, ctx, &action).await?),
+        None => given(ports, ctx, project, &action).await?,
     };
     let judgement = judge(ports, ctx, project, &action, again).await?;
     if only_the_sign_in(ctx, &judgement) {
@@ -171,14 +188,16 @@ pub(super) async fn begin(
         return Err(ActionError::Denied(judgement));
     }
     let (step, draft) = if judgement.effect == Effect::Allow {
+        let now = ports.clock.now();
+        let roles = ports.roles_of_approvers(ctx, &action).await?;
         let mut facts = vec![
             ("actor", actor(ctx.principal())),
             ("result", "ok".into()),
-            ("revalidated", judgement.revalidated(ports.clock.now())),
+            ("revalidated", judgement.revalidated(now)),
             ("target", target("action", action.id)),
             ("topic", "action.begun".into()),
         ];
-        facts.extend(confirmation(ctx, digest, ports.clock.now()));
+        facts.extend(carried_out(ctx, digest, &roles, now));
         let draft = Draft::new(Kind::ObservationRecorded, object(facts));
         (Step::Begun, draft.in_run(action.binding.run))
     } else {
@@ -206,11 +225,7 @@ pub(super) async fn override_with(
     resolution: Json,
     reason: &str,
 ) -> Result<Versioned<Action>, ActionError> {
-    let again = Again::Broken {
-        by: by.by.to_string(),
-        ticket: by.ticket.clone(),
-    };
-    let judgement = judge(ports, ctx, project, &action, again).await?;
+    let judgement = judge_broken(ports, ctx, project, &action, &by).await?;
     let resolves = resolves(&action, &by);
     action.overridden = Some(by);
     let run = action.binding.run;
@@ -241,6 +256,21 @@ pub(super) async fn override_with(
     Ok(taken)
 }
 
+/// What the rules say of an action that an owner stands in for.
+pub(super) async fn judge_broken(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    action: &Action,
+    by: &Overridden,
+) -> Result<Judgement, ActionError> {
+    let again = Again::Broken {
+        by: by.by.to_string(),
+        ticket: by.ticket.clone(),
+    };
+    judge(ports, ctx, project, action, again).await
+}
+
 /// Whether nobody's approval is missing besides the owner's.
 pub(super) fn resolves(action: &Action, by: &Overridden) -> bool {
     let mut people = action.approvers();
@@ -260,19 +290,31 @@ async fn judge(
     action: &Action,
     again: Again,
 ) -> Result<Judgement, ActionError> {
-    let judging = runs(ports);
-    let judged = judging.judge_again(ctx, project, (action, work(action)?), again);
+    let (judging, proposer) = (
+        runs(ports),
+        ports.proposer_now(ctx, &action.proposer).await?,
+    );
+    let matter = (action, work(action)?, &proposer);
+    let judged = judging.judge_again(ctx, project, matter, again);
     Ok(Box::pin(judged).await?)
 }
 
-/// The approvals that count now.
+/// The approvals that count now: of people with the role that the rules in force ask for.
 async fn given(
     ports: &RepairPorts,
     ctx: &TenantCtx,
+    project: &Project,
     action: &Action,
-) -> Result<crate::policy::Approvals, ActionError> {
+) -> Result<Again, ActionError> {
     let roles = ports.roles_of_approvers(ctx, action).await?;
-    Ok(approvals(action, &roles))
+    let climbed = judge(ports, ctx, project, action, Again::Climb).await?;
+    let least = climbed.considered.role.max(action.approver_role());
+    Ok(Again::With(approvals(action, &roles, least)))
+}
+
+/// That a repair waits no more.
+pub(super) fn waits_no_more(records: &Records<'_>, action: &Action) -> StateWrite {
+    StateWrite::delete(records.key::<Waiting>(&action.id.to_string()))
 }
 
 /// A further decision about an action of a run.
@@ -291,7 +333,7 @@ fn decided(
         principal: &action.proposer,
         at: now,
         hold: None,
-        confirmed: None,
+        more: Vec::new(),
     };
     let told = subject(work(action)?, &action.salt, action.reason.as_deref())?;
     Ok(Draft::new(Kind::RunDecision, decided.facts()?)

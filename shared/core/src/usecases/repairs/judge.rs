@@ -6,6 +6,7 @@ use crate::mapping::Artifact;
 use crate::policy::{
     Approvals, BlastFacts, ChangeFacts, HeldFacts, Question, RepairFacts, StandingFacts, VoteFacts,
 };
+use crate::reconcile::findings::named;
 use crate::reconcile::{Finding, FindingKind, Identity, Symbol};
 use crate::repair::{Action, ActionState, RepairPlan, VoteKind};
 use crate::tenancy::Role;
@@ -21,12 +22,21 @@ pub(super) struct Surroundings<'a> {
 /// What rules read where the mapping has no name for something.
 const UNMAPPED: &str = "unmapped";
 
+/// What both sides say now of what would be taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Looked {
+    /// The row grants what was promised.
+    pub(super) kept: bool,
+    /// Another subscription grants; `None` where nothing differs that could say so.
+    pub(super) other_live_subscription: Option<bool>,
+}
+
 /// A repair, as policy is asked about it.
 pub(super) struct Repair<'a> {
     pub(super) incident: &'a Incident,
     pub(super) plan: &'a RepairPlan,
-    /// It takes back what another repair wrote.
-    pub(super) undoes: bool,
+    /// It takes back what another repair wrote: what both sides say of that now.
+    pub(super) undoes: Option<Looked>,
     /// The customer's pseudonym.
     pub(super) customer: Option<String>,
 }
@@ -46,12 +56,23 @@ pub(super) fn repair_question(
     let forth = change(finding, repair.plan, around.artifact);
     Question::Repair(Box::new(RepairFacts {
         incident: incident_facts(repair.incident, repair.customer, now),
-        change: if repair.undoes { back(forth) } else { forth },
+        change: if repair.undoes.is_some() {
+            back(forth)
+        } else {
+            forth
+        },
         // Whoever takes something back says that it was wrong; that what was written is still there is
         // the statement's own condition.
-        standing: StandingFacts {
-            confirmed: repair.undoes || standing(repair.incident).confirmed,
-            ..standing(repair.incident)
+        standing: match repair.undoes {
+            None => standing(repair.incident),
+            Some(looked) => StandingFacts {
+                confirmed: true,
+                kept: looked.kept,
+                other_live_subscription: looked
+                    .other_live_subscription
+                    .unwrap_or(finding.other_live_subscription),
+                ..standing(repair.incident)
+            },
         },
         blast: BlastFacts {
             amount_exceeded,
@@ -83,11 +104,11 @@ fn change(finding: &Finding, plan: &RepairPlan, artifact: &Artifact) -> ChangeFa
         column: columns.join("+"),
         key_column: plan.key_column.clone(),
         value_kind: finding.field.map_or("none", |field| field.name()),
-        from: symbol(&finding.actual),
+        from: symbol(&named(finding.field, &finding.actual)),
         to: if nothing_to_write {
             UNMAPPED.to_owned()
         } else {
-            symbol(&finding.expected)
+            symbol(&named(finding.field, &finding.expected))
         },
         direction: match finding.kind {
             FindingKind::AccessWithoutPayment => "revoke",
@@ -117,20 +138,19 @@ fn standing(incident: &Incident) -> StandingFacts {
         // An incident opens only after both sides were read again.
         confirmed: incident.state != IncidentState::Resolved,
         livemode_matches: finding.kind != FindingKind::TestModeBacking,
+        kept: false,
     }
 }
 
-/// The approvals that an action has. `roles` are those that its approvers have now: who has lost the
-/// role for it counts no more.
-pub(super) fn approvals(action: &Action, roles: &[(UserId, Role)]) -> Approvals {
+/// The approvals that an action has. `roles` are those that its approvers have now, and only those with
+/// `least` or more count.
+pub(super) fn approvals(action: &Action, roles: &[(UserId, Role)], least: Role) -> Approvals {
     let people: Vec<_> = action
         .approvers()
         .into_iter()
         .filter_map(|person| {
             let found = roles.iter().find(|(id, _)| *id == person);
-            found
-                .filter(|(_, role)| *role >= action.approver_role())
-                .copied()
+            found.filter(|(_, role)| *role >= least).copied()
         })
         .collect();
     let proposers = action.proposer.proposers();

@@ -42,7 +42,7 @@ use crate::ports::{
 };
 use crate::records::{Directory, Project, RecordError, Records, RunAction, Versioned};
 use crate::repair::{Action, RepairPlan};
-use crate::tenancy::{Role, TenantCtx};
+use crate::tenancy::{Principal, Role, TenantCtx};
 
 /// Why a request about an action did not do what it asked.
 #[derive(Debug, Error)]
@@ -80,6 +80,9 @@ pub enum ActionError {
         /// The role.
         needs: Role,
     },
+    /// Whoever approves was let in, or raised, after the proposal: 403.
+    #[error("who approves has had the role for that since before the proposal")]
+    Newcomer,
     /// Policy said no, and this is recorded: 403.
     #[error("policy denies this: {}", .0.reason)]
     Denied(Judgement),
@@ -168,7 +171,36 @@ impl RepairPorts {
         Records::of(self.state.as_ref(), ctx)
     }
 
-    /// The people who approved an action, with the roles that they have now.
+    /// Whoever proposed something, with the role that they, or the owner of their key, have now. Who has
+    /// left may no more than look.
+    async fn proposer_now(
+        &self,
+        ctx: &TenantCtx,
+        proposer: &Principal,
+    ) -> Result<Principal, ActionError> {
+        let directory = Directory::of(self.state.as_ref());
+        let role_of = async |person| -> Result<Option<Role>, ActionError> {
+            let member = directory.member(ctx.workspace(), person).await?;
+            Ok(member.map(|member| member.value.role))
+        };
+        let mut now = proposer.clone();
+        match &mut now {
+            Principal::User { id, role, .. } => {
+                *role = role_of(*id).await?.unwrap_or(Role::Viewer);
+            }
+            Principal::ApiKey {
+                owner, owner_role, ..
+            }
+            | Principal::Agent {
+                owner, owner_role, ..
+            } => *owner_role = role_of(*owner).await?,
+            Principal::Scheduler { .. } | Principal::System { .. } => {}
+        }
+        Ok(now)
+    }
+
+    /// The people whose approval of an action can count, with the roles that they have now. Whoever was
+    /// let in, or raised, after the proposal is no second person.
     async fn roles_of_approvers(
         &self,
         ctx: &TenantCtx,
@@ -178,6 +210,7 @@ impl RepairPorts {
         let mut roles = Vec::new();
         for person in action.approvers() {
             let member = directory.member(ctx.workspace(), person).await?;
+            let member = member.filter(|it| it.value.has_role_since() <= action.proposed_at());
             roles.extend(member.map(|member| (person, member.value.role)));
         }
         Ok(roles)

@@ -7,7 +7,7 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use super::judge::{Repair, Surroundings, repair_question};
-use super::{ActionError, RepairPorts, in_run, plan_of};
+use super::{ActionError, RepairPorts, in_run, plan_of, settle};
 use crate::cell::Cell;
 use crate::governed_run::{GovernedRun, InvalidRun};
 use crate::ids::{ActionId, DecisionId, ProjectId, RunId};
@@ -24,7 +24,9 @@ use crate::repair::{
 use crate::run::{Run, RunScope, RunStep};
 use crate::tenancy::{Principal, TenantCtx};
 use crate::usecases::facts::{Closing, Decided, Opening};
-use crate::usecases::governed_runs::{DecisionRecord, RunError, in_order};
+use crate::usecases::governed_runs::{
+    DecisionRecord, QUOTA_REASON, RunError, Waiting, in_order, over, within_quota,
+};
 use crate::usecases::reconcile::flow_version;
 
 /// How long an action waits for approvals: a weekend and the days around it.
@@ -133,6 +135,12 @@ impl ProposeRepair {
     ) -> Result<Proposed, ActionError> {
         let project = self.ports.project(ctx).await?;
         let action = self.admit_undo(ctx, id).await?.value;
+        if action.undo.is_some() {
+            let state = "one that took another back: propose the repair of its incident again";
+            return Err(ActionError::WrongState {
+                state: state.to_owned(),
+            });
+        }
         let executed = matches!(action.state, ActionState::Executed | ActionState::Verified);
         if !executed || action.is_erased() {
             let state = format!("{:?}", action.state).to_lowercase();
@@ -244,14 +252,25 @@ impl ProposeRepair {
         let now = self.ports.clock.now();
         let about = self.ports.about(ctx, project, &incident.value).await;
         let asking = Asking::new(ctx.principal(), now, Place::project(project));
+        let undoes = match undo {
+            Some(_) => Some(settle::looked(&self.ports, ctx, project, &incident.value).await?),
+            None => None,
+        };
         let repair = Repair {
             incident: &incident.value,
             plan: &plan,
-            undoes: undo.is_some(),
+            undoes,
             customer: about.clone(),
         };
         let pace = pace(&records).await?.value;
-        let judgement = judge(&self.ports, ctx, (&artifact, &pace), repair, &asking).await?;
+        let judged = judge(&self.ports, ctx, (&artifact, &pace), repair, &asking);
+        let mut judgement = Box::pin(judged).await?;
+        if judgement.effect == Effect::Require {
+            let waiting = records.list::<Waiting>().await?;
+            if over(&waiting, &ctx.principal().id()) {
+                judgement = within_quota(judgement, QUOTA_REASON);
+            }
+        }
         let hold = judgement.considered.hold.unwrap_or(HOLD);
         let run = match &wanted.run {
             Some(governed) => governed.value.id,
@@ -284,7 +303,10 @@ impl ProposeRepair {
             principal: ctx.principal(),
             at: now,
             hold: (judgement.effect == Effect::Require).then(|| now.plus(hold)),
-            confirmed: None,
+            more: undo
+                .iter()
+                .map(|undo| ("undo_of", Json::from(undo.of.to_string())))
+                .collect(),
         };
         let opening = opening(project, ctx.principal(), "repair", cause)?;
         let opening = Opening {
@@ -338,7 +360,10 @@ impl ProposeRepair {
             Effect::Allow | Effect::Require => {
                 let repairing = incident.value.clone().repaired_by(act);
                 let write = records.replace(incident.version, &repairing)?;
-                batch.with(write.explained_by(entry))
+                let waiting = records.create(&Waiting::of(&action, &action.digest))?;
+                batch
+                    .with(write.explained_by(entry))
+                    .with(waiting.explained_by(entry))
             }
         };
         let appended = self.ports.evidence.append(project.stream_id()?, batch);

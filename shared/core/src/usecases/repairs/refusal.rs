@@ -39,7 +39,7 @@ pub(super) async fn record_refusal(
         principal: ctx.principal(),
         at: now,
         hold: None,
-        confirmed: None,
+        more: Vec::new(),
     };
     let cause = action.decided.as_ref();
     let purpose = match judgement.considered.action {

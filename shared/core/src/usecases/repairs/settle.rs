@@ -5,6 +5,7 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use super::in_run::append;
+use super::judge::Looked;
 use super::{ActionError, RepairPorts, plan_of};
 use crate::cell::Cell;
 use crate::governed_run::Step;
@@ -206,6 +207,25 @@ pub(super) async fn still_owed(
     Ok(still.is_some_and(|finding| {
         finding.not_repairable.is_none() && written(&finding.changes) == written(&plan.changes)
     }))
+}
+
+/// What both sides say now of what would be taken back.
+pub(super) async fn looked(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    incident: &Incident,
+) -> Result<Looked, ActionError> {
+    let sources = sources(ports, ctx, project).await?;
+    let since = listed_until(ports, ctx, incident).await?;
+    let now = ports.clock.now();
+    let seen = look_again(&sources, &incident.finding, Some(since), now);
+    let seen = Box::pin(seen).await?;
+    Ok(Looked {
+        kept: seen.is_empty(),
+        other_live_subscription: (!seen.is_empty())
+            .then(|| seen.iter().any(|finding| finding.other_live_subscription)),
+    })
 }
 
 async fn sources(

@@ -15,7 +15,9 @@ use super::{ActionError, RepairPorts, settle};
 use crate::ids::{ActionId, ProjectId};
 use crate::records::{Directory, Project, Unfinished};
 use crate::repair::{Action, ActionState};
+use crate::tenancy::Principal;
 use crate::time::Timestamp;
+use crate::usecases::Waiting;
 
 /// How long the sweep leaves alone what was approved or begun. Longer than the function that
 /// executes it may live (template.yaml: 60 s), so that a slow worker and the sweep never work on one
@@ -213,12 +215,17 @@ impl SweepRepairs {
                 found.due.push(unfinished.value.id);
             }
         }
-        for action in records.list::<Action>().await? {
-            let action = action.value;
-            if action.state.is_waiting() && action.binding.expires_at <= now {
-                found.over.push(action.id);
-            } else if is_to_begin(&action, now) {
-                found.due.push(action.id);
+        for waiting in records.list::<Waiting>().await? {
+            let waiting = waiting.value;
+            if !waiting.repair {
+                continue;
+            }
+            if waiting.expires_at <= now {
+                found.over.push(waiting.id);
+            } else if now.since(waiting.id.made_at()) >= SWEEP_AFTER {
+                let action = records.get::<Action>(&waiting.id.to_string()).await?;
+                let begin = action.is_some_and(|action| is_to_begin(&action.value, now));
+                found.due.extend(begin.then_some(waiting.id));
             }
         }
         Ok(found)
@@ -237,8 +244,9 @@ impl SweepRepairs {
 
     /// Whether it changed something.
     async fn work(&self, due: &Due<'_>) -> Result<bool, ActionError> {
-        let project = due.project;
-        let (ports, ctx) = (&self.ports, &Directory::system(project, DUTY));
+        // Much may have changed since the sweep began.
+        let (ports, ctx) = (&self.ports, &Directory::system(due.project, DUTY));
+        let project = &ports.project(ctx).await?;
         let action = ports.action(ctx, &due.action.to_string()).await?;
         let worked = match action.value.state {
             ActionState::Executing => {
@@ -246,7 +254,9 @@ impl SweepRepairs {
                 Box::pin(settle::record(ports, ctx, project, action, outcome)).await
             }
             ActionState::Executed => Box::pin(settle::verify(ports, ctx, project, action)).await,
-            ActionState::Approved => Box::pin(execute(ports, ctx, project, action, None)).await,
+            ActionState::Approved | ActionState::Allowed => {
+                Box::pin(execute(ports, ctx, project, action, None)).await
+            }
             _ => return Ok(false),
         };
         Ok(unless_overtaken(worked)?.is_some())
@@ -290,12 +300,18 @@ fn in_turn(mut projects: Vec<Project>, next: Option<ProjectId>) -> Vec<Project> 
     projects
 }
 
-/// An approval that was to execute at once, and whose voter's request is over.
+/// An approval that was to execute at once, and whose voter's request is over; and what a scan proposed
+/// and the rules allowed, which nobody else begins.
 fn is_to_begin(action: &Action, now: Timestamp) -> bool {
     let voted = action.votes.iter().map(|vote| vote.at).max();
-    action.state == ActionState::Approved
-        && action.execute_on_approval
-        && voted.is_some_and(|voted| now.since(voted) >= SWEEP_AFTER)
+    let since = match action.state {
+        ActionState::Approved => voted,
+        ActionState::Allowed if matches!(action.proposer, Principal::Scheduler { .. }) => {
+            Some(action.proposed_at())
+        }
+        _ => None,
+    };
+    action.execute_on_approval && since.is_some_and(|since| now.since(since) >= SWEEP_AFTER)
 }
 
 /// That somebody else was faster is no failure: their act is recorded.

@@ -1,14 +1,15 @@
 //! A person's yes or no, bound to the digest they were shown.
 
-use super::follow_up::{end, expire, follow_up};
+use super::follow_up::{Said, end, expire, follow_up};
 use super::in_run::{self, append, is_in_run};
 use super::judge::vote_question;
 use super::refusal::record_refusal;
 use super::{ActionError, RepairPorts, execute};
 use crate::governed_run::Step;
+use crate::ids::UserId;
 use crate::policy::{Asking, Effect, Judgement, Place, Question, Rules};
 use crate::ports::Batch;
-use crate::records::{Project, Versioned};
+use crate::records::{Directory, Project, Versioned};
 use crate::repair::{Action, ActionState, Vote, VoteKind};
 use crate::tenancy::{Principal, TenantCtx};
 
@@ -81,6 +82,13 @@ impl VoteOnAction {
                 needs: action.value.approver_role(),
             });
         }
+        if vote.kind == VoteKind::Approve {
+            self.since_before(ctx, &action.value, person).await?;
+        }
+        let said = Said {
+            reason: vote.reason,
+            judgement: &judgement,
+        };
         let version = action.version;
         let mut voted = action.value;
         voted.votes.push(Vote {
@@ -90,11 +98,11 @@ impl VoteOnAction {
         });
         match vote.kind {
             VoteKind::Reject => {
-                let recorded = self.reject(ctx, &project, version, voted, vote.reason);
+                let recorded = self.reject(ctx, &project, version, voted, said);
                 Box::pin(recorded).await
             }
             VoteKind::Approve => {
-                let recorded = self.approve(ctx, &project, version, voted, vote.reason);
+                let recorded = self.approve(ctx, &project, version, voted, said);
                 Box::pin(recorded).await
             }
         }
@@ -116,6 +124,23 @@ impl VoteOnAction {
             Ok(())
         } else {
             Err(ActionError::Denied(judgement))
+        }
+    }
+
+    /// Whoever was let in, or raised, after the proposal is no second person.
+    async fn since_before(
+        &self,
+        ctx: &TenantCtx,
+        action: &Action,
+        person: UserId,
+    ) -> Result<(), ActionError> {
+        let directory = Directory::of(self.ports.state.as_ref());
+        let member = directory.member(ctx.workspace(), person).await?;
+        let counts = member.is_some_and(|it| it.value.has_role_since() <= action.proposed_at());
+        if counts {
+            Ok(())
+        } else {
+            Err(ActionError::Newcomer)
         }
     }
 
@@ -225,15 +250,15 @@ impl VoteOnAction {
         project: &Project,
         version: u64,
         mut action: Action,
-        reason: &str,
+        said: Said<'_>,
     ) -> Result<Versioned<Action>, ActionError> {
         let enough = action.approvers().len() >= usize::from(action.approvals);
         if is_in_run(&action) {
             let voted = (version, action);
             return if enough {
-                Box::pin(in_run::approve(&self.ports, ctx, project, voted, reason)).await
+                Box::pin(in_run::approve(&self.ports, ctx, project, voted, said)).await
             } else {
-                let (ports, why) = (&self.ports, Some(reason));
+                let (ports, why) = (&self.ports, Some(said));
                 in_run::resolve(ports, ctx, project, voted, Step::Voted, why).await
             };
         }
@@ -242,7 +267,7 @@ impl VoteOnAction {
         }
         let votes = follow_up(&self.ports, project, ctx.principal(), &mut action)?;
         let mut batch =
-            Batch::of(votes.drafts(ctx.principal(), &ctx.principal().id(), true, Some(reason)));
+            Batch::of(votes.drafts(ctx.principal(), &ctx.principal().id(), true, Some(said)));
         let entry = batch.drafts.len().saturating_sub(1);
         let records = self.ports.records(ctx);
         batch = batch.with(records.replace(version, &action)?.explained_by(entry));
@@ -265,7 +290,7 @@ impl VoteOnAction {
         project: &Project,
         version: u64,
         action: Action,
-        reason: &str,
+        said: Said<'_>,
     ) -> Result<Versioned<Action>, ActionError> {
         end(
             &self.ports,
@@ -274,7 +299,7 @@ impl VoteOnAction {
             version,
             action,
             ActionState::Rejected,
-            Some(reason),
+            Some(said),
         )
         .await
     }
