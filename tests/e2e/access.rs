@@ -69,7 +69,7 @@ fn routes(digest: &str) -> Vec<Route> {
             "POST",
             "/v1/actions/{}/execute",
             "act_",
-            none.clone(),
+            json!({ "action_digest": digest }),
             missing,
             (409, "action-held"),
         ),

@@ -72,7 +72,7 @@ async fn erase(stage: &Stage, key: &str, path: &str) -> Answer {
 }
 
 /// Asks until nothing is left: copies are deleted bit by bit.
-async fn erased(stage: &Stage, key: &str, path: &str) -> Answer {
+pub(crate) async fn erased(stage: &Stage, key: &str, path: &str) -> Answer {
     wait("the end of the erasure", async || {
         let answer = erase(stage, key, path).await;
         match answer.status {

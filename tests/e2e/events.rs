@@ -641,7 +641,7 @@ async fn requests(real: &Real<'_>, run: &str) -> String {
     let id = [(ACTION, proposed["id"].as_str().unwrap())];
     let (status, read) = real.http("repair-approve", "read-action", &id).await;
     assert_eq!((status, &read), (200, &proposed));
-    let (status, refused) = real.http("repair-approve", "execute", &id).await;
+    let (status, refused) = real.vote("execute", &proposed).await;
     assert_eq!((status, &refused["code"]), (409, &json!("action-held")));
     let (status, cancelled) = real.http("repair-approve", "cancel", &id).await;
     assert_eq!((status, &cancelled["state"]), (200, &json!("cancelled")));

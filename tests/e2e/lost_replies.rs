@@ -107,8 +107,8 @@ fn a_repair_that_nobody_could_settle_is_settled_by_the_sweep_and_never_sent_agai
         let again = stage.vote(&action, &tenant.ben, "approve").await;
         assert!((400..500).contains(&again.status), "{}", again.text);
         let path = format!("/v1/actions/{id}/execute");
-        let nothing = json!({});
-        let forced = stage.call("POST", &path, Some(&tenant.ada), None, &nothing);
+        let shown = json!({ "action_digest": action.field("/action_digest") });
+        let forced = stage.call("POST", &path, Some(&tenant.ada), None, &shown);
         assert_eq!(forced.await.says(), (409, "wrong-state".to_owned()));
 
         tenant.proxy.as_ref().unwrap().recover();

@@ -13,6 +13,7 @@ use counterfoil_local::Environment;
 use serde_json::{Value, json};
 
 use super::calls::ballot;
+use super::erasure::{erased, member};
 use super::stage::{Stage, progress, stage};
 use super::tenant::{MAPPING, Tenant};
 
@@ -169,7 +170,64 @@ fn the_agent_in_python_runs_and_waits_for_people() {
         let program = start(stage, &live, "python3", "agent.py");
         let said = approve_all(stage, &live, program).await;
         whole(stage, &live, &said).await;
-        assert_eq!(live.project.workspace, tenant.project.workspace);
+
+        // What people wrote in it can be erased, and the record still tells that it happened.
+        let last: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+        let run = last["run"].as_str().unwrap().to_owned();
+        let admin = member(&stage.main, &tenant, Role::Admin).await;
+        let admin = admin.replace(&tenant.project.id.to_string(), &live.project.id.to_string());
+        erased(stage, &admin, &format!("/v1/runs/{run}/erase")).await;
+        let read = format!("/v1/runs/{run}");
+        let read = stage.call("GET", &read, Some(&live.agent), None, &Value::Null);
+        assert_eq!(read.await.says(), (410, "erased".to_owned()));
+    });
+}
+
+/// A repair is an action of a run like any other: people vote on it, and it is counted there.
+#[test]
+fn a_run_repairs_a_customer_once_a_person_has_approved() {
+    let stage = stage();
+    stage.run(async {
+        let tenant = stage.tenant().await;
+        let (customer, user) = stage.drifted("paid_no_access");
+        let incident = stage.found(&tenant, &customer).await;
+        let key = Some(tenant.repair_key.as_str());
+        let version = format!("sha256:{}", "0".repeat(64));
+        let flow = json!({"id": "repairs", "version_sha256": version, "kind": "governed"});
+        let body = json!({ "flow": flow });
+        let run = stage.call("POST", "/v1/runs", key, None, &body).await;
+        let actions = format!("/v1/runs/{}/actions", run.field("/id"));
+        let wanted = json!({
+            "type": "repair.execute", "resource": incident.id, "execute_on_approval": true,
+            "reason": "the flow found it", "seq": 0,
+        });
+        for (field, value, at) in [
+            ("params", json!({"kind": "mail.send"}), "/params"),
+            (
+                "resource",
+                json!("inc_01ARZ3NDEKTSV4RRFFQ69G5FAV"),
+                "/resource",
+            ),
+        ] {
+            let mut other = wanted.clone();
+            other[field] = value;
+            let refused = stage.call("POST", &actions, key, None, &other).await;
+            assert_eq!(refused.says(), (400, "invalid-request".to_owned()));
+            assert_eq!(refused.field("/errors/0/pointer"), at);
+        }
+        let judged = stage.call("POST", &actions, key, None, &wanted).await;
+        assert_eq!(judged.status, 201, "{}", judged.text);
+        assert_eq!(judged.field("/decision/effect"), "REQUIRE");
+        let shown = stage.action(&tenant.ben, &judged.field("/action/id")).await;
+        let after = stage.vote(&shown, &tenant.ben, "approve").await;
+        assert_eq!(after.says(), (200, "verified".to_owned()), "{}", after.text);
+        assert!(stage.granted(&tenant, &user));
+        assert_eq!(stage.updates(&tenant), 1);
+        let completed = format!("/v1/runs/{}/complete", run.field("/id"));
+        let done = stage.call("POST", &completed, key, None, &json!({})).await;
+        assert_eq!(done.says(), (200, "completed".to_owned()), "{}", done.text);
+        let made = stage.export(&tenant.ada, &run.field("/id")).await;
+        assert_eq!(made.field("/state"), "ready", "{}", made.text);
     });
 }
 
@@ -264,6 +322,20 @@ fn what_does_not_fit_a_run_is_refused_with_its_documented_problem() {
             .call("POST", &votes, approver, Some(shown.etag()), &yes)
             .await;
         assert_eq!(voted.says(), (200, "approved".to_owned()), "{}", voted.text);
+
+        // Whoever does it says that they begin: nobody else can after that.
+        let begin = format!("{action}/execute");
+        let begun = stage.call("POST", &begin, agent, None, &json!({})).await;
+        assert_eq!(
+            begun.says(),
+            (200, "executing".to_owned()),
+            "{}",
+            begun.text
+        );
+        let twice = stage.call("POST", &begin, agent, None, &json!({})).await;
+        assert_eq!(twice.says(), (409, "wrong-state".to_owned()));
+        let nameless = stage.call("POST", &begin, approver, None, &json!({})).await;
+        assert_eq!(nameless.says(), (400, "invalid-request".to_owned()));
 
         let stale = json!({"status": "executed", "action_digest": other["action_digest"]});
         let stale = stage.call("POST", &result, agent, None, &stale).await;

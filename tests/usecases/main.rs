@@ -11,6 +11,7 @@ mod checks;
 mod connections;
 #[cfg(test)]
 mod counted;
+#[cfg(test)]
 mod customers;
 #[cfg(test)]
 mod deletion;

@@ -354,7 +354,7 @@ impl Execution {
 #[utoipa::path(
     post, path = "/v1/actions/{id}/execute", operation_id = "executeAction", tag = "actions",
     params(("id" = ActionId, Path, description = "The action"), IdempotencyKey),
-    request_body = Option<Execution>,
+    request_body = Execution,
     responses((status = OK, description = "The action as it is now", body = views::ActionView, headers(
         ("ETag" = String, description = "Version of the action"),
         ("Counterfoil-Decision" = DecisionId, description = "The decision that was made of it"),

@@ -89,12 +89,10 @@ pub const fn next(state: ActionState, step: Step) -> Result<ActionState, NotPoss
     use ActionState::{Allowed, Approved, Executing, Held};
     match (state, step) {
         (Held, Step::Voted) => Ok(Held),
-        (Held, Step::Approved | Step::Overridden { .. }) => Ok(Approved),
+        (Held, Step::Approved | Step::Overridden { .. }) | (Approved, Step::Judged) => Ok(Approved),
         (Held, Step::Rejected) => Ok(ActionState::Rejected),
-        (Held, Step::Expired) => Ok(ActionState::Expired),
+        (Held, Step::Expired) | (Allowed | Approved, Step::GivenUp) => Ok(ActionState::Expired),
         (Held, Step::Cancelled) => Ok(ActionState::Cancelled),
-        (Allowed | Approved, Step::GivenUp) => Ok(ActionState::Expired),
-        (Approved, Step::Judged) => Ok(Approved),
         (Allowed | Approved, Step::Begun) => Ok(Executing),
         (Allowed | Approved | Executing, Step::Reported(Report::Executed)) => {
             Ok(ActionState::Executed)

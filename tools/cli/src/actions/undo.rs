@@ -61,7 +61,7 @@ async fn run(args: &Undo) -> Result<(), Failure> {
     if args.execute && matches!(seen.state(), "allowed" | "approved") {
         let id = seen.id().to_owned();
         confirmed(&format!("Execute {id} exactly as shown?"), args.yes)?;
-        seen.action = execute(&api, &id, &seen.digest().to_owned()).await?;
+        seen.action = execute(&api, &id, seen.digest()).await?;
     }
     if args.call.json {
         say_json(&seen.action);

@@ -7,7 +7,8 @@ use counterfoil_evidence::stream::Draft;
 use super::follow_up::{expire, follow_up, given_up};
 use super::in_run::{append, try_append, waits_no_more};
 use super::judge::{Looked, Repair, approvals};
-use super::propose::{self, active_mapping, subject};
+use super::propose::{self, active_mapping};
+use super::record::subject;
 use super::refusal::record_refusal;
 use super::settle::{self, Outcome};
 use super::{ActionError, RepairPorts, plan_of};
@@ -185,19 +186,18 @@ async fn judge(
         })
     };
     let asked = (artifact, pace);
-    let asking = match &action.overridden {
+    let asking = if action.overridden.is_some() {
         // The ladder says what would be missing: a DENY stays one.
-        Some(_) => Asking {
+        Asking {
             break_glass: true,
             ..asking
-        },
-        None => {
-            // The rules in force may ask for a higher role than those of the proposal did.
-            let climbed = propose::judge(ports, ctx, asked, repair()?, &asking);
-            let least = Box::pin(climbed).await?.considered.role;
-            let least = least.max(action.approver_role());
-            asking.with(approvals(action, &roles, least))
         }
+    } else {
+        // The rules in force may ask for a higher role than those of the proposal did.
+        let climbed = propose::judge(ports, ctx, asked, repair()?, &asking);
+        let least = Box::pin(climbed).await?.considered.role;
+        let least = least.max(action.approver_role());
+        asking.with(approvals(action, &roles, least))
     };
     let judgement = Box::pin(propose::judge(ports, ctx, asked, repair()?, &asking)).await?;
     Ok(match &action.overridden {

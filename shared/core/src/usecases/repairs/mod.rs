@@ -15,6 +15,7 @@ mod in_run;
 mod judge;
 mod propose;
 mod read;
+mod record;
 mod refusal;
 mod settle;
 mod sweep;

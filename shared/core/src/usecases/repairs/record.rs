@@ -1,0 +1,333 @@
+//! Recording a proposal: the action, its decision, and what becomes of its incident, in one transaction.
+
+use std::time::Duration;
+
+use counterfoil_evidence::json::{Json, object};
+use counterfoil_evidence::kind::Kind;
+use counterfoil_evidence::stream::Draft;
+
+use super::judge::Repair;
+use super::propose::{ProposeRepair, Proposed, active_mapping, judge, opening, pace};
+use super::{ActionError, settle};
+use crate::cell::Cell;
+use crate::governed_run::GovernedRun;
+use crate::ids::{ActionId, DecisionId, RunId};
+use crate::incident::Incident;
+use crate::json::to_json;
+use crate::mapping::Artifact;
+use crate::policy::{Asking, Effect, Judgement, Place};
+use crate::ports::{AppendError, Batch, EntryRef};
+use crate::reconcile::Finding;
+use crate::records::{Project, Records, Versioned};
+use crate::repair::{Action, ActionBinding, ActionState, RepairPlan, Resource, Undo, Work};
+use crate::tenancy::TenantCtx;
+use crate::time::Timestamp;
+use crate::usecases::facts::{Closing, Decided, Opening};
+use crate::usecases::governed_runs::{
+    DecisionRecord, QUOTA_REASON, RunError, Waiting, over, within_quota,
+};
+
+/// How long an action waits for approvals: a weekend and the days around it.
+const HOLD: Duration = Duration::from_hours(72);
+
+/// A repair as somebody wants it.
+#[derive(Default)]
+pub(super) struct Wanted<'a> {
+    /// The person's words.
+    pub(super) reason: Option<&'a str>,
+    pub(super) execute_on_approval: bool,
+    /// The scan behind it.
+    pub(super) cause: Option<&'a EntryRef>,
+    /// What it takes back, and how.
+    pub(super) undo: Option<(Undo, RepairPlan)>,
+    /// The run that somebody holds open.
+    pub(super) run: Option<Versioned<GovernedRun>>,
+}
+
+/// Where the record of a governed run is among the writes of a proposal in it.
+pub(super) const RUN: usize = 0;
+
+/// What was judged of a proposal.
+struct Judged {
+    plan: RepairPlan,
+    undo: Option<Undo>,
+    /// The customer's pseudonym.
+    about: Option<String>,
+    judgement: Judgement,
+    at: Timestamp,
+}
+
+impl ProposeRepair {
+    pub(super) async fn record(
+        &self,
+        ctx: &TenantCtx,
+        project: &Project,
+        incident: Versioned<Incident>,
+        wanted: Wanted<'_>,
+    ) -> Result<Proposed, ActionError> {
+        let records = self.ports.records(ctx);
+        let judged = Box::pin(self.judged(ctx, project, &incident.value, &wanted)).await?;
+        let mut action = self.action(ctx, &incident.value, &wanted, &judged)?;
+        let (drafts, entry) = drafts(ctx, project, &incident.value, &wanted, (&judged, &action))?;
+        let mut batch = Batch::of(drafts);
+        if let Some(governed) = &wanted.run {
+            let after = governed.value.clone();
+            let after = after.taking_repair(action.id, action.effect, judged.at);
+            let after = after.map_err(RunError::from)?;
+            let counted = records.replace(governed.version, &after)?;
+            let index = records.create(&DecisionRecord::of_action(&action, judged.at))?;
+            batch = batch
+                .with(counted.explained_by(entry))
+                .with(index.explained_by(entry));
+        }
+        batch = batch.with(records.create(&action)?.explained_by(entry));
+        if action.effect != Effect::Deny {
+            let repairing = incident.value.repaired_by(action.id);
+            let write = records.replace(incident.version, &repairing)?;
+            let waiting = records.create(&Waiting::of(&action, &action.digest))?;
+            batch = batch
+                .with(write.explained_by(entry))
+                .with(waiting.explained_by(entry));
+        }
+        let appended = self.ports.evidence.append(project.stream_id()?, batch);
+        let entries = appended.await.map_err(|error| match error {
+            AppendError::StateChanged { index: RUN } if wanted.run.is_some() => {
+                ActionError::Evidence(error)
+            }
+            error => error.into(),
+        })?;
+        action.decided = entries.get(entry).cloned();
+        Ok(Proposed { action, version: 1 })
+    }
+
+    async fn judged(
+        &self,
+        ctx: &TenantCtx,
+        project: &Project,
+        incident: &Incident,
+        wanted: &Wanted<'_>,
+    ) -> Result<Judged, ActionError> {
+        let records = self.ports.records(ctx);
+        let (undo, plan, undoes) = match &wanted.undo {
+            Some((undo, plan)) => {
+                let looked = settle::looked(&self.ports, ctx, project, incident).await?;
+                (Some(*undo), Some(plan.clone()), Some(looked))
+            }
+            None => (None, None, None),
+        };
+        let artifact = active_mapping(&self.ports, ctx, project).await?;
+        let plan = plan.unwrap_or_else(|| plan_for(&artifact, incident));
+        let at = self.ports.clock.now();
+        let about = self.ports.about(ctx, project, incident).await;
+        let asking = Asking::new(ctx.principal(), at, Place::project(project));
+        let repair = Repair {
+            incident,
+            plan: &plan,
+            undoes,
+            customer: about.clone(),
+        };
+        let pace = pace(&records).await?.value;
+        let judged = judge(&self.ports, ctx, (&artifact, &pace), repair, &asking);
+        let judgement = Box::pin(judged).await?;
+        let judgement = if judgement.effect == Effect::Require && full(&records, ctx).await? {
+            within_quota(judgement, QUOTA_REASON)
+        } else {
+            judgement
+        };
+        Ok(Judged {
+            plan,
+            undo,
+            about,
+            judgement,
+            at,
+        })
+    }
+
+    /// The action that comes of it.
+    fn action(
+        &self,
+        ctx: &TenantCtx,
+        incident: &Incident,
+        wanted: &Wanted<'_>,
+        judged: &Judged,
+    ) -> Result<Action, ActionError> {
+        let Judged { judgement, at, .. } = judged;
+        let random = self.ports.random.as_ref();
+        let run = match &wanted.run {
+            Some(governed) => governed.value.id,
+            None => RunId::new(*at, random.bits128()),
+        };
+        let id = ActionId::new(*at, random.bits128());
+        let decision = DecisionId::new(*at, random.bits128());
+        let salt = random.bytes32();
+        let hold = judgement.considered.hold.unwrap_or(HOLD);
+        let binding = ActionBinding {
+            v: 1,
+            workspace: ctx.workspace(),
+            project: ctx.project(),
+            run,
+            act: id,
+            kind: judgement.considered.action.to_owned(),
+            principal_type: ctx.principal().kind().to_owned(),
+            principal: ctx.principal().id(),
+            on_behalf_of: ctx.principal().on_behalf_of(),
+            resource: Resource::Incident(incident.id),
+            plan: judged.plan.digest(&salt)?,
+            expires_at: at.plus(hold),
+        };
+        Ok(Action {
+            id,
+            state: state_after(judgement.effect),
+            digest: binding.digest()?,
+            binding,
+            work: Work::Repair(judged.plan.clone()),
+            salt: hex::encode(salt),
+            about: judged.about.clone(),
+            proposer: ctx.principal().clone(),
+            reason: wanted.reason.map(str::to_owned),
+            decision,
+            decided: None,
+            effect: judgement.effect,
+            approvals: judgement.approvals,
+            role: Some(judgement.considered.role),
+            policy: judgement.policy().to_owned(),
+            rule: judgement.rule.clone(),
+            why: judgement.reason.clone(),
+            execute_on_approval: wanted.execute_on_approval,
+            votes: Vec::new(),
+            follow_up: wanted.run.as_ref().map(|governed| governed.value.id),
+            started_at: None,
+            failure: None,
+            overridden: None,
+            undo: judged.undo,
+        })
+    }
+}
+
+/// The entries, and which of them is the decision. A run that somebody holds open has its own beginning
+/// and end.
+fn drafts(
+    ctx: &TenantCtx,
+    project: &Project,
+    incident: &Incident,
+    wanted: &Wanted<'_>,
+    (judged, action): (&Judged, &Action),
+) -> Result<(Vec<Draft>, usize), ActionError> {
+    let Judged { judgement, at, .. } = judged;
+    let run = action.binding.run;
+    let decided = Decided {
+        id: action.decision,
+        run,
+        act: action.id,
+        action_hash: &action.digest,
+        judgement,
+        principal: ctx.principal(),
+        at: *at,
+        hold: (judgement.effect == Effect::Require).then_some(action.binding.expires_at),
+        more: judged
+            .undo
+            .iter()
+            .map(|undo| ("undo_of", Json::from(undo.of.to_string())))
+            .collect(),
+    };
+    let told = subject(&judged.plan, &action.salt, wanted.reason, &incident.finding)?;
+    let decision = Draft::new(Kind::RunDecision, decided.facts()?)
+        .in_run(run)
+        .subject(told)
+        .about(judged.about.clone());
+    if wanted.run.is_some() {
+        return Ok((vec![decision], 0));
+    }
+    let opening = Opening {
+        policies: judgement.considered.policies(),
+        ..opening(project, ctx.principal(), "repair", wanted.cause)?
+    };
+    let open = Draft::new(Kind::RunOpen, opening.facts()).in_run(run);
+    let close = Draft::new(Kind::RunClose, closing(judgement).facts()).in_run(run);
+    Ok((vec![open, decision, close], 1))
+}
+
+/// Whether too many wait already for a person to look at them in time.
+async fn full(records: &Records<'_>, ctx: &TenantCtx) -> Result<bool, ActionError> {
+    let waiting = records.list::<Waiting>().await?;
+    Ok(over(&waiting, &ctx.principal().account()))
+}
+
+const fn state_after(effect: Effect) -> ActionState {
+    match effect {
+        Effect::Allow => ActionState::Allowed,
+        Effect::Require => ActionState::Held,
+        Effect::Deny => ActionState::Denied,
+    }
+}
+
+/// An implicit run closes at once, also with a held action: whoever answers opens a run of their own.
+fn closing(judgement: &Judgement) -> Closing<'static> {
+    let one = |effect| u64::from(judgement.effect == effect);
+    Closing {
+        decisions: (one(Effect::Allow), one(Effect::Require), one(Effect::Deny)),
+        unresolved: one(Effect::Require),
+        status: "completed",
+        ..Closing::default()
+    }
+}
+
+fn plan_for(artifact: &Artifact, incident: &Incident) -> RepairPlan {
+    let table = artifact.table();
+    RepairPlan {
+        schema: table.schema,
+        table: table.table,
+        key_column: table.key,
+        key: incident.finding.row.clone().unwrap_or(Cell::Null),
+        changes: incident.finding.changes.clone(),
+    }
+}
+
+/// The erasable part of a repair's decisions: who, where, what and why. `salt` is hexadecimal.
+pub(super) fn subject(
+    plan: &RepairPlan,
+    salt: &str,
+    reason: Option<&str>,
+    finding: &Finding,
+) -> Result<Json, ActionError> {
+    let side = |pick: fn(&crate::repair::ColumnChange) -> &Cell| {
+        plan.changes
+            .iter()
+            .map(|change| {
+                Ok(object([
+                    ("column", change.column.as_str().into()),
+                    ("value", to_json(pick(change))?),
+                ]))
+            })
+            .collect::<Result<Vec<_>, ActionError>>()
+    };
+    let mut fields = vec![
+        ("after", Json::Array(side(|change| &change.after)?)),
+        ("before", Json::Array(side(|change| &change.before)?)),
+        ("difference", difference(finding)?),
+        ("key", to_json(&plan.key)?),
+        ("plan_salt", salt.into()),
+        ("table", format!("{}.{}", plan.schema, plan.table).into()),
+    ];
+    // The one whose pseudonym leads to the entry, so that an erasure finds it.
+    if let Some(customer) = finding.customers.first() {
+        fields.push(("customer", customer.as_str().into()));
+    }
+    if let Some(reason) = reason {
+        fields.push(("comment", reason.into()));
+    }
+    Ok(object(fields))
+}
+
+/// What differs and what it costs a month: the reason for the proposal, as people read it.
+fn difference(finding: &Finding) -> Result<Json, ActionError> {
+    let mut fields = vec![
+        ("granted", Json::from(finding.actual.text())),
+        ("kind", finding.kind.name().into()),
+        ("promised", finding.expected.text().into()),
+    ];
+    if let Some(money) = &finding.at_risk {
+        fields.push(("at_risk", to_json(money)?));
+    }
+    Ok(object(fields))
+}
