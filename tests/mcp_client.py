@@ -24,6 +24,8 @@ async def step(client, wanted):
                 return {"ok": {"protocol": client.protocol_version, "server": told(client.server_info)}}
             case "tools":
                 return {"ok": told(await client.list_tools())}
+            case "resources":
+                return {"ok": told(await client.list_resources())}
             case "templates":
                 return {"ok": told(await client.list_resource_templates())}
             case "read":

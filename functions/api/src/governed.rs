@@ -5,115 +5,15 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use counterfoil_core::governed_run::{Flow, FlowKind, Reference};
-use counterfoil_core::money::Money;
-use counterfoil_core::repair::RunWork;
-use counterfoil_core::traced::Makes;
-use counterfoil_core::usecases::{
-    Completion, DecisionRecord, GovernedRuns, NewRun, Preview, RunError,
-};
+use counterfoil_core::usecases::DecisionRecord;
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Caller, Sent, admitted, allowed, judged};
+use counterfoil_lambda::governed::{self, CompletionBody, PreviewBody, RunBody};
+use counterfoil_lambda::http::{Caller, Sent, admitted, allowed};
 use counterfoil_lambda::refusals::governed as problem;
-use counterfoil_lambda::schema::{self, DecisionId, IdempotencyKey, RunId};
-use serde::Deserialize;
-use utoipa::ToSchema;
+use counterfoil_lambda::schema::{DecisionId, IdempotencyKey, RunId};
 
-use crate::answer::versioned;
 use crate::api::Api;
 use crate::views;
-
-/// A file that stays with the caller.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = FileReference)]
-struct FileBody {
-    /// Where the caller keeps it: opaque, never personal data.
-    #[serde(rename = "ref")]
-    #[schema(pattern = "^[!-~]{1,512}$", examples("s3://inputs/batch-7.json"))]
-    name: String,
-    #[schema(pattern = "^sha256:[0-9a-f]{64}$")]
-    sha256: String,
-    #[serde(default)]
-    #[schema(maximum = 9_007_199_254_740_991_i64)]
-    bytes: Option<u64>,
-    #[serde(default)]
-    #[schema(pattern = "^[!-~]{1,64}$", examples("application/json"))]
-    media_type: Option<String>,
-}
-
-impl FileBody {
-    fn reference(self) -> Reference {
-        Reference {
-            name: self.name,
-            digest: self.sha256,
-            bytes: self.bytes.unwrap_or_default(),
-            media_type: self.media_type,
-        }
-    }
-}
-
-/// The two kinds of runs.
-#[derive(ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[expect(dead_code, reason = "the document's words for a type of the core")]
-enum FlowKindWord {
-    Governed,
-    Deterministic,
-}
-
-/// What is run.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct FlowBody {
-    /// Its name: what its actions are is registered under it.
-    #[schema(pattern = "^[a-z0-9][a-z0-9._-]{0,63}$", examples("refunds"))]
-    id: String,
-    /// Digest of the version that runs.
-    #[schema(pattern = "^sha256:[0-9a-f]{64}$")]
-    version_sha256: String,
-    #[schema(value_type = FlowKindWord)]
-    kind: FlowKind,
-}
-
-/// A run to open.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct RunBody {
-    flow: FlowBody,
-    /// Digest of what is executed; a deterministic run names it and repeats it at its end.
-    #[serde(default)]
-    #[schema(pattern = "^sha256:[0-9a-f]{64}$")]
-    artifact_sha256: Option<String>,
-    /// What it works on, by reference.
-    #[serde(default)]
-    #[schema(max_items = 100)]
-    inputs: Vec<FileBody>,
-    /// Your own trace id, W3C.
-    #[serde(default)]
-    #[schema(pattern = "^[0-9a-f]{32}$")]
-    trace_id: Option<String>,
-}
-
-impl RunBody {
-    fn read(sent: &Sent) -> Result<NewRun, Problem> {
-        sent.key()?;
-        let body: Self = sent.read()?;
-        let new = NewRun {
-            flow: Flow {
-                id: body.flow.id,
-                version: body.flow.version_sha256,
-                kind: body.flow.kind,
-            },
-            artifact: body.artifact_sha256,
-            inputs: body.inputs.into_iter().map(FileBody::reference).collect(),
-            trace_id: body.trace_id,
-        };
-        let checked = new.check().map_err(RunError::from);
-        checked.map_err(|error| problem(&error))?;
-        Ok(new)
-    }
-}
 
 /// Open a governed run
 ///
@@ -131,51 +31,7 @@ pub(crate) async fn open(
     Caller(ctx): Caller,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let may = api.governed.admit_open(&ctx);
-    let new = admitted(RunBody::read(&sent), may, problem).await?;
-    let may = allowed(api.governed.admit_open(&ctx), problem);
-    sent.once(&api.repeats, &ctx, may, async |once| {
-        let done = Some((once, Makes::New("governed-run")));
-        judged(&api.governed.evidence, done, async |evidence| {
-            let runs = GovernedRuns {
-                evidence,
-                ..api.governed.clone()
-            };
-            let opened = runs.open(&ctx, new).await;
-            let opened = opened.map_err(|error| problem(&error))?;
-            let view = views::GovernedRun::of(&opened.value);
-            Ok(versioned(StatusCode::CREATED, &view, opened.version))
-        })
-        .await
-    })
-    .await
-}
-
-/// How a run is completed.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct CompletionBody {
-    /// What it produced, by reference.
-    #[serde(default)]
-    output: Option<FileBody>,
-    /// Digest of what was executed; a deterministic run repeats it.
-    #[serde(default)]
-    #[schema(pattern = "^sha256:[0-9a-f]{64}$")]
-    artifact_sha256: Option<String>,
-}
-
-impl CompletionBody {
-    fn read(sent: &Sent) -> Result<Completion, Problem> {
-        sent.key()?;
-        let body: Self = sent.read()?;
-        let completion = Completion {
-            output: body.output.map(FileBody::reference),
-            artifact: body.artifact_sha256,
-        };
-        let checked = completion.check().map_err(RunError::from);
-        checked.map_err(|error| problem(&error))?;
-        Ok(completion)
-    }
+    governed::open(&api.governed, &api.repeats, &ctx, &sent).await
 }
 
 /// Complete a governed run
@@ -196,73 +52,7 @@ pub(crate) async fn complete(
     Path(id): Path<String>,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let may = api.governed.admit(&ctx, &id);
-    let completion = admitted(CompletionBody::read(&sent), may, problem).await?;
-    let may = allowed(api.governed.admit(&ctx, &id), problem);
-    sent.once(&api.repeats, &ctx, may, async |once| {
-        let done = Some((once, Makes::Known(id.clone())));
-        judged(&api.governed.evidence, done, async |evidence| {
-            let runs = GovernedRuns {
-                evidence,
-                ..api.governed.clone()
-            };
-            let completed = runs.complete(&ctx, &id, &completion).await;
-            let completed = completed.map_err(|error| problem(&error))?;
-            let view = views::GovernedRun::of(&completed.value);
-            Ok(versioned(StatusCode::OK, &view, completed.version))
-        })
-        .await
-    })
-    .await
-}
-
-/// What would be done.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = PreviewParams)]
-struct ParamsBody {
-    #[schema(pattern = "^[a-z0-9][a-z0-9._-]{0,63}$", examples("refund.create"))]
-    kind: String,
-    #[serde(default)]
-    #[schema(value_type = Option<schema::Money>)]
-    amount: Option<Money>,
-    #[serde(default)]
-    #[schema(pattern = "^[!-~]{1,128}$", examples("invoice-1042"))]
-    target: Option<String>,
-}
-
-/// What is only asked.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct PreviewBody {
-    /// `run.action`.
-    #[serde(rename = "type")]
-    #[schema(pattern = "^run\\.action$", examples("run.action"))]
-    kind: String,
-    /// The flow whose registration counts.
-    #[schema(pattern = "^[a-z0-9][a-z0-9._-]{0,63}$", examples("refunds"))]
-    flow: String,
-    params: ParamsBody,
-}
-
-impl PreviewBody {
-    fn read(sent: &Sent) -> Result<Preview, Problem> {
-        sent.key()?;
-        let body: Self = sent.read()?;
-        if body.kind != "run.action" {
-            return Err(Problem::invalid("/type", "must be `run.action`"));
-        }
-        let preview = Preview {
-            flow: body.flow,
-            work: RunWork {
-                kind: body.params.kind,
-                amount: body.params.amount,
-                target: body.params.target,
-            },
-        };
-        preview.check().map_err(|error| problem(&error))?;
-        Ok(preview)
-    }
+    governed::complete(&api.governed, &api.repeats, (&ctx, &id), &sent).await
 }
 
 /// Ask what would be decided
@@ -283,7 +73,8 @@ pub(crate) async fn preview(
     sent: Sent,
 ) -> Result<Response, Problem> {
     let may = api.governed.admit_open(&ctx);
-    let preview = admitted(PreviewBody::read(&sent), may, problem).await?;
+    let asked = sent.key().and_then(|_| sent.read::<PreviewBody>()?.read());
+    let preview = admitted(asked, may, problem).await?;
     let may = allowed(api.governed.admit_open(&ctx), problem);
     sent.once(&api.repeats, &ctx, may, async |_| {
         let previewed = api.governed.preview(&ctx, &preview).await;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use counterfoil_core::usecases::{AskChecks, Incidents, ReadEvidence, ReadRun};
+use counterfoil_core::usecases::{AskChecks, GovernedRuns, Incidents, ReadEvidence, ReadRun};
 use counterfoil_lambda::{Boot, Error};
 use counterfoil_mcp::{Mcp, Others, Place, Tools};
 
@@ -26,6 +26,13 @@ async fn main() -> Result<(), Error> {
             vault,
             random: boot.random(),
         },
+        governed: GovernedRuns {
+            evidence: evidence.clone(),
+            state: state.clone(),
+            clock: boot.clock(),
+            random: boot.random(),
+        },
+        repeats: boot.repeats()?,
         runs: ReadRun {
             reader: evidence,
             state: state.clone(),

@@ -2,8 +2,9 @@
 
 use counterfoil_lambda::Problem;
 use rmcp::ErrorData;
-use rmcp::model::{CacheScope, ReadResourceResult, Resource, ResourceContents, ResourceTemplate};
-use serde_json::json;
+use rmcp::model::{
+    CacheScope, JsonObject, ReadResourceResult, Resource, ResourceContents, ResourceTemplate,
+};
 
 use crate::arguments::Arguments;
 use crate::caller::Caller;
@@ -12,9 +13,15 @@ use crate::tools::{Refused, Told, Tools};
 const SCHEME: &str = "counterfoil://";
 const JSON: &str = "application/json";
 
+/// The rules in force.
+const POLICY: &str = "policy/active";
+
 /// Those that are there whatever is recorded.
 pub(crate) fn list() -> Vec<Resource> {
-    Vec::new()
+    let policy = Resource::new(format!("{SCHEME}{POLICY}"), "policy")
+        .with_description("Which rules judge: their digests, and since when they are in force")
+        .with_mime_type(JSON);
+    vec![policy]
 }
 
 pub(crate) fn templates() -> Vec<ResourceTemplate> {
@@ -45,22 +52,19 @@ pub(crate) async fn read(
 ) -> Result<ReadResourceResult, ErrorData> {
     let absent = || ErrorData::resource_not_found("there is nothing here", None);
     let path = uri.strip_prefix(SCHEME).ok_or_else(absent)?;
-    let mut segments = path.split('/');
-    let found = match (
-        segments.next(),
-        segments.next(),
-        segments.next(),
-        segments.next(),
-    ) {
-        (Some("incidents"), Some(id), None, None) => {
-            called(tools, caller, "incident_get", "incident_id", id)
+    let (path, project) = match path.split_once("?project_id=") {
+        Some((path, project)) => (path, Some(project)),
+        None => (path, None),
+    };
+    let segments: Vec<&str> = path.split('/').collect();
+    let found = match segments.as_slice() {
+        ["incidents", id] => {
+            called(tools, caller, ("incident_get", "incident_id", id), project).await
         }
-        (Some("runs"), Some(id), Some("evidence"), None) => {
-            called(tools, caller, "run_get", "run_id", id)
-        }
+        ["runs", id, "evidence"] => called(tools, caller, ("run_get", "run_id", id), project).await,
+        _ if path == POLICY => tools.policy_active(caller, project).await,
         _ => return Err(absent()),
-    }
-    .await;
+    };
     let value = found.map_err(|refused| match refused {
         Refused::Here(problem) if problem == Problem::not_found() => absent(),
         Refused::Here(problem) => {
@@ -75,8 +79,19 @@ pub(crate) async fn read(
         .with_cache_scope(CacheScope::Private))
 }
 
-async fn called(tools: &Tools, caller: &Caller, tool: &str, argument: &str, id: &str) -> Told {
-    let arguments = Arguments::of(json!({ argument: id }).as_object().cloned());
-    let called = tools.call(tool, caller, arguments).await;
+async fn called(
+    tools: &Tools,
+    caller: &Caller,
+    (tool, argument, id): (&str, &str, &str),
+    project: Option<&str>,
+) -> Told {
+    let mut arguments = JsonObject::new();
+    arguments.insert(argument.to_owned(), id.into());
+    if let Some(project) = project {
+        arguments.insert("project_id".to_owned(), project.into());
+    }
+    let called = tools
+        .call(tool, caller, Arguments::of(Some(arguments)))
+        .await;
     called.unwrap_or_else(|| Err(Problem::not_found().into()))
 }

@@ -30,6 +30,26 @@ pub(crate) fn input<T: ToSchema>() -> Arc<JsonObject> {
     Arc::new(schema)
 }
 
+/// What a tool takes whose arguments are those of a route, with the key that the route takes as a header.
+pub(crate) fn once<T: ToSchema>() -> Arc<JsonObject> {
+    const NAME: &str = "idempotency_key";
+    let mut schema = Arc::unwrap_or_clone(input::<T>());
+    let key = json!({
+        "type": "string",
+        "description": "A key of your own: the same key does it once.",
+        "minLength": 1,
+        "maxLength": 255,
+    });
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        properties.insert(NAME.to_owned(), key);
+    }
+    let required = schema.entry("required").or_insert_with(|| json!([]));
+    if let Value::Array(required) = required {
+        required.push(json!(NAME));
+    }
+    Arc::new(schema)
+}
+
 /// A schema that needs no other document.
 fn whole<T: ToSchema>() -> JsonObject {
     let mut named = Vec::new();

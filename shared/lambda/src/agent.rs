@@ -9,7 +9,7 @@
 
 use axum::body::Body;
 use counterfoil_core::auth::{AuthError, Authenticated, resolve_key};
-use counterfoil_core::ids::{ActionId, IncidentId};
+use counterfoil_core::ids::{ActionId, IncidentId, RunId};
 use http::header::CONTENT_TYPE;
 use http::{Method, Request};
 use serde::{Deserialize, Serialize};
@@ -53,6 +53,10 @@ pub enum Ask {
     ExecuteAction(ActionId),
     /// Withdraw an action.
     CancelAction(ActionId),
+    /// Propose an action of a run.
+    ProposeInRun(RunId),
+    /// Tell what became of an action.
+    ReportAction(ActionId),
     /// Ask for an evidence package.
     Export {},
 }
@@ -65,6 +69,8 @@ impl Ask {
             Self::ReadAction(id) => (Method::GET, format!("/v1/actions/{id}")),
             Self::ExecuteAction(id) => (Method::POST, format!("/v1/actions/{id}/execute")),
             Self::CancelAction(id) => (Method::POST, format!("/v1/actions/{id}/cancel")),
+            Self::ProposeInRun(id) => (Method::POST, format!("/v1/runs/{id}/actions")),
+            Self::ReportAction(id) => (Method::POST, format!("/v1/actions/{id}/result")),
             Self::Export {} => (Method::POST, "/v1/exports".to_owned()),
         }
     }

@@ -8,6 +8,7 @@ pub mod boot;
 pub mod config;
 pub mod duty;
 pub mod event;
+pub mod governed;
 pub mod http;
 pub mod input;
 pub mod layers;

@@ -1,10 +1,29 @@
 //! What is another tenant's.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::stage::stage;
-use super::client::Message;
+use super::client::{Agent, Message};
 use super::drifted;
+use super::listed::TOOLS;
+use super::runs::{propose, start};
+
+/// Tools that take no key: they only look.
+const LOOKS: [&str; 6] = [
+    "incidents_list",
+    "incident_get",
+    "customer_ledger",
+    "run_get",
+    "decision_get",
+    "action_status",
+];
+/// Tools that name nothing that could be somebody else's; `export` is asked by tests of its own.
+const NAMELESS: [&str; 4] = [
+    "policy_explain",
+    "check_start",
+    "run_start",
+    "evidence_export_request",
+];
 
 #[test]
 fn what_is_foreign_looks_like_what_is_absent() {
@@ -13,9 +32,14 @@ fn what_is_foreign_looks_like_what_is_absent() {
         let (theirs, incident, customer, _) = drifted(stage).await;
         let own = stage.tenant().await;
         let proposed = stage.propose(&theirs, &incident).await;
+        let agent = Agent::of(stage, &theirs.repair_key);
+        let run = agent.calls("run_start", &start("foreign")).unwrap()["id"].clone();
+        let act = propose(&run, "mail.send", "It is theirs", "foreign");
+        let act = agent.calls("action_propose", &act).unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
         let key = Some(own.repair_key.as_str());
         let absent_id = |prefix: &str| format!("{prefix}_01KARX6M00000000000000000Z");
-        for (tool, argument, foreign, absent) in [
+        let table = [
             (
                 "incident_get",
                 "incident_id",
@@ -59,20 +83,52 @@ fn what_is_foreign_looks_like_what_is_absent() {
                 absent_id("inc"),
             ),
             (
+                "decision_get",
+                "decision_id",
+                text(&act["decision_id"]),
+                absent_id("dec"),
+            ),
+            ("run_complete", "run_id", text(&run), absent_id("run")),
+            ("action_propose", "run_id", text(&run), absent_id("run")),
+            (
+                "action_result",
+                "action_id",
+                text(&act["action_id"]),
+                absent_id("act"),
+            ),
+            (
                 "incidents_list",
                 "project_id",
                 theirs.project.id.to_string(),
                 absent_id("prj"),
             ),
-        ] {
+        ];
+        let mut tried: Vec<&str> = table.iter().map(|(tool, ..)| *tool).collect();
+        tried.extend(NAMELESS);
+        for tool in TOOLS {
+            assert!(tried.contains(&tool), "{tool} is not tried");
+        }
+        for (tool, argument, foreign, absent) in table {
             let mut said = Vec::new();
             for (number, id) in [foreign, absent].into_iter().enumerate() {
                 let mut arguments = json!({ argument: id });
-                if tool.starts_with("repair_") || tool == "action_cancel" {
+                if !LOOKS.contains(&tool) {
                     arguments["idempotency_key"] = json!(format!("{tool}-{number}"));
                 }
-                if tool == "repair_propose" {
-                    arguments["reason"] = json!("It is not mine to repair");
+                match tool {
+                    "action_propose" => {
+                        let whole = propose(&arguments["run_id"], "mail.send", "Not mine", "x");
+                        arguments["type"] = whole["type"].clone();
+                        arguments["params"] = whole["params"].clone();
+                    }
+                    "action_result" => {
+                        arguments["status"] = json!("executed");
+                        arguments["action_digest"] = act["action_digest"].clone();
+                    }
+                    "repair_propose" => {
+                        arguments["reason"] = json!("It is not mine to repair");
+                    }
+                    _ => {}
                 }
                 let answer = Message::of(tool, &arguments).sent(stage, key).await;
                 assert!(answer.text.contains("not-found"), "{tool}: {}", answer.text);

@@ -6,14 +6,20 @@ use super::super::stage::stage;
 use super::client::Agent;
 
 /// Every tool, in its order. Whoever adds one thinks about what an agent may do with it.
-const TOOLS: [&str; 10] = [
+pub(super) const TOOLS: [&str; 16] = [
     "incidents_list",
     "incident_get",
     "customer_ledger",
     "run_get",
+    "decision_get",
     "action_status",
+    "policy_explain",
     "check_start",
+    "run_start",
+    "action_propose",
+    "action_result",
     "action_cancel",
+    "run_complete",
     "repair_propose",
     "repair_execute",
     "evidence_export_request",
@@ -56,11 +62,17 @@ fn the_official_client_sees_these_tools_in_both_protocols_and_none_that_approves
         for tool in &lists[0] {
             let name = tool["name"].as_str().unwrap();
             for never in [
-                "approve", "reject", "vote", "override", "secret", "activate", "policy_", "member",
-                "hold", "delete", "erase", "connect",
+                "approve", "reject", "vote", "override", "secret", "activate", "revoke", "member",
+                "hold", "delete", "erase", "connect", "key", "undo", "download",
             ] {
                 assert!(!name.contains(never), "{name}");
             }
+            // Of what is in force an agent asks; it changes none of it.
+            let policy = name.starts_with("policy_");
+            assert!(
+                !policy || tool["annotations"]["readOnlyHint"] == json!(true),
+                "{name}"
+            );
             assert_eq!(tool["outputSchema"]["type"], "object", "{name}");
             assert_eq!(tool["inputSchema"]["additionalProperties"], false, "{name}");
             let hints = &tool["annotations"];

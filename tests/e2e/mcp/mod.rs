@@ -7,6 +7,7 @@ mod injected;
 mod listed;
 mod protocol;
 mod repairs;
+mod runs;
 
 use counterfoil_core::incident::Incident;
 

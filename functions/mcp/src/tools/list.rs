@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
+use counterfoil_lambda::governed::{PreviewBody, RunBody};
 use counterfoil_lambda::views;
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 
-use super::{exports, reads, repairs};
-use crate::schema::{input, output};
+use super::{exports, reads, repairs, runs};
+use crate::schema::{input, once, output};
 
 /// What a tool does to the world. Clients need not believe it: the policy decides.
 #[derive(Clone, Copy)]
@@ -57,7 +58,13 @@ fn tool(
 }
 
 fn made() -> Vec<Tool> {
-    use Sort::{Acts, Reads, Writes};
+    let mut tools = reading();
+    tools.extend(acting());
+    tools
+}
+
+fn reading() -> Vec<Tool> {
+    use Sort::Reads;
     vec![
         tool(
             ("incidents_list", "List incidents"),
@@ -84,11 +91,30 @@ fn made() -> Vec<Tool> {
             "A check, a scan or a repair with the entries that record it.",
         ),
         tool(
+            ("decision_get", "Read a decision"),
+            Reads,
+            (input::<runs::OfDecision>(), output::<runs::Decided>()),
+            "What the policy decided about an action, with the rule and its sentence.",
+        ),
+        tool(
             ("action_status", "Read an action"),
             Reads,
             (input::<repairs::OfAction>(), output::<repairs::Judged>()),
             "Where a proposed action is: held for approvals, allowed, executed, refused.",
         ),
+        tool(
+            ("policy_explain", "Ask what would be decided"),
+            Reads,
+            (input::<PreviewBody>(), output::<runs::Decided>()),
+            "What the policy would decide about an action of a flow now. Nothing is proposed, and nothing \
+             can come of the answer.",
+        ),
+    ]
+}
+
+fn acting() -> Vec<Tool> {
+    use Sort::{Acts, Writes};
+    vec![
         tool(
             ("check_start", "Start a check"),
             Acts,
@@ -96,10 +122,35 @@ fn made() -> Vec<Tool> {
             "Asks for a fresh look at one customer, or at all of them. The run opens in a moment.",
         ),
         tool(
+            ("run_start", "Open a run"),
+            Acts,
+            (once::<RunBody>(), output::<views::GovernedRun>()),
+            "Opens a run for what you are about to do yourself. Propose each action in it before you do it.",
+        ),
+        tool(
+            ("action_propose", "Propose an action of a run"),
+            Acts,
+            (once::<runs::Proposal>(), output::<repairs::Judged>()),
+            "Proposes an action of an open run. The policy allows it, holds it for people, or denies it; each \
+             is a result. Do it only where the state is allowed or approved.",
+        ),
+        tool(
+            ("action_result", "Tell what became of an action"),
+            Acts,
+            (once::<runs::Outcome>(), output::<repairs::Judged>()),
+            "Records that an action of your run was done, or failed. It must have been allowed or approved.",
+        ),
+        tool(
             ("action_cancel", "Withdraw an action"),
             Acts,
             (input::<repairs::ToAction>(), output::<repairs::Judged>()),
             "Withdraws an action that was proposed and not executed.",
+        ),
+        tool(
+            ("run_complete", "Complete a run"),
+            Acts,
+            (once::<runs::Completed>(), output::<views::GovernedRun>()),
+            "Completes a run whose actions have all ended.",
         ),
         tool(
             ("repair_propose", "Propose a repair"),

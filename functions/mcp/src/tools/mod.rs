@@ -2,16 +2,19 @@
 
 mod exports;
 mod list;
+mod policy;
 mod reads;
 mod repairs;
+mod runs;
 
 use std::sync::Arc;
 
 use counterfoil_core::ports::{Clock, Delegate, PortErrorKind, State};
 use counterfoil_core::tenancy::TenantCtx;
-use counterfoil_core::usecases::{AskChecks, Incidents, ReadEvidence, ReadRun};
+use counterfoil_core::usecases::{AskChecks, GovernedRuns, Incidents, ReadEvidence, ReadRun};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::agent::{AgentRequest, Ask};
+use counterfoil_lambda::http::Repeats;
 use counterfoil_lambda::telemetry::chain;
 use rmcp::model::JsonObject;
 use serde::Serialize;
@@ -50,6 +53,10 @@ pub struct Tools {
     pub evidence: ReadEvidence,
     /// Runs.
     pub runs: ReadRun,
+    /// Runs of agents of their own.
+    pub governed: GovernedRuns,
+    /// What doing requests once needs.
+    pub repeats: Repeats,
     /// Checks that somebody asks for.
     pub checks: AskChecks,
     /// Other functions.
@@ -110,9 +117,15 @@ impl Tools {
             "incident_get" => self.incident_get(call).await,
             "customer_ledger" => self.customer_ledger(call).await,
             "run_get" => self.run_get(call).await,
+            "decision_get" => self.decision_get(call).await,
             "action_status" => self.action_status(call).await,
+            "policy_explain" => self.policy_explain(call).await,
             "check_start" => self.check_start(call).await,
+            "run_start" => self.run_start(call).await,
+            "action_propose" => self.action_propose(call).await,
+            "action_result" => self.action_result(call).await,
             "action_cancel" => self.action_cancel(call).await,
+            "run_complete" => self.run_complete(call).await,
             "repair_propose" => self.repair_propose(call).await,
             "repair_execute" => self.repair_execute(call).await,
             "evidence_export_request" => self.evidence_export_request(call).await,

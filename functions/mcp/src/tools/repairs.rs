@@ -75,6 +75,9 @@ pub(super) struct Judged {
     reason: String,
     #[schema(value_type = schema::DecisionId)]
     decision_id: String,
+    /// The run in which it was proposed.
+    #[schema(value_type = schema::RunId)]
+    run_id: String,
     /// The incident that it repairs, or `null`.
     #[schema(value_type = Option<schema::IncidentId>)]
     incident_id: Option<String>,
@@ -85,12 +88,20 @@ pub(super) struct Judged {
     /// The row with its values before and after. Data of a customer.
     #[schema(value_type = Option<Object>)]
     change: Option<Value>,
+    /// What an action of a run would do; `null` for a repair. Data of whoever runs the flow.
+    #[schema(value_type = Option<Object>)]
+    params: Option<Value>,
     /// Why it failed, where it did.
     failure: Option<String>,
     /// It waits for people: when to ask again.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     retry_after_s: Option<u32>,
+    /// It waits for people: the command with which one of them looks at it and votes, signed in as
+    /// themselves. Tell it to whom you work for; it is of no use to you.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    for_people: Option<String>,
     /// Why it was not done now.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -102,11 +113,13 @@ pub(super) struct Judged {
 struct Shown {
     id: String,
     state: String,
+    run: String,
     incident: Option<String>,
     expires_at: String,
     action_digest: String,
     decision: ShownDecision,
     change: Option<Value>,
+    params: Option<Value>,
     failure: Option<String>,
 }
 
@@ -120,9 +133,10 @@ struct ShownDecision {
 }
 
 impl Judged {
-    fn of(shown: Value, refused: Option<String>) -> Result<Self, Problem> {
+    pub(super) fn of(shown: Value, refused: Option<String>) -> Result<Self, Problem> {
         let shown: Shown = serde_json::from_value(shown).map_err(|_| Problem::internal())?;
         let held = shown.state == "held";
+        let for_people = held.then(|| format!("counterfoil approve {}", shown.id));
         Ok(Self {
             action_id: shown.id,
             effect: shown.decision.effect,
@@ -131,15 +145,26 @@ impl Judged {
             rule: shown.decision.rule,
             reason: shown.decision.reason,
             decision_id: shown.decision.id,
+            run_id: shown.run,
             incident_id: shown.incident,
             expires_at: shown.expires_at,
             action_digest: shown.action_digest,
             change: shown.change,
+            params: shown.params,
             failure: shown.failure,
             retry_after_s: held.then_some(ASK_AGAIN_S),
+            for_people,
             refused,
         })
     }
+}
+
+/// Which action, and the caller's key.
+pub(super) fn named(call: &mut Call<'_>) -> Result<(ActionId, String), Problem> {
+    let action = call.arguments.id::<ActionId>("action_id");
+    let action = call.sent(action)?;
+    let key = call.arguments.idempotency_key();
+    Ok((action, call.sent(key)?))
 }
 
 impl Tools {
@@ -166,10 +191,7 @@ impl Tools {
     }
 
     async fn to_action(&self, mut call: Call<'_>, ask: fn(ActionId) -> Ask) -> Told {
-        let action = call.arguments.id::<ActionId>("action_id");
-        let action = call.sent(action)?;
-        let key = call.arguments.idempotency_key();
-        let key = call.sent(key)?;
+        let (action, key) = named(&mut call)?;
         // An action is named, never described: it takes no values.
         let nothing = nothing_else(&call);
         call.sent(nothing)?;
@@ -177,7 +199,7 @@ impl Tools {
     }
 
     /// What is held and what the policy denies are results: the action says which it is.
-    async fn asked(&self, mut call: Call<'_>, ask: Ask, key: Option<String>) -> Told {
+    pub(super) async fn asked(&self, mut call: Call<'_>, ask: Ask, key: Option<String>) -> Told {
         let body = std::mem::take(&mut call.arguments).rest();
         let to = self.others.repair.as_ref();
         let problem = match delegate(to, &call, ask, (key, body)).await {

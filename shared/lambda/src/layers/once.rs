@@ -15,9 +15,9 @@ use counterfoil_core::json::canonical;
 use counterfoil_core::ports::{Clock, Login, Random, State};
 use counterfoil_core::tenancy::{Principal, TenantCtx, WorkspaceCtx};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::RequestId;
 use crate::Problem;
@@ -130,6 +130,33 @@ impl<S: Send + Sync> FromRequest<S> for Sent {
 }
 
 impl Sent {
+    /// A request that came through another door than the API's, as the route at `path` would get it:
+    /// what comes again through either door is the same request.
+    ///
+    /// # Errors
+    /// See [`idempotency_key`].
+    pub fn of(
+        method: &Method,
+        (route, path): (&str, &str),
+        key: &str,
+        body: &Map<String, Value>,
+    ) -> Result<Self, Problem> {
+        let mut headers = HeaderMap::new();
+        if let Ok(key) = HeaderValue::from_str(key) {
+            headers.insert("idempotency-key", key);
+        }
+        idempotency_key(&headers)?;
+        Ok(Self {
+            route: format!("{method} {route}"),
+            path: path.to_owned(),
+            headers,
+            id: None,
+            bytes: serde_json::to_vec(body)
+                .map_err(|_| Problem::internal())?
+                .into(),
+        })
+    }
+
     /// The JSON body.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ macro_rules! silent {
         })*
     };
 }
-use silent;
+pub(crate) use silent;
 
 mod customer;
 mod evidence;
