@@ -8,6 +8,7 @@ use super::drifted;
 use super::listed::TOOLS;
 use super::runs::{propose, start};
 
+const DIGEST: &str = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 /// Tools that take no key: they only look.
 const LOOKS: [&str; 6] = [
     "incidents_list",
@@ -24,6 +25,20 @@ const NAMELESS: [&str; 4] = [
     "run_start",
     "evidence_export_request",
 ];
+
+/// What a tool takes besides what it names.
+fn whole(tool: &str, key: &str) -> Value {
+    let mut arguments = match tool {
+        "action_propose" => propose(&Value::Null, "mail.send", "Not mine to send", key),
+        "action_result" => json!({ "status": "executed", "action_digest": DIGEST }),
+        "repair_propose" => json!({ "reason": "It is not mine to repair" }),
+        _ => json!({}),
+    };
+    if !LOOKS.contains(&tool) {
+        arguments["idempotency_key"] = json!(key);
+    }
+    arguments
+}
 
 #[test]
 fn what_is_foreign_looks_like_what_is_absent() {
@@ -111,25 +126,8 @@ fn what_is_foreign_looks_like_what_is_absent() {
         for (tool, argument, foreign, absent) in table {
             let mut said = Vec::new();
             for (number, id) in [foreign, absent].into_iter().enumerate() {
-                let mut arguments = json!({ argument: id });
-                if !LOOKS.contains(&tool) {
-                    arguments["idempotency_key"] = json!(format!("{tool}-{number}"));
-                }
-                match tool {
-                    "action_propose" => {
-                        let whole = propose(&arguments["run_id"], "mail.send", "Not mine", "x");
-                        arguments["type"] = whole["type"].clone();
-                        arguments["params"] = whole["params"].clone();
-                    }
-                    "action_result" => {
-                        arguments["status"] = json!("executed");
-                        arguments["action_digest"] = act["action_digest"].clone();
-                    }
-                    "repair_propose" => {
-                        arguments["reason"] = json!("It is not mine to repair");
-                    }
-                    _ => {}
-                }
+                let mut arguments = whole(tool, &format!("{tool}-{number}"));
+                arguments[argument] = json!(id);
                 let answer = Message::of(tool, &arguments).sent(stage, key).await;
                 assert!(answer.text.contains("not-found"), "{tool}: {}", answer.text);
                 // How often the key has asked tells nothing about what it asked for.
