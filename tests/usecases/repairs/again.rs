@@ -1,0 +1,141 @@
+//! What counts when it is carried out: limits, roles, rules and sign-ins of that moment.
+
+use std::time::Duration;
+
+use counterfoil_core::evidence::json::Json;
+use counterfoil_core::ports::{Clock, State, StateKey, StateWrite};
+use counterfoil_core::records::{Directory, Records};
+use counterfoil_core::repair::{Action, ActionState, HOUR_MAX, Pace};
+use counterfoil_core::tenancy::Role;
+use counterfoil_core::usecases::ActionError;
+
+use super::super::world::World;
+use super::{approve, proposed};
+
+/// Limits of an hour bind everybody: the fifty-first repair is refused, also after its approval.
+#[tokio::test]
+async fn the_fifty_first_repair_of_an_hour_is_not_begun() {
+    let (world, action) = proposed().await;
+    let begun = || world.facts("run.decision").pop().unwrap();
+    let ctx = Directory::system(&world.project, "test");
+    let records = Records::of(world.store.as_ref(), &ctx);
+    let mut pace = Pace::default();
+    for _ in 0..HOUR_MAX {
+        pace = pace.with(world.clock.now());
+    }
+    let write = records.create(&pace).unwrap();
+    assert!(world.store.write(vec![write]).await.unwrap());
+    let state = approve(&world, &world.ben, &action).await.unwrap();
+    assert_eq!(state, ActionState::Stale);
+    assert_eq!(world.app.updates(), 0);
+    let rule = begun()
+        .get("rule")
+        .and_then(Json::as_str)
+        .map(str::to_owned);
+    assert_eq!(rule.as_deref(), Some("base.forbid.blast-hour"));
+
+    // An hour later there is room again.
+    world.clock.advance(Duration::from_hours(1));
+    world.scan().await;
+    let incident = world.incident().await.id.to_string();
+    let propose = world.propose();
+    let again = propose.propose(&world.repair_key, &incident, Some("support asked"), true);
+    let again = again.await.unwrap().action;
+    let state = approve(&world, &world.ben, &again).await.unwrap();
+    assert_eq!(state, ActionState::Verified);
+}
+
+/// An action that was approved and that somebody starts later.
+async fn approved() -> (World, Action) {
+    let world = World::new().await;
+    world.scan().await;
+    let incident = world.incident().await.id.to_string();
+    let propose = world.propose();
+    let proposed = propose.propose(&world.repair_key, &incident, Some("support asked"), false);
+    let action = proposed.await.unwrap().action;
+    let state = approve(&world, &world.ben, &action).await.unwrap();
+    assert_eq!(state, ActionState::Approved);
+    (world, action)
+}
+
+async fn start(world: &World, action: &Action) -> (ActionState, String) {
+    let (votes, id) = (world.vote(), action.id.to_string());
+    let after = Box::pin(votes.execute(&world.repair_key, &id, Some(&action.digest))).await;
+    let last = world.facts("run.decision").pop().unwrap();
+    let rule = last.get("rule").and_then(Json::as_str).unwrap().to_owned();
+    (after.unwrap().value.state, rule)
+}
+
+/// Approvals count while those who gave them still could.
+#[tokio::test]
+async fn an_approval_of_somebody_who_lost_the_role_counts_no_more() {
+    let (world, action) = approved().await;
+    let ben = world.ben.principal().person().unwrap();
+    let directory = Directory::of(world.store.as_ref());
+    let member = directory
+        .member(world.workspace.id, ben)
+        .await
+        .unwrap()
+        .unwrap();
+    let mut after = member.value;
+    after.role = Role::Viewer;
+    let doc = serde_json::to_value(&after).unwrap();
+    let key = Directory::member_key(world.workspace.id, ben);
+    let mut write = StateWrite::replace(key, member.version, doc);
+    write.cites = member.evidence;
+    assert!(world.store.write(vec![write]).await.unwrap());
+    let (state, rule) = start(&world, &action).await;
+    assert_eq!(state, ActionState::Stale);
+    assert_eq!(rule, "base.require.machine-live");
+    assert_eq!(world.app.updates(), 0);
+}
+
+/// The rules that count are those in force when it is carried out.
+#[tokio::test]
+async fn an_approval_under_other_rules_is_judged_by_those_in_force() {
+    let (world, action) = approved().await;
+    // A row that nobody can read says nothing: not that there are no rules.
+    let key = StateKey {
+        pk: format!("{}#policy", world.workspace.id),
+        sk: "state".to_owned(),
+    };
+    let write = StateWrite::create(key, serde_json::json!({ "active": 7 }));
+    assert!(world.store.write(vec![write]).await.unwrap());
+    let (state, rule) = start(&world, &action).await;
+    assert_eq!(state, ActionState::Stale);
+    assert_eq!(rule, "bundle-unverified");
+    assert_eq!(world.app.updates(), 0);
+}
+
+/// A person's own repair in live takes a sign-in of the last 15 minutes, and waits for one.
+#[tokio::test]
+async fn a_sign_in_that_is_too_old_ends_no_action() {
+    let world = World::new().await;
+    world.scan().await;
+    let incident = world.incident().await.id.to_string();
+    let ann = world.sign_in("Ann").await;
+    let propose = world.propose();
+    let proposed = propose.propose(&ann, &incident, Some("support asked"), false);
+    let action = proposed.await.unwrap().action;
+    assert_eq!(action.state, ActionState::Allowed);
+    world.clock.advance(Duration::from_mins(16));
+    let (votes, id) = (world.vote(), action.id.to_string());
+    for who in [&ann, &world.repair_key] {
+        let refused = Box::pin(votes.execute(who, &id, Some(&action.digest))).await;
+        let Err(ActionError::Denied(judged)) = refused else {
+            panic!("{refused:?}")
+        };
+        assert_eq!(judged.rule, "base.forbid.stale-login-live");
+        // A machine cannot sign in again.
+        assert_eq!(
+            judged.fresh_within_s.is_some(),
+            who.principal().person().is_some()
+        );
+    }
+    assert_eq!(world.app.updates(), 0);
+    let ann = world.sign_in("Ann").await;
+    let after = Box::pin(votes.execute(&ann, &id, Some(&action.digest)))
+        .await
+        .unwrap();
+    assert_eq!(after.value.state, ActionState::Verified);
+}

@@ -1,0 +1,85 @@
+//! What is written when something changed, failed, or was not answered.
+
+use std::time::Duration;
+
+use counterfoil_core::incident::IncidentState;
+use counterfoil_core::repair::ActionState;
+use counterfoil_core::usecases::ActionError;
+use counterfoil_testkit::memory::ApplyFault;
+
+use super::{approve, proposed};
+
+#[tokio::test]
+async fn a_row_that_changed_since_the_approval_is_left_alone() {
+    let (world, action) = proposed().await;
+    world.set_row("u1", true);
+    assert_eq!(
+        approve(&world, &world.ben, &action).await.unwrap(),
+        ActionState::Stale
+    );
+    assert_eq!(world.app.updates(), 0);
+    assert_eq!(world.count("repair.started"), 0);
+}
+
+#[tokio::test]
+async fn a_row_that_changes_in_the_last_moment_is_left_alone() {
+    let (world, action) = proposed().await;
+    world.app.fail_next(ApplyFault::Overtaken);
+    assert_eq!(
+        approve(&world, &world.ben, &action).await.unwrap(),
+        ActionState::Stale
+    );
+    assert_eq!(world.app.updates(), 0);
+    assert_eq!(world.count("repair.failed"), 1);
+}
+
+#[tokio::test]
+async fn a_lost_reply_to_commit_is_settled_by_reading_the_row() {
+    for (fault, state, updates) in [
+        (ApplyFault::LostReply, ActionState::Verified, 1),
+        (ApplyFault::LostCommit, ActionState::Failed, 0),
+        (ApplyFault::Unreachable, ActionState::Failed, 0),
+    ] {
+        let (world, action) = proposed().await;
+        world.app.fail_next(fault);
+        assert_eq!(
+            approve(&world, &world.ben, &action).await.unwrap(),
+            state,
+            "{fault:?}"
+        );
+        assert_eq!(world.app.updates(), updates, "{fault:?}");
+        let results = world.count("repair.executed") + world.count("repair.failed");
+        assert_eq!(results, 1, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_repair_whose_check_afterwards_was_not_possible_is_verified_by_the_sweep() {
+    let (world, action) = proposed().await;
+    world.app.fail_next(ApplyFault::ThenUnreadable);
+    assert_eq!(
+        approve(&world, &world.ben, &action).await.unwrap(),
+        ActionState::Executed
+    );
+    world.app.unreadable(false);
+    assert_eq!(
+        world.sweep().sweep().await.unwrap().finished,
+        0,
+        "the sweep must wait for the worker"
+    );
+    world.clock.advance(Duration::from_mins(4));
+    assert_eq!(world.sweep().sweep().await.unwrap().finished, 1);
+    assert_eq!(world.incident().await.state, IncidentState::Resolved);
+    assert_eq!(world.app.updates(), 1);
+    assert_eq!(world.count("run.open"), world.count("run.close"));
+}
+
+#[tokio::test]
+async fn without_evidence_there_is_no_update() {
+    let (world, action) = proposed().await;
+    world.store.appends_left(Some(0));
+    let refused = approve(&world, &world.ben, &action).await.unwrap_err();
+    assert!(matches!(refused, ActionError::Evidence(_)));
+    assert_eq!(world.app.updates(), 0);
+    assert!(!world.granted("u1"));
+}
