@@ -35,6 +35,7 @@ pub(super) fn next(action: &Value) -> Option<String> {
     Some(match text(action, "/state") {
         "allowed" => format!("{id} may be done now; {tell}"),
         "approved" => format!("{id} is approved and may be done now; {tell}"),
+        "executing" => format!("{id} is begun and yours alone: do it; {tell}"),
         "rejected" => format!("{id} is rejected: it must not be done"),
         "cancelled" => format!("{id} is withdrawn: it must not be done"),
         "executed" => format!("{id} is executed, as whoever did it says"),

@@ -35,6 +35,7 @@ pub(super) const PROPOSE_HELP: &str = judged!(
     "run propose run_01KARX6M000000000000000003 refund.create --target invoice-1042 --amount 2900 --currency usd --wait",
     "run propose $RUN mail.send --target ticket-77 --seq 3 --idempotency-key ticket-77-3",
 );
+pub(super) const BEGIN_HELP: &str = judged!("run begin act_01KARX6M000000000000000005");
 pub(super) const WAIT_HELP: &str = judged!(
     "run wait act_01KARX6M000000000000000005",
     "run wait act_01KARX6M000000000000000005 --at-most 600",
@@ -106,6 +107,21 @@ pub(super) struct Outcome {
     call: Call,
 }
 
+/// Says that you begin an action that was allowed or approved: it is judged once more, and is yours
+/// alone
+#[derive(Debug, ClapArgs)]
+pub(super) struct Begin {
+    /// The action's id
+    id: String,
+    /// The digest of what is done, as `propose` showed it; without it, that of the action as it is now
+    #[arg(long, value_name = "sha256:…")]
+    digest: Option<String>,
+    #[command(flatten)]
+    once: Once,
+    #[command(flatten)]
+    call: Call,
+}
+
 /// Withdraws an action that waits, or that is not needed any more
 #[derive(Debug, ClapArgs)]
 pub(super) struct Withdraw {
@@ -165,15 +181,44 @@ fn proposal(args: &Propose) -> Value {
     body
 }
 
+pub(super) async fn begin(args: &Begin) -> Result<(), Failure> {
+    let id = segment(&args.id)?;
+    let api = Client::of(&args.call)?.in_project().await?;
+    let path = format!("/v1/actions/{id}");
+    let digest = known_digest(&api, &path, args.digest.as_ref()).await?;
+    let body = json!({ "action_digest": digest });
+    let action = match make(&api, &format!("{path}/execute"), &body, &args.once).await {
+        Ok(Made::Answered(action)) => action,
+        Ok(Made::Known(_)) => api.get(&path).await?,
+        Err(Failure::Refused(refused)) if refused.code == "action-held" => {
+            let said = format!(
+                "{}; wait for people: counterfoil run wait {id}",
+                refused.said
+            );
+            return Err(Failure::Waits(said));
+        }
+        Err(failure) => return Err(failure),
+    };
+    if args.call.json {
+        say_json(&action);
+    }
+    end(&action, args.call.json)
+}
+
+/// The digest that somebody gave, or that of the action as it is now.
+async fn known_digest(api: &Client, path: &str, given: Option<&String>) -> Result<String, Failure> {
+    match given {
+        Some(digest) => Ok(digest.clone()),
+        None => Ok(text(&api.get(path).await?, "/action_digest").to_owned()),
+    }
+}
+
 pub(super) async fn result(args: &Outcome) -> Result<(), Failure> {
     let id = segment(&args.id)?;
     let output = args.output.as_deref().map(reference).transpose()?;
     let api = Client::of(&args.call)?.in_project().await?;
     let action = format!("/v1/actions/{id}");
-    let digest = match &args.digest {
-        Some(digest) => digest.clone(),
-        None => text(&api.get(&action).await?, "/action_digest").to_owned(),
-    };
+    let digest = known_digest(&api, &action, args.digest.as_ref()).await?;
     let status = match args.became {
         Became::Executed => "executed",
         Became::Failed => "failed",

@@ -49,6 +49,8 @@ enum What {
     Propose(act::Propose),
     #[command(after_help = act::WAIT_HELP)]
     Wait(wait::Wait),
+    #[command(after_help = act::BEGIN_HELP)]
+    Begin(act::Begin),
     #[command(after_help = help!(
         "run result act_01KARX6M000000000000000005 executed --output receipt.json",
         "run result act_01KARX6M000000000000000005 failed --error card-declined",
@@ -83,6 +85,7 @@ async fn run(what: &What) -> Result<(), Failure> {
         What::Start(args) => governed::start(args).await,
         What::Propose(args) => act::propose(args).await,
         What::Wait(args) => wait::wait(args).await,
+        What::Begin(args) => act::begin(args).await,
         What::Result(args) => act::result(args).await,
         What::Withdraw(args) => act::withdraw(args).await,
         What::Complete(args) => governed::complete(args).await,

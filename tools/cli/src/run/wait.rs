@@ -122,6 +122,10 @@ pub(super) fn may(action: &Value) -> Result<(), Failure> {
             next(action),
             shown(text(action, "/id"))
         ))),
+        "executing" => Err(Failure::refused(format!(
+            "{} was begun already: whoever began it does it",
+            shown(text(action, "/id"))
+        ))),
         "executed" | "verified" => Err(Failure::refused(format!(
             "{}: not to be done again",
             next(action)

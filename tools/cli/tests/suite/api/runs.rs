@@ -265,6 +265,31 @@ async fn a_result_names_the_digest_of_what_was_done() {
 }
 
 #[tokio::test]
+async fn whoever_begins_sends_the_digest_and_is_told_that_it_is_theirs() {
+    let stage = Stage::new().await;
+    let begin = "POST /v1/actions/act_1/execute";
+    stage
+        .answers("GET /v1/actions/act_1", 200, action(1, "approved"))
+        .answers(begin, 200, action(1, "executing"));
+    let said = stage.with_key(&["run", "begin", "act_1"]).await;
+    assert_eq!(said.status, 0, "{}", said.err);
+    assert!(said.out.contains("yours alone"), "{}", said.out);
+    assert_eq!(stage.last().body, json!({ "action_digest": DIGEST }));
+    for (code, status) in [("action-held", 4), ("wrong-state", 1)] {
+        stage.answers(begin, 409, problem(409, code));
+        let said = stage
+            .with_key(&["run", "begin", "act_1", "--digest", ABC])
+            .await;
+        assert_eq!(said.status, status, "{code}: {}", said.err);
+    }
+    assert_eq!(stage.last().body, json!({ "action_digest": ABC }));
+    stage.answers(begin, 200, action(1, "stale"));
+    let said = stage.with_key(&["run", "begin", "act_1"]).await;
+    assert_eq!(said.status, 1, "{}", said.err);
+    assert!(said.err.contains("must not be done"), "{}", said.err);
+}
+
+#[tokio::test]
 async fn a_run_ends_when_its_actions_have_and_a_bad_end_is_no_success() {
     let stage = Stage::new().await;
     let complete = "POST /v1/runs/run_1/complete";
