@@ -109,6 +109,44 @@ fn an_agent_runs_a_flow_over_the_tools_and_each_step_is_judged() {
 }
 
 #[test]
+fn a_repair_is_proposed_and_executed_inside_a_run_of_the_agent() {
+    let stage = stage();
+    stage.run(async {
+        let (tenant, incident, _, user) = drifted(stage).await;
+        let agent = Agent::of(stage, &tenant.repair_key);
+        let run = agent.calls("run_start", &start("run")).unwrap()["id"].clone();
+        let repair = json!({
+            "run_id": run, "type": "repair.execute", "resource": incident.id.to_string(),
+            "reason": "The invoice is paid and the app does not know", "idempotency_key": "repair",
+        });
+        let proposed = agent.calls("action_propose", &repair).unwrap();
+        assert_eq!(
+            (&proposed["effect"], &proposed["state"]),
+            (&json!("REQUIRE"), &json!("held"))
+        );
+        assert_eq!(proposed["run_id"], run);
+        let action = proposed["action_id"].as_str().unwrap();
+        let told = format!("counterfoil approve {action}");
+        assert_eq!(proposed["for_people"], json!(told));
+        let execute = |key: &str| json!({ "action_id": action, "idempotency_key": key });
+        let held = agent.calls("repair_execute", &execute("early")).unwrap();
+        assert_eq!(held["state"], "held");
+        let shown = stage.action(&tenant.ben, action).await;
+        let voted = stage.vote(&shown, &tenant.ben, "approve").await;
+        assert_eq!(voted.says(), (200, "approved".to_owned()), "{}", voted.text);
+        let done = agent.calls("repair_execute", &execute("late")).unwrap();
+        assert_eq!(done["state"], "verified", "{done}");
+        assert!(stage.granted(&tenant, &user));
+        let complete = json!({ "run_id": run, "idempotency_key": "complete" });
+        let completed = agent.calls("run_complete", &complete).unwrap();
+        assert_eq!(
+            (&completed["state"], &completed["counts"]["decisions"]),
+            (&json!("completed"), &json!(1))
+        );
+    });
+}
+
+#[test]
 fn an_instruction_in_the_arguments_of_a_run_changes_no_verdict() {
     let stage = stage();
     stage.run(async {
