@@ -1,14 +1,19 @@
 //! Which approvals count when a repair is carried out, and what taking one back asks for.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use counterfoil_core::evidence::json::Json;
-use counterfoil_core::ports::{State, StateWrite};
+use counterfoil_core::ports::{Clock as _, State, StateWrite};
 use counterfoil_core::records::{Directory, Records};
-use counterfoil_core::repair::{Action, ActionState, VoteKind};
+use counterfoil_core::repair::{Action, ActionState, HOUR_MAX, Pace, VoteKind};
 use counterfoil_core::tenancy::{Role, TenantCtx};
-use counterfoil_core::usecases::{ActionError, SweepRepairs, Waiting};
+use counterfoil_core::usecases::{
+    ActionError, RepairPorts, SweepRepairs, VoteOnAction, Voted, Waiting,
+};
 
+use super::machine::jitter::Jitter;
 use super::policies::desk::PERMIT;
 use super::world::World;
 
@@ -191,4 +196,67 @@ async fn what_waits_is_found_by_its_own_rows_and_they_go_with_it() {
     let swept = Box::pin(SweepRepairs { ports }.sweep()).await.unwrap();
     assert_eq!(swept.finished, 1);
     assert_eq!(waiting().await, 0);
+}
+
+/// Eight are begun at once where an hour has seven places left: the limit is in the transaction.
+#[tokio::test]
+async fn eight_at_once_take_no_more_than_the_seven_places_that_are_left() {
+    let world = World::new().await;
+    for n in 10..17 {
+        world.add_user(&format!("u{n}"), &format!("cus_{n}"), false);
+    }
+    // So many are right that eight are no mass drift.
+    for n in 100..300 {
+        world.add_user(&format!("u{n}"), &format!("cus_{n}"), true);
+    }
+    world.scan().await;
+    let records = Records::of(world.store.as_ref(), &world.ben);
+    let mut pace = Pace::default();
+    for _ in 0..HOUR_MAX - 7 {
+        pace = pace.with(world.clock.now());
+    }
+    let write = records.create(&pace).unwrap();
+    assert!(world.store.write(vec![write]).await.unwrap());
+    let mut actions = Vec::new();
+    for incident in world.incidents().await {
+        let (propose, id) = (world.propose(), incident.id.to_string());
+        let proposed = propose.propose(&world.repair_key, &id, Some("support asked"), true);
+        actions.push(proposed.await.unwrap().action);
+    }
+    assert_eq!(actions.len(), 8);
+    let seed = Arc::new(AtomicU64::new(8));
+    let votes = VoteOnAction {
+        ports: RepairPorts {
+            evidence: Arc::new(Jitter {
+                port: world.store.clone(),
+                seed: seed.clone(),
+            }),
+            state: Arc::new(Jitter {
+                port: world.store.clone(),
+                seed,
+            }),
+            ..world.ports()
+        },
+    };
+    let approved = actions.iter().map(async |action| {
+        let voted = Voted {
+            kind: VoteKind::Approve,
+            digest: &action.digest,
+            reason: "checked the invoice",
+            version: None,
+        };
+        let id = action.id.to_string();
+        let after = Box::pin(votes.vote(&world.ben, &id, &voted)).await;
+        after.map(|after| after.value.state)
+    });
+    let came = futures::future::join_all(approved).await;
+    let verified = came
+        .iter()
+        .filter(|it| matches!(it, Ok(ActionState::Verified)));
+    assert_eq!((verified.count(), world.app.updates()), (7, 7), "{came:?}");
+    let stale = came
+        .iter()
+        .filter(|it| matches!(it, Ok(ActionState::Stale)));
+    assert_eq!(stale.count(), 1, "{came:?}");
+    assert_eq!(rule(&world), "base.forbid.blast-hour");
 }

@@ -286,7 +286,12 @@ pub(crate) async fn revoke(
             let done = with(&api.policies, evidence);
             let done = done.revoke(&ctx, digest).await;
             if done.is_ok() {
-                tracing::warn!(workspace.id = %ctx.workspace(), digest, "policy bundle revoked");
+                tracing::error!(
+                    alarm = "policy.revoked",
+                    workspace.id = %ctx.workspace(),
+                    digest,
+                    "policy bundle revoked"
+                );
             }
             answer(&api, &ctx, done).await
         })

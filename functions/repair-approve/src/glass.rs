@@ -2,8 +2,11 @@
 
 use axum::extract::{Path, State};
 use axum::response::Response;
+use counterfoil_core::records::Versioned;
+use counterfoil_core::repair::Action;
+use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::traced::Makes;
-use counterfoil_core::usecases::{Glass, VoteOnAction};
+use counterfoil_core::usecases::{ActionError, Glass, VoteOnAction};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Caller, Sent, admitted, allowed, demand_if_match};
 use counterfoil_lambda::schema::{ActionId, DecisionId, IdempotencyKey, IfMatch, Reason};
@@ -80,10 +83,33 @@ pub(crate) async fn break_glass(
                 version,
             };
             let votes = VoteOnAction { ports };
-            after_act(&ctx, Box::pin(votes.break_glass(&ctx, &id, &glass)).await)
+            let done = Box::pin(votes.break_glass(&ctx, &id, &glass)).await;
+            tell(&ctx, &id, &done);
+            after_act(&ctx, done)
         },
     );
     Box::pin(once).await
+}
+
+/// Rings the alarm of the template for a use, also for one whose effect is not settled.
+fn tell(ctx: &TenantCtx, action: &str, done: &Result<Versioned<Action>, ActionError>) {
+    let used = !matches!(
+        done,
+        Err(ActionError::NotFound
+            | ActionError::Changed
+            | ActionError::Expired
+            | ActionError::Denied(_)
+            | ActionError::Evidence(_))
+    );
+    if used {
+        tracing::error!(
+            alarm = "override.used",
+            workspace.id = %ctx.workspace(),
+            project.id = %ctx.project(),
+            action,
+            "an owner replaced missing approvals"
+        );
+    }
 }
 
 /// What the reviewer says.

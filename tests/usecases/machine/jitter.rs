@@ -10,9 +10,9 @@ use counterfoil_core::ports::{
 };
 
 /// Lets other requests go first, for some turns that differ from call to call.
-pub(super) struct Jitter<T> {
-    pub(super) port: Arc<T>,
-    pub(super) seed: Arc<AtomicU64>,
+pub(crate) struct Jitter<T> {
+    pub(crate) port: Arc<T>,
+    pub(crate) seed: Arc<AtomicU64>,
 }
 
 impl<T> Jitter<T> {

@@ -3,7 +3,7 @@
 //! leave their records.
 
 mod bundle;
-mod jitter;
+pub(crate) mod jitter;
 mod model;
 mod real;
 mod steps;

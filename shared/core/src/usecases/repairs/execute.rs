@@ -131,7 +131,7 @@ pub(super) fn only_the_sign_in(ctx: &TenantCtx, judgement: &Judgement) -> bool {
 }
 
 /// Attempts when other repairs of the project are begun at the same time.
-const ATTEMPTS: u32 = 5;
+const ATTEMPTS: u32 = 16;
 
 /// Index of the row of [`Pace`] among the rows of [`start`].
 const PACE: usize = 2;
