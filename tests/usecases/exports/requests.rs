@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use counterfoil_core::evidence::json::Json;
 use counterfoil_core::export::{ExportScope, ExportState};
 use counterfoil_core::ids::RunId;
 use counterfoil_core::ports::Clock;
@@ -34,6 +35,28 @@ async fn a_request_is_judged_recorded_and_queued() {
     assert_eq!(messages.len(), 1);
     assert_eq!(messages[0].export, export.id);
     assert_eq!(messages[0].project, desk.world.project.id);
+}
+
+/// Nobody can give the approval that such a rule asks for, so it is a refusal like any other.
+#[tokio::test]
+async fn an_export_that_rules_hold_is_refused_and_its_run_counts_what_was_decided() {
+    let desk = Desk::new().await;
+    let holds = "@id(\"ws.require.export\") @why(\"two look at it\") @role(\"owner\")\nforbid (principal, action == CF::Action::\"evidence.export\", resource) unless { context.base.approvals.count >= 1 };";
+    desk.world.under(holds).await;
+    let before = desk.world.kinds().len();
+    let refused = desk.ask_as(&desk.world.ben, ExportScope::All).await;
+    let Err(ExportError::Denied { judgement, .. }) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(judgement.rule, "ws.require.export");
+    let recorded = ["run.open", "run.decision", "run.close"];
+    assert_eq!(desk.world.kinds()[before..], recorded);
+    let closes = desk.world.facts("run.close");
+    let close = closes.last().unwrap();
+    let counts = ["allow", "require", "deny", "unresolved"];
+    let counts = counts.map(|name| close.get(name).and_then(Json::as_uint).unwrap());
+    assert_eq!(counts, [0, 1, 0, 1]);
+    assert!(desk.world.mail.take_exports().is_empty());
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use counterfoil_evidence::seal::SegmentEntry;
 
 use crate::ids::{ActionId, DecisionId, RunId};
 use crate::json::JsonError;
-use crate::policy::Judgement;
+use crate::policy::{Effect, Judgement};
 use crate::ports::{EntryRef, StoredEntry, StoredPart};
 use crate::run::{Basis, HeldBack, LeftOut, RunCounts, Snapshot, Unread};
 use crate::tenancy::{Principal, Via};
@@ -307,6 +307,17 @@ pub struct Closing<'a> {
 }
 
 impl Closing<'_> {
+    /// How a run ends that holds one decision and nothing that answers it.
+    pub fn of_one(effect: Effect) -> Self {
+        let one = |it| u64::from(effect == it);
+        Self {
+            decisions: (one(Effect::Allow), one(Effect::Require), one(Effect::Deny)),
+            unresolved: one(Effect::Require),
+            status: "completed",
+            ..Self::default()
+        }
+    }
+
     /// The facts of `run.close`.
     pub fn facts(&self) -> Json {
         let (allow, require, deny) = self.decisions;

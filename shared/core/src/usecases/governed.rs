@@ -172,13 +172,7 @@ impl Governed {
 
     /// `run.close` of a run that holds this one decision.
     pub(super) fn closing(&self) -> Draft {
-        let one = |effect| u64::from(self.judgement.effect == effect);
-        let closing = Closing {
-            decisions: (one(Effect::Allow), one(Effect::Require), one(Effect::Deny)),
-            unresolved: one(Effect::Require),
-            status: "completed",
-            ..Closing::default()
-        };
+        let closing = Closing::of_one(self.judgement.effect);
         Draft::new(Kind::RunClose, closing.facts()).in_run(self.run)
     }
 

@@ -118,12 +118,7 @@ impl Exports {
             as_of: None,
             asked_by: None,
         };
-        let allowed = judgement.effect == Effect::Allow;
-        let closing = Closing {
-            decisions: (u64::from(allowed), 0, u64::from(!allowed)),
-            status: "completed",
-            ..Closing::default()
-        };
+        let closing = Closing::of_one(judgement.effect);
         let drafts = vec![
             Draft::new(Kind::RunOpen, opening.facts()).in_run(run),
             Draft::new(Kind::RunDecision, decided.facts()?).in_run(run),
