@@ -195,3 +195,19 @@ fn no_product_crate_can_forge_a_permit() {
         }
     }
 }
+
+/// The evaluation of policies catches a panic and denies. A profile that aborts would take that away.
+#[test]
+fn a_panic_unwinds_in_every_profile() {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    let manifest: toml::Table = std::fs::read_to_string(manifest).unwrap().parse().unwrap();
+    let profiles = manifest["profile"].as_table().unwrap();
+    assert_eq!(profiles["release"]["panic"].as_str(), Some("unwind"));
+    for (name, profile) in profiles {
+        let panics = profile.get("panic").map(|it| it.as_str().unwrap());
+        assert!(
+            matches!(panics, None | Some("unwind")),
+            "{name}: {panics:?}"
+        );
+    }
+}

@@ -50,12 +50,18 @@ pub fn judge(
     phase: Phase,
     elapsed: &dyn Fn() -> Duration,
 ) -> Verdict {
-    let judged = catch_unwind(AssertUnwindSafe(|| ask_layers(layers, request, phase)));
-    let verdicts = judged.unwrap_or_else(|_| both(layers, Failure::EnginePanic));
+    let verdicts = caught(layers, || ask_layers(layers, request, phase));
     if elapsed() > BUDGET {
         return Verdict::of(both(layers, Failure::EngineBudget));
     }
     Verdict::of(verdicts)
+}
+
+/// What was answered, or that the engine panicked. The profiles of this workspace unwind, which
+/// `tests/house` checks.
+fn caught(layers: Layers<'_>, ask: impl FnOnce() -> Vec<LayerVerdict>) -> Vec<LayerVerdict> {
+    let judged = catch_unwind(AssertUnwindSafe(ask));
+    judged.unwrap_or_else(|_| both(layers, Failure::EnginePanic))
 }
 
 fn ask_layers(
@@ -276,5 +282,33 @@ fn failed(
         rule: failure.rule().to_owned(),
         role: ApproverRole::Owner,
         hold: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layer::baseline;
+
+    #[test]
+    fn a_panic_of_the_engine_is_a_denial_of_both_layers_that_says_so() {
+        let layers = Layers {
+            baseline: baseline(),
+            workspace: baseline(),
+        };
+        let verdict = Verdict::of(caught(layers, || panic!("the engine failed")));
+        let rule = Failure::EnginePanic.rule();
+        assert_eq!(
+            (verdict.effect, verdict.rule.as_str()),
+            (Effect::Deny, rule)
+        );
+        assert_eq!(rule, "engine-panic");
+        assert_eq!(verdict.approvals, 0);
+        let denied = verdict.layers.iter().filter(|it| it.effect == Effect::Deny);
+        assert_eq!(denied.count(), 2);
+        let asked = caught(layers, || {
+            ask_layers(layers, &Err(RequestError), Phase::Execute)
+        });
+        assert_eq!(Verdict::of(asked).rule, Failure::RequestInvalid.rule());
     }
 }
