@@ -17,6 +17,11 @@ mod solve;
 )]
 mod solved;
 mod tests;
+#[cfg_attr(
+    not(any(feature = "solver", test)),
+    expect(dead_code, reason = "answers of the build with a solver")
+)]
+mod votes;
 
 use std::process::ExitCode;
 

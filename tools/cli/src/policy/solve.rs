@@ -4,14 +4,17 @@
 //! Proofs come from cvc5 over Cedar's own translation (cedar-policy-symcc). Nothing is concluded from a
 //! missing proof: without a solver, or where it gives up, a change counts as loosening.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result, anyhow};
 use cedar_policy::{Authorizer, Policy, PolicyId, PolicySet, RequestEnv, Schema};
 use cedar_policy_symcc::solver::{LocalSolver, Solver};
 use cedar_policy_symcc::{CedarSymCompiler, CompiledPolicy, CompiledPolicySet, Env};
-use counterfoil_policy::SCHEMA;
+use counterfoil_policy::{Layer, LayerName, SCHEMA};
 
 use super::folder::Folder;
 use super::solved::{Loosened, Place, Report, Solved};
+use super::votes::{Votes, lowered};
 
 /// Types of principals that are no people.
 const MACHINES: [&str; 3] = ["CF::ApiKey", "CF::Agent", "CF::Scheduler"];
@@ -41,6 +44,11 @@ pub(super) fn solve(folder: &Folder, against: Option<&Folder>) -> Result<Solved>
         };
         for place in schema.request_envs() {
             asked.about(&place).await?;
+        }
+        if let Some(against) = against {
+            asked
+                .report
+                .lowers(lowered(&votes(against)?, &votes(folder)?));
         }
         Ok(Solved::Proved(asked.report))
     })
@@ -75,6 +83,27 @@ fn rules(folder: &Folder) -> Result<PolicySet> {
 
 fn rules_of_another(folder: &Folder) -> Result<PolicySet> {
     rules(folder).with_context(|| folder.at.display().to_string())
+}
+
+/// Who approves, by rule.
+fn votes(folder: &Folder) -> Result<BTreeMap<String, Votes>> {
+    let files = folder.policies();
+    let layer = Layer::of(LayerName::Workspace, "", 0, &files);
+    let layer = layer.with_context(|| folder.at.display().to_string())?;
+    let mut votes = BTreeMap::new();
+    for policy in rules_of_another(folder)?.policies() {
+        let id = policy.id().to_string();
+        let Some(rule) = layer.rules().get(&id) else {
+            continue;
+        };
+        let mut body = policy.to_json().context("reading a rule")?;
+        if let Some(body) = body.as_object_mut() {
+            body.remove("annotations");
+        }
+        let (role, hold, body) = (rule.role, rule.hold, body.to_string());
+        votes.insert(id, Votes { role, hold, body });
+    }
+    Ok(votes)
 }
 
 struct Asked<'a, S: Solver> {

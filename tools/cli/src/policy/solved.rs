@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+use super::votes::Lowered;
+
 /// What came of asking a solver.
 #[derive(Debug)]
 pub(super) enum Solved {
@@ -56,6 +58,8 @@ pub(super) struct Report {
     machines: Vec<Place>,
     /// `None` where nothing was compared.
     loosened: Option<Vec<Loosened>>,
+    /// Rules that want less of who approves.
+    lowered: Vec<Lowered>,
 }
 
 impl Report {
@@ -66,6 +70,7 @@ impl Report {
             denied: Vec::new(),
             machines: Vec::new(),
             loosened: compares.then(Vec::new),
+            lowered: Vec::new(),
         }
     }
 
@@ -80,6 +85,10 @@ impl Report {
             &mut self.denied
         };
         list.push(place);
+    }
+
+    pub(super) fn lowers(&mut self, lowered: Vec<Lowered>) {
+        self.lowered = lowered;
     }
 
     pub(super) fn loosens(&mut self, loosened: Loosened) {
@@ -102,7 +111,10 @@ impl Solved {
         match self {
             _ if !compared => None,
             Self::NotBuilt | Self::NoSolver => Some(true),
-            Self::Proved(report) => report.loosened.as_ref().map(|it| !it.is_empty()),
+            Self::Proved(report) => {
+                let wider = report.loosened.as_ref().map(|it| !it.is_empty());
+                wider.map(|wider| wider || !report.lowered.is_empty())
+            }
         }
     }
 
@@ -132,6 +144,8 @@ impl Solved {
         let loosened = report.loosened.iter().flatten();
         let loosened =
             loosened.map(|it| json!({ "at": it.place.to_string(), "refused_by": it.refused_by }));
+        let lowered = report.lowered.iter();
+        let lowered = lowered.map(|it| json!({ "rule": it.rule, "how": it.how }));
         json!({
             "loosening": loosening,
             "solver": report.solver,
@@ -139,6 +153,7 @@ impl Solved {
             "always_denied": names(&report.denied),
             "always_denied_to_machines": names(&report.machines),
             "loosened": loosened.collect::<Vec<_>>(),
+            "lowered": lowered.collect::<Vec<_>>(),
         })
     }
 }
@@ -172,8 +187,8 @@ impl Report {
         }
         match self.loosened.as_deref() {
             None => {}
-            Some([]) => lines.push(format!(
-                "{solver} proves that nothing is allowed that was not: this tightens, or changes nothing"
+            Some([]) if self.lowered.is_empty() => lines.push(format!(
+                "{solver} proves that nothing is allowed that was not, and who approves is as narrow: this tightens, or changes nothing"
             )),
             Some(loosened) => {
                 lines.push("this loosens, and needs a second person:".to_owned());
@@ -184,6 +199,8 @@ impl Report {
                     };
                     format!("  {}: allows what {by}", it.place)
                 }));
+                let lowered = self.lowered.iter();
+                lines.extend(lowered.map(|it| format!("  `{}` {}", it.rule, it.how)));
             }
         }
         lines
@@ -234,6 +251,19 @@ mod tests {
                 .sentences(true)
                 .join("\n")
                 .contains("nothing is allowed that was not")
+        );
+        report = Report::new("cvc5 1.0.3".to_owned(), true);
+        report.lowers(vec![Lowered {
+            rule: "ws.require.two".to_owned(),
+            how: "wanted the role `owner`, and now `approver`".to_owned(),
+        }]);
+        let lowered = Solved::Proved(report);
+        assert_eq!(lowered.loosening(true), Some(true));
+        assert_eq!(lowered.json(true)["lowered"][0]["rule"], "ws.require.two");
+        let said = lowered.sentences(true).join("\n");
+        assert!(
+            said.contains("needs a second person") && !said.contains("this tightens"),
+            "{said}"
         );
         report = Report::new("cvc5 1.0.3".to_owned(), true);
         report.may_fail("ws.forbid.sum".to_owned(), place("repair.execute"));
