@@ -116,7 +116,7 @@ pub(crate) async fn connect(
     responses((status = OK, description = "The connections that are left", body = views::Connections,
         headers(("ETag" = String, description = "Version of the project")))),
     extensions(("x-problems" = json!([
-        "precondition-required", "precondition-failed", "action-denied", "not-finished",
+        "precondition-required", "precondition-failed", "wrong-state", "action-denied", "not-finished",
     ]))),
 )]
 pub(crate) async fn disconnect(

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header::ETAG, header::LOCATION};
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::usecases::{
-    MAX_MAPPINGS, NewEmptyProject, ProjectChange, ProjectError, ProjectView,
+    FreezeChange, MAX_MAPPINGS, NewEmptyProject, ProjectChange, ProjectError, ProjectView,
 };
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Caller, Sent, WorkspaceCaller, demand_if_match};
@@ -134,17 +134,35 @@ struct ChangeBody {
     name: Option<String>,
     #[serde(default)]
     auto_propose: Option<bool>,
+    /// The emergency stop. `true` is in force at once: nothing is repaired, ignored, erased, deleted or
+    /// carried out. `false` needs a second person, who sends the same. Sent alone.
+    #[serde(default)]
+    frozen: Option<bool>,
 }
 
-/// Change the name of a project, or whether scans propose repairs
+impl ChangeBody {
+    /// Two people may be needed for the one, and one for the others: a request is one act.
+    fn check(&self) -> Result<(), Problem> {
+        let others = self.name.is_some() || self.auto_propose.is_some();
+        if self.frozen.is_some() && others {
+            let rule = "must be sent alone: it is a decision of its own";
+            return Err(Problem::invalid("/frozen", rule));
+        }
+        Ok(())
+    }
+}
+
+/// Change the name of a project, whether scans propose repairs, or its emergency stop
 #[utoipa::path(
     patch, path = "/v1/projects/{project_id}", operation_id = "changeProject", tag = "projects",
     params(("project_id" = schema::ProjectId, Path, description = "The project"), IfMatch),
     request_body = ChangeBody,
     responses((status = OK, description = "The project", body = views::Project,
-        headers(("ETag" = String, description = "Version of the project")))),
+        headers(("ETag" = String, description = "Version of the project"))),
+        (status = ACCEPTED, description = "Still frozen: a second person is needed", body = views::Project,
+            headers(("ETag" = String, description = "Version of the project")))),
     extensions(("x-problems" = json!([
-        "precondition-required", "precondition-failed", "action-denied", "not-finished",
+        "precondition-required", "precondition-failed", "wrong-state", "action-denied", "not-finished",
     ]))),
 )]
 pub(crate) async fn change(
@@ -153,9 +171,10 @@ pub(crate) async fn change(
     sent: Sent,
 ) -> Result<Response, Problem> {
     let problem = |error: ProjectError| problem(&error);
-    let read = sent
-        .read()
-        .and_then(|wanted: ChangeBody| Ok((wanted, demand_if_match(sent.headers())?)));
+    let read = sent.read().and_then(|wanted: ChangeBody| {
+        wanted.check()?;
+        Ok((wanted, demand_if_match(sent.headers())?))
+    });
     let (wanted, version) = match read {
         Ok(read) => read,
         Err(bad) => {
@@ -163,15 +182,23 @@ pub(crate) async fn change(
             return Err(admitted.map_or_else(problem, |()| bad));
         }
     };
-    let wanted = ProjectChange {
-        name: wanted.name,
-        auto_propose: wanted.auto_propose,
-    };
-    let changed = api.projects.change(&ctx, &wanted, version).await;
-    changed.map_err(problem)?;
+    let mut status = StatusCode::OK;
+    if let Some(frozen) = wanted.frozen {
+        let changed = api.projects.freeze(&ctx, frozen, version).await;
+        if let FreezeChange::Held(_) = changed.map_err(problem)? {
+            status = StatusCode::ACCEPTED;
+        }
+    } else {
+        let wanted = ProjectChange {
+            name: wanted.name,
+            auto_propose: wanted.auto_propose,
+        };
+        let changed = api.projects.change(&ctx, &wanted, version).await;
+        changed.map_err(problem)?;
+    }
     let found = api.projects.read(&ctx).await.map_err(problem)?;
     let endings = waiting_of_project(&api, &ctx).await?;
-    Ok(answer(StatusCode::OK, &found, endings))
+    Ok(answer(status, &found, endings))
 }
 
 /// A project with its version as `ETag`.
@@ -215,6 +242,10 @@ pub(crate) fn problem(error: &ProjectError) -> Problem {
                 "The project has {MAX_MAPPINGS} mappings, and none can be removed: activate one of them, or make another project"
             );
             conflict("wrong-state", title)
+        }
+        ProjectError::Repairing => {
+            let title = "A repair was begun and is not settled, and only this credential can read back what it did: send this again in some minutes; until then `frozen` keeps others from beginning";
+            conflict("wrong-state", title).retry_after(60)
         }
         ProjectError::NotSecond(why) => conflict("wrong-state", why.to_string()),
         ProjectError::Denied(judgement) => Problem::denied(judgement),

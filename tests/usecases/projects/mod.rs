@@ -2,6 +2,7 @@
 
 mod connecting;
 mod flows;
+mod freezing;
 mod lossy;
 mod making;
 mod mappings;

@@ -1,13 +1,16 @@
 //! Who counts as the second person, and who does not.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use counterfoil_core::ports::HoldTarget;
+use counterfoil_core::governed_run::Registered;
+use counterfoil_core::ports::{Clock, HoldTarget};
 use counterfoil_core::tenancy::Role;
+use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::{
-    Activation, Delete, DeletionError, DeletionOf, HoldError, KeepRetention, LegalHolds, NewHold,
-    NotSecond, ProjectError, Released, RetentionChange, RetentionError,
+    Activation, Delete, DeletionError, DeletionOf, FlowChange, HoldError, KeepRetention,
+    LegalHolds, NewHold, NotSecond, ProjectError, Released, RetentionChange, RetentionError,
 };
 
 use super::mappings::{LOOK, Shop, repairs};
@@ -33,6 +36,14 @@ impl Shop {
 
     async fn is_active(&self, hash: &str) -> bool {
         self.shown().await.mapping.as_deref() == Some(hash)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.office.world.clock.now()
+    }
+
+    fn retention(&self) -> KeepRetention {
+        self.office.world.retention()
     }
 
     fn delete(&self) -> Delete {
@@ -226,16 +237,7 @@ async fn a_hold_is_released_by_an_owner_who_was_one_before() {
 #[tokio::test]
 async fn keeping_less_is_confirmed_by_somebody_who_was_there_before() {
     let shop = Shop::new().await;
-    let world = &shop.office.world;
-    let retention = KeepRetention {
-        evidence: world.store.clone(),
-        reader: world.store.clone(),
-        state: world.store.clone(),
-        objects: world.objects.clone(),
-        vault: world.vault.clone(),
-        clock: Arc::new(world.clock.clone()),
-        random: world.random().clone(),
-    };
+    let retention = shop.retention();
     let change = async |by: &str, version: u64| {
         let ctx = shop.by(by).await;
         retention.change(&ctx, 40, version).await
@@ -255,4 +257,60 @@ async fn keeping_less_is_confirmed_by_somebody_who_was_there_before() {
     };
     let done = change(OTHER_OWNER, anew.version).await;
     assert!(matches!(done, Ok(RetentionChange::Done(_))), "{done:?}");
+}
+
+/// What waits in a project and in a workspace, and how long: as long as everywhere.
+#[tokio::test]
+async fn a_proposal_that_nobody_confirmed_in_72_hours_is_made_anew() {
+    for (hours, late) in [(71, false), (72, true)] {
+        let shop = Shop::new().await;
+        let world = &shop.office.world;
+        let retention = shop.retention();
+        let runs = world.governed();
+        let kinds = || {
+            let harmless = Registered { destructive: false };
+            BTreeMap::from([("mail.send".to_owned(), harmless)])
+        };
+        let (ctx, now) = (shop.by(OWNER).await, shop.now());
+        let keep = retention.change(&ctx, 40, 0).await.unwrap();
+        let flow = runs.register(&ctx, "refunds", kinds(), 0).await.unwrap();
+        let (RetentionChange::Held(keep), FlowChange::Held(flow)) = (keep, flow) else {
+            panic!("in force without a second person")
+        };
+        shop.later(HOUR * hours);
+        let ctx = shop.by(OTHER_OWNER).await;
+        let kept = retention.change(&ctx, 40, keep.version).await.unwrap();
+        let registered = runs.register(&ctx, "refunds", kinds(), flow.version);
+        let registered = registered.await.unwrap();
+        match (kept, registered) {
+            (RetentionChange::Done(_), FlowChange::Done(_)) if !late => {}
+            (RetentionChange::Held(kept), FlowChange::Held(registered)) if late => {
+                // It is their proposal now, and waits as long again.
+                let anew = Some(now.plus(HOUR * hours));
+                assert_eq!(kept.value.proposed.and_then(|it| it.at), anew);
+                assert_eq!(registered.value.proposed.map(|it| it.at), anew);
+            }
+            other => panic!("after {hours} hours: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_alone_confirms_what_they_proposed_a_day_later() {
+    let people = [(ADMIN, Role::Owner)];
+    let shop = Shop::in_office(Office::of(&people).await, ADMIN).await;
+    let (retention, runs) = (shop.retention(), shop.office.world.governed());
+    let harmless = Registered { destructive: false };
+    let kinds = BTreeMap::from([("mail.send".to_owned(), harmless)]);
+    for (hours, done) in [(0, false), (23, false), (1, true)] {
+        shop.later(HOUR * hours);
+        let ctx = shop.by(ADMIN).await;
+        let version = retention.read(&ctx).await.unwrap().version;
+        let kept = retention.change(&ctx, 40, version).await.unwrap();
+        assert_eq!(matches!(kept, RetentionChange::Done(_)), done, "{kept:?}");
+        let version = runs.flow(&ctx, "refunds").await.unwrap().version;
+        let flow = runs.register(&ctx, "refunds", kinds.clone(), version).await;
+        let flow = flow.unwrap();
+        assert_eq!(matches!(flow, FlowChange::Done(_)), done, "{flow:?}");
+    }
 }

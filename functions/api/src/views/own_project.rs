@@ -3,7 +3,7 @@
 use counterfoil_core::connection::Standing;
 use counterfoil_core::ids::{ProjectId, SecretId, UserId, WorkspaceId};
 use counterfoil_core::records;
-use counterfoil_core::usecases::ProjectView;
+use counterfoil_core::usecases::{HELD, ProjectView};
 use counterfoil_lambda::open_words;
 use counterfoil_lambda::schema;
 use serde::Serialize;
@@ -48,6 +48,10 @@ pub(crate) struct Project {
     environment: &'static str,
     /// Whether scans propose repairs by themselves.
     auto_propose: bool,
+    /// The emergency stop: nothing is repaired, ignored, erased, deleted or carried out.
+    frozen: bool,
+    /// That somebody wants to lift the emergency stop; it waits for a second person.
+    unfreeze: Option<ProposedUnfreeze>,
     /// Hash of the active mapping.
     #[schema(value_type = Option<schema::MappingHash>)]
     mapping: Option<String>,
@@ -79,6 +83,28 @@ impl ProposedActivation {
             mapping: proposed.hash.clone(),
             by: proposed.by,
             at: proposed.at.to_string(),
+        }
+    }
+}
+
+/// The end of an emergency stop that waits for a second person.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProposedUnfreeze {
+    #[schema(value_type = schema::UserId)]
+    by: UserId,
+    #[schema(value_type = schema::Time)]
+    at: String,
+    /// From then on it is proposed anew.
+    #[schema(value_type = schema::Time)]
+    lapses_at: String,
+}
+
+impl ProposedUnfreeze {
+    fn of(proposed: &records::ProposedUnfreeze) -> Self {
+        Self {
+            by: proposed.by,
+            at: proposed.at.to_string(),
+            lapses_at: proposed.at.plus(HELD).to_string(),
         }
     }
 }
@@ -138,6 +164,8 @@ impl Project {
             name: project.name.clone(),
             environment: environment(project),
             auto_propose: project.auto_propose,
+            frozen: project.frozen,
+            unfreeze: project.unfreeze.as_deref().map(ProposedUnfreeze::of),
             mapping: project.mapping.clone(),
             proposed: project.proposed.as_deref().map(ProposedActivation::of),
             connections: ProjectConnections {

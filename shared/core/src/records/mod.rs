@@ -15,7 +15,7 @@ pub(crate) use directory::{budget_key, workspace_row};
 pub use override_use::{COUNTED_FOR, OverrideUse, REVIEWED_WITHIN};
 pub use rows::{
     ApiKey, Invitation, Invited, Mapping, MappingSource, Member, Missing, Owners, Person, Project,
-    ProposedActivation, StoredMappings, Unfinished, WebhookSecret, Workspace,
+    ProposedActivation, ProposedUnfreeze, StoredMappings, Unfinished, WebhookSecret, Workspace,
 };
 pub use run_action::RunAction;
 pub use secret::{Secret, SecretVersion, VersionError};
@@ -217,9 +217,17 @@ impl<'a, C: Tenant> Records<'a, C> {
 
     /// Every record of a family.
     pub async fn list<T: Record<C>>(&self) -> Result<Vec<Versioned<T>>, RecordError> {
+        self.list_with("").await
+    }
+
+    /// The records of a family whose id begins with `prefix`: a family may hold more than one shape.
+    pub async fn list_with<T: Record<C>>(
+        &self,
+        prefix: &str,
+    ) -> Result<Vec<Versioned<T>>, RecordError> {
         let rows = self
             .state
-            .list(&self.partition(<T as Record<C>>::FAMILY), "")
+            .list(&self.partition(<T as Record<C>>::FAMILY), prefix)
             .await?;
         rows.into_iter()
             .map(|stored| read::<C, T>(stored.doc, stored.version, stored.evidence))

@@ -60,6 +60,9 @@ pub struct Project {
     /// The emergency stop: nothing is repaired, ignored or carried out until it is lifted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub frozen: bool,
+    /// That somebody wants to lift it, while that waits for a second person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfreeze: Option<Box<ProposedUnfreeze>>,
 }
 
 /// What a project needs before anything can be compared.
@@ -190,6 +193,19 @@ pub struct MappingSource {
     pub format: MappingFormat,
     /// The text.
     pub text: String,
+}
+
+/// The end of an emergency stop that waits for a second person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProposedUnfreeze {
+    /// Who proposed it.
+    pub by: UserId,
+    /// When.
+    pub at: Timestamp,
+    /// The recorded decision.
+    pub decision: EntryRef,
+    /// What the approval binds to.
+    pub action_hash: String,
 }
 
 /// An activation of a mapping that waits for a second person.

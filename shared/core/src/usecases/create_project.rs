@@ -209,6 +209,7 @@ impl CreateProject {
             pseudonym_key,
             auto_propose: new.auto_propose,
             frozen: false,
+            unfreeze: None,
         };
         let facts = change(
             new.by,

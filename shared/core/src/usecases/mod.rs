@@ -57,7 +57,7 @@ pub use governed_runs::{
     Completion, DecisionRecord, FlowChange, GovernedRuns, NewAction, NewRun, Preview,
     ProposedInRun, ReportOf, RunError, SweepRuns, SweptRuns, Waiting,
 };
-pub use holds::{HELD, HoldError, LegalHolds, NewHold, Released};
+pub use holds::{HoldError, LegalHolds, NewHold, Released};
 pub use incidents::{IncidentAct, IncidentError, IncidentFilter, IncidentOrder, Incidents};
 pub use keys::{Keys, MadeKey, NewApiKey};
 pub use limit_rate::{Allowance, LimitRate};
@@ -68,8 +68,8 @@ pub use policies::{
     PolicyView, Uploaded,
 };
 pub use projects::{
-    Activation, ConnectionKind, ConnectionView, MAX_MAPPING, MAX_MAPPINGS, MAX_NAME, NewConnection,
-    NewEmptyProject, ProjectChange, ProjectError, ProjectView, Projects,
+    Activation, ConnectionKind, ConnectionView, FreezeChange, MAX_MAPPING, MAX_MAPPINGS, MAX_NAME,
+    NewConnection, NewEmptyProject, ProjectChange, ProjectError, ProjectView, Projects,
 };
 pub use prune::PruneError;
 pub use read_evidence::{
@@ -98,7 +98,7 @@ pub use scan::{KeepSchedule, Measured, ScanLimits, Scans, ScheduleError, Schedul
 pub use seal_stream::{
     ClockFault, Rechecked, RotateError, RotateKey, Rotated, SEGMENT, SealError, SealStream, Sealing,
 };
-pub use second_person::{ALONE_FOR, NotSecond, SOLO_AFTER};
+pub use second_person::{ALONE_FOR, HELD, NotSecond, SOLO_AFTER};
 pub use secrets::{Revoke, SecretChange, SecretError, SecretStep, Secrets, Tidied};
 pub use vault::{Vault, VaultError};
 pub use webhook_health::{

@@ -152,18 +152,25 @@ impl KeepRetention {
         let stream = self.workspace_stream(ctx).await?;
         let person = ctx.principal().person();
         let waiting = now.value.proposed.clone();
-        let waiting = waiting.filter(|proposed| {
-            proposed.snapshot_days == days && person.is_some() && person != Some(proposed.by)
-        });
+        let waiting = waiting.filter(|proposed| proposed.snapshot_days == days && person.is_some());
         let waiting = match waiting {
             Some(proposed) if self.judge(ctx, true, 1, None).await?.allowed() => {
-                self.counts(ctx, proposed).await?
+                match self.second(ctx, &proposed).await? {
+                    Ok(counts_as) => Some((proposed, counts_as)),
+                    // Nobody can agree with them any more, so this request proposes.
+                    Err(NotSecond::ProposerGone | NotSecond::Expired) => None,
+                    Err(why @ NotSecond::Newcomer) => return Err(RetentionError::NotSecond(why)),
+                    Err(NotSecond::Own | NotSecond::TooSoon | NotSecond::Emptied) => {
+                        return Ok(RetentionChange::Held(now));
+                    }
+                }
             }
-            waiting => waiting,
+            // Policy refuses whoever asks, which is recorded below.
+            waiting => waiting.map(|proposed| (proposed, ctx.principal().id())),
         };
         let loosening = days < now.value.snapshot_days;
         let approvals = u8::from(waiting.is_some());
-        let hash = waiting.as_ref().map(|it| it.action_hash.as_str());
+        let hash = waiting.as_ref().map(|(it, _)| it.action_hash.as_str());
         let judged = self.judge(ctx, loosening, approvals, hash).await?;
         match (judged.judgement.effect, person) {
             (Effect::Allow, _) => self.put(ctx, stream, &judged, (now, waiting), days).await,
@@ -205,15 +212,15 @@ impl KeepRetention {
         }
     }
 
-    /// The proposal that this request confirms; `None` where nobody can any more, so that it proposes.
-    async fn counts(
+    /// Who the caller counts as when they confirm.
+    async fn second(
         &self,
         ctx: &TenantCtx,
-        proposed: ProposedRetention,
-    ) -> Result<Option<ProposedRetention>, RetentionError> {
+        proposed: &ProposedRetention,
+    ) -> Result<Result<String, NotSecond>, RetentionError> {
         // Without a time it is older than the field, and is made anew.
         let Some(at) = proposed.at else {
-            return Ok(None);
+            return Ok(Err(NotSecond::Expired));
         };
         let second = Waiting {
             by: proposed.by,
@@ -223,11 +230,7 @@ impl KeepRetention {
         };
         let (directory, now) = (self.directory(), self.clock.now());
         let confirmed = second.confirmed_by(directory, ctx.workspace(), ctx.principal(), now);
-        match confirmed.await? {
-            Ok(_) => Ok(Some(proposed)),
-            Err(NotSecond::ProposerGone) => Ok(None),
-            Err(why) => Err(RetentionError::NotSecond(why)),
-        }
+        Ok(confirmed.await?)
     }
 
     async fn put(
@@ -235,12 +238,12 @@ impl KeepRetention {
         ctx: &TenantCtx,
         stream: Hash,
         judged: &Governed,
-        (now, waiting): (Versioned<Retention>, Option<ProposedRetention>),
+        (now, waiting): (Versioned<Retention>, Option<(ProposedRetention, String)>),
         days: u64,
     ) -> Result<RetentionChange, RetentionError> {
         let principal = ctx.principal();
         let mut drafts = match waiting {
-            Some(held) => judged.approved(principal, &held.decision, &principal.id())?,
+            Some((held, approver)) => judged.approved(principal, &held.decision, &approver)?,
             None => judged.opened(principal, None)?,
         };
         let decision = drafts.len().saturating_sub(1);

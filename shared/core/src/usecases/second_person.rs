@@ -2,8 +2,9 @@
 //!
 //! The second person is against one who is angry, or whose sign-in somebody else has. So whoever was
 //! let in, or raised, after the proposal is none; nor is whoever proposed, in a workspace that was
-//! emptied for it. A proposal also counts only while whoever made it might still make it. Not covered:
-//! somebody who was let in before the proposal; evidence names who let them in.
+//! emptied for it. A proposal also counts only while whoever made it might still make it, and for
+//! [`HELD`] at most: it was about the state of things when it was made. Not covered: somebody who was
+//! let in before the proposal; evidence names who let them in.
 
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ use crate::time::Timestamp;
 pub const SOLO_AFTER: Duration = Duration::from_hours(24);
 /// For how long before the proposal they must have been the only one.
 pub const ALONE_FOR: Duration = Duration::from_hours(7 * 24);
+
+/// How long a proposal waits for its confirmation.
+pub const HELD: Duration = Duration::from_hours(72);
 
 /// A proposal that waits.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +40,9 @@ pub(super) struct Waiting {
 /// Why somebody does not count as the second person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum NotSecond {
+    /// It has waited for too long.
+    #[error("it was proposed more than 72 hours ago: propose it anew")]
+    Expired,
     /// Whoever proposed it has not the role for that any more.
     #[error("whoever proposed it may not do so any more: withdraw it and propose it anew")]
     ProposerGone,
@@ -72,6 +79,9 @@ impl Waiting {
         principal: &Principal,
         now: Timestamp,
     ) -> Result<Result<String, NotSecond>, RecordError> {
+        if now.since(self.at) >= HELD {
+            return Ok(Err(NotSecond::Expired));
+        }
         let proposer = directory.member(workspace, self.by).await?;
         if proposer.is_none_or(|it| it.value.role < self.proposes) {
             return Ok(Err(NotSecond::ProposerGone));

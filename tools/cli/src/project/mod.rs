@@ -59,6 +59,18 @@ enum What {
     /// Keeps a project that was to be deleted
     #[command(after_help = help!("project keep"))]
     Keep(Call),
+    /// Stops at once all that changes something: repairs, actions of runs, ignoring, erasing
+    #[command(after_help = help!(
+        note "\nOne admin or owner does it. What makes less possible still works: rejecting, revoking keys, legal holds.",
+        "project freeze",
+    ))]
+    Freeze(Call),
+    /// Lifts the emergency stop: proposes it, or confirms what another person proposed
+    #[command(after_help = help!(
+        note "\nTwo people are needed: the second one runs the same command within 72 hours.",
+        "project unfreeze",
+    ))]
+    Unfreeze(Call),
     /// Lists the stored mappings
     #[command(after_help = help!("project mappings", "project mappings --json"))]
     Mappings(Call),
@@ -112,6 +124,8 @@ async fn run(what: &What) -> Result<(), Failure> {
             let path = path(&api).await?;
             deletion::keep(call, &api, &path, Of::Project).await
         }
+        What::Freeze(call) => freeze(call, true).await,
+        What::Unfreeze(call) => freeze(call, false).await,
         What::Map(args) => mapping::map(args).await,
         What::Mappings(call) => mapping::list(call).await,
     }
@@ -187,6 +201,27 @@ async fn rename(args: &Rename) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Sets the emergency stop, or lifts it. Whoever stops everything is not sent away because somebody
+/// renamed the project meanwhile.
+async fn freeze(call: &Call, frozen: bool) -> Result<(), Failure> {
+    let api = Client::of(call)?;
+    let path = path(&api).await?;
+    let body = json!({ "frozen": frozen });
+    let mut left = if frozen { 3_u8 } else { 1 };
+    let changed = loop {
+        left = left.saturating_sub(1);
+        let found = api.read(&path, &[]).await?;
+        let etag = Some(found.etag.as_str());
+        match api.change(Method::PATCH, &path, Some(&body), etag).await {
+            Err(Failure::Refused(refused)) if left > 0 && refused.code == "precondition-failed" => {
+            }
+            changed => break changed?,
+        }
+    };
+    answer(call, &changed.body);
+    Ok(())
+}
+
 fn answer(call: &Call, project: &Value) {
     if call.json {
         say_json(project);
@@ -228,6 +263,9 @@ fn story(project: &Value) -> Vec<String> {
         "" => format!("  {:<9} none is active", "mapping"),
         hash => format!("  {:<9} {hash}", "mapping"),
     });
+    if let Some(frozen) = frozen(project) {
+        lines.push(format!("  {:<9} {frozen}", "FROZEN"));
+    }
     if let Some(deletion) = project.get("deletion").and_then(deletion::sentence) {
         lines.push(format!("  {:<9} {deletion}", "deletion"));
     }
@@ -241,6 +279,23 @@ fn story(project: &Value) -> Vec<String> {
     }
     lines.push(format!("next: {}", next(project)));
     lines
+}
+
+/// What an emergency stop means, and who can end it.
+fn frozen(project: &Value) -> Option<String> {
+    if project.get("frozen").and_then(Value::as_bool) != Some(true) {
+        return None;
+    }
+    let at = |pointer| shown(text(project, pointer));
+    let stopped = "nothing is repaired, ignored, erased or carried out";
+    Some(match at("/unfreeze/by").as_str() {
+        "" => format!("{stopped}; to lift it: counterfoil project unfreeze"),
+        by => format!(
+            "{stopped}; {by} wants to lift it: another admin or owner runs counterfoil project \
+             unfreeze before {}",
+            at("/unfreeze/lapses_at")
+        ),
+    })
 }
 
 /// The command that comes next.

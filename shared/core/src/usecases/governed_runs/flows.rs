@@ -83,23 +83,32 @@ impl GovernedRuns {
         }
         let loosening = now.value.loosened_by(&actions);
         let person = ctx.principal().person();
-        let waiting = now.value.proposed.clone().filter(|proposed| {
-            proposed.actions == actions && person.is_some() && person != Some(proposed.by)
-        });
+        let waiting = now.value.proposed.clone();
+        let waiting = waiting.filter(|proposed| proposed.actions == actions && person.is_some());
         let waiting = match waiting {
             Some(proposed) if self.judge_flow(ctx, loosening, 1, None).await?.allowed() => {
-                self.counts(ctx, proposed).await?
+                match self.second(ctx, &proposed).await? {
+                    Ok(counts_as) => Some((proposed, counts_as)),
+                    // Nobody can agree with them any more, so this request proposes.
+                    Err(NotSecond::ProposerGone | NotSecond::Expired) => None,
+                    Err(why @ NotSecond::Newcomer) => return Err(RunError::NotSecond(why)),
+                    Err(NotSecond::Own | NotSecond::TooSoon | NotSecond::Emptied) => {
+                        return Ok(FlowChange::Held(now));
+                    }
+                }
             }
-            waiting => waiting,
+            // Policy refuses whoever asks, which is recorded below.
+            waiting => waiting.map(|proposed| (proposed, ctx.principal().id())),
         };
         let approvals = u8::from(waiting.is_some());
-        let hash = waiting.as_ref().map(|it| it.action_hash.as_str());
+        let hash = waiting.as_ref().map(|(it, _)| it.action_hash.as_str());
         let judged = self.judge_flow(ctx, loosening, approvals, hash).await?;
         match (judged.judgement.effect, person) {
             (Effect::Allow, _) => {
-                let held = waiting.map(|it| it.decision);
-                let drafts = match &held {
-                    Some(held) => judged.approved(ctx.principal(), held, &ctx.principal().id())?,
+                let drafts = match &waiting {
+                    Some((held, approver)) => {
+                        judged.approved(ctx.principal(), &held.decision, approver)?
+                    }
                     None => judged.opened(ctx.principal(), None)?,
                 };
                 self.put_flow(ctx, (stream, drafts), &judged, now, actions)
@@ -192,12 +201,12 @@ impl GovernedRuns {
         })
     }
 
-    /// The proposal that this request confirms; `None` where nobody can any more, so that it proposes.
-    async fn counts(
+    /// Who the caller counts as when they confirm.
+    async fn second(
         &self,
         ctx: &TenantCtx,
-        proposed: Box<ProposedActions>,
-    ) -> Result<Option<Box<ProposedActions>>, RunError> {
+        proposed: &ProposedActions,
+    ) -> Result<Result<String, NotSecond>, RunError> {
         let second = Waiting {
             by: proposed.by,
             at: proposed.at,
@@ -207,11 +216,7 @@ impl GovernedRuns {
         let directory = Directory::of(self.state.as_ref());
         let now = self.clock.now();
         let confirmed = second.confirmed_by(directory, ctx.workspace(), ctx.principal(), now);
-        match confirmed.await? {
-            Ok(_) => Ok(Some(proposed)),
-            Err(NotSecond::ProposerGone) => Ok(None),
-            Err(why) => Err(RunError::NotSecond(why)),
-        }
+        Ok(confirmed.await?)
     }
 
     async fn judge_flow(

@@ -15,7 +15,7 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 use thiserror::Error;
 
-pub use release::{HELD, Released};
+pub use release::Released;
 pub use set::NewHold;
 
 use super::facts::actor;

@@ -1,7 +1,5 @@
 //! Releasing a legal hold: proposed by one owner, approved by another.
 
-use std::time::Duration;
-
 use super::{ATTEMPTS, HoldError, LegalHolds, changed, release_draft};
 use crate::hold::{HoldState, LegalHold, ProposedRelease};
 use crate::policy::{Effect, Question};
@@ -10,9 +8,6 @@ use crate::records::{Directory, Versioned};
 use crate::tenancy::{Role, TenantCtx};
 use crate::usecases::governed::{DECISION, Governed, Terms, approved_by};
 use crate::usecases::second_person::{NotSecond, Waiting};
-
-/// How long a proposed release waits; later it must be proposed anew.
-pub const HELD: Duration = Duration::from_hours(72);
 
 /// What became of a request to release.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,9 +46,7 @@ impl LegalHolds {
             state @ HoldState::Setting => return Err(HoldError::WrongState { state }),
         }
         let now = self.clock.now();
-        let waiting = hold.value.release.clone();
-        let waiting = waiting.filter(|release| now.since(release.at) < HELD);
-        let Some(waiting) = waiting else {
+        let Some(waiting) = hold.value.release.clone() else {
             return self.propose(ctx, hold).await;
         };
         if !self.judge_release(ctx, 1, None).await?.allowed() {
@@ -70,7 +63,7 @@ impl LegalHolds {
         match confirmed.await? {
             Ok(approver) => self.approve(ctx, hold, &waiting, &approver).await,
             // Nobody can agree with them any more, so this request proposes.
-            Err(NotSecond::ProposerGone) => self.propose(ctx, hold).await,
+            Err(NotSecond::ProposerGone | NotSecond::Expired) => self.propose(ctx, hold).await,
             Err(why @ NotSecond::Newcomer) => Err(HoldError::NotSecond(why)),
             Err(NotSecond::Own | NotSecond::TooSoon | NotSecond::Emptied) => {
                 Ok(Released::Held(hold))

@@ -79,7 +79,7 @@ impl Policies {
             match self.second(ctx, &waiting.value, next.bundle.by).await? {
                 Ok(approver) => return self.put(ctx, &act, next, waiting, approver).await,
                 // Nobody can agree with them any more, so this request proposes.
-                Err(NotSecond::ProposerGone) => {}
+                Err(NotSecond::ProposerGone | NotSecond::Expired) => {}
                 Err(why @ NotSecond::Newcomer) => return Err(PolicyError::NotSecond(why)),
                 Err(NotSecond::Own | NotSecond::TooSoon | NotSecond::Emptied) => {
                     return Ok(PolicyActed::WAITS);

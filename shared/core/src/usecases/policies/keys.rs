@@ -74,7 +74,7 @@ impl Policies {
                     let next = (state.version, after);
                     return self.put_key(ctx, next, waiting, &approver).await;
                 }
-                Err(NotSecond::ProposerGone) => {}
+                Err(NotSecond::ProposerGone | NotSecond::Expired) => {}
                 Err(why @ NotSecond::Newcomer) => return Err(PolicyError::NotSecond(why)),
                 Err(NotSecond::Own | NotSecond::TooSoon | NotSecond::Emptied) => {
                     return Ok(PolicyActed::WAITS);

@@ -185,7 +185,7 @@ impl Policies {
         let directory = self.directory();
         let found = directory.policy_proposal(ctx.workspace(), row);
         let found = found.await?;
-        Ok(found.filter(|it| now.since(it.value.at) < super::holds::HELD))
+        Ok(found.filter(|it| now.since(it.value.at) < super::second_person::HELD))
     }
 
     /// Records a proposal: decision and row in one transaction.

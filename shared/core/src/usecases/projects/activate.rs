@@ -17,7 +17,6 @@ use crate::records::{Directory, Mapping, Project, ProposedActivation, Versioned}
 use crate::tenancy::{Role, TenantCtx};
 use crate::usecases::facts::change;
 use crate::usecases::governed::{DECISION, Governed, Terms, approved_by};
-use crate::usecases::holds::HELD;
 use crate::usecases::second_person::{NotSecond, Waiting};
 
 /// What became of a request to activate.
@@ -70,10 +69,9 @@ impl Projects {
             None => None,
         };
         let loosening = active.is_some_and(|active| wanted.loosens(&active));
-        let now = self.clock().now();
         let mut waiting = before.value.proposed.clone().filter(|it| {
             let same = it.hash == hash && it.instead_of == before.value.mapping;
-            same && loosening && now.since(it.at) < HELD
+            same && loosening
         });
         let mut approver = ctx.principal().id();
         if let Some(proposed) = &waiting
@@ -85,7 +83,7 @@ impl Projects {
             match self.second(ctx, proposed).await? {
                 Ok(counts_as) => approver = counts_as,
                 // Nobody can agree with them any more, so this request proposes.
-                Err(NotSecond::ProposerGone) => waiting = None,
+                Err(NotSecond::ProposerGone | NotSecond::Expired) => waiting = None,
                 Err(why @ NotSecond::Newcomer) => return Err(ProjectError::NotSecond(why)),
                 Err(NotSecond::Own | NotSecond::TooSoon | NotSecond::Emptied) => {
                     return Ok(Activation::Held(before));

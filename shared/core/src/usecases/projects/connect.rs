@@ -22,7 +22,9 @@ use crate::connection::Standing;
 use crate::ids::SecretId;
 use crate::policy::Question;
 use crate::ports::{AppendError, Batch};
-use crate::records::{Directory, Missing, Project, Records, Secret, Versioned, WebhookSecret};
+use crate::records::{
+    Directory, Missing, Project, Records, Secret, Unfinished, Versioned, WebhookSecret,
+};
 use crate::redacted::Redacted;
 use crate::tenancy::TenantCtx;
 use crate::time::Timestamp;
@@ -156,7 +158,9 @@ impl Projects {
     /// any more, in no copy.
     ///
     /// # Errors
-    /// [`ProjectError::NotFound`] when there is none; [`ProjectError::Changed`] as above.
+    /// [`ProjectError::NotFound`] when there is none; [`ProjectError::Changed`] as above;
+    /// [`ProjectError::Repairing`] for the repair credential, while what a repair did is not known yet: it
+    /// is read back with that credential.
     pub async fn disconnect(
         &self,
         ctx: &TenantCtx,
@@ -176,6 +180,10 @@ impl Projects {
         }
         if before.version != version {
             return Err(ProjectError::Changed);
+        }
+        let records = Records::of(self.state(), ctx);
+        if kind == ConnectionKind::Repair && !records.list::<Unfinished>().await?.is_empty() {
+            return Err(ProjectError::Repairing);
         }
         let changes = revoked(&self.secrets(), ctx, gone).await?;
         let settled = self.settle(ctx, &judged, &before, &after, kind, changes, None);

@@ -69,6 +69,7 @@ impl Projects {
             pseudonym_key: secret.id,
             auto_propose: false,
             frozen: false,
+            unfreeze: None,
         };
         let mut batch = Batch::of([genesis]);
         batch.drafts.extend(judged.opened(principal, None)?);

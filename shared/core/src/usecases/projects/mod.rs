@@ -9,6 +9,7 @@ mod change;
 mod connect;
 mod create;
 mod credential;
+mod freeze;
 mod mappings;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub use change::ProjectChange;
 pub use connect::{ConnectionView, NewConnection};
 pub use create::NewEmptyProject;
 pub use credential::ConnectionKind;
+pub use freeze::FreezeChange;
 pub use mappings::{MAX_MAPPING, MAX_MAPPINGS};
 
 use super::connections::Probed;
@@ -69,6 +71,9 @@ pub enum ProjectError {
     /// It has as many mappings as it can store: 409.
     #[error("the project has {MAX_MAPPINGS} mappings")]
     Full,
+    /// A repair was begun that only this credential can look at again: 409.
+    #[error("a repair is being carried out")]
+    Repairing,
     /// The caller does not count as the second person: 409.
     #[error("this is not confirmed")]
     NotSecond(#[source] NotSecond),
