@@ -1,13 +1,17 @@
 //! What an agent does in a run, and what people answer.
 
+use std::collections::BTreeMap;
+
 use counterfoil_core::evidence::json::Json;
-use counterfoil_core::governed_run::{Report, RunState};
+use counterfoil_core::governed_run::{FlowActions, FlowKind, Registered, Report, RunState};
 use counterfoil_core::policy::Effect;
+use counterfoil_core::ports::State;
+use counterfoil_core::records::{Directory, Records};
 use counterfoil_core::repair::{ActionState, VoteKind};
 use counterfoil_core::usecases::{Preview, ReadActions};
 
 use super::super::world::World;
-use super::action;
+use super::{action, flow};
 
 #[tokio::test]
 async fn a_harmless_action_is_allowed_done_and_told() {
@@ -32,6 +36,34 @@ async fn a_harmless_action_is_allowed_done_and_told() {
     let done = world.facts("run.action").pop().unwrap();
     let decided = world.facts("run.decision").pop().unwrap();
     assert_eq!(done.get("action_hash"), decided.get("action_hash"));
+}
+
+/// Whoever opens a run names its flow: another one's registration makes nothing harmless.
+#[tokio::test]
+async fn what_one_flow_registered_as_destructive_waits_in_runs_of_every_flow() {
+    let world = World::new().await;
+    world.register().await;
+    let sandbox = FlowActions {
+        actions: BTreeMap::from([
+            (
+                "refund.create".to_owned(),
+                Registered { destructive: false },
+            ),
+            ("mail.send".to_owned(), Registered { destructive: false }),
+        ]),
+        ..FlowActions::none("sandbox")
+    };
+    let ctx = Directory::system(&world.project, "test");
+    let row = Records::of(world.store.as_ref(), &ctx).create(&sandbox);
+    assert!(world.store.write(vec![row.unwrap()]).await.unwrap());
+    let mut new = flow(FlowKind::Governed);
+    new.flow.id = "sandbox".to_owned();
+    let opened = world.governed().open(&world.repair_key, new).await;
+    let run = opened.unwrap().value.id.to_string();
+    let refund = world.act(&run, "refund.create", "invoice-1").await.value;
+    assert_eq!(refund.state, ActionState::Held, "{}", refund.rule);
+    let mail = world.act(&run, "mail.send", "ticket-1").await.value;
+    assert_eq!(mail.state, ActionState::Allowed);
 }
 
 #[tokio::test]

@@ -21,6 +21,38 @@ pub struct Registered {
     pub destructive: bool,
 }
 
+/// What the rules are told of a kind of action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownKind {
+    /// The run's own flow registered it.
+    pub registered: bool,
+    /// Some flow of the project registered it as destructive.
+    pub destructive: bool,
+}
+
+impl KnownKind {
+    /// What is known of `kind` in a run of `flow`. The caller names the flow, so that alone makes nothing
+    /// harmless: what any flow of the project registered as destructive is destructive in each.
+    pub fn of<'a>(
+        flow: &str,
+        kind: &str,
+        flows: impl IntoIterator<Item = &'a FlowActions>,
+    ) -> Self {
+        let mut known = Self {
+            registered: false,
+            destructive: false,
+        };
+        for other in flows {
+            let Some(it) = other.actions.get(kind) else {
+                continue;
+            };
+            known.registered |= other.id == flow;
+            known.destructive |= it.destructive;
+        }
+        known
+    }
+}
+
 /// What a flow may do. Version 0 is a flow that nobody registered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FlowActions {
@@ -50,9 +82,12 @@ pub struct ProposedActions {
 }
 
 impl FlowActions {
+    /// What the ids of such records begin with.
+    pub const ROWS: &'static str = "flow#";
+
     /// The id of the record of a flow, among the other settings of its project.
     pub fn row(flow: &str) -> String {
-        format!("flow#{flow}")
+        format!("{}{flow}", Self::ROWS)
     }
 
     /// A flow that nobody registered.
@@ -92,4 +127,43 @@ pub fn check_flow(id: &str, actions: &BTreeMap<String, Registered>) -> Result<()
         check_kind(&format!("/actions/{kind}"), kind)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const FLOWS: [&str; 3] = ["refunds", "sandbox", "mails"];
+
+    /// Flows that register one kind: not at all, as harmless, or as destructive.
+    fn flows(of: &[Option<bool>]) -> Vec<FlowActions> {
+        let one = |(id, registered): (&&str, &Option<bool>)| FlowActions {
+            actions: registered
+                .iter()
+                .map(|it| ("refund.create".to_owned(), Registered { destructive: *it }))
+                .collect(),
+            ..FlowActions::none(id)
+        };
+        FLOWS.iter().zip(of).map(one).collect()
+    }
+
+    proptest! {
+        /// The flow that a run names changes only whether it has registered the kind.
+        #[test]
+        fn no_choice_of_a_flow_makes_harmless_what_one_registered_as_destructive(
+            of in prop::collection::vec(any::<Option<bool>>(), 3),
+            chosen in 0_usize..3,
+        ) {
+            let all = flows(&of);
+            let known = KnownKind::of(FLOWS[chosen], "refund.create", &all);
+            prop_assert_eq!(known.destructive, of.contains(&Some(true)));
+            prop_assert_eq!(known.registered, of[chosen].is_some());
+            let harmless = known.registered && !known.destructive;
+            prop_assert_eq!(harmless, of[chosen] == Some(false) && !of.contains(&Some(true)));
+            let other = KnownKind::of(FLOWS[chosen], "mail.send", &all);
+            prop_assert!(!other.registered && !other.destructive);
+        }
+    }
 }

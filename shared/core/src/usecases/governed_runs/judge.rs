@@ -5,7 +5,7 @@ use std::time::Duration;
 use counterfoil_evidence::json::Json;
 
 use super::{GovernedRuns, RunError};
-use crate::governed_run::{FlowActions, HOLD_QUOTA};
+use crate::governed_run::{FlowActions, HOLD_QUOTA, KnownKind};
 use crate::ids::{ActionId, DecisionId, RunId};
 use crate::incident::Incident;
 use crate::json::JsonError;
@@ -81,7 +81,7 @@ impl GovernedRuns {
         ])
     }
 
-    /// Judges: what is known of a kind of action comes from the flow's registration.
+    /// Judges: what is known of a kind of action comes from the flows' registrations.
     pub(super) async fn judge(
         &self,
         ctx: &TenantCtx,
@@ -140,17 +140,17 @@ impl GovernedRuns {
     ) -> Result<Judgement, RunError> {
         let rules = self.rules(ctx).await?;
         let records = self.records(ctx);
-        let row = FlowActions::row(matter.flow);
-        let registered = records.get::<FlowActions>(&row).await?;
-        let registered = registered.and_then(|it| it.value.actions.get(&matter.work.kind).copied());
+        let flows = records.list_with::<FlowActions>(FlowActions::ROWS).await?;
+        let flows = flows.iter().map(|it| &it.value);
+        let known = KnownKind::of(matter.flow, &matter.work.kind, flows);
         // Its id does not depend on how many differ.
         let breaker = Incident::identity(matter.project.id, &Finding::mass_drift(0, 0));
         let breaker = records.get::<Incident>(&breaker.to_string()).await?;
         let question = Question::RunAction(RunActionFacts {
             id: matter.act.to_string(),
             kind: matter.work.kind.clone(),
-            registered: registered.is_some(),
-            destructive: registered.is_some_and(|it| it.destructive),
+            registered: known.registered,
+            destructive: known.destructive,
             amount: matter.work.amount.clone(),
             target: matter.work.target.clone(),
             blast: BlastFacts {
