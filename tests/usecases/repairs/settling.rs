@@ -74,6 +74,48 @@ async fn a_repair_whose_check_afterwards_was_not_possible_is_verified_by_the_swe
     assert_eq!(world.count("run.open"), world.count("run.close"));
 }
 
+/// A refusal counts once it is recorded: until then nobody knows it, and nothing is as it would be after it.
+#[tokio::test]
+async fn a_denial_that_cannot_be_recorded_is_no_answer_and_nothing_happened() {
+    let world = World::read_only().await;
+    world.scan().await;
+    let incident = world.incident().await;
+    let id = incident.id.to_string();
+    let (propose, before) = (world.propose(), world.kinds().len());
+    let asked = async || {
+        let proposed = propose.propose(&world.repair_key, &id, Some("support asked"), true);
+        proposed.await
+    };
+    world.store.appends_left(Some(0));
+    let lost = asked().await;
+    assert!(matches!(lost, Err(ActionError::Evidence(_))), "{lost:?}");
+    let records = Records::of(world.store.as_ref(), &world.ben);
+    assert!(records.list::<Action>().await.unwrap().is_empty());
+    assert_eq!(world.incident().await.state, incident.state);
+    assert_eq!(world.kinds().len(), before);
+    world.store.appends_left(None);
+    assert_eq!(asked().await.unwrap().action.state, ActionState::Denied);
+
+    let (world, action) = proposed().await;
+    let before = world.kinds().len();
+    world.store.appends_left(Some(0));
+    // A key that speaks for nobody does not approve.
+    let refused = approve(&world, &world.repair_key, &action).await;
+    assert!(
+        matches!(refused, Err(ActionError::Evidence(_))),
+        "{refused:?}"
+    );
+    world.store.appends_left(None);
+    assert_eq!(world.kinds().len(), before);
+    let refused = approve(&world, &world.repair_key, &action).await;
+    assert!(
+        matches!(refused, Err(ActionError::Denied(_))),
+        "{refused:?}"
+    );
+    assert_eq!(world.kinds().len(), before + 3);
+    assert_eq!(world.app.updates(), 0);
+}
+
 #[tokio::test]
 async fn without_evidence_there_is_no_update() {
     let (world, action) = proposed().await;
