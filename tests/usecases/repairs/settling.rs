@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use counterfoil_core::incident::IncidentState;
-use counterfoil_core::repair::ActionState;
+use counterfoil_core::records::Records;
+use counterfoil_core::repair::{Action, ActionState};
 use counterfoil_core::usecases::ActionError;
 use counterfoil_testkit::memory::ApplyFault;
 
