@@ -29,7 +29,8 @@ MAPPING = {
 
 def family(path, name):
     """`/v1/incidents/{id}/ignore` is about one of the incidents."""
-    if path in ("/v1/runs/{id}/actions", "/v1/runs/{id}/complete"):
+    # Of those no export is asked for, and an answer that leads elsewhere would be followed.
+    if path in ("/v1/runs/{id}/actions", "/v1/runs/{id}/complete", "/v1/runs/{id}/evidence"):
         return "governed runs"
     if path == "/v1/actions/{id}/result":
         return "actions of runs"
@@ -71,6 +72,9 @@ def complete(operation, body, number):
     elif operation == "createExport":
         body.clear()
         body["run_id"] = RECORDS["runs"]
+    elif operation == "changeProject":
+        # Whoever stops the project has nothing left to look at.
+        body.pop("frozen", None)
     elif operation == "askForCheck":
         body["project"] = RECORDS["projects"]
     elif operation == "openRun":

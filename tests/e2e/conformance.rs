@@ -19,7 +19,8 @@ use super::stage::{progress, stage};
 const SEED: &str = "20261126";
 
 /// Operations of which no request of the owner need succeed here, and why.
-const NEVER: [(&str, &str); 29] = [
+const NEVER: [(&str, &str); 30] = [
+    ("GET /v1/runs/{id}/evidence", "no export is of that run"),
     ("POST /v1/actions/{id}/result", "no digest is guessed"),
     ("POST /v1/actions/{id}/cancel", "it is withdrawn already"),
     (

@@ -36,6 +36,12 @@ pub(crate) struct Stage {
     running: AtomicU32,
 }
 
+/// An answer that leads elsewhere is an answer.
+fn no_redirects() -> reqwest::Client {
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    client.build().unwrap()
+}
+
 /// One deployment of the template.
 pub(crate) struct Stack {
     pub(crate) deployment: Deployment,
@@ -97,7 +103,7 @@ impl Stage {
             issuer,
             main,
             sample,
-            http: reqwest::Client::new(),
+            http: no_redirects(),
             count: AtomicU32::new(0),
             running: AtomicU32::new(0),
         }

@@ -14,6 +14,8 @@ mod counted;
 #[cfg(test)]
 mod customers;
 #[cfg(test)]
+mod decisions;
+#[cfg(test)]
 mod deletion;
 #[cfg(test)]
 mod doubts;

@@ -5,11 +5,11 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use counterfoil_core::usecases::DecisionRecord;
+use counterfoil_core::usecases::{DecisionRecord, ReadEvidenceError, RunError};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::governed::{self, CompletionBody, PreviewBody, RunBody};
 use counterfoil_lambda::http::{Caller, Sent, admitted, allowed};
-use counterfoil_lambda::refusals::governed as problem;
+use counterfoil_lambda::refusals::{self, governed as problem};
 use counterfoil_lambda::schema::{DecisionId, IdempotencyKey, RunId};
 
 use crate::api::Api;
@@ -86,7 +86,8 @@ pub(crate) async fn preview(
 
 /// Read a decision
 ///
-/// Of an action of a governed run, or a preview.
+/// Any that `Counterfoil-Decision` named and that is recorded in the project, or is a preview of it; for
+/// people who signed in, also what is recorded in the workspace.
 #[utoipa::path(
     get, path = "/v1/decisions/{id}", operation_id = "readDecision", tag = "runs",
     params(("id" = DecisionId, Path, description = "The decision")),
@@ -94,25 +95,42 @@ pub(crate) async fn preview(
         ("Counterfoil-Decision" = DecisionId, description = "The decision that was made of it"),
         ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
     ))),
-    extensions(("x-problems" = json!([]))),
+    extensions(("x-problems" = json!(["not-finished"]))),
 )]
 pub(crate) async fn read(
     State(api): State<Api>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let found = api.governed.decision(&ctx, &id).await;
-    let found = found.map_err(|error| problem(&error))?;
-    Ok(decision(StatusCode::OK, &found.value))
+    let indexed = match api.governed.decision(&ctx, &id).await {
+        Ok(found) => Some(found.value),
+        Err(RunError::NotFound) => None,
+        Err(error) => return Err(problem(&error)),
+    };
+    if let Some(preview) = indexed.as_ref().filter(|it| it.preview) {
+        return Ok(decision(StatusCode::OK, preview));
+    }
+    match (api.evidence.decision(&ctx, &id).await, indexed) {
+        (Ok(found), _) => {
+            let named = (found.id.to_string(), found.policy.clone());
+            let view = views::Decision::recorded(&found);
+            Ok(named_by(StatusCode::OK, view, named))
+        }
+        // Its entry is out of reach of the search.
+        (Err(ReadEvidenceError::NotFound), Some(indexed)) => Ok(decision(StatusCode::OK, &indexed)),
+        (Err(error), _) => Err(refusals::evidence(&error)),
+    }
 }
 
 fn decision(status: StatusCode, decision: &DecisionRecord) -> Response {
-    let mut response = (status, Json(views::Decision::of(decision))).into_response();
+    let named = (decision.id.to_string(), decision.policy.clone());
+    named_by(status, views::Decision::of(decision), named)
+}
+
+fn named_by(status: StatusCode, view: views::Decision, (id, policy): (String, String)) -> Response {
+    let mut response = (status, Json(view)).into_response();
     let headers = response.headers_mut();
-    let named = [
-        ("counterfoil-decision", decision.id.to_string()),
-        ("counterfoil-policy", decision.policy.clone()),
-    ];
+    let named = [("counterfoil-decision", id), ("counterfoil-policy", policy)];
     for (name, value) in named {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(name, value);

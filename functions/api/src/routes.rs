@@ -64,6 +64,7 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(evidence::entry))
         .routes(routes!(evidence::ledger))
         .routes(routes!(runs::read))
+        .routes(routes!(runs::evidence))
         .routes(routes!(erasure::run))
         .routes(routes!(erasure::customer))
         .routes(routes!(customers::state))

@@ -8,7 +8,8 @@ use super::super::stage::stage;
 use super::{STREAM, Says, files, says, text};
 
 /// Requests to `api`.
-const OF_API: [&str; 75] = [
+const OF_API: [&str; 76] = [
+    "find-run-evidence",
     "read-flow",
     "register-flow",
     "open-run",

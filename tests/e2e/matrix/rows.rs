@@ -153,6 +153,7 @@ pub(super) const ROWS: &[Row] = &[
     row("GET", "/v1/customers/{id}/state", Project, EVERYBODY, 200),
     row("POST", "/v1/customers/{id}/erase", Project, ERASERS, 400),
     row("GET", "/v1/runs/{id}", Project, EVERYBODY, 200),
+    row("GET", "/v1/runs/{id}/evidence", Project, EVERYBODY, 303),
     row("POST", "/v1/runs/{id}/erase", Project, ERASERS, 400),
     row("POST", "/v1/runs", Project, OPERATORS, 400),
     row("POST", "/v1/runs/{id}/actions", Project, OPERATORS, 400),

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use counterfoil_core::governed_run::{FlowActions, Registered};
 use counterfoil_core::ids::{ActionId, DecisionId, RunId, UserId};
 use counterfoil_core::policy::Effect;
-use counterfoil_core::usecases::DecisionRecord;
+use counterfoil_core::time::Timestamp;
+use counterfoil_core::usecases::{self, DecisionRecord, RecordedDecision};
 use counterfoil_lambda::open_words;
 use counterfoil_lambda::schema;
 use serde::Serialize;
@@ -17,7 +18,17 @@ open_words! {
     pub(crate) EffectName: "ALLOW", "REQUIRE", "DENY";
 }
 
-/// What the policy decided about an action of a run, or would decide.
+open_words! {
+    /// Whether it was asked before approvals, or with those there were.
+    pub(crate) PhaseName: "propose", "execute";
+}
+
+open_words! {
+    /// A layer of rules.
+    pub(crate) LayerNameWord: "baseline", "workspace";
+}
+
+/// What the policy decided, or would decide.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RunDecision)]
 pub(crate) struct Decision {
@@ -27,7 +38,7 @@ pub(crate) struct Decision {
     /// The kind of what was judged.
     #[schema(examples("run.action"))]
     action: String,
-    /// The action; `null` for a preview.
+    /// What it is about: a repair, an action of a run, or one act of a person; `null` for a preview.
     #[schema(value_type = Option<schema::ActionId>)]
     act: Option<ActionId>,
     /// The run; `null` for a preview.
@@ -42,11 +53,79 @@ pub(crate) struct Decision {
     /// The decisive rule.
     rule: String,
     reason: String,
+    /// Digest of the workspace's bundle that was asked.
+    policy: String,
+    /// Digest of the product's own rules.
+    baseline: Option<String>,
+    /// Whether it was asked what it would take, or whether what there was sufficed.
+    #[schema(value_type = Option<PhaseName>)]
+    phase: Option<String>,
+    /// What each layer said; empty for a preview.
+    layers: Vec<LayerSaid>,
+    /// Position of its entry in the project's evidence (`GET /v1/entries/{seq}`); `null` for a preview, and
+    /// for what is recorded in the workspace's.
+    entry: Option<u64>,
     #[schema(value_type = schema::Time)]
     at: String,
 }
 
+/// What a layer said.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LayerSaid {
+    #[schema(value_type = LayerNameWord)]
+    layer: String,
+    #[schema(value_type = EffectName)]
+    effect: Effect,
+    approvals: u8,
+    /// The rules that decided.
+    rules: Vec<RuleSaid>,
+}
+
+/// A rule that decided.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RuleSaid {
+    id: String,
+    reason: String,
+}
+
+impl LayerSaid {
+    fn of(said: &usecases::LayerSaid) -> Self {
+        let rule = |rule: &usecases::RuleSaid| RuleSaid {
+            id: rule.id.clone(),
+            reason: rule.why.clone(),
+        };
+        Self {
+            layer: said.layer.clone(),
+            effect: said.effect,
+            approvals: said.approvals,
+            rules: said.policies.iter().map(rule).collect(),
+        }
+    }
+}
+
 impl Decision {
+    /// As its entry tells it.
+    pub(crate) fn recorded(found: &RecordedDecision) -> Self {
+        let entry = (!found.place.workspace).then_some(found.place.seq);
+        Self {
+            id: found.id,
+            action: found.action.clone(),
+            act: Some(found.act),
+            run: found.run,
+            preview: false,
+            effect: found.effect,
+            approvals: found.approvals,
+            rule: found.rule.clone(),
+            reason: found.reason.clone(),
+            policy: found.policy.clone(),
+            baseline: Some(found.baseline.clone()),
+            phase: Some(found.phase.clone()),
+            layers: found.layers.iter().map(LayerSaid::of).collect(),
+            entry,
+            at: Timestamp::from_millis(found.evaluated_at).to_string(),
+        }
+    }
+
     pub(crate) fn of(decision: &DecisionRecord) -> Self {
         Self {
             id: decision.id,
@@ -58,6 +137,11 @@ impl Decision {
             approvals: decision.approvals,
             rule: decision.rule.clone(),
             reason: decision.reason.clone(),
+            policy: decision.policy.clone(),
+            baseline: None,
+            phase: None,
+            layers: Vec::new(),
+            entry: None,
             at: decision.at.to_string(),
         }
     }

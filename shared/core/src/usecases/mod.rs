@@ -73,8 +73,8 @@ pub use projects::{
 };
 pub use prune::PruneError;
 pub use read_evidence::{
-    EntryContents, EntryLine, LedgerRow, ListedRun, ReadEvidence, ReadEvidenceError, RunFilter,
-    RunStatus, Span,
+    EntryContents, EntryLine, LayerSaid, LedgerRow, ListedRun, ReadEvidence, ReadEvidenceError,
+    RecordedDecision, RecordedIn, RuleSaid, RunFilter, RunStatus, Span,
 };
 pub use read_run::{EntryView, ReadRun, ReadRunError, RunView};
 pub use receive_webhook::{

@@ -3,9 +3,11 @@
 //! Reads only. Contents of erasable parts are not shown here; a list says that there was one, and
 //! which entry took it away.
 
+mod decisions;
 mod entries;
 mod ledger;
 mod mappings;
+mod packages;
 mod runs;
 
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use counterfoil_evidence::part::PartName;
 use serde::Serialize;
 use thiserror::Error;
 
+pub use decisions::{LayerSaid, RecordedDecision, RecordedIn, RuleSaid};
 pub use entries::{EntryContents, Span};
 pub use ledger::LedgerRow;
 pub use runs::{ListedRun, RunFilter, RunStatus};
