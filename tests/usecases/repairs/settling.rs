@@ -9,6 +9,7 @@ use counterfoil_core::usecases::ActionError;
 use counterfoil_testkit::memory::ApplyFault;
 
 use super::{approve, proposed};
+use crate::world::World;
 
 #[tokio::test]
 async fn a_row_that_changed_since_the_approval_is_left_alone() {
