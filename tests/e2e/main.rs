@@ -70,6 +70,8 @@ mod sources;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]
+mod stop;
+#[cfg(test)]
 mod stored;
 #[cfg(test)]
 mod tamper;

@@ -120,3 +120,20 @@ pub(crate) fn problem(error: &ActionError) -> Problem {
         }
     }
 }
+
+/// What was to be executed is not what is there any more.
+pub(crate) fn stale() -> Problem {
+    let title = "The action is stale: the row, what was promised or the rules have changed since, and \
+                 nothing was written. Look at it, and propose it again";
+    Problem::new(StatusCode::CONFLICT, "action-stale", title)
+}
+
+/// What became of an action, or why not.
+pub(crate) fn after_act(
+    ctx: &TenantCtx,
+    after: Result<Versioned<Action>, ActionError>,
+) -> Result<Response, Problem> {
+    let after = after.map_err(|error| problem(&error))?;
+    let (action, version) = (&after.value, after.version);
+    Ok(self::action(ctx, StatusCode::OK, action, version))
+}

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::answer;
-use crate::routes::{Service, after_act};
+use crate::service::Service;
 use crate::views;
 
 /// Why the approvals are replaced.
@@ -85,7 +85,7 @@ pub(crate) async fn break_glass(
             let votes = VoteOnAction { ports };
             let done = Box::pin(votes.break_glass(&ctx, &id, &glass)).await;
             tell(&ctx, &id, &done);
-            after_act(&ctx, done)
+            answer::after_act(&ctx, done)
         },
     );
     Box::pin(once).await
@@ -153,7 +153,7 @@ pub(crate) async fn review(
         async |ports| {
             let votes = VoteOnAction { ports };
             let reason = body.reason.trim();
-            after_act(&ctx, Box::pin(votes.review(&ctx, &id, reason)).await)
+            answer::after_act(&ctx, Box::pin(votes.review(&ctx, &id, reason)).await)
         },
     );
     Box::pin(once).await

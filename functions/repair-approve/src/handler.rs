@@ -16,7 +16,7 @@ use counterfoil_lambda::{Error, Front};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::routes::Service;
+use crate::service::Service;
 
 /// What other functions and the schedule may ask. Whoever can invoke this function is decided by
 /// IAM; a proposal is believed only as far as its run is open.

@@ -23,7 +23,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::answer;
-use crate::routes::Service;
+use crate::service::Service;
 use crate::views;
 
 /// What is to be done.

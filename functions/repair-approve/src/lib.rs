@@ -6,7 +6,9 @@ mod glass;
 mod handler;
 mod in_run;
 mod routes;
+mod service;
 mod views;
 
 pub use handler::handle;
-pub use routes::{QUERIES, Service, document, router};
+pub use routes::{QUERIES, document, router};
+pub use service::Service;

@@ -1,21 +1,16 @@
 //! The routes of `repair-approve`. Each is one use case.
 
-use std::future::Future;
 use std::time::Duration;
 
-use axum::extract::{FromRef, Path, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use counterfoil_core::records::Versioned;
 use counterfoil_core::repair::{Action, ActionState, VoteKind};
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::traced::Makes;
-use counterfoil_core::usecases::{
-    ActionError, ProposeRepair, ReadActions, RepairPorts, VoteOnAction, Voted,
-};
-use counterfoil_lambda::http::{
-    Asked, Authentication, Caller, Repeats, Sent, admitted, allowed, demand_if_match, judged,
-};
+use counterfoil_core::usecases::{ProposeRepair, ReadActions, VoteOnAction, Voted};
+use counterfoil_lambda::http::{Asked, Caller, Sent, admitted, allowed, demand_if_match};
 use counterfoil_lambda::schema::{
     ActionId, DecisionId, IdempotencyKey, IfMatch, IncidentId, Reason,
 };
@@ -29,59 +24,8 @@ use utoipa_axum::routes;
 use crate::answer;
 use crate::glass;
 use crate::in_run;
+use crate::service::Service;
 use crate::views;
-
-/// What the routes and the duties use.
-#[derive(Debug, Clone)]
-pub struct Service {
-    /// Who is calling.
-    pub authentication: Authentication,
-    /// Which agent is calling through `mcp`.
-    pub agents: Authentication,
-    /// What doing requests once needs.
-    pub repeats: Repeats,
-    /// Ports of the use cases.
-    pub ports: RepairPorts,
-}
-
-impl Service {
-    pub(crate) fn votes(&self) -> VoteOnAction {
-        VoteOnAction {
-            ports: self.ports.clone(),
-        }
-    }
-
-    /// Does a request once. Its first transaction says so: an action is never repeated, and what
-    /// became of it is read from it.
-    pub(crate) async fn once<M, F, R>(
-        &self,
-        ctx: &TenantCtx,
-        (sent, may): (&Sent, M),
-        makes: Makes,
-        act: F,
-    ) -> Result<Response, Problem>
-    where
-        M: Future<Output = Result<(), Problem>>,
-        F: FnOnce(RepairPorts) -> R,
-        R: Future<Output = Result<Response, Problem>>,
-    {
-        sent.once(&self.repeats, ctx, may, async |once| {
-            let done = Some((once, makes));
-            judged(&self.ports.evidence, done, async |evidence| {
-                let ports = self.ports.clone();
-                act(RepairPorts { evidence, ..ports }).await
-            })
-            .await
-        })
-        .await
-    }
-}
-
-impl FromRef<Service> for Authentication {
-    fn from_ref(service: &Service) -> Self {
-        service.authentication.clone()
-    }
-}
 
 /// The routes with what the document says of them (how to add one: functions/api/src/routes.rs).
 fn routes() -> OpenApiRouter<Service> {
@@ -314,7 +258,7 @@ async fn vote(
                 version: Some(version),
             };
             let votes = VoteOnAction { ports };
-            after_act(&ctx, Box::pin(votes.vote(&ctx, &id, &voted)).await)
+            answer::after_act(&ctx, Box::pin(votes.vote(&ctx, &id, &voted)).await)
         },
     );
     Box::pin(once).await
@@ -380,7 +324,14 @@ async fn execute(
             Makes::Known(id.clone()),
             async |ports| {
                 let votes = VoteOnAction { ports };
-                after_act(&ctx, Box::pin(votes.execute(&ctx, &id, digest)).await)
+                let done = Box::pin(votes.execute(&ctx, &id, digest)).await;
+                if done
+                    .as_ref()
+                    .is_ok_and(|it| it.value.state == ActionState::Stale)
+                {
+                    return Err(answer::stale());
+                }
+                answer::after_act(&ctx, done)
             },
         )
         .await
@@ -413,7 +364,7 @@ async fn cancel(
             Makes::Known(id.clone()),
             async |ports| {
                 let votes = VoteOnAction { ports };
-                after_act(&ctx, Box::pin(votes.cancel(&ctx, &id)).await)
+                answer::after_act(&ctx, Box::pin(votes.cancel(&ctx, &id)).await)
             },
         )
         .await
@@ -457,13 +408,4 @@ async fn undo(
             Ok(answer::action(&ctx, StatusCode::CREATED, action, version))
         })
         .await
-}
-
-pub(crate) fn after_act(
-    ctx: &TenantCtx,
-    after: Result<Versioned<Action>, ActionError>,
-) -> Result<Response, Problem> {
-    let after = after.map_err(|error| answer::problem(&error))?;
-    let (action, version) = (&after.value, after.version);
-    Ok(answer::action(ctx, StatusCode::OK, action, version))
 }

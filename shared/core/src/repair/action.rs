@@ -214,6 +214,11 @@ impl Action {
         }
     }
 
+    /// Whether it is done by whoever runs the flow, and not by the product.
+    pub const fn is_external(&self) -> bool {
+        self.run_work().is_some()
+    }
+
     /// Whether votes, execution and result are in the run in which it was proposed, because somebody
     /// holds that run open.
     pub fn is_in_governed_run(&self) -> bool {

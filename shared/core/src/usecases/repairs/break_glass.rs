@@ -6,8 +6,10 @@ use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::follow_up::{expire, follow_up};
-use super::in_run::{self, append, is_in_run};
+use super::counted::append;
+use super::ending::expire;
+use super::follow_up::follow_up;
+use super::in_run;
 use super::judge::held_facts;
 use super::refusal::record_refusal;
 use super::vote::VoteOnAction;
@@ -80,7 +82,7 @@ impl VoteOnAction {
         }
         let recorded = self.record(ctx, &project, action, (by, &judgement), glass.reason);
         let approved = Box::pin(recorded).await?;
-        if is_in_run(&approved.value) {
+        if approved.value.is_external() {
             return Ok(approved);
         }
         Box::pin(execute::execute(&self.ports, ctx, &project, approved, None)).await
@@ -120,7 +122,7 @@ impl VoteOnAction {
         action: &Action,
         by: &Overridden,
     ) -> Result<Judgement, ActionError> {
-        if is_in_run(action) {
+        if action.is_external() {
             return in_run::judge_broken(&self.ports, ctx, project, action, by).await;
         }
         let broken = Action {
@@ -183,7 +185,7 @@ impl VoteOnAction {
         };
         let decision = action.decided.clone().ok_or(ActionError::Changed)?;
         let facts = overriding(ctx, &decision, judgement)?;
-        if is_in_run(&action) {
+        if action.is_external() {
             let (found, by) = ((version, action), (by, &used));
             let done =
                 in_run::override_with(&self.ports, ctx, project, found, by, facts, reason.trim());

@@ -4,26 +4,27 @@ use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::follow_up::{expire, follow_up, given_up};
-use super::in_run::{append, try_append, waits_no_more};
+use super::again::{carried_out, decided_again, only_the_sign_in};
+use super::asking::{self, active_mapping};
+use super::counted::{append, try_append, waits_no_more};
+use super::ending::expire;
+use super::follow_up::{follow_up, given_up};
 use super::judge::{Looked, Repair, approvals};
-use super::propose::{self, active_mapping};
 use super::record::subject;
 use super::refusal::record_refusal;
 use super::settle::{self, Outcome};
 use super::{ActionError, RepairPorts, plan_of};
 use crate::governed_run::Step;
-use crate::ids::{DecisionId, UserId};
+use crate::ids::UserId;
 use crate::incident::{Incident, IncidentState};
 use crate::mapping::Artifact;
-use crate::policy::{Asking, Effect, Judgement, Permit, Place, fresh_within};
+use crate::policy::{Asking, Effect, Judgement, Permit, Place};
 use crate::ports::{AppendError, Applied, Batch, PortErrorKind};
 use crate::records::{Project, Unfinished, Versioned};
 use crate::repair::{Action, ActionState, Pace, VoteKind};
 use crate::sealed::Purpose;
 use crate::tenancy::{Principal, Role, TenantCtx, Via};
-use crate::time::Timestamp;
-use crate::usecases::facts::{Closing, Decided, actor, repair_step};
+use crate::usecases::facts::{Closing, repair_step};
 
 /// Executes an action that policy allowed or people approved, and settles it.
 pub(super) async fn execute(
@@ -57,7 +58,7 @@ pub(super) async fn execute(
     let project = &ports.project(ctx).await?;
     let artifact = active_mapping(ports, ctx, project).await?;
     if !wanted {
-        let pace = propose::pace(&records).await?.value;
+        let pace = asking::pace(&records).await?.value;
         let asked = (&artifact, &pace, undoes);
         let judgement = judge(ports, ctx, project, asked, &action.value, &incident.value).await?;
         return go_stale(ports, ctx, project, action, incident, &judgement).await;
@@ -68,7 +69,7 @@ pub(super) async fn execute(
             expire(ports, ctx, project, action).await?;
             return Err(ActionError::Expired);
         }
-        let pace = propose::pace(&records).await?;
+        let pace = asking::pace(&records).await?;
         let asked = (&artifact, &pace.value, undoes);
         let judgement = judge(ports, ctx, project, asked, &action.value, &incident.value).await?;
         if only_the_sign_in(ctx, &judgement) {
@@ -114,20 +115,13 @@ pub(super) async fn judge_now(
     let incident = records.get::<Incident>(&resource).await?;
     let incident = incident.ok_or(ActionError::NotFound)?.value;
     let artifact = active_mapping(ports, ctx, project).await?;
-    let pace = propose::pace(&records).await?.value;
+    let pace = asking::pace(&records).await?.value;
     let undoes = match action.undo {
         Some(_) => Some(settle::looked(ports, ctx, project, &incident).await?),
         None => None,
     };
     let asked = (&artifact, &pace, undoes);
     judge(ports, ctx, project, asked, action, &incident).await
-}
-
-/// Whether nothing is wrong but the sign-in of whoever triggers it: the action stays as it is, for
-/// them after another sign-in or for somebody else. The sweep has nobody to ask.
-pub(super) fn only_the_sign_in(ctx: &TenantCtx, judgement: &Judgement) -> bool {
-    let by_people = !matches!(ctx.principal(), Principal::System { .. });
-    by_people && judgement.effect == Effect::Deny && fresh_within(&judgement.rule).is_some()
 }
 
 /// Attempts when other repairs of the project are begun at the same time.
@@ -194,12 +188,12 @@ async fn judge(
         }
     } else {
         // The rules in force may ask for a higher role than those of the proposal did.
-        let climbed = propose::judge(ports, ctx, asked, repair()?, &asking);
+        let climbed = asking::judge(ports, ctx, asked, repair()?, &asking);
         let least = Box::pin(climbed).await?.considered.role;
         let least = least.max(action.approver_role());
         asking.with(approvals(action, &roles, least))
     };
-    let judgement = Box::pin(propose::judge(ports, ctx, asked, repair()?, &asking)).await?;
+    let judgement = Box::pin(asking::judge(ports, ctx, asked, repair()?, &asking)).await?;
     Ok(match &action.overridden {
         None => judgement,
         Some(broken) => judgement.broken_by(broken.by.to_string(), broken.ticket.clone()),
@@ -265,21 +259,11 @@ async fn start(
         let started = Draft::new(Kind::RepairStarted, object(facts)).in_run(run);
         (vec![started.subject(told).about(about)], vec![Step::Begun])
     } else {
-        let decided = Decided {
-            id: DecisionId::new(now, ports.random.bits128()),
-            run,
-            act: action.id,
-            action_hash: &action.digest,
-            judgement,
-            principal: &action.proposer,
-            at: now,
-            hold: None,
-            more: said,
-        };
+        let decided = decided_again(ports, &action, judgement, (run, said))?;
         let mut drafts = follow_up.opening();
         let entry = drafts.len();
         drafts.push(
-            Draft::new(Kind::RunDecision, decided.facts()?)
+            Draft::new(Kind::RunDecision, decided)
                 .in_run(run)
                 .subject(told)
                 .about(about),
@@ -332,36 +316,6 @@ async fn start(
         },
         permit,
     })
-}
-
-/// Who had something carried out, on whose approvals; of a person also the digest that they were shown,
-/// and when they proved who they are.
-pub(super) fn carried_out(
-    ctx: &TenantCtx,
-    digest: Option<&str>,
-    roles: &[(UserId, Role)],
-    now: Timestamp,
-) -> Vec<(&'static str, Json)> {
-    let considered = roles.iter().map(|(id, role)| {
-        object([
-            ("approver", Json::from(id.to_string())),
-            ("role", role.name().into()),
-        ])
-    });
-    let mut said = vec![
-        ("approvals_considered", Json::Array(considered.collect())),
-        ("triggered_by", actor(ctx.principal())),
-    ];
-    if let (Principal::User { via, .. }, Some(digest)) = (ctx.principal(), digest) {
-        let age = u64::try_from(via.age(now).as_millis()).unwrap_or(u64::MAX);
-        let auth_time = now.as_millis().saturating_sub(age);
-        let confirmed = object([
-            ("action_digest", Json::from(digest)),
-            ("auth_time", Json::uint(auth_time)),
-        ]);
-        said.push(("confirmation", confirmed));
-    }
-    said
 }
 
 /// Whom and what an execution is about. The proposal says it too, but in another run, and a run is
@@ -418,7 +372,6 @@ async fn go_stale(
     incident: Versioned<Incident>,
     judgement: &Judgement,
 ) -> Result<Versioned<Action>, ActionError> {
-    let now = ports.clock.now();
     let version = action.version;
     let mut action = action.value;
     let follow_up = follow_up(ports, project, ctx.principal(), &mut action)?;
@@ -431,21 +384,11 @@ async fn go_stale(
         ..Closing::default()
     };
     if judgement.effect == Effect::Deny {
-        let decided = Decided {
-            id: DecisionId::new(now, ports.random.bits128()),
-            run,
-            act: action.id,
-            action_hash: &action.digest,
-            judgement,
-            principal: &action.proposer,
-            at: now,
-            hold: None,
-            more: Vec::new(),
-        };
+        let decided = decided_again(ports, &action, judgement, (run, Vec::new()))?;
         let about = ports.about(ctx, project, &incident.value).await;
         let about = about.or_else(|| action.about.clone());
         drafts.push(
-            Draft::new(Kind::RunDecision, decided.facts()?)
+            Draft::new(Kind::RunDecision, decided)
                 .in_run(run)
                 .subject(told(&action, &incident.value)?)
                 .about(about),

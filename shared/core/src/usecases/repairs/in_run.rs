@@ -8,82 +8,20 @@ use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::execute::{carried_out, only_the_sign_in};
+use super::again::{carried_out, decided_again, only_the_sign_in};
+use super::counted::runs;
 use super::follow_up::{Said, follow_up};
 use super::judge::approvals;
 use super::refusal::record_refusal;
-use super::{ActionError, RepairPorts};
-use crate::governed_run::{GovernedRun, RunState, Step};
-use crate::ids::DecisionId;
+use super::{ActionError, RepairPorts, named};
+use crate::governed_run::Step;
 use crate::policy::{Effect, Judgement};
-use crate::ports::{AppendError, Batch, EntryRef, PortError, PortErrorKind, StateWrite};
+use crate::ports::{PortError, PortErrorKind};
 use crate::records::{OverrideUse, Project, Records, Versioned};
-use crate::repair::{Action, ActionState, Overridden, RunWork, Work};
+use crate::repair::{Action, ActionState, Overridden, RunWork};
 use crate::tenancy::{TenantCtx, WorkspaceCtx};
-use crate::usecases::facts::{Decided, actor, repair_step, target};
-use crate::usecases::governed_runs::{Again, GovernedRuns, RunError, Stepped, Waiting, subject};
-
-/// How often a transaction is tried that other actions of the same run overtake.
-pub(super) const ATTEMPTS: usize = 16;
-
-/// Whether an action is done by whoever runs the flow.
-pub(super) const fn is_in_run(action: &Action) -> bool {
-    matches!(action.work, Work::Run(_))
-}
-
-/// Appends a batch about an action; where a repair is in a governed run, with what its steps change in
-/// the run's counts. The batch has an entry.
-pub(super) async fn append(
-    ports: &RepairPorts,
-    ctx: &TenantCtx,
-    project: &Project,
-    about: (&Action, &[Step]),
-    batch: Batch,
-) -> Result<Vec<EntryRef>, ActionError> {
-    let appended = try_append(ports, ctx, project, about, batch).await;
-    appended.map_err(|error| match error {
-        ActionError::Evidence(error) => error.into(),
-        other => other,
-    })
-}
-
-/// The same, and [`ActionError::Evidence`] says which row of the batch was another one.
-pub(super) async fn try_append(
-    ports: &RepairPorts,
-    ctx: &TenantCtx,
-    project: &Project,
-    (action, steps): (&Action, &[Step]),
-    batch: Batch,
-) -> Result<Vec<EntryRef>, ActionError> {
-    let stream = project.stream_id()?;
-    if !action.is_in_governed_run() {
-        let appended = ports.evidence.append(stream, batch).await;
-        return appended.map_err(ActionError::Evidence);
-    }
-    let records = ports.records(ctx);
-    let id = action.binding.run.to_string();
-    let place = batch.state.len();
-    for _ in 0..ATTEMPTS {
-        let run = records.get::<GovernedRun>(&id).await?;
-        let run = run.ok_or(ActionError::NotFound)?;
-        if run.value.state != RunState::Open {
-            return Err(RunError::Ended(run.value.state).into());
-        }
-        let now = ports.clock.now();
-        let steps = steps.iter();
-        let after = steps.fold(run.value, |run, step| {
-            run.after_repair(action.id, *step, now)
-        });
-        let counted = records.replace(run.version, &after)?.explained_by(0);
-        let appended = ports.evidence.append(stream, batch.clone().with(counted));
-        match appended.await {
-            // Another action of the same run was faster: the counts are another one's.
-            Err(AppendError::StateChanged { index }) if index == place => {}
-            appended => return appended.map_err(ActionError::Evidence),
-        }
-    }
-    Err(ActionError::Evidence(AppendError::Busy))
-}
+use crate::usecases::facts::{actor, repair_step, target};
+use crate::usecases::governed_runs::{Again, Stepped, subject};
 
 /// Records a vote that others are needed for, a rejection, an expiry or a withdrawal.
 pub(super) async fn resolve(
@@ -312,31 +250,16 @@ async fn given(
     Ok(Again::With(approvals(action, &roles, least)))
 }
 
-/// That a repair waits no more.
-pub(super) fn waits_no_more(records: &Records<'_>, action: &Action) -> StateWrite {
-    StateWrite::delete(records.key::<Waiting>(&action.id.to_string()))
-}
-
 /// A further decision about an action of a run.
 fn decided(
     ports: &RepairPorts,
     action: &Action,
     judgement: &Judgement,
 ) -> Result<Draft, ActionError> {
-    let (now, run) = (ports.clock.now(), action.binding.run);
-    let decided = Decided {
-        id: DecisionId::new(now, ports.random.bits128()),
-        run,
-        act: action.id,
-        action_hash: &action.digest,
-        judgement,
-        principal: &action.proposer,
-        at: now,
-        hold: None,
-        more: Vec::new(),
-    };
+    let run = action.binding.run;
+    let decided = decided_again(ports, action, judgement, (run, Vec::new()))?;
     let told = subject(work(action)?, &action.salt, action.reason.as_deref())?;
-    Ok(Draft::new(Kind::RunDecision, decided.facts()?)
+    Ok(Draft::new(Kind::RunDecision, decided)
         .in_run(run)
         .subject(told))
 }
@@ -352,61 +275,7 @@ async fn take(
     Ok(taken.await?)
 }
 
-pub(super) fn runs(ports: &RepairPorts) -> GovernedRuns {
-    GovernedRuns {
-        evidence: ports.evidence.clone(),
-        state: ports.state.clone(),
-        clock: ports.clock.clone(),
-        random: ports.random.clone(),
-    }
-}
-
 fn work(action: &Action) -> Result<&RunWork, PortError> {
     let corrupt = || PortError::new(PortErrorKind::Corrupt, "reading an action of a run");
     action.run_work().ok_or_else(corrupt)
-}
-
-/// The step that an end without an effect is.
-pub(super) const fn ending(state: ActionState) -> Step {
-    match state {
-        ActionState::Cancelled => Step::Cancelled,
-        ActionState::Expired => Step::Expired,
-        _ => Step::Rejected,
-    }
-}
-
-fn named(state: ActionState) -> String {
-    format!("{state:?}").to_lowercase()
-}
-
-impl From<RunError> for ActionError {
-    fn from(error: RunError) -> Self {
-        match error {
-            RunError::NotFound => Self::NotFound,
-            RunError::MissingCapability => Self::MissingCapability,
-            RunError::WrongState(state) => Self::WrongState {
-                state: named(state),
-            },
-            RunError::Ended(state) => Self::WrongState {
-                state: of_ended(state),
-            },
-            RunError::Changed => Self::Changed,
-            RunError::Busy => Self::Evidence(AppendError::Busy),
-            RunError::Evidence(error) => Self::Evidence(error),
-            RunError::Unknown(error) => Self::Unknown(error),
-            RunError::Port(error) => Self::Port(error),
-            RunError::Record(error) => Self::Record(error),
-            RunError::Json(error) => Self::Json(error),
-            RunError::Invalid(invalid) => Self::Invalid(invalid),
-            RunError::OtherDigest => Self::OtherDigest,
-            RunError::Full => Self::Full,
-            RunError::Denied(_) | RunError::NotSecond(_) | RunError::OpenActions { .. } => {
-                Self::Port(PortError::new(PortErrorKind::Corrupt, "taking a step"))
-            }
-        }
-    }
-}
-
-fn of_ended(state: RunState) -> String {
-    format!("part of a run that is {state}")
 }

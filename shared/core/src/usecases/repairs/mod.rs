@@ -8,7 +8,11 @@
 //! - A reply that was lost at COMMIT is settled by reading the row, never by sending again.
 //! - Until then an action may be withdrawn or expires; from then on it may not.
 
+mod again;
+mod asking;
 mod break_glass;
+mod counted;
+mod ending;
 mod execute;
 mod follow_up;
 mod in_run;
@@ -26,14 +30,17 @@ use std::sync::Arc;
 use thiserror::Error;
 
 pub use break_glass::Glass;
-pub use propose::{NewRepair, ProposeRepair, Proposed};
+pub use propose::{NewRepair, ProposeRepair};
 pub use read::ReadActions;
+pub use record::Proposed;
 pub use sweep::{SWEEP_AFTER, SweepFailure, SweepRepairs, Swept};
 pub use vote::{VoteOnAction, Voted};
 
+use super::governed_runs::RunError;
 use super::reconcile::{BillingAccounts, LookError};
 use super::vault::{Vault, VaultError};
 use crate::governed_run::InvalidRun;
+use crate::governed_run::RunState;
 use crate::ids::{ActionId, IncidentId, UserId};
 use crate::incident::Incident;
 use crate::json::JsonError;
@@ -42,8 +49,8 @@ use crate::ports::{
     AppDatabase, AppendError, Clock, EvidenceAppend, PortError, PortErrorKind, Random, State,
 };
 use crate::records::{Directory, Project, RecordError, Records, RunAction, Versioned};
-use crate::repair::{Action, RepairPlan};
-use crate::tenancy::{Principal, Role, TenantCtx};
+use crate::repair::{Action, ActionState, RepairPlan};
+use crate::tenancy::{Capability, Principal, Role, TenantCtx};
 
 /// Why a request about an action did not do what it asked.
 #[derive(Debug, Error)]
@@ -124,6 +131,42 @@ impl From<AppendError> for ActionError {
     }
 }
 
+impl From<RunError> for ActionError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::NotFound => Self::NotFound,
+            RunError::MissingCapability => Self::MissingCapability,
+            RunError::WrongState(state) => Self::WrongState {
+                state: named(state),
+            },
+            RunError::Ended(state) => Self::WrongState {
+                state: of_ended(state),
+            },
+            RunError::Changed => Self::Changed,
+            RunError::Busy => Self::Evidence(AppendError::Busy),
+            RunError::Evidence(error) => Self::Evidence(error),
+            RunError::Unknown(error) => Self::Unknown(error),
+            RunError::Port(error) => Self::Port(error),
+            RunError::Record(error) => Self::Record(error),
+            RunError::Json(error) => Self::Json(error),
+            RunError::Invalid(invalid) => Self::Invalid(invalid),
+            RunError::OtherDigest => Self::OtherDigest,
+            RunError::Full => Self::Full,
+            RunError::Denied(_) | RunError::NotSecond(_) | RunError::OpenActions { .. } => {
+                Self::Port(PortError::new(PortErrorKind::Corrupt, "taking a step"))
+            }
+        }
+    }
+}
+
+fn named(state: ActionState) -> String {
+    format!("{state:?}").to_lowercase()
+}
+
+fn of_ended(state: RunState) -> String {
+    format!("part of a run that is {state}")
+}
+
 /// The change of a row that an action is. Only repairs come here.
 fn plan_of(action: &Action) -> Result<&RepairPlan, PortError> {
     let corrupt = || PortError::new(PortErrorKind::Corrupt, "reading the plan of a repair");
@@ -191,10 +234,21 @@ impl RepairPorts {
             }
             Principal::ApiKey {
                 owner, owner_role, ..
-            }
-            | Principal::Agent {
-                owner, owner_role, ..
             } => *owner_role = role_of(*owner).await?,
+            Principal::Agent {
+                owner,
+                owner_role,
+                on_behalf,
+                capability,
+                ..
+            } => {
+                let role = role_of(*owner).await?;
+                *owner_role = role;
+                // A client can do no more than the person it acts for.
+                if *on_behalf && !role.is_some_and(Role::may_approve) {
+                    *capability = Capability::Read;
+                }
+            }
             Principal::Scheduler { .. } | Principal::System { .. } => {}
         }
         Ok(now)

@@ -1,30 +1,17 @@
 //! Proposing a repair: by a person or key, in a governed run, by a scan, and taking one back.
 
-use super::judge::{Repair, Surroundings, repair_question};
-use super::record::{RUN, Wanted};
-use super::{ActionError, RepairPorts, in_run, plan_of};
+use super::counted::{ATTEMPTS, runs};
+use super::record::{Proposed, RUN, Wanted, record};
+use super::{ActionError, RepairPorts, plan_of};
 use crate::governed_run::InvalidRun;
 use crate::ids::{ProjectId, RunId};
 use crate::incident::{Incident, IncidentState};
-use crate::mapping::Artifact;
-use crate::policy::{Asking, BlastFacts, Judgement, Rules, baseline_digest};
-use crate::ports::{AppendError, EntryRef};
-use crate::records::{Directory, Project, Records, Versioned};
-use crate::repair::{Action, ActionState, DAY_MAX, HOUR_MAX, Pace, Undo};
-use crate::run::{Run, RunScope, RunStep};
-use crate::tenancy::{Principal, TenantCtx};
-use crate::usecases::facts::Opening;
+use crate::ports::AppendError;
+use crate::records::{Directory, Versioned};
+use crate::repair::{Action, ActionState, Undo};
+use crate::run::{Run, RunStep};
+use crate::tenancy::TenantCtx;
 use crate::usecases::governed_runs::{RunError, in_order};
-use crate::usecases::reconcile::flow_version;
-
-/// The answer to a proposal. A DENY is an answer, not an error.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Proposed {
-    /// The action.
-    pub action: Action,
-    /// Its version, for `If-Match`.
-    pub version: u64,
-}
 
 /// Proposes repairs.
 #[derive(Debug, Clone)]
@@ -52,7 +39,7 @@ impl ProposeRepair {
             execute_on_approval,
             ..Wanted::default()
         };
-        self.record(ctx, &project, incident, wanted).await
+        record(&self.ports, ctx, &project, incident, wanted).await
     }
 
     /// Proposes the repair of an incident as an action of a governed run: its votes, its execution and
@@ -67,8 +54,8 @@ impl ProposeRepair {
         new: &NewRepair,
     ) -> Result<Proposed, ActionError> {
         let project = self.ports.project(ctx).await?;
-        let runs = in_run::runs(&self.ports);
-        for _ in 0..in_run::ATTEMPTS {
+        let runs = runs(&self.ports);
+        for _ in 0..ATTEMPTS {
             let run = runs.admit(ctx, run).await?;
             let incident = self.admit_in_run(ctx, new).await?;
             if incident.value.state != IncidentState::Open {
@@ -82,7 +69,7 @@ impl ProposeRepair {
                 run: Some(run),
                 ..Wanted::default()
             };
-            match self.record(ctx, &project, incident, wanted).await {
+            match record(&self.ports, ctx, &project, incident, wanted).await {
                 // Another action of the same run was faster: the counts are another one's.
                 Err(ActionError::Evidence(AppendError::StateChanged { index: RUN })) => {}
                 proposed => return proposed,
@@ -148,7 +135,7 @@ impl ProposeRepair {
             undo: Some((undo, plan)),
             ..Wanted::default()
         };
-        self.record(ctx, &project, incident, wanted).await
+        record(&self.ports, ctx, &project, incident, wanted).await
     }
 
     /// The action, for whoever may have it taken back.
@@ -217,7 +204,7 @@ impl ProposeRepair {
             cause: scan.evidence.as_ref(),
             ..Wanted::default()
         };
-        self.record(&ctx, &project, incident, wanted).await
+        record(&self.ports, &ctx, &project, incident, wanted).await
     }
 }
 
@@ -239,113 +226,4 @@ fn not_open(incident: &Incident) -> ActionError {
     ActionError::WrongState {
         state: state.to_lowercase(),
     }
-}
-
-/// When repairs of the project were begun; version 0 before the first.
-pub(super) async fn pace(records: &Records<'_>) -> Result<Versioned<Pace>, ActionError> {
-    let found = records.get::<Pace>(Pace::ID).await?;
-    Ok(found.unwrap_or_else(|| Versioned {
-        value: Pace::default(),
-        version: 0,
-        evidence: None,
-    }))
-}
-
-/// Judges a repair.
-pub(super) async fn judge(
-    ports: &RepairPorts,
-    ctx: &TenantCtx,
-    (artifact, pace): (&Artifact, &Pace),
-    repair: Repair<'_>,
-    asking: &Asking<'_>,
-) -> Result<Judgement, ActionError> {
-    let mut around = surroundings(ports, ctx, artifact, repair.incident).await?;
-    around.blast.hour = pace.hour(asking.at);
-    around.blast.day = pace.day(asking.at);
-    let question = repair_question(repair, &around, asking.at);
-    let rules = Rules::load(ports.state.as_ref(), ctx.workspace()).await?;
-    Ok(rules.judge(&question, asking, ports.clock.as_ref()))
-}
-
-/// What surrounds a repair at this moment.
-async fn surroundings<'a>(
-    ports: &RepairPorts,
-    ctx: &TenantCtx,
-    artifact: &'a Artifact,
-    incident: &Incident,
-) -> Result<Surroundings<'a>, ActionError> {
-    let records = ports.records(ctx);
-    let incidents = records.list::<Incident>().await?;
-    let behind = records.get::<Run>(&incident.seen_by.to_string()).await?;
-    let most = u64::from(artifact.max_drift_permille());
-    let drift = behind
-        .map(|run| run.value)
-        .filter(|run| run.scope == RunScope::Scan)
-        .map_or(0, |run| {
-            let share = run.counts.drift_permille();
-            // One or two customers are no mass drift, whatever their share; and one that a person has
-            // taken for real stops nobody any more.
-            if run.mass_drift {
-                share
-            } else {
-                share.min(most)
-            }
-        });
-    let run = match ctx.principal() {
-        Principal::Scheduler { run } => {
-            let proposed = records.list::<Action>().await?;
-            let proposed = proposed
-                .iter()
-                .filter(|action| action.value.proposer == Principal::Scheduler { run: *run })
-                .filter(|action| action.value.state != ActionState::Denied)
-                .count();
-            u64::try_from(proposed).unwrap_or(u64::MAX)
-        }
-        _ => 0,
-    };
-    Ok(Surroundings {
-        artifact,
-        blast: BlastFacts {
-            run,
-            run_max: u64::try_from(artifact.max_repairs_per_run()).unwrap_or(u64::MAX),
-            hour: 0,
-            hour_max: HOUR_MAX,
-            day: 0,
-            day_max: DAY_MAX,
-            amount_exceeded: false,
-            drift_permille: drift,
-            drift_permille_max: most,
-            breaker_open: incidents.iter().any(|incident| incident.value.is_breaker()),
-        },
-    })
-}
-
-/// The project's active mapping.
-pub(super) async fn active_mapping(
-    ports: &RepairPorts,
-    ctx: &TenantCtx,
-    project: &Project,
-) -> Result<Artifact, ActionError> {
-    Ok(crate::usecases::reconcile::active_mapping(&ports.records(ctx), project).await?)
-}
-
-/// The `run.open` of a repair's runs.
-pub(super) fn opening<'a>(
-    project: &'a Project,
-    principal: &'a Principal,
-    purpose: &'a str,
-    cause: Option<&'a EntryRef>,
-) -> Result<Opening<'a>, ActionError> {
-    let mapping = project.active_mapping()?;
-    Ok(Opening {
-        flow: flow_version(mapping)?,
-        artifact: mapping.to_owned(),
-        policies: vec![baseline_digest().to_owned()],
-        inputs: &[],
-        cause,
-        principal,
-        purpose,
-        as_of: None,
-        asked_by: None,
-    })
 }

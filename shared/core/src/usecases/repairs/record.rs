@@ -6,9 +6,9 @@ use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
+use super::asking::{active_mapping, judge, opening, pace};
 use super::judge::Repair;
-use super::propose::{ProposeRepair, Proposed, active_mapping, judge, opening, pace};
-use super::{ActionError, settle};
+use super::{ActionError, RepairPorts, settle};
 use crate::cell::Cell;
 use crate::governed_run::GovernedRun;
 use crate::ids::{ActionId, DecisionId, RunId};
@@ -47,6 +47,15 @@ pub(super) struct Wanted<'a> {
 /// Where the record of a governed run is among the writes of a proposal in it.
 pub(super) const RUN: usize = 0;
 
+/// The answer to a proposal. A DENY is an answer, not an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proposed {
+    /// The action.
+    pub action: Action,
+    /// Its version, for `If-Match`.
+    pub version: u64,
+}
+
 /// What was judged of a proposal.
 struct Judged {
     plan: RepairPlan,
@@ -57,151 +66,150 @@ struct Judged {
     at: Timestamp,
 }
 
-impl ProposeRepair {
-    pub(super) async fn record(
-        &self,
-        ctx: &TenantCtx,
-        project: &Project,
-        incident: Versioned<Incident>,
-        wanted: Wanted<'_>,
-    ) -> Result<Proposed, ActionError> {
-        let records = self.ports.records(ctx);
-        let judged = Box::pin(self.judged(ctx, project, &incident.value, &wanted)).await?;
-        let mut action = self.action(ctx, &incident.value, &wanted, &judged)?;
-        let (drafts, entry) = drafts(ctx, project, &incident.value, &wanted, (&judged, &action))?;
-        let mut batch = Batch::of(drafts);
-        if let Some(governed) = &wanted.run {
-            let after = governed.value.clone();
-            let after = after.taking_repair(action.id, action.effect, judged.at);
-            let after = after.map_err(RunError::from)?;
-            let counted = records.replace(governed.version, &after)?;
-            let index = records.create(&DecisionRecord::of_action(&action, judged.at))?;
-            batch = batch
-                .with(counted.explained_by(entry))
-                .with(index.explained_by(entry));
+/// Records a proposal.
+pub(super) async fn record(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    incident: Versioned<Incident>,
+    wanted: Wanted<'_>,
+) -> Result<Proposed, ActionError> {
+    let records = ports.records(ctx);
+    let judged = Box::pin(judged(ports, ctx, project, &incident.value, &wanted)).await?;
+    let mut action = new_action(ports, ctx, &incident.value, &wanted, &judged)?;
+    let (drafts, entry) = drafts(ctx, project, &incident.value, &wanted, (&judged, &action))?;
+    let mut batch = Batch::of(drafts);
+    if let Some(governed) = &wanted.run {
+        let after = governed.value.clone();
+        let after = after.taking_repair(action.id, action.effect, judged.at);
+        let after = after.map_err(RunError::from)?;
+        let counted = records.replace(governed.version, &after)?;
+        let index = records.create(&DecisionRecord::of_action(&action, judged.at))?;
+        batch = batch
+            .with(counted.explained_by(entry))
+            .with(index.explained_by(entry));
+    }
+    batch = batch.with(records.create(&action)?.explained_by(entry));
+    if action.effect != Effect::Deny {
+        let repairing = incident.value.repaired_by(action.id);
+        let write = records.replace(incident.version, &repairing)?;
+        let waiting = records.create(&Waiting::of(&action, &action.digest))?;
+        batch = batch
+            .with(write.explained_by(entry))
+            .with(waiting.explained_by(entry));
+    }
+    let appended = ports.evidence.append(project.stream_id()?, batch);
+    let entries = appended.await.map_err(|error| match error {
+        AppendError::StateChanged { index: RUN } if wanted.run.is_some() => {
+            ActionError::Evidence(error)
         }
-        batch = batch.with(records.create(&action)?.explained_by(entry));
-        if action.effect != Effect::Deny {
-            let repairing = incident.value.repaired_by(action.id);
-            let write = records.replace(incident.version, &repairing)?;
-            let waiting = records.create(&Waiting::of(&action, &action.digest))?;
-            batch = batch
-                .with(write.explained_by(entry))
-                .with(waiting.explained_by(entry));
+        error => error.into(),
+    })?;
+    action.decided = entries.get(entry).cloned();
+    Ok(Proposed { action, version: 1 })
+}
+
+async fn judged(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    incident: &Incident,
+    wanted: &Wanted<'_>,
+) -> Result<Judged, ActionError> {
+    let records = ports.records(ctx);
+    let (undo, plan, undoes) = match &wanted.undo {
+        Some((undo, plan)) => {
+            let looked = settle::looked(ports, ctx, project, incident).await?;
+            (Some(*undo), Some(plan.clone()), Some(looked))
         }
-        let appended = self.ports.evidence.append(project.stream_id()?, batch);
-        let entries = appended.await.map_err(|error| match error {
-            AppendError::StateChanged { index: RUN } if wanted.run.is_some() => {
-                ActionError::Evidence(error)
-            }
-            error => error.into(),
-        })?;
-        action.decided = entries.get(entry).cloned();
-        Ok(Proposed { action, version: 1 })
-    }
+        None => (None, None, None),
+    };
+    let artifact = active_mapping(ports, ctx, project).await?;
+    let plan = plan.unwrap_or_else(|| plan_for(&artifact, incident));
+    let at = ports.clock.now();
+    let about = ports.about(ctx, project, incident).await;
+    let asking = Asking::new(ctx.principal(), at, Place::project(project));
+    let repair = Repair {
+        incident,
+        plan: &plan,
+        undoes,
+        customer: about.clone(),
+    };
+    let pace = pace(&records).await?.value;
+    let judged = judge(ports, ctx, (&artifact, &pace), repair, &asking);
+    let judgement = Box::pin(judged).await?;
+    let judgement = if judgement.effect == Effect::Require && full(&records, ctx).await? {
+        within_quota(judgement, QUOTA_REASON)
+    } else {
+        judgement
+    };
+    Ok(Judged {
+        plan,
+        undo,
+        about,
+        judgement,
+        at,
+    })
+}
 
-    async fn judged(
-        &self,
-        ctx: &TenantCtx,
-        project: &Project,
-        incident: &Incident,
-        wanted: &Wanted<'_>,
-    ) -> Result<Judged, ActionError> {
-        let records = self.ports.records(ctx);
-        let (undo, plan, undoes) = match &wanted.undo {
-            Some((undo, plan)) => {
-                let looked = settle::looked(&self.ports, ctx, project, incident).await?;
-                (Some(*undo), Some(plan.clone()), Some(looked))
-            }
-            None => (None, None, None),
-        };
-        let artifact = active_mapping(&self.ports, ctx, project).await?;
-        let plan = plan.unwrap_or_else(|| plan_for(&artifact, incident));
-        let at = self.ports.clock.now();
-        let about = self.ports.about(ctx, project, incident).await;
-        let asking = Asking::new(ctx.principal(), at, Place::project(project));
-        let repair = Repair {
-            incident,
-            plan: &plan,
-            undoes,
-            customer: about.clone(),
-        };
-        let pace = pace(&records).await?.value;
-        let judged = judge(&self.ports, ctx, (&artifact, &pace), repair, &asking);
-        let judgement = Box::pin(judged).await?;
-        let judgement = if judgement.effect == Effect::Require && full(&records, ctx).await? {
-            within_quota(judgement, QUOTA_REASON)
-        } else {
-            judgement
-        };
-        Ok(Judged {
-            plan,
-            undo,
-            about,
-            judgement,
-            at,
-        })
-    }
-
-    /// The action that comes of it.
-    fn action(
-        &self,
-        ctx: &TenantCtx,
-        incident: &Incident,
-        wanted: &Wanted<'_>,
-        judged: &Judged,
-    ) -> Result<Action, ActionError> {
-        let Judged { judgement, at, .. } = judged;
-        let random = self.ports.random.as_ref();
-        let run = match &wanted.run {
-            Some(governed) => governed.value.id,
-            None => RunId::new(*at, random.bits128()),
-        };
-        let id = ActionId::new(*at, random.bits128());
-        let decision = DecisionId::new(*at, random.bits128());
-        let salt = random.bytes32();
-        let hold = judgement.considered.hold.unwrap_or(HOLD);
-        let binding = ActionBinding {
-            v: 1,
-            workspace: ctx.workspace(),
-            project: ctx.project(),
-            run,
-            act: id,
-            kind: judgement.considered.action.to_owned(),
-            principal_type: ctx.principal().kind().to_owned(),
-            principal: ctx.principal().id(),
-            on_behalf_of: ctx.principal().on_behalf_of(),
-            resource: Resource::Incident(incident.id),
-            plan: judged.plan.digest(&salt)?,
-            expires_at: at.plus(hold),
-        };
-        Ok(Action {
-            id,
-            state: state_after(judgement.effect),
-            digest: binding.digest()?,
-            binding,
-            work: Work::Repair(judged.plan.clone()),
-            salt: hex::encode(salt),
-            about: judged.about.clone(),
-            proposer: ctx.principal().clone(),
-            reason: wanted.reason.map(str::to_owned),
-            decision,
-            decided: None,
-            effect: judgement.effect,
-            approvals: judgement.approvals,
-            role: Some(judgement.considered.role),
-            policy: judgement.policy().to_owned(),
-            rule: judgement.rule.clone(),
-            why: judgement.reason.clone(),
-            execute_on_approval: wanted.execute_on_approval,
-            votes: Vec::new(),
-            follow_up: wanted.run.as_ref().map(|governed| governed.value.id),
-            started_at: None,
-            failure: None,
-            overridden: None,
-            undo: judged.undo,
-        })
-    }
+/// The action that comes of it.
+fn new_action(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    incident: &Incident,
+    wanted: &Wanted<'_>,
+    judged: &Judged,
+) -> Result<Action, ActionError> {
+    let Judged { judgement, at, .. } = judged;
+    let random = ports.random.as_ref();
+    let run = match &wanted.run {
+        Some(governed) => governed.value.id,
+        None => RunId::new(*at, random.bits128()),
+    };
+    let id = ActionId::new(*at, random.bits128());
+    let decision = DecisionId::new(*at, random.bits128());
+    let salt = random.bytes32();
+    let hold = judgement.considered.hold.unwrap_or(HOLD);
+    let binding = ActionBinding {
+        v: 1,
+        workspace: ctx.workspace(),
+        project: ctx.project(),
+        run,
+        act: id,
+        kind: judgement.considered.action.to_owned(),
+        principal_type: ctx.principal().kind().to_owned(),
+        principal: ctx.principal().id(),
+        on_behalf_of: ctx.principal().on_behalf_of(),
+        resource: Resource::Incident(incident.id),
+        plan: judged.plan.digest(&salt)?,
+        expires_at: at.plus(hold),
+    };
+    Ok(Action {
+        id,
+        state: state_after(judgement.effect),
+        digest: binding.digest()?,
+        binding,
+        work: Work::Repair(judged.plan.clone()),
+        salt: hex::encode(salt),
+        about: judged.about.clone(),
+        proposer: ctx.principal().clone(),
+        reason: wanted.reason.map(str::to_owned),
+        decision,
+        decided: None,
+        effect: judgement.effect,
+        approvals: judgement.approvals,
+        role: Some(judgement.considered.role),
+        policy: judgement.policy().to_owned(),
+        rule: judgement.rule.clone(),
+        why: judgement.reason.clone(),
+        execute_on_approval: wanted.execute_on_approval,
+        votes: Vec::new(),
+        follow_up: wanted.run.as_ref().map(|governed| governed.value.id),
+        started_at: None,
+        failure: None,
+        overridden: None,
+        undo: judged.undo,
+    })
 }
 
 /// The entries, and which of them is the decision. A run that somebody holds open has its own beginning
@@ -243,7 +251,8 @@ fn drafts(
         ..opening(project, ctx.principal(), "repair", wanted.cause)?
     };
     let open = Draft::new(Kind::RunOpen, opening.facts()).in_run(run);
-    let close = Draft::new(Kind::RunClose, closing(judgement).facts()).in_run(run);
+    // It closes at once, also with a held action: whoever answers opens a run of their own.
+    let close = Draft::new(Kind::RunClose, Closing::of_one(judgement.effect).facts()).in_run(run);
     Ok((vec![open, decision, close], 1))
 }
 
@@ -258,17 +267,6 @@ const fn state_after(effect: Effect) -> ActionState {
         Effect::Allow => ActionState::Allowed,
         Effect::Require => ActionState::Held,
         Effect::Deny => ActionState::Denied,
-    }
-}
-
-/// An implicit run closes at once, also with a held action: whoever answers opens a run of their own.
-fn closing(judgement: &Judgement) -> Closing<'static> {
-    let one = |effect| u64::from(judgement.effect == effect);
-    Closing {
-        decisions: (one(Effect::Allow), one(Effect::Require), one(Effect::Deny)),
-        unresolved: one(Effect::Require),
-        status: "completed",
-        ..Closing::default()
     }
 }
 

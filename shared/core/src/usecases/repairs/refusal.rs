@@ -3,8 +3,7 @@
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::in_run::is_in_run;
-use super::propose::opening;
+use super::asking::opening;
 use super::{ActionError, RepairPorts};
 use crate::ids::{ActionId, DecisionId, RunId};
 use crate::json::canonical;
@@ -46,7 +45,7 @@ pub(super) async fn record_refusal(
         "approval.give" | "approval.reject" => "vote",
         _ => "repair",
     };
-    let opening = if is_in_run(action) {
+    let opening = if action.is_external() {
         // Such a project may have no mapping at all.
         Opening {
             flow: baseline_digest().to_owned(),
@@ -66,11 +65,7 @@ pub(super) async fn record_refusal(
         policies: judgement.considered.policies(),
         ..opening
     };
-    let closing = Closing {
-        decisions: (0, 0, 1),
-        status: "completed",
-        ..Closing::default()
-    };
+    let closing = Closing::of_one(judgement.effect);
     let batch = Batch::of([
         Draft::new(Kind::RunOpen, opening.facts()).in_run(run),
         Draft::new(Kind::RunDecision, decided.facts()?).in_run(run),

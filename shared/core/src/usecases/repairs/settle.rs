@@ -4,7 +4,7 @@ use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::in_run::append;
+use super::counted::append;
 use super::judge::Looked;
 use super::{ActionError, RepairPorts, plan_of};
 use crate::cell::Cell;

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::ending::expire;
 use super::execute::execute;
-use super::follow_up::expire;
 use super::{ActionError, RepairPorts, settle};
 use crate::ids::{ActionId, ProjectId};
 use crate::records::{Directory, Project, Unfinished};

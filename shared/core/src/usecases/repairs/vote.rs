@@ -1,7 +1,9 @@
 //! A person's yes or no, bound to the digest they were shown.
 
-use super::follow_up::{Said, end, expire, follow_up};
-use super::in_run::{self, append, is_in_run};
+use super::counted::append;
+use super::ending::{end, expire};
+use super::follow_up::{Said, follow_up};
+use super::in_run;
 use super::judge::vote_question;
 use super::refusal::record_refusal;
 use super::{ActionError, RepairPorts, execute};
@@ -213,7 +215,7 @@ impl VoteOnAction {
         if !same {
             return Err(ActionError::OtherDigest);
         }
-        if is_in_run(&action.value) {
+        if action.value.is_external() {
             return Box::pin(in_run::begin(&self.ports, ctx, &project, action, digest)).await;
         }
         execute::execute(&self.ports, ctx, &project, action, digest).await
@@ -253,7 +255,7 @@ impl VoteOnAction {
         said: Said<'_>,
     ) -> Result<Versioned<Action>, ActionError> {
         let enough = action.approvers().len() >= usize::from(action.approvals);
-        if is_in_run(&action) {
+        if action.is_external() {
             let voted = (version, action);
             return if enough {
                 Box::pin(in_run::approve(&self.ports, ctx, project, voted, said)).await
