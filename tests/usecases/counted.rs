@@ -14,7 +14,6 @@ use counterfoil_core::usecases::{
 };
 
 use super::machine::jitter::Jitter;
-use super::policies::desk::PERMIT;
 use super::world::World;
 
 /// A world with a repair that waits for a person.
@@ -55,7 +54,7 @@ async fn an_approval_of_a_role_that_the_rules_in_force_do_not_take_counts_no_mor
         .await
         .unwrap();
     let owners = "@id(\"ws.require.owner\") @why(\"an owner looks\") @role(\"owner\")\nforbid (principal, action == CF::Action::\"repair.execute\", resource) unless { context.base.approvals.count >= 1 };\n";
-    world.in_force(&format!("{PERMIT}{owners}")).await;
+    world.under(owners).await;
     let state = start(&world, &world.repair_key, &action).await;
     assert_eq!(state, ActionState::Stale);
     assert_eq!(rule(&world), "base.require.machine-live");

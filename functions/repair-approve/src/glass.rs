@@ -2,11 +2,9 @@
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use counterfoil_core::records::Versioned;
-use counterfoil_core::repair::Action;
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::traced::Makes;
-use counterfoil_core::usecases::{ActionError, Glass, VoteOnAction};
+use counterfoil_core::usecases::{Glass, VoteOnAction};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Caller, Sent, admitted, allowed, demand_if_match};
 use counterfoil_lambda::schema::{ActionId, DecisionId, IdempotencyKey, IfMatch, Reason};
@@ -83,33 +81,25 @@ pub(crate) async fn break_glass(
                 version,
             };
             let votes = VoteOnAction { ports };
-            let done = Box::pin(votes.break_glass(&ctx, &id, &glass)).await;
-            tell(&ctx, &id, &done);
+            let overridden = Box::pin(votes.override_approvals(&ctx, &id, &glass)).await;
+            let overridden = overridden.map_err(|error| answer::problem(&error))?;
+            tell(&ctx, &id);
+            let done = Box::pin(votes.carry_out(&ctx, overridden)).await;
             answer::after_act(&ctx, done)
         },
     );
     Box::pin(once).await
 }
 
-/// Rings the alarm of the template for a use, also for one whose effect is not settled.
-fn tell(ctx: &TenantCtx, action: &str, done: &Result<Versioned<Action>, ActionError>) {
-    let used = !matches!(
-        done,
-        Err(ActionError::NotFound
-            | ActionError::Changed
-            | ActionError::Expired
-            | ActionError::Denied(_)
-            | ActionError::Evidence(_))
+/// Rings the alarm of the template.
+fn tell(ctx: &TenantCtx, action: &str) {
+    tracing::error!(
+        alarm = "override.used",
+        workspace.id = %ctx.workspace(),
+        project.id = %ctx.project(),
+        action,
+        "an owner replaced missing approvals"
     );
-    if used {
-        tracing::error!(
-            alarm = "override.used",
-            workspace.id = %ctx.workspace(),
-            project.id = %ctx.project(),
-            action,
-            "an owner replaced missing approvals"
-        );
-    }
 }
 
 /// What the reviewer says.

@@ -5,7 +5,7 @@ use counterfoil_core::evidence::verify::{Package, verify};
 use counterfoil_core::export::ExportScope;
 use counterfoil_core::governed_run::{Report, RunState};
 use counterfoil_core::repair::{ActionState, VoteKind};
-use counterfoil_core::usecases::{RecordedRun, replay_run};
+use counterfoil_core::usecases::{Glass, NewRepair, RecordedRun, replay_run};
 
 use super::super::world::World;
 use super::desk::Desk;
@@ -109,4 +109,47 @@ async fn a_run_of_fifty_actions_leaves_fifty_decisions_in_its_package() {
     ]
     .map(count);
     assert_eq!(counts, [50, 35, 10, 5, 0, 0]);
+}
+
+/// One owner is not two people: what ends after that is no act under the decision that asked for two.
+#[tokio::test]
+async fn the_package_of_a_run_verifies_whose_overridden_repair_was_not_begun() {
+    let world = World::new().await;
+    let two = "@id(\"ws.require.two\") @why(\"two look\")\nforbid (principal, action == CF::Action::\"repair.execute\", resource) unless { context.base.approvals.count >= 2 };\n";
+    world.under(two).await;
+    world.scan().await;
+    let run = world.open_run().await;
+    let new = NewRepair {
+        incident: world.incident().await.id.to_string(),
+        reason: None,
+        execute_on_approval: true,
+        seq: None,
+    };
+    let propose = world.propose();
+    let proposed = propose.propose_in_run(&world.repair_key, &run, &new).await;
+    let action = proposed.unwrap().action;
+    assert_eq!(action.approvals, 2);
+    let owner = world.sign_in("Ben").await;
+    let glass = Glass {
+        digest: &action.digest,
+        reason: "nobody else answers and they are locked out",
+        ticket: "OPS-7",
+        version: 1,
+    };
+    let (votes, id) = (world.vote(), action.id.to_string());
+    let broken = Box::pin(votes.override_approvals(&owner, &id, &glass)).await;
+    world.billing.cancel_all("cus_1");
+    let ended = votes.carry_out(&owner, broken.unwrap()).await.unwrap();
+    assert_eq!(ended.value.state, ActionState::Stale);
+    let ended = world.complete_run(&run).await.unwrap();
+    assert_eq!(ended.tally.unresolved, 1);
+
+    let desk = Desk::of(world);
+    let run_id = run.parse().unwrap();
+    let fetched = desk.export(ExportScope::Run { run_id }).await;
+    let trust = desk.trust(desk.world.stream()).await;
+    let accepted = verify(Package::of_file(&fetched.bytes), &trust)
+        .result
+        .unwrap();
+    assert_eq!(accepted.governance[&run].name(), "overridden");
 }

@@ -6,9 +6,10 @@ use counterfoil_core::evidence::json::Json;
 use counterfoil_core::governed_run::{GovernedRun, RunState};
 use counterfoil_core::incident::IncidentState;
 use counterfoil_core::repair::{Action, ActionState, VoteKind};
-use counterfoil_core::usecases::{ActionError, Glass, NewRepair, RunError};
+use counterfoil_core::usecases::{ActionError, Glass, NewAction, NewRepair, RunError};
 
 use super::super::world::World;
+use super::action as action_of;
 
 /// A run of the repair key with the repair of the world's incident in it.
 async fn proposed(execute_on_approval: bool) -> (World, String, Action) {
@@ -205,4 +206,27 @@ async fn an_owner_breaks_the_glass_for_a_repair_of_a_run() {
         [1, 1, 1, 0]
     );
     assert_eq!(world.app.updates(), 1);
+}
+
+/// Steps are counted by proposals: what was judged a second time is no step of the caller's.
+#[tokio::test]
+async fn the_number_of_a_step_counts_what_was_proposed_and_not_what_was_decided() {
+    let (world, run, action) = proposed(true).await;
+    world.freeze(true).await;
+    let state = world.answer(&world.ben, &action, VoteKind::Approve).await;
+    assert_eq!(state.unwrap(), ActionState::Stale);
+    world.freeze(false).await;
+    assert_eq!(run_now(&world, &run).await.tally.decisions(), 2);
+    let new = |seq| NewAction {
+        seq: Some(seq),
+        ..action_of("mail.send", "ticket-1")
+    };
+    let runs = world.governed();
+    let second = runs.propose(&world.repair_key, &run, &new(2)).await;
+    assert!(
+        matches!(&second, Err(RunError::Invalid(it)) if it.field == "/seq"),
+        "{second:?}"
+    );
+    let first = runs.propose(&world.repair_key, &run, &new(1)).await;
+    assert!(!first.unwrap().known);
 }

@@ -5,21 +5,17 @@ use std::sync::Arc;
 
 use counterfoil_core::bundles::{Loaded, load};
 use counterfoil_core::evidence::hash::digest_string;
-use counterfoil_core::ids::WorkspaceId;
 use counterfoil_core::ports::{EvidenceAppend, State};
 use counterfoil_core::tenancy::{Role, WorkspaceCtx};
-use counterfoil_core::usecases::{
-    AdminPorts, NewBundle, Policies, PolicyActed, PolicyError, Uploaded,
-};
+use counterfoil_core::usecases::{NewBundle, Policies, PolicyActed, PolicyError, Uploaded};
 use counterfoil_policy::bundle::{Bundle, Envelope, SigningKey};
 use counterfoil_policy::check::Finding;
 use counterfoil_policy::schema_digest;
 use serde_json::{Value, json};
 
 use crate::tenants::bench::Bench;
-use crate::world::World;
 
-pub(crate) const PERMIT: &str = "@id(\"ws.permit.all\") @why(\"the baseline applies\")\npermit (principal, action, resource);\n";
+pub(super) const PERMIT: &str = "@id(\"ws.permit.all\") @why(\"the baseline applies\")\npermit (principal, action, resource);\n";
 /// An owner exports nothing.
 pub(super) const STRICT: &str = "@id(\"ws.permit.all\") @why(\"the baseline applies\")\npermit (principal, action, resource);\n@id(\"ws.forbid.export\") @why(\"nothing leaves\")\nforbid (principal, action == CF::Action::\"evidence.export\", resource);\n";
 const TESTS: &str = "[{\"name\": \"a viewer repairs\", \"principal\": \"User/viewer\", \"action\": \"repair.execute\", \"resource\": \"Incident/inc\", \"want\": \"DENY\"}]";
@@ -105,7 +101,30 @@ impl Desk {
         version: u64,
         previous: Option<&str>,
     ) -> Sent {
-        signed(self.bench.workspace.id, seed, rules, (version, previous))
+        let files = BTreeMap::from([
+            ("policies/a.cedar".to_owned(), rules.to_owned()),
+            ("tests/a.json".to_owned(), TESTS.to_owned()),
+        ]);
+        let entries = files.iter().map(|(path, text)| {
+            json!({"path": path, "size": text.len(), "sha256": digest_string(text.as_bytes())})
+        });
+        let mut manifest = json!({
+            "schema": "counterfoil.policy-bundle/v1", "layer": "workspace",
+            "workspace": self.bench.workspace.id.to_string(), "version": version,
+            "cedar": {"lang": "4.5", "engine": ">=4.14,<5"}, "schema_sha256": schema_digest(),
+            "files": entries.collect::<Vec<_>>(), "created_at": "2026-11-01T00:00:00Z",
+            "created_by": "somebody", "summary": "",
+        });
+        if let Some(previous) = previous {
+            manifest["previous"] = json!(previous);
+        }
+        let bundle = Bundle::read(manifest.to_string().as_bytes(), files.clone()).unwrap();
+        let envelope = Envelope::sign(&bundle.statement(), &key(seed));
+        Sent {
+            manifest,
+            signature: serde_json::to_string(&envelope).unwrap(),
+            files,
+        }
     }
 
     pub(super) async fn upload(&self, who: &str, sent: &Sent) -> Result<Uploaded, PolicyError> {
@@ -169,77 +188,6 @@ impl Desk {
     pub(super) async fn failure(&self) -> Option<&'static str> {
         let active = self.load().await.active?;
         active.layer.err().map(counterfoil_policy::Failure::rule)
-    }
-}
-
-/// Signs rules of a workspace, as a version that follows `previous`.
-fn signed(
-    workspace: WorkspaceId,
-    seed: u8,
-    rules: &str,
-    (version, previous): (u64, Option<&str>),
-) -> Sent {
-    let files = BTreeMap::from([
-        ("policies/a.cedar".to_owned(), rules.to_owned()),
-        ("tests/a.json".to_owned(), TESTS.to_owned()),
-    ]);
-    let entries = files.iter().map(|(path, text)| {
-        json!({"path": path, "size": text.len(), "sha256": digest_string(text.as_bytes())})
-    });
-    let mut manifest = json!({
-        "schema": "counterfoil.policy-bundle/v1", "layer": "workspace",
-        "workspace": workspace.to_string(), "version": version,
-        "cedar": {"lang": "4.5", "engine": ">=4.14,<5"}, "schema_sha256": schema_digest(),
-        "files": entries.collect::<Vec<_>>(), "created_at": "2026-11-01T00:00:00Z",
-        "created_by": "somebody", "summary": "",
-    });
-    if let Some(previous) = previous {
-        manifest["previous"] = json!(previous);
-    }
-    let bundle = Bundle::read(manifest.to_string().as_bytes(), files.clone()).unwrap();
-    let envelope = Envelope::sign(&bundle.statement(), &key(seed));
-    Sent {
-        manifest,
-        signature: serde_json::to_string(&envelope).unwrap(),
-        files,
-    }
-}
-
-impl World {
-    /// Brings rules into force in the world's workspace, which Ben and another owner agree on. The first
-    /// time only.
-    pub(crate) async fn in_force(&self, rules: &str) {
-        self.join("Cat", Role::Owner).await;
-        let people = [
-            self.in_workspace("Ben").await,
-            self.in_workspace("Cat").await,
-        ];
-        let policies = Policies {
-            ports: AdminPorts {
-                evidence: self.store.clone(),
-                state: self.store.clone(),
-                clock: Arc::new(self.clock.clone()),
-                random: self.random(),
-            },
-            reader: self.store.clone(),
-        };
-        let public = key(1).public().text();
-        for person in &people {
-            policies.register_key(person, &public, None).await.unwrap();
-        }
-        let sent = signed(self.workspace.id, 1, rules, (1, None));
-        let manifest = sent.manifest.to_string();
-        let new = NewBundle {
-            manifest: &manifest,
-            signature: &sent.signature,
-            files: &sent.files,
-        };
-        let digest = policies.upload(&people[0], new).await.unwrap();
-        let digest = digest.bundle.digest;
-        for (person, waits) in people.iter().zip([true, false]) {
-            let acted = policies.activate(person, &digest).await.unwrap();
-            assert_eq!(acted.waits, waits);
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod activation;
 mod attacks;
-pub(crate) mod desk;
+mod desk;
 mod faults;
 mod impact;
 mod judged;

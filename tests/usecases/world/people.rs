@@ -4,7 +4,7 @@ use counterfoil_core::auth::login_digest;
 use counterfoil_core::ids::UserId;
 use counterfoil_core::ports::{Clock as _, State as _, StateKey, StateWrite};
 use counterfoil_core::records::{Directory, Member, Person};
-use counterfoil_core::tenancy::{Role, WorkspaceCtx};
+use counterfoil_core::tenancy::Role;
 
 use super::{World, login};
 
@@ -40,12 +40,5 @@ impl World {
             StateWrite::create(key, serde_json::to_value(&person).unwrap()),
         ];
         assert!(self.store.write(rows).await.unwrap());
-    }
-
-    /// Somebody who signs in at this moment, in the workspace.
-    pub(crate) async fn in_workspace(&self, name: &str) -> WorkspaceCtx {
-        let id = self.workspace.id.to_string();
-        let caller = self.presence(name).await;
-        caller.workspace(self.store.as_ref(), &id).await.unwrap()
     }
 }

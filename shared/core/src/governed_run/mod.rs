@@ -179,6 +179,9 @@ pub struct GovernedRun {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<Timestamp>,
+    /// Actions that were proposed in it. Some are judged more than once.
+    #[serde(default)]
+    pub proposed: u64,
     /// What was decided in it.
     #[serde(default)]
     pub tally: Tally,
@@ -221,6 +224,7 @@ impl GovernedRun {
         now: Timestamp,
     ) -> Result<Self, NotTaken> {
         self.takes_one()?;
+        self.proposed = self.proposed.saturating_add(1);
         self.tally = self.tally.decided(effect);
         self.acted_at = now;
         match effect {
@@ -268,7 +272,7 @@ impl GovernedRun {
     /// [`NotTaken`], where it does not.
     pub const fn takes_one(&self) -> Result<(), NotTaken> {
         match self.state {
-            RunState::Open if self.tally.decisions() >= MAX_ACTIONS => Err(NotTaken::Full),
+            RunState::Open if self.proposed >= MAX_ACTIONS => Err(NotTaken::Full),
             RunState::Open => Ok(()),
             state => Err(NotTaken::Ended(state)),
         }

@@ -36,6 +36,7 @@ fn run(kind: FlowKind) -> GovernedRun {
         tally: Tally::default(),
         held: 0,
         in_hand: 0,
+        proposed: 0,
         repairs: 0,
         waiting: Vec::new(),
         output: None,

@@ -18,6 +18,7 @@ pub const REVIEWED_WITHIN: Duration = Duration::from_hours(7 * 24);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OverrideUse {
     /// Which use of the workspace it is, from 1.
+    #[serde(default)]
     pub number: u64,
     /// The action.
     pub id: ActionId,

@@ -102,6 +102,7 @@ impl GovernedRuns {
             opened_at: now,
             acted_at: now,
             closed_at: None,
+            proposed: 0,
             tally: Tally::default(),
             held: 0,
             in_hand: 0,

@@ -243,7 +243,7 @@ impl GovernedRuns {
 
 /// Whether it is the step that the caller says it is.
 pub(in crate::usecases) fn in_order(run: &GovernedRun, seq: Option<u64>) -> Result<(), RunError> {
-    let next = run.tally.decisions();
+    let next = run.proposed;
     if seq.is_none_or(|seq| seq == next) {
         return Ok(());
     }
@@ -270,6 +270,7 @@ fn sameness(ctx: &TenantCtx, run: &GovernedRun, work: &RunWork) -> Result<String
 
 /// Whether nobody can be asked for one more approval.
 pub(in crate::usecases) fn over(waiting: &[Versioned<Waiting>], proposer: &str) -> bool {
-    let own = waiting.iter().filter(|it| it.value.proposer == proposer);
-    waiting.len() >= HOLDS_PER_PROJECT || own.count() >= HOLDS_PER_PROPOSER
+    let held = || waiting.iter().filter(|it| it.value.held);
+    let own = held().filter(|it| it.value.proposer == proposer);
+    held().count() >= HOLDS_PER_PROJECT || own.count() >= HOLDS_PER_PROPOSER
 }

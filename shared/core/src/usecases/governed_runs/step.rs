@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{ATTEMPTS, RunError};
 use crate::governed_run::{GovernedRun, RunState, Step, next};
 use crate::ids::{ActionId, RunId};
+use crate::policy::Effect;
 use crate::ports::{AppendError, Batch, EvidenceAppend, StateWrite};
 use crate::records::{Records, RunAction, Versioned};
 use crate::repair::{Action, ActionState};
@@ -26,9 +27,16 @@ pub struct Waiting {
     pub sameness: String,
     /// Until when it waits.
     pub expires_at: Timestamp,
+    /// It was to wait for approvals when it was proposed.
+    #[serde(default = "yes")]
+    pub held: bool,
     /// It is a repair.
     #[serde(default)]
     pub repair: bool,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 impl Waiting {
@@ -39,6 +47,7 @@ impl Waiting {
             proposer: action.proposer.account(),
             sameness: sameness.to_owned(),
             expires_at: action.binding.expires_at,
+            held: action.effect == Effect::Require,
             repair: action.repair().is_some(),
         }
     }

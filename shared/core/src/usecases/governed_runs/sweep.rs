@@ -11,7 +11,7 @@ use counterfoil_evidence::stream::Draft;
 
 use super::facts::closing;
 use super::{GovernedRuns, RunError, Stepped, Waiting, corrupt};
-use crate::governed_run::{GovernedRun, RunEnd, RunState, Step};
+use crate::governed_run::{GovernedRun, RunEnd, Step};
 use crate::ids::{ProjectId, RunId};
 use crate::ports::Batch;
 use crate::records::{Directory, Project, Versioned};
@@ -140,9 +140,10 @@ impl SweepRuns {
             }
             let id = run.value.id.to_string();
             run = self.runs.run(ctx, &id).await?;
-            if run.value.state != RunState::Open {
-                return Ok(false);
-            }
+        }
+        // Something may have been proposed since it was read.
+        if run.value.due(self.runs.clock.now()) != Some(end) {
+            return Ok(false);
         }
         let after = run.value.swept(end, self.runs.clock.now());
         let draft = closing(&after, None, by(ctx));

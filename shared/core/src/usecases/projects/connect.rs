@@ -26,6 +26,7 @@ use crate::records::{
     Directory, Missing, Project, Records, Secret, Unfinished, Versioned, WebhookSecret,
 };
 use crate::redacted::Redacted;
+use crate::repair::{Action, ActionState};
 use crate::tenancy::TenantCtx;
 use crate::time::Timestamp;
 use crate::usecases::connections::{Connections, Probe, Probed};
@@ -182,12 +183,25 @@ impl Projects {
             return Err(ProjectError::Changed);
         }
         let records = Records::of(self.state(), ctx);
-        if kind == ConnectionKind::Repair && !records.list::<Unfinished>().await?.is_empty() {
+        if kind == ConnectionKind::Repair && self.is_executing(&records).await? {
             return Err(ProjectError::Repairing);
         }
         let changes = revoked(&self.secrets(), ctx, gone).await?;
         let settled = self.settle(ctx, &judged, &before, &after, kind, changes, None);
         settled.await
+    }
+
+    /// Whether an UPDATE may be on its way that only the repair credential can read back.
+    async fn is_executing(&self, records: &Records<'_>) -> Result<bool, ProjectError> {
+        for unfinished in records.list::<Unfinished>().await? {
+            let action = records
+                .get::<Action>(&unfinished.value.id.to_string())
+                .await?;
+            if action.is_some_and(|action| action.value.state == ActionState::Executing) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What a credential may do; a signing secret cannot be asked.

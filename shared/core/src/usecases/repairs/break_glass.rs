@@ -43,8 +43,46 @@ impl VoteOnAction {
     /// Replaces the approvals that an action is missing, and carries it out.
     ///
     /// # Errors
-    /// [`ActionError::Denied`] when policy refuses; the refusal is recorded.
+    /// Those of [`Self::override_approvals`] and [`Self::carry_out`].
     pub async fn break_glass(
+        &self,
+        ctx: &TenantCtx,
+        id: &str,
+        glass: &Glass<'_>,
+    ) -> Result<Versioned<Action>, ActionError> {
+        let overridden = Box::pin(self.override_approvals(ctx, id, glass)).await?;
+        self.carry_out(ctx, overridden).await
+    }
+
+    /// Carries out what an owner has broken the glass for. What its caller does is theirs to do.
+    ///
+    /// # Errors
+    /// Those of an execution.
+    pub async fn carry_out(
+        &self,
+        ctx: &TenantCtx,
+        overridden: Versioned<Action>,
+    ) -> Result<Versioned<Action>, ActionError> {
+        if overridden.value.is_external() {
+            return Ok(overridden);
+        }
+        let project = self.ports.project(ctx).await?;
+        Box::pin(execute::execute(
+            &self.ports,
+            ctx,
+            &project,
+            overridden,
+            None,
+        ))
+        .await
+    }
+
+    /// Replaces the approvals that an action is missing. From then on it is a use of break-glass,
+    /// whatever becomes of the action.
+    ///
+    /// # Errors
+    /// [`ActionError::Denied`] when policy refuses; the refusal is recorded.
+    pub async fn override_approvals(
         &self,
         ctx: &TenantCtx,
         id: &str,
@@ -60,7 +98,7 @@ impl VoteOnAction {
             expire(&self.ports, ctx, &project, action).await?;
             return Err(ActionError::Expired);
         }
-        let question = self.question(ctx, &action.value, glass).await?;
+        let (question, number) = self.question(ctx, &action.value, glass).await?;
         let judgement = Box::pin(self.judge(ctx, &project, &question)).await?;
         let (Effect::Allow, Some(person)) = (judgement.effect, ctx.principal().person()) else {
             let recorded = record_refusal(&self.ports, ctx, &project, &action.value, &judgement);
@@ -80,12 +118,8 @@ impl VoteOnAction {
             Box::pin(recorded).await?;
             return Err(ActionError::Denied(without));
         }
-        let recorded = self.record(ctx, &project, action, (by, &judgement), glass.reason);
-        let approved = Box::pin(recorded).await?;
-        if approved.value.is_external() {
-            return Ok(approved);
-        }
-        Box::pin(execute::execute(&self.ports, ctx, &project, approved, None)).await
+        let by = (by, number, &judgement);
+        Box::pin(self.record(ctx, &project, action, by, glass.reason)).await
     }
 
     /// Whether the caller may know the action and break the glass at all; records nothing. It comes
@@ -132,12 +166,14 @@ impl VoteOnAction {
         execute::judge_now(&self.ports, ctx, project, &broken).await
     }
 
+    /// The question, and the number of the use that it would be. Only one can take it, so one that came
+    /// in between was not counted here, and this one is tried again.
     async fn question(
         &self,
         ctx: &TenantCtx,
         action: &Action,
         glass: &Glass<'_>,
-    ) -> Result<Question, ActionError> {
+    ) -> Result<(Question, u64), ActionError> {
         let now = self.ports.clock.now();
         let of_workspace = workspace(ctx);
         let uses = Records::of(self.ports.state.as_ref(), &of_workspace);
@@ -146,23 +182,15 @@ impl VoteOnAction {
             let found = uses.iter().filter(|used| wanted(&used.value, now)).count();
             u64::try_from(found).unwrap_or(u64::MAX)
         };
-        Ok(Question::Override(OverrideFacts {
+        let last = uses.iter().map(|used| used.value.number).max();
+        let question = Question::Override(OverrideFacts {
             on: held_facts(action),
             reason_chars: u64::try_from(glass.reason.trim().chars().count()).unwrap_or(u64::MAX),
             ticket: is_ticket(glass.ticket.trim()),
             last_30d: count(OverrideUse::counts),
             overdue_reviews: count(OverrideUse::is_overdue),
-        }))
-    }
-
-    /// The number of the next use of the workspace. Only one can take it, so uses that come at once are
-    /// counted one after the other.
-    async fn next_use(&self, ctx: &TenantCtx) -> Result<u64, ActionError> {
-        let of_workspace = workspace(ctx);
-        let uses = Records::of(self.ports.state.as_ref(), &of_workspace);
-        let uses = uses.list::<OverrideUse>().await?;
-        let last = uses.iter().map(|used| used.value.number).max();
-        Ok(last.unwrap_or_default().saturating_add(1))
+        });
+        Ok((question, last.unwrap_or_default().saturating_add(1)))
     }
 
     /// The resolution, the action and its use, in one transaction.
@@ -171,12 +199,12 @@ impl VoteOnAction {
         ctx: &TenantCtx,
         project: &Project,
         action: Versioned<Action>,
-        (by, judgement): (Overridden, &Judgement),
+        (by, number, judgement): (Overridden, u64, &Judgement),
         reason: &str,
     ) -> Result<Versioned<Action>, ActionError> {
         let (version, mut action) = (action.version, action.value);
         let used = OverrideUse {
-            number: self.next_use(ctx).await?,
+            number,
             id: action.id,
             project: ctx.project(),
             by: by.by,

@@ -44,7 +44,10 @@ pub(super) async fn end(
             ActionState::Cancelled => "withdrawn",
             _ => "expired",
         };
-        (Step::GivenUp, vec![given_up(&votes, &action, code)])
+        (
+            Step::GivenUp,
+            vec![given_up(&votes, &action, ctx.principal(), code)],
+        )
     } else {
         // Only what waits for approvals can be resolved: the end of what was allowed is a run of its
         // own with nothing in it.

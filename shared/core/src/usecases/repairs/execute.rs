@@ -399,7 +399,12 @@ async fn go_stale(
         (true, _) => Step::WentStale,
         (false, false) => Step::GivenUp,
         (false, true) => {
-            drafts.push(given_up(&follow_up, &action, "changed-since-approval"));
+            drafts.push(given_up(
+                &follow_up,
+                &action,
+                ctx.principal(),
+                "changed-since-approval",
+            ));
             Step::GivenUp
         }
     };

@@ -12,7 +12,7 @@ use crate::ports::{EntryRef, PortError, PortErrorKind};
 use crate::records::Project;
 use crate::repair::Action;
 use crate::tenancy::Principal;
-use crate::usecases::facts::{judged, repair_step, resolution};
+use crate::usecases::facts::{actor, judged, repair_step, resolution, target};
 
 /// A person's words with their vote, and how it was judged.
 #[derive(Clone, Copy)]
@@ -21,11 +21,24 @@ pub(super) struct Said<'a> {
     pub(super) judgement: &'a Judgement,
 }
 
-/// That a repair of a run that somebody holds open is not begun any more.
-pub(super) fn given_up(votes: &FollowUp, action: &Action, code: &str) -> Draft {
-    let mut facts = repair_step(&votes.decision.leaf, &action.digest, action.id);
-    facts.push(("code", code.into()));
-    Draft::new(Kind::RepairFailed, object(facts)).in_run(votes.run)
+/// That a repair of a run that somebody holds open is not begun any more. One approval that was replaced
+/// does not make two: the end of such an action is no act under its decision.
+pub(super) fn given_up(votes: &FollowUp, action: &Action, by: &Principal, code: &str) -> Draft {
+    let draft = if action.overridden.is_some() {
+        let facts = [
+            ("actor", actor(by)),
+            ("code", code.into()),
+            ("result", "ok".into()),
+            ("target", target("action", action.id)),
+            ("topic", "action.given_up".into()),
+        ];
+        Draft::new(Kind::ObservationRecorded, object(facts))
+    } else {
+        let mut facts = repair_step(&votes.decision.leaf, &action.digest, action.id);
+        facts.push(("code", code.into()));
+        Draft::new(Kind::RepairFailed, object(facts))
+    };
+    draft.in_run(votes.run)
 }
 
 /// The run that carries votes and effect. The first vote opens it.

@@ -209,7 +209,8 @@ pub(super) async fn still_owed(
     }))
 }
 
-/// What both sides say now of what would be taken back.
+/// What both sides say now of what would be taken back. Only a difference in what it writes says that
+/// the row is not as promised: others of the same customer have nothing to do with it.
 pub(super) async fn looked(
     ports: &RepairPorts,
     ctx: &TenantCtx,
@@ -220,12 +221,19 @@ pub(super) async fn looked(
     let since = listed_until(ports, ctx, incident).await?;
     let now = ports.clock.now();
     let seen = look_again(&sources, &incident.finding, Some(since), now);
-    let seen = Box::pin(seen).await?;
+    let written: Vec<&str> = names(&incident.finding).collect();
+    let mut about = Box::pin(seen).await?;
+    about.retain(|finding| names(finding).any(|column| written.contains(&column)));
     Ok(Looked {
-        kept: seen.is_empty(),
-        other_live_subscription: (!seen.is_empty())
-            .then(|| seen.iter().any(|finding| finding.other_live_subscription)),
+        kept: about.is_empty(),
+        other_live_subscription: (!about.is_empty())
+            .then(|| about.iter().any(|finding| finding.other_live_subscription)),
     })
+}
+
+/// The columns that the repair of a difference writes.
+fn names(finding: &Finding) -> impl Iterator<Item = &str> {
+    finding.changes.iter().map(|change| change.column.as_str())
 }
 
 async fn sources(
