@@ -80,6 +80,12 @@ def complete(operation, body, number):
     elif operation == "openRun":
         body["artifact_sha256"] = "sha256:" + "a" * 64
     elif operation in ("proposeAction", "previewDecision"):
+        if operation == "proposeAction":
+            # What a repair is of, and what goes with it, is in the tests of runs.
+            body["type"] = "run.action"
+            body.pop("resource", None)
+            body.pop("execute_on_approval", None)
+            body["params"] = body.get("params") or {"kind": "mail.send"}
         # Only some codes are currencies; only the run knows its next number.
         body["params"].pop("amount", None)
         body.pop("seq", None)

@@ -71,6 +71,10 @@ fn viewers_see_what_the_table_says_and_everybody_else_sees_all() {
         let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut asked = 0;
         for (operation, path) in readings(&records) {
+            // It leads to an export, and says nothing itself.
+            if path.ends_with("/evidence") {
+                continue;
+            }
             let seen = async |who: &str| {
                 let answer = stage
                     .call("GET", &path, Some(who), None, &Value::Null)

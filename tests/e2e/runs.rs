@@ -363,3 +363,22 @@ fn what_does_not_fit_a_run_is_refused_with_its_documented_problem() {
         assert_eq!(decision.field("/act"), judged.field("/action/id"));
     });
 }
+
+#[test]
+fn what_would_be_decided_can_be_asked_and_be_read_again() {
+    let stage = stage();
+    stage.run(async {
+        let tenant = stage.tenant().await;
+        let live = Live::of(stage, &tenant).await;
+        let agent = Some(live.agent.as_str());
+        let params = json!({"kind": "refund.create", "target": "invoice-1"});
+        let asked = json!({"type": "run.action", "flow": "refunds", "params": params});
+        let preview = stage.call("POST", "/v1/decisions/preview", agent, None, &asked);
+        let preview = preview.await;
+        assert_eq!(preview.status, 201, "{}", preview.text);
+        let path = format!("/v1/decisions/{}", preview.header("counterfoil-decision"));
+        let read = stage.call("GET", &path, agent, None, &Value::Null).await;
+        assert_eq!(read.field("/effect"), "REQUIRE", "{}", read.text);
+        assert_eq!(read.json()["preview"], true);
+    });
+}

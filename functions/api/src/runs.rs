@@ -52,9 +52,8 @@ pub(crate) async fn evidence(
     let found = api.evidence.package_of(&ctx, &id, now).await;
     let found = found.map_err(|error| refusals::evidence(&error))?;
     let Some(export) = found else {
-        let title =
-            "There is no package of such a run: ask for one with POST /v1/exports and its `run_id`";
-        return Err(Problem::new(StatusCode::NOT_FOUND, "not-found", title));
+        // A run without a package, a foreign one and none at all look alike.
+        return Err(Problem::not_found());
     };
     let mut response = StatusCode::SEE_OTHER.into_response();
     if let Ok(place) = HeaderValue::from_str(&format!("/v1/exports/{export}")) {

@@ -66,7 +66,7 @@ fn the_impact_of_a_template_is_what_would_have_been_decided_otherwise() {
         .values()
         .flat_map(|row| row.values())
         .sum();
-    assert_eq!(total, 93);
+    assert_eq!(total, 95);
     assert!(
         impact
             .sentence()

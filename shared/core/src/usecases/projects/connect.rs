@@ -197,7 +197,7 @@ impl Projects {
             let action = records
                 .get::<Action>(&unfinished.value.id.to_string())
                 .await?;
-            if action.is_some_and(|action| action.value.state == ActionState::Executing) {
+            if action.is_none_or(|action| action.value.state == ActionState::Executing) {
                 return Ok(true);
             }
         }
