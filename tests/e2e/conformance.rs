@@ -20,7 +20,7 @@ const SEED: &str = "20261126";
 
 /// Operations of which no request of the owner need succeed here, and why.
 const NEVER: [(&str, &str); 30] = [
-    ("GET /v1/runs/{id}/evidence", "no export is of that run"),
+    ("GET /v1/runs/{id}/evidence", "it leads on"),
     ("POST /v1/actions/{id}/result", "no digest is guessed"),
     ("POST /v1/actions/{id}/cancel", "it is withdrawn already"),
     (
