@@ -56,7 +56,7 @@ pub(super) async fn play(scene: &Scene, story: &mut Story) -> Result<Played> {
     webhook(scene, story).await?;
     scan(scene, story, &mut played).await?;
     approve_held(scene, story, &mut played).await?;
-    four_eyes(scene, story, &mut played).await?;
+    own_repair(scene, story, &mut played).await?;
     reject_held(scene, story, &mut played).await?;
     check_again(scene, story, &mut played).await?;
     export(scene, story, &mut played).await?;
@@ -148,8 +148,8 @@ async fn approve_held(scene: &Scene, story: &mut Story, played: &mut Played) -> 
     Ok(())
 }
 
-async fn four_eyes(scene: &Scene, story: &mut Story, played: &mut Played) -> Result<()> {
-    story.chapter("A person proposes, and a second one approves");
+async fn own_repair(scene: &Scene, story: &mut Story, played: &mut Played) -> Result<()> {
+    story.chapter("A person repairs, and cannot approve themselves");
     let incidents = open(scene.incidents().await?);
     let incident = incidents
         .iter()
@@ -162,7 +162,6 @@ async fn four_eyes(scene: &Scene, story: &mut Story, played: &mut Played) -> Res
     ));
     let body = json!({
         "reason": "Asked for by support, contract is on file",
-        "execute_on_approval": true,
     });
     let path = format!("/v1/incidents/{}/repairs", incident.id);
     let proposed = scene
@@ -186,13 +185,9 @@ async fn four_eyes(scene: &Scene, story: &mut Story, played: &mut Played) -> Res
     );
     played.refused_votes = played.refused_votes.saturating_add(1);
     story.say("Their own vote: 403, and the refusal is on record.");
-    let after = vote(
-        &scene.second,
-        &action,
-        "approve",
-        "Checked the contract, this is right",
-    )
-    .await?;
+    let path = format!("/v1/actions/{id}/execute");
+    let shown = json!({ "action_digest": text(&action, "/action_digest")? });
+    let after = scene.approver.post(&path, &shown, None).await?;
     let after = after.expect(StatusCode::OK)?;
     ensure!(
         after.text("/state")? == "verified",
@@ -200,8 +195,8 @@ async fn four_eyes(scene: &Scene, story: &mut Story, played: &mut Played) -> Res
         after.text("/state")?
     );
     story.say(format!(
-        "{} approved: done and verified.",
-        scene.people.second
+        "{} executes exactly what was shown, by digest: done and verified.",
+        scene.people.approver
     ));
     played.repaired.push(id);
     Ok(())
