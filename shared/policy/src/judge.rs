@@ -32,6 +32,10 @@ const RECOVERY: [&str; 5] = [
     "evidence.export",
 ];
 
+/// What no rule of a workspace is asked about, also while its bundle is in force: rules must not keep
+/// themselves in force. Whoever the baseline lets stop everything can, and then [`RECOVERY`] remains.
+pub(crate) const REVOKES: &str = "policy.revoke";
+
 /// When a question is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
@@ -77,6 +81,7 @@ fn ask_layers(
         Err(failure) => failed(LayerName::Baseline, None, failure, Vec::new()),
     };
     let workspace = match layers.workspace {
+        Ok(_) if request.action() == REVOKES => return vec![baseline],
         Ok(layer) => ask(layer, request, phase),
         // Judged by the baseline alone.
         Err(_) if recovers(request) => return vec![baseline],

@@ -7,7 +7,8 @@ use counterfoil_core::evidence::kind::Kind;
 use counterfoil_core::tenancy::Role;
 use counterfoil_core::usecases::{AdminError, NotSecond, PolicyError};
 
-use super::desk::{Desk, PERMIT, STRICT, key, unfit};
+use super::desk::{Desk, PERMIT, STRICT, invalid, key, unfit};
+use crate::tenants::bench::{READING, denied};
 
 fn entry(desk: &Desk, kind: Kind) -> Json {
     let entries = desk.bench.entries();
@@ -213,4 +214,42 @@ async fn a_candidate_that_cannot_be_asked_harms_nobody() {
     let loaded = desk.load().await;
     assert!(loaded.shadow.is_none());
     assert_eq!(loaded.active.unwrap().layer.unwrap().digest(), first);
+}
+
+/// What a bundle says about its own revocation counts for nothing.
+#[tokio::test]
+async fn rules_do_not_keep_themselves_in_force() {
+    let desk = Desk::new().await;
+    let clinging = format!(
+        "{PERMIT}@id(\"ws.forbid.revoke\") @why(\"for ever\")\nforbid (principal, action == CF::Action::\"policy.revoke\", resource);\n"
+    );
+    let digest = desk.in_force(&clinging, 1, None).await;
+    desk.revoke("ben", &digest).await.unwrap();
+    assert_eq!(desk.failure().await, Some("bundle-revoked"));
+    let next = desk.in_force(PERMIT, 2, Some(&digest)).await;
+    assert_eq!(desk.active().await, Some(next));
+}
+
+/// A bundle of a deployment that took it before this was asked at the door: it denies every person
+/// everything.
+#[tokio::test]
+async fn rules_that_deny_everybody_everything_are_refused_and_where_they_are_in_force_revoked() {
+    let desk = Desk::new().await;
+    let first = desk.in_force(PERMIT, 1, None).await;
+    let lock = format!(
+        "{PERMIT}@id(\"ws.forbid.api\") @why(\"agents only\")\nforbid (principal, action, resource) when {{ context.base.origin == \"api\" }};\n"
+    );
+    let sent = desk.signed(&lock, 2, Some(&first));
+    let findings = invalid(desk.upload("ann", &sent).await);
+    let said: Vec<&str> = findings.iter().map(|it| it.detail.as_str()).collect();
+    assert!(said.iter().all(|it| it.contains("could never")), "{said:?}");
+    assert_eq!(said.len(), 2, "{said:?}");
+
+    let digest = desk.slipped_in(&sent).await;
+    let made = desk.bench.make_key("ann", &READING).await;
+    denied(made.map(drop), "ws.forbid.api");
+    desk.revoke("ben", &digest).await.unwrap();
+    let next = desk.in_force(PERMIT, 3, Some(&digest)).await;
+    assert_eq!(desk.active().await, Some(next));
+    assert!(desk.bench.make_key("ann", &READING).await.is_ok());
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use counterfoil_core::bundles::{Loaded, load};
 use counterfoil_core::evidence::hash::digest_string;
-use counterfoil_core::ports::{EvidenceAppend, State};
+use counterfoil_core::ports::{EvidenceAppend, State, StateKey, StateWrite};
 use counterfoil_core::tenancy::{Role, WorkspaceCtx};
 use counterfoil_core::usecases::{NewBundle, Policies, PolicyActed, PolicyError, Uploaded};
 use counterfoil_policy::bundle::{Bundle, Envelope, SigningKey};
@@ -169,6 +169,38 @@ impl Desk {
     pub(super) async fn revoke(&self, who: &str, digest: &str) -> Result<PolicyActed, PolicyError> {
         let ctx = self.ctx(who).await;
         self.policies().revoke(&ctx, digest).await
+    }
+
+    /// Brings a signed bundle into force behind the product's back, as if nothing had been checked.
+    pub(super) async fn slipped_in(&self, sent: &Sent) -> String {
+        let store = self.bench.store.as_ref();
+        let key = |sk: &str| StateKey {
+            pk: format!("{}#policy", self.bench.workspace.id),
+            sk: sk.to_owned(),
+        };
+        let manifest = sent.manifest.to_string();
+        let bundle = Bundle::read(manifest.as_bytes(), sent.files.clone()).unwrap();
+        let digest = bundle.digest().to_owned();
+        let mut state = store.get(&key("state")).await.unwrap().unwrap();
+        let before = state.doc["active"]["digest"].clone();
+        let mut row = store
+            .get(&key(before.as_str().unwrap()))
+            .await
+            .unwrap()
+            .unwrap();
+        row.doc["digest"] = json!(digest);
+        row.doc["manifest"] = json!(manifest);
+        row.doc["envelope"] = serde_json::from_str(&sent.signature).unwrap();
+        row.doc["files"] = json!(sent.files);
+        state.doc["active"]["digest"] = json!(digest);
+        state.doc["active"]["version"] = json!(bundle.manifest().version);
+        state.doc["stored"][&digest] = state.doc["stored"][before.as_str().unwrap()].clone();
+        let rows = vec![
+            StateWrite::replace(state.key, state.version, state.doc),
+            StateWrite::create(key(&digest), row.doc),
+        ];
+        assert!(store.write(rows).await.unwrap());
+        digest
     }
 
     /// The digest in force, as the row says.

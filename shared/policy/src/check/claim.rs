@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 
+use super::lockout::locks_out;
 use super::scenario::{self, Scenario, said};
 use super::{Finding, check};
 use crate::bundle::{Bundle, BundleError, Envelope, Expected, PublicKey};
-use crate::effect::{Effect, Failure, LayerName};
+use crate::effect::{Failure, LayerName};
 use crate::layer::{Layer, Layers, baseline};
 
 /// What somebody brings, and what it must fit.
@@ -226,54 +227,6 @@ fn wrong_answers<'a>(
         let detail = "no scenario says what the rules are for";
         let help = "write at least one into tests/NAME.json";
         findings.push(Finding::whole("", detail).helped(help));
-    }
-    findings
-}
-
-/// Rules that nobody could replace: an owner who has just signed in must be able to bring other rules
-/// and to change who signs with one more person, and to revoke these rules alone.
-pub fn locks_out(layer: &Layer) -> Vec<Finding> {
-    let layers = Layers {
-        baseline: baseline(),
-        workspace: Ok(layer),
-    };
-    let acts = [
-        ("policy.activate", "Bundle/b", 1, "bring other rules"),
-        ("policy.revoke", "Bundle/b", 0, "revoke these rules"),
-        (
-            "policy_key.register",
-            "Workspace/ws1",
-            1,
-            "change who signs rules",
-        ),
-    ];
-    let mut findings = Vec::new();
-    for (action, resource, most, what) in acts {
-        let question = Scenario {
-            principal: "User/owner".to_owned(),
-            action: action.to_owned(),
-            resource: resource.to_owned(),
-            ..Scenario::default()
-        };
-        let Ok(verdict) = question.ask(layers) else {
-            continue;
-        };
-        let own = verdict.layers.iter();
-        let own = own.filter(|layer| layer.layer == LayerName::Workspace);
-        for own in own.filter(|own| own.effect == Effect::Deny || own.approvals > most) {
-            let detail = if own.effect == Effect::Deny {
-                let rule = &own.rule;
-                format!("an owner could never {what} again: {action} is denied by {rule}")
-            } else {
-                let (rule, asked) = (&own.rule, own.approvals);
-                format!(
-                    "{rule} asks for {asked} approvals of {action}, and at most {most} can be given: \
-                     an owner could never {what} again"
-                )
-            };
-            let help = format!("let the rule leave out CF::Action::\"{action}\"");
-            findings.push(Finding::whole("", detail).helped(help));
-        }
     }
     findings
 }

@@ -6,20 +6,24 @@
 
 mod claim;
 mod finding;
+mod lockout;
 pub mod scenario;
 
 use std::collections::BTreeMap;
 
 use cedar_policy::{
-    Policy, PolicyId, PolicySet, ValidationMode, Validator, confusable_string_checker,
+    ActionConstraint, EntityUid, Policy, PolicyId, PolicySet, ValidationMode, Validator,
+    confusable_string_checker,
 };
 use miette::Diagnostic;
 
-pub use claim::{Checked, Claim, locks_out};
+pub use claim::{Checked, Claim};
 pub use finding::{Finding, Severity};
+pub use lockout::locks_out;
 
 use crate::bundle::MOST_RULES;
 use crate::effect::LayerName;
+use crate::judge::REVOKES;
 use crate::layer::{Layer, prefix};
 use crate::rule::Rule;
 use crate::schema::schema;
@@ -43,7 +47,7 @@ pub fn check(
     files: &[(&str, &str)],
 ) -> Result<(Layer, Vec<Finding>), Vec<Finding>> {
     let placed = rules(name, files)?;
-    let findings = validate(&placed);
+    let findings = validate(name, &placed);
     let fatal = |finding: &Finding| finding.severity == Severity::Error;
     if findings.iter().any(fatal) {
         return Err(findings);
@@ -123,8 +127,17 @@ fn in_order(set: &PolicySet, text: &str) -> Vec<Policy> {
     policies
 }
 
+fn only_about_revoking(policy: &Policy) -> bool {
+    let revokes = |action: &EntityUid| action.id().unescaped() == REVOKES;
+    match policy.action_constraint() {
+        ActionConstraint::Any => false,
+        ActionConstraint::Eq(action) => revokes(&action),
+        ActionConstraint::In(actions) => actions.iter().all(revokes),
+    }
+}
+
 /// Types, strictly; and what is legal Cedar and no good rule.
-fn validate(placed: &[Placed<'_>]) -> Vec<Finding> {
+fn validate(name: LayerName, placed: &[Placed<'_>]) -> Vec<Finding> {
     let Some(schema) = schema() else {
         return vec![Finding::whole("", "the schema of this product is broken")];
     };
@@ -157,6 +170,11 @@ fn validate(placed: &[Placed<'_>]) -> Vec<Finding> {
         let source = policy.to_string();
         if source.contains(".minor") && !source.contains(".currency") {
             let detail = "this rule compares an amount and does not say of which currency";
+            findings.push(Finding::at_text(file, text, &source, detail).warning());
+        }
+        if name == LayerName::Workspace && only_about_revoking(policy) {
+            let detail =
+                "the rules of a workspace are not asked about policy.revoke: this changes nothing";
             findings.push(Finding::at_text(file, text, &source, detail).warning());
         }
     }

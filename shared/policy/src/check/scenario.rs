@@ -54,6 +54,16 @@ pub enum ScenarioError {
     /// The file is not a list of scenarios.
     #[error("not a list of scenarios: {0}")]
     Form(String),
+    /// It says what the product never says.
+    #[error("`{field}` is never {value}: it is one of {known}")]
+    Never {
+        /// The fact.
+        field: &'static str,
+        /// What it says.
+        value: String,
+        /// What it can be.
+        known: String,
+    },
     /// It names something that the world does not have.
     #[error("`{field}` names {value}, which does not exist here")]
     Unknown {
@@ -93,13 +103,14 @@ impl Scenario {
         let world = world().ok_or_else(|| unknown("world", ""))?;
         let parts = world.parts.get(&self.action).and_then(Value::as_array);
         let parts = parts.ok_or_else(|| unknown("action", &self.action))?;
-        let mut context = Map::from_iter([("base".to_owned(), world.base.clone())]);
+        let mut context = Map::from_iter([("base".to_owned(), self.base(world))]);
         for part in parts.iter().filter_map(Value::as_str) {
             let facts = world.context.get(part).cloned().unwrap_or_default();
             context.insert(part.to_owned(), facts);
         }
         let mut context = Value::Object(context);
         merge(&mut context, &self.context);
+        sendable(&context)?;
         let mut entities = world.entities.clone();
         for (name, change) in &self.entities {
             let named = |entity: &&mut Value| {
@@ -120,6 +131,25 @@ impl Scenario {
             "context": context,
             "entities": entities,
         }))
+    }
+
+    /// The world's facts, with those that follow from who asks about what.
+    fn base(&self, world: &World) -> Value {
+        let kind = |of: &'_ str| of.split_once('/').map(|(kind, _)| kind.to_owned());
+        let mut base = world.base.clone();
+        match kind(&self.principal).as_deref().unwrap_or_default() {
+            "Agent" => merge(&mut base, &json!({ "origin": "mcp" })),
+            "Scheduler" => merge(&mut base, &json!({ "origin": "schedule" })),
+            _ => {}
+        }
+        if matches!(
+            kind(&self.resource).as_deref(),
+            Some("Workspace" | "Bundle")
+        ) {
+            let scope = json!({ "environment": "none", "repairs_enabled": false });
+            merge(&mut base, &json!({ "scope": scope }));
+        }
+        base
     }
 
     /// Whether the action is proposed or carried out.
@@ -163,6 +193,31 @@ fn world() -> Option<&'static World> {
     PARSED
         .get_or_init(|| serde_json::from_str(WORLD).ok())
         .as_ref()
+}
+
+/// What facts can say that are words, and that rules are likely to compare. A scenario that says another
+/// one would show what never happens.
+const WORDS: [(&str, &str, &[&str]); 2] = [
+    ("origin", "/base/origin", &["api", "mcp", "schedule"]),
+    (
+        "environment",
+        "/base/scope/environment",
+        &["live", "test", "none"],
+    ),
+];
+
+fn sendable(context: &Value) -> Result<(), ScenarioError> {
+    for (field, pointer, known) in WORDS {
+        let said = context.pointer(pointer).and_then(Value::as_str);
+        if let Some(value) = said.filter(|said| !known.contains(said)) {
+            return Err(ScenarioError::Never {
+                field,
+                value: value.to_owned(),
+                known: known.join(", "),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn merge(into: &mut Value, change: &Value) {

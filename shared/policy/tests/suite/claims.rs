@@ -189,12 +189,16 @@ fn rules_without_passing_tests_are_refused() {
     );
 }
 
+fn forbids(what: &str) -> String {
+    format!("{RULES}@id(\"ws.forbid.lock\") @why(\"no\")\nforbid {what};\n")
+}
+
 #[test]
 fn rules_that_nobody_could_replace_are_refused() {
-    for action in ["policy.activate", "policy.revoke", "policy_key.register"] {
-        let text = format!(
-            "{RULES}@id(\"ws.forbid.lock\") @why(\"no\")\nforbid (principal, action == CF::Action::\"{action}\", resource);\n"
-        );
+    for action in ["policy.activate", "policy_key.register"] {
+        let text = forbids(&format!(
+            "(principal, action == CF::Action::\"{action}\", resource)"
+        ));
         says(brought(&text, TESTS).check(), "", "could never");
     }
     for (approvals, taken) in [(1, true), (3, false)] {
@@ -203,5 +207,64 @@ fn rules_that_nobody_could_replace_are_refused() {
         );
         let done = brought(&demanding, TESTS).check();
         assert_eq!(done.is_ok(), taken, "{approvals}: {done:?}");
+    }
+}
+
+/// Each of these lets an owner activate in a world that does not exist, and never in the real one.
+#[test]
+fn what_is_asked_about_replacing_rules_is_what_is_really_sent() {
+    let activates = "action == CF::Action::\"policy.activate\"";
+    for lock in [
+        "(principal, action, resource) when { context.base.origin == \"api\" }".to_owned(),
+        "(principal, action, resource) unless { context.base.scope.environment == \"live\" }"
+            .to_owned(),
+        "(principal, action in CF::Action::\"admin\", resource) when { context.base.origin != \"mcp\" }"
+            .to_owned(),
+        format!("(principal, {activates}, resource) when {{ resource.version > 8 }}"),
+        format!("(principal, {activates}, resource) when {{ resource.version < 8 }}"),
+        format!(
+            "(principal, {activates}, resource) when {{ context.base.now > datetime(\"2030-01-01T00:00:00Z\") }}"
+        ),
+        // An admin's approval, which the second person's is not: they are an owner.
+        format!(
+            "(principal, {activates}, resource) unless {{ context.base.approvals.roles.contains(\"admin\") }}"
+        ),
+    ] {
+        says(brought(&forbids(&lock), TESTS).check(), "", "could never");
+    }
+    let machines = forbids(
+        "(principal, action, resource) when { context.base.origin == \"mcp\" && context.base.scope.environment == \"live\" }",
+    );
+    assert!(brought(&machines, TESTS).check().is_ok());
+}
+
+#[test]
+fn a_rule_about_revoking_alone_is_told_to_change_nothing() {
+    let text = forbids("(principal, action == CF::Action::\"policy.revoke\", resource)");
+    let checked = brought(&text, TESTS).check().unwrap();
+    let said: Vec<&str> = checked
+        .warnings
+        .iter()
+        .map(|it| it.detail.as_str())
+        .collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(
+        said[0].contains("not asked about policy.revoke"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn a_scenario_of_what_is_never_sent_is_refused() {
+    for (fact, said) in [
+        ("\"origin\": \"console\"", "`origin` is never console"),
+        (
+            "\"scope\": {\"environment\": \"staging\"}",
+            "`environment` is never staging",
+        ),
+    ] {
+        let context = format!("\"context\": {{\"base\": {{{fact}}}}}, \"want\"");
+        let tests = format!("\n{}", TESTS.replace("\"want\"", &context));
+        says(brought(RULES, &tests).check(), "tests/a.json", said);
     }
 }

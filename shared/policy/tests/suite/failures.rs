@@ -162,6 +162,35 @@ fn without_its_bundle_a_workspace_can_only_be_started_again_and_stopped() {
 }
 
 #[test]
+fn no_rules_of_a_workspace_keep_it_from_being_stopped() {
+    let closed =
+        workspace_of("@id(\"ws.forbid.all\") @why(\"x\") forbid (principal, action, resource);");
+    let asked = |who: &str, action: &str| {
+        let scenario = Scenario {
+            principal: format!("User/{who}"),
+            action: action.to_owned(),
+            resource: "Bundle/b".to_owned(),
+            ..Scenario::default()
+        };
+        let layers = Layers {
+            baseline: baseline(),
+            workspace: Ok(&closed),
+        };
+        scenario.ask(layers).unwrap()
+    };
+    for (who, action, want, layers) in [
+        ("admin", "policy.revoke", "ALLOW", 1),
+        ("owner", "policy.revoke", "ALLOW", 1),
+        ("viewer", "policy.revoke", "DENY", 1),
+        ("owner", "policy.activate", "DENY", 2),
+    ] {
+        let verdict = asked(who, action);
+        assert_eq!(said(&verdict), want, "{who} {action}");
+        assert_eq!(verdict.layers.len(), layers, "{who} {action}");
+    }
+}
+
+#[test]
 fn without_the_baseline_nothing_is_possible() {
     let open = workspace_of(OPEN);
     let layers = Layers {

@@ -42,7 +42,9 @@ pub(super) fn solve(folder: &Folder, against: Option<&Folder>) -> Result<Solved>
             solver,
             report: Report::new(name, earlier.is_some()),
         };
-        for place in schema.request_envs() {
+        // No rules of a workspace are asked about revoking, so nothing follows from what they say.
+        let asks = |place: &RequestEnv| place.action().id().unescaped() != "policy.revoke";
+        for place in schema.request_envs().filter(asks) {
             asked.about(&place).await?;
         }
         if let Some(against) = against {
