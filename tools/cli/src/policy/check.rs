@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args as ClapArgs;
-use counterfoil_policy::check::{Finding, Severity, check};
+use counterfoil_policy::check::{Finding, Severity, check, locks_out};
 use counterfoil_policy::{Layer, LayerName};
 use serde_json::json;
 
@@ -39,37 +39,79 @@ pub(super) fn layer(folder: &Folder) -> (Option<Layer>, Vec<Finding>) {
     }
 }
 
+/// What an author is told before rules are signed or sent: the checks of a deployment.
+pub(super) struct Looked {
+    pub(super) layer: Option<Layer>,
+    pub(super) findings: Vec<Finding>,
+    pub(super) answers: Vec<Answer>,
+}
+
+impl Looked {
+    pub(super) fn at(folder: &Folder) -> Self {
+        let (layer, mut findings) = layer(folder);
+        let mut told = Vec::new();
+        if let Some(layer) = &layer {
+            findings.extend(locks_out(layer));
+            match answers(layer, folder) {
+                Ok(answers) => told = answers,
+                Err(error) => findings.push(Finding::whole("", format!("{error:#}"))),
+            }
+        }
+        Self {
+            layer,
+            findings,
+            answers: told,
+        }
+    }
+
+    fn mistakes(&self) -> usize {
+        let errors = self.findings.iter();
+        errors.filter(|it| it.severity == Severity::Error).count()
+    }
+
+    /// Why a deployment would not take it; the first of several reasons.
+    pub(super) fn fault(&self) -> Option<String> {
+        let wrong = self.answers.iter().find(|answer| !answer.met);
+        match self.mistakes() {
+            0 if self.answers.is_empty() => Some(
+                "there is no scenario in tests/, and a bundle without any is not taken".to_owned(),
+            ),
+            0 => wrong.map(Answer::sentence),
+            1 => Some("there is a mistake: mend it first".to_owned()),
+            mistakes => Some(format!("there are {mistakes} mistakes: mend these first")),
+        }
+    }
+}
+
 pub(super) fn run(args: &Args) -> Result<Ended> {
     let folder = Folder::read(&args.folder)?;
-    let (layer, findings) = layer(&folder);
-    let answers = layer
-        .as_ref()
-        .map(|layer| answers(layer, &folder))
+    let looked = Looked::at(&folder);
+    let other = args
+        .against
+        .as_deref()
+        .map(Folder::read_other)
         .transpose()?;
-    let answers = answers.unwrap_or_default();
-    let wrong = answers.iter().filter(|answer| !answer.met).count();
-    let other = args.against.as_deref().map(Folder::read).transpose()?;
     let compared = other.is_some();
-    let solved = match &layer {
+    let solved = match &looked.layer {
         Some(_) => Some(solve(&folder, other.as_ref())?),
         None => None,
     };
     let proved = solved.as_ref().is_none_or(Solved::is_good);
-    let good = layer.is_some() && wrong == 0 && proved;
+    let good = looked.fault().is_none() && proved;
     if args.json {
         say_json(&json!({
             "good": good,
-            "rules": layer.as_ref().map_or(0, |layer| layer.rules().len()),
-            "findings": findings,
-            "scenarios": answers.iter().map(Answer::json).collect::<Vec<_>>(),
+            "rules": looked.layer.as_ref().map_or(0, |layer| layer.rules().len()),
+            "findings": looked.findings,
+            "scenarios": looked.answers.iter().map(Answer::json).collect::<Vec<_>>(),
             "proofs": solved.map(|it| it.json(compared)),
         }));
-    } else {
-        print_findings(&args.folder, &findings);
-        report(layer.as_ref(), &findings, &answers);
-        for line in solved.iter().flat_map(|it| it.sentences(compared)) {
-            say(shown(&line));
-        }
+        return Ok(if good { Ended::Good } else { Ended::Bad });
+    }
+    print_findings(&args.folder, &looked.findings);
+    report(&looked);
+    for line in solved.iter().flat_map(|it| it.sentences(compared)) {
+        say(shown(&line));
     }
     Ok(if good { Ended::Good } else { Ended::Bad })
 }
@@ -83,14 +125,11 @@ fn solve(_: &Folder, _: Option<&Folder>) -> Result<Solved> {
     Ok(Solved::NotBuilt)
 }
 
-fn report(layer: Option<&Layer>, findings: &[Finding], answers: &[Answer]) {
-    let Some(layer) = layer else {
-        let errors = findings
-            .iter()
-            .filter(|finding| finding.severity == Severity::Error);
+fn report(looked: &Looked) {
+    let Some(layer) = &looked.layer else {
         say(format_args!(
             "{} mistakes: nothing was tested",
-            errors.count()
+            looked.mistakes()
         ));
         return;
     };
@@ -98,18 +137,16 @@ fn report(layer: Option<&Layer>, findings: &[Finding], answers: &[Answer]) {
         "{} rules are well-formed and fit the schema",
         layer.rules().len()
     ));
-    for answer in answers.iter().filter(|answer| !answer.met) {
+    for answer in looked.answers.iter().filter(|answer| !answer.met) {
         say(answer.sentence());
     }
-    let met = answers.iter().filter(|answer| answer.met).count();
+    let met = looked.answers.iter().filter(|answer| answer.met).count();
     say(format_args!(
         "{met} of {} scenarios get the answer that they want",
-        answers.len()
+        looked.answers.len()
     ));
-    if answers.is_empty() {
-        say(
-            "there is no scenario: write some into tests/, a bundle without any cannot be activated",
-        );
+    if let Some(fault) = looked.fault() {
+        say(format_args!("a deployment would not take it: {fault}"));
     }
 }
 

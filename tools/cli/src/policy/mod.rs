@@ -36,7 +36,8 @@ macro_rules! examples {
         concat!("EXAMPLES:", $("\n  counterfoil ", $line,)+ "\n\n",
 "EXIT STATUS:
   0  done; of `check` and `test`: everything is as it should be
-  1  `check`: something is wrong; `test`: a scenario gets another answer than it wants
+  1  `check`: something is wrong; `test`: a scenario gets another answer than it wants; `sign`: nothing
+     was signed, because something is wrong
   2  it could not be found out, for example because a file cannot be read")
     };
 }

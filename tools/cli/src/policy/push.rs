@@ -3,14 +3,13 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use clap::Args as ClapArgs;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::check::{layer, print_findings};
+use super::check::{Looked, print_findings};
 use super::folder::{Folder, MANIFEST, SIGNATURE};
-use super::tests::answers;
 use crate::access::Call;
 use crate::answer::text;
 use crate::client::{Client, Failure};
@@ -29,20 +28,9 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args) -> Result<(), Failure> {
     let folder = Folder::read(&args.folder).map_err(Failure::Unknown)?;
     sound(args, &folder)?;
-    let read = |name: &str| {
-        let path = folder.at.join(name);
-        let text = fs::read_to_string(&path).with_context(|| {
-            let folder = args.folder.display();
-            format!(
-                "{}: sign it first, `counterfoil policy sign {folder} --key FILE`",
-                path.display()
-            )
-        });
-        text.map_err(Failure::Unknown)
-    };
     let body = json!({
-        "manifest": read(MANIFEST)?,
-        "signature": read(SIGNATURE)?,
+        "manifest": signed(args, &folder, MANIFEST)?,
+        "signature": signed(args, &folder, SIGNATURE)?,
         "files": folder.files,
     });
     let api = Client::of(&args.call)?;
@@ -74,21 +62,24 @@ pub(super) async fn run(args: &Args) -> Result<(), Failure> {
 
 /// What can be known here is said here, with its place.
 fn sound(args: &Args, folder: &Folder) -> Result<(), Failure> {
-    let (layer, findings) = layer(folder);
-    let Some(layer) = layer else {
-        print_findings(&args.folder, &findings);
-        let what = "nothing was sent: mend these, sign and push again";
-        return Err(Failure::refused(what));
+    let looked = Looked::at(folder);
+    let Some(fault) = looked.fault() else {
+        return Ok(());
     };
-    let answers = answers(&layer, folder).map_err(Failure::Unknown)?;
-    match answers.iter().find(|answer| !answer.met) {
-        Some(wrong) => Err(Failure::refused(format!(
-            "nothing was sent: {}",
-            wrong.sentence()
-        ))),
-        None if answers.is_empty() => Err(Failure::Unknown(anyhow!(
-            "nothing was sent: there is no scenario in tests/, and a bundle without any cannot be activated"
-        ))),
-        None => Ok(()),
+    print_findings(&args.folder, &looked.findings);
+    Err(Failure::refused(format!("nothing was sent: {fault}")))
+}
+
+/// A file that `sign` writes.
+fn signed(args: &Args, folder: &Folder, name: &str) -> Result<String, Failure> {
+    let path = folder.at.join(name);
+    if !path.exists() {
+        return Err(Failure::refused(format!(
+            "nothing was sent: there is no {}. Sign it first, `counterfoil policy sign {} --key FILE`",
+            path.display(),
+            args.folder.display()
+        )));
     }
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string());
+    text.map_err(Failure::Unknown)
 }

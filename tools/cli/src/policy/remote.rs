@@ -235,7 +235,7 @@ fn typed(word: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let what = format!("nothing was asked for: type `{word}`, or give --yes");
-    Err(Failure::Unknown(anyhow!(what)))
+    Err(Failure::refused(what))
 }
 
 pub(super) async fn shadow(args: &Shadow) -> Result<(), Failure> {

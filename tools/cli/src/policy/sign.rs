@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use clap::Args as ClapArgs;
 use counterfoil_core::ids::WorkspaceId;
 use counterfoil_evidence::hash::digest_string;
@@ -13,9 +13,8 @@ use counterfoil_policy::bundle::{
 use counterfoil_policy::{LayerName, schema_digest};
 
 use super::Ended;
-use super::check::{layer, print_findings};
+use super::check::{Looked, print_findings};
 use super::folder::{Folder, MANIFEST, SIGNATURE};
-use super::tests::answers;
 use crate::output::say;
 
 /// Writes the manifest of a bundle and signs it
@@ -45,13 +44,11 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<Ended> {
     let folder = Folder::read(&args.folder)?;
-    let (layer, findings) = layer(&folder);
-    print_findings(&args.folder, &findings);
-    let Some(layer) = layer else {
-        bail!("it is not signed: mend these first");
-    };
-    if let Some(wrong) = answers(&layer, &folder)?.iter().find(|answer| !answer.met) {
-        bail!("it is not signed: {}", wrong.sentence());
+    let looked = Looked::at(&folder);
+    print_findings(&args.folder, &looked.findings);
+    if let Some(fault) = looked.fault() {
+        eprintln!("it is not signed: {fault}");
+        return Ok(Ended::Bad);
     }
     let pem = fs::read_to_string(&args.key).with_context(|| args.key.display().to_string())?;
     let key = SigningKey::from_pem(&pem).map_err(|_| {

@@ -159,12 +159,84 @@ fn what_is_signed_verifies_and_nothing_wrong_is_signed() {
         "\"grant\"",
     );
     let refused = policy(&folder, &sign);
-    assert_eq!(refused.status, 2, "{}", refused.out);
+    assert_eq!(refused.status, 1, "{}", refused.out);
     assert!(refused.err.contains("it is not signed"), "{}", refused.err);
     assert_eq!(
         at("manifest.json").as_bytes(),
         bundle.manifest().canonical(),
         "nothing half-done"
+    );
+}
+
+/// Makes a good bundle a bad one.
+type Spoil<'a> = &'a dyn Fn(&TempDir);
+
+/// What a deployment would refuse at the last step is told at the first.
+#[test]
+fn what_would_not_be_taken_is_not_good_and_is_neither_signed_nor_sent() {
+    let seed = "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g";
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{seed}\n-----END PRIVATE KEY-----\n");
+    let lock = "\n@id(\"ws.forbid.api\") @why(\"agents only\")\nforbid (principal, action, resource) when { context.base.origin == \"api\" };\n";
+    let locking = |folder: &TempDir| {
+        let path = folder.path().join("rules/policies/rules.cedar");
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(path, text + lock).unwrap();
+    };
+    let untested = |folder: &TempDir| {
+        let path = folder.path().join("rules/tests/scenarios.json");
+        fs::write(path, "[]").unwrap();
+    };
+    let unread = |folder: &TempDir| {
+        let path = folder.path().join("rules/tests/scenarios.json");
+        fs::write(path, "{").unwrap();
+    };
+    let spoils: [(Spoil<'_>, &str); 3] = [
+        (&locking, "an owner could never bring other rules again"),
+        (&untested, "there is no scenario"),
+        (&unread, "not a list of scenarios"),
+    ];
+    for (spoil, why) in spoils {
+        let folder = made("no-machine-revoke");
+        spoil(&folder);
+        fs::write(folder.path().join("key.pem"), &pem).unwrap();
+        let sign = [
+            "sign",
+            "rules",
+            "--key",
+            "key.pem",
+            "--workspace",
+            WORKSPACE,
+            "--version",
+            "1",
+        ];
+        let push = [
+            "push",
+            "rules",
+            "--api",
+            "https://nowhere.invalid",
+            "--workspace",
+            WORKSPACE,
+        ];
+        for words in [&["check", "rules"][..], &sign, &push] {
+            let said = policy(&folder, words);
+            assert_eq!(said.status, 1, "{words:?}: {}{}", said.out, said.err);
+            let both = format!("{}{}", said.out, said.err);
+            assert!(both.contains(why), "{words:?}: {both}");
+        }
+        assert!(!folder.path().join("rules/manifest.json").exists());
+    }
+}
+
+#[test]
+fn what_is_not_signed_is_not_sent() {
+    let folder = made("revoke-two");
+    let push = ["push", "rules", "--api", "https://nowhere.invalid"];
+    let said = policy(&folder, &push);
+    assert_eq!(said.status, 1, "{}{}", said.out, said.err);
+    assert!(
+        said.err.contains("counterfoil policy sign rules"),
+        "{}",
+        said.err
     );
 }
 
