@@ -23,7 +23,8 @@ pub(super) struct Args {
     /// The bundle's folder
     #[arg(default_value = ".")]
     folder: PathBuf,
-    /// Another bundle's folder: does this one allow anything that it does not?
+    /// Another bundle's folder, as `counterfoil policy pull` writes it: does this one allow anything that
+    /// it does not?
     #[arg(long, value_name = "FOLDER")]
     against: Option<PathBuf>,
     /// Print one JSON document
@@ -98,18 +99,28 @@ pub(super) fn run(args: &Args) -> Result<Ended> {
     };
     let proved = solved.as_ref().is_none_or(Solved::is_good);
     let good = looked.fault().is_none() && proved;
+    let against = other.as_ref().map(Folder::signed);
     if args.json {
         say_json(&json!({
             "good": good,
             "rules": looked.layer.as_ref().map_or(0, |layer| layer.rules().len()),
             "findings": looked.findings,
             "scenarios": looked.answers.iter().map(Answer::json).collect::<Vec<_>>(),
+            "against": against.flatten(),
             "proofs": solved.map(|it| it.json(compared)),
         }));
         return Ok(if good { Ended::Good } else { Ended::Bad });
     }
     print_findings(&args.folder, &looked.findings);
     report(&looked);
+    if let Some(against) = against {
+        say(match against {
+            Some(digest) => format!("compared with {digest}"),
+            None => "compared with files that no manifest names: whether these are in force is not known; \
+                     `counterfoil policy pull active FOLDER` writes what is"
+                .to_owned(),
+        });
+    }
     for line in solved.iter().flat_map(|it| it.sentences(compared)) {
         say(shown(&line));
     }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use counterfoil_policy::bundle::LARGEST_BUNDLE;
+use counterfoil_policy::bundle::{Bundle, LARGEST_BUNDLE};
 
 /// The manifest of a signed bundle.
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -22,6 +22,32 @@ pub(super) struct Folder {
 }
 
 impl Folder {
+    /// Reads the bundle that another one is compared with. One that was just made would prove nothing.
+    pub(super) fn read_other(at: &Path) -> Result<Self> {
+        if !at.is_dir() {
+            bail!(
+                "--against: {at} is no folder. `counterfoil policy pull active {at}` makes it of the bundle in \
+                 force, and `counterfoil policy pull sha256:… {at}` of another one",
+                at = at.display()
+            );
+        }
+        let other = Self::read(at)?;
+        if other.policies().is_empty() {
+            bail!(
+                "--against: {} holds no rules: policies/*.cedar",
+                at.display()
+            );
+        }
+        Ok(other)
+    }
+
+    /// The digest of the bundle that its manifest names, if its files are still those.
+    pub(super) fn signed(&self) -> Option<String> {
+        let manifest = fs::read(self.at.join(MANIFEST)).ok()?;
+        let bundle = Bundle::read(&manifest, self.files.clone()).ok()?;
+        Some(bundle.digest().to_owned())
+    }
+
     /// Reads every file that belongs to a bundle. Others are named, because nobody should think that
     /// they count.
     pub(super) fn read(at: &Path) -> Result<Self> {

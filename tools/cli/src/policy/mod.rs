@@ -5,6 +5,7 @@ mod check;
 mod explain;
 mod folder;
 mod new;
+mod pull;
 mod push;
 mod remote;
 mod remote_view;
@@ -54,7 +55,7 @@ pub(crate) struct Args {
 enum What {
     #[command(after_help = examples!("policy new rules", "policy new rules --template revoke-two", "policy new --list"))]
     New(new::Args),
-    #[command(after_help = examples!("policy check rules", "policy check rules --against active", "policy check rules --json"))]
+    #[command(after_help = examples!("policy check rules", "policy pull active in-force", "policy check rules --against in-force", "policy check rules --json"))]
     Check(check::Args),
     #[command(after_help = examples!("policy test rules", "policy test rules --json"))]
     Test(tests::Args),
@@ -72,6 +73,12 @@ enum What {
     Key(Box<remote::Key>),
     #[command(after_help = help!("policy push rules", "policy push rules --json"))]
     Push(Box<push::Args>),
+    #[command(after_help = help!(
+        note "\nWhat came and is not what the digest names is not written: that ends with 3.\n",
+        "policy pull active in-force",
+        "policy pull sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 older",
+    ))]
+    Pull(Box<pull::Args>),
     #[command(after_help = help!(
         "policy impact sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         "policy impact sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 --from 2026-11-01T00:00:00Z --out impact.json",
@@ -111,6 +118,7 @@ pub(crate) fn main(args: &Args) -> ExitCode {
         What::Status(args) => return asked(remote::status(args)),
         What::Key(args) => return asked(remote::key(args)),
         What::Push(args) => return asked(push::run(args)),
+        What::Pull(args) => return asked(pull::run(args)),
         What::Impact(args) => return asked(remote::impact(args)),
         What::Shadow(args) => return asked(remote::shadow(args)),
         What::Activate(args) => return asked(remote::activate(args)),

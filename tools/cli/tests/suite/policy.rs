@@ -228,6 +228,20 @@ fn what_would_not_be_taken_is_not_good_and_is_neither_signed_nor_sent() {
 }
 
 #[test]
+fn a_folder_to_compare_with_is_never_one_that_was_just_made() {
+    let folder = made("revoke-two");
+    let said = policy(&folder, &["check", "rules", "--against", "active"]);
+    assert_eq!(said.status, 2, "{}{}", said.out, said.err);
+    let next = "counterfoil policy pull active active";
+    assert!(said.err.contains(next), "{}", said.err);
+    assert!(!said.err.contains("policy new"), "{}", said.err);
+    fs::create_dir(folder.path().join("active")).unwrap();
+    let said = policy(&folder, &["check", "rules", "--against", "active"]);
+    assert_eq!(said.status, 2, "{}{}", said.out, said.err);
+    assert!(said.err.contains("holds no rules"), "{}", said.err);
+}
+
+#[test]
 fn what_is_not_signed_is_not_sent() {
     let folder = made("revoke-two");
     let push = ["push", "rules", "--api", "https://nowhere.invalid"];

@@ -10,4 +10,5 @@ mod incidents;
 mod keys;
 mod pages;
 mod places;
+mod policies;
 mod runs;
