@@ -19,9 +19,9 @@ use counterfoil_core::usecases::{ReadEvidence, ReadEvidenceError, RecordedDecisi
 use super::world::World;
 
 /// Counts what is asked of the evidence.
-struct Counting {
-    inner: Arc<dyn EvidenceRead>,
-    reads: AtomicU32,
+pub(crate) struct Counting {
+    pub(crate) inner: Arc<dyn EvidenceRead>,
+    pub(crate) reads: AtomicU32,
 }
 
 impl Counting {

@@ -69,10 +69,7 @@ impl Impact {
     /// Counts one decision: what it was, and what it would have been.
     pub fn add(&mut self, decision: &str, action: &str, before: Outcome, verdict: &Verdict) {
         let after = Outcome::of(verdict);
-        self.judged = self.judged.saturating_add(1);
-        let row = self.transitions.entry(name(before.effect)).or_default();
-        let cell = row.entry(name(after.effect)).or_default();
-        *cell = cell.saturating_add(1);
+        self.count_one(before.effect, after.effect);
         if verdict.layers.iter().any(|layer| !layer.errors.is_empty()) {
             self.engine_errors = self.engine_errors.saturating_add(1);
         }
@@ -88,6 +85,18 @@ impl Impact {
                 after,
             });
         }
+    }
+
+    /// Counts one decision that would have been the same.
+    pub fn same(&mut self, before: &Outcome) {
+        self.count_one(before.effect, before.effect);
+    }
+
+    fn count_one(&mut self, before: Effect, after: Effect) {
+        self.judged = self.judged.saturating_add(1);
+        let row = self.transitions.entry(name(before)).or_default();
+        let cell = row.entry(name(after)).or_default();
+        *cell = cell.saturating_add(1);
     }
 
     /// Decisions from one effect to another.

@@ -1,5 +1,7 @@
 //! What a bundle would have decided.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use counterfoil_core::evidence::hash::digest_string;
@@ -12,15 +14,26 @@ use counterfoil_core::usecases::{AdminError, PolicyError};
 use counterfoil_policy::check::scenario::Scenario;
 
 use super::desk::{Desk, PERMIT, STRICT};
+use crate::decisions::Counting;
 
-/// Records decisions as the product does: what was asked, and what the answer was.
+/// Records decisions of an owner as the product does: what was asked, and what the answer was.
 async fn decided(desk: &Desk, action: &str, effect: &str, how_many: usize) {
+    let said = (effect, "propose", "base.permit.export");
+    decided_by(desk, ("User/owner", action), said, how_many).await;
+}
+
+async fn decided_by(
+    desk: &Desk,
+    (principal, action): (&str, &str),
+    (effect, phase, rule): (&str, &str, &str),
+    how_many: usize,
+) {
     let resource = match action {
         "evidence.export" => "Evidence/ev",
         _ => "Incident/inc",
     };
     let scenario = Scenario {
-        principal: "User/owner".to_owned(),
+        principal: principal.to_owned(),
         action: action.to_owned(),
         resource: resource.to_owned(),
         ..Scenario::default()
@@ -29,18 +42,18 @@ async fn decided(desk: &Desk, action: &str, effect: &str, how_many: usize) {
     let digest = digest_string(b"x");
     let stream = desk.bench.workspace.stream.parse().unwrap();
     for number in 0..how_many {
-        let run = format!("run_{action}{number}").replace('.', "");
+        let run = format!("run_{action}{rule}{number}").replace(['.', '-'], "");
         let facts = object([
             ("action", Json::from(action)),
             ("action_hash", digest.as_str().into()),
             ("baseline", digest.as_str().into()),
             ("decision", format!("dec_{number}").into()),
             ("effect", effect.into()),
-            ("phase", "propose".into()),
+            ("phase", phase.into()),
             ("policy", digest.as_str().into()),
             ("reason", "it was so".into()),
             ("request", request.clone()),
-            ("rule", "base.permit.export".into()),
+            ("rule", rule.into()),
         ]);
         let open = object([
             ("artifact", Json::from(digest.as_str())),
@@ -111,6 +124,65 @@ async fn only_decisions_of_the_time_asked_for_count_and_a_limit_is_said() {
         .unwrap();
     assert_eq!(report.impact.judged.max(report.not_comparable), 1);
     assert!(!report.complete);
+}
+
+/// An owner broke the glass for what a machine proposed; and what was denied because of the moment.
+#[tokio::test]
+async fn what_approvals_and_moments_decided_is_no_flip_of_the_same_rules() {
+    let desk = Desk::new().await;
+    let agent = ("Agent/agent", "repair.execute");
+    decided_by(&desk, agent, ("ALLOW", "execute", "break-glass"), 2).await;
+    for rule in ["hold-quota", "bundle-revoked", "engine-budget"] {
+        decided_by(&desk, agent, ("DENY", "propose", rule), 1).await;
+    }
+    desk.bench.later(Duration::from_secs(1));
+    let same = desk.stored(PERMIT, 1, None).await;
+    let none = "@id(\"ws.forbid.repairs\") @why(\"nobody repairs\")\nforbid (principal, action == CF::Action::\"repair.execute\", resource);\n";
+    let stricter = desk.stored(&format!("{PERMIT}{none}"), 2, None).await;
+    let ctx = desk.ctx("ann").await;
+    let asked = desk.policies();
+    let (report, _) = asked.impact(&ctx, &same, (None, None), None).await.unwrap();
+    assert_eq!(report.impact.flips, Vec::new());
+    assert_eq!((report.impact.flipped, report.not_comparable), (0, 3));
+    assert!(
+        report.sentence.contains("been looser in 0"),
+        "{}",
+        report.sentence
+    );
+    // Where the rules deny, breaking the glass would not have helped.
+    let (report, _) = asked
+        .impact(&ctx, &stricter, (None, None), None)
+        .await
+        .unwrap();
+    assert_eq!((report.impact.flipped, report.not_comparable), (2, 3));
+    assert_eq!(report.impact.flips[0].before.rules, ["break-glass"]);
+    assert_eq!(report.impact.flips[0].after.rules, ["ws.forbid.repairs"]);
+}
+
+#[tokio::test]
+async fn what_is_newer_than_asked_for_is_not_even_read() {
+    let desk = Desk::new().await;
+    decided(&desk, "evidence.export", "ALLOW", 3).await;
+    desk.bench.later(Duration::from_hours(24));
+    let day = desk.bench.clock.now();
+    decided(&desk, "repair.execute", "ALLOW", 1_500).await;
+    desk.bench.later(Duration::from_secs(1));
+    let digest = desk.stored(STRICT, 1, None).await;
+    let ctx = desk.ctx("ann").await;
+    let counting = Arc::new(Counting {
+        inner: desk.bench.store.clone(),
+        reads: AtomicU32::new(0),
+    });
+    let mut asked = desk.policies();
+    asked.reader = counting.clone();
+    let (report, _) = asked
+        .impact(&ctx, &digest, (None, Some(day)), None)
+        .await
+        .unwrap();
+    assert_eq!((report.impact.flipped, report.complete), (3, true));
+    // The head, a search over 3,000 entries, and one page; a page holds 250.
+    let reads = counting.reads.load(Ordering::Relaxed);
+    assert!(reads < 10, "{reads}");
 }
 
 #[tokio::test]

@@ -18,9 +18,10 @@ use thiserror::Error;
 
 use self::scan::Derived;
 use super::reconcile::{LookError, Sources, Times, first_look, flow_version, second_look};
+use super::rejudge::Again;
 use crate::json::JsonError;
 use crate::mapping::Artifact;
-use crate::policy::{BREAK_GLASS, Rules, baseline_digest, default_bundle_digest};
+use crate::policy::{Rules, baseline_digest, default_bundle_digest};
 use crate::reconcile::{Finding, Outcome, findings};
 use crate::run::RunScope;
 use crate::snapshot::{self, Look, Replay, SnapshotError};
@@ -214,24 +215,21 @@ fn replay_decision(
     let Some(rules) = rules(decision, inputs) else {
         return unchecked("was judged by a bundle that is not at hand");
     };
-    let rule = text(decision, "rule").unwrap_or_default();
-    if UNREPEATABLE.contains(&rule) {
-        return unchecked("was denied by a failure of the moment");
-    }
-    let phase = match text(decision, "phase") {
-        Some("propose") => Phase::Propose,
-        Some("execute") => Phase::Execute,
-        _ => return Err(run.differs(format!("{name}: it is of no phase"))),
+    let again = Again::of(decision);
+    let phase = match again {
+        Again::As(phase) => phase,
+        // What the rules asked for is what the ladder says.
+        Again::Broken => Phase::Propose,
+        Again::Never(why) => return unchecked(why),
+        Again::OfNoPhase => return Err(run.differs(format!("{name}: it is of no phase"))),
     };
     let request = decision.get("request").cloned().unwrap_or(Json::Null);
-    // The glass replaces approvals: what the rules asked for is what the ladder says.
-    let broken = rule == BREAK_GLASS;
-    let phase = if broken { Phase::Propose } else { phase };
     let verdict = rules.judge_stored(request, phase);
-    if broken && !verdict.denied() {
+    if again == Again::Broken && !verdict.denied() {
         replayed.decisions = replayed.decisions.saturating_add(1);
         return Ok(());
     }
+    let rule = text(decision, "rule").unwrap_or_default();
     let approvals = decision
         .get("approvals")
         .and_then(Json::as_uint)
@@ -247,17 +245,6 @@ fn replay_decision(
     replayed.decisions = replayed.decisions.saturating_add(1);
     Ok(())
 }
-
-/// What denied something at that moment, and would not again.
-const UNREPEATABLE: [&str; 7] = [
-    crate::governed_run::HOLD_QUOTA,
-    "bundle-missing",
-    "bundle-revoked",
-    "bundle-unverified",
-    "engine-budget",
-    "engine-panic",
-    "engine-range",
-];
 
 /// The rules that a decision names, if they are at hand: built in, or the bundle of that digest beside
 /// the evidence. Its signature says who may have it in force, which is not what is asked here.

@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use counterfoil_evidence::hash::{Hash, digest_string};
-use counterfoil_evidence::header::Header;
 use counterfoil_evidence::json::Json;
 use counterfoil_evidence::kind::Kind;
 use counterfoil_policy::{Effect, Impact, Layer, Layers, Outcome, Phase, Request, baseline, judge};
@@ -15,11 +14,13 @@ use serde::Serialize;
 use super::{Policies, PolicyError, administrator};
 use crate::bundles::{ImpactNote, StoredBundle, verified};
 use crate::json::canonical;
-use crate::ports::{PortError, PortErrorKind, StoredEntry, StoredPart};
+use crate::ports::{StoredEntry, StoredPart};
 use crate::records::{Directory, Versioned};
 use crate::tenancy::{Principal, Role, WorkspaceCtx};
 use crate::time::Timestamp;
 use crate::usecases::admin::AdminError;
+use crate::usecases::rejudge::Again;
+use crate::usecases::seek::{first_at, header};
 
 /// Decisions that one request judges, at most: about two seconds of a function.
 pub const MOST_JUDGED: u64 = 2_000;
@@ -46,7 +47,7 @@ pub struct ImpactReport {
     pub to: u64,
     /// All decisions of that time were looked at; otherwise only the newest.
     pub complete: bool,
-    /// Decisions whose question cannot be asked again.
+    /// Decisions whose question cannot be asked again, or that a failure of the moment denied.
     pub not_comparable: u64,
     /// What would have become of the others.
     #[serde(flatten)]
@@ -140,7 +141,7 @@ impl Policies {
             impact: Impact::default(),
             sentence: String::new(),
         };
-        let streams = self.streams(ctx).await?;
+        let streams = self.streams(ctx, span).await?;
         self.read_into(&mut report, streams, span, &layer).await?;
         report.sentence = report.impact.sentence();
         let text = report.canonical()?;
@@ -149,7 +150,8 @@ impl Policies {
         Ok((report, sealed))
     }
 
-    async fn streams(&self, ctx: &WorkspaceCtx) -> Result<Vec<Backwards>, PolicyError> {
+    /// Every stream, from the end of the time that is asked for.
+    async fn streams(&self, ctx: &WorkspaceCtx, span: Span) -> Result<Vec<Backwards>, PolicyError> {
         let mut streams = vec![self.ports.stream(ctx.workspace()).await?];
         for project in self.directory().projects().await? {
             if project.workspace == ctx.workspace() && ctx.sees(project.livemode) {
@@ -158,13 +160,20 @@ impl Policies {
         }
         let mut all = Vec::new();
         for stream in streams {
-            if let Some(head) = self.reader.head(stream).await? {
-                all.push(Backwards {
-                    stream,
-                    end: head.size,
-                    at: head.at,
-                });
-            }
+            let Some(head) = self.reader.head(stream).await? else {
+                continue;
+            };
+            let before = span.to.as_millis();
+            let end = if head.at < before {
+                head.size
+            } else {
+                first_at(self.reader.as_ref(), stream, head.size, span.to).await?
+            };
+            all.push(Backwards {
+                stream,
+                end,
+                at: head.at.min(before),
+            });
         }
         Ok(all)
     }
@@ -249,11 +258,6 @@ fn before(now: Timestamp, by: Duration) -> Timestamp {
     Timestamp::from_millis(now.as_millis().saturating_sub(by))
 }
 
-fn header(entry: &StoredEntry, stream: Hash) -> Result<Header, PortError> {
-    let corrupt = |_| PortError::new(PortErrorKind::Corrupt, "reading an entry's header");
-    Header::parse(&entry.header, stream).map_err(corrupt)
-}
-
 /// Judges a recorded decision again; `None` where its question cannot be asked.
 fn again(entry: &StoredEntry, layer: &Layer, impact: &mut Impact) -> Option<()> {
     let Some(StoredPart::Present { bytes, .. }) = &entry.facts else {
@@ -261,18 +265,25 @@ fn again(entry: &StoredEntry, layer: &Layer, impact: &mut Impact) -> Option<()> 
     };
     let facts = Json::parse(bytes).ok()?;
     let text = |name: &str| facts.get(name).and_then(Json::as_str);
-    let request = Request::read(facts.get("request")?.clone()).ok()?;
-    let phase = match text("phase")? {
-        "execute" => Phase::Execute,
-        _ => Phase::Propose,
+    let (phase, broken) = match Again::of(&facts) {
+        Again::As(phase) => (phase, false),
+        Again::Broken => (Phase::Propose, true),
+        Again::Never(_) | Again::OfNoPhase => return None,
     };
+    let request = Request::read(facts.get("request")?.clone()).ok()?;
     let layers = Layers {
         baseline: baseline(),
         workspace: Ok(layer),
     };
     let before = outcome(&facts)?;
     let verdict = judge(layers, &Ok(request), phase, &|| Duration::ZERO);
-    impact.add(text("decision")?, text("action")?, before, &verdict);
+    let (decision, action) = (text("decision")?, text("action")?);
+    if broken && !verdict.denied() {
+        // The glass would have replaced these approvals as well.
+        impact.same(&before);
+    } else {
+        impact.add(decision, action, before, &verdict);
+    }
     Some(())
 }
 

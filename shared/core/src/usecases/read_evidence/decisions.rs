@@ -9,7 +9,6 @@
 use std::time::Duration;
 
 use counterfoil_evidence::hash::Hash;
-use counterfoil_evidence::header::Header;
 use counterfoil_evidence::kind::Kind;
 use serde::Deserialize;
 
@@ -20,6 +19,7 @@ use crate::ports::{PortError, PortErrorKind, StoredEntry, StoredPart};
 use crate::records::Directory;
 use crate::tenancy::{Principal, TenantCtx, Via};
 use crate::time::Timestamp;
+use crate::usecases::seek::{first_at, header};
 
 /// How long after a decision its entry is looked for: appending gives up long before.
 const WITHIN: Duration = Duration::from_mins(2);
@@ -27,8 +27,6 @@ const WITHIN: Duration = Duration::from_mins(2);
 const WALK: u64 = 2_000;
 /// Entries that are read at once.
 const STEP: u64 = 100;
-/// Into how many parts a round of the search divides what is left.
-const PARTS: u64 = 16;
 
 /// A decision as its entry tells it, without words of people.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -147,7 +145,7 @@ impl ReadEvidence {
         };
         let made = id.made_at();
         let last = made.plus(WITHIN);
-        let first = self.first_at(stream, head.size, made).await?;
+        let first = first_at(self.reader.as_ref(), stream, head.size, made).await?;
         let end = head.size.min(first.saturating_add(WALK));
         let mut from = first;
         while from < end {
@@ -170,42 +168,6 @@ impl ReadEvidence {
         }
         Ok(None)
     }
-
-    /// The position of the first entry that is not older than `at`; `size` where there is none.
-    async fn first_at(
-        &self,
-        stream: Hash,
-        size: u64,
-        at: Timestamp,
-    ) -> Result<u64, ReadEvidenceError> {
-        // Everything before `low` is older, nothing from `high` on is.
-        let (mut low, mut high) = (0, size);
-        while low < high {
-            let step = high.saturating_sub(low).div_ceil(PARTS).max(1);
-            let marks: Vec<u64> = (1..=PARTS)
-                .filter_map(|part| step.checked_mul(part)?.checked_add(low)?.checked_sub(1))
-                .filter(|seq| *seq < high)
-                .collect();
-            let found = self.reader.nodes(stream, &marks).await?;
-            if found.is_empty() {
-                // The store has lost them: the walk begins here.
-                return Ok(low);
-            }
-            for entry in found {
-                if Timestamp::from_millis(header(&entry, stream)?.at) < at {
-                    low = low.max(entry.seq.saturating_add(1));
-                } else {
-                    high = high.min(entry.seq);
-                }
-            }
-        }
-        Ok(low)
-    }
-}
-
-fn header(entry: &StoredEntry, stream: Hash) -> Result<Header, PortError> {
-    let corrupt = |_| PortError::new(PortErrorKind::Corrupt, "reading an entry's header");
-    Header::parse(&entry.header, stream).map_err(corrupt)
 }
 
 /// What a decision's facts say; `None` where the store lost them, or they are of a form before these fields.
