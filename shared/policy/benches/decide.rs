@@ -27,11 +27,14 @@ use serde_json::Value;
 const SCENARIOS: &str = include_str!("../rules/baseline/tests/scenarios.json");
 /// Decisions of an impact report.
 const REPLAYED: u32 = 10_000;
+/// What the candidate of that report refuses.
+const REFUSED: &str = "evidence.export";
 
 fn main() {
     start();
     println!();
-    println!("one decision, by rules of the workspace beside the 60 of the baseline");
+    let own = baseline().unwrap().rules().len();
+    println!("one decision, by rules of the workspace beside the {own} of the baseline");
     println!("rules       judged   with reading   one plain question   ratio");
     for rules in [10, 100, 200, 1_000] {
         decide(rules);
@@ -112,32 +115,49 @@ fn plain(workspace: &str, stored: &Json) -> Duration {
     })
 }
 
-/// An impact report: recorded questions are read and judged again.
+/// An impact report: recorded questions are read and judged again, by a candidate that refuses what the
+/// rules in force do not.
 fn replay() {
-    let workspace = layer_of(&text_of(10));
-    let layers = Layers {
+    let in_force = layer_of(&text_of(10));
+    let candidate = format!(
+        "{}@id(\"ws.forbid.export\") @why(\"nothing leaves\")\n\
+         forbid (principal, action == CF::Action::\"{REFUSED}\", resource);\n",
+        text_of(10)
+    );
+    let candidate = layer_of(&candidate);
+    let with = |layer| Layers {
         baseline: baseline(),
-        workspace: Ok(&workspace),
+        workspace: Ok(layer),
     };
     let scenarios = scenario::read(SCENARIOS).unwrap();
     let proposed = scenarios.iter().filter(|scenario| !scenario.real);
     let recorded: Vec<(&str, Json, Outcome)> = proposed
         .map(|scenario| {
-            let before = Outcome::of(&scenario.ask(layers).unwrap());
+            let before = Outcome::of(&scenario.ask(with(&in_force)).unwrap());
             (scenario.action.as_str(), stored(scenario), before)
         })
         .collect();
+    let decisions = || recorded.iter().cycle().zip(0..REPLAYED).map(|(it, _)| it);
+    let refused = decisions()
+        .filter(|(action, _, before)| *action == REFUSED && before.effect != Effect::Deny)
+        .count();
+    assert!(refused > 0, "a report in which nothing flips shows nothing");
     let began = Instant::now();
     let mut impact = Impact::default();
-    for ((action, stored, before), _) in recorded.iter().cycle().zip(0..REPLAYED) {
+    for (action, stored, before) in decisions() {
         let request = Request::read(stored.clone());
-        let verdict = judge(layers, &request, Phase::Propose, &|| Duration::ZERO);
+        let verdict = judge(with(&candidate), &request, Phase::Propose, &|| {
+            Duration::ZERO
+        });
         impact.add("dec", action, before.clone(), &verdict);
     }
     let took = began.elapsed();
-    assert_eq!(impact.flipped, 0, "the same rules say the same");
+    assert_eq!(impact.judged, u64::from(REPLAYED));
+    assert_eq!(usize::try_from(impact.flipped), Ok(refused));
     let each = took / REPLAYED;
-    println!("impact of {REPLAYED} recorded decisions: {took:.2?}, {each:.1?} each");
+    println!(
+        "impact of {REPLAYED} recorded decisions, of which {refused} flip: {took:.2?}, {each:.1?} each"
+    );
 }
 
 fn scenario() -> Scenario {
