@@ -7,3 +7,4 @@ mod faults;
 mod impact;
 mod judged;
 mod keys;
+mod room;

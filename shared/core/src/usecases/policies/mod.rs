@@ -12,6 +12,7 @@ mod impact;
 mod judge;
 mod keys;
 mod revoke;
+mod room;
 mod shadow;
 mod upload;
 

@@ -6,11 +6,11 @@ use counterfoil_evidence::json::Json;
 use counterfoil_policy::check::{Checked, Claim, Finding};
 
 use super::{Policies, PolicyError, administrator, observed, replaced};
-use crate::bundles::{LARGEST_ROW, MOST_STORED, PolicyState, StoredBundle, StoredLine};
+use crate::bundles::{LARGEST_ROW, PolicyState, StoredBundle, StoredLine};
 use crate::ports::Batch;
 use crate::records::{Directory, Versioned};
 use crate::tenancy::WorkspaceCtx;
-use crate::usecases::admin::AdminError;
+use crate::usecases::admin::{AdminError, gone};
 
 /// A bundle as somebody sends it.
 #[derive(Debug, Clone, Copy)]
@@ -103,11 +103,11 @@ impl Policies {
             at: bundle.at,
             by: bundle.by,
         };
-        after.stored.insert(bundle.digest.clone(), line);
-        if after.stored.len() > MOST_STORED {
-            let why = format!("this workspace stores {MOST_STORED} bundles, and no more");
-            return Err(PolicyError::Unfit(why));
+        let dropped = self.gives_way(ctx, &state.value).await?;
+        if let Some(draft) = &dropped {
+            after.stored.remove(&draft.digest);
         }
+        after.stored.insert(bundle.digest.clone(), line);
         let key = StoredBundle::key(ctx.workspace(), &bundle.digest);
         let row = Directory::write(key, None, bundle)?;
         let bytes = row.doc.as_ref().map_or(0, |doc| doc.to_string().len());
@@ -117,11 +117,20 @@ impl Policies {
             let finding = Finding::whole("", detail).helped("make the files smaller");
             return Err(PolicyError::Invalid(vec![finding]));
         }
-        let more = vec![("version", Json::uint(version))];
+        let mut more = vec![("version", Json::uint(version))];
+        more.extend(
+            dropped
+                .iter()
+                .map(|it| ("dropped", it.digest.as_str().into())),
+        );
         let seen = observed("policy.uploaded", ctx, &bundle.digest, more);
-        let batch = Batch::of([seen])
+        let mut batch = Batch::of([seen])
             .with(row.explained_by(0))
             .with(replaced(ctx, state.version, &after)?.explained_by(0));
+        if let Some(draft) = dropped.and_then(|it| it.row) {
+            let key = StoredBundle::key(ctx.workspace(), &draft.value.digest);
+            batch = batch.with(gone(key, draft.version));
+        }
         self.append(ctx, batch).await?;
         Ok(())
     }
