@@ -7,6 +7,8 @@ mod checks;
 #[cfg(test)]
 mod claims;
 #[cfg(test)]
+mod facts;
+#[cfg(test)]
 mod failures;
 #[cfg(test)]
 mod ladder;
