@@ -60,7 +60,7 @@ async fn approved(
     };
     world.app.unreadable(true);
     let (votes, id) = (world.vote(), action.id.to_string());
-    Box::pin(votes.vote(other, &id, &vote)).await.unwrap_err();
+    Box::pin(votes.vote(other, &id, &vote)).await.unwrap();
     world.app.unreadable(false);
     action.id
 }

@@ -49,8 +49,7 @@ async fn approve(world: &World, ports: RepairPorts, action: &Action) -> Result<(
 async fn stranded() -> (World, Action) {
     let (world, action) = proposed(true).await;
     world.app.unreadable(true);
-    let failed = approve(&world, world.ports(), &action).await.unwrap_err();
-    assert!(matches!(failed, ActionError::Look(_)), "{failed:?}");
+    approve(&world, world.ports(), &action).await.unwrap();
     world.app.unreadable(false);
     assert_eq!(state(&world, &action).await, ActionState::Approved);
     (world, action)

@@ -310,6 +310,20 @@ impl Principal {
         }
     }
 
+    /// Whether whoever it is proved it with a second factor. An approver key was made with one.
+    pub const fn second_factor(&self) -> bool {
+        match self {
+            Self::User { via, .. } => match via {
+                Via::Login { second_factor, .. } => *second_factor,
+                Via::Key { .. } => true,
+            },
+            Self::ApiKey { .. }
+            | Self::Agent { .. }
+            | Self::Scheduler { .. }
+            | Self::System { .. } => false,
+        }
+    }
+
     /// The person behind this request, if it is one.
     pub const fn person(&self) -> Option<UserId> {
         match self {

@@ -5,6 +5,8 @@ use std::time::Duration;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::governed_run::{GovernedRun, RunState};
 use counterfoil_core::incident::IncidentState;
+use counterfoil_core::ports::State;
+use counterfoil_core::records::Records;
 use counterfoil_core::repair::{Action, ActionState, VoteKind};
 use counterfoil_core::usecases::{ActionError, Glass, NewAction, NewRepair, RunError};
 
@@ -229,4 +231,30 @@ async fn the_number_of_a_step_counts_what_was_proposed_and_not_what_was_decided(
     );
     let first = runs.propose(&world.repair_key, &run, &new(1)).await;
     assert!(!first.unwrap().known);
+}
+
+/// The limit of a run binds every run, not a scan's alone.
+#[tokio::test]
+async fn a_run_takes_no_more_repairs_than_the_mapping_says() {
+    let world = World::new().await;
+    world.scan().await;
+    let run = world.open_run().await;
+    let records = Records::of(world.store.as_ref(), &world.ben);
+    let found = records.get::<GovernedRun>(&run).await.unwrap().unwrap();
+    let full = GovernedRun {
+        repairs_taken: 50,
+        ..found.value
+    };
+    let write = records.replace(found.version, &full).unwrap();
+    assert!(world.store.write(vec![write]).await.unwrap());
+    let action = propose(&world, &run, true).await.unwrap();
+    assert_eq!(action.state, ActionState::Denied);
+    assert_eq!(action.rule, "base.forbid.blast-run");
+    completes(&world, &run).await;
+}
+
+#[tokio::test]
+async fn each_repair_of_a_run_takes_one_of_its_places() {
+    let (world, run, _) = proposed(true).await;
+    assert_eq!(run_now(&world, &run).await.repairs_taken, 1);
 }

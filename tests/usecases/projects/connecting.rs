@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use counterfoil_core::connection::{
     KeyReport, ReadAnswer, RepairScope, RoleReport, Standing, TriedRead,
 };
-use counterfoil_core::ports::{KeyProbe, PortError, PortErrorKind, RoleProbe};
-use counterfoil_core::records::{Missing, Project, Records};
+use counterfoil_core::ids::ActionId;
+use counterfoil_core::ports::{Clock, KeyProbe, PortError, PortErrorKind, RoleProbe, State};
+use counterfoil_core::records::{Missing, Project, Records, Unfinished};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::sealed::Purpose;
 use counterfoil_core::tenancy::TenantCtx;
@@ -349,4 +350,25 @@ async fn a_lost_answer_is_settled_by_the_project_and_a_lost_request_can_be_sent_
         );
         shop.opened(&old, Purpose::Read).await.unwrap_err();
     }
+}
+
+/// What the old one can still read back, another one might not: it may lead to another database.
+#[tokio::test]
+async fn a_repair_credential_is_not_replaced_while_a_repair_is_not_settled() {
+    let shop = Shop::new().await;
+    let store = &shop.office.world.store;
+    let records = Records::of(store.as_ref(), &shop.admin);
+    let unfinished = Unfinished {
+        id: ActionId::from_bits(7),
+        since: shop.office.world.clock.now(),
+    };
+    let begun = records.create(&unfinished).unwrap();
+    assert!(store.write(vec![begun]).await.unwrap());
+    let other = "postgres://repair:secret@db.example.com/app";
+    let replaced = shop.connect(ConnectionKind::Repair, other).await;
+    assert!(
+        matches!(replaced, Err(ProjectError::Repairing)),
+        "{replaced:?}"
+    );
+    assert_eq!(shop.now().await.repair_database, None);
 }

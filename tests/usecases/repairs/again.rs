@@ -139,3 +139,46 @@ async fn a_sign_in_that_is_too_old_ends_no_action() {
         .unwrap();
     assert_eq!(after.value.state, ActionState::Verified);
 }
+
+/// A key is revoked because nobody knows who used it: what it proposed is carried out no more.
+#[tokio::test]
+async fn what_a_key_proposed_that_was_revoked_since_is_not_carried_out() {
+    let (world, action) = proposed().await;
+    let key = StateKey {
+        pk: format!("{}#key", world.workspace.id),
+        sk: world.repair_key.principal().id(),
+    };
+    let mut row = world.store.get(&key).await.unwrap().unwrap();
+    row.doc["revoked_at"] = serde_json::to_value(world.clock.now()).unwrap();
+    let write = StateWrite::replace(key, row.version, row.doc);
+    assert!(world.store.write(vec![write]).await.unwrap());
+    let state = approve(&world, &world.ben, &action).await.unwrap();
+    assert_eq!((state, world.app.updates()), (ActionState::Stale, 0));
+    let last = world.facts("run.decision").pop().unwrap();
+    assert_eq!(
+        last.get("rule").and_then(Json::as_str),
+        Some("default-deny")
+    );
+}
+
+/// What is wrong with whoever triggers it takes nobody's approval away.
+#[tokio::test]
+async fn a_trigger_that_the_rules_refuse_leaves_the_action_approved() {
+    let world = World::new().await;
+    world.scan().await;
+    let incident = world.incident().await.id.to_string();
+    let propose = world.propose();
+    let proposed = propose.propose(&world.repair_key, &incident, Some("support asked"), false);
+    let action = proposed.await.unwrap().action;
+    approve(&world, &world.ben, &action).await.unwrap();
+    world.under("@id(\"ws.forbid.one-factor\") @why(\"with a second factor\")\nforbid (principal, action == CF::Action::\"repair.execute\", resource) unless { context.base.mfa };\n").await;
+    let (votes, id) = (world.vote(), action.id.to_string());
+    let by_key = Box::pin(votes.execute(&world.repair_key, &id, Some(&action.digest))).await;
+    assert!(matches!(by_key, Err(ActionError::Denied(_))), "{by_key:?}");
+    let last = world.facts("run.decision").pop().unwrap();
+    let rule = last.get("rule").and_then(Json::as_str);
+    assert_eq!(rule, Some("ws.forbid.one-factor"));
+    assert_eq!(world.app.updates(), 0);
+    let by_ben = Box::pin(votes.execute(&world.ben, &id, Some(&action.digest))).await;
+    assert_eq!(by_ben.unwrap().value.state, ActionState::Verified);
+}

@@ -1,6 +1,7 @@
 //! The saga of a repair.
 
 mod again;
+mod meanwhile;
 mod settling;
 mod undo;
 mod votes;

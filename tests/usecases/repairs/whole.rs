@@ -5,7 +5,7 @@ use counterfoil_core::incident::IncidentState;
 use counterfoil_core::policy::Effect;
 use counterfoil_core::ports::StoredPart;
 use counterfoil_core::repair::{ActionState, VoteKind};
-use counterfoil_core::usecases::ActionError;
+use counterfoil_core::usecases::{ActionError, SWEEP_AFTER, SweepRepairs};
 
 use super::super::world::World;
 use super::{approve, proposed, vote};
@@ -52,12 +52,21 @@ async fn what_stripe_does_not_promise_any_more_is_not_repaired_although_it_was_a
 }
 
 #[tokio::test]
-async fn nothing_is_repaired_while_a_side_cannot_be_read() {
+async fn nothing_is_repaired_while_a_side_cannot_be_read_and_the_vote_counts() {
     let (world, action) = proposed().await;
     world.app.unreadable(true);
-    approve(&world, &world.ben, &action).await.unwrap_err();
+    // Whoever voted is not told that nothing happened: their vote is in the record.
+    let state = approve(&world, &world.ben, &action).await.unwrap();
+    assert_eq!(state, ActionState::Approved);
     assert_eq!(world.app.updates(), 0);
+    assert_eq!(world.count("run.resolution"), 1);
     assert_eq!(world.count("repair.started"), 0);
+    // The sweep begins it when both sides answer again.
+    world.app.unreadable(false);
+    world.clock.advance(SWEEP_AFTER);
+    let ports = world.ports();
+    let swept = Box::pin(SweepRepairs { ports }.sweep()).await.unwrap();
+    assert_eq!((swept.finished, world.app.updates()), (1, 1));
 }
 
 #[tokio::test]

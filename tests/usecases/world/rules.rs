@@ -17,6 +17,12 @@ const PERMIT: &str = "@id(\"ws.permit.all\") @why(\"the baseline applies\")\nper
 impl World {
     /// Brings rules into force, beside one that permits what the baseline does.
     pub(crate) async fn under(&self, rules: &str) {
+        let rows = self.rows_of(rules);
+        assert!(self.store.write(rows).await.unwrap());
+    }
+
+    /// The rows that bring rules into force.
+    pub(crate) fn rows_of(&self, rules: &str) -> Vec<StateWrite> {
         let key = SigningKey::from_seed(&[1; 32]);
         let text = format!("{PERMIT}{rules}\n");
         let entry = json!({
@@ -63,10 +69,9 @@ impl World {
             pk: format!("{}#policy", self.workspace.id),
             sk: sk.to_owned(),
         };
-        let rows = vec![
+        vec![
             StateWrite::create(place("state"), serde_json::to_value(&state).unwrap()),
             StateWrite::create(place(&row.digest), serde_json::to_value(&row).unwrap()),
-        ];
-        assert!(self.store.write(rows).await.unwrap());
+        ]
     }
 }

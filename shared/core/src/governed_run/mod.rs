@@ -194,6 +194,9 @@ pub struct GovernedRun {
     /// Of all these: repairs. The product itself carries them out and ends them, so the run waits.
     #[serde(default, skip_serializing_if = "is_none")]
     pub repairs: u64,
+    /// Repairs that it has taken so far, ended or not: the limit of a run is about these.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub repairs_taken: u64,
     /// The latest actions that have not ended, so that whoever may not close the run is told which.
     #[serde(default)]
     pub waiting: Vec<ActionId>,
@@ -252,6 +255,7 @@ impl GovernedRun {
         let mut run = self.taking(action, effect, now)?;
         if effect != Effect::Deny {
             run.repairs = run.repairs.saturating_add(1);
+            run.repairs_taken = run.repairs_taken.saturating_add(1);
         }
         Ok(run)
     }

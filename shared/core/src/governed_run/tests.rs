@@ -38,6 +38,7 @@ fn run(kind: FlowKind) -> GovernedRun {
         in_hand: 0,
         proposed: 0,
         repairs: 0,
+        repairs_taken: 0,
         waiting: Vec::new(),
         output: None,
     }

@@ -188,18 +188,9 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// Whether that took a second factor. An approver key was made with one.
+    /// Whether that took a second factor.
     pub(crate) const fn second_factor(&self) -> bool {
-        match self.serving {
-            Principal::User { via, .. } => match via {
-                Via::Login { second_factor, .. } => *second_factor,
-                Via::Key { .. } => true,
-            },
-            Principal::ApiKey { .. }
-            | Principal::Agent { .. }
-            | Principal::Scheduler { .. }
-            | Principal::System { .. } => false,
-        }
+        self.serving.second_factor()
     }
 
     /// Whether a person came with an approver key.

@@ -75,6 +75,9 @@ pub struct Vote {
     pub kind: VoteKind,
     /// When.
     pub at: Timestamp,
+    /// They had signed in with a second factor.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub second_factor: bool,
 }
 
 /// What an approval binds to. Its digest is the action's `action_hash` in evidence and the

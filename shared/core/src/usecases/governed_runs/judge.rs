@@ -7,18 +7,17 @@ use counterfoil_evidence::json::Json;
 use super::{GovernedRuns, RunError};
 use crate::governed_run::{FlowActions, HOLD_QUOTA, KnownKind};
 use crate::ids::{ActionId, DecisionId, RunId};
-use crate::incident::Incident;
 use crate::json::JsonError;
 use crate::policy::{
     Approvals, Asking, BlastFacts, Effect, Judgement, Place, Question, Rules, RunActionFacts,
     baseline_digest,
 };
-use crate::reconcile::Finding;
 use crate::records::Project;
 use crate::repair::{Action, RunWork};
 use crate::tenancy::{Principal, TenantCtx};
 use crate::time::Timestamp;
 use crate::usecases::facts::Decided;
+use crate::usecases::incidents::is_breaker_open;
 
 /// The action, as the policy's schema names it.
 pub(super) const RUN_ACTION: &str = "run.action";
@@ -143,9 +142,6 @@ impl GovernedRuns {
         let flows = records.list_with::<FlowActions>(FlowActions::ROWS).await?;
         let flows = flows.iter().map(|it| &it.value);
         let known = KnownKind::of(matter.flow, &matter.work.kind, flows);
-        // Its id does not depend on how many differ.
-        let breaker = Incident::identity(matter.project.id, &Finding::mass_drift(0, 0));
-        let breaker = records.get::<Incident>(&breaker.to_string()).await?;
         let question = Question::RunAction(RunActionFacts {
             id: matter.act.to_string(),
             kind: matter.work.kind.clone(),
@@ -154,7 +150,7 @@ impl GovernedRuns {
             amount: matter.work.amount.clone(),
             target: matter.work.target.clone(),
             blast: BlastFacts {
-                breaker_open: breaker.is_some_and(|it| it.value.is_breaker()),
+                breaker_open: is_breaker_open(&records, matter.project.id).await?,
                 ..BlastFacts::default()
             },
         });

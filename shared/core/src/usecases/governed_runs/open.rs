@@ -107,6 +107,7 @@ impl GovernedRuns {
             held: 0,
             in_hand: 0,
             repairs: 0,
+            repairs_taken: 0,
             waiting: Vec::new(),
             output: None,
         };

@@ -6,6 +6,7 @@ use counterfoil_evidence::stream::Draft;
 use super::facts::reported;
 use super::{GovernedRuns, RunError, Stepped, corrupt, may_act};
 use crate::governed_run::{InvalidRun, Reference, Report, Step, check_kind, digest, next};
+use crate::ports::Batch;
 use crate::records::Versioned;
 use crate::repair::Action;
 use crate::tenancy::TenantCtx;
@@ -89,8 +90,7 @@ impl GovernedRuns {
             action,
             version: found.version,
             steps: vec![step],
-            drafts: vec![draft],
-            rows: Vec::new(),
+            batch: Batch::of([draft]),
         };
         let stream = project.stream_id()?;
         let (records, now) = (self.records(ctx), self.clock.now());

@@ -1,7 +1,6 @@
 //! Steps of an action of a run: their entries, its record and the run's counts, in one transaction.
 
 use counterfoil_evidence::hash::Hash;
-use counterfoil_evidence::stream::Draft;
 use serde::{Deserialize, Serialize};
 
 use super::{ATTEMPTS, RunError};
@@ -62,10 +61,9 @@ pub(in crate::usecases) struct Stepped {
     pub(in crate::usecases) version: u64,
     /// What happens to it.
     pub(in crate::usecases) steps: Vec<Step>,
-    /// The entries that say so. The last one explains what the action is then.
-    pub(in crate::usecases) drafts: Vec<Draft>,
-    /// Rows beside the action and its run that change with it.
-    pub(in crate::usecases) rows: Vec<StateWrite>,
+    /// The entries that say so, the last of which explains what the action is then; rows beside the
+    /// action and its run that change with it; and what must hold besides.
+    pub(in crate::usecases) batch: Batch,
 }
 
 impl Stepped {
@@ -85,14 +83,16 @@ impl Stepped {
             mut action,
             version,
             steps,
-            drafts,
-            rows,
+            mut batch,
         } = self;
         let before = action.state;
         for step in &steps {
             action.state = next(action.state, *step).map_err(|not| RunError::WrongState(not.0))?;
         }
-        let last = drafts.len().saturating_sub(1);
+        let last = batch.drafts.len().saturating_sub(1);
+        let explained = batch.state.into_iter().map(|row| row.explained_by(last));
+        batch.state = explained.collect();
+        let run_row = batch.state.len();
         let left_waiting = before == ActionState::Held && action.state != ActionState::Held;
         let id = action.binding.run.to_string();
         for _ in 0..ATTEMPTS {
@@ -104,15 +104,13 @@ impl Stepped {
             let steps = steps.iter();
             let after = steps.fold(run.value, |run, step| run.after(action.id, *step, now));
             let stored = RunAction::of(action.clone());
-            let mut batch = Batch::of(drafts.clone())
+            let mut batch = batch
+                .clone()
                 .with(records.replace(run.version, &after)?.explained_by(last))
                 .with(records.replace(version, &stored)?.explained_by(last));
             if left_waiting {
                 let key = records.key::<Waiting>(&action.id.to_string());
                 batch = batch.with(StateWrite::delete(key).explained_by(last));
-            }
-            for row in &rows {
-                batch = batch.with(row.clone().explained_by(last));
             }
             match evidence.append(stream, batch).await {
                 Ok(entries) => {
@@ -122,13 +120,10 @@ impl Stepped {
                         evidence: entries.into_iter().next_back(),
                     });
                 }
-                Err(AppendError::StateChanged { index: RUN_ROW }) => {}
+                Err(AppendError::StateChanged { index }) if index == run_row => {}
                 Err(error) => return Err(error.into()),
             }
         }
         Err(RunError::Busy)
     }
 }
-
-/// Where the run's record is among the writes.
-const RUN_ROW: usize = 0;

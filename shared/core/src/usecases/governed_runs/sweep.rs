@@ -112,8 +112,7 @@ impl SweepRuns {
             action: found.value,
             version: found.version,
             steps: vec![Step::Expired],
-            drafts: vec![draft],
-            rows: Vec::new(),
+            batch: Batch::of([draft]),
         };
         let records = self.runs.records(ctx);
         let (stream, now) = (project.stream_id()?, self.runs.clock.now());

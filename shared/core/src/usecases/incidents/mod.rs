@@ -17,11 +17,12 @@ pub use list::{IncidentFilter, IncidentOrder};
 
 use super::pages::NotACursor;
 use super::vault::Vault;
-use crate::ids::IncidentId;
+use crate::ids::{IncidentId, ProjectId};
 use crate::incident::{Incident, Refused};
 use crate::json::JsonError;
 use crate::policy::Judgement;
 use crate::ports::{AppendError, Clock, EvidenceAppend, PortError, Random, State};
+use crate::reconcile::Finding;
 use crate::records::{Directory, Project, RecordError, Records, Versioned};
 use crate::tenancy::TenantCtx;
 
@@ -72,6 +73,16 @@ impl From<AppendError> for IncidentError {
             error => Self::Evidence(error),
         }
     }
+}
+
+/// Whether a mass drift waits for a person to look. Its id does not depend on how many differ.
+pub(super) async fn is_breaker_open(
+    records: &Records<'_>,
+    project: ProjectId,
+) -> Result<bool, RecordError> {
+    let id = Incident::identity(project, &Finding::mass_drift(0, 0));
+    let breaker = records.get::<Incident>(&id.to_string()).await?;
+    Ok(breaker.is_some_and(|it| it.value.is_breaker()))
 }
 
 /// Reads incidents and records what people do to them.

@@ -119,7 +119,8 @@ impl Projects {
     ///
     /// # Errors
     /// [`ProjectError::Refused`] with what the probe found, [`ProjectError::Changed`] when the project
-    /// has another version by now: nothing is stored then.
+    /// has another version by now, [`ProjectError::Repairing`] for another repair credential while what a
+    /// repair did is not known yet: nothing is stored then.
     pub async fn connect(
         &self,
         ctx: &TenantCtx,
@@ -135,6 +136,10 @@ impl Projects {
         }
         if before.version != version {
             return Err(ProjectError::Changed);
+        }
+        let replaces_repair = new.kind == ConnectionKind::Repair;
+        if replaces_repair && self.is_executing(&Records::of(self.state(), ctx)).await? {
+            return Err(ProjectError::Repairing);
         }
         let probe = self.probe(ctx, &before.value, new, connections).await?;
         let secrets = self.secrets();

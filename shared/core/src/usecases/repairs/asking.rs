@@ -11,6 +11,7 @@ use crate::repair::{Action, ActionState, DAY_MAX, HOUR_MAX, Pace};
 use crate::run::{Run, RunScope};
 use crate::tenancy::{Principal, TenantCtx};
 use crate::usecases::facts::Opening;
+use crate::usecases::incidents::is_breaker_open;
 use crate::usecases::reconcile::flow_version;
 
 /// When repairs of the project were begun; version 0 before the first.
@@ -31,7 +32,8 @@ pub(super) async fn judge(
     repair: Repair<'_>,
     asking: &Asking<'_>,
 ) -> Result<Judgement, ActionError> {
-    let mut around = surroundings(ports, ctx, artifact, repair.incident).await?;
+    let earlier = repair.earlier;
+    let mut around = surroundings(ports, ctx, artifact, (repair.incident, earlier)).await?;
     around.blast.hour = pace.hour(asking.at);
     around.blast.day = pace.day(asking.at);
     let question = repair_question(repair, &around, asking.at);
@@ -44,10 +46,9 @@ async fn surroundings<'a>(
     ports: &RepairPorts,
     ctx: &TenantCtx,
     artifact: &'a Artifact,
-    incident: &Incident,
+    (incident, earlier): (&Incident, u64),
 ) -> Result<Surroundings<'a>, ActionError> {
     let records = ports.records(ctx);
-    let incidents = records.list::<Incident>().await?;
     let behind = records.get::<Run>(&incident.seen_by.to_string()).await?;
     let most = u64::from(artifact.max_drift_permille());
     let drift = behind
@@ -73,7 +74,7 @@ async fn surroundings<'a>(
                 .count();
             u64::try_from(proposed).unwrap_or(u64::MAX)
         }
-        _ => 0,
+        _ => earlier,
     };
     Ok(Surroundings {
         artifact,
@@ -87,7 +88,7 @@ async fn surroundings<'a>(
             amount_exceeded: false,
             drift_permille: drift,
             drift_permille_max: most,
-            breaker_open: incidents.iter().any(|incident| incident.value.is_breaker()),
+            breaker_open: is_breaker_open(&records, ctx.project()).await?,
         },
     })
 }

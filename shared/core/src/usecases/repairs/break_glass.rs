@@ -67,14 +67,8 @@ impl VoteOnAction {
             return Ok(overridden);
         }
         let project = self.ports.project(ctx).await?;
-        Box::pin(execute::execute(
-            &self.ports,
-            ctx,
-            &project,
-            overridden,
-            None,
-        ))
-        .await
+        let begun = execute::begin_at_once(&self.ports, ctx, &project, overridden);
+        Box::pin(begun).await
     }
 
     /// Replaces the approvals that an action is missing. From then on it is a use of break-glass,
@@ -215,8 +209,7 @@ impl VoteOnAction {
         let facts = overriding(ctx, &decision, judgement)?;
         if action.is_external() {
             let (found, by) = ((version, action), (by, &used));
-            let done =
-                in_run::override_with(&self.ports, ctx, project, found, by, facts, reason.trim());
+            let done = in_run::override_with(&self.ports, ctx, found, by, facts, reason.trim());
             return Box::pin(done).await;
         }
         let resolves = in_run::resolves(&action, &by);

@@ -10,8 +10,8 @@ use super::{ActionError, RepairPorts};
 use crate::governed_run::Step;
 use crate::incident::{Incident, IncidentState};
 use crate::policy::Effect;
-use crate::ports::Batch;
-use crate::records::{Project, Versioned};
+use crate::ports::{Batch, StateWrite};
+use crate::records::{Project, Records, Versioned};
 use crate::repair::{Action, ActionState};
 use crate::tenancy::{Principal, TenantCtx};
 use crate::usecases::facts::Closing;
@@ -72,18 +72,9 @@ pub(super) async fn end(
         .with(waits_no_more(&records, &action).explained_by(entry));
     let resource = action.binding.resource.to_string();
     if let Some(incident) = records.get::<Incident>(&resource).await?
-        && incident.value.state == IncidentState::Repairing
-        && incident.value.action == Some(action.id)
+        && let Some(open) = given_back(&records, &action, incident)?
     {
-        let open = Incident {
-            state: action.gives_back(),
-            ..incident.value
-        };
-        batch = batch.with(
-            records
-                .replace(incident.version, &open)?
-                .explained_by(entry),
-        );
+        batch = batch.with(open.explained_by(entry));
     }
     append(ports, ctx, project, (&action, &[step]), batch).await?;
     Ok(Versioned {
@@ -91,6 +82,24 @@ pub(super) async fn end(
         version: version.saturating_add(1),
         evidence: None,
     })
+}
+
+/// The write after which the incident of an action is what it was before; `None` where it does not wait
+/// for this action.
+pub(super) fn given_back(
+    records: &Records<'_>,
+    action: &Action,
+    incident: Versioned<Incident>,
+) -> Result<Option<StateWrite>, ActionError> {
+    let Versioned { value, version, .. } = incident;
+    if value.state != IncidentState::Repairing || value.action != Some(action.id) {
+        return Ok(None);
+    }
+    let open = Incident {
+        state: action.gives_back(),
+        ..value
+    };
+    Ok(Some(records.replace(version, &open)?))
 }
 
 /// Ends what nobody approved or carried out in time. Time never allows anything.

@@ -7,8 +7,9 @@ use counterfoil_evidence::stream::Draft;
 use super::again::{carried_out, decided_again, only_the_sign_in};
 use super::asking::{self, active_mapping};
 use super::counted::{append, try_append, waits_no_more};
-use super::ending::expire;
+use super::ending::{expire, given_back};
 use super::follow_up::{follow_up, given_up};
+use super::grounds::Grounds;
 use super::judge::{Looked, Repair, approvals};
 use super::record::subject;
 use super::refusal::record_refusal;
@@ -25,6 +26,7 @@ use crate::repair::{Action, ActionState, Pace, VoteKind};
 use crate::sealed::Purpose;
 use crate::tenancy::{Principal, Role, TenantCtx, Via};
 use crate::usecases::facts::{Closing, repair_step};
+use crate::usecases::reconcile::LookError;
 
 /// Executes an action that policy allowed or people approved, and settles it.
 pub(super) async fn execute(
@@ -45,34 +47,40 @@ pub(super) async fn execute(
     }
     let records = ports.records(ctx);
     let resource = action.value.binding.resource.to_string();
-    let incident = records
-        .get::<Incident>(&resource)
-        .await?
-        .ok_or(ActionError::NotFound)?;
-    let wanted = is_still_wanted(ports, ctx, project, &incident.value, &action.value).await?;
+    let incident = ports.incident(ctx, &resource).await?;
+    let owed = is_still_owed(ports, ctx, project, &incident.value, &action.value).await?;
     let undoes = match action.value.undo {
         Some(_) => Some(settle::looked(ports, ctx, project, &incident.value).await?),
         None => None,
     };
-    // Looking at both sides takes seconds: what is judged is read after that.
-    let project = &ports.project(ctx).await?;
-    let artifact = active_mapping(ports, ctx, project).await?;
-    if !wanted {
-        let pace = asking::pace(&records).await?.value;
-        let asked = (&artifact, &pace, undoes);
-        let judgement = judge(ports, ctx, project, asked, &action.value, &incident.value).await?;
-        return go_stale(ports, ctx, project, action, incident, &judgement).await;
-    }
     let mut attempts = 0_u32;
-    let started = loop {
+    let (started, project) = loop {
         if action.value.binding.expires_at <= ports.clock.now() {
             expire(ports, ctx, project, action).await?;
             return Err(ActionError::Expired);
         }
+        // Looking at both sides takes seconds: what is judged is read after that.
+        let (grounds, project) = Grounds::read(ports, ctx, &action.value).await?;
+        let project = &project;
+        let artifact = active_mapping(ports, ctx, project).await?;
+        let incident = ports.incident(ctx, &resource).await?;
         let pace = asking::pace(&records).await?;
         let asked = (&artifact, &pace.value, undoes);
-        let judgement = judge(ports, ctx, project, asked, &action.value, &incident.value).await?;
-        if only_the_sign_in(ctx, &judgement) {
+        let matter = (&action.value, &incident.value);
+        let judgement = judge(ports, ctx, project, asked, matter, ctx.principal()).await?;
+        if !(owed && is_still_wanted(&incident.value, &action.value)?) {
+            return go_stale(ports, ctx, project, action, incident, &judgement).await;
+        }
+        let stays = judgement.effect != Effect::Allow
+            && (only_the_sign_in(ctx, &judgement) || {
+                // What is wrong with whoever triggers it takes nobody's approval away.
+                let sweep = Principal::System {
+                    duty: "sweep".to_owned(),
+                };
+                let as_approved = judge(ports, ctx, project, asked, matter, &sweep).await?;
+                as_approved.effect == Effect::Allow
+            });
+        if stays {
             let recorded = record_refusal(ports, ctx, project, &action.value, &judgement);
             Box::pin(recorded).await?;
             return Err(ActionError::Denied(judgement));
@@ -80,20 +88,21 @@ pub(super) async fn execute(
         if judgement.effect != Effect::Allow {
             return go_stale(ports, ctx, project, action, incident, &judgement).await;
         }
-        let begun = (&incident.value, pace, &judgement);
+        let begun = (&incident.value, pace, &judgement, grounds);
         match start(ports, ctx, project, (action.clone(), digest), begun).await {
-            // Another repair of the project was begun at this moment: it is judged with that one.
-            Err(ActionError::Evidence(AppendError::StateChanged { index: PACE }))
-                if attempts < ATTEMPTS =>
+            // Something that was judged is another thing at this moment: it is judged with that.
+            Err(ActionError::Evidence(AppendError::StateChanged { index }))
+                if is_judged(index) && attempts < ATTEMPTS =>
             {
                 attempts = attempts.saturating_add(1);
             }
             Err(ActionError::Evidence(AppendError::StateChanged { .. })) => {
                 return Err(ActionError::Changed);
             }
-            started => break started?,
+            started => break (started?, project.clone()),
         }
     };
+    let project = &project;
     let settled = async {
         let outcome = effect(ports, ctx, project, started.permit, &started.action.value).await?;
         settle::record(ports, ctx, project, started.action, outcome).await
@@ -101,6 +110,29 @@ pub(super) async fn execute(
     // From here on an error must not sound as if nothing had happened.
     let unsettled = |error| ActionError::Unsettled(Box::new(error));
     settled.await.map_err(unsettled)
+}
+
+/// Executes what has just been approved, in the request that approved it. The approval is durable: where
+/// nothing could be begun now, that is no failure of it, and the action is as it was approved. The sweep
+/// begins it, or whoever asks for the execution.
+pub(super) async fn begin_at_once(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    approved: Versioned<Action>,
+) -> Result<Versioned<Action>, ActionError> {
+    let begun = execute(ports, ctx, project, approved.clone(), None).await;
+    match begun {
+        // These say themselves what became of it.
+        Ok(_)
+        | Err(
+            ActionError::Look(LookError::TooManyNewcomers)
+            | ActionError::Expired
+            | ActionError::Unknown(_)
+            | ActionError::Unsettled(_),
+        ) => begun,
+        Err(_) => Ok(approved),
+    }
 }
 
 /// What the rules say of carrying an action out now, without a look at both sides.
@@ -121,30 +153,49 @@ pub(super) async fn judge_now(
         None => None,
     };
     let asked = (&artifact, &pace, undoes);
-    judge(ports, ctx, project, asked, action, &incident).await
+    let matter = (action, &incident);
+    judge(ports, ctx, project, asked, matter, ctx.principal()).await
 }
+
+/// Why an action is not carried out any more that was approved.
+const STALE: &str = "changed-since-approval";
 
 /// Attempts when other repairs of the project are begun at the same time.
 const ATTEMPTS: u32 = 16;
 
-/// Index of the row of [`Pace`] among the rows of [`start`].
+/// Index of the row of [`Pace`] among the rows of [`start`], and how many these are.
 const PACE: usize = 2;
+const ROWS: usize = 4;
 
-/// Whether what was approved is still what the incident is about, and both sides still say so. What
-/// takes a repair back is wanted for as long as its incident waits for it.
-async fn is_still_wanted(
+/// Whether the row at `index` is one that the judgement stands on, and not the action's own.
+const fn is_judged(index: usize) -> bool {
+    index == PACE || index >= ROWS
+}
+
+/// Whether what was approved is still what the incident is about. What takes a repair back is wanted for
+/// as long as its incident waits for it.
+fn is_still_wanted(incident: &Incident, action: &Action) -> Result<bool, ActionError> {
+    let waits = incident.state == IncidentState::Repairing;
+    Ok(waits
+        && match action.undo {
+            Some(_) => incident.action == Some(action.id),
+            None => incident.finding.changes == plan_of(action)?.changes,
+        })
+}
+
+/// The same, and whether both sides still say so, which takes seconds to find out.
+async fn is_still_owed(
     ports: &RepairPorts,
     ctx: &TenantCtx,
     project: &Project,
     incident: &Incident,
     action: &Action,
 ) -> Result<bool, ActionError> {
-    let waits = incident.state == IncidentState::Repairing;
-    if action.undo.is_some() {
-        return Ok(waits && incident.action == Some(action.id));
+    let wanted = is_still_wanted(incident, action)?;
+    if !wanted || action.undo.is_some() {
+        return Ok(wanted);
     }
-    let unchanged = incident.finding.changes == plan_of(action)?.changes;
-    Ok(waits && unchanged && settle::still_owed(ports, ctx, project, incident, action).await?)
+    settle::still_owed(ports, ctx, project, incident, action).await
 }
 
 /// Judges an action again, with the approvals that it has, as its proposer's and in the request of
@@ -154,15 +205,15 @@ async fn judge(
     ctx: &TenantCtx,
     project: &Project,
     (artifact, pace, undoes): (&Artifact, &Pace, Option<Looked>),
-    action: &Action,
-    incident: &Incident,
+    (action, incident): (&Action, &Incident),
+    trigger: &Principal,
 ) -> Result<Judgement, ActionError> {
     let now = ports.clock.now();
     let about = ports.about(ctx, project, incident).await;
     let customer = about.or_else(|| action.about.clone());
     let roles = ports.roles_of_approvers(ctx, action).await?;
     let last = last_approver(action, &roles);
-    let serving = match (ctx.principal(), &last) {
+    let serving = match (trigger, &last) {
         (Principal::System { .. }, Some(person)) => person,
         (principal, _) => principal,
     };
@@ -177,6 +228,8 @@ async fn judge(
             plan: plan_of(action)?,
             undoes,
             customer: customer.clone(),
+            // The limit of a run bound its proposal.
+            earlier: 0,
         })
     };
     let asked = (artifact, pace);
@@ -221,7 +274,7 @@ fn last_approver(action: &Action, roles: &[(UserId, Role)]) -> Option<Principal>
         role,
         via: Via::Login {
             at: vote.at,
-            second_factor: false,
+            second_factor: vote.second_factor,
         },
     })
 }
@@ -237,7 +290,7 @@ async fn start(
     ctx: &TenantCtx,
     project: &Project,
     (action, digest): (Versioned<Action>, Option<&str>),
-    (incident, pace, judgement): (&Incident, Versioned<Pace>, &Judgement),
+    (incident, pace, judgement, grounds): (&Incident, Versioned<Pace>, &Judgement, Grounds),
 ) -> Result<Started, ActionError> {
     let now = ports.clock.now();
     let version = action.version;
@@ -292,6 +345,7 @@ async fn start(
         .with(records.create(&unfinished)?.explained_by(entry))
         .with(counted.explained_by(entry))
         .with(waits_no_more(&records, &action).explained_by(entry));
+    let batch = grounds.under(batch);
     let appended = try_append(ports, ctx, project, (&action, &steps), batch).await;
     let entries = appended.map_err(|error| match error {
         error @ ActionError::Evidence(AppendError::StateChanged { .. }) => error,
@@ -395,21 +449,14 @@ async fn go_stale(
         );
         closing.decisions = (0, 0, 1);
     }
-    let step = match (drafts.len() > entry, action.is_in_governed_run()) {
-        (true, _) => Step::WentStale,
-        (false, false) => Step::GivenUp,
-        (false, true) => {
-            drafts.push(given_up(
-                &follow_up,
-                &action,
-                ctx.principal(),
-                "changed-since-approval",
-            ));
-            Step::GivenUp
-        }
+    let step = if drafts.len() > entry {
+        Step::WentStale
+    } else {
+        drafts.push(given_up(&follow_up, &action, ctx.principal(), STALE));
+        Step::GivenUp
     };
     action.state = ActionState::Stale;
-    action.failure = Some("changed-since-approval".to_owned());
+    action.failure = Some(STALE.to_owned());
     if !action.is_in_governed_run() {
         drafts.push(Draft::new(Kind::RunClose, closing.facts()).in_run(run));
     }
@@ -417,16 +464,8 @@ async fn go_stale(
     let mut batch = Batch::of(drafts)
         .with(records.replace(version, &action)?.explained_by(entry))
         .with(waits_no_more(&records, &action).explained_by(entry));
-    if incident.value.state == IncidentState::Repairing {
-        let open = Incident {
-            state: action.gives_back(),
-            ..incident.value
-        };
-        batch = batch.with(
-            records
-                .replace(incident.version, &open)?
-                .explained_by(entry),
-        );
+    if let Some(open) = given_back(&records, &action, incident)? {
+        batch = batch.with(open.explained_by(entry));
     }
     append(ports, ctx, project, (&action, &[step]), batch).await?;
     Ok(Versioned {

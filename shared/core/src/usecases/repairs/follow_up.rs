@@ -21,10 +21,11 @@ pub(super) struct Said<'a> {
     pub(super) judgement: &'a Judgement,
 }
 
-/// That a repair of a run that somebody holds open is not begun any more. One approval that was replaced
-/// does not make two: the end of such an action is no act under its decision.
+/// That a repair is not begun any more. Where its decision is in the same run, it is the end of what was
+/// decided; one approval that was replaced does not make two, and the end of such an action is no act
+/// under its decision.
 pub(super) fn given_up(votes: &FollowUp, action: &Action, by: &Principal, code: &str) -> Draft {
-    let draft = if action.overridden.is_some() {
+    let draft = if !action.cites_its_first_decision() {
         let facts = [
             ("actor", actor(by)),
             ("code", code.into()),

@@ -11,12 +11,13 @@ use counterfoil_evidence::stream::Draft;
 use super::again::{carried_out, decided_again, only_the_sign_in};
 use super::counted::runs;
 use super::follow_up::{Said, follow_up};
+use super::grounds::Grounds;
 use super::judge::approvals;
 use super::refusal::record_refusal;
 use super::{ActionError, RepairPorts, named};
 use crate::governed_run::Step;
 use crate::policy::{Effect, Judgement};
-use crate::ports::{PortError, PortErrorKind};
+use crate::ports::{Batch, PortError, PortErrorKind};
 use crate::records::{OverrideUse, Project, Records, Versioned};
 use crate::repair::{Action, ActionState, Overridden, RunWork};
 use crate::tenancy::{TenantCtx, WorkspaceCtx};
@@ -43,8 +44,7 @@ pub(super) async fn resolve(
         action,
         version,
         steps: vec![step],
-        drafts,
-        rows: Vec::new(),
+        batch: Batch::of(drafts),
     };
     take(ports, ctx, project, stepped).await
 }
@@ -54,10 +54,10 @@ pub(super) async fn resolve(
 pub(super) async fn approve(
     ports: &RepairPorts,
     ctx: &TenantCtx,
-    project: &Project,
     (version, mut action): (u64, Action),
     said: Said<'_>,
 ) -> Result<Versioned<Action>, ActionError> {
+    let (grounds, project) = &Grounds::read(ports, ctx, &action).await?;
     let given = given(ports, ctx, project, &action).await?;
     let judgement = judge(ports, ctx, project, &action, given).await?;
     let principal = ctx.principal();
@@ -73,8 +73,7 @@ pub(super) async fn approve(
         action,
         version,
         steps,
-        drafts,
-        rows: Vec::new(),
+        batch: grounds.clone().under(Batch::of(drafts)),
     };
     take(ports, ctx, project, stepped).await
 }
@@ -106,12 +105,12 @@ pub(super) async fn begin(
             action,
             version,
             steps: vec![Step::GivenUp],
-            drafts: vec![draft],
-            rows: Vec::new(),
+            batch: Batch::of([draft]),
         };
         take(ports, ctx, project, stepped).await?;
         return Err(ActionError::Expired);
     }
+    let (grounds, project) = &Grounds::read(ports, ctx, &action).await?;
     let again = match &action.overridden {
         Some(broken) => Again::Broken {
             by: broken.by.to_string(),
@@ -146,8 +145,7 @@ pub(super) async fn begin(
         action,
         version,
         steps: vec![step],
-        drafts: vec![draft],
-        rows: Vec::new(),
+        batch: grounds.clone().under(Batch::of([draft])),
     };
     take(ports, ctx, project, stepped).await
 }
@@ -157,12 +155,12 @@ pub(super) async fn begin(
 pub(super) async fn override_with(
     ports: &RepairPorts,
     ctx: &TenantCtx,
-    project: &Project,
     (version, mut action): (u64, Action),
     (by, used): (Overridden, &OverrideUse),
     resolution: Json,
     reason: &str,
 ) -> Result<Versioned<Action>, ActionError> {
+    let (grounds, project) = &Grounds::read(ports, ctx, &action).await?;
     let judgement = judge_broken(ports, ctx, project, &action, &by).await?;
     let resolves = resolves(&action, &by);
     action.overridden = Some(by);
@@ -180,12 +178,12 @@ pub(super) async fn override_with(
     };
     let uses = WorkspaceCtx::new(ctx.workspace(), ctx.principal().clone());
     let uses = Records::of(ports.state.as_ref(), &uses);
+    let batch = Batch::of([resolution.subject(words), decision]);
     let stepped = Stepped {
         action,
         version,
         steps: vec![Step::Overridden { resolves }, last],
-        drafts: vec![resolution.subject(words), decision],
-        rows: vec![uses.create(used)?],
+        batch: grounds.clone().under(batch.with(uses.create(used)?)),
     };
     let mut taken = take(ports, ctx, project, stepped).await?;
     if taken.value.decided.is_none() {

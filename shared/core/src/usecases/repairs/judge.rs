@@ -39,6 +39,8 @@ pub(super) struct Repair<'a> {
     pub(super) undoes: Option<Looked>,
     /// The customer's pseudonym.
     pub(super) customer: Option<String>,
+    /// Repairs that its run has taken before it.
+    pub(super) earlier: u64,
 }
 
 /// The question about a repair.

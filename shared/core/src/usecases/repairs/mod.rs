@@ -15,6 +15,7 @@ mod counted;
 mod ending;
 mod execute;
 mod follow_up;
+mod grounds;
 mod in_run;
 mod judge;
 mod propose;
@@ -41,16 +42,16 @@ use super::reconcile::{BillingAccounts, LookError};
 use super::vault::{Vault, VaultError};
 use crate::governed_run::InvalidRun;
 use crate::governed_run::RunState;
-use crate::ids::{ActionId, IncidentId, UserId};
+use crate::ids::{ActionId, IncidentId, KeyId, UserId};
 use crate::incident::Incident;
 use crate::json::JsonError;
 use crate::policy::Judgement;
 use crate::ports::{
     AppDatabase, AppendError, Clock, EvidenceAppend, PortError, PortErrorKind, Random, State,
 };
-use crate::records::{Directory, Project, RecordError, Records, RunAction, Versioned};
+use crate::records::{ApiKey, Directory, Project, RecordError, Records, RunAction, Versioned};
 use crate::repair::{Action, ActionState, RepairPlan};
-use crate::tenancy::{Capability, Principal, Role, TenantCtx};
+use crate::tenancy::{Capability, Principal, Role, TenantCtx, WorkspaceCtx};
 
 /// Why a request about an action did not do what it asked.
 #[derive(Debug, Error)]
@@ -216,7 +217,8 @@ impl RepairPorts {
     }
 
     /// Whoever proposed something, with the role that they, or the owner of their key, have now. Who has
-    /// left may no more than look.
+    /// left may no more than look, and so may a key that was revoked: it was taken back because nobody
+    /// knows who used it.
     async fn proposer_now(
         &self,
         ctx: &TenantCtx,
@@ -233,25 +235,46 @@ impl RepairPorts {
                 *role = role_of(*id).await?.unwrap_or(Role::Viewer);
             }
             Principal::ApiKey {
-                owner, owner_role, ..
-            } => *owner_role = role_of(*owner).await?,
+                id,
+                owner,
+                owner_role,
+                capability,
+            } => {
+                *owner_role = role_of(*owner).await?;
+                if self.is_revoked(ctx, *id).await? {
+                    *capability = Capability::Read;
+                }
+            }
             Principal::Agent {
+                id,
                 owner,
                 owner_role,
                 on_behalf,
                 capability,
-                ..
             } => {
                 let role = role_of(*owner).await?;
                 *owner_role = role;
+                let revoked = match id.parse() {
+                    Ok(key) => self.is_revoked(ctx, key).await?,
+                    // A client of the issuer has no key.
+                    Err(_) => false,
+                };
                 // A client can do no more than the person it acts for.
-                if *on_behalf && !role.is_some_and(Role::may_approve) {
+                if revoked || (*on_behalf && !role.is_some_and(Role::may_approve)) {
                     *capability = Capability::Read;
                 }
             }
             Principal::Scheduler { .. } | Principal::System { .. } => {}
         }
         Ok(now)
+    }
+
+    /// Rows of keys stay for as long as their workspace, so one that is not there was never one.
+    async fn is_revoked(&self, ctx: &TenantCtx, key: KeyId) -> Result<bool, ActionError> {
+        let of_workspace = WorkspaceCtx::new(ctx.workspace(), ctx.principal().clone());
+        let records = Records::of(self.state.as_ref(), &of_workspace);
+        let found = records.get::<ApiKey>(&key.to_string()).await?;
+        Ok(found.is_some_and(|key| key.value.revoked_at.is_some()))
     }
 
     /// The people whose approval of an action can count, with the roles that they have now. Whoever was

@@ -134,6 +134,7 @@ async fn judged(
         plan: &plan,
         undoes,
         customer: about.clone(),
+        earlier: (wanted.run.as_ref()).map_or(0, |run| run.value.repairs_taken),
     };
     let pace = pace(&records).await?.value;
     let judged = judge(ports, ctx, (&artifact, &pace), repair, &asking);

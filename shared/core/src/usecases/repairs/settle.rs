@@ -5,6 +5,7 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use super::counted::append;
+use super::ending::given_back;
 use super::judge::Looked;
 use super::{ActionError, RepairPorts, plan_of};
 use crate::cell::Cell;
@@ -168,14 +169,9 @@ async fn failed(
         );
     let resource = action.binding.resource.to_string();
     if let Some(incident) = records.get::<Incident>(&resource).await?
-        && incident.value.action == Some(action.id)
-        && incident.value.state == IncidentState::Repairing
+        && let Some(open) = given_back(&records, &action, incident)?
     {
-        let open = Incident {
-            state: action.gives_back(),
-            ..incident.value
-        };
-        batch = batch.with(records.replace(incident.version, &open)?.explained_by(0));
+        batch = batch.with(open.explained_by(0));
     }
     append(ports, ctx, project, (&action, &[Step::Settled]), batch).await?;
     Ok(Versioned {

@@ -97,6 +97,7 @@ impl VoteOnAction {
             approver: person,
             kind: vote.kind,
             at: self.ports.clock.now(),
+            second_factor: ctx.principal().second_factor(),
         });
         match vote.kind {
             VoteKind::Reject => {
@@ -258,7 +259,7 @@ impl VoteOnAction {
         if action.is_external() {
             let voted = (version, action);
             return if enough {
-                Box::pin(in_run::approve(&self.ports, ctx, project, voted, said)).await
+                Box::pin(in_run::approve(&self.ports, ctx, voted, said)).await
             } else {
                 let (ports, why) = (&self.ports, Some(said));
                 in_run::resolve(ports, ctx, project, voted, Step::Voted, why).await
@@ -281,7 +282,7 @@ impl VoteOnAction {
             evidence: None,
         };
         if voted.value.state == ActionState::Approved && voted.value.execute_on_approval {
-            return execute::execute(&self.ports, ctx, project, voted, None).await;
+            return execute::begin_at_once(&self.ports, ctx, project, voted).await;
         }
         Ok(voted)
     }

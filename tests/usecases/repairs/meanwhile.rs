@@ -1,0 +1,152 @@
+//! What happens between the judgement of an execution and the transaction that begins it.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use counterfoil_core::evidence::hash::Hash;
+use counterfoil_core::evidence::json::Json;
+use counterfoil_core::evidence::kind::Kind;
+use counterfoil_core::ports::{AppendError, Batch, EntryRef, EvidenceAppend, State, StateWrite};
+use counterfoil_core::records::{Directory, Member, Project};
+use counterfoil_core::repair::{Action, ActionState, VoteKind};
+use counterfoil_core::tenancy::Role;
+use counterfoil_core::usecases::{ActionError, RepairPorts, VoteOnAction};
+use counterfoil_testkit::memory::MemStore;
+
+use super::super::world::World;
+use super::{proposed, vote};
+
+/// Writes something right before the first transaction with an entry of this kind.
+struct Before {
+    port: Arc<MemStore>,
+    kind: Kind,
+    writes: Mutex<Vec<StateWrite>>,
+}
+
+#[async_trait]
+impl EvidenceAppend for Before {
+    async fn append(&self, stream: Hash, batch: Batch) -> Result<Vec<EntryRef>, AppendError> {
+        if batch.drafts.iter().any(|draft| draft.kind == self.kind) {
+            let writes = std::mem::take(&mut *self.writes.lock().unwrap());
+            if !writes.is_empty() {
+                assert!(self.port.write(writes).await.unwrap());
+            }
+        }
+        self.port.append(stream, batch).await
+    }
+}
+
+fn votes(world: &World, kind: Kind, writes: Vec<StateWrite>) -> VoteOnAction {
+    let before = Before {
+        port: world.store.clone(),
+        kind,
+        writes: Mutex::new(writes),
+    };
+    VoteOnAction {
+        ports: RepairPorts {
+            evidence: Arc::new(before),
+            ..world.ports()
+        },
+    }
+}
+
+/// Approves, with `writes` in between: what became of the action, and the last decision's rule.
+async fn approved(
+    world: &World,
+    action: &Action,
+    writes: Vec<StateWrite>,
+) -> (ActionState, String) {
+    let votes = votes(world, Kind::RepairStarted, writes);
+    let yes = vote(action, VoteKind::Approve, "checked the invoice");
+    let after = Box::pin(votes.vote(&world.ben, &action.id.to_string(), &yes)).await;
+    let last = world.facts("run.decision").pop().unwrap();
+    let rule = last.get("rule").and_then(Json::as_str).unwrap();
+    (after.unwrap().value.state, rule.to_owned())
+}
+
+async fn frozen(world: &World) -> StateWrite {
+    let directory = Directory::of(world.store.as_ref());
+    let found = directory.project(world.project.id);
+    let found = found.await.unwrap().unwrap();
+    let frozen = Project {
+        frozen: true,
+        ..found.value
+    };
+    let row = serde_json::to_value(&frozen).unwrap();
+    StateWrite::replace(Directory::project_key(frozen.id), found.version, row)
+}
+
+/// An emergency stop that was acknowledged stops what was judged a moment before it.
+#[tokio::test]
+async fn a_project_that_is_frozen_meanwhile_sees_no_update() {
+    let (world, action) = proposed().await;
+    let writes = vec![frozen(&world).await];
+    let came = approved(&world, &action, writes).await;
+    assert_eq!(came, (ActionState::Stale, "base.forbid.frozen".to_owned()));
+    assert_eq!(world.app.updates(), 0);
+    assert_eq!(world.count("repair.started"), 0);
+}
+
+/// Rules that come into force are heard from their transaction on.
+#[tokio::test]
+async fn rules_that_come_into_force_meanwhile_are_the_ones_that_count() {
+    let (world, action) = proposed().await;
+    let none = "@id(\"ws.forbid.none\") @why(\"no repairs this week\")\nforbid (principal, action == CF::Action::\"repair.execute\", resource);\n";
+    let came = approved(&world, &action, world.rows_of(none)).await;
+    assert_eq!(came, (ActionState::Stale, "ws.forbid.none".to_owned()));
+    assert_eq!(world.app.updates(), 0);
+}
+
+/// An approval counts by the role that its person has in the moment of the execution.
+#[tokio::test]
+async fn whoever_is_demoted_meanwhile_has_approved_nothing() {
+    let (world, action) = proposed().await;
+    let ben = world.ben.principal().person().unwrap();
+    let directory = Directory::of(world.store.as_ref());
+    let found = directory.member(world.workspace.id, ben);
+    let found = found.await.unwrap().unwrap();
+    let viewer = Member {
+        role: Role::Viewer,
+        ..found.value
+    };
+    let row = serde_json::to_value(&viewer).unwrap();
+    let key = Directory::member_key(world.workspace.id, ben);
+    let writes = vec![StateWrite::replace(key, found.version, row)];
+    let came = approved(&world, &action, writes).await;
+    let rule = "base.require.machine-live".to_owned();
+    assert_eq!(came, (ActionState::Stale, rule));
+    assert_eq!(world.app.updates(), 0);
+}
+
+/// What changes and does not matter ends nothing: the action is judged anew, and carried out once.
+#[tokio::test]
+async fn a_change_that_changes_no_answer_costs_one_more_judgement() {
+    let (world, action) = proposed().await;
+    let directory = Directory::of(world.store.as_ref());
+    let found = directory.project(world.project.id);
+    let found = found.await.unwrap().unwrap();
+    let row = serde_json::to_value(&found.value).unwrap();
+    let key = Directory::project_key(found.value.id);
+    let writes = vec![StateWrite::replace(key, found.version, row)];
+    let (state, _) = approved(&world, &action, writes).await;
+    assert_eq!((state, world.app.updates()), (ActionState::Verified, 1));
+    assert_eq!(world.count("repair.started"), 1);
+}
+
+/// What an agent is to begin itself is told to it only while what was judged holds.
+#[tokio::test]
+async fn an_action_of_a_run_does_not_begin_in_a_project_that_is_frozen_meanwhile() {
+    let world = World::new().await;
+    world.register().await;
+    let run = world.open_run().await;
+    let held = world.act(&run, "refund.create", "invoice-1").await.value;
+    let yes = world.answer(&world.ben, &held, VoteKind::Approve).await;
+    assert_eq!(yes.unwrap(), ActionState::Approved);
+    let (writes, id) = (vec![frozen(&world).await], held.id.to_string());
+    let votes = votes(&world, Kind::ObservationRecorded, writes);
+    let begun = Box::pin(votes.execute(&world.repair_key, &id, Some(&held.digest))).await;
+    assert!(matches!(begun, Err(ActionError::Changed)), "{begun:?}");
+    assert_eq!(world.count("observation.recorded"), 0);
+    let again = Box::pin(votes.execute(&world.repair_key, &id, Some(&held.digest))).await;
+    assert_eq!(again.unwrap().value.state, ActionState::Stale);
+}
