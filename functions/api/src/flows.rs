@@ -79,8 +79,8 @@ impl FlowActionsBody {
 
 /// Register what a flow may do
 ///
-/// A kind that is not destructive needs no person in live any more, so registering one needs a second
-/// person, who sends the same.
+/// A kind that is not destructive needs no person in live any more, so registering one, or saying no longer
+/// that one destroys, needs a second person, who sends the same.
 #[utoipa::path(
     put, path = "/v1/flows/{flow}", operation_id = "registerFlow", tag = "settings",
     params(("flow" = String, Path, description = "The flow", pattern = "^[a-z0-9][a-z0-9._-]{0,63}$"), IfMatch),

@@ -73,6 +73,32 @@ async fn a_harmless_kind_needs_a_second_person_who_sends_the_same() {
     assert_eq!(told, confirmed);
 }
 
+/// Another flow may have the kind as harmless: taking away that it destroys frees it there.
+#[tokio::test]
+async fn one_admin_alone_does_not_take_away_that_a_kind_destroys() {
+    let shop = Shop::new().await;
+    let runs = shop.office.world.governed();
+    let (adam, olga) = (shop.by(ADMIN).await, shop.by(OWNER).await);
+    let destroys = kinds(&[("refund.create", true), ("file.delete", true)]);
+    let done = runs.register(&adam, "refunds", destroys.clone(), 0).await;
+    assert!(matches!(done, Ok(FlowChange::Done(_))), "{done:?}");
+    let mut version = 1;
+    for fewer in [kinds(&[]), kinds(&[("refund.create", true)])] {
+        let alone = runs.register(&adam, "refunds", fewer, version).await;
+        let Ok(FlowChange::Held(held)) = alone else {
+            panic!("{alone:?}")
+        };
+        assert_eq!(held.value.actions, destroys);
+        version = held.version;
+    }
+    let fewer = kinds(&[("refund.create", true)]);
+    let both = runs.register(&olga, "refunds", fewer.clone(), version);
+    let FlowChange::Done(done) = both.await.unwrap() else {
+        panic!("not confirmed")
+    };
+    assert_eq!(done.value.actions, fewer);
+}
+
 #[tokio::test]
 async fn whoever_administers_nothing_registers_nothing() {
     let shop = Shop::new().await;

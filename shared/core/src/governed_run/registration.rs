@@ -99,17 +99,22 @@ impl FlowActions {
         }
     }
 
-    /// Whether rules know less of a kind in `wanted` than here: one that is not destructive is let
-    /// through where an unregistered or a destructive one waits for a person.
+    /// Whether a kind can become harmless somewhere in the project: in runs of this flow, where
+    /// `wanted` says so; and in those of every other flow that has it as harmless, where this one does
+    /// not say any more that it destroys.
     pub fn loosened_by(&self, wanted: &BTreeMap<String, Registered>) -> bool {
-        let harmless = |kind: &str| {
-            self.actions
-                .get(kind)
-                .is_some_and(|known| !known.destructive)
+        let is = |actions: &BTreeMap<String, Registered>, kind: &str, destructive: bool| {
+            let known = actions.get(kind);
+            known.is_some_and(|known| known.destructive == destructive)
         };
-        wanted
-            .iter()
-            .any(|(kind, it)| !it.destructive && !harmless(kind))
+        let harmless = wanted
+            .keys()
+            .any(|kind| is(wanted, kind, false) && !is(&self.actions, kind, false));
+        let unmarked = self
+            .actions
+            .keys()
+            .any(|kind| is(&self.actions, kind, true) && !is(wanted, kind, true));
+        harmless || unmarked
     }
 }
 
@@ -131,22 +136,41 @@ pub fn check_flow(id: &str, actions: &BTreeMap<String, Registered>) -> Result<()
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
 
     const FLOWS: [&str; 3] = ["refunds", "sandbox", "mails"];
+    const KINDS: [&str; 2] = ["refund.create", "mail.send"];
 
-    /// Flows that register one kind: not at all, as harmless, or as destructive.
-    fn flows(of: &[Option<bool>]) -> Vec<FlowActions> {
-        let one = |(id, registered): (&&str, &Option<bool>)| FlowActions {
-            actions: registered
-                .iter()
-                .map(|it| ("refund.create".to_owned(), Registered { destructive: *it }))
-                .collect(),
+    /// A registration of each kind: not at all, as harmless, or as destructive.
+    fn actions(of: &[Option<bool>]) -> BTreeMap<String, Registered> {
+        let known = KINDS.iter().zip(of);
+        let known = known.filter_map(|(kind, it)| {
+            it.map(|destructive| ((*kind).to_owned(), Registered { destructive }))
+        });
+        known.collect()
+    }
+
+    fn flows(of: &[Vec<Option<bool>>]) -> Vec<FlowActions> {
+        let one = |(id, of): (&&str, &Vec<Option<bool>>)| FlowActions {
+            actions: actions(of),
             ..FlowActions::none(id)
         };
         FLOWS.iter().zip(of).map(one).collect()
+    }
+
+    /// What a machine may do without a person: kinds in runs of flows.
+    fn free(flows: &[FlowActions]) -> BTreeSet<(&'static str, &'static str)> {
+        let of = |flow| KINDS.map(|kind| (flow, kind));
+        let all = FLOWS.into_iter().flat_map(of);
+        let free = all.filter(|(flow, kind)| {
+            let known = KnownKind::of(flow, kind, flows);
+            known.registered && !known.destructive
+        });
+        free.collect()
     }
 
     proptest! {
@@ -156,7 +180,8 @@ mod tests {
             of in prop::collection::vec(any::<Option<bool>>(), 3),
             chosen in 0_usize..3,
         ) {
-            let all = flows(&of);
+            let of_kind: Vec<Vec<Option<bool>>> = of.iter().map(|it| vec![*it]).collect();
+            let all = flows(&of_kind);
             let known = KnownKind::of(FLOWS[chosen], "refund.create", &all);
             prop_assert_eq!(known.destructive, of.contains(&Some(true)));
             prop_assert_eq!(known.registered, of[chosen].is_some());
@@ -164,6 +189,25 @@ mod tests {
             prop_assert_eq!(harmless, of[chosen] == Some(false) && !of.contains(&Some(true)));
             let other = KnownKind::of(FLOWS[chosen], "mail.send", &all);
             prop_assert!(!other.registered && !other.destructive);
+        }
+
+        /// Whatever becomes freer in any flow of the project, the change of one is loosening.
+        #[test]
+        fn nothing_in_the_whole_project_becomes_freer_without_a_second_person(
+            of in prop::collection::vec(prop::collection::vec(any::<Option<bool>>(), 2), 3),
+            wanted in prop::collection::vec(any::<Option<bool>>(), 2),
+            changed in 0_usize..3,
+        ) {
+            let before = flows(&of);
+            let wanted = actions(&wanted);
+            let loosened = before[changed].loosened_by(&wanted);
+            let mut after = before.clone();
+            after[changed].actions = wanted;
+            let freer = !free(&after).is_subset(&free(&before));
+            prop_assert!(loosened || !freer, "{before:?} -> {after:?}");
+            // Nobody is asked about what stays the same.
+            let same = before[changed].loosened_by(&before[changed].actions);
+            prop_assert!(!same);
         }
     }
 }
