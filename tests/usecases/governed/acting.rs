@@ -8,7 +8,7 @@ use counterfoil_core::policy::Effect;
 use counterfoil_core::ports::State;
 use counterfoil_core::records::{Directory, Records};
 use counterfoil_core::repair::{ActionState, VoteKind};
-use counterfoil_core::usecases::{Preview, ReadActions};
+use counterfoil_core::usecases::{ActionError, Preview, ReadActions, RunError};
 
 use super::super::world::World;
 use super::{action, flow};
@@ -135,6 +135,93 @@ async fn a_no_and_a_withdrawal_end_an_action_and_the_run_can_be_completed() {
         .collect();
     assert!(approvers[0].starts_with("usr_"), "{approvers:?}");
     assert_eq!(approvers[1], "system:cancel");
+}
+
+/// What may be done and is not needed any more: no result has to be made up for it.
+#[tokio::test]
+async fn what_was_allowed_or_approved_is_withdrawn_until_somebody_begins() {
+    let world = World::new().await;
+    world.register().await;
+    let run = world.open_run().await;
+    let allowed = world.act(&run, "mail.send", "ticket-1").await.value;
+    let approved = world.act(&run, "refund.create", "invoice-1").await.value;
+    let begun = world.act(&run, "mail.send", "ticket-2").await.value;
+    world
+        .answer(&world.ben, &approved, VoteKind::Approve)
+        .await
+        .unwrap();
+    let votes = world.vote();
+    let id = begun.id.to_string();
+    Box::pin(votes.execute(&world.repair_key, &id, None))
+        .await
+        .unwrap();
+    let before = world.kinds().len();
+    for (who, action) in [(&world.repair_key, &allowed), (&world.ben, &approved)] {
+        let id = action.id.to_string();
+        let withdrawn = Box::pin(votes.cancel(who, &id)).await.unwrap();
+        assert_eq!(withdrawn.value.state, ActionState::Cancelled);
+        let told = world.facts("run.action").pop().unwrap();
+        let text = |name: &str| told.get(name).and_then(Json::as_str).unwrap().to_owned();
+        assert_eq!(
+            (text("status"), text("code"), text("action_hash")),
+            (
+                "failed".to_owned(),
+                "withdrawn".to_owned(),
+                action.digest.clone()
+            )
+        );
+        // Nothing more happens to it.
+        let late = world.report(action, Report::Executed).await;
+        assert!(
+            matches!(late, Err(RunError::WrongState(ActionState::Cancelled))),
+            "{late:?}"
+        );
+        let late = Box::pin(votes.execute(&world.repair_key, &id, None)).await;
+        assert!(
+            matches!(late, Err(ActionError::WrongState { .. })),
+            "{late:?}"
+        );
+        let twice = Box::pin(votes.cancel(who, &id)).await;
+        assert!(
+            matches!(twice, Err(ActionError::WrongState { .. })),
+            "{twice:?}"
+        );
+    }
+    assert_eq!(world.kinds_since(before), ["run.action", "run.action"]);
+    // Whoever has begun may be in the middle of it.
+    let late = Box::pin(votes.cancel(&world.ben, &id)).await;
+    assert!(
+        matches!(late, Err(ActionError::WrongState { .. })),
+        "{late:?}"
+    );
+    let open = world.complete_run(&run).await;
+    assert!(
+        matches!(open, Err(RunError::OpenActions { count: 1, .. })),
+        "{open:?}"
+    );
+    world.report(&begun, Report::Executed).await.unwrap();
+    let ended = world.complete_run(&run).await.unwrap();
+    assert_eq!((ended.state, ended.in_hand), (RunState::Completed, 0));
+    let tally = ended.tally;
+    assert_eq!((tally.allow, tally.require, tally.unresolved), (2, 1, 0));
+}
+
+/// Somebody else's key withdraws nothing.
+#[tokio::test]
+async fn only_its_proposer_and_people_who_approve_withdraw_what_may_be_done() {
+    let world = World::new().await;
+    world.register().await;
+    let run = world.open_run().await;
+    let allowed = world.act(&run, "mail.send", "ticket-1").await.value;
+    let (votes, id) = (world.vote(), allowed.id.to_string());
+    let before = world.kinds().len();
+    let refused = votes.cancel(&world.read_key, &id).await;
+    assert!(
+        matches!(refused, Err(ActionError::MissingCapability)),
+        "{refused:?}"
+    );
+    assert_eq!(world.kinds().len(), before);
+    world.report(&allowed, Report::Executed).await.unwrap();
 }
 
 #[tokio::test]

@@ -144,7 +144,7 @@ fn acting() -> Vec<Tool> {
             ("action_cancel", "Withdraw an action"),
             Acts,
             (input::<repairs::ToAction>(), output::<repairs::Judged>()),
-            "Withdraws an action that was proposed and not executed.",
+            "Withdraws an action that waits for people, or that may be done and was not begun.",
         ),
         tool(
             ("run_complete", "Complete a run"),

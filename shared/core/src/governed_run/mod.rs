@@ -309,7 +309,7 @@ impl GovernedRun {
                 self.held = self.held.saturating_sub(1);
                 self.tally.unresolved = self.tally.unresolved.saturating_sub(1);
             }
-            Step::Reported(_) | Step::Settled | Step::GivenUp => {
+            Step::Reported(_) | Step::Settled | Step::GivenUp | Step::Withdrawn => {
                 self.in_hand = self.in_hand.saturating_sub(1);
             }
             Step::WentStale => {

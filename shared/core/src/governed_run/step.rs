@@ -37,8 +37,10 @@ pub enum Step {
     Rejected,
     /// Nobody approved in time.
     Expired,
-    /// It was withdrawn.
+    /// It was withdrawn while it waited for approvals.
     Cancelled,
+    /// It might have been done, and was withdrawn before anybody began.
+    Withdrawn,
     /// An owner broke the glass for it. It resolves a hold that no other approval was missing for.
     Overridden {
         /// Whether nobody's approval is missing besides.
@@ -68,6 +70,7 @@ impl Step {
             Self::Rejected
             | Self::Expired
             | Self::Cancelled
+            | Self::Withdrawn
             | Self::Reported(_)
             | Self::WentStale
             | Self::Settled
@@ -92,7 +95,9 @@ pub const fn next(state: ActionState, step: Step) -> Result<ActionState, NotPoss
         (Held, Step::Approved | Step::Overridden { .. }) | (Approved, Step::Judged) => Ok(Approved),
         (Held, Step::Rejected) => Ok(ActionState::Rejected),
         (Held, Step::Expired) | (Allowed | Approved, Step::GivenUp) => Ok(ActionState::Expired),
-        (Held, Step::Cancelled) => Ok(ActionState::Cancelled),
+        (Held, Step::Cancelled) | (Allowed | Approved, Step::Withdrawn) => {
+            Ok(ActionState::Cancelled)
+        }
         (Allowed | Approved, Step::Begun) => Ok(Executing),
         (Allowed | Approved | Executing, Step::Reported(Report::Executed)) => {
             Ok(ActionState::Executed)

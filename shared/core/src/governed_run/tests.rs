@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::ids::{KeyId, UserId};
 use crate::money::Money;
@@ -63,7 +65,7 @@ const STATES: [ActionState; 12] = [
     ActionState::Stale,
 ];
 
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step::Voted,
     Step::Approved,
     Step::Rejected,
@@ -75,6 +77,7 @@ const STEPS: [Step; 12] = [
     Step::WentStale,
     Step::Begun,
     Step::GivenUp,
+    Step::Withdrawn,
     Step::Judged,
 ];
 
@@ -87,7 +90,7 @@ fn nothing_leads_out_of_an_end_and_each_open_state_has_its_own_steps() {
             .collect();
         let expected: &[Step] = match state {
             ActionState::Held => &STEPS[..6],
-            ActionState::Allowed => &STEPS[6..11],
+            ActionState::Allowed => &STEPS[6..12],
             ActionState::Approved => &STEPS[6..],
             ActionState::Executing => &STEPS[6..8],
             _ => &[],
@@ -120,6 +123,9 @@ fn counts_are_those_of_the_actions_whatever_the_order() {
         vec![Step::Approved],
         vec![Step::Approved, Step::Reported(Report::Failed)],
         vec![Step::Approved, Step::Begun],
+        vec![Step::Withdrawn],
+        vec![Step::Approved, Step::Withdrawn],
+        vec![Step::Approved, Step::Begun, Step::Withdrawn],
         vec![
             Step::Voted,
             Step::Approved,
@@ -155,11 +161,52 @@ fn counts_are_those_of_the_actions_whatever_the_order() {
     }
     assert_eq!((run.held, run.in_hand), (held, in_hand));
     assert_eq!(run.tally.unresolved, unresolved);
-    assert_eq!(run.tally.decisions(), 24);
+    assert_eq!(run.tally.decisions(), 33);
     assert_eq!(
         (run.tally.allow, run.tally.require, run.tally.deny),
-        (8, 8, 8)
+        (11, 11, 11)
     );
+}
+
+proptest! {
+    /// Whatever is tried with the actions of a run, in whatever order: it can be completed exactly when
+    /// nothing is held and nothing may be done any more, and what was withdrawn is neither.
+    #[test]
+    fn a_run_can_be_completed_exactly_when_each_of_its_actions_has_ended(
+        effects in prop::collection::vec(0_usize..3, 1..6),
+        tries in prop::collection::vec((0_usize..6, 0_usize..STEPS.len()), 0..40),
+    ) {
+        let mut run = run(FlowKind::Governed);
+        let mut states = Vec::new();
+        for (n, effect) in (1..).zip(&effects) {
+            let (effect, state) = [
+                (Effect::Allow, ActionState::Allowed),
+                (Effect::Require, ActionState::Held),
+                (Effect::Deny, ActionState::Denied),
+            ][*effect];
+            run = run.taking(act(n), effect, START).unwrap();
+            states.push((act(n), state));
+        }
+        for (which, step) in tries {
+            let count = states.len();
+            let (id, state) = &mut states[which % count];
+            // One that may be done is withdrawn without a vote; one that waits is not.
+            if STEPS[step] == Step::Withdrawn {
+                let may = matches!(state, ActionState::Allowed | ActionState::Approved);
+                prop_assert_eq!(next(*state, STEPS[step]).is_ok(), may);
+            }
+            if let Ok(after) = next(*state, STEPS[step]) {
+                *state = after;
+                run = run.after(*id, STEPS[step], START);
+            }
+        }
+        let open = states.iter().filter(|(_, state)| is_open(*state)).count();
+        prop_assert_eq!(run.open_actions(), u64::try_from(open).unwrap());
+        prop_assert_eq!(run.waiting.len(), open);
+        let held = states.iter().filter(|(_, state)| *state == ActionState::Held).count();
+        prop_assert_eq!(run.held, u64::try_from(held).unwrap());
+        prop_assert_eq!(run.completed(None, None, START).is_ok(), open == 0);
+    }
 }
 
 #[test]

@@ -122,7 +122,7 @@ pub(super) struct Begin {
     call: Call,
 }
 
-/// Withdraws an action that waits, or that is not needed any more
+/// Withdraws an action that waits, or may be done and is not needed any more; not one that was begun
 #[derive(Debug, ClapArgs)]
 pub(super) struct Withdraw {
     /// The action's id

@@ -5,7 +5,7 @@ use counterfoil_evidence::stream::Draft;
 
 use super::counted::{append, waits_no_more};
 use super::follow_up::{Said, follow_up, given_up};
-use super::in_run::resolve;
+use super::in_run::{resolve, withdraw};
 use super::{ActionError, RepairPorts};
 use crate::governed_run::Step;
 use crate::incident::{Incident, IncidentState};
@@ -27,6 +27,9 @@ pub(super) async fn end(
     said: Option<Said<'_>>,
 ) -> Result<Versioned<Action>, ActionError> {
     if action.is_external() {
+        if state == ActionState::Cancelled && action.state != ActionState::Held {
+            return Box::pin(withdraw(ports, ctx, project, (version, action))).await;
+        }
         let step = ending(state);
         return resolve(ports, ctx, project, (version, action), step, said).await;
     }

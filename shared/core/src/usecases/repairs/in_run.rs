@@ -95,19 +95,8 @@ pub(super) async fn begin(
         return Err(ActionError::WrongState { state });
     }
     if action.binding.expires_at <= ports.clock.now() {
-        let decision = action.decided.clone().ok_or(ActionError::Changed)?;
-        let mut facts = repair_step(&decision.leaf, &action.digest, action.id);
-        facts.push(("actor", actor(ctx.principal())));
-        facts.push(("code", "expired".into()));
-        facts.push(("status", "failed".into()));
-        let draft = Draft::new(Kind::RunAction, object(facts)).in_run(action.binding.run);
-        let stepped = Stepped {
-            action,
-            version,
-            steps: vec![Step::GivenUp],
-            batch: Batch::of([draft]),
-        };
-        take(ports, ctx, project, stepped).await?;
+        let over = (version, action);
+        not_done(ports, ctx, project, over, (Step::GivenUp, "expired")).await?;
         return Err(ActionError::Expired);
     }
     let (grounds, project) = &Grounds::read(ports, ctx, &action).await?;
@@ -146,6 +135,39 @@ pub(super) async fn begin(
         version,
         steps: vec![step],
         batch: grounds.clone().under(Batch::of([draft])),
+    };
+    take(ports, ctx, project, stepped).await
+}
+
+/// Withdraws what might have been done, and was not begun.
+pub(super) async fn withdraw(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    found: (u64, Action),
+) -> Result<Versioned<Action>, ActionError> {
+    not_done(ports, ctx, project, found, (Step::Withdrawn, "withdrawn")).await
+}
+
+/// Records that what might have been done is not done, and why.
+async fn not_done(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    (version, action): (u64, Action),
+    (step, code): (Step, &str),
+) -> Result<Versioned<Action>, ActionError> {
+    let decision = action.decided.clone().ok_or(ActionError::Changed)?;
+    let mut facts = repair_step(&decision.leaf, &action.digest, action.id);
+    facts.push(("actor", actor(ctx.principal())));
+    facts.push(("code", code.into()));
+    facts.push(("status", "failed".into()));
+    let draft = Draft::new(Kind::RunAction, object(facts)).in_run(action.binding.run);
+    let stepped = Stepped {
+        action,
+        version,
+        steps: vec![step],
+        batch: Batch::of([draft]),
     };
     take(ports, ctx, project, stepped).await
 }
