@@ -8,6 +8,16 @@ use super::super::tenant::Tenant;
 use super::client::Agent;
 use super::{INJECTED, drifted};
 
+/// Of what stands in the app's own rows.
+const IN_A_ROW: &str = "(as the row of a customer says)";
+
+/// That a tool tells the text, as data: no assertion about its effect means anything before.
+fn tells(agent: &Agent<'_>, tool: &str, arguments: &Value) -> Value {
+    let told = agent.calls(tool, arguments).unwrap();
+    assert!(told.to_string().contains(INJECTED), "{tool}: {told}");
+    told
+}
+
 /// Everything that an agent could have changed: the entries that record what is done, and the rows of
 /// the app.
 async fn done(stage: &Stage, tenant: &Tenant) -> (Vec<String>, usize, String) {
@@ -24,38 +34,50 @@ async fn done(stage: &Stage, tenant: &Tenant) -> (Vec<String>, usize, String) {
     )
 }
 
+/// A person ignores an incident and takes that back, each time with the text as their reason, which
+/// reaches whoever reads the incident as it was written.
+async fn said_by_a_person(stage: &Stage, tenant: &Tenant, id: &str, agents: [&Agent<'_>; 2]) {
+    let path = format!("/v1/incidents/{id}/ignore");
+    let until = Timestamp::from_secs(now().as_secs() + 3_600);
+    let body = json!({ "until": until.to_string(), "reason": INJECTED });
+    let ignored = stage
+        .call("POST", &path, Some(&tenant.ben), None, &body)
+        .await;
+    assert_eq!(ignored.status, 200, "{}", ignored.text);
+    for agent in agents {
+        let one = tells(agent, "incident_get", &json!({ "incident_id": id }));
+        assert_eq!(one["ignored"]["reason"], INJECTED, "{one}");
+        let all = tells(agent, "incidents_list", &json!({ "state": "ignored" }));
+        assert_eq!(all["items"][0]["ignored"]["reason"], INJECTED, "{all}");
+    }
+    let path = format!("/v1/incidents/{id}/reopen");
+    let reopened = stage
+        .call(
+            "POST",
+            &path,
+            Some(&tenant.ben),
+            None,
+            &json!({ "reason": INJECTED }),
+        )
+        .await;
+    assert_eq!(reopened.status, 200, "{}", reopened.text);
+}
+
 #[test]
 fn an_instruction_in_a_text_changes_no_verdict() {
     let stage = stage();
     stage.run(async {
         let (tenant, incident, customer, user) = drifted(stage).await;
         // In the app's own data, and in the words of a person about the incident.
-        let quoted = INJECTED.replace('\'', "''");
+        let quoted = format!("{INJECTED} {IN_A_ROW}").replace('\'', "''");
         let poison = format!("UPDATE app_users SET email = '{quoted}' WHERE id = '{user}'");
         stage.postgres.sql(&tenant.database, &poison).unwrap();
         let id = incident.id.to_string();
-        let path = format!("/v1/incidents/{id}/ignore");
-        let until = Timestamp::from_secs(now().as_secs() + 3_600);
-        let body = json!({ "until": until.to_string(), "reason": INJECTED });
-        let ignored = stage
-            .call("POST", &path, Some(&tenant.ben), None, &body)
-            .await;
-        assert_eq!(ignored.status, 200, "{}", ignored.text);
-        let path = format!("/v1/incidents/{id}/reopen");
-        let reopened = stage
-            .call(
-                "POST",
-                &path,
-                Some(&tenant.ben),
-                None,
-                &json!({ "reason": INJECTED }),
-            )
-            .await;
-        assert_eq!(reopened.status, 200, "{}", reopened.text);
-
-        let before = done(stage, &tenant).await;
         let reads = Agent::of(stage, &tenant.read_key);
         let acts = Agent::of(stage, &tenant.repair_key);
+        said_by_a_person(stage, &tenant, &id, [&reads, &acts]).await;
+
+        let before = done(stage, &tenant).await;
         let plain = json!({
             "incident_id": id, "reason": "The invoice is paid and the app does not know",
             "idempotency_key": "plain",
@@ -96,6 +118,21 @@ fn an_instruction_in_a_text_changes_no_verdict() {
         let held = said(json!({ "action_id": injected["action_id"] }));
         let held = acts.calls("repair_execute", &held).unwrap();
         assert_eq!(held["state"], "held", "{held}");
+        // What a row holds beside the columns of the mapping reaches nobody.
+        for (tool, arguments) in [
+            ("incident_get", json!({ "incident_id": id })),
+            ("incidents_list", json!({})),
+            ("customer_ledger", json!({ "customer": customer })),
+            ("action_status", json!({ "action_id": held["action_id"] })),
+            ("run_get", json!({ "run_id": held["run_id"] })),
+            (
+                "decision_get",
+                json!({ "decision_id": held["decision_id"] }),
+            ),
+        ] {
+            let told = acts.calls(tool, &arguments).unwrap().to_string();
+            assert!(!told.contains(IN_A_ROW), "{tool}: {told}");
+        }
         for (tool, argument) in [
             ("incident_get", "incident_id"),
             ("run_get", "run_id"),
