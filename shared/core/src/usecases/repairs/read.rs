@@ -1,10 +1,16 @@
 //! Looking at actions.
 
+use futures::{StreamExt, TryStreamExt, stream};
+
 use super::{ActionError, RepairPorts};
+use crate::ids::ActionId;
 use crate::records::Versioned;
 use crate::repair::{Action, ActionState, Work};
 use crate::tenancy::TenantCtx;
 use crate::usecases::Waiting;
+
+/// How many actions are read at once. 500 may wait, and an answer has 30 seconds.
+const AT_ONCE: usize = 16;
 
 /// Reads actions.
 #[derive(Debug, Clone)]
@@ -31,18 +37,26 @@ impl ReadActions {
     /// Actions that wait for approvals or to be started, soonest expiry first.
     pub async fn waiting(&self, ctx: &TenantCtx) -> Result<Vec<Versioned<Action>>, ActionError> {
         let now = self.ports.clock.now();
-        let mut found = Vec::new();
-        for waiting in self.ports.records(ctx).list::<Waiting>().await? {
-            if waiting.value.expires_at > now {
-                found.push(
-                    self.ports
-                        .action(ctx, &waiting.value.id.to_string())
-                        .await?,
-                );
-            }
-        }
+        let waiting = self.ports.records(ctx).list::<Waiting>().await?;
+        let waiting = waiting.into_iter().map(|it| it.value);
+        let ids = waiting
+            .filter(|it| it.expires_at > now)
+            .map(|it| it.id)
+            .collect();
+        let mut found = self.all(ctx, ids).await?;
         found.retain(|action| action.value.state.is_waiting());
         found.sort_by_key(|action| (action.value.binding.expires_at, action.value.id));
         Ok(found)
+    }
+
+    /// Actions, in the order of their ids in the list.
+    async fn all(
+        &self,
+        ctx: &TenantCtx,
+        ids: Vec<ActionId>,
+    ) -> Result<Vec<Versioned<Action>>, ActionError> {
+        let read = |id: ActionId| async move { self.ports.action(ctx, &id.to_string()).await };
+        let read = stream::iter(ids).map(read).buffered(AT_ONCE);
+        read.try_collect().await
     }
 }
