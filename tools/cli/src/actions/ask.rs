@@ -62,9 +62,7 @@ fn agreed(answer: &str) -> Result<(), Failure> {
     if answer.trim().eq_ignore_ascii_case("yes") {
         return Ok(());
     }
-    Err(Failure::Unknown(anyhow!(
-        "nothing was sent: the answer was not yes"
-    )))
+    Err(Failure::refused("nothing was sent: the answer was not yes"))
 }
 
 #[cfg(test)]
@@ -82,7 +80,9 @@ mod tests {
             ("yes please\n", false),
         ] {
             let answer = line(&mut typed.as_bytes()).unwrap();
-            assert_eq!(agreed(&answer).is_ok(), agrees, "{typed:?}");
+            let said = agreed(&answer).map_err(|no| no.status());
+            let wanted = if agrees { Ok(()) } else { Err(1) };
+            assert_eq!(said, wanted, "{typed:?}");
         }
     }
 

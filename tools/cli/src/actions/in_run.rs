@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::show::again;
 use crate::answer::{money, text};
 use crate::plain::shown;
 
@@ -30,7 +31,7 @@ pub(crate) fn does(action: &Value) -> String {
 /// What becomes of it, with the next command; `None` for what every action says alike.
 pub(super) fn next(action: &Value) -> Option<String> {
     let at = |pointer| shown(text(action, pointer));
-    let (id, run) = (at("/id"), at("/run"));
+    let id = at("/id");
     let tell = format!("then tell: counterfoil run result {id} executed");
     Some(match text(action, "/state") {
         "allowed" => format!("{id} may be done now; {tell}"),
@@ -52,14 +53,13 @@ pub(super) fn next(action: &Value) -> Option<String> {
             at("/decision/reason")
         ),
         "expired" => format!(
-            "{id} was not approved in time: it must not be done; propose it again: counterfoil run propose {run} \
-             {} …",
-            at("/params/kind")
+            "{id} was not approved in time: it must not be done; propose it again: {}",
+            again(action)
         ),
         "stale" => format!(
             "{id} is stale: the rules ask for more than when it was approved; it must not be done; propose it \
-             again: counterfoil run propose {run} {} …",
-            at("/params/kind")
+             again: {}",
+            again(action)
         ),
         _ => return None,
     })

@@ -23,7 +23,8 @@ use crate::access::segment;
 use crate::answer::text;
 use crate::client::{Client, Failure};
 use crate::output::say;
-use show::story;
+use crate::plain::shown;
+use show::{again, story};
 
 /// An action with what is known of it besides.
 struct Seen {
@@ -88,26 +89,23 @@ impl Seen {
 }
 
 /// Executes an action that may happen, as it was displayed.
-async fn execute(api: &Client, id: &str, digest: &str) -> Result<Value, Failure> {
-    let path = format!("/v1/actions/{}/execute", segment(id)?);
-    let body = json!({ "action_digest": digest });
+async fn execute(api: &Client, seen: &Seen) -> Result<Value, Failure> {
+    let path = format!("/v1/actions/{}/execute", segment(seen.id())?);
+    let body = json!({ "action_digest": seen.digest() });
     let done = api.change(Method::POST, &path, Some(&body), None).await;
-    Ok(done.map_err(|error| advised(error, id, ""))?.body)
+    Ok(done.map_err(|error| advised(error, &seen.action))?.body)
 }
 
 /// The next command where the API says that what was displayed counts no more.
-fn advised(error: Failure, id: &str, incident: &str) -> Failure {
+fn advised(error: Failure, action: &Value) -> Failure {
     let Failure::Refused(mut refused) = error else {
         return error;
     };
-    let incident = if incident.is_empty() {
-        "INCIDENT"
-    } else {
-        incident
-    };
+    let at = |pointer| shown(text(action, pointer));
+    let (id, incident) = (at("/id"), at("/incident"));
     let more = match refused.code.as_str() {
         "precondition-failed" => format!("; what it is now: counterfoil approvals {id}"),
-        "hold-expired" => format!("; propose it again: counterfoil repair {incident} --reason …"),
+        "hold-expired" => format!("; propose it again: {}", again(action)),
         "action-held" => format!("; it waits for people: counterfoil approvals {id}"),
         "wrong-state" => format!("; what became of it: counterfoil approvals {id}"),
         "scan-needed" => format!("; after the scan: counterfoil repair {incident} --execute"),
@@ -132,6 +130,7 @@ pub(crate) fn end(action: &Value, json: bool) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use super::show::tests::held;
     use super::*;
     use crate::client::Refused;
 
@@ -142,16 +141,17 @@ mod tests {
             ("hold-expired", "counterfoil repair inc_1 --reason"),
             ("action-held", "counterfoil approvals act_1"),
             ("scan-needed", "counterfoil repair inc_1 --execute"),
+            ("wrong-state", "counterfoil approvals act_1"),
         ] {
             let refused = Failure::Refused(Refused {
                 said: "409: no".to_owned(),
                 code: code.to_owned(),
                 made: String::new(),
             });
-            let error = advised(refused, "act_1", "inc_1").to_string();
+            let error = advised(refused, &held()).to_string();
             assert!(error.contains(said), "{error}");
         }
-        let other = advised(Failure::refused("no"), "act_1", "inc_1").to_string();
+        let other = advised(Failure::refused("no"), &held()).to_string();
         assert_eq!(other, "refused: no");
     }
 }

@@ -120,11 +120,10 @@ fn tell(outcome: &Outcome, json: bool) {
 async fn do_it(api: &Client, outcomes: &mut [Outcome], args: &Repair) -> Result<(), Failure> {
     let may = |outcome: &Outcome| {
         let seen = outcome.came.as_ref().ok()?;
-        let shown = (seen.id().to_owned(), seen.digest().to_owned());
-        matches!(seen.state(), "allowed" | "approved").then_some(shown)
+        let id = seen.id().to_owned();
+        matches!(seen.state(), "allowed" | "approved").then_some(id)
     };
-    let shown = outcomes.iter().filter_map(may);
-    let ids: Vec<String> = shown.map(|(id, _)| id).collect();
+    let ids: Vec<String> = outcomes.iter().filter_map(may).collect();
     let question = match ids.as_slice() {
         [] => return Ok(()),
         [one] => format!("Execute {one} exactly as shown?"),
@@ -132,13 +131,15 @@ async fn do_it(api: &Client, outcomes: &mut [Outcome], args: &Repair) -> Result<
     };
     confirmed(&question, args.yes)?;
     for outcome in outcomes {
-        let Some((id, digest)) = may(outcome) else {
+        if may(outcome).is_none() {
+            continue;
+        }
+        let Ok(seen) = &mut outcome.came else {
             continue;
         };
-        match (execute(api, &id, &digest).await, &mut outcome.came) {
-            (Ok(after), Ok(seen)) => seen.action = after,
-            (Err(failure), came) => *came = Err(failure),
-            (Ok(_), Err(_)) => {}
+        match execute(api, seen).await {
+            Ok(after) => seen.action = after,
+            Err(failure) => outcome.came = Err(failure),
         }
     }
     Ok(())

@@ -45,7 +45,8 @@ pub(crate) fn next(action: &Value) -> String {
             at("/decision/reason")
         ),
         "expired" => format!(
-            "{id} was not approved in time; propose it again: counterfoil repair {incident} --reason …"
+            "{id} was not approved in time; propose it again: {}",
+            again(action)
         ),
         "stale" => format!(
             "{id} is stale: the row or what was promised changed since, and nothing was written; look at it, \
@@ -56,6 +57,22 @@ pub(crate) fn next(action: &Value) -> String {
             at("/failure")
         ),
         state => format!("{id} is {}", shown(state)),
+    }
+}
+
+/// The command that proposes the same once more.
+pub(super) fn again(action: &Value) -> String {
+    let at = |pointer| shown(text(action, pointer));
+    if in_run::is_of_run(action) {
+        return format!(
+            "counterfoil run propose {} {} …",
+            at("/run"),
+            at("/params/kind")
+        );
+    }
+    match (at("/undo_of"), at("/incident")) {
+        (undone, _) if !undone.is_empty() => format!("counterfoil undo {undone} --reason …"),
+        (_, incident) => format!("counterfoil repair {incident} --reason …"),
     }
 }
 
@@ -269,6 +286,15 @@ pub(super) mod tests {
         assert!(said("stale").contains("nothing was written"));
         assert!(said("verified").contains("the promise holds"));
         assert_eq!(said("new\nstate"), "act_1 is new\\nstate");
+        // Proposing the repair would be the opposite of what it takes back.
+        let mut undo = held();
+        (undo["state"], undo["undo_of"]) = (json!("expired"), json!("act_0"));
+        let said = next(&undo);
+        assert!(
+            said.ends_with("counterfoil undo act_0 --reason …"),
+            "{said}"
+        );
+        assert!(!said.contains("repair"), "{said}");
         let mut allowed = held();
         allowed["decision"]["effect"] = json!("ALLOW");
         assert!(decision(&allowed).starts_with("allowed without approval: Machines"));

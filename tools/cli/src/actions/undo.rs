@@ -59,9 +59,11 @@ async fn run(args: &Undo) -> Result<(), Failure> {
         }
     }
     if args.execute && matches!(seen.state(), "allowed" | "approved") {
-        let id = seen.id().to_owned();
-        confirmed(&format!("Execute {id} exactly as shown?"), args.yes)?;
-        seen.action = execute(&api, &id, seen.digest()).await?;
+        confirmed(
+            &format!("Execute {} exactly as shown?", seen.id()),
+            args.yes,
+        )?;
+        seen.action = execute(&api, &seen).await?;
     }
     if args.call.json {
         say_json(&seen.action);

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::ask::{confirmed, reason};
 use super::{Seen, advised, end};
 use crate::access::{Call, help, segment};
-use crate::answer::text;
 use crate::client::{Client, Failure, block_on, exit};
 use crate::output::say;
 use crate::plain::{say_json, shown};
@@ -104,9 +103,6 @@ async fn send(api: &Client, seen: &Seen, vote: &str, reason: &str) -> Result<Val
     let path = format!("/v1/actions/{}/approvals", segment(seen.id())?);
     let body = json!({ "vote": vote, "reason": reason, "action_digest": seen.digest() });
     let sent = api.change(Method::POST, &path, Some(&body), Some(&seen.etag));
-    let incident = shown(text(&seen.action, "/incident"));
     let sent = sent.await;
-    Ok(sent
-        .map_err(|error| advised(error, seen.id(), &incident))?
-        .body)
+    Ok(sent.map_err(|error| advised(error, &seen.action))?.body)
 }

@@ -369,3 +369,29 @@ async fn nothing_in_an_action_moves_the_cursor_of_a_terminal() {
         said.out
     );
 }
+
+#[tokio::test]
+async fn an_undo_that_came_too_late_is_not_told_to_repair_what_it_takes_back() {
+    let stage = Stage::new().await;
+    let undo = |state: &str| {
+        let mut undo = action(1, state);
+        undo["undo_of"] = json!("act_0");
+        undo
+    };
+    stage
+        .answers("GET /v1/actions/act_1", 200, undo("held"))
+        .answers("GET /v1/incidents/inc_1", 200, incident(1))
+        .answers(
+            "POST /v1/actions/act_1/approvals",
+            410,
+            problem(410, "hold-expired"),
+        );
+    let late = stage.with_key(&[&VOTE[..], &["--yes"]].concat()).await;
+    assert_eq!(late.status, 1, "{}", late.err);
+    stage.answers("GET /v1/actions/act_1", 200, undo("expired"));
+    let shown = stage.with_key(&["approvals", "act_1"]).await;
+    for said in [late.err, shown.out] {
+        assert!(said.contains("counterfoil undo act_0 --reason"), "{said}");
+        assert!(!said.contains("counterfoil repair"), "{said}");
+    }
+}
