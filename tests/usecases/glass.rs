@@ -6,7 +6,7 @@ use counterfoil_core::evidence::json::Json;
 use counterfoil_core::records::Versioned;
 use counterfoil_core::repair::{Action, ActionState};
 use counterfoil_core::tenancy::{Role, TenantCtx};
-use counterfoil_core::usecases::{ActionError, Glass};
+use counterfoil_core::usecases::{ActionError, Glass, ReadActions};
 
 use super::world::World;
 
@@ -123,7 +123,7 @@ async fn what_policy_denies_stays_denied() {
     assert_eq!(world.app.updates(), 0);
     // What is not held cannot be overridden.
     let ended = world.vote().ports;
-    let ended = counterfoil_core::usecases::ReadActions { ports: ended };
+    let ended = ReadActions { ports: ended };
     let ended = ended.get(&owner, &action.id.to_string()).await.unwrap();
     let glass = Glass {
         digest: &action.digest,
@@ -148,6 +148,7 @@ async fn nobody_reviews_their_own_use_and_an_overdue_review_keeps_the_glass_whol
     assert!(matches!(own, Err(ActionError::Denied(_))), "{own:?}");
     assert_eq!(rule(&world), "base.forbid.own-review");
     assert_eq!(world.count("observation.recorded"), 0);
+    assert_eq!(votes.overdue(&owner).await.unwrap(), None);
 
     world.clock.advance(Duration::from_hours(7 * 24));
     world.set_row("u1", false);
@@ -160,6 +161,44 @@ async fn nobody_reviews_their_own_use_and_an_overdue_review_keeps_the_glass_whol
         "{refused:?}"
     );
     assert_eq!(rule(&world), "base.forbid.override-unreviewed");
+    // Which one it waits for.
+    let overdue = votes.overdue(&owner).await.unwrap().unwrap();
+    assert_eq!((overdue.id, overdue.project), (action.id, world.project.id));
+}
+
+/// Somebody can find what they are to look at, and who looked at it stays to be read.
+#[tokio::test]
+async fn a_use_waits_for_its_review_in_the_inbox_until_another_person_has_looked_at_it() {
+    let (world, action) = held().await;
+    world.join("Dora", Role::Auditor).await;
+    let read = ReadActions {
+        ports: world.ports(),
+    };
+    assert_eq!(read.unreviewed(&world.read_key).await.unwrap(), []);
+    assert_eq!(read.used(&world.read_key, &action).await.unwrap(), None);
+    let owner = world.sign_in("Ben").await;
+    let done = break_glass(&world, &owner, &action, (REASON, "OPS-1"));
+    let done = done.await.unwrap().value;
+    let waits = read.unreviewed(&world.read_key).await.unwrap();
+    let [(used, listed)] = waits.as_slice() else {
+        panic!("{waits:?}")
+    };
+    assert_eq!((used.id, listed.value.id), (action.id, action.id));
+    assert_eq!(Some(used.by), owner.principal().person());
+    assert_eq!(used.reviewed, None);
+    assert_eq!(
+        used.reviewed_until(),
+        used.at.plus(Duration::from_hours(7 * 24))
+    );
+
+    let auditor = world.sign_in("Dora").await;
+    let (votes, id) = (world.vote(), action.id.to_string());
+    let seen = votes.review(&auditor, &id, "the customer was locked out");
+    seen.await.unwrap();
+    assert_eq!(read.unreviewed(&world.read_key).await.unwrap(), []);
+    let used = read.used(&world.read_key, &done).await.unwrap().unwrap();
+    let by = used.reviewed.map(|(person, _)| person);
+    assert_eq!(by, auditor.principal().person());
 }
 
 /// What the rules deny with the glass broken is no use of it, and the action goes on waiting.

@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header::ETAG};
 use axum::response::{IntoResponse, Response};
-use counterfoil_core::records::Versioned;
+use counterfoil_core::policy::Judgement;
+use counterfoil_core::records::{OverrideUse, Versioned};
 use counterfoil_core::repair::Action;
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::usecases::{ActionError, LookError, RunError};
@@ -21,7 +22,17 @@ pub(crate) fn action(
     action: &Action,
     version: u64,
 ) -> Response {
-    let view = views::ActionView::of(action, Sight::of(ctx));
+    reviewed(ctx, status, (action, None), version)
+}
+
+/// The same with what is known of its review, where it is a use of break-glass.
+pub(crate) fn reviewed(
+    ctx: &TenantCtx,
+    status: StatusCode,
+    (action, used): (&Action, Option<&OverrideUse>),
+    version: u64,
+) -> Response {
+    let view = views::ActionView::of(action, Sight::of(ctx)).reviewed(used);
     let mut response = (status, Json(view)).into_response();
     let headers = response.headers_mut();
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
@@ -41,10 +52,14 @@ pub(crate) fn action(
 }
 
 /// Waiting actions, each with what to send back.
-pub(crate) fn list(ctx: &TenantCtx, actions: &[Versioned<Action>]) -> Response {
+pub(crate) fn list<'a>(
+    ctx: &TenantCtx,
+    actions: impl IntoIterator<Item = (&'a Versioned<Action>, Option<&'a OverrideUse>)>,
+) -> Response {
     let sight = Sight::of(ctx);
-    let items = actions.iter().map(|action| views::WaitingAction {
-        action: views::ActionView::of(&action.value, sight),
+    let items = actions.into_iter();
+    let items = items.map(|(action, used)| views::WaitingAction {
+        action: views::ActionView::of(&action.value, sight).reviewed(used),
         etag: format!("\"{}\"", action.version),
     });
     Json(views::Waiting {
@@ -119,6 +134,15 @@ pub(crate) fn problem(error: &ActionError) -> Problem {
             Problem::unavailable()
         }
     }
+}
+
+/// The glass stays whole before another person has reviewed an earlier use, which this names.
+pub(crate) fn unreviewed(judgement: &Judgement, used: &OverrideUse) -> Problem {
+    let title = format!(
+        "{}: {} of {} ({})",
+        judgement.reason, used.id, used.project, judgement.rule
+    );
+    Problem::new(StatusCode::FORBIDDEN, "action-denied", title).with_resource(used.id.to_string())
 }
 
 /// What was to be executed is not what is there any more.

@@ -1,10 +1,11 @@
 //! Breaking the glass, and looking at it afterwards.
 
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::traced::Makes;
-use counterfoil_core::usecases::{Glass, VoteOnAction};
+use counterfoil_core::usecases::{ActionError, Glass, ReadActions, VoteOnAction};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Caller, Sent, admitted, allowed, demand_if_match};
 use counterfoil_lambda::schema::{ActionId, DecisionId, IdempotencyKey, IfMatch, Reason};
@@ -82,7 +83,10 @@ pub(crate) async fn break_glass(
             };
             let votes = VoteOnAction { ports };
             let overridden = Box::pin(votes.override_approvals(&ctx, &id, &glass)).await;
-            let overridden = overridden.map_err(|error| answer::problem(&error))?;
+            let overridden = match overridden {
+                Err(error) => return Err(refused(&votes, &ctx, &error).await),
+                Ok(overridden) => overridden,
+            };
             tell(&ctx, &id);
             let done = Box::pin(votes.carry_out(&ctx, overridden)).await;
             answer::after_act(&ctx, done)
@@ -90,6 +94,20 @@ pub(crate) async fn break_glass(
     );
     Box::pin(once).await
 }
+
+/// Why the glass was not broken; where an earlier use has to be reviewed first, which one.
+async fn refused(votes: &VoteOnAction, ctx: &TenantCtx, error: &ActionError) -> Problem {
+    if let ActionError::Denied(judgement) = error
+        && (judgement.rule == OVERDUE && judgement.fresh_within_s.is_none())
+        && let Ok(Some(used)) = votes.overdue(ctx).await
+    {
+        return answer::unreviewed(judgement, &used);
+    }
+    answer::problem(error)
+}
+
+/// The rule that keeps the glass whole while a review is overdue.
+const OVERDUE: &str = "base.forbid.override-unreviewed";
 
 /// Rings the alarm of the template.
 fn tell(ctx: &TenantCtx, action: &str) {
@@ -141,9 +159,21 @@ pub(crate) async fn review(
         (&sent, may),
         Makes::Known(id.clone()),
         async |ports| {
+            let actions = ReadActions {
+                ports: ports.clone(),
+            };
             let votes = VoteOnAction { ports };
-            let reason = body.reason.trim();
-            answer::after_act(&ctx, Box::pin(votes.review(&ctx, &id, reason)).await)
+            let reviewed = Box::pin(votes.review(&ctx, &id, body.reason.trim())).await;
+            let reviewed = reviewed.map_err(|error| answer::problem(&error))?;
+            // It is reviewed, also where that cannot be read just now.
+            let used = actions.used(&ctx, &reviewed.value).await.ok().flatten();
+            let told = (&reviewed.value, used.as_ref());
+            Ok(answer::reviewed(
+                &ctx,
+                StatusCode::OK,
+                told,
+                reviewed.version,
+            ))
         },
     );
     Box::pin(once).await

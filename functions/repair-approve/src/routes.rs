@@ -44,7 +44,7 @@ fn routes() -> OpenApiRouter<Service> {
 }
 
 /// Routes that read a query string; `tests/document` compares them with the document.
-pub const QUERIES: &[&str] = &["/v1/actions/{id}"];
+pub const QUERIES: &[&str] = &["/v1/actions/{id}", "/v1/approvals"];
 
 /// Every route; made once, and cloned for each request.
 pub fn router(service: Service) -> Front {
@@ -166,29 +166,57 @@ async fn read(
         found = actions.get(&ctx, &id).await;
     }
     let found = found.map_err(|error| answer::problem(&error))?;
-    Ok(answer::action(
-        &ctx,
-        StatusCode::OK,
-        &found.value,
-        found.version,
-    ))
+    let used = actions.used(&ctx, &found.value).await;
+    let used = used.map_err(|error| answer::problem(&error))?;
+    let told = (&found.value, used.as_ref());
+    Ok(answer::reviewed(&ctx, StatusCode::OK, told, found.version))
 }
 
-/// List actions that wait for approvals
+/// For what an action waits.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum WaitsFor {
+    #[default]
+    Approval,
+    Review,
+}
+
+/// Which actions.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Inbox {
+    /// `approval`: those that wait for approvals or to be begun, soonest end first. `review`: uses of
+    /// break-glass that nobody has reviewed, oldest first.
+    #[param(value_type = Option<WaitsFor>, inline)]
+    waits_for: Option<WaitsFor>,
+}
+
+/// List actions that wait for a person
 #[utoipa::path(
     get, path = "/v1/approvals", operation_id = "listApprovals", tag = "actions",
+    params(Inbox),
     responses((status = OK, description = "Those that wait", body = views::Waiting)),
     extensions(("x-problems" = json!([]))),
 )]
 async fn inbox(
     State(Service { ports, .. }): State<Service>,
     Caller(ctx): Caller,
+    Asked(asked): Asked<Inbox>,
 ) -> Result<Response, Problem> {
-    let waiting = ReadActions { ports }
-        .waiting(&ctx)
-        .await
-        .map_err(|error| answer::problem(&error))?;
-    Ok(answer::list(&ctx, &waiting))
+    let actions = ReadActions { ports };
+    if asked.waits_for == Some(WaitsFor::Review) {
+        let uses = actions.unreviewed(&ctx).await;
+        let uses = uses.map_err(|error| answer::problem(&error))?;
+        let listed = uses.iter().map(|(used, action)| (action, Some(used)));
+        return Ok(answer::list(&ctx, listed));
+    }
+    let waiting = actions.waiting(&ctx).await;
+    let waiting = waiting.map_err(|error| answer::problem(&error))?;
+    Ok(answer::list(
+        &ctx,
+        waiting.iter().map(|action| (action, None)),
+    ))
 }
 
 /// The two votes.

@@ -3,6 +3,7 @@
 use counterfoil_core::ids::{ActionId, DecisionId, IncidentId, RunId, UserId};
 use counterfoil_core::money::Money;
 use counterfoil_core::policy::Effect;
+use counterfoil_core::records::OverrideUse;
 use counterfoil_core::repair::{self, ActionState, RepairPlan, RunWork, Work};
 use counterfoil_lambda::open_words;
 use counterfoil_lambda::schema;
@@ -18,7 +19,7 @@ open_words! {
     pub(crate) EffectWord: "ALLOW", "REQUIRE", "DENY";
 }
 
-/// Actions that wait for approvals.
+/// Actions that wait for a person.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Waiting {
     pub(crate) items: Vec<WaitingAction>,
@@ -26,7 +27,7 @@ pub(crate) struct Waiting {
     pub(crate) next_cursor: Option<String>,
 }
 
-/// An action that waits for approvals.
+/// An action that waits for a person.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct WaitingAction {
     #[serde(flatten)]
@@ -75,6 +76,9 @@ pub(crate) struct ActionView {
     /// The owner who broke the glass for it.
     #[schema(value_type = Option<schema::UserId>)]
     overridden_by: Option<UserId>,
+    /// How; `null` where the glass was not broken.
+    #[serde(rename = "override")]
+    broken: Option<Broken>,
     /// The action that it takes back.
     #[schema(value_type = Option<schema::ActionId>)]
     undo_of: Option<ActionId>,
@@ -126,6 +130,47 @@ pub(crate) struct Proposer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::UserId>, nullable = false)]
     on_behalf_of: Option<UserId>,
+}
+
+/// That an owner took the place of missing approvals.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Override)]
+pub(crate) struct Broken {
+    #[schema(value_type = schema::UserId)]
+    by: UserId,
+    #[schema(value_type = schema::Time)]
+    at: String,
+    /// Where it is written down.
+    #[schema(examples("OPS-1042"))]
+    ticket: String,
+    /// Whether another person has looked at it. Told where an action is read, listed or reviewed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    review: Option<Review>,
+}
+
+/// Whether another person has looked at a use of break-glass.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OverrideReview)]
+pub(crate) struct Review {
+    /// Until when somebody does. After that nobody breaks the glass before it is done.
+    #[schema(value_type = schema::Time)]
+    until: String,
+    /// Who did; `null` while nobody has.
+    #[schema(value_type = Option<schema::UserId>)]
+    by: Option<UserId>,
+    #[schema(value_type = Option<schema::Time>)]
+    at: Option<String>,
+}
+
+impl Review {
+    fn of(used: &OverrideUse) -> Self {
+        Self {
+            until: used.reviewed_until().to_string(),
+            by: used.reviewed.map(|(person, _)| person),
+            at: used.reviewed.map(|(_, at)| at.to_string()),
+        }
+    }
 }
 
 /// What the policy said.
@@ -231,7 +276,21 @@ impl ActionView {
             follow_up_run: action.follow_up,
             failure: action.failure.clone(),
             overridden_by: action.overridden.as_ref().map(|broken| broken.by),
+            broken: action.overridden.as_ref().map(|broken| Broken {
+                by: broken.by,
+                at: broken.at.to_string(),
+                ticket: broken.ticket.clone(),
+                review: None,
+            }),
             undo_of: action.undo.map(|undo| undo.of),
         }
+    }
+
+    /// The same with what is known of its review, where it is a use of break-glass.
+    pub(crate) fn reviewed(mut self, used: Option<&OverrideUse>) -> Self {
+        if let (Some(broken), Some(used)) = (&mut self.broken, used) {
+            broken.review = Some(Review::of(used));
+        }
+        self
     }
 }

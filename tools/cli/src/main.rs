@@ -81,6 +81,7 @@ enum Command {
     Reject(actions::Reject),
     Repair(actions::Repair),
     Undo(actions::Undo),
+    Override(actions::Override),
     #[command(alias = "runs")]
     Run(run::Args),
     Policy(policy::Args),
@@ -111,6 +112,7 @@ fn main() -> ExitCode {
             Command::Reject(args) => actions::reject(&args),
             Command::Repair(args) => actions::repair(&args),
             Command::Undo(args) => actions::undo(&args),
+            Command::Override(args) => actions::override_(&args),
             Command::Run(args) => run::main(&args),
             Command::Policy(args) => policy::main(&args),
             Command::Doctor(args) => doctor::main(&args),

@@ -39,6 +39,11 @@ impl OverrideUse {
         now.since(self.at) < COUNTED_FOR
     }
 
+    /// Until when another person acknowledges it.
+    pub fn reviewed_until(&self) -> Timestamp {
+        self.at.plus(REVIEWED_WITHIN)
+    }
+
     /// Whether nobody acknowledged it in time.
     pub fn is_overdue(&self, now: Timestamp) -> bool {
         self.reviewed.is_none() && now.since(self.at) >= REVIEWED_WITHIN

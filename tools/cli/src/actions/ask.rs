@@ -30,17 +30,24 @@ pub(super) fn confirmed(what: &str, yes: bool) -> Result<(), Failure> {
 /// # Errors
 /// When there is none, or it is too short to say why.
 pub(super) fn reason(given: Option<&str>) -> Result<String, Failure> {
+    reason_of(given, 10)
+}
+
+/// The same where it takes more characters to say why.
+pub(super) fn reason_of(given: Option<&str>, least: usize) -> Result<String, Failure> {
     let reason = match given {
         Some(given) => given.to_owned(),
         None if at_a_terminal() => {
-            eprint!("Why (10 to 1,000 characters; others read it, and it is kept): ");
+            eprint!("Why ({least} to 1,000 characters; others read it, and it is kept): ");
             line(&mut io::stdin().lock())?
         }
         None => String::new(),
     };
     let reason = reason.trim();
-    if !(10..=1_000).contains(&reason.chars().count()) {
-        let what = "nothing was sent: give --reason TEXT that says in 10 to 1,000 characters why";
+    if !(least..=1_000).contains(&reason.chars().count()) {
+        let what = format!(
+            "nothing was sent: give --reason TEXT that says in {least} to 1,000 characters why"
+        );
         return Err(Failure::Unknown(anyhow!(what)));
     }
     Ok(reason.to_owned())

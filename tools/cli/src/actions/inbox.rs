@@ -7,26 +7,32 @@ use clap::Args as ClapArgs;
 use serde_json::Value;
 
 use super::Seen;
-use super::show::next;
+use super::in_run::does;
+use super::show::{next, override_of};
 use crate::access::{Call, help};
 use crate::answer::{items, money, text, texts};
 use crate::client::{Client, Failure, block_on, exit};
 use crate::output::say;
-use crate::plain::say_json;
+use crate::plain::{say_json, shown};
 use crate::table::Table;
 
-/// What waits for approval, soonest end first; with an ACTION exactly what it would change
+/// What waits for approval, soonest end first, and what waits for a review; with an ACTION exactly what it
+/// would change
 #[derive(Debug, ClapArgs)]
 #[command(after_help = help!(
     note "\nAn approval is given on what was displayed: look at an action before you approve it.",
     "approvals",
     "approvals act_01KARX6M000000000000000002",
+    "approvals --review",
     "approvals --json",
 ))]
 pub(crate) struct Inbox {
     /// One action, whatever its state
     #[arg(value_name = "ACTION")]
     id: Option<String>,
+    /// Only uses of break-glass that nobody has reviewed
+    #[arg(long, conflicts_with = "id")]
+    review: bool,
     #[command(flatten)]
     call: Call,
 }
@@ -40,7 +46,32 @@ async fn run(args: &Inbox) -> Result<(), Failure> {
     let api = Client::of(&args.call)?.in_project().await?;
     match &args.id {
         Some(id) => one(&api, args, id).await,
+        None if args.review => {
+            let uses = unreviewed(&api).await?;
+            if args.call.json {
+                say_json(&uses);
+            } else if items(&uses).is_empty() {
+                say("Every use of break-glass is reviewed.");
+            } else {
+                review(&uses);
+            }
+            Ok(())
+        }
         None => all(&api, args).await,
+    }
+}
+
+/// Uses of break-glass that nobody has reviewed.
+async fn unreviewed(api: &Client) -> Result<Value, Failure> {
+    let query = [("waits_for", "review")];
+    Ok(api.read("/v1/approvals", &query).await?.body)
+}
+
+fn review(uses: &Value) {
+    for used in items(uses) {
+        let broken = override_of(used).unwrap_or_default();
+        say(format_args!("{}  {}", shown(text(used, "/id")), does(used)));
+        say(format_args!("  the glass was broken {broken}"));
     }
 }
 
@@ -70,6 +101,7 @@ async fn all(api: &Client, args: &Inbox) -> Result<(), Failure> {
         api.pages("/v1/incidents", &query, None, true).await?
     };
     table(&waiting, &incidents).print("Nothing waits for approval.");
+    review(&unreviewed(api).await?);
     if !items(&waiting).is_empty() {
         say(
             "next: counterfoil approve ACTION, or counterfoil reject ACTION; both show what would change, and ask",

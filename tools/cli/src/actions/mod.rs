@@ -2,6 +2,7 @@
 //! digest that is sent is the one of what was displayed just before.
 
 mod ask;
+mod glass;
 mod in_run;
 mod inbox;
 mod repair;
@@ -9,10 +10,11 @@ mod show;
 mod undo;
 mod vote;
 
+pub(crate) use glass::{Override, override_};
 pub(crate) use in_run::does;
 pub(crate) use inbox::{Inbox, approvals};
 pub(crate) use repair::{Repair, repair};
-pub(crate) use show::{decision, next};
+pub(crate) use show::{decision, next, override_of};
 pub(crate) use undo::{Undo, undo};
 pub(crate) use vote::{Approve, Reject, approve, reject};
 

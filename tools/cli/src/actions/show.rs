@@ -76,6 +76,30 @@ pub(super) fn again(action: &Value) -> String {
     }
 }
 
+/// Who took the place of missing approvals, and whether another person has looked at it.
+pub(crate) fn override_of(action: &Value) -> Option<String> {
+    let at = |pointer| shown(text(action, pointer));
+    let by = at("/overridden_by");
+    if by.is_empty() {
+        return None;
+    }
+    let how = match (at("/override/ticket"), at("/override/at")) {
+        (ticket, at) if !ticket.is_empty() => format!(" ({ticket}) at {at}"),
+        _ => String::new(),
+    };
+    let review = match (at("/override/review/by"), at("/override/review/until")) {
+        (person, _) if !person.is_empty() => {
+            format!("; reviewed by {person} at {}", at("/override/review/at"))
+        }
+        (_, until) if !until.is_empty() => format!(
+            "; not reviewed yet, until {until} another person does: counterfoil override review {}",
+            at("/id")
+        ),
+        _ => String::new(),
+    };
+    Some(format!("by {by}{how}{review}"))
+}
+
 /// The decision in a sentence.
 pub(crate) fn decision(action: &Value) -> String {
     let at = |pointer| shown(text(action, pointer));
@@ -141,6 +165,9 @@ pub(super) fn story(action: &Value, incident: Option<&Value>) -> Vec<String> {
     let approved = texts(action, "/approved_by");
     if !approved.is_empty() {
         lines.push(format!("  approved   by {}", shown(&approved.join(", "))));
+    }
+    if let Some(broken) = override_of(action) {
+        lines.push(format!("  overridden {broken}"));
     }
     if text(action, "/state") == "held" {
         lines.push(format!("  until      {}", at("/expires_at")));
@@ -256,6 +283,27 @@ pub(super) mod tests {
             "  digest     sha256:ab",
         ];
         assert_eq!(story, expected);
+    }
+
+    #[test]
+    fn whoever_broke_the_glass_and_who_looked_at_it_is_told() {
+        let mut broken = held();
+        assert_eq!(override_of(&broken), None);
+        broken["overridden_by"] = json!("usr_2");
+        broken["override"] = json!({ "by": "usr_2", "at": "2026-11-26T01:00:00.000Z", "ticket": "OPS-1\u{1b}",
+            "review": { "until": "2026-12-03T01:00:00.000Z", "by": null, "at": null } });
+        assert_eq!(
+            story(&broken, None)[10],
+            "  overridden by usr_2 (OPS-1\\u{1b}) at 2026-11-26T01:00:00.000Z; not reviewed yet, until \
+             2026-12-03T01:00:00.000Z another person does: counterfoil override review act_1"
+        );
+        broken["override"]["review"]["by"] = json!("usr_3");
+        broken["override"]["review"]["at"] = json!("2026-11-27T01:00:00.000Z");
+        let said = override_of(&broken).unwrap();
+        assert!(
+            said.ends_with("reviewed by usr_3 at 2026-11-27T01:00:00.000Z"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::access::{Call, segment};
-use crate::actions::{decision, does};
+use crate::actions::{decision, does, override_of};
 use crate::answer::{text, texts, words};
 use crate::client::{Client, Failure};
 use crate::output::say;
@@ -261,10 +261,9 @@ fn told(action: &Value) -> [String; 2] {
         [] => String::new(),
         people => format!("; approved by {}", shown(&people.join(", "))),
     };
-    let overridden = match text(action, "/overridden_by") {
-        "" => String::new(),
-        owner => format!("; the glass was broken by {}", shown(owner)),
-    };
+    let overridden = override_of(action)
+        .map(|said| format!("; the glass was broken {said}"))
+        .unwrap_or_default();
     [
         format!(
             "{}  {}: {state}{failure}",

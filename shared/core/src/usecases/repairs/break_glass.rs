@@ -169,14 +169,12 @@ impl VoteOnAction {
         glass: &Glass<'_>,
     ) -> Result<(Question, u64), ActionError> {
         let now = self.ports.clock.now();
-        let of_workspace = workspace(ctx);
-        let uses = Records::of(self.ports.state.as_ref(), &of_workspace);
-        let uses = uses.list::<OverrideUse>().await?;
+        let uses = self.ports.uses(ctx).await?;
         let count = |wanted: fn(&OverrideUse, crate::time::Timestamp) -> bool| {
-            let found = uses.iter().filter(|used| wanted(&used.value, now)).count();
+            let found = uses.iter().filter(|used| wanted(used, now)).count();
             u64::try_from(found).unwrap_or(u64::MAX)
         };
-        let last = uses.iter().map(|used| used.value.number).max();
+        let last = uses.iter().map(|used| used.number).max();
         let question = Question::Override(OverrideFacts {
             on: held_facts(action),
             reason_chars: u64::try_from(glass.reason.trim().chars().count()).unwrap_or(u64::MAX),
@@ -185,6 +183,18 @@ impl VoteOnAction {
             overdue_reviews: count(OverrideUse::is_overdue),
         });
         Ok((question, last.unwrap_or_default().saturating_add(1)))
+    }
+
+    /// The use of the workspace whose review is overdue for longest: nobody breaks the glass before it
+    /// is acknowledged.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn overdue(&self, ctx: &TenantCtx) -> Result<Option<OverrideUse>, ActionError> {
+        let now = self.ports.clock.now();
+        let mut uses = self.ports.uses(ctx).await?;
+        uses.retain(|used| used.is_overdue(now));
+        Ok(uses.into_iter().min_by_key(|used| (used.at, used.number)))
     }
 
     /// The resolution, the action and its use, in one transaction.

@@ -49,7 +49,9 @@ use crate::policy::Judgement;
 use crate::ports::{
     AppDatabase, AppendError, Clock, EvidenceAppend, PortError, PortErrorKind, Random, State,
 };
-use crate::records::{ApiKey, Directory, Project, RecordError, Records, RunAction, Versioned};
+use crate::records::{
+    ApiKey, Directory, OverrideUse, Project, RecordError, Records, RunAction, Versioned,
+};
 use crate::repair::{Action, ActionState, RepairPlan};
 use crate::tenancy::{Capability, Principal, Role, TenantCtx, WorkspaceCtx};
 
@@ -292,6 +294,14 @@ impl RepairPorts {
             roles.extend(member.map(|member| (person, member.value.role)));
         }
         Ok(roles)
+    }
+
+    /// Every use of break-glass in the workspace.
+    async fn uses(&self, ctx: &TenantCtx) -> Result<Vec<OverrideUse>, ActionError> {
+        let of_workspace = WorkspaceCtx::new(ctx.workspace(), ctx.principal().clone());
+        let records = Records::of(self.state.as_ref(), &of_workspace);
+        let uses = records.list::<OverrideUse>().await?.into_iter();
+        Ok(uses.map(|used| used.value).collect())
     }
 
     /// A text that is not an id names nothing, and the table is not asked for it.

@@ -4,7 +4,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{ActionError, RepairPorts};
 use crate::ids::ActionId;
-use crate::records::Versioned;
+use crate::records::{OverrideUse, Versioned};
 use crate::repair::{Action, ActionState, Work};
 use crate::tenancy::TenantCtx;
 use crate::usecases::Waiting;
@@ -58,5 +58,38 @@ impl ReadActions {
         let read = |id: ActionId| async move { self.ports.action(ctx, &id.to_string()).await };
         let read = stream::iter(ids).map(read).buffered(AT_ONCE);
         read.try_collect().await
+    }
+
+    /// The use of break-glass that an action is, where it is one.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn used(
+        &self,
+        ctx: &TenantCtx,
+        action: &Action,
+    ) -> Result<Option<OverrideUse>, ActionError> {
+        if action.overridden.is_none() {
+            return Ok(None);
+        }
+        let mut uses = self.ports.uses(ctx).await?;
+        uses.retain(|used| used.id == action.id);
+        Ok(uses.pop())
+    }
+
+    /// Uses of break-glass in the project that nobody has acknowledged, oldest first.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn unreviewed(
+        &self,
+        ctx: &TenantCtx,
+    ) -> Result<Vec<(OverrideUse, Versioned<Action>)>, ActionError> {
+        let mut uses = self.ports.uses(ctx).await?;
+        uses.retain(|used| used.project == ctx.project() && used.reviewed.is_none());
+        uses.sort_by_key(|used| (used.at, used.number));
+        let ids = uses.iter().map(|used| used.id).collect();
+        let actions = self.all(ctx, ids).await?;
+        Ok(uses.into_iter().zip(actions).collect())
     }
 }

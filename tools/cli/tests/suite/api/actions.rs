@@ -169,6 +169,7 @@ async fn what_waits_is_listed_with_its_money_soonest_end_first() {
     }
     let waiting = list(&[late, soon]);
     stage
+        .answers("GET /v1/approvals?waits_for=review", 200, list(&[]))
         .answers("GET /v1/approvals", 200, waiting.clone())
         .answers(
             "GET /v1/incidents?state=repairing&limit=100",
@@ -368,6 +369,118 @@ async fn nothing_in_an_action_moves_the_cursor_of_a_terminal() {
         "{}",
         said.out
     );
+}
+
+fn overridden(reviewed_by: Option<&str>) -> Value {
+    let mut action = action(1, "verified");
+    action["overridden_by"] = json!("usr_1");
+    action["override"] = json!({
+        "by": "usr_1", "at": "2026-11-26T01:00:00.000Z", "ticket": "OPS-1042",
+        "review": { "until": "2026-12-03T01:00:00.000Z", "by": reviewed_by,
+            "at": reviewed_by.map(|_| "2026-11-27T01:00:00.000Z") },
+    });
+    action
+}
+
+const OVERRIDE: [&str; 7] = [
+    "override",
+    "act_1",
+    "--reason",
+    "Nobody else answers, they are locked out",
+    "--ticket",
+    "OPS-1042",
+    "--yes",
+];
+
+#[tokio::test]
+async fn whoever_breaks_the_glass_sees_what_it_is_and_who_reviews_it() {
+    let stage = waiting().await;
+    let sent = "POST /v1/actions/act_1/override";
+    stage.answers(sent, 200, overridden(None));
+    let said = stage.with_key(&OVERRIDE).await;
+    assert_eq!(said.status, 0, "{}", said.err);
+    for shown in [
+        "plan     free    -> pro",
+        "counterfoil override review act_1",
+        "act_1 is verified",
+    ] {
+        assert!(said.out.contains(shown), "{shown}: {}", said.out);
+    }
+    let body = json!({
+        "reason": OVERRIDE[3], "ticket": "OPS-1042", "action_digest": DIGEST,
+    });
+    let last = stage.last();
+    assert_eq!((last.line.as_str(), &last.body), (sent, &body));
+    assert_eq!(last.header("if-match"), "\"7\"");
+
+    let before = stage.seen().len();
+    let short = [&OVERRIDE[..3], &["Nobody answers"], &OVERRIDE[4..]].concat();
+    for (words, status, why) in [
+        (short.as_slice(), 2, "20 to 1,000 characters"),
+        (&OVERRIDE[..6], 2, "nobody is at a terminal"),
+        (&OVERRIDE[..4], 2, "--ticket"),
+    ] {
+        let said = stage.with_key(words).await;
+        assert_eq!(said.status, status, "{}", said.err);
+        assert!(said.err.contains(why), "{why}: {}", said.err);
+    }
+    let seen = stage.seen().split_off(before);
+    assert!(
+        seen.iter().all(|it| it.line.starts_with("GET ")),
+        "{seen:?}"
+    );
+    let mut unreviewed = problem(403, "action-denied");
+    unreviewed["title"] = json!("an earlier use waits for its review: act_0 of prj_1");
+    stage.answers(sent, 403, unreviewed);
+    let said = stage.with_key(&OVERRIDE).await;
+    assert_eq!(said.status, 1, "{}", said.err);
+    assert!(said.err.contains("act_0 of prj_1"), "{}", said.err);
+}
+
+#[tokio::test]
+async fn what_waits_for_a_review_is_listed_and_reviewed() {
+    let stage = Stage::new().await;
+    let mut waits = overridden(None);
+    waits["etag"] = json!("\"3\"");
+    stage.answers("GET /v1/approvals", 200, list(&[])).answers(
+        "GET /v1/approvals?waits_for=review",
+        200,
+        list(&[waits.clone()]),
+    );
+    for words in [&["approvals"][..], &["approvals", "--review"]] {
+        let said = stage.with_key(words).await;
+        assert_eq!(said.status, 0, "{}", said.err);
+        let line = "  the glass was broken by usr_1 (OPS-1042) at 2026-11-26T01:00:00.000Z; not reviewed yet, until \
+            2026-12-03T01:00:00.000Z another person does: counterfoil override review act_1";
+        assert!(said.out.contains(line), "{}", said.out);
+    }
+    let said = stage.with_key(&["approvals", "--review", "--json"]).await;
+    assert_eq!(said.json(), list(&[waits]));
+
+    stage
+        .answers("GET /v1/actions/act_1", 200, overridden(None))
+        .answers("GET /v1/incidents/inc_1", 200, incident(1))
+        .answers(
+            "POST /v1/actions/act_1/override/review",
+            200,
+            overridden(Some("usr_2")),
+        );
+    let words = [
+        "override",
+        "review",
+        "act_1",
+        "--reason",
+        "The customer was locked out",
+    ];
+    let said = stage.with_key(&words).await;
+    assert_eq!(said.status, 0, "{}", said.err);
+    assert!(
+        said.out
+            .contains("reviewed by usr_2 at 2026-11-27T01:00:00.000Z"),
+        "{}",
+        said.out
+    );
+    assert_eq!(stage.last().body, json!({ "reason": words[4] }));
 }
 
 #[tokio::test]
