@@ -3,7 +3,10 @@
 #
 #     COUNTERFOIL_API=https://api.example.com COUNTERFOIL_API_KEY=cfk_test_... sh agent.sh
 #
-# docs/runs.md explains each call.
+# docs/runs.md explains each call. In a live project an admin or owner says once what the flow does, so that only
+# what destroys waits for a person:
+#
+#     counterfoil flow register refunds --kind mail.send --kind refund.create:destructive
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -18,8 +21,8 @@ act() {
         --reason 'ticket 77: charged twice' --wait) || status=$?
     case $status in
         0) ;;
-        1) return 0 ;; # Denied, rejected or expired: it is not done, and the record says so.
-        *) exit "$status" ;;
+        5) return 0 ;; # Denied, rejected or expired: it is not done, and the record says so.
+        *) exit "$status" ;; # Nothing is known of it: a key, a run that is full, a deployment that is away.
     esac
     # Here the script does it. What it did is told by reference and digest.
     printf '{"done": "%s", "to": "%s"}\n' "$kind" "$target" > "$work/receipt.json"

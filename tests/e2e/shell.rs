@@ -86,6 +86,9 @@ fn a_script_is_stopped_where_people_say_no_and_withdraws_what_it_needs_no_more()
             let said = agent.run(&words);
             assert_eq!(said.status, 4, "{said:?}");
             assert!(said.err.contains("held for the approval"), "{said:?}");
+            // Nobody has said what a refund is.
+            let register = "counterfoil flow register refunds --kind refund.create";
+            assert!(said.err.contains(register), "{said:?}");
             said.out.trim().to_owned()
         };
         let (first, second) = (propose("invoice-1"), propose("invoice-2"));
@@ -118,7 +121,7 @@ fn a_script_is_stopped_where_people_say_no_and_withdraws_what_it_needs_no_more()
         ];
         people.done(&words);
         let stopped = agent.run(&["run", "wait", &first]);
-        assert_eq!(stopped.status, 1, "{stopped:?}");
+        assert_eq!(stopped.status, 5, "{stopped:?}");
         assert!(
             stopped.err.contains("is rejected: it must not be done"),
             "{stopped:?}"

@@ -16,6 +16,8 @@ pub(crate) enum Failure {
     Different(String),
     /// It waits for people.
     Waits(String),
+    /// It must not be done, which is on the record.
+    Denied(String),
 }
 
 /// Why something was refused.
@@ -46,6 +48,7 @@ impl Failure {
             Self::Unknown(_) => 2,
             Self::Different(_) => 3,
             Self::Waits(_) => 4,
+            Self::Denied(_) => 5,
         }
     }
 }
@@ -57,6 +60,7 @@ impl fmt::Display for Failure {
             Self::Unknown(error) => write!(f, "not known: {error:#}"),
             Self::Different(what) => write!(f, "different: {what}"),
             Self::Waits(what) => write!(f, "not yet: {what}"),
+            Self::Denied(what) => write!(f, "not to be done: {what}"),
         }
     }
 }

@@ -13,6 +13,7 @@ mod demo;
 mod doctor;
 mod export;
 mod failure;
+mod flow;
 mod incidents;
 mod init;
 mod key;
@@ -75,6 +76,7 @@ enum Command {
     Project(project::Args),
     Connect(connect::Args),
     Key(key::Args),
+    Flow(flow::Args),
     Incidents(incidents::Args),
     Approvals(actions::Inbox),
     Approve(actions::Approve),
@@ -106,6 +108,7 @@ fn main() -> ExitCode {
             Command::Project(args) => project::main(&args),
             Command::Connect(args) => connect::main(&args),
             Command::Key(args) => key::main(&args),
+            Command::Flow(args) => flow::main(&args),
             Command::Incidents(args) => incidents::main(&args),
             Command::Approvals(args) => actions::approvals(&args),
             Command::Approve(args) => actions::approve(&args),

@@ -59,7 +59,7 @@ impl Check {
     /// A question that was not answered as it should be.
     pub(super) fn of(name: &'static str, failure: &Failure) -> Self {
         let state = match failure {
-            Failure::Refused(_) | Failure::Different(_) => State::Fail,
+            Failure::Refused(_) | Failure::Different(_) | Failure::Denied(_) => State::Fail,
             Failure::Unknown(_) | Failure::Waits(_) => State::Unknown,
         };
         Self::new(name, state, failure.to_string())

@@ -12,6 +12,7 @@ use crate::access::{Call, segment};
 use crate::actions::{decision, end};
 use crate::answer::text;
 use crate::client::{Client, Failure};
+use crate::flow::unregistered;
 use crate::output::say;
 use crate::plain::{say_json, shown};
 
@@ -23,9 +24,10 @@ macro_rules! judged {
             "\n\nWhoever signed in asks, unless COUNTERFOIL_API_KEY (or --key) is set.\n",
             "\nEXIT STATUS:",
             "\n  0  it may be done now",
-            "\n  1  it must not be done: denied, rejected, expired, or withdrawn; or the request was refused",
+            "\n  1  the request was refused, or it was begun or done before: the last line says why",
             "\n  2  not known: usage, or the deployment could not be reached",
-            "\n  4  it waits for people, and must not be done yet"
+            "\n  4  it waits for people, and must not be done yet",
+            "\n  5  it must not be done: denied, rejected, expired, withdrawn or stale, which is on the record"
         )
     };
 }
@@ -40,6 +42,9 @@ pub(super) const WAIT_HELP: &str = judged!(
     "run wait act_01KARX6M000000000000000005",
     "run wait act_01KARX6M000000000000000005 --at-most 600",
 );
+
+/// The rule that lets what destroys wait for a person, and what no flow has registered.
+const DESTRUCTIVE: &str = "base.require.machine-destructive";
 
 /// Asks whether an action may be done; standard output has its id alone
 #[derive(Debug, ClapArgs)]
@@ -149,7 +154,14 @@ pub(super) async fn propose(args: &Propose) -> Result<(), Failure> {
         decision(&action),
         shown(text(&action, "/action_digest"))
     );
-    let waited = args.wait && text(&action, "/state") == "held";
+    let held = text(&action, "/state") == "held";
+    let waited = args.wait && held;
+    if held
+        && text(&action, "/decision/rule") == DESTRUCTIVE
+        && let Some(hint) = unregistered(&api, run, &args.kind).await
+    {
+        eprintln!("{hint}");
+    }
     if !args.call.json {
         say(shown(text(&action, "/id")));
     }
@@ -190,20 +202,25 @@ pub(super) async fn begin(args: &Begin) -> Result<(), Failure> {
     let action = match make(&api, &format!("{path}/execute"), &body, &args.once).await {
         Ok(Made::Answered(action)) => action,
         Ok(Made::Known(_)) => api.get(&path).await?,
-        Err(Failure::Refused(refused)) if refused.code == "action-held" => {
-            let said = format!(
-                "{}; wait for people: counterfoil run wait {id}",
-                refused.said
-            );
-            return Err(Failure::Waits(said));
+        Err(Failure::Refused(refused)) if REFUSED_AS_IT_IS.contains(&refused.code.as_str()) => {
+            // What it is now says whether it waits, or must not be done.
+            may(&api.get(&path).await?)?;
+            return Err(Failure::Refused(refused));
         }
         Err(failure) => return Err(failure),
     };
     if args.call.json {
         say_json(&action);
     }
-    end(&action, args.call.json)
+    match text(&action, "/state") {
+        "executing" if args.call.json => Ok(()),
+        "executing" => end(&action, false),
+        _ => may(&action),
+    }
 }
+
+/// Why an action is not begun that is there: it is in another state, or another one was meant.
+const REFUSED_AS_IT_IS: [&str; 4] = ["action-held", "action-stale", "hold-expired", "wrong-state"];
 
 /// The digest that somebody gave, or that of the action as it is now.
 async fn known_digest(api: &Client, path: &str, given: Option<&String>) -> Result<String, Failure> {

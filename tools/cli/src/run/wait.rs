@@ -130,6 +130,6 @@ pub(super) fn may(action: &Value) -> Result<(), Failure> {
             "{}: not to be done again",
             next(action)
         ))),
-        _ => Err(Failure::refused(next(action))),
+        _ => Err(Failure::Denied(next(action))),
     }
 }

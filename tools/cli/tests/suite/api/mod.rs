@@ -6,6 +6,7 @@ mod deleting;
 mod deployment;
 mod doctor;
 mod document;
+mod flows;
 mod incidents;
 mod keys;
 mod pages;

@@ -138,7 +138,7 @@ async fn a_script_goes_on_only_where_the_action_may_be_done() {
             0,
             "allowed without approval: A rule says so (base.some.rule)",
         ),
-        ("denied", 1, "it must not be done"),
+        ("denied", 5, "it must not be done"),
         ("held", 4, "counterfoil run wait act_1"),
     ] {
         stage.answers("POST /v1/runs/run_1/actions", 201, judged(state));
@@ -162,6 +162,45 @@ async fn a_script_goes_on_only_where_the_action_may_be_done() {
     );
     let said = stage.with_key(&PROPOSE[..8]).await;
     assert_eq!(said.status, 2, "an amount has a currency: {}", said.err);
+    // A run that takes no more, or a key that may not, is no decision about the action.
+    for (status, code) in [
+        (409, "wrong-state"),
+        (403, "capability-missing"),
+        (401, "unauthenticated"),
+    ] {
+        stage.answers("POST /v1/runs/run_1/actions", status, problem(status, code));
+        let said = stage.with_key(&PROPOSE).await;
+        assert_eq!(
+            (said.status, said.out.as_str()),
+            (1, ""),
+            "{code}: {}",
+            said.err
+        );
+    }
+}
+
+#[tokio::test]
+async fn whoever_waits_because_a_kind_is_not_registered_is_told_who_registers_it() {
+    let stage = Stage::new().await;
+    let mut held = judged("held");
+    held["action"]["decision"]["rule"] = json!("base.require.machine-destructive");
+    held["decision"]["rule"] = json!("base.require.machine-destructive");
+    let whole = json!({ "id": "run_1", "closed": false, "entries": [], "governed": run("open") });
+    let flow = |kinds: Value| json!({ "id": "refunds", "actions": kinds, "proposed": null });
+    stage
+        .answers("POST /v1/runs/run_1/actions", 201, held)
+        .answers("GET /v1/runs/run_1", 200, whole)
+        .answers("GET /v1/flows/refunds", 200, flow(json!([])));
+    let said = stage.with_key(&PROPOSE).await;
+    assert_eq!(said.status, 4, "{}", said.err);
+    let command = "counterfoil flow register refunds --kind refund.create";
+    assert!(said.err.contains(command), "{}", said.err);
+    // One that is registered waits because it destroys.
+    let known = json!([{ "kind": "refund.create", "destructive": true }]);
+    stage.answers("GET /v1/flows/refunds", 200, flow(known));
+    let said = stage.with_key(&PROPOSE).await;
+    assert_eq!(said.status, 4, "{}", said.err);
+    assert!(!said.err.contains("flow register"), "{}", said.err);
 }
 
 #[tokio::test]
@@ -175,9 +214,9 @@ async fn waiting_ends_with_what_people_decided_or_when_patience_ends() {
             0,
             "until 2026-11-29T00:00:00.000Z at most: act_1 waits for one more approval",
         ),
-        ("rejected", 1, "is rejected: it must not be done"),
-        ("expired", 1, "counterfoil run propose run_1 refund.create"),
-        ("cancelled", 1, "is withdrawn"),
+        ("rejected", 5, "is rejected: it must not be done"),
+        ("expired", 5, "counterfoil run propose run_1 refund.create"),
+        ("cancelled", 5, "is withdrawn"),
     ] {
         stage.answers(waited, 200, action(1, state));
         let said = stage.with_key(&[&PROPOSE[..], &["--wait"]].concat()).await;
@@ -275,17 +314,30 @@ async fn whoever_begins_sends_the_digest_and_is_told_that_it_is_theirs() {
     assert_eq!(said.status, 0, "{}", said.err);
     assert!(said.out.contains("yours alone"), "{}", said.out);
     assert_eq!(stage.last().body, json!({ "action_digest": DIGEST }));
-    for (code, status) in [("action-held", 4), ("wrong-state", 1)] {
-        stage.answers(begin, 409, problem(409, code));
+    for (code, state, status) in [
+        ("action-held", "held", 4),
+        ("wrong-state", "executing", 1),
+        ("wrong-state", "rejected", 5),
+        ("action-stale", "stale", 5),
+        ("action-stale", "approved", 1),
+        ("hold-expired", "expired", 5),
+    ] {
+        stage.answers(begin, 409, problem(409, code)).answers(
+            "GET /v1/actions/act_1",
+            200,
+            action(1, state),
+        );
         let said = stage
             .with_key(&["run", "begin", "act_1", "--digest", ABC])
             .await;
-        assert_eq!(said.status, status, "{code}: {}", said.err);
+        assert_eq!(said.status, status, "{code} {state}: {}", said.err);
     }
-    assert_eq!(stage.last().body, json!({ "action_digest": ABC }));
+    let sent = stage.seen();
+    let sent = sent.iter().rfind(|it| it.line == begin).unwrap();
+    assert_eq!(sent.body, json!({ "action_digest": ABC }));
     stage.answers(begin, 200, action(1, "stale"));
     let said = stage.with_key(&["run", "begin", "act_1"]).await;
-    assert_eq!(said.status, 1, "{}", said.err);
+    assert_eq!(said.status, 5, "{}", said.err);
     assert!(said.err.contains("must not be done"), "{}", said.err);
 }
 
