@@ -87,21 +87,11 @@ pub(crate) fn override_(args: &Override) -> ExitCode {
     }))
 }
 
-fn tell(seen: &Seen, json: bool) {
-    for line in seen.story() {
-        if json {
-            eprintln!("{line}");
-        } else {
-            say(line);
-        }
-    }
-}
-
 async fn break_glass(args: &Glass) -> Result<(), Failure> {
     let id = args.id.as_deref().unwrap_or_default();
     let api = Client::of(&args.call)?.in_project().await?;
     let seen = Seen::read(&api, id).await?;
-    tell(&seen, args.call.json);
+    seen.tell(args.call.json);
     seen.expect(args.digest.as_deref())?;
     if seen.state() != "held" {
         let state = shown(seen.state());
@@ -132,7 +122,7 @@ async fn break_glass(args: &Glass) -> Result<(), Failure> {
 async fn review(args: &Review) -> Result<(), Failure> {
     let api = Client::of(&args.call)?.in_project().await?;
     let seen = Seen::read(&api, &args.id).await?;
-    tell(&seen, args.call.json);
+    seen.tell(args.call.json);
     let reason = reason(args.reason.as_deref())?;
     let path = format!("/v1/actions/{}/override/review", segment(seen.id())?);
     let body = json!({ "reason": reason });

@@ -77,6 +77,17 @@ impl Seen {
         story(&self.action, self.incident.as_ref())
     }
 
+    /// Shows it: beside a document it is told on standard error.
+    fn tell(&self, json: bool) {
+        for line in self.story() {
+            if json {
+                eprintln!("{line}");
+            } else {
+                say(line);
+            }
+        }
+    }
+
     /// Refuses another action than the one that somebody looked at earlier.
     fn expect(&self, digest: Option<&str>) -> Result<(), Failure> {
         match digest {

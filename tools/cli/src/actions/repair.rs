@@ -12,7 +12,6 @@ use super::{Seen, end, execute};
 use crate::access::{Call, help, segment};
 use crate::answer::text;
 use crate::client::{Client, Failure, block_on, exit};
-use crate::output::say;
 use crate::plain::{say_json, shown};
 
 /// Proposes the repair of incidents: what would change, and whether the policy allows, holds or denies it
@@ -104,15 +103,8 @@ async fn one(api: &Client, id: &str, args: &Repair) -> Result<Seen, Failure> {
 }
 
 fn tell(outcome: &Outcome, json: bool) {
-    let Ok(seen) = &outcome.came else {
-        return;
-    };
-    for line in seen.story() {
-        if json {
-            eprintln!("{line}");
-        } else {
-            say(line);
-        }
+    if let Ok(seen) = &outcome.came {
+        seen.tell(json);
     }
 }
 

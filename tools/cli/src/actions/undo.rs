@@ -10,7 +10,6 @@ use super::ask::{confirmed, reason};
 use super::{Seen, end, execute};
 use crate::access::{Call, help, segment};
 use crate::client::{Client, Failure, block_on, exit};
-use crate::output::say;
 use crate::plain::say_json;
 
 /// Takes an executed repair back: writes what was there before, if what the repair wrote is still there
@@ -51,13 +50,7 @@ async fn run(args: &Undo) -> Result<(), Failure> {
     let body = json!({ "reason": reason, "execute_on_approval": args.execute });
     let made = api.change(Method::POST, &path, Some(&body), None).await?;
     let mut seen = Seen::of(&api, made.body, made.etag).await?;
-    for line in seen.story() {
-        if args.call.json {
-            eprintln!("{line}");
-        } else {
-            say(line);
-        }
-    }
+    seen.tell(args.call.json);
     if args.execute && matches!(seen.state(), "allowed" | "approved") {
         confirmed(
             &format!("Execute {} exactly as shown?", seen.id()),

@@ -10,7 +10,6 @@ use super::ask::{confirmed, reason};
 use super::{Seen, advised, end};
 use crate::access::{Call, help, segment};
 use crate::client::{Client, Failure, block_on, exit};
-use crate::output::say;
 use crate::plain::{say_json, shown};
 
 /// Approves an action, after it has shown what it would change
@@ -67,13 +66,7 @@ pub(crate) fn reject(args: &Reject) -> ExitCode {
 async fn cast(args: &Vote, vote: &str) -> Result<(), Failure> {
     let api = Client::of(&args.call)?.in_project().await?;
     let seen = Seen::read(&api, &args.id).await?;
-    for line in seen.story() {
-        if args.call.json {
-            eprintln!("{line}");
-        } else {
-            say(line);
-        }
-    }
+    seen.tell(args.call.json);
     seen.expect(args.digest.as_deref())?;
     if seen.state() != "held" {
         return Err(Failure::refused(format!(
