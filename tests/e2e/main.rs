@@ -21,6 +21,8 @@ mod customers;
 #[cfg(test)]
 mod deletion;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod erasure;
 #[cfg(test)]
 mod events;
