@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use counterfoil_core::evidence::json::Json;
+use counterfoil_core::ports::StoredPart;
 use counterfoil_core::records::Versioned;
 use counterfoil_core::repair::{Action, ActionState};
 use counterfoil_core::tenancy::{Role, TenantCtx};
-use counterfoil_core::usecases::{ActionError, Glass, ReadActions};
+use counterfoil_core::usecases::{
+    ActionError, Glass, OVERDUE_TOPIC, OverdueReviews, ReadActions,
+};
 
 use super::world::World;
 
@@ -199,6 +202,84 @@ async fn a_use_waits_for_its_review_in_the_inbox_until_another_person_has_looked
     let used = read.used(&world.read_key, &done).await.unwrap().unwrap();
     let by = used.reviewed.map(|(person, _)| person);
     assert_eq!(by, auditor.principal().person());
+}
+
+/// The topic, target and position of every observation in the workspace's stream.
+fn told(world: &World) -> Vec<(String, String)> {
+    let stream = world.workspace.stream.parse().unwrap();
+    let entries = world.store.stream(stream).into_iter();
+    let facts = entries.map(|entry| match entry.facts {
+        Some(StoredPart::Present { bytes, .. }) => Json::parse(&bytes).unwrap(),
+        _ => panic!("facts are protected"),
+    });
+    let text = |json: Option<&Json>| json.and_then(Json::as_str).unwrap().to_owned();
+    let observed = facts.filter(|facts| facts.get("topic").is_some());
+    let observed = observed.map(|facts| {
+        assert_eq!(text(facts.get("result")), "alarm");
+        let target = facts.get("target").unwrap();
+        (text(facts.get("topic")), text(target.get("id")))
+    });
+    observed.collect()
+}
+
+#[tokio::test]
+async fn a_review_that_is_overdue_rings_once_and_is_on_the_record() {
+    let (world, action) = held().await;
+    world.join("Dora", Role::Auditor).await;
+    let owner = world.sign_in("Ben").await;
+    let done = break_glass(&world, &owner, &action, (REASON, "OPS-1"));
+    assert_eq!(done.await.unwrap().value.state, ActionState::Verified);
+    let reviews = OverdueReviews {
+        ports: world.ports(),
+    };
+    assert!(reviews.due().await.unwrap().is_empty());
+
+    world.clock.advance(Duration::from_hours(7 * 24));
+    let due = reviews.due().await.unwrap();
+    let of: Vec<_> = due.iter().map(|it| (it.project(), it.action())).collect();
+    assert_eq!(of, [(world.project.id, action.id)]);
+    // It is looked for once an hour; whoever died before it was recorded is come back for.
+    assert!(reviews.due().await.unwrap().is_empty());
+    world.clock.advance(Duration::from_hours(1));
+    let again = reviews.due().await.unwrap();
+    assert_eq!(again.len(), 1);
+    reviews.record(&again[0]).await.unwrap();
+    reviews.record(&due[0]).await.unwrap();
+    let entry = (OVERDUE_TOPIC.to_owned(), action.id.to_string());
+    assert_eq!(told(&world), [entry]);
+    world.clock.advance(Duration::from_hours(1));
+    assert!(reviews.due().await.unwrap().is_empty());
+
+    // It can still be reviewed, and the glass be broken again.
+    let auditor = world.sign_in("Dora").await;
+    let (votes, id) = (world.vote(), action.id.to_string());
+    let seen = votes.review(&auditor, &id, "the customer was locked out");
+    seen.await.unwrap();
+    world.set_row("u1", false);
+    world.scan().await;
+    let next = propose(&world).await;
+    let owner = world.sign_in("Ben").await;
+    let done = break_glass(&world, &owner, &next, (REASON, "OPS-2"));
+    assert_eq!(done.await.unwrap().value.state, ActionState::Verified);
+}
+
+#[tokio::test]
+async fn a_review_in_time_rings_nothing() {
+    let (world, action) = held().await;
+    world.join("Dora", Role::Auditor).await;
+    let owner = world.sign_in("Ben").await;
+    let done = break_glass(&world, &owner, &action, (REASON, "OPS-1"));
+    done.await.unwrap();
+    let auditor = world.sign_in("Dora").await;
+    let (votes, id) = (world.vote(), action.id.to_string());
+    let seen = votes.review(&auditor, &id, "the customer was locked out");
+    seen.await.unwrap();
+    world.clock.advance(Duration::from_hours(8 * 24));
+    let reviews = OverdueReviews {
+        ports: world.ports(),
+    };
+    assert!(reviews.due().await.unwrap().is_empty());
+    assert_eq!(told(&world), []);
 }
 
 /// What the rules deny with the glass broken is no use of it, and the action goes on waiting.

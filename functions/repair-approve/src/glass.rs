@@ -5,10 +5,13 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::traced::Makes;
-use counterfoil_core::usecases::{ActionError, Glass, ReadActions, VoteOnAction};
+use counterfoil_core::usecases::{
+    ActionError, Glass, OVERDUE_TOPIC, OverdueReviews, ReadActions, VoteOnAction,
+};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Caller, Sent, admitted, allowed, demand_if_match};
 use counterfoil_lambda::schema::{ActionId, DecisionId, IdempotencyKey, IfMatch, Reason};
+use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -118,6 +121,27 @@ fn tell(ctx: &TenantCtx, action: &str) {
         action,
         "an owner replaced missing approvals"
     );
+}
+
+/// Rings for each use that nobody reviewed in time, and records that. It rings first: nobody would hear of
+/// what is recorded and not told. The last failure is the answer.
+pub(crate) async fn tell_overdue(reviews: &OverdueReviews) -> Result<usize, ActionError> {
+    let due = reviews.due().await?;
+    let mut failed = None;
+    for overdue in &due {
+        tracing::error!(
+            alarm = OVERDUE_TOPIC,
+            workspace.id = %overdue.workspace(),
+            project.id = %overdue.project(),
+            action = %overdue.action(),
+            "nobody reviewed in time that an owner replaced missing approvals"
+        );
+        if let Err(error) = reviews.record(overdue).await {
+            tracing::error!(cause = chain(&error), "an overdue review was not recorded");
+            failed = Some(error);
+        }
+    }
+    failed.map_or(Ok(due.len()), Err)
 }
 
 /// What the reviewer says.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use counterfoil_core::ids::{IncidentId, ProjectId, RunId};
 use counterfoil_core::sealed::Purpose;
 use counterfoil_core::usecases::{
-    ActionError, ProposeRepair, RepairPorts, Rewrap, SweepRepairs, Swept,
+    ActionError, OverdueReviews, ProposeRepair, RepairPorts, Rewrap, SweepRepairs, Swept,
 };
 use counterfoil_lambda::agent::AgentRequest;
 use counterfoil_lambda::duty;
@@ -16,6 +16,7 @@ use counterfoil_lambda::{Error, Front};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::glass;
 use crate::service::Service;
 
 /// What other functions and the schedule may ask. Whoever can invoke this function is decided by
@@ -59,12 +60,21 @@ pub async fn handle(service: Service, front: Front, event: Value) -> Result<Valu
             run,
             incident,
         } => propose(ports, project, run, incident).await,
-        Job::Sweep {} => {
-            let swept = SweepRepairs { ports }.sweep().await?;
-            told(swept)
-        }
+        Job::Sweep {} => sweep(ports).await,
         Job::Rewrap {} => duty::rewrap(&rewrap(ports)).await,
     }
+}
+
+/// Repairs first, then reviews that are overdue. One that fails does not stop the other.
+async fn sweep(ports: RepairPorts) -> Result<Value, Error> {
+    let reviews = OverdueReviews {
+        ports: ports.clone(),
+    };
+    let swept = SweepRepairs { ports }.sweep().await;
+    let rung = glass::tell_overdue(&reviews).await;
+    let swept = told(swept?)?;
+    rung?;
+    Ok(swept)
 }
 
 /// The repair credentials alone: `scheduled-reconcile` does it for the others.

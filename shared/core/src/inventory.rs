@@ -358,7 +358,7 @@ pub const INVENTORY: &[Held] = &[
     ),
     held(
         of_workspace::<OverrideUse>(),
-        "uses of break-glass: which action, who, when, who reviewed it",
+        "uses of break-glass: which action, who, when, who reviewed it, or when somebody was told that nobody did",
         &[Fact],
         "as long as the workspace",
         "with the workspace",
@@ -449,9 +449,9 @@ pub const INVENTORY: &[Held] = &[
     ),
     held(
         Place::Directory("sweep"),
-        "where the sweep of repairs is",
+        "where the sweep of repairs is, and when it looked for overdue reviews",
         &[Operation],
-        "for ever, one row",
+        "for ever, two rows",
         "overwritten",
     ),
     held(

@@ -215,6 +215,14 @@ impl<'a> Directory<'a> {
         }
     }
 
+    /// Key of the row that says when overdue reviews were looked for, over all workspaces.
+    pub(crate) fn reviews_key() -> StateKey {
+        StateKey {
+            pk: directory("sweep"),
+            sk: "reviews".to_owned(),
+        }
+    }
+
     /// The write that creates a row, or replaces the version given.
     pub(crate) fn write<T: Serialize>(
         key: StateKey,

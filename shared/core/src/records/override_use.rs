@@ -31,6 +31,9 @@ pub struct OverrideUse {
     /// Who acknowledged it, and when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reviewed: Option<(UserId, Timestamp)>,
+    /// When somebody was told that its review is overdue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rung: Option<Timestamp>,
 }
 
 impl OverrideUse {

@@ -89,8 +89,8 @@ pub use reconcile::{
 pub use record_alarm::{Alarm, AlarmError, Change, Noted, RecordAlarm};
 pub use record_leak::RecordLeak;
 pub use repairs::{
-    ActionError, Glass, NewRepair, ProposeRepair, Proposed, ReadActions, RepairPorts, SWEEP_AFTER,
-    SweepFailure, SweepRepairs, Swept, VoteOnAction, Voted,
+    ActionError, Glass, NewRepair, OVERDUE_TOPIC, Overdue, OverdueReviews, ProposeRepair, Proposed,
+    ReadActions, RepairPorts, SWEEP_AFTER, SweepFailure, SweepRepairs, Swept, VoteOnAction, Voted,
 };
 pub use replay::{Inputs, RecordedRun, ReplayError, ReplayRuns, Replayed, replay_run};
 pub use request_budget::SharedBudget;

@@ -214,6 +214,7 @@ impl VoteOnAction {
             by: by.by,
             at: by.at,
             reviewed: None,
+            rung: None,
         };
         let decision = action.decided.clone().ok_or(ActionError::Changed)?;
         let facts = overriding(ctx, &decision, judgement)?;

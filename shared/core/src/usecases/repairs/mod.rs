@@ -18,6 +18,7 @@ mod follow_up;
 mod grounds;
 mod in_run;
 mod judge;
+mod overdue;
 mod propose;
 mod read;
 mod record;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 pub use break_glass::Glass;
+pub use overdue::{OVERDUE_TOPIC, Overdue, OverdueReviews};
 pub use propose::{NewRepair, ProposeRepair};
 pub use read::ReadActions;
 pub use record::Proposed;
