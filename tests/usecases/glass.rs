@@ -279,7 +279,7 @@ async fn a_review_in_time_rings_nothing() {
         ports: world.ports(),
     };
     assert!(reviews.due().await.unwrap().is_empty());
-    assert_eq!(told(&world), []);
+    assert!(told(&world).is_empty());
 }
 
 /// What the rules deny with the glass broken is no use of it, and the action goes on waiting.

@@ -5,11 +5,12 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use counterfoil_core::usecases::{DecisionRecord, ReadEvidenceError, RunError};
+use counterfoil_core::usecases::DecisionRecord;
 use counterfoil_lambda::Problem;
+use counterfoil_lambda::decisions::{self, Found};
 use counterfoil_lambda::governed::{self, CompletionBody, PreviewBody, RunBody};
 use counterfoil_lambda::http::{Caller, Sent, admitted, allowed};
-use counterfoil_lambda::refusals::{self, governed as problem};
+use counterfoil_lambda::refusals::governed as problem;
 use counterfoil_lambda::schema::{DecisionId, IdempotencyKey, RunId};
 
 use crate::api::Api;
@@ -102,23 +103,13 @@ pub(crate) async fn read(
     Caller(ctx): Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let indexed = match api.governed.decision(&ctx, &id).await {
-        Ok(found) => Some(found.value),
-        Err(RunError::NotFound) => None,
-        Err(error) => return Err(problem(&error)),
-    };
-    if let Some(preview) = indexed.as_ref().filter(|it| it.preview) {
-        return Ok(decision(StatusCode::OK, preview));
-    }
-    match (api.evidence.decision(&ctx, &id).await, indexed) {
-        (Ok(found), _) => {
+    match decisions::find(&api.governed, &api.evidence, &ctx, &id).await? {
+        Found::Recorded(found) => {
             let named = (found.id.to_string(), found.policy.clone());
             let view = views::Decision::recorded(&found);
             Ok(named_by(StatusCode::OK, view, named))
         }
-        // Its entry is out of reach of the search.
-        (Err(ReadEvidenceError::NotFound), Some(indexed)) => Ok(decision(StatusCode::OK, &indexed)),
-        (Err(error), _) => Err(refusals::evidence(&error)),
+        Found::Indexed(found) => Ok(decision(StatusCode::OK, &found)),
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod boot;
 pub mod config;
+pub mod decisions;
 pub mod duty;
 pub mod event;
 pub mod governed;

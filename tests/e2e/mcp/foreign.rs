@@ -103,6 +103,12 @@ fn what_is_foreign_looks_like_what_is_absent() {
                 text(&act["decision_id"]),
                 absent_id("dec"),
             ),
+            (
+                "decision_get",
+                "decision_id",
+                proposed.field("/decision/id"),
+                absent_id("dec"),
+            ),
             ("run_complete", "run_id", text(&run), absent_id("run")),
             ("action_propose", "run_id", text(&run), absent_id("run")),
             (

@@ -52,6 +52,13 @@ fn an_agent_looks_proposes_and_executes_what_people_approved() {
         assert_eq!((&proposed["effect"], &proposed["state"]), (&json!("REQUIRE"), &json!("held")));
         assert_eq!(proposed["approvals"], 1);
         assert!(proposed["retry_after_s"].as_u64().unwrap() > 0);
+        // The decision about a repair is found like that about an action of a run.
+        let decision = json!({ "decision_id": proposed["decision_id"] });
+        let decision = agent.calls("decision_get", &decision).unwrap();
+        for field in ["effect", "approvals", "rule", "reason", "action_id", "run_id"] {
+            assert_eq!(decision[field], proposed[field], "{field}");
+        }
+        assert_eq!((&decision["action"], &decision["preview"]), (&json!("repair.execute"), &json!(false)));
         // Held is a result, and executes nothing.
         let execute = json!({ "action_id": action, "idempotency_key": "execute-1" });
         let held = agent.calls("repair_execute", &execute).unwrap();

@@ -94,7 +94,7 @@ fn reading() -> Vec<Tool> {
             ("decision_get", "Read a decision"),
             Reads,
             (input::<runs::OfDecision>(), output::<runs::Decided>()),
-            "What the policy decided about an action, with the rule and its sentence.",
+            "What the policy decided, about whatever was judged in the project, with the rule and its sentence.",
         ),
         tool(
             ("action_status", "Read an action"),
@@ -107,7 +107,7 @@ fn reading() -> Vec<Tool> {
             Reads,
             (input::<PreviewBody>(), output::<runs::Decided>()),
             "What the policy would decide about an action of a flow now. Nothing is proposed, and nothing \
-             can come of the answer.",
+             can come of the answer. What it would say of a repair is learnt by proposing it.",
         ),
     ]
 }

@@ -6,8 +6,10 @@
 
 use axum::response::Response;
 use counterfoil_core::ids::{ActionId, DecisionId, RunId};
-use counterfoil_core::usecases::DecisionRecord;
+use counterfoil_core::time::Timestamp;
+use counterfoil_core::usecases::{DecisionRecord, RecordedDecision};
 use counterfoil_lambda::agent::Ask;
+use counterfoil_lambda::decisions::{self, Found};
 use counterfoil_lambda::governed::{self, PreviewBody};
 use counterfoil_lambda::http::Sent;
 use counterfoil_lambda::schema;
@@ -151,7 +153,8 @@ pub(super) struct Decided {
     /// The kind of what was judged.
     #[schema(examples("run.action"))]
     action: String,
-    /// The action; `null` for what was only asked.
+    /// What it is about: a repair, an action of a run, or one act of somebody; `null` for what was only
+    /// asked.
     #[schema(value_type = Option<schema::ActionId>)]
     action_id: Option<ActionId>,
     /// The run; `null` for what was only asked.
@@ -174,6 +177,30 @@ pub(super) struct Decided {
 }
 
 impl Decided {
+    fn found(found: Found) -> Self {
+        match found {
+            Found::Recorded(found) => Self::recorded(found),
+            Found::Indexed(found) => Self::of(found),
+        }
+    }
+
+    /// As its entry tells it.
+    fn recorded(found: RecordedDecision) -> Self {
+        Self {
+            decision_id: found.id,
+            action: found.action,
+            action_id: Some(found.act),
+            run_id: found.run,
+            preview: false,
+            effect: found.effect.name(),
+            approvals: found.approvals,
+            rule: found.rule,
+            reason: found.reason,
+            policy: found.policy,
+            at: Timestamp::from_millis(found.evaluated_at).to_string(),
+        }
+    }
+
     fn of(decision: DecisionRecord) -> Self {
         Self {
             decision_id: decision.id,
@@ -195,9 +222,8 @@ impl Tools {
     pub(super) async fn decision_get(&self, mut call: Call<'_>) -> Told {
         let id = call.arguments.text("decision_id")?;
         nothing_else(&call)?;
-        let found = self.governed.decision(&call.ctx, &id).await;
-        let found = found.map_err(|error| refusals::governed(&error))?;
-        told(&Decided::of(found.value))
+        let found = decisions::find(&self.governed, &self.evidence, &call.ctx, &id);
+        told(&Decided::found(found.await?))
     }
 
     pub(super) async fn policy_explain(&self, call: Call<'_>) -> Told {
