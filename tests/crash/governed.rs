@@ -1,19 +1,19 @@
-//! Governed runs whose workers die: at every step of proposing, voting, telling the result and
-//! completing, twice in a row, and while the schedule closes what was left.
+//! Governed runs whose workers die: at every step of opening, proposing, voting, telling the result and
+//! completing, twice in a row, and while the schedule closes what was left. Each is the handler of the
+//! function that does it.
 
 use std::time::Duration;
 
-use counterfoil_core::governed_run::{Flow, FlowKind, GovernedRun, RunState};
+use counterfoil_core::governed_run::{GovernedRun, RunState};
 use counterfoil_core::records::{Directory, Records, RunAction};
 use counterfoil_core::repair::{Action, ActionState};
-use counterfoil_core::usecases::{GovernedRuns, NewRun};
 use serde_json::{Value, json};
 
 use super::fuse::Point;
 use super::office::{Entry, Office, Who};
 use super::play::{points, until_answered};
 use super::stage::{Stage, stage, turn};
-use super::worker::{HOURS, Task, holder};
+use super::worker::{HOURS, Task};
 
 /// Longer than any run stays open.
 const LEFT: Duration = Duration::from_hours(24 * 36);
@@ -26,10 +26,9 @@ enum Phase {
     Propose,
     Vote,
     Report,
-    Complete,
 }
 
-const PHASES: [Phase; 4] = [Phase::Propose, Phase::Vote, Phase::Report, Phase::Complete];
+const PHASES: [Phase; 3] = [Phase::Propose, Phase::Vote, Phase::Report];
 
 /// Which request's workers die, one after the other, and where.
 #[derive(Debug, Clone, Copy)]
@@ -56,28 +55,31 @@ struct Opened<'a> {
 }
 
 impl<'a> Opened<'a> {
-    async fn new(office: &'a Office) -> Self {
-        let boot = office.stage.place.boot().await;
-        let clock = office.time.clock();
-        let runs = GovernedRuns {
-            evidence: boot.evidence().unwrap(),
-            state: boot.state().unwrap(),
-            clock: std::sync::Arc::new(clock),
-            random: boot.random(),
+    /// The steps of each worker, and the run that they opened.
+    fn new(office: &'a Office, deaths: &[Point]) -> (Vec<Vec<String>>, Self) {
+        let flow = json!({
+            "id": "refunds", "version_sha256": format!("sha256:{}", "a".repeat(64)),
+            "kind": "governed",
+        });
+        let key = format!("open-{}", office.stage.number());
+        let nothing = Self {
+            office,
+            id: String::new(),
         };
-        let ctx = holder(&boot, &clock, &office.ann).await;
-        let new = NewRun {
-            flow: Flow {
-                id: "refunds".to_owned(),
-                version: format!("sha256:{}", "a".repeat(64)),
-                kind: FlowKind::Governed,
-            },
-            artifact: None,
-            inputs: Vec::new(),
-            trace_id: None,
-        };
-        let id = runs.open(&ctx, new).await.unwrap().value.id.to_string();
-        Self { office, id }
+        let body = json!({ "flow": flow });
+        let (steps, said) = nothing.send((Who::Ann, &key), "/v1/runs", None, &body, deaths);
+        let id = said.get("id").or_else(|| said.get("resource_id"));
+        let id = id.and_then(Value::as_str);
+        let id = id.unwrap_or_else(|| panic!("{said}")).to_owned();
+        (steps, Self { office, id })
+    }
+
+    /// Completes the run; the steps of each worker.
+    fn complete(&self, deaths: &[Point]) -> Vec<Vec<String>> {
+        let path = format!("/v1/runs/{}/complete", self.id);
+        let key = format!("complete-{}", self.id);
+        let done = self.send((Who::Ann, &key), &path, None, &json!({}), deaths);
+        done.0
     }
 
     /// Sends a request as Ann or Ben until it is answered; the steps of each worker, and the answer.
@@ -166,9 +168,9 @@ impl<'a> Opened<'a> {
 }
 
 /// Plays a run from its first action to its end; the steps of each worker of each request.
-async fn play(office: &Office, case: Option<Case>) -> [Vec<Vec<String>>; 4] {
+async fn play(office: &Office, case: Option<Case>) -> [Vec<Vec<String>>; 3] {
     let before = office.entries().await.len();
-    let run = Opened::new(office).await;
+    let (_, run) = Opened::new(office, &[]);
     let (proposing, action, version) = run.propose(&Case::of(case, Phase::Propose)).await;
     let voting = run.approve((&action, version), &Case::of(case, Phase::Vote));
 
@@ -178,16 +180,7 @@ async fn play(office: &Office, case: Option<Case>) -> [Vec<Vec<String>>; 4] {
     let deaths = Case::of(case, Phase::Report);
     let (reporting, _) = run.send((Who::Ann, &key), &path, None, &body, &deaths);
 
-    let task = Task::Complete {
-        key: office.ann.clone(),
-        run: run.id.clone(),
-    };
-    let (completing, ended) = until_done(office, &task, &Case::of(case, Phase::Complete));
-    let known = [
-        json!({ "state": "completed" }),
-        json!({ "ended": "completed" }),
-    ];
-    assert!(known.contains(&ended), "{case:?}: {ended}");
+    run.complete(&[]);
 
     let (action, _) = run.action(&action.id.to_string()).await;
     assert_eq!(action.state, ActionState::Executed, "{case:?}");
@@ -206,7 +199,7 @@ async fn play(office: &Office, case: Option<Case>) -> [Vec<Vec<String>>; 4] {
     let close = run.close().await;
     let counts = ["decisions", "require", "unresolved", "overrides"].map(|it| close[it].as_u64());
     assert_eq!(counts, [Some(1), Some(1), Some(0), Some(0)], "{case:?}");
-    [proposing, voting, reporting, completing]
+    [proposing, voting, reporting]
 }
 
 /// Lets workers do a task, one after the other, until one of them lives.
@@ -256,17 +249,73 @@ fn whatever_worker_of_a_run_is_killed_twice_in_a_row_each_action_is_decided_and_
     });
 }
 
+/// Opens a run and completes it, and looks whether that happened once; the steps of each worker of both.
+async fn opened_and_completed(
+    office: &Office,
+    (opening, completing): (&[Point], &[Point]),
+) -> [Vec<Vec<String>>; 2] {
+    let deaths = (opening, completing);
+    let before = (office.entries().await.len(), office.runs().await);
+    let (opening, run) = Opened::new(office, opening);
+    assert_eq!(run.run().await.state, RunState::Open, "{deaths:?}");
+    let completing = run.complete(completing);
+    assert_eq!(run.run().await.state, RunState::Completed, "{deaths:?}");
+    assert_eq!(
+        run.counts(["run.open", "run.close"]).await,
+        [1, 1],
+        "{deaths:?}"
+    );
+    let after = (office.entries().await.len(), office.runs().await);
+    assert_eq!(after, (before.0 + 2, before.1 + 1), "{deaths:?}");
+    [opening, completing]
+}
+
+#[test]
+fn a_run_opens_once_and_completes_once_whatever_worker_is_killed_twice_in_a_row() {
+    let stage = stage();
+    let _turn = turn();
+    stage.runtime.block_on(async {
+        let office = Office::new(stage, HOURS).await;
+        let [opening, completing] = opened_and_completed(&office, (&[], &[])).await;
+        eprintln!("{opening:#?} {completing:#?}");
+        for (steps, kind) in [(&opening, "run.open"), (&completing, "run.close")] {
+            assert!(steps[0].iter().any(|step| step == kind), "{steps:?}");
+        }
+        let mut played = 1_usize;
+        for first in points(&opening[0]) {
+            let [steps, _] = opened_and_completed(&office, (&[first], &[])).await;
+            played += 1;
+            // Whoever sends it again dies as well.
+            for second in points(&steps[1]) {
+                opened_and_completed(&office, (&[first, second], &[])).await;
+                played += 1;
+            }
+        }
+        for first in points(&completing[0]) {
+            let [_, steps] = opened_and_completed(&office, (&[], &[first])).await;
+            played += 1;
+            for second in points(&steps[1]) {
+                opened_and_completed(&office, (&[], &[first, second])).await;
+                played += 1;
+            }
+        }
+        office.verifies().await;
+        eprintln!("{played} runs that were opened and completed");
+    });
+}
+
 /// A run that was left with an action that waits and one in hand; the steps of each worker that ends
 /// it.
 async fn left(stage: &'static Stage, deaths: &[Point]) -> Vec<Vec<String>> {
     let office = Office::new(stage, LEFT).await;
-    let run = Opened::new(&office).await;
+    let (_, run) = Opened::new(&office, &[]);
     let (_, waits, _) = run.propose(&[]).await;
     let (_, in_hand, version) = run.propose(&[]).await;
     run.approve((&in_hand, version), &[]);
     office.time.pass(ENDS);
-    let (steps, _) = until_done(&office, &Task::EndRuns, deaths);
-    let (_, again) = until_done(&office, &Task::EndRuns, &[]);
+    let ends = Task::Schedule(json!({ "detail": { "job": "runs" } }));
+    let (steps, _) = until_done(&office, &ends, deaths);
+    let (_, again) = until_done(&office, &ends, &[]);
     assert_eq!(
         again,
         json!({ "expired": 0, "aborted": 0, "ended": 0 }),

@@ -3,10 +3,11 @@
 //! UPDATE, a record for every effect, the approval consumed once, the promise kept in the end, each
 //! action of a run decided and ended once, and a stream that the sealer recomputes.
 //!
-//! A worker is this binary again ([`worker`]), with the handler of `repair-approve` on ports that
-//! count what is durable and send SIGKILL to themselves before or after the step they were told. What
-//! happens inside the customer's transaction is decided by a proxy before Postgres, which kills the
-//! worker between UPDATE and COMMIT, or when its COMMIT was answered and it has not heard.
+//! A worker is this binary again ([`worker`]), with the handler of `repair-approve`, `api` or
+//! `scheduled-reconcile` on ports that count what is durable and send SIGKILL to themselves before or
+//! after the step they were told. What happens inside the customer's transaction is decided by a proxy
+//! before Postgres, which kills the worker between UPDATE and COMMIT, or when its COMMIT was answered
+//! and it has not heard.
 
 #[cfg(test)]
 mod fuse;

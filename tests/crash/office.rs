@@ -7,7 +7,8 @@ use std::time::Duration;
 use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::mapping::{Mapping, compile};
 use counterfoil_core::ports::{EvidenceRead as _, StoredPart};
-use counterfoil_core::records::Project;
+use counterfoil_core::governed_run::GovernedRun;
+use counterfoil_core::records::{Directory, Project, Records};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::tenancy::{Capability, Principal, Role};
 use counterfoil_core::usecases::{
@@ -126,7 +127,13 @@ impl Office {
             Who::Ben => &self.ben,
         };
         let event = request(path, bearer, (key, etag), body);
-        self.work(&Task::Event(event), point)
+        let of_run = path == "/v1/runs" || path.ends_with("/complete");
+        let task = if of_run {
+            Task::Api(event)
+        } else {
+            Task::Repair(event)
+        };
+        self.work(&task, point)
     }
 
     pub(crate) fn work(&self, task: &Task, point: Option<Point>) -> Worked {
@@ -137,7 +144,16 @@ impl Office {
     /// Lets the worker of the schedule sweep.
     pub(crate) fn sweep(&self, point: Option<Point>) -> Worked {
         let event = json!({ "detail": { "job": "sweep" } });
-        self.work(&Task::Event(event), point)
+        self.work(&Task::Repair(event), point)
+    }
+
+    /// How many governed runs there are.
+    pub(crate) async fn runs(&self) -> usize {
+        let boot = self.stage.place.boot().await;
+        let state = boot.state().unwrap();
+        let ctx = Directory::system(&self.project, "test");
+        let records = Records::of(state.as_ref(), &ctx);
+        records.list::<GovernedRun>().await.unwrap().len()
     }
 
     fn stream(&self) -> Hash {

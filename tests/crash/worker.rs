@@ -7,18 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use counterfoil_api::Api;
 use counterfoil_aws::Clients;
-use counterfoil_core::auth::authenticate_key;
 use counterfoil_core::ports::{AppDatabase, Clock, EvidenceAppend, State};
-use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::time::Timestamp;
-use counterfoil_core::usecases::{Completion, GovernedRuns, RepairPorts, RunError, SweepRuns};
+use counterfoil_core::usecases::{
+    Connections, GovernedRuns, Reconcile, RepairPorts, ScanLimits, Scans,
+};
 use counterfoil_lambda::Boot;
-use counterfoil_lambda::http::{Authentication, Tokens};
+use counterfoil_lambda::http::{Authentication, Repeats, Tokens};
 use counterfoil_postgres::PgDatabase;
 use counterfoil_repair_approve::{Service, handle, router};
 use counterfoil_stripe::StripeAccounts;
-use counterfoil_testkit::memory::RealClock;
+use counterfoil_testkit::memory::{Mailbox, MemScratch, RealClock};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -45,15 +46,15 @@ struct Job {
     point: Option<Point>,
 }
 
-/// What a worker does.
+/// What a worker does: the event that a function handles.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Task {
-    /// `repair-approve` handles an event.
-    Event(Value),
-    /// Whoever has the key completes a run.
-    Complete { key: String, run: String },
-    /// `scheduled-reconcile` ends the runs that were left.
-    EndRuns,
+    /// Of `repair-approve`.
+    Repair(Value),
+    /// Of `api`.
+    Api(Value),
+    /// Of `scheduled-reconcile`.
+    Schedule(Value),
 }
 
 /// What became of a worker.
@@ -93,7 +94,7 @@ impl Place {
 }
 
 /// The databases of these tests are on this machine.
-pub(crate) fn databases(boot: &Boot) -> Arc<dyn AppDatabase> {
+pub(crate) fn databases(boot: &Boot) -> Arc<PgDatabase> {
     let here = ["127.0.0.0/8", "any"].map(|it| Some(it.to_owned()));
     let [networks, ports] = here;
     let places = [networks, ports, None];
@@ -165,80 +166,136 @@ fn a_worker_answers_or_dies() {
 async fn answer(job: Job) -> Value {
     let boot = job.place.boot().await;
     let fuse = Fuse::at(job.point);
-    let clock: Arc<dyn Clock> = Arc::new(job.time);
-    let state: Arc<dyn State> = Arc::new(Fused::<dyn State> {
-        port: boot.state().unwrap(),
-        fuse: fuse.clone(),
-    });
-    let evidence: Arc<dyn EvidenceAppend> = Arc::new(Fused::<dyn EvidenceAppend> {
-        port: boot.evidence().unwrap(),
-        fuse: fuse.clone(),
-    });
-    let runs = GovernedRuns {
-        evidence: evidence.clone(),
-        state: state.clone(),
-        clock: clock.clone(),
-        random: boot.random(),
-    };
-    let event = match job.task {
-        Task::Event(event) => event,
-        Task::Complete { key, run } => return complete(&boot, runs, &key, &run).await,
-        Task::EndRuns => return end_runs(runs).await,
-    };
-    let databases: Arc<dyn AppDatabase> = Arc::new(Fused::<dyn AppDatabase> {
-        port: databases(&boot),
+    let ports = Ports {
+        state: Arc::new(Fused::<dyn State> {
+            port: boot.state().unwrap(),
+            fuse: fuse.clone(),
+        }),
+        evidence: Arc::new(Fused::<dyn EvidenceAppend> {
+            port: boot.evidence().unwrap(),
+            fuse: fuse.clone(),
+        }),
+        clock: Arc::new(job.time),
         fuse,
-    });
-    let ports = RepairPorts {
-        evidence,
-        state: state.clone(),
-        vault: boot.vault().unwrap(),
-        databases,
-        billing: Arc::new(StripeAccounts::new(Some(job.place.stripe.clone()), None)),
-        clock: clock.clone(),
-        random: boot.random(),
+        stripe: job.place.stripe.clone(),
+        boot,
     };
-    let authentication = Authentication {
-        state: boot.state().unwrap(),
-        clock: clock.clone(),
-        tokens: Tokens::Never,
-        limit: None,
-        leaks: None,
+    let handled = match job.task {
+        Task::Repair(event) => {
+            let service = ports.repair();
+            let front = router(service.clone());
+            handle(service, front, event).await
+        }
+        Task::Api(event) => {
+            let api = ports.api();
+            let front = counterfoil_api::router(api.clone());
+            Box::pin(counterfoil_api::handle(api, front, event)).await
+        }
+        Task::Schedule(event) => {
+            let (scans, connections) = (ports.scans(), ports.connections());
+            Box::pin(counterfoil_scheduled_reconcile::handle(scans, connections, &event)).await
+        }
     };
-    let service = Service {
-        agents: authentication.clone(),
-        authentication,
-        repeats: counterfoil_lambda::http::Repeats {
-            state,
-            clock,
-            random: boot.random(),
-        },
-        ports,
-    };
-    let front = router(service.clone());
-    let handled = handle(service, front, event).await;
     handled.unwrap_or_else(|error| json!({ "failed": error.to_string() }))
 }
 
-/// Who has a key, at this moment.
-pub(crate) async fn holder(boot: &Boot, clock: &dyn Clock, key: &str) -> TenantCtx {
-    let state = boot.state().unwrap();
-    let known = authenticate_key(state.as_ref(), key, clock.now()).await;
-    let project = known.unwrap().project(state.as_ref(), None).await;
-    project.unwrap()
+/// Ports that burn at their point, for the use cases of each function.
+struct Ports {
+    boot: Boot,
+    state: Arc<dyn State>,
+    evidence: Arc<dyn EvidenceAppend>,
+    clock: Arc<dyn Clock>,
+    fuse: Arc<Fuse>,
+    stripe: String,
 }
 
-async fn complete(boot: &Boot, runs: GovernedRuns, key: &str, run: &str) -> Value {
-    let ctx = holder(boot, runs.clock.as_ref(), key).await;
-    match runs.complete(&ctx, run, &Completion::default()).await {
-        Ok(completed) => json!({ "state": completed.value.state.name() }),
-        Err(RunError::Ended(state)) => json!({ "ended": state.name() }),
-        Err(error) => json!({ "failed": error.to_string() }),
+impl Ports {
+    fn authentication(&self) -> Authentication {
+        Authentication {
+            state: self.boot.state().unwrap(),
+            clock: self.clock.clone(),
+            tokens: Tokens::Never,
+            limit: None,
+            leaks: None,
+        }
     }
-}
 
-async fn end_runs(runs: GovernedRuns) -> Value {
-    let swept = SweepRuns { runs }.sweep().await.unwrap();
-    assert!(swept.failed.is_empty(), "{swept:?}");
-    json!({ "expired": swept.expired, "aborted": swept.aborted, "ended": swept.ended })
+    fn repeats(&self) -> Repeats {
+        Repeats {
+            state: self.state.clone(),
+            clock: self.clock.clone(),
+            random: self.boot.random(),
+        }
+    }
+
+    fn stripe(&self) -> Arc<StripeAccounts> {
+        Arc::new(StripeAccounts::new(Some(self.stripe.clone()), None))
+    }
+
+    fn repair(&self) -> Service {
+        Service {
+            agents: self.authentication(),
+            authentication: self.authentication(),
+            repeats: self.repeats(),
+            ports: RepairPorts {
+                evidence: self.evidence.clone(),
+                state: self.state.clone(),
+                vault: self.boot.vault().unwrap(),
+                databases: Arc::new(Fused::<dyn AppDatabase> {
+                    port: databases(&self.boot),
+                    fuse: self.fuse.clone(),
+                }),
+                billing: self.stripe(),
+                clock: self.clock.clone(),
+                random: self.boot.random(),
+            },
+        }
+    }
+
+    /// As it is deployed, but for what governed runs need.
+    fn api(&self) -> Api {
+        Api {
+            authentication: self.authentication(),
+            repeats: self.repeats(),
+            governed: GovernedRuns {
+                evidence: self.evidence.clone(),
+                state: self.state.clone(),
+                clock: self.clock.clone(),
+                random: self.boot.random(),
+            },
+            ..counterfoil_api::wire(&self.boot).unwrap()
+        }
+    }
+
+    fn scans(&self) -> Scans {
+        let mail = Arc::new(Mailbox::default());
+        Scans {
+            reconcile: Reconcile {
+                evidence: self.evidence.clone(),
+                state: self.state.clone(),
+                vault: self.boot.vault().unwrap(),
+                objects: self.boot.objects().unwrap(),
+                checks: mail.clone(),
+                proposals: mail.clone(),
+                databases: databases(&self.boot),
+                billing: self.stripe(),
+                clock: self.clock.clone(),
+                random: self.boot.random(),
+            },
+            requests: mail,
+            scratch: Arc::new(MemScratch),
+            limits: ScanLimits::default(),
+        }
+    }
+
+    fn connections(&self) -> Connections {
+        Connections {
+            evidence: self.evidence.clone(),
+            state: self.state.clone(),
+            vault: self.boot.vault().unwrap(),
+            keys: self.stripe(),
+            roles: databases(&self.boot),
+            clock: self.clock.clone(),
+        }
+    }
 }

@@ -30,8 +30,10 @@ mod schedule;
 mod security;
 mod views;
 mod webhooks;
+mod wiring;
 mod workspaces;
 
 pub use api::Api;
 pub use handler::handle;
 pub use routes::{QUERIES, document, router};
+pub use wiring::wire;

@@ -35,7 +35,10 @@ impl Message {
 
 /// Handles one invocation: a batch of a queue, or a schedule that asks for a scan or for a look at
 /// the credentials.
-pub(crate) async fn handle(
+///
+/// # Errors
+/// When the event is none of these, or when what it asks for is not done.
+pub async fn handle(
     scans: Scans,
     connections: Connections,
     event: &Value,

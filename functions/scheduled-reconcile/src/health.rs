@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// Records what is due when the schedule has asked for scans. A failure is logged and tried again by
 /// the next one: it does not keep anybody from being checked.
-pub(crate) async fn on_schedule(health: &RecordWebhookHealth, event: &Value) {
+pub async fn on_schedule(health: &RecordWebhookHealth, event: &Value) {
     let job = event.pointer("/detail/job").and_then(Value::as_str);
     if !matches!(job, Some("due" | "scan" | "incremental")) {
         return;

@@ -1,8 +1,4 @@
-//! Compares promises with grants: every project on a schedule, in pieces from the scans queue; one
-//! customer from the checks queue.
-
-mod handler;
-mod health;
+//! Wires `scheduled-reconcile`.
 
 use std::sync::Arc;
 
@@ -65,9 +61,9 @@ async fn main() -> Result<(), Error> {
         let connections = connections.clone();
         async move {
             // Boxed: whole runs are in it.
-            let answer = Box::pin(handler::handle(scans, connections, &event)).await;
+            let answer = Box::pin(counterfoil_scheduled_reconcile::handle(scans, connections, &event)).await;
             // After the scans: nobody waits for it.
-            health::on_schedule(&health, &event).await;
+            counterfoil_scheduled_reconcile::on_schedule(&health, &event).await;
             answer
         }
     })
