@@ -48,6 +48,8 @@ mod overlaps;
 #[cfg(test)]
 mod policies;
 #[cfg(test)]
+mod polling;
+#[cfg(test)]
 mod projects;
 #[cfg(test)]
 mod reach;

@@ -134,7 +134,8 @@ const READ_EVERY: Duration = Duration::from_secs(1);
 
 /// Read an action
 ///
-/// With `wait` the answer comes when people have decided, or when the time is over.
+/// With `wait` the answer comes when people have decided, or when the time is over. Each second of
+/// waiting counts as a request; where the limit does not let one pass, the answer comes at once.
 #[utoipa::path(
     get, path = "/v1/actions/{id}", operation_id = "readAction", tag = "actions",
     params(("id" = ActionId, Path, description = "The action"), Wait),
@@ -146,7 +147,7 @@ const READ_EVERY: Duration = Duration::from_secs(1);
     extensions(("x-problems" = json!([]))),
 )]
 async fn read(
-    State(Service { ports, .. }): State<Service>,
+    State(service): State<Service>,
     Caller(ctx): Caller,
     Path(id): Path<String>,
     Asked(asked): Asked<Wait>,
@@ -155,11 +156,13 @@ async fn read(
     if wait > 20 {
         return Err(Problem::invalid("/wait", "must be 0 to 20 seconds"));
     }
-    let actions = ReadActions { ports };
+    let actions = ReadActions {
+        ports: service.ports,
+    };
     let mut found = actions.get(&ctx, &id).await;
     for _ in 0..wait {
         let held = |it: &Versioned<Action>| it.value.state == ActionState::Held;
-        if !found.as_ref().is_ok_and(held) {
+        if !found.as_ref().is_ok_and(held) || !service.authentication.counts(&ctx).await {
             break;
         }
         tokio::time::sleep(READ_EVERY).await;

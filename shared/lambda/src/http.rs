@@ -8,8 +8,8 @@ use counterfoil_core::auth::{
 };
 use counterfoil_core::ids::WorkspaceId;
 use counterfoil_core::ports::{Clock, DelegationError, Delegations, LoginError, Logins, State};
-use counterfoil_core::tenancy::{TenantCtx, WorkspaceCtx};
-use counterfoil_core::usecases::{LimitRate, RecordLeak};
+use counterfoil_core::tenancy::{Principal, TenantCtx, Via, WorkspaceCtx};
+use counterfoil_core::usecases::{Allowance, LimitRate, RecordLeak};
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, IF_MATCH};
 use http::request::Parts;
@@ -138,6 +138,22 @@ where
 }
 
 impl Authentication {
+    /// Counts one more request of a known caller, for a handler that does in one what is otherwise asked
+    /// for in several; `false` where that is one too many.
+    pub async fn counts(&self, ctx: &TenantCtx) -> bool {
+        let (Some(limit), Some(who)) = (&self.limit, counted(ctx.principal())) else {
+            return true;
+        };
+        match limit.spend(ctx.workspace(), &who).await {
+            Allowance::Passed { .. } => true,
+            Allowance::Refused { .. } => false,
+            Allowance::Uncounted(error) => {
+                tracing::error!(cause = chain(&error), "a request was not counted");
+                true
+            }
+        }
+    }
+
     async fn check(&self, bearer: &str) -> Result<Authenticated, AuthError> {
         let now = self.clock.now();
         if bearer.starts_with("cfk_") {
@@ -257,6 +273,20 @@ async fn admit(
         rate::count(limit, parts, workspace, &person.to_string()).await?;
     }
     sound(parts)
+}
+
+/// By what the requests of a known caller are counted: a key by itself, whoever it speaks for.
+fn counted(who: &Principal) -> Option<String> {
+    match who {
+        Principal::User {
+            via: Via::Key { id },
+            ..
+        }
+        | Principal::ApiKey { id, .. } => Some(id.to_string()),
+        Principal::User { id, .. } => Some(id.to_string()),
+        Principal::Agent { id, .. } => Some(id.clone()),
+        Principal::Scheduler { .. } | Principal::System { .. } => None,
+    }
 }
 
 /// Whether the request keeps the rules of every route.
