@@ -48,8 +48,6 @@ mod overlaps;
 #[cfg(test)]
 mod policies;
 #[cfg(test)]
-mod polling;
-#[cfg(test)]
 mod projects;
 #[cfg(test)]
 mod reach;
@@ -57,6 +55,8 @@ mod reach;
 mod repairs;
 #[cfg(test)]
 mod replays;
+#[cfg(test)]
+mod requests;
 #[cfg(test)]
 mod runs;
 #[cfg(test)]
