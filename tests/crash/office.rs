@@ -5,9 +5,9 @@ use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use counterfoil_core::evidence::hash::Hash;
+use counterfoil_core::governed_run::GovernedRun;
 use counterfoil_core::mapping::{Mapping, compile};
 use counterfoil_core::ports::{EvidenceRead as _, StoredPart};
-use counterfoil_core::governed_run::GovernedRun;
 use counterfoil_core::records::{Directory, Project, Records};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::tenancy::{Capability, Principal, Role};

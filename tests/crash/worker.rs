@@ -193,7 +193,12 @@ async fn answer(job: Job) -> Value {
         }
         Task::Schedule(event) => {
             let (scans, connections) = (ports.scans(), ports.connections());
-            Box::pin(counterfoil_scheduled_reconcile::handle(scans, connections, &event)).await
+            Box::pin(counterfoil_scheduled_reconcile::handle(
+                scans,
+                connections,
+                &event,
+            ))
+            .await
         }
     };
     handled.unwrap_or_else(|error| json!({ "failed": error.to_string() }))

@@ -121,7 +121,7 @@ fn the_demo_plays_to_its_end_and_nothing_of_it_stays_but_what_was_asked_for() {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut demo = Command::new(cargo)
         .current_dir(&checkout)
-        .args(["demo", "--once", "--out"])
+        .args(["demo", "--", "--once", "--out"])
         .arg(&out)
         .env("TMPDIR", &temporary)
         .stdin(Stdio::null())
@@ -170,7 +170,13 @@ fn the_demo_plays_to_its_end_and_nothing_of_it_stays_but_what_was_asked_for() {
 /// What the demo said and left, and the commands that it printed.
 fn held(said: &str, out: &Path) {
     assert!(said.contains("\nEverything held, in "), "{said}");
-    let left = ["run.json", "report.pdf", "export.tar", "delivery", "key.pem"];
+    let left = [
+        "run.json",
+        "report.pdf",
+        "export.tar",
+        "delivery",
+        "key.pem",
+    ];
     let left = left.into_iter().chain(["stream.txt", "summary.json"]);
     assert_eq!(names(out), left.map(str::to_owned).collect());
 
@@ -205,6 +211,9 @@ fn held(said: &str, out: &Path) {
         let verified = Command::new("sh").args(["-c", command]).output().unwrap();
         let verdict = String::from_utf8(verified.stdout).unwrap();
         assert!(verified.status.success(), "{command}: {verdict}");
-        assert!(verdict.contains(&format!(": {entries} entries")), "{verdict}");
+        assert!(
+            verdict.contains(&format!(": {entries} entries")),
+            "{verdict}"
+        );
     }
 }

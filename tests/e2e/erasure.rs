@@ -1,11 +1,8 @@
 //! Erasure and legal holds through the real API, and a search of every table and bucket for what
 //! should be gone.
 
-use counterfoil_core::auth::login_digest;
 use counterfoil_core::evidence::verify::{Package, Trust, verify};
 use counterfoil_core::ids::UserId;
-use counterfoil_core::ports::{State, StateKey, StateWrite};
-use counterfoil_core::records::{Directory, Member, Person};
 use counterfoil_core::tenancy::Role;
 use serde_json::{Value, json};
 
@@ -13,6 +10,7 @@ use super::calls::{Answer, person};
 use super::stage::{Stack, Stage, now, stage, wait};
 use super::stored::everything;
 use super::tenant::{Tenant, login};
+use crate::people::let_in;
 
 /// Where a word of a tenant is: by the tenant's own stream, partition or prefix.
 async fn places(stage: &Stage, tenant: &Tenant, words: &[&str]) -> Vec<String> {
@@ -32,33 +30,10 @@ pub(crate) async fn member(stack: &Stack, tenant: &Tenant, role: Role) -> String
     let boot = &stack.boot;
     let id = UserId::new(now(), boot.random().bits128());
     let subject = id.to_string();
+    let (state, name) = (boot.state().unwrap(), format!("{role:?}"));
+    let (who, is) = ((id, name.as_str()), (role, now()));
     let login = login(&subject);
-    let digest = login_digest(&login);
-    let member = Member {
-        id,
-        name: format!("{role:?}"),
-        role,
-        login: Some(digest.clone()),
-        since: now(),
-        role_since: None,
-    };
-    let person_row = Person {
-        id,
-        issuer: login.issuer,
-        subject: login.subject,
-    };
-    let key = StateKey {
-        pk: format!("login#{digest}"),
-        sk: "person".to_owned(),
-    };
-    let rows = vec![
-        StateWrite::create(
-            Directory::member_key(tenant.project.workspace, id),
-            serde_json::to_value(&member).unwrap(),
-        ),
-        StateWrite::create(key, serde_json::to_value(&person_row).unwrap()),
-    ];
-    assert!(boot.state().unwrap().write(rows).await.unwrap());
+    let_in(state.as_ref(), tenant.project.workspace, who, is, login).await;
     person(&subject, &tenant.project.id.to_string())
 }
 

@@ -53,6 +53,9 @@ mod needles;
 #[cfg(test)]
 mod order;
 #[cfg(test)]
+#[path = "../people.rs"]
+mod people;
+#[cfg(test)]
 mod policies;
 #[cfg(test)]
 mod records;

@@ -46,6 +46,9 @@ mod once;
 #[cfg(test)]
 mod overlaps;
 #[cfg(test)]
+#[path = "../people.rs"]
+mod people;
+#[cfg(test)]
 mod policies;
 #[cfg(test)]
 mod projects;

@@ -7,7 +7,7 @@ use counterfoil_core::policy::Judgement;
 use counterfoil_core::records::{OverrideUse, Versioned};
 use counterfoil_core::repair::Action;
 use counterfoil_core::tenancy::TenantCtx;
-use counterfoil_core::usecases::{ActionError, LookError, RunError};
+use counterfoil_core::usecases::{ActionError, LookError, Proposed, RunError};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::refusals::governed;
 use counterfoil_lambda::sight::Sight;
@@ -160,4 +160,14 @@ pub(crate) fn after_act(
     let after = after.map_err(|error| problem(&error))?;
     let (action, version) = (&after.value, after.version);
     Ok(self::action(ctx, StatusCode::OK, action, version))
+}
+
+/// A repair that was proposed, or why not.
+pub(crate) fn proposed(
+    ctx: &TenantCtx,
+    proposed: Result<Proposed, ActionError>,
+) -> Result<Response, Problem> {
+    let proposed = proposed.map_err(|error| problem(&error))?;
+    let (action, version) = (&proposed.action, proposed.version);
+    Ok(self::action(ctx, StatusCode::CREATED, action, version))
 }

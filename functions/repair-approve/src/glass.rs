@@ -4,19 +4,18 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use counterfoil_core::tenancy::TenantCtx;
-use counterfoil_core::traced::Makes;
 use counterfoil_core::usecases::{
-    ActionError, Glass, OVERDUE_TOPIC, OverdueReviews, ReadActions, VoteOnAction,
+    ActionError, Glass, OVERDUE_TOPIC, OverdueReviews, ReadActions, RepairPorts, VoteOnAction,
 };
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Caller, Sent, admitted, allowed, demand_if_match};
+use counterfoil_lambda::http::{Caller, Sent, demand_if_match};
 use counterfoil_lambda::schema::{ActionId, DecisionId, IdempotencyKey, IfMatch, Reason};
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::answer;
-use crate::service::Service;
+use crate::service::{Service, known};
 use crate::views;
 
 /// Why the approvals are replaced.
@@ -70,32 +69,26 @@ pub(crate) async fn break_glass(
     sent: Sent,
 ) -> Result<Response, Problem> {
     let votes = service.votes();
-    let may = votes.admit_break_glass(&ctx, &id);
-    let (body, version) = admitted(OverrideBody::read(&sent), may, answer::problem).await?;
-    let may = allowed(votes.admit_break_glass(&ctx, &id), answer::problem);
-    let once = service.once(
-        &ctx,
-        (&sent, may),
-        Makes::Known(id.clone()),
-        async |ports| {
-            let glass = Glass {
-                digest: &body.action_digest,
-                reason: body.reason.trim(),
-                ticket: body.ticket.trim(),
-                version,
-            };
-            let votes = VoteOnAction { ports };
-            let overridden = Box::pin(votes.override_approvals(&ctx, &id, &glass)).await;
-            let overridden = match overridden {
-                Err(error) => return Err(refused(&votes, &ctx, &error).await),
-                Ok(overridden) => overridden,
-            };
-            tell(&ctx, &id);
-            let done = Box::pin(votes.carry_out(&ctx, overridden)).await;
-            answer::after_act(&ctx, done)
-        },
-    );
-    Box::pin(once).await
+    let may = (|| votes.admit_break_glass(&ctx, &id), answer::problem);
+    let asked = (&sent, OverrideBody::read(&sent));
+    let act = async |ports, (body, version): (OverrideBody, u64)| {
+        let glass = Glass {
+            digest: &body.action_digest,
+            reason: body.reason.trim(),
+            ticket: body.ticket.trim(),
+            version,
+        };
+        let votes = VoteOnAction { ports };
+        let overridden = Box::pin(votes.override_approvals(&ctx, &id, &glass)).await;
+        let overridden = match overridden {
+            Err(error) => return Err(refused(&votes, &ctx, &error).await),
+            Ok(overridden) => overridden,
+        };
+        tell(&ctx, &id);
+        let done = Box::pin(votes.carry_out(&ctx, overridden)).await;
+        answer::after_act(&ctx, done)
+    };
+    Box::pin(service.once(&ctx, asked, may, known(&id), act)).await
 }
 
 /// Why the glass was not broken; where an earlier use has to be reviewed first, which one.
@@ -174,31 +167,20 @@ pub(crate) async fn review(
     sent: Sent,
 ) -> Result<Response, Problem> {
     let votes = service.votes();
-    let read = sent.key().and_then(|_| sent.read::<ReviewBody>());
-    let may = votes.admit_review(&ctx, &id);
-    let body = admitted(read, may, answer::problem).await?;
-    let may = allowed(votes.admit_review(&ctx, &id), answer::problem);
-    let once = service.once(
-        &ctx,
-        (&sent, may),
-        Makes::Known(id.clone()),
-        async |ports| {
-            let actions = ReadActions {
-                ports: ports.clone(),
-            };
-            let votes = VoteOnAction { ports };
-            let reviewed = Box::pin(votes.review(&ctx, &id, body.reason.trim())).await;
-            let reviewed = reviewed.map_err(|error| answer::problem(&error))?;
-            // It is reviewed, also where that cannot be read just now.
-            let used = actions.used(&ctx, &reviewed.value).await.ok().flatten();
-            let told = (&reviewed.value, used.as_ref());
-            Ok(answer::reviewed(
-                &ctx,
-                StatusCode::OK,
-                told,
-                reviewed.version,
-            ))
-        },
-    );
-    Box::pin(once).await
+    let may = (|| votes.admit_review(&ctx, &id), answer::problem);
+    let asked = sent.key().and_then(|_| sent.read::<ReviewBody>());
+    let asked = (&sent, asked);
+    let act = async |ports: RepairPorts, body: ReviewBody| {
+        let actions = ReadActions {
+            ports: ports.clone(),
+        };
+        let votes = VoteOnAction { ports };
+        let reviewed = Box::pin(votes.review(&ctx, &id, body.reason.trim())).await;
+        let reviewed = reviewed.map_err(|error| answer::problem(&error))?;
+        // It is reviewed, also where that cannot be read just now.
+        let used = actions.used(&ctx, &reviewed.value).await.ok().flatten();
+        let told = (&reviewed.value, used.as_ref());
+        Ok(answer::reviewed(&ctx, StatusCode::OK, told, reviewed.version))
+    };
+    Box::pin(service.once(&ctx, asked, may, known(&id), act)).await
 }

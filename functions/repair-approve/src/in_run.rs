@@ -15,7 +15,7 @@ use counterfoil_core::usecases::{
     GovernedRuns, NewAction, NewRepair, ProposeRepair, RepairPorts, ReportOf, RunError,
 };
 use counterfoil_lambda::Problem;
-use counterfoil_lambda::http::{Caller, Sent, admitted, allowed};
+use counterfoil_lambda::http::{Caller, Sent};
 use counterfoil_lambda::refusals::governed as problem;
 use counterfoil_lambda::schema::{self, ActionId, DecisionId, IdempotencyKey, IncidentId, RunId};
 use counterfoil_lambda::sight::Sight;
@@ -23,7 +23,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::answer;
-use crate::service::Service;
+use crate::service::{Service, known};
 use crate::views;
 
 /// What is to be done.
@@ -168,34 +168,34 @@ pub(crate) async fn propose(
     sent: Sent,
 ) -> Result<Response, Problem> {
     let runs = runs_of(service.ports.clone());
-    let may = runs.admit(&ctx, &run);
-    let new = admitted(ActionBody::read(&sent), may, problem).await?;
-    let may = allowed(runs.admit(&ctx, &run), problem);
-    let makes = Makes::New(match &new {
-        Wanted::Action(_) => "run-action",
-        Wanted::Repair(_) => "action",
-    });
-    service
-        .once(&ctx, (&sent, may), makes, async |ports| {
-            let action = match &new {
-                Wanted::Action(new) => {
-                    let proposed = Box::pin(runs_of(ports).propose(&ctx, &run, new)).await;
-                    proposed.map_err(|error| problem(&error))?.action
-                }
-                Wanted::Repair(new) => {
-                    let propose = ProposeRepair { ports };
-                    let proposed = Box::pin(propose.propose_in_run(&ctx, &run, new)).await;
-                    let proposed = proposed.map_err(|error| answer::problem(&error))?;
-                    Versioned {
-                        value: proposed.action,
-                        version: proposed.version,
-                        evidence: None,
-                    }
-                }
-            };
-            Ok(judged(&ctx, &action))
+    let may = (|| runs.admit(&ctx, &run), problem);
+    let asked = (&sent, ActionBody::read(&sent));
+    let made = |new: &Wanted| {
+        Makes::New(match new {
+            Wanted::Action(_) => "run-action",
+            Wanted::Repair(_) => "action",
         })
-        .await
+    };
+    let act = async |ports, new: Wanted| {
+        let action = match &new {
+            Wanted::Action(new) => {
+                let proposed = Box::pin(runs_of(ports).propose(&ctx, &run, new)).await;
+                proposed.map_err(|error| problem(&error))?.action
+            }
+            Wanted::Repair(new) => {
+                let propose = ProposeRepair { ports };
+                let proposed = Box::pin(propose.propose_in_run(&ctx, &run, new)).await;
+                let proposed = proposed.map_err(|error| answer::problem(&error))?;
+                Versioned {
+                    value: proposed.action,
+                    version: proposed.version,
+                    evidence: None,
+                }
+            }
+        };
+        Ok(judged(&ctx, &action))
+    };
+    service.once(&ctx, asked, may, made, act).await
 }
 
 /// What an action led to.
@@ -283,22 +283,15 @@ pub(crate) async fn report(
     sent: Sent,
 ) -> Result<Response, Problem> {
     let runs = runs_of(service.ports.clone());
-    let may = runs.admit_report(&ctx, &id);
-    let report = admitted(ResultBody::read(&sent), may, problem).await?;
-    let may = allowed(runs.admit_report(&ctx, &id), problem);
-    service
-        .once(
-            &ctx,
-            (&sent, may),
-            Makes::Known(id.clone()),
-            async |ports| {
-                let reported = runs_of(ports).report(&ctx, &id, &report).await;
-                let reported = reported.map_err(|error| problem(&error))?;
-                let (action, version) = (&reported.value, reported.version);
-                Ok(answer::action(&ctx, StatusCode::OK, action, version))
-            },
-        )
-        .await
+    let may = (|| runs.admit_report(&ctx, &id), problem);
+    let asked = (&sent, ResultBody::read(&sent));
+    let act = async |ports, report: ReportOf| {
+        let reported = runs_of(ports).report(&ctx, &id, &report).await;
+        let reported = reported.map_err(|error| problem(&error))?;
+        let (action, version) = (&reported.value, reported.version);
+        Ok(answer::action(&ctx, StatusCode::OK, action, version))
+    };
+    service.once(&ctx, asked, may, known(&id), act).await
 }
 
 fn runs_of(ports: RepairPorts) -> GovernedRuns {

@@ -8,9 +8,8 @@ use axum::response::Response;
 use counterfoil_core::records::Versioned;
 use counterfoil_core::repair::{Action, ActionState, VoteKind};
 use counterfoil_core::tenancy::TenantCtx;
-use counterfoil_core::traced::Makes;
 use counterfoil_core::usecases::{ProposeRepair, ReadActions, VoteOnAction, Voted};
-use counterfoil_lambda::http::{Asked, Caller, Sent, admitted, allowed, demand_if_match};
+use counterfoil_lambda::http::{Asked, Caller, Sent, demand_if_match};
 use counterfoil_lambda::schema::{
     ActionId, DecisionId, IdempotencyKey, IfMatch, IncidentId, Reason,
 };
@@ -24,7 +23,7 @@ use utoipa_axum::routes;
 use crate::answer;
 use crate::glass;
 use crate::in_run;
-use crate::service::Service;
+use crate::service::{Service, known, new_action};
 use crate::views;
 
 /// The routes with what the document says of them (how to add one: functions/api/src/routes.rs).
@@ -103,20 +102,15 @@ async fn propose(
     let propose = ProposeRepair {
         ports: service.ports.clone(),
     };
-    let may = propose.admit(&ctx, &incident);
-    let proposal = admitted(Proposal::read(&sent), may, answer::problem).await?;
-    let may = allowed(propose.admit(&ctx, &incident), answer::problem);
-    service
-        .once(&ctx, (&sent, may), Makes::New("action"), async |ports| {
-            let propose = ProposeRepair { ports };
-            let reason = Some(proposal.reason.trim());
-            let at_once = proposal.execute_on_approval;
-            let proposed = propose.propose(&ctx, &incident, reason, at_once).await;
-            let proposed = proposed.map_err(|error| answer::problem(&error))?;
-            let (action, version) = (&proposed.action, proposed.version);
-            Ok(answer::action(&ctx, StatusCode::CREATED, action, version))
-        })
-        .await
+    let may = (|| propose.admit(&ctx, &incident), answer::problem);
+    let asked = (&sent, Proposal::read(&sent));
+    let act = async |ports, new: Proposal| {
+        let propose = ProposeRepair { ports };
+        let reason = Some(new.reason.trim());
+        let proposed = propose.propose(&ctx, &incident, reason, new.execute_on_approval);
+        answer::proposed(&ctx, proposed.await)
+    };
+    service.once(&ctx, asked, may, new_action, act).await
 }
 
 /// How long to wait.
@@ -274,25 +268,19 @@ async fn vote(
     sent: Sent,
 ) -> Result<Response, Problem> {
     let votes = service.votes();
-    let may = votes.admit_vote(&ctx, &id);
-    let (ballot, version) = admitted(Ballot::read(&sent), may, answer::problem).await?;
-    let may = allowed(votes.admit_vote(&ctx, &id), answer::problem);
-    let once = service.once(
-        &ctx,
-        (&sent, may),
-        Makes::Known(id.clone()),
-        async |ports| {
-            let voted = Voted {
-                kind: ballot.vote,
-                digest: &ballot.action_digest,
-                reason: ballot.reason.trim(),
-                version: Some(version),
-            };
-            let votes = VoteOnAction { ports };
-            answer::after_act(&ctx, Box::pin(votes.vote(&ctx, &id, &voted)).await)
-        },
-    );
-    Box::pin(once).await
+    let may = (|| votes.admit_vote(&ctx, &id), answer::problem);
+    let asked = (&sent, Ballot::read(&sent));
+    let act = async |ports, (ballot, version): (Ballot, u64)| {
+        let voted = Voted {
+            kind: ballot.vote,
+            digest: &ballot.action_digest,
+            reason: ballot.reason.trim(),
+            version: Some(version),
+        };
+        let votes = VoteOnAction { ports };
+        answer::after_act(&ctx, Box::pin(votes.vote(&ctx, &id, &voted)).await)
+    };
+    Box::pin(service.once(&ctx, asked, may, known(&id), act)).await
 }
 
 /// What is to be executed.
@@ -344,28 +332,19 @@ async fn execute(
     sent: Sent,
 ) -> Result<Response, Problem> {
     let votes = service.votes();
-    let read = Execution::read(&sent, &ctx);
-    let execution = admitted(read, votes.admit_execute(&ctx, &id), answer::problem).await?;
-    let digest = execution.action_digest.as_deref();
-    let may = allowed(votes.admit_execute(&ctx, &id), answer::problem);
-    service
-        .once(
-            &ctx,
-            (&sent, may),
-            Makes::Known(id.clone()),
-            async |ports| {
-                let votes = VoteOnAction { ports };
-                let done = Box::pin(votes.execute(&ctx, &id, digest)).await;
-                if done
-                    .as_ref()
-                    .is_ok_and(|it| it.value.state == ActionState::Stale)
-                {
-                    return Err(answer::stale());
-                }
-                answer::after_act(&ctx, done)
-            },
-        )
-        .await
+    let may = (|| votes.admit_execute(&ctx, &id), answer::problem);
+    let asked = (&sent, Execution::read(&sent, &ctx));
+    let act = async |ports, asked: Execution| {
+        let votes = VoteOnAction { ports };
+        let digest = asked.action_digest.as_deref();
+        let done = Box::pin(votes.execute(&ctx, &id, digest)).await;
+        let is_stale = |it: &Versioned<Action>| it.value.state == ActionState::Stale;
+        if done.as_ref().is_ok_and(is_stale) {
+            return Err(answer::stale());
+        }
+        answer::after_act(&ctx, done)
+    };
+    service.once(&ctx, asked, may, known(&id), act).await
 }
 
 /// Withdraw an action
@@ -386,19 +365,13 @@ async fn cancel(
     sent: Sent,
 ) -> Result<Response, Problem> {
     let votes = service.votes();
-    admitted(sent.key(), votes.admit_cancel(&ctx, &id), answer::problem).await?;
-    let may = allowed(votes.admit_cancel(&ctx, &id), answer::problem);
-    service
-        .once(
-            &ctx,
-            (&sent, may),
-            Makes::Known(id.clone()),
-            async |ports| {
-                let votes = VoteOnAction { ports };
-                answer::after_act(&ctx, Box::pin(votes.cancel(&ctx, &id)).await)
-            },
-        )
-        .await
+    let may = (|| votes.admit_cancel(&ctx, &id), answer::problem);
+    let asked = (&sent, sent.key());
+    let act = async |ports, _| {
+        let votes = VoteOnAction { ports };
+        answer::after_act(&ctx, Box::pin(votes.cancel(&ctx, &id)).await)
+    };
+    service.once(&ctx, asked, may, known(&id), act).await
 }
 
 /// Take an executed repair back
@@ -425,18 +398,13 @@ async fn undo(
     let propose = ProposeRepair {
         ports: service.ports.clone(),
     };
-    let may = propose.admit_undo(&ctx, &id);
-    let proposal = admitted(Proposal::read(&sent), may, answer::problem).await?;
-    let may = allowed(propose.admit_undo(&ctx, &id), answer::problem);
-    service
-        .once(&ctx, (&sent, may), Makes::New("action"), async |ports| {
-            let propose = ProposeRepair { ports };
-            let reason = Some(proposal.reason.trim());
-            let at_once = proposal.execute_on_approval;
-            let proposed = Box::pin(propose.undo(&ctx, &id, reason, at_once)).await;
-            let proposed = proposed.map_err(|error| answer::problem(&error))?;
-            let (action, version) = (&proposed.action, proposed.version);
-            Ok(answer::action(&ctx, StatusCode::CREATED, action, version))
-        })
-        .await
+    let may = (|| propose.admit_undo(&ctx, &id), answer::problem);
+    let asked = (&sent, Proposal::read(&sent));
+    let act = async |ports, new: Proposal| {
+        let propose = ProposeRepair { ports };
+        let reason = Some(new.reason.trim());
+        let proposed = propose.undo(&ctx, &id, reason, new.execute_on_approval);
+        answer::proposed(&ctx, Box::pin(proposed).await)
+    };
+    service.once(&ctx, asked, may, new_action, act).await
 }

@@ -38,11 +38,7 @@ impl Message {
 ///
 /// # Errors
 /// When the event is none of these, or when what it asks for is not done.
-pub async fn handle(
-    scans: Scans,
-    connections: Connections,
-    event: &Value,
-) -> Result<Value, Error> {
+pub async fn handle(scans: Scans, connections: Connections, event: &Value) -> Result<Value, Error> {
     if event.get("Records").is_some() {
         return batch(&scans, &connections, SqsEvent::deserialize(event)?).await;
     }

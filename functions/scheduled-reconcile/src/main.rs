@@ -61,7 +61,12 @@ async fn main() -> Result<(), Error> {
         let connections = connections.clone();
         async move {
             // Boxed: whole runs are in it.
-            let answer = Box::pin(counterfoil_scheduled_reconcile::handle(scans, connections, &event)).await;
+            let answer = Box::pin(counterfoil_scheduled_reconcile::handle(
+                scans,
+                connections,
+                &event,
+            ))
+            .await;
             // After the scans: nobody waits for it.
             counterfoil_scheduled_reconcile::on_schedule(&health, &event).await;
             answer

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use counterfoil_core::auth::login_digest;
 use counterfoil_core::evidence::descriptor::Descriptor;
 use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::evidence::json::Json;
@@ -10,10 +9,8 @@ use counterfoil_core::evidence::package::ExportPackage;
 use counterfoil_core::evidence::verify::{Package, Trust, Verdict, verify};
 use counterfoil_core::ids::UserId;
 use counterfoil_core::ports::HoldTarget;
-use counterfoil_core::ports::{
-    Clock, SealStore, State, StateKey, StateWrite, StoredEntry, StoredPart,
-};
-use counterfoil_core::records::{Directory, Member, Person};
+use counterfoil_core::ports::{Clock, SealStore, StoredEntry, StoredPart};
+use counterfoil_core::records::Directory;
 use counterfoil_core::repair::VoteKind;
 use counterfoil_core::tenancy::{Principal, Role, TenantCtx, Via};
 use counterfoil_core::usecases::{
@@ -22,6 +19,7 @@ use counterfoil_core::usecases::{
 };
 use counterfoil_testkit::memory::SeededRandom;
 
+use crate::people::let_in;
 use crate::world::{World, login};
 
 /// What the erased customer's data looks like anywhere.
@@ -271,32 +269,8 @@ async fn person(world: &World, random: &Arc<SeededRandom>, role: Role) -> Tenant
         UserId::new(now, random.bits128()),
         format!("{role:?} {}", random.bits128()),
     );
+    let (store, who) = (world.store.as_ref(), (id, name.as_str()));
     let login = login(&name, now);
-    let digest = login_digest(&login);
-    let member = Member {
-        id,
-        name: name.clone(),
-        role,
-        login: Some(digest.clone()),
-        since: now,
-        role_since: None,
-    };
-    let person = Person {
-        id,
-        issuer: login.issuer,
-        subject: login.subject,
-    };
-    let key = StateKey {
-        pk: format!("login#{digest}"),
-        sk: "person".to_owned(),
-    };
-    let rows = vec![
-        StateWrite::create(
-            Directory::member_key(world.workspace.id, id),
-            serde_json::to_value(&member).unwrap(),
-        ),
-        StateWrite::create(key, serde_json::to_value(&person).unwrap()),
-    ];
-    assert!(world.store.write(rows).await.unwrap());
+    let_in(store, world.workspace.id, who, (role, now), login).await;
     world.sign_in(&name).await
 }
