@@ -345,10 +345,10 @@ async fn what_is_not_kept_or_was_judged_by_other_rules_is_said_and_is_no_differe
     );
     let replayed = record.replay(&id).await.unwrap();
     assert_eq!(replayed.decisions, 0);
-    assert!(
-        replayed.not_checked[0].contains("a bundle that is not at hand"),
-        "{replayed:?}"
-    );
+    assert_eq!(replayed.not_rederivable.len(), 1);
+    let (why, count) = replayed.not_rederivable.first_key_value().unwrap();
+    assert!(why.contains("does not hold bundle sha256:1111"), "{why}");
+    assert_eq!(*count, 1);
 }
 
 /// A bundle of the workspace, as a delivery has it: its digest, and its files by name.
@@ -403,10 +403,134 @@ async fn a_decision_by_a_workspaces_bundle_is_judged_again_with_the_delivered_on
             .find(|name| name.contains("/policies/"));
         let cedar = cedar.unwrap().clone();
         record.inputs.get_mut(&cedar).unwrap().push(b'\n');
+        let what = differs(record.replay(&id).await);
+        assert!(what.contains("are not the bundle that it cites"), "{what}");
+        record.inputs.remove(&cedar);
+        let what = differs(record.replay(&id).await);
+        assert!(what.contains("is listed and missing"), "{what}");
+    }
+}
+
+/// The rules of another version of the product, as a delivery has them: their digest, and its files.
+fn released(files: &[(&str, &str)]) -> (String, BTreeMap<String, Vec<u8>>) {
+    let text: String = files.iter().map(|(_, text)| *text).collect();
+    let digest = digest_string(text.as_bytes());
+    let folder = digest.replace("sha256:", "policy/");
+    let name = |path: &str| format!("{folder}/policies/{path}");
+    let listed = files
+        .iter()
+        .map(|(path, _)| serde_json::json!({"name": name(path)}));
+    let manifest = serde_json::json!({"files": listed.collect::<Vec<_>>()});
+    let files = files
+        .iter()
+        .map(|(path, text)| (name(path), text.as_bytes().to_vec()));
+    let manifest = (
+        "manifest.json".to_owned(),
+        manifest.to_string().into_bytes(),
+    );
+    (digest, files.chain([manifest]).collect())
+}
+
+fn own_baseline() -> String {
+    counterfoil_policy::baseline_files()
+        .map(|(_, text)| text)
+        .collect()
+}
+
+#[tokio::test]
+async fn a_decision_by_another_baseline_is_judged_again_by_the_one_that_the_delivery_holds() {
+    let world = World::new().await;
+    propose(&world).await;
+    let own = own_baseline();
+    let stricter = format!(
+        "{own}@id(\"base.forbid.all\") @why(\"nothing happens\")\nforbid (principal, action, resource);\n"
+    );
+    for (last, follows) in [(own.as_str(), true), (stricter.as_str(), false)] {
+        // However the text is cut into files.
+        let (digest, files) = released(&[("a.cedar", "// An older one.\n"), ("b.cedar", last)]);
+        let mut record = Record::of(&world).await;
+        let (id, facts) = record.decided();
+        facts.insert("baseline".to_owned(), digest.as_str().into());
+
         let replayed = record.replay(&id).await.unwrap();
+        assert_eq!(replayed.decisions, 0);
+        let why = format!("the delivery does not hold baseline {digest}");
+        assert_eq!(replayed.not_rederivable, BTreeMap::from([(why, 1)]));
+
+        record.inputs.extend(files);
+        if follows {
+            let replayed = record.replay(&id).await.unwrap();
+            assert_eq!((replayed.decisions, replayed.not_rederivable.len()), (1, 0));
+            let by = format!("baseline {digest}");
+            assert_eq!(replayed.by_delivered, BTreeMap::from([(by, 1)]));
+        } else {
+            let what = differs(record.replay(&id).await);
+            assert!(what.contains("the rules say DENY"), "{what}");
+        }
+        let name = format!("{}/policies/b.cedar", digest.replace("sha256:", "policy/"));
+        record.inputs.get_mut(&name).unwrap().push(b'\n');
+        let what = differs(record.replay(&id).await);
         assert!(
-            replayed.not_checked[0].contains("not at hand"),
-            "{replayed:?}"
+            what.contains("are not the baseline that it cites"),
+            "{what}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_delivered_baseline_that_is_not_the_one_of_this_build_whose_digest_it_has_is_refused() {
+    let world = World::new().await;
+    propose(&world).await;
+    let own = own_baseline();
+    let mut record = Record::of(&world).await;
+    let (id, _) = record.decided();
+    let (_, files) = released(&[("a.cedar", &own)]);
+    record.inputs.extend(files);
+    let replayed = record.replay(&id).await.unwrap();
+    assert_eq!((replayed.decisions, replayed.by_delivered.len()), (1, 0));
+    let mut rules = record.inputs.iter_mut();
+    let (_, text) = rules.find(|(name, _)| name.ends_with("a.cedar")).unwrap();
+    text[0] ^= 1;
+    let what = differs(record.replay(&id).await);
+    assert!(what.contains("somebody exchanged them"), "{what}");
+}
+
+#[tokio::test]
+async fn rules_that_this_build_cannot_read_are_counted_and_never_called_derived() {
+    let world = World::new().await;
+    propose(&world).await;
+    let said = async |change: &dyn Fn(&mut BTreeMap<String, Json>), text: &str| {
+        let (digest, files) = released(&[("a.cedar", text)]);
+        let mut record = Record::of(&world).await;
+        let (id, facts) = record.decided();
+        facts.insert("baseline".to_owned(), digest.as_str().into());
+        change(facts);
+        record.inputs.extend(files);
+        let replayed = record.replay(&id).await.unwrap();
+        assert_eq!(replayed.decisions, 0);
+        assert_eq!(replayed.not_rederivable.values().sum::<u64>(), 1);
+        replayed.not_rederivable.into_keys().next().unwrap()
+    };
+    let newer = format!("// A newer one.\n{}", own_baseline());
+    let schema = |facts: &mut BTreeMap<String, Json>| {
+        let layer = Json::Array(vec![counterfoil_core::evidence::json::object([
+            ("layer", "baseline".into()),
+            ("schema", "sha256:0000".into()),
+        ])]);
+        facts.insert("layers".to_owned(), layer);
+    };
+    let why = said(&schema, &newer).await;
+    assert!(why.contains("another policy schema"), "{why}");
+    let engine = |facts: &mut BTreeMap<String, Json>| {
+        let engine = counterfoil_core::evidence::json::object([("lang", "5.0".into())]);
+        facts.insert("engine".to_owned(), engine);
+    };
+    let why = said(&engine, &newer).await;
+    assert!(why.contains("does not speak"), "{why}");
+    let why = said(
+        &|_| (),
+        "permit (principal, action, resource) whenever { true };\n",
+    )
+    .await;
+    assert!(why.contains("does not read baseline"), "{why}");
 }

@@ -217,7 +217,7 @@ fn run(args: &Args) -> Result<Decided> {
     let inputs = args.replay.as_deref().map(replay::folder).transpose()?;
     let verdict = input.verify(&trust, authority)?;
     let replayed = match &inputs {
-        Some(inputs) if verdict.is_accepted() => Some(input.replay(inputs)?),
+        Some(inputs) if verdict.is_accepted() => Some(input.replay(inputs, &trust)?),
         _ => None,
     };
     Ok(Decided {

@@ -20,6 +20,7 @@ pub use question::{
     BlastFacts, BundleFacts, ChangeFacts, EvidenceFacts, HeldFacts, IncidentFacts, OverrideFacts,
     Question, RepairFacts, RunActionFacts, StandingFacts, VoteFacts,
 };
+pub(crate) use rules::default_bundle;
 pub use rules::{BuiltIn, NO_BUNDLE, Rules, builtin_bundles, default_bundle_digest};
 
 #[cfg(test)]

@@ -214,7 +214,7 @@ pub fn builtin_bundles() -> Vec<BuiltIn> {
 }
 
 /// The bundle that every workspace starts with, parsed once per process.
-fn default_bundle() -> Result<Arc<Layer>, Failure> {
+pub(crate) fn default_bundle() -> Result<Arc<Layer>, Failure> {
     static PARSED: OnceLock<Option<Arc<Layer>>> = OnceLock::new();
     let parse = || {
         let template = TEMPLATES.iter().find(|it| it.name == "default")?;

@@ -37,12 +37,12 @@ impl Again {
     pub(super) fn of(decision: &Json) -> Self {
         let text = |name: &str| decision.get(name).and_then(Json::as_str);
         let rule = text("rule").unwrap_or_default();
-        if OF_THE_MOMENT.contains(&rule) {
-            return Self::Never("was denied by a failure of the moment");
+        if OF_THE_MOMENT.contains(&rule) || also_of_the_moment(decision) {
+            return Self::Never("denied by a failure of the moment");
         }
         if text("action") == Some("policy.revoke") && asked_the_workspace(decision) {
             return Self::Never(
-                "was judged when rules of the workspace were still asked about revoking",
+                "judged when rules of the workspace were still asked about revoking",
             );
         }
         match text("phase") {
@@ -52,6 +52,17 @@ impl Again {
             _ => Self::OfNoPhase,
         }
     }
+}
+
+/// Whether something that has passed denied it as a further reason.
+fn also_of_the_moment(decision: &Json) -> bool {
+    let layers = decision.get("layers").and_then(Json::as_array);
+    let layers = layers.unwrap_or_default().iter();
+    let rules = layers.filter_map(|layer| layer.get("policies")?.as_array());
+    let mut ids = rules
+        .flatten()
+        .filter_map(|rule| rule.get("id").and_then(Json::as_str));
+    ids.any(|id| OF_THE_MOMENT.contains(&id))
 }
 
 fn asked_the_workspace(decision: &Json) -> bool {

@@ -4,24 +4,26 @@
 //! Works on facts of a package that the verifier has accepted, and on inputs that are still kept.
 //! What was pruned or erased cannot be derived again; that is said, and is no difference.
 
+mod decisions;
+mod in_force;
+mod rulebook;
 mod scan;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use counterfoil_evidence::hash::digest_string;
 use counterfoil_evidence::json::Json;
 use counterfoil_evidence::kind::Kind;
-use counterfoil_policy::bundle::Bundle;
-use counterfoil_policy::{Layer, LayerName, Phase};
+use counterfoil_evidence::verify::Trust;
 use thiserror::Error;
 
+use self::decisions::replay_decision;
+pub use self::in_force::InForce;
+use self::rulebook::Rulebook;
 use self::scan::Derived;
 use super::reconcile::{LookError, Sources, Times, first_look, flow_version, second_look};
-use super::rejudge::Again;
 use crate::json::JsonError;
 use crate::mapping::Artifact;
-use crate::policy::{Rules, baseline_digest, default_bundle_digest};
 use crate::reconcile::{Finding, Outcome, findings};
 use crate::run::RunScope;
 use crate::snapshot::{self, Look, Replay, SnapshotError};
@@ -49,6 +51,13 @@ pub struct Replayed {
     pub findings: u64,
     /// Decisions that were judged again and are the same.
     pub decisions: u64,
+    /// Of these, how many were judged by rules that are not built into this program, by what they are:
+    /// their text came with the delivery.
+    pub by_delivered: BTreeMap<String, u64>,
+    /// Decisions that could not be judged again, by why.
+    pub not_rederivable: BTreeMap<String, u64>,
+    /// Who put the rules in force that decisions cite, where this was asked and is proved.
+    pub in_force: Vec<InForce>,
     /// What could not be derived again, one sentence each.
     pub not_checked: Vec<String>,
 }
@@ -91,7 +100,7 @@ pub enum ReplayError {
 
 /// Derives every run of an accepted package again, as its entries come, in stream order.
 pub struct ReplayRuns<'a> {
-    inputs: Inputs<'a>,
+    rulebook: Rulebook<'a>,
     /// Runs that are not closed yet.
     open: BTreeMap<String, Told>,
     replayed: Replayed,
@@ -113,8 +122,18 @@ impl std::fmt::Debug for ReplayRuns<'_> {
 impl<'a> ReplayRuns<'a> {
     /// Begins with no entry.
     pub fn new(inputs: Inputs<'a>) -> Self {
+        Self::with(inputs, None)
+    }
+
+    /// The same, and tells who put the rules in force that decisions cite: the keys of `trust` may have
+    /// sealed the workspace's stream.
+    pub fn telling(inputs: Inputs<'a>, trust: &'a Trust) -> Self {
+        Self::with(inputs, Some(trust))
+    }
+
+    fn with(inputs: Inputs<'a>, trust: Option<&'a Trust>) -> Self {
         Self {
-            inputs,
+            rulebook: Rulebook::of(inputs, trust),
             open: BTreeMap::new(),
             replayed: Replayed::default(),
         }
@@ -159,12 +178,7 @@ impl<'a> ReplayRuns<'a> {
             decisions: &told.decisions,
             close,
         };
-        let one = replay_run(&run, self.inputs).await?;
-        let all = &mut self.replayed;
-        all.findings = all.findings.saturating_add(one.findings);
-        all.decisions = all.decisions.saturating_add(one.decisions);
-        all.not_checked.extend(one.not_checked);
-        Ok(())
+        replay(&run, &mut self.rulebook, &mut self.replayed).await
     }
 
     /// What came of all of them.
@@ -173,6 +187,9 @@ impl<'a> ReplayRuns<'a> {
         let open = self.open.into_keys();
         let open = open.map(|id| format!("run {id} is not closed in this package"));
         replayed.not_checked.extend(open);
+        let (in_force, not_shown) = self.rulebook.told();
+        replayed.in_force = in_force;
+        replayed.not_checked.extend(not_shown);
         replayed
     }
 }
@@ -186,90 +203,24 @@ pub async fn replay_run(
     inputs: Inputs<'_>,
 ) -> Result<Replayed, ReplayError> {
     let mut replayed = Replayed::default();
+    replay(run, &mut Rulebook::of(inputs, None), &mut replayed).await?;
+    Ok(replayed)
+}
+
+async fn replay(
+    run: &RecordedRun<'_>,
+    rulebook: &mut Rulebook<'_>,
+    replayed: &mut Replayed,
+) -> Result<(), ReplayError> {
     for decision in run.decisions {
-        replay_decision(run, decision, inputs, &mut replayed)?;
+        replay_decision(run, decision, rulebook, replayed)?;
     }
     if matches!(text(run.open, "purpose"), Some("scan" | "check"))
         && text(run.close, "status") == Some("completed")
     {
-        replay_findings(run, inputs, &mut replayed).await?;
+        replay_findings(run, rulebook.inputs(), replayed).await?;
     }
-    Ok(replayed)
-}
-
-fn replay_decision(
-    run: &RecordedRun<'_>,
-    decision: &Json,
-    inputs: Inputs<'_>,
-    replayed: &mut Replayed,
-) -> Result<(), ReplayError> {
-    let name = text(decision, "decision").unwrap_or("a decision");
-    let mut unchecked = |what: &str| {
-        let said = format!("{name} of run {} {what}", run.id);
-        replayed.not_checked.push(said);
-        Ok(())
-    };
-    if text(decision, "baseline") != Some(baseline_digest()) {
-        return unchecked("was judged by another baseline than that of this build");
-    }
-    let Some(rules) = rules(decision, inputs) else {
-        return unchecked("was judged by a bundle that is not at hand");
-    };
-    let again = Again::of(decision);
-    let phase = match again {
-        Again::As(phase) => phase,
-        // What the rules asked for is what the ladder says.
-        Again::Broken => Phase::Propose,
-        Again::Never(why) => return unchecked(why),
-        Again::OfNoPhase => return Err(run.differs(format!("{name}: it is of no phase"))),
-    };
-    let request = decision.get("request").cloned().unwrap_or(Json::Null);
-    let verdict = rules.judge_stored(request, phase);
-    if again == Again::Broken && !verdict.denied() {
-        replayed.decisions = replayed.decisions.saturating_add(1);
-        return Ok(());
-    }
-    let rule = text(decision, "rule").unwrap_or_default();
-    let approvals = decision
-        .get("approvals")
-        .and_then(Json::as_uint)
-        .unwrap_or(0);
-    let same = text(decision, "effect") == Some(verdict.effect.name())
-        && rule == verdict.rule
-        && text(decision, "reason") == Some(verdict.reason.as_str())
-        && approvals == u64::from(verdict.approvals);
-    if !same {
-        let (effect, rule) = (verdict.effect.name(), &verdict.rule);
-        return Err(run.differs(format!("{name}: the rules say {effect} by {rule}")));
-    }
-    replayed.decisions = replayed.decisions.saturating_add(1);
     Ok(())
-}
-
-/// The rules that a decision names, if they are at hand: built in, or the bundle of that digest beside
-/// the evidence. Its signature says who may have it in force, which is not what is asked here.
-fn rules(decision: &Json, inputs: Inputs<'_>) -> Option<Rules> {
-    let cited = text(decision, "policy")?;
-    if cited == default_bundle_digest() {
-        return Some(Rules::standard());
-    }
-    let folder = format!("policy/{}", cited.strip_prefix("sha256:")?);
-    let manifest = inputs(&format!("{folder}/manifest.json"))?;
-    let listed = Json::parse_document(&manifest).ok()?;
-    let mut files = BTreeMap::new();
-    for file in listed.get("files")?.as_array()? {
-        let path = file.get("path")?.as_str()?;
-        let read = inputs(&format!("{folder}/{path}"))?;
-        files.insert(path.to_owned(), String::from_utf8(read).ok()?);
-    }
-    let bundle = Bundle::read(&manifest, files).ok()?;
-    if bundle.digest() != cited {
-        return None;
-    }
-    let policies: Vec<(&str, &str)> = bundle.policies().collect();
-    let version = bundle.manifest().version;
-    let layer = Layer::of(LayerName::Workspace, cited, version, &policies).ok()?;
-    Some(Rules::of(cited.to_owned(), Ok(Arc::new(layer)), None))
 }
 
 async fn replay_findings(

@@ -9,7 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use counterfoil_evidence::hash::sha256;
 use counterfoil_evidence::json::Json;
 use ed25519_dalek::Signer as _;
-use ed25519_dalek::pkcs8::DecodePrivateKey as _;
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
+use ed25519_dalek::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePublicKey as _};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -93,6 +94,25 @@ impl PublicKey {
         let bytes = STANDARD.decode(text).map_err(|_| SignatureError::Form)?;
         let bytes = <[u8; 32]>::try_from(bytes).map_err(|_| SignatureError::Form)?;
         Self::from_bytes(&bytes)
+    }
+
+    /// A key as `openssl pkey -pubout` writes it: SPKI, PEM.
+    ///
+    /// # Errors
+    /// As [`PublicKey::from_bytes`].
+    pub fn from_pem(pem: &str) -> Result<Self, SignatureError> {
+        let key = ed25519_dalek::VerifyingKey::from_public_key_pem(pem);
+        let key = key.map_err(|_| SignatureError::Form)?;
+        Self::from_bytes(key.as_bytes())
+    }
+
+    /// As [`PublicKey::from_pem`] reads it.
+    ///
+    /// # Errors
+    /// Never in practice: a key always has this form.
+    pub fn pem(&self) -> Result<String, SignatureError> {
+        let pem = self.0.to_public_key_pem(LineEnding::LF);
+        pem.map_err(|_| SignatureError::Form)
     }
 
     /// As [`PublicKey::parse`] reads it.

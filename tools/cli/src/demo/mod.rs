@@ -93,9 +93,9 @@ async fn check(scene: &Scene, played: &Played, story: &mut Story) -> Result<()> 
     let everything = verify(Package::Tar(evidence), &trust);
     story.say(format!("Everything: {}", everything.first_line()));
     ensure!(everything.is_accepted(), "the archive was refused");
-    let inputs = |name: &str| played.delivery.get(&format!("inputs/{name}")).cloned();
+    let inputs = |name: &str| played.delivery.get(&replay::member(name)).cloned();
     let files = tar::read(evidence, trust.limits)?;
-    let replayed = replay::members(&files, &inputs).await?;
+    let replayed = replay::members(&files, &inputs, &trust).await?;
     let same = replayed.as_ref().map_err(|what| anyhow!("{what}"))?;
     ensure!(same.findings > 0, "no run could be derived again");
     for line in replay::lines(&replayed) {

@@ -218,11 +218,11 @@ impl Input {
     }
 
     /// Derives an accepted package again from kept inputs.
-    pub(crate) fn replay(&self, inputs: Inputs<'_>) -> Result<Outcome> {
+    pub(crate) fn replay(&self, inputs: Inputs<'_>, trust: &Trust) -> Result<Outcome> {
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         match &self.body {
-            Body::Document(bytes) => runtime.block_on(replay::document(bytes, inputs)),
-            Body::Files(files) => runtime.block_on(replay::members(files, inputs)),
+            Body::Document(bytes) => runtime.block_on(replay::document(bytes, inputs, trust)),
+            Body::Files(files) => runtime.block_on(replay::members(files, inputs, trust)),
             Body::Refused(_) => bail!("a refused package is not replayed"),
         }
     }

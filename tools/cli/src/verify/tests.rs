@@ -317,8 +317,53 @@ fn a_replay_needs_the_folder_of_a_delivery_and_says_what_is_not_kept() {
     assert!(decided.verdict.is_accepted());
     let replayed = decided.replayed.unwrap().unwrap();
     assert_eq!((replayed.findings, replayed.decisions), (0, 0));
+    assert_eq!(replayed.not_rederivable.values().sum::<u64>(), 1);
+    let lines = crate::replay::lines(&Ok(replayed));
     assert!(
-        replayed.not_checked[0].contains("another baseline"),
-        "{replayed:?}"
+        lines
+            .iter()
+            .any(|line| line.starts_with("not re-derivable: 1 decisions: ")),
+        "{lines:?}"
     );
+    assert!(!lines.iter().any(|line| line.contains("verified")));
+}
+
+#[test]
+fn a_replay_says_who_put_which_rules_in_force_and_which_came_with_the_delivery() {
+    use counterfoil_core::usecases::{InForce, Replayed};
+    let bundle = InForce {
+        rules: "bundle sha256:22".to_owned(),
+        since: 1_795_392_000_000,
+        stream: "ab12".to_owned(),
+        seq: 31,
+        by: Some("usr_2".to_owned()),
+        proposed_by: Some("usr_1".to_owned()),
+        uploaded_by: None,
+        approvals: vec!["usr_2".to_owned()],
+        signer: Some("sha256:33".to_owned()),
+    };
+    let outcome = Ok(Replayed {
+        findings: 1,
+        decisions: 7,
+        by_delivered: [("baseline sha256:11".to_owned(), 4)].into(),
+        not_rederivable: [(
+            "the delivery does not hold baseline sha256:10".to_owned(),
+            2,
+        )]
+        .into(),
+        in_force: vec![bundle],
+        not_checked: Vec::new(),
+    });
+    let said = crate::replay::lines(&outcome);
+    let expected = [
+        "replayed: the findings of 1 runs and 7 decisions follow from their inputs",
+        "in force: bundle sha256:22 since 2026-11-23T00:00:00Z, proposed by usr_1, activated by usr_2, approved by usr_2; its signature is by the key that this entry names, sha256:33; entry 31 of stream ab12, the workspace's",
+        "rules from the delivery: 4 decisions were judged again by the baseline sha256:11, whose text came with the delivery and is not in this program; what vouches for it is that they cite its digest",
+        "not re-derivable: 2 decisions: the delivery does not hold baseline sha256:10",
+    ];
+    assert_eq!(said, expected);
+    let json = crate::replay::to_json(&outcome).canonical_text();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["in_force"][0]["signer"], "sha256:33");
+    assert_eq!(json["not_rederivable"][0]["decisions"], 2);
 }

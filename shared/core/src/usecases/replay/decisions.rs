@@ -1,0 +1,67 @@
+//! A recorded decision, judged again.
+
+use std::collections::BTreeMap;
+
+use counterfoil_evidence::json::Json;
+use counterfoil_policy::{Effect, Phase};
+
+use super::rulebook::{Rulebook, Unfound};
+use super::{RecordedRun, ReplayError, Replayed, text};
+use crate::usecases::rejudge::Again;
+
+pub(super) fn replay_decision(
+    run: &RecordedRun<'_>,
+    decision: &Json,
+    rulebook: &mut Rulebook<'_>,
+    replayed: &mut Replayed,
+) -> Result<(), ReplayError> {
+    let name = text(decision, "decision").unwrap_or("a decision");
+    let rule = text(decision, "rule").unwrap_or_default();
+    let again = Again::of(decision);
+    let phase = match again {
+        Again::As(phase) => phase,
+        // The glass replaces approvals: what the rules asked for is what the ladder says.
+        Again::Broken => Phase::Propose,
+        Again::Never(why) => {
+            count(&mut replayed.not_rederivable, why.to_owned());
+            return Ok(());
+        }
+        Again::OfNoPhase => return Err(run.differs(format!("{name}: it is of no phase"))),
+    };
+    let rules = match rulebook.cited(decision) {
+        Ok(rules) => rules,
+        Err(Unfound::Missing(why)) => {
+            count(&mut replayed.not_rederivable, why);
+            return Ok(());
+        }
+        Err(Unfound::Refused(what)) => return Err(run.differs(format!("{name}: {what}"))),
+    };
+    let request = decision.get("request").cloned().unwrap_or(Json::Null);
+    let verdict = rules.judge(request, phase);
+    let approvals = decision
+        .get("approvals")
+        .and_then(Json::as_uint)
+        .unwrap_or(0);
+    let same = if again == Again::Broken {
+        verdict.effect != Effect::Deny
+    } else {
+        text(decision, "effect") == Some(verdict.effect.name())
+            && rule == verdict.rule
+            && text(decision, "reason") == Some(verdict.reason.as_str())
+            && approvals == u64::from(verdict.approvals)
+    };
+    if !same {
+        let (effect, rule) = (verdict.effect.name(), &verdict.rule);
+        return Err(run.differs(format!("{name}: the rules say {effect} by {rule}")));
+    }
+    replayed.decisions = replayed.decisions.saturating_add(1);
+    for what in rules.delivered() {
+        count(&mut replayed.by_delivered, what);
+    }
+    Ok(())
+}
+
+fn count(of: &mut BTreeMap<String, u64>, what: String) {
+    let sum = of.entry(what).or_default();
+    *sum = sum.saturating_add(1);
+}
