@@ -1,7 +1,7 @@
 //! One workspace, one project, two approvers, a shop with one customer who paid and got nothing.
 
 mod people;
-mod rules;
+pub(crate) mod rules;
 mod wiring;
 
 use std::collections::BTreeMap;

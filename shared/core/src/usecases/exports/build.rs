@@ -152,8 +152,10 @@ impl Exports {
             job.progress(done, of).await?;
         }
         let bundles = self.bundles(job, &all).await?;
+        let activations = self.activations(job, &all).await?;
         let about = About {
             bundles: &bundles,
+            activations: &activations,
             export: job.id(),
             scope: job.scope(),
             trust: &self.trust(job.stream, &all.keys).await?,
@@ -341,12 +343,14 @@ impl Exports {
         } = bulk;
         let report_about = self.report_about(job).await?;
         let bundles = self.bundles(job, &summary).await?;
+        let activations = self.activations(job, &summary).await?;
         let (bytes, digest) = measure(evidence.as_mut())?;
         let hash = digest.strip_prefix("sha256:").unwrap_or_default().parse();
         let hash = hash.map_err(|_| super::failure::corrupt("naming the evidence"))?;
         let scope = job.scope().clone();
         let about = About {
             bundles: &bundles,
+            activations: &activations,
             export: job.id(),
             scope: &scope,
             trust: &trust,

@@ -9,13 +9,14 @@ use base64::engine::general_purpose::STANDARD;
 use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::verify::Trust;
 
+use super::activations::Activation;
 use super::collect::Summary;
-use super::failure::BuildError;
+use super::failure::{BuildError, corrupt};
 use super::tar::Archive;
 use crate::bundles::StoredBundle;
 use crate::export::{ExportScope, ExportSeal};
 use crate::json::canonical;
-use crate::policy::builtin_bundles;
+use crate::policy::{builtin_bundles, default_bundle_digest};
 use crate::ports::ScratchFile;
 
 /// `schema` of a manifest.
@@ -28,6 +29,8 @@ const README_LEDGER: &str = include_str!("README-ledger.txt");
 pub(super) struct About<'a> {
     /// Bundles of the workspace that decisions cite.
     pub(super) bundles: &'a [StoredBundle],
+    /// How the rules that decisions cite came into force.
+    pub(super) activations: &'a [Activation],
     pub(super) export: String,
     pub(super) scope: &'a ExportScope,
     pub(super) trust: &'a Trust,
@@ -124,6 +127,10 @@ impl About<'_> {
             let built_in = known.iter().any(|(digest, _)| digest == *cited);
             !built_in && self.bundles.iter().all(|bundle| bundle.digest != **cited)
         });
+        let standard = default_bundle_digest();
+        let unactivated = self.summary.policies.iter().filter(|cited| {
+            **cited != standard && self.activations.iter().all(|it| it.digest != **cited)
+        });
         let seal = object([
             ("at", self.seal.at.to_string().into()),
             ("seal", self.seal.hash.as_str().into()),
@@ -137,6 +144,10 @@ impl About<'_> {
             ("seals", Json::uint(self.seals)),
         ]);
         let mut text = object([
+            (
+                "activations_not_included",
+                Json::Array(unactivated.map(|cited| cited.as_str().into()).collect()),
+            ),
             ("counts", counts),
             ("export", self.export.as_str().into()),
             ("files", Json::Array(files.collect())),
@@ -189,6 +200,14 @@ impl About<'_> {
             archive.bytes(&format!("{folder}/envelope.json"), &envelope)?;
             for (path, text) in &bundle.files {
                 archive.bytes(&format!("{folder}/{path}"), text.as_bytes())?;
+            }
+        }
+        for activation in self.activations {
+            let hex = activation.digest.replace("sha256:", "");
+            archive.bytes(&format!("workspace/{hex}.json"), &activation.document)?;
+            if let Some(key) = &activation.signer {
+                let pem = key.pem().map_err(|_| corrupt("writing a signing key"))?;
+                archive.bytes(&format!("policy/{hex}/signer.pem"), pem.as_bytes())?;
             }
         }
         let report = report(&self.manifest(&archive))?;

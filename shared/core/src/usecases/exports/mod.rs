@@ -8,6 +8,7 @@
 //! Every attempt of a worker writes under names of its own, and the record says which attempt counts:
 //! a message that comes twice, or a worker that dies, costs time and leaves one export.
 
+mod activations;
 mod build;
 mod collect;
 mod delivery;

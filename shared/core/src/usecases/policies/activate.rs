@@ -15,6 +15,7 @@ use crate::bundles::{
     ActiveBundle, FAMILY, PolicyProposal, PolicyState, Proposed, StoredBundle, WAITS_ACTIVATION,
     verified,
 };
+use crate::ids::UserId;
 use crate::policy::Effect;
 use crate::ports::{Batch, EntryRef};
 use crate::records::{Versioned, workspace_row};
@@ -104,7 +105,7 @@ impl Policies {
         &self,
         ctx: &WorkspaceCtx,
         waiting: &PolicyProposal,
-        uploader: crate::ids::UserId,
+        uploader: UserId,
     ) -> Result<Result<String, NotSecond>, PolicyError> {
         let second = Waiting {
             by: waiting.by,
@@ -143,9 +144,10 @@ impl Policies {
         let mut batch = Batch::of(judged.approved(principal, &held, &approver)?);
         let decision = batch.drafts.len().saturating_sub(1);
         let entry = batch.drafts.len();
-        batch
-            .drafts
-            .push(activated(ctx, &next, &approver, &held).cite("decision", decision));
+        batch.drafts.push(
+            activated(ctx, &next, (waiting.value.by, approver.as_str()), &held)
+                .cite("decision", decision),
+        );
         batch.drafts.push(judged.closing());
         let mut after = next.state.value.clone();
         after.active = Some(ActiveBundle {
@@ -205,7 +207,12 @@ fn fitting(
 }
 
 /// `policy.activated`.
-fn activated(ctx: &WorkspaceCtx, next: &Next, approver: &str, held: &EntryRef) -> Draft {
+fn activated(
+    ctx: &WorkspaceCtx,
+    next: &Next,
+    (proposer, approver): (UserId, &str),
+    held: &EntryRef,
+) -> Draft {
     let digest = next.bundle.digest.as_str();
     let mut facts = vec![
         ("actor", actor(ctx.principal())),
@@ -214,6 +221,7 @@ fn activated(ctx: &WorkspaceCtx, next: &Next, approver: &str, held: &EntryRef) -
         ("layer", "workspace".into()),
         ("loosening", true.into()),
         ("proposed", held.leaf.as_str().into()),
+        ("proposed_by", proposer.to_string().into()),
         ("signer", next.signer.as_str().into()),
         ("uploaded_by", next.bundle.by.to_string().into()),
         ("version", Json::uint(next.version)),
