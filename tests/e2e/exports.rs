@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::calls::{Answer, alike};
 use super::stage::{Stage, now, stage};
 use super::tenant::Tenant;
+use super::terminal::Terminal;
 
 /// A customer was locked out, and is not any more: the id of that customer.
 async fn repaired(stage: &Stage, tenant: &Tenant) -> String {
@@ -101,6 +102,52 @@ fn everything_of_a_project_can_be_fetched_and_verified_by_a_stranger() {
         let stream = tenant.project.stream_id().unwrap();
         let trust = Trust::new(stage.main.seal_key().await, stream);
         assert!(!verify(Package::Tar(&evidence), &trust).is_accepted());
+    });
+}
+
+#[test]
+fn a_stranger_derives_the_decisions_of_a_delivery_again_and_sees_since_when_their_rules_counted() {
+    let stage = stage();
+    stage.run(async {
+        let tenant = stage.tenant().await;
+        repaired(stage, &tenant).await;
+        let (_, members, _) = archive(stage, &tenant, &json!({ "all": true })).await;
+        let told = stage.main.workspace_entries(&tenant).await;
+        let told = told.iter().filter(|entry| entry.kind == "policy.activated");
+        let told: Vec<_> = told.map(|entry| &entry.facts).collect();
+        assert_eq!(told.len(), 1, "whoever decided first said so, once");
+        assert_eq!(told[0]["layer"], "baseline");
+        let baseline = told[0]["bundle"].as_str().unwrap().to_owned();
+
+        let terminal = Terminal::of(stage, "auditor");
+        let key = members.iter().find(|(name, _)| name.starts_with("keys/"));
+        let key = String::from_utf8(key.unwrap().1.clone()).unwrap();
+        let key = terminal.file("key.pem", &key);
+        let folder = key.with_file_name("delivery");
+        for (name, content) in &members {
+            let path = folder.join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, content).unwrap();
+        }
+        let (place, key) = (folder.to_str().unwrap(), key.to_str().unwrap());
+        let stream = tenant.project.stream.as_str();
+        let words = [
+            "verify", place, "--key", key, "--stream", stream, "--replay", place,
+        ];
+        let said = terminal.done(&words);
+        assert!(said.out.starts_with("OK L2"), "{}", said.out);
+        let line = format!("in force: baseline {baseline} since ");
+        assert!(said.out.contains(&line), "{}", said.out);
+        assert!(!said.out.contains("not re-derivable"), "{}", said.out);
+        // Rules that somebody exchanged.
+        let rules = baseline.replace("sha256:", "policy/");
+        let rules = folder.join(rules).join("policies/shape.cedar");
+        let text = std::fs::read_to_string(&rules).unwrap();
+        std::fs::write(&rules, format!("{text}\n")).unwrap();
+        let said = terminal.run(&words);
+        assert_eq!(said.status, 3, "{}", said.out);
+        assert!(said.out.starts_with("FAIL E_REPLAY"), "{}", said.out);
+        assert!(said.out.contains("somebody exchanged them"), "{}", said.out);
     });
 }
 

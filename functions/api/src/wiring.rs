@@ -19,7 +19,8 @@ use crate::api::Api;
 /// # Errors
 /// When a setting is missing.
 pub fn wire(boot: &Boot) -> Result<Api, Error> {
-    let (evidence, state) = (boot.evidence()?, boot.state()?);
+    let (evidence, state) = (boot.recording()?, boot.state()?);
+    let reader = boot.evidence()?;
     let (objects, vault) = (boot.objects()?, boot.vault()?);
     let ports = admin_ports(boot)?;
     Ok(Api {
@@ -35,7 +36,7 @@ pub fn wire(boot: &Boot) -> Result<Api, Error> {
         },
         policies: Policies {
             ports: ports.clone(),
-            reader: evidence.clone(),
+            reader: reader.clone(),
         },
         keys: Keys { ports },
         authentication: boot.authentication()?,
@@ -43,7 +44,7 @@ pub fn wire(boot: &Boot) -> Result<Api, Error> {
         sign_in: boot.sign_in_place(),
         projects: Projects {
             create: create_project(boot)?,
-            reader: evidence.clone(),
+            reader: reader.clone(),
         },
         connections: connections(boot)?,
         erase: erase(boot)?,
@@ -57,7 +58,7 @@ pub fn wire(boot: &Boot) -> Result<Api, Error> {
         },
         holds: LegalHolds {
             evidence: evidence.clone(),
-            reader: evidence.clone(),
+            reader: reader.clone(),
             state: state.clone(),
             clock: boot.clock(),
             random: boot.random(),
@@ -70,7 +71,7 @@ pub fn wire(boot: &Boot) -> Result<Api, Error> {
         },
         retention: KeepRetention {
             evidence: evidence.clone(),
-            reader: evidence.clone(),
+            reader: reader.clone(),
             state: state.clone(),
             objects,
             vault,
@@ -86,7 +87,7 @@ pub fn wire(boot: &Boot) -> Result<Api, Error> {
         },
         lost: DeclareLost {
             evidence: evidence.clone(),
-            reader: evidence.clone(),
+            reader: reader.clone(),
             state: state.clone(),
             clock: boot.clock(),
             random: boot.random(),
@@ -108,16 +109,13 @@ pub fn wire(boot: &Boot) -> Result<Api, Error> {
         },
         evidence: read_evidence(boot)?,
         governed: governed(boot)?,
-        runs: ReadRun {
-            reader: evidence,
-            state,
-        },
+        runs: ReadRun { reader, state },
     })
 }
 
 fn erase(boot: &Boot) -> Result<Erase, Error> {
     Ok(Erase {
-        evidence: boot.evidence()?,
+        evidence: boot.recording()?,
         reader: boot.evidence()?,
         state: boot.state()?,
         objects: boot.objects()?,
@@ -129,7 +127,7 @@ fn erase(boot: &Boot) -> Result<Erase, Error> {
 
 fn governed(boot: &Boot) -> Result<GovernedRuns, Error> {
     Ok(GovernedRuns {
-        evidence: boot.evidence()?,
+        evidence: boot.recording()?,
         state: boot.state()?,
         clock: boot.clock(),
         random: boot.random(),
@@ -138,7 +136,7 @@ fn governed(boot: &Boot) -> Result<GovernedRuns, Error> {
 
 fn delete(boot: &Boot) -> Result<Delete, Error> {
     Ok(Delete {
-        evidence: boot.evidence()?,
+        evidence: boot.recording()?,
         reader: boot.evidence()?,
         state: boot.state()?,
         objects: boot.objects()?,
@@ -159,7 +157,7 @@ fn read_evidence(boot: &Boot) -> Result<ReadEvidence, Error> {
 
 fn admin_ports(boot: &Boot) -> Result<AdminPorts, Error> {
     Ok(AdminPorts {
-        evidence: boot.evidence()?,
+        evidence: boot.recording()?,
         state: boot.state()?,
         clock: boot.clock(),
         random: boot.random(),
@@ -168,7 +166,7 @@ fn admin_ports(boot: &Boot) -> Result<AdminPorts, Error> {
 
 fn create_project(boot: &Boot) -> Result<CreateProject, Error> {
     Ok(CreateProject {
-        evidence: boot.evidence()?,
+        evidence: boot.recording()?,
         state: boot.state()?,
         vault: boot.vault()?,
         signer: boot.signer()?,
@@ -181,7 +179,7 @@ fn connections(boot: &Boot) -> Result<Connections, Error> {
     // Some twenty reads when a person stores a key: they need no share of the scans' budget.
     let stripe = StripeAccounts::new(config::stripe_url(), config::stripe_rate());
     Ok(Connections {
-        evidence: boot.evidence()?,
+        evidence: boot.recording()?,
         state: boot.state()?,
         vault: boot.vault()?,
         keys: Arc::new(stripe),

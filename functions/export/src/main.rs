@@ -16,7 +16,7 @@ async fn main() -> Result<(), Error> {
         None => None,
     };
     let exports = Exports {
-        evidence: boot.evidence()?,
+        evidence: boot.recording()?,
         reader: boot.evidence()?,
         seals: boot.seals()?,
         signer: boot.signer()?,

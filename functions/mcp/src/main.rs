@@ -9,7 +9,8 @@ use counterfoil_mcp::{Mcp, Others, Place, Tools};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let boot = Boot::start("mcp").await?;
-    let (evidence, state, vault) = (boot.evidence()?, boot.state()?, boot.vault()?);
+    let (evidence, state, vault) = (boot.recording()?, boot.state()?, boot.vault()?);
+    let reader = boot.evidence()?;
     let tools = Tools {
         state: state.clone(),
         clock: boot.clock(),
@@ -21,7 +22,7 @@ async fn main() -> Result<(), Error> {
             random: boot.random(),
         },
         evidence: ReadEvidence {
-            reader: evidence.clone(),
+            reader: reader.clone(),
             state: state.clone(),
             vault,
             random: boot.random(),
@@ -34,7 +35,7 @@ async fn main() -> Result<(), Error> {
         },
         repeats: boot.repeats()?,
         runs: ReadRun {
-            reader: evidence,
+            reader,
             state: state.clone(),
         },
         checks: AskChecks {

@@ -12,7 +12,7 @@ use counterfoil_stripe::StripeAccounts;
 async fn main() -> Result<(), Error> {
     let boot = Boot::start("repair-approve").await?;
     let ports = RepairPorts {
-        evidence: boot.evidence()?,
+        evidence: boot.recording()?,
         state: boot.state()?,
         vault: boot.vault()?,
         databases: Arc::new(PgDatabase::of_deployment(

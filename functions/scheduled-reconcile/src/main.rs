@@ -19,7 +19,7 @@ async fn main() -> Result<(), Error> {
             .sharing(boot.state()?, boot.clock()),
     );
     let connections = Connections {
-        evidence: boot.evidence()?,
+        evidence: boot.recording()?,
         state: boot.state()?,
         vault: boot.vault()?,
         keys: stripe.clone(),
@@ -27,7 +27,7 @@ async fn main() -> Result<(), Error> {
         clock: boot.clock(),
     };
     let reconcile = Reconcile {
-        evidence: boot.evidence()?,
+        evidence: boot.recording()?,
         state: boot.state()?,
         vault: boot.vault()?,
         objects: boot.objects()?,

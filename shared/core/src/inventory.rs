@@ -19,7 +19,7 @@ use crate::repair::{Action, Pace};
 use crate::run::Run;
 use crate::scan::{ScanSchedule, ScanWork};
 use crate::tenancy::WorkspaceCtx;
-use crate::usecases::{CatalogueChanged, Probed, Rewrapped, Seen, WebhookHealth};
+use crate::usecases::{Announced, CatalogueChanged, Probed, Rewrapped, Seen, WebhookHealth};
 use crate::usecases::{DecisionRecord, Waiting};
 
 /// What kind of data it is.
@@ -388,6 +388,13 @@ pub const INVENTORY: &[Held] = &[
         Place::OfWorkspace("setting"),
         "for how long snapshots are kept; who the owners are, and when somebody left last",
         &[Configuration],
+        WORKSPACE,
+        WITH_WORKSPACE,
+    ),
+    held(
+        Place::OfWorkspace(Announced::FAMILY),
+        "digest of the product's own rules under which decisions were last made",
+        &[Fact],
         WORKSPACE,
         WITH_WORKSPACE,
     ),

@@ -4,7 +4,7 @@
 //! function pays at its cold start for nothing that the event does not need.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use counterfoil_aws::Clients;
 use counterfoil_aws::dynamodb::{DynamoDataKeys, DynamoEvidence, DynamoSeals, DynamoState, Tables};
@@ -13,9 +13,9 @@ use counterfoil_aws::lambda::OtherFunction;
 use counterfoil_aws::rds::RdsTokens;
 use counterfoil_aws::s3::{S3Archive, S3Objects};
 use counterfoil_aws::sqs::{SqsChecks, SqsExports, SqsScans};
-use counterfoil_core::ports::{Clock, Random, Scratch};
+use counterfoil_core::ports::{Clock, EvidenceAppend, Random, Scratch};
 use counterfoil_core::rate::Rate;
-use counterfoil_core::usecases::{LimitRate, RecordLeak, Vault};
+use counterfoil_core::usecases::{Announcing, LimitRate, RecordLeak, Vault};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
@@ -36,6 +36,7 @@ type Lookup = Box<dyn Fn(Var) -> Option<String> + Send + Sync>;
 pub struct Boot {
     clients: Clients,
     lookup: Lookup,
+    recording: OnceLock<Arc<Announcing>>,
 }
 
 impl std::fmt::Debug for Boot {
@@ -55,6 +56,7 @@ impl Boot {
         Ok(Self {
             clients: Clients::from_env().await,
             lookup: Box::new(optional),
+            recording: OnceLock::new(),
         })
     }
 
@@ -66,6 +68,7 @@ impl Boot {
         Self {
             clients,
             lookup: Box::new(lookup),
+            recording: OnceLock::new(),
         }
     }
 
@@ -101,6 +104,19 @@ impl Boot {
             self.clients.dynamodb.clone(),
             tables,
         )))
+    }
+
+    /// Evidence to write: whoever decides first under another baseline says so before.
+    ///
+    /// # Errors
+    /// As [`Boot::evidence`].
+    pub fn recording(&self) -> Result<Arc<dyn EvidenceAppend>, MissingVariable> {
+        if let Some(recording) = self.recording.get() {
+            return Ok(recording.clone());
+        }
+        let made = Announcing::new(self.evidence()?, self.state()?, self.clock());
+        // One for the process, which remembers what it has announced.
+        Ok(self.recording.get_or_init(|| Arc::new(made)).clone())
     }
 
     /// Seals and floors.

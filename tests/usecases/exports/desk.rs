@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use counterfoil_core::evidence::hash::{Hash, digest_string};
+use counterfoil_core::evidence::json::Json;
+use counterfoil_core::evidence::package::tar;
 use counterfoil_core::evidence::verify::{Accepted, Package, Trust, verify};
 use counterfoil_core::export::{Export, ExportState, Wanted};
 use counterfoil_core::ports::{
@@ -16,7 +18,10 @@ use counterfoil_core::ports::{
     State, StateKey, StateWrite, Stored,
 };
 use counterfoil_core::tenancy::TenantCtx;
-use counterfoil_core::usecases::{ExportError, Exports, SealStream, WorkError, Worked};
+use counterfoil_core::usecases::{
+    Announcing, ExportError, Exports, ReplayError, ReplayRuns, Replayed, SealStream, WorkError,
+    Worked,
+};
 use counterfoil_testkit::delivery;
 pub(super) use counterfoil_testkit::delivery::manifest;
 use counterfoil_testkit::memory::{Mailbox, MemObjects, MemScratch, MemStore, SeededRandom};
@@ -249,7 +254,11 @@ impl Desk {
             })
         };
         let exports = Exports {
-            evidence: store(),
+            evidence: Arc::new(Announcing::new(
+                store(),
+                world.store.clone(),
+                Arc::new(world.clock.clone()),
+            )),
             reader: world.store.clone(),
             seals: world.store.clone(),
             signer: world.signer.clone(),
@@ -351,6 +360,52 @@ impl Desk {
 
     pub(super) async fn trust(&self, stream: Hash) -> Trust {
         Trust::new(self.world.signer.key().await.unwrap(), stream)
+    }
+
+    /// Derives every run of a delivery again.
+    pub(super) async fn replay(
+        &self,
+        members: &BTreeMap<String, Vec<u8>>,
+    ) -> Result<Replayed, ReplayError> {
+        let trust = self.trust(self.world.stream()).await;
+        self.replay_trusting(members, &trust).await
+    }
+
+    pub(super) async fn replay_trusting(
+        &self,
+        members: &BTreeMap<String, Vec<u8>>,
+        trust: &Trust,
+    ) -> Result<Replayed, ReplayError> {
+        let files = tar::read(&members["evidence.tar"], trust.limits).unwrap();
+        let lines = |name: &str| {
+            let text = String::from_utf8(files[name].clone()).unwrap();
+            let lines = text
+                .lines()
+                .map(|line| Json::parse(line.as_bytes()).unwrap());
+            lines.collect::<Vec<_>>()
+        };
+        let parts = lines("parts.jsonl");
+        let kept = |name: &str| {
+            let beside = members.get(name);
+            beside
+                .or_else(|| members.get(&format!("inputs/{name}")))
+                .cloned()
+        };
+        let mut runs = ReplayRuns::telling(&kept, trust);
+        for header in lines("headers.jsonl") {
+            let facts = parts.iter().find(|part| {
+                part.get("seq") == header.get("seq")
+                    && part.get("part").and_then(Json::as_str) == Some("facts")
+            });
+            let facts = facts.unwrap().get("d").unwrap();
+            runs.take(&header, facts).await?;
+        }
+        Ok(runs.finish())
+    }
+
+    /// The workspace's own stream.
+    pub(super) fn workspace_stream(&self) -> Hash {
+        self.world.workspace.stream.parse().unwrap()
     }
 
     /// What an auditor's verifier says to a package.

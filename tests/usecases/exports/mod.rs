@@ -1,5 +1,6 @@
 //! Exports: asked for, built by a worker, verified as an auditor would, fetched.
 
+mod announced;
 mod desk;
 mod erased;
 mod faults;
@@ -9,3 +10,4 @@ mod packages;
 mod periods;
 mod requests;
 mod rotated;
+mod rules;

@@ -48,6 +48,8 @@ async fn everything_is_one_archive_whose_manifest_names_every_file() {
         .map(|(path, _)| policy(path))
         .collect();
     expected.push(policy("policies/default.cedar"));
+    let baseline = counterfoil_policy::baseline_digest().replace("sha256:", "");
+    expected.push(format!("workspace/{baseline}.json"));
     expected.push(key);
     expected.extend(
         [

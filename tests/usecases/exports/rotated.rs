@@ -28,6 +28,8 @@ async fn rotated() -> (Desk, Trust) {
     let stream = desk.world.stream();
     assert_eq!(rotate.rotate(stream).await.unwrap(), Rotated::HandedOver);
     desk.world.clock.advance(Duration::from_secs(1));
+    // The workspace's stream is not handed over yet.
+    desk.exports.retiring = Some(desk.exports.signer.clone());
     desk.exports.signer = next.clone();
     desk.exports.sealer = Arc::new(SealNow(sealer));
     let keys = [next.key().await.unwrap(), desk.world.seal_key().await];

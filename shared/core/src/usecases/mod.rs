@@ -4,6 +4,7 @@
 //! decision, and calls the port that acts last.
 
 mod admin;
+mod announced;
 mod ask_checks;
 mod connections;
 mod create_project;
@@ -47,6 +48,7 @@ mod webhook_health;
 mod workspaces;
 
 pub use admin::{Acted, AdminError, AdminPorts};
+pub use announced::{Announced, Announcing};
 pub use ask_checks::{AskChecks, AskError, Asked};
 pub use connections::{ConnectionError, Connections, Probe, ProbeSummary, Probed};
 pub use create_project::{CreateProject, CreateProjectError, NewProject, NewSecrets};
@@ -92,7 +94,7 @@ pub use repairs::{
     ActionError, Glass, NewRepair, OVERDUE_TOPIC, Overdue, OverdueReviews, ProposeRepair, Proposed,
     ReadActions, RepairPorts, SWEEP_AFTER, SweepFailure, SweepRepairs, Swept, VoteOnAction, Voted,
 };
-pub use replay::{Inputs, RecordedRun, ReplayError, ReplayRuns, Replayed, replay_run};
+pub use replay::{InForce, Inputs, RecordedRun, ReplayError, ReplayRuns, Replayed, replay_run};
 pub use request_budget::SharedBudget;
 pub use retention::{Enforced, KeepRetention, RetentionChange, RetentionError};
 pub use rewrap::{REWRAP_EVERY, Rewrap, RewrapError, RewrapFailure, RewrapSummary, Rewrapped};
