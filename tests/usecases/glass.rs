@@ -7,9 +7,7 @@ use counterfoil_core::ports::StoredPart;
 use counterfoil_core::records::Versioned;
 use counterfoil_core::repair::{Action, ActionState};
 use counterfoil_core::tenancy::{Role, TenantCtx};
-use counterfoil_core::usecases::{
-    ActionError, Glass, OVERDUE_TOPIC, OverdueReviews, ReadActions,
-};
+use counterfoil_core::usecases::{ActionError, Glass, OVERDUE_TOPIC, OverdueReviews, ReadActions};
 
 use super::world::World;
 

@@ -180,7 +180,12 @@ pub(crate) async fn review(
         // It is reviewed, also where that cannot be read just now.
         let used = actions.used(&ctx, &reviewed.value).await.ok().flatten();
         let told = (&reviewed.value, used.as_ref());
-        Ok(answer::reviewed(&ctx, StatusCode::OK, told, reviewed.version))
+        Ok(answer::reviewed(
+            &ctx,
+            StatusCode::OK,
+            told,
+            reviewed.version,
+        ))
     };
     Box::pin(service.once(&ctx, asked, may, known(&id), act)).await
 }
