@@ -124,8 +124,7 @@ fn what_is_foreign_looks_like_what_is_absent() {
                 absent_id("prj"),
             ),
         ];
-        let mut tried: Vec<&str> = table.iter().map(|(tool, ..)| *tool).collect();
-        tried.extend(NAMELESS);
+        let tried: Vec<&str> = table.iter().map(|row| row.0).chain(NAMELESS).collect();
         for tool in TOOLS {
             assert!(tried.contains(&tool), "{tool} is not tried");
         }

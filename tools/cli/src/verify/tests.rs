@@ -318,7 +318,7 @@ fn a_replay_needs_the_folder_of_a_delivery_and_says_what_is_not_kept() {
     let replayed = decided.replayed.unwrap().unwrap();
     assert_eq!((replayed.findings, replayed.decisions), (0, 0));
     assert_eq!(replayed.not_rederivable.values().sum::<u64>(), 1);
-    let lines = crate::replay::lines(&Ok(replayed));
+    let lines = replay::lines(&Ok(replayed));
     assert!(
         lines
             .iter()
@@ -354,7 +354,7 @@ fn a_replay_says_who_put_which_rules_in_force_and_which_came_with_the_delivery()
         in_force: vec![bundle],
         not_checked: Vec::new(),
     });
-    let said = crate::replay::lines(&outcome);
+    let said = replay::lines(&outcome);
     let expected = [
         "replayed: the findings of 1 runs and 7 decisions follow from their inputs",
         "in force: bundle sha256:22 since 2026-11-23T00:00:00Z, proposed by usr_1, activated by usr_2, approved by usr_2; its signature is by the key that this entry names, sha256:33; entry 31 of stream ab12, the workspace's",
@@ -362,7 +362,7 @@ fn a_replay_says_who_put_which_rules_in_force_and_which_came_with_the_delivery()
         "not re-derivable: 2 decisions: the delivery does not hold baseline sha256:10",
     ];
     assert_eq!(said, expected);
-    let json = crate::replay::to_json(&outcome).canonical_text();
+    let json = replay::to_json(&outcome).canonical_text();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["in_force"][0]["signer"], "sha256:33");
     assert_eq!(json["not_rederivable"][0]["decisions"], 2);

@@ -121,7 +121,7 @@ pub(super) async fn begin_at_once(
     project: &Project,
     approved: Versioned<Action>,
 ) -> Result<Versioned<Action>, ActionError> {
-    let begun = execute(ports, ctx, project, approved.clone(), None).await;
+    let begun = Box::pin(execute(ports, ctx, project, approved.clone(), None)).await;
     match begun {
         // These say themselves what became of it.
         Ok(_)

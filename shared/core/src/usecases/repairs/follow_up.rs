@@ -25,7 +25,11 @@ pub(super) struct Said<'a> {
 /// decided; one approval that was replaced does not make two, and the end of such an action is no act
 /// under its decision.
 pub(super) fn given_up(votes: &FollowUp, action: &Action, by: &Principal, code: &str) -> Draft {
-    let draft = if !action.cites_its_first_decision() {
+    let draft = if action.cites_its_first_decision() {
+        let mut facts = repair_step(&votes.decision.leaf, &action.digest, action.id);
+        facts.push(("code", code.into()));
+        Draft::new(Kind::RepairFailed, object(facts))
+    } else {
         let facts = [
             ("actor", actor(by)),
             ("code", code.into()),
@@ -34,10 +38,6 @@ pub(super) fn given_up(votes: &FollowUp, action: &Action, by: &Principal, code: 
             ("topic", "action.given_up".into()),
         ];
         Draft::new(Kind::ObservationRecorded, object(facts))
-    } else {
-        let mut facts = repair_step(&votes.decision.leaf, &action.digest, action.id);
-        facts.push(("code", code.into()));
-        Draft::new(Kind::RepairFailed, object(facts))
     };
     draft.in_run(votes.run)
 }

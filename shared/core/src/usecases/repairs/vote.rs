@@ -219,7 +219,7 @@ impl VoteOnAction {
         if action.value.is_external() {
             return Box::pin(in_run::begin(&self.ports, ctx, &project, action, digest)).await;
         }
-        execute::execute(&self.ports, ctx, &project, action, digest).await
+        Box::pin(execute::execute(&self.ports, ctx, &project, action, digest)).await
     }
 
     /// Withdraws an action before its execution is recorded: its proposer may, and whoever may approve.
