@@ -2,6 +2,7 @@
 
 use counterfoil_core::incident::IncidentState;
 use counterfoil_core::tenancy::Role;
+use counterfoil_core::time::Timestamp;
 use serde_json::json;
 
 use super::calls::{Answer, ballot};
@@ -208,5 +209,64 @@ fn a_row_that_changed_since_the_proposal_is_left_alone() {
         let (customer, _) = stage.drifted("paid_no_access");
         let incident = stage.incident_now(&tenant, &customer).await.unwrap();
         assert_eq!(incident.state, IncidentState::Open);
+    });
+}
+
+#[test]
+fn an_ignore_that_a_key_asks_for_in_live_waits_for_a_person_and_is_then_carried_out() {
+    let stage = stage();
+    stage.run(async {
+        let tenant = stage.tenant().await;
+        let (customer, _) = stage.drifted("paid_no_access");
+        let incident = stage.found(&tenant, &customer).await;
+        let path = format!("/v1/incidents/{}/ignore", incident.id);
+        let until = Timestamp::from_secs(now().as_secs() + 86_400).to_string();
+        let body = json!({ "until": until, "reason": "Paid by bank transfer until then" });
+        let once = "ignore-once";
+        let key = &tenant.repair_key;
+        let held = stage.post_once(&path, key, once, &body).await;
+        assert_eq!(held.says(), (202, "held".to_owned()), "{}", held.text);
+        assert_eq!(held.field("/type"), "incident.ignore");
+        assert_eq!(
+            held.header("counterfoil-decision"),
+            held.field("/decision/id")
+        );
+        let again = stage.post_once(&path, key, once, &body).await;
+        assert_eq!((again.status, again.field("/id")), (202, held.field("/id")));
+        let before = stage.incident_now(&tenant, &customer).await.unwrap();
+        assert_eq!(before.state, IncidentState::Open);
+
+        let nothing = json!(null);
+        let inbox = stage.call("GET", "/v1/approvals", Some(&tenant.ben), None, &nothing);
+        let inbox = inbox.await.json();
+        let waiting = inbox["items"].as_array().unwrap();
+        let waiting = waiting
+            .iter()
+            .find(|it| it["id"] == held.json()["id"])
+            .unwrap();
+        assert_eq!(waiting["ignore"], held.json()["ignore"]);
+        assert!(waiting["ignore"]["at_risk"]["minor"].is_i64(), "{waiting}");
+
+        let own = stage.vote(&held, key, "approve").await;
+        assert_eq!(own.says(), (403, "action-denied".to_owned()));
+        let done = stage.vote(&held, &tenant.ben, "approve").await;
+        assert_eq!(done.says(), (200, "executed".to_owned()), "{}", done.text);
+        let after = stage.incident_now(&tenant, &customer).await.unwrap();
+        assert_eq!(after.state, IncidentState::Ignored);
+        assert_eq!(
+            after.ignored.unwrap().until.to_string(),
+            held.field("/ignore/until")
+        );
+        let entries = stage.main.entries(&tenant).await;
+        let kinds: Vec<&str> = entries.iter().map(|entry| entry.kind.as_str()).collect();
+        let carried_out = [
+            "run.open",
+            "run.resolution",
+            "run.decision",
+            "incident.ignored",
+            "run.close",
+        ];
+        assert!(kinds.ends_with(&carried_out), "{kinds:?}");
+        assert_eq!(stage.updates(&tenant), 0);
     });
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use counterfoil_core::evidence::json::Json;
+use counterfoil_core::policy::{APPROVER_ROLE, APPROVER_SINCE};
 use counterfoil_core::ports::{Clock as _, State, StateWrite};
 use counterfoil_core::records::{Directory, Records};
 use counterfoil_core::repair::{Action, ActionState, HOUR_MAX, Pace, VoteKind};
@@ -69,11 +70,45 @@ async fn whoever_came_after_the_proposal_approves_nothing() {
     world.join("Dan", Role::Approver).await;
     let dan = world.sign_in("Dan").await;
     let voted = world.answer(&dan, &action, VoteKind::Approve).await;
-    assert!(matches!(voted, Err(ActionError::Newcomer)), "{voted:?}");
+    assert!(matches!(voted, Err(ActionError::Denied(_))), "{voted:?}");
+    assert_eq!(rule(&world), APPROVER_SINCE);
     assert_eq!(world.count("run.resolution"), 0);
     // They may say no.
     let voted = world.answer(&dan, &action, VoteKind::Reject).await;
     assert_eq!(voted.unwrap(), ActionState::Rejected);
+}
+
+/// A rule asks for owners: the approval of anybody else is refused, and the record says why without
+/// saying that a rule did.
+#[tokio::test]
+async fn an_approval_of_a_lower_role_than_the_action_asks_for_is_refused_on_the_record() {
+    let world = World::new().await;
+    let owners = "@id(\"ws.require.owner\") @why(\"an owner looks\") @role(\"owner\")\nforbid (principal, action == CF::Action::\"repair.execute\", resource) unless { context.base.approvals.count >= 1 };\n";
+    world.under(owners).await;
+    world.scan().await;
+    let incident = world.incident().await.id.to_string();
+    let (propose, why) = (world.propose(), Some("support asked"));
+    let proposed = propose.propose(&world.repair_key, &incident, why, true);
+    let action = proposed.await.unwrap().action;
+    let voted = world.answer(&world.ann, &action, VoteKind::Approve).await;
+    let Err(ActionError::Denied(judgement)) = voted else {
+        panic!("{voted:?}")
+    };
+    assert_eq!(judgement.rule, APPROVER_ROLE);
+    assert!(judgement.reason.contains("owner"), "{}", judgement.reason);
+    let refused = world.facts("run.decision").pop().unwrap();
+    let text = |of: &Json, name: &str| of.get(name).and_then(Json::as_str).unwrap().to_owned();
+    assert_eq!(text(&refused, "action"), "approval.give");
+    assert_eq!(text(&refused, "effect"), "DENY");
+    assert_eq!(text(&refused, "rule"), APPROVER_ROLE);
+    let Some(Json::Array(layers)) = refused.get("layers") else {
+        panic!("{refused:?}")
+    };
+    let said: Vec<String> = layers.iter().map(|layer| text(layer, "effect")).collect();
+    assert_eq!(said, ["ALLOW", "ALLOW"], "what the rules said");
+    assert_eq!(world.count("run.resolution"), 0);
+    let voted = world.answer(&world.ben, &action, VoteKind::Approve).await;
+    assert_eq!(voted.unwrap(), ActionState::Verified);
 }
 
 /// Whoever proposed something and has left has it carried out no more.

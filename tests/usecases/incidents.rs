@@ -7,26 +7,34 @@ use counterfoil_core::incident::{Incident, IncidentState};
 use counterfoil_core::money::Money;
 use counterfoil_core::ports::{Clock, State};
 use counterfoil_core::reconcile::FindingKind;
-use counterfoil_core::records::Records;
+use counterfoil_core::records::{Records, Versioned};
 use counterfoil_core::usecases::{
-    IncidentAct, IncidentError, IncidentFilter, IncidentOrder, Incidents, PageOf,
+    IncidentAct, IncidentActed, IncidentError, IncidentFilter, IncidentOrder, Incidents, PageOf,
 };
 
 use super::world::World;
 
 const REASON: &str = "given by hand to a friend of the house";
 
-fn incidents(world: &World) -> Incidents {
+pub(crate) fn incidents(world: &World) -> Incidents {
     Incidents {
         evidence: world.store.clone(),
         state: world.store.clone(),
         vault: world.vault.clone(),
         clock: std::sync::Arc::new(world.clock.clone()),
-        random: std::sync::Arc::new(counterfoil_testkit::memory::SeededRandom::new(99)),
+        random: world.random(),
     }
 }
 
-fn ignore(world: &World, days: u64) -> IncidentAct {
+/// What was done at once.
+fn done(acted: Result<IncidentActed, IncidentError>) -> Versioned<Incident> {
+    match acted {
+        Ok(IncidentActed::Done(incident)) => *incident,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub(crate) fn ignore(world: &World, days: u64) -> IncidentAct {
     IncidentAct::Ignore {
         until: world.clock.now().plus(Duration::from_hours(24 * days)),
         reason: REASON.to_owned(),
@@ -47,7 +55,7 @@ async fn an_ignored_incident_is_recorded_proposes_nothing_and_comes_back_at_its_
     let id = world.incident().await.id.to_string();
     let act = ignore(&world, 7);
     let ignored = incidents(&world).act(&world.ann, &id, "k1", &act).await;
-    assert_eq!(ignored.unwrap().value.state, IncidentState::Ignored);
+    assert_eq!(done(ignored).value.state, IncidentState::Ignored);
     assert_eq!(world.count("incident.ignored"), 1);
     world.scan().await;
     assert_eq!(world.incident().await.state, IncidentState::Ignored);
@@ -98,20 +106,28 @@ async fn the_same_request_is_answered_again_and_another_one_is_refused() {
 }
 
 #[tokio::test]
-async fn machines_are_denied_on_the_record_and_strangers_see_nothing() {
+async fn who_may_not_ignore_is_denied_on_the_record_and_strangers_see_nothing() {
     let world = World::new().await;
     world.scan().await;
     let id = world.incident().await.id.to_string();
     let people = incidents(&world);
     let (decisions, act) = (world.count("run.decision"), ignore(&world, 7));
-    for machine in [&world.repair_key, &world.read_key] {
-        let denied = people.act(machine, &id, "k1", &act).await;
+    let reopen = IncidentAct::Reopen {
+        reason: REASON.to_owned(),
+    };
+    for (machine, act) in [
+        (&world.read_key, &act),
+        (&world.read_key, &reopen),
+        (&world.repair_key, &reopen),
+        (&world.repair_key, &acknowledge()),
+    ] {
+        let denied = people.act(machine, &id, "k1", act).await;
         assert!(
             matches!(denied, Err(IncidentError::Denied(_))),
             "{denied:?}"
         );
     }
-    assert_eq!(world.count("run.decision"), decisions + 2);
+    assert_eq!(world.count("run.decision"), decisions + 4);
     let stranger = world.another_project().await;
     let unknown = people.act(&stranger, &id, "k1", &act).await;
     assert!(matches!(unknown, Err(IncidentError::NotFound)));
@@ -173,7 +189,7 @@ async fn an_acknowledged_mass_drift_lets_its_differences_open_one_by_one() {
     let done = incidents(&world)
         .act(&owner, &id, "k1", &acknowledge())
         .await;
-    assert!(!done.unwrap().value.is_breaker());
+    assert!(!self::done(done).value.is_breaker());
     world.scan().await;
     let all = Records::of(world.store.as_ref(), &world.ann)
         .list::<Incident>()

@@ -28,6 +28,8 @@ mod glass;
 #[cfg(test)]
 mod governed;
 #[cfg(test)]
+mod ignoring;
+#[cfg(test)]
 mod inbox;
 #[cfg(test)]
 mod incidents;

@@ -4,13 +4,16 @@ use std::borrow::Cow;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::incident::{Incident, IncidentState};
 use counterfoil_core::reconcile::FindingKind;
 use counterfoil_core::records::Versioned;
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::time::Timestamp;
-use counterfoil_core::usecases::{IncidentAct, IncidentFilter, IncidentOrder, Incidents};
+use counterfoil_core::usecases::{
+    IncidentAct, IncidentActed, IncidentError, IncidentFilter, IncidentOrder, Incidents,
+};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Asked, Caller, Sent, admitted, allowed, judged};
 use counterfoil_lambda::refusals;
@@ -147,12 +150,20 @@ struct IgnoreBody {
 
 /// Ignore an incident for a time
 ///
-/// From `until` on it is open again.
+/// From `until` on it is open again. Where the policy asks for approvals it waits as an action, which
+/// people vote on as on a repair; the last approval carries it out.
 #[utoipa::path(
     post, path = "/v1/incidents/{id}/ignore", operation_id = "ignoreIncident", tag = "incidents",
     params(("id" = schema::IncidentId, Path, description = "The incident"), IdempotencyKey),
     request_body = IgnoreBody,
-    responses((status = OK, description = "The incident as it is now", body = views::Incident)),
+    responses(
+        (status = OK, description = "The incident as it is now", body = views::Incident),
+        (status = ACCEPTED, description = "It waits for approvals", body = views::Action, headers(
+            ("ETag" = String, description = "Version of the action"),
+            ("Counterfoil-Decision" = schema::DecisionId, description = "The decision that was made of it"),
+            ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
+        )),
+    ),
     extensions(("x-problems" = json!([
         "wrong-state", "incident-changed", "action-denied",
         "not-finished",
@@ -172,7 +183,8 @@ pub(crate) async fn ignore(
         let reason = read.reason;
         Ok(IncidentAct::Ignore { until, reason })
     };
-    Box::pin(act(&api, &ctx, &id, &sent, read())).await
+    let may = || api.incidents.admit_ignore(&ctx, &id);
+    Box::pin(act(&api, &ctx, &id, &sent, (read(), [may(), may()]))).await
 }
 
 /// Why.
@@ -204,7 +216,8 @@ pub(crate) async fn reopen(
     let read = read.map(|read| IncidentAct::Reopen {
         reason: read.reason,
     });
-    Box::pin(act(&api, &ctx, &id, &sent, read)).await
+    let may = || api.incidents.admit(&ctx, &id);
+    Box::pin(act(&api, &ctx, &id, &sent, (read, [may(), may()]))).await
 }
 
 /// Take a mass drift for real
@@ -230,30 +243,39 @@ pub(crate) async fn acknowledge(
     let read = read.map(|read| IncidentAct::Acknowledge {
         reason: read.reason,
     });
-    Box::pin(act(&api, &ctx, &id, &sent, read)).await
+    let may = || api.incidents.admit(&ctx, &id);
+    Box::pin(act(&api, &ctx, &id, &sent, (read, [may(), may()]))).await
 }
 
-async fn act(
+/// Does what was read. Whether the caller may is asked when it is bad, and when it comes again.
+async fn act<M>(
     api: &Api,
     ctx: &TenantCtx,
     id: &str,
     sent: &Sent,
-    read: Result<IncidentAct, Problem>,
-) -> Result<Response, Problem> {
+    (read, [may, may_again]): (Result<IncidentAct, Problem>, [M; 2]),
+) -> Result<Response, Problem>
+where
+    M: Future<Output = Result<Versioned<Incident>, IncidentError>>,
+{
     let asked = sent.key().and_then(|key| Ok((key, read?)));
-    let (key, act) = admitted(asked, api.incidents.admit(ctx, id), refusals::incident).await?;
+    let (key, act) = admitted(asked, may, refusals::incident).await?;
     // The incident remembers its act in the transaction that does it, so a repeat whose answer was
-    // lost gets the incident and not `already-created`.
-    let may = allowed(api.incidents.admit(ctx, id), refusals::incident);
+    // lost gets the incident, or the action that waits, and not `already-created`.
+    let may = allowed(may_again, refusals::incident);
     sent.once(&api.repeats, ctx, may, async |_| {
         judged(&api.incidents.evidence, None, async |evidence| {
             let incidents = Incidents {
                 evidence,
                 ..api.incidents.clone()
             };
-            let done: Result<Versioned<Incident>, _> = incidents.act(ctx, id, &key, &act).await;
-            let done = done.map_err(|error| refusals::incident(&error))?;
-            Ok(one(api, ctx, &done.value))
+            let acted = incidents.act(ctx, id, &key, &act).await;
+            Ok(match acted.map_err(|error| refusals::incident(&error))? {
+                IncidentActed::Done(incident) => one(api, ctx, &incident.value),
+                IncidentActed::Held(held) => {
+                    views::action(ctx, StatusCode::ACCEPTED, &held.value, held.version)
+                }
+            })
         })
         .await
     })

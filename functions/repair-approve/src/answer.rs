@@ -1,7 +1,7 @@
 //! Actions and errors as people and programs see them.
 
 use axum::Json;
-use axum::http::{HeaderValue, StatusCode, header::ETAG};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::policy::Judgement;
 use counterfoil_core::records::{OverrideUse, Versioned};
@@ -12,44 +12,9 @@ use counterfoil_lambda::Problem;
 use counterfoil_lambda::refusals::governed;
 use counterfoil_lambda::sight::Sight;
 use counterfoil_lambda::telemetry::chain;
+pub(crate) use counterfoil_lambda::views::{action, reviewed};
 
 use crate::views;
-
-/// An action with its decision, and the version as `ETag`.
-pub(crate) fn action(
-    ctx: &TenantCtx,
-    status: StatusCode,
-    action: &Action,
-    version: u64,
-) -> Response {
-    reviewed(ctx, status, (action, None), version)
-}
-
-/// The same with what is known of its review, where it is a use of break-glass.
-pub(crate) fn reviewed(
-    ctx: &TenantCtx,
-    status: StatusCode,
-    (action, used): (&Action, Option<&OverrideUse>),
-    version: u64,
-) -> Response {
-    let view = views::ActionView::of(action, Sight::of(ctx)).reviewed(used);
-    let mut response = (status, Json(view)).into_response();
-    let headers = response.headers_mut();
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
-        headers.insert(ETAG, tag);
-    }
-    if let Ok(decision) = HeaderValue::from_str(&action.decision.to_string()) {
-        headers.insert("counterfoil-decision", decision);
-    }
-    // Actions of earlier builds do not say which bundle judged them.
-    match HeaderValue::from_str(&action.policy) {
-        Ok(policy) if !policy.is_empty() => {
-            headers.insert("counterfoil-policy", policy);
-        }
-        _ => {}
-    }
-    response
-}
 
 /// Waiting actions, each with what to send back.
 pub(crate) fn list<'a>(
@@ -73,18 +38,6 @@ pub(crate) fn list<'a>(
 pub(crate) fn problem(error: &ActionError) -> Problem {
     match error {
         ActionError::NotFound => Problem::not_found(),
-        ActionError::RoleTooLow { needs } => {
-            let title = format!(
-                "This action is approved by people with the role {} or a higher one",
-                needs.name()
-            );
-            Problem::new(StatusCode::FORBIDDEN, "capability-missing", title)
-        }
-        ActionError::Newcomer => {
-            let title = "Whoever approves has had the role for that since before it was proposed: ask \
-                         such a person, or propose it anew";
-            Problem::new(StatusCode::FORBIDDEN, "capability-missing", title)
-        }
         ActionError::MissingCapability => {
             let title = "This key or role may not do this";
             Problem::new(StatusCode::FORBIDDEN, "capability-missing", title)
@@ -158,8 +111,7 @@ pub(crate) fn after_act(
     after: Result<Versioned<Action>, ActionError>,
 ) -> Result<Response, Problem> {
     let after = after.map_err(|error| problem(&error))?;
-    let (action, version) = (&after.value, after.version);
-    Ok(self::action(ctx, StatusCode::OK, action, version))
+    Ok(action(ctx, StatusCode::OK, &after.value, after.version))
 }
 
 /// A repair that was proposed, or why not.

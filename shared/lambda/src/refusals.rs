@@ -22,6 +22,12 @@ pub fn incident(error: &IncidentError) -> Problem {
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             Problem::new(status, "idempotency-key-reused", title)
         }
+        IncidentError::Waits(action) => {
+            let title = format!(
+                "Another ignore of this incident waits for approval: approve, reject or cancel {action}"
+            );
+            conflict("wrong-state", title)
+        }
         IncidentError::Denied(judgement) => Problem::denied(judgement),
         IncidentError::Changed => {
             let title = "Somebody changed the incident in the meantime: read it again";

@@ -112,7 +112,7 @@ pub(super) const ROWS: &[Row] = &[
     row("GET", "/.well-known/security.txt", Open, &[], 200),
     row("GET", "/v1/incidents", Project, EVERYBODY, 200),
     row("GET", "/v1/incidents/{id}", Project, EVERYBODY, 200),
-    row("POST", "/v1/incidents/{id}/ignore", Project, APPROVERS, 400),
+    row("POST", "/v1/incidents/{id}/ignore", Project, OPERATORS, 400),
     row("POST", "/v1/incidents/{id}/reopen", Project, APPROVERS, 400),
     row(
         "POST",

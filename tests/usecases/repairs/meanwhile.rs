@@ -36,7 +36,7 @@ impl EvidenceAppend for Before {
     }
 }
 
-fn votes(world: &World, kind: Kind, writes: Vec<StateWrite>) -> VoteOnAction {
+pub(crate) fn votes(world: &World, kind: Kind, writes: Vec<StateWrite>) -> VoteOnAction {
     let before = Before {
         port: world.store.clone(),
         kind,
@@ -64,7 +64,7 @@ async fn approved(
     (after.unwrap().value.state, rule.to_owned())
 }
 
-async fn frozen(world: &World) -> StateWrite {
+pub(crate) async fn frozen(world: &World) -> StateWrite {
     let directory = Directory::of(world.store.as_ref());
     let found = directory.project(world.project.id);
     let found = found.await.unwrap().unwrap();

@@ -1,7 +1,7 @@
 //! The saga of a repair.
 
 mod again;
-mod meanwhile;
+pub(crate) mod meanwhile;
 mod settling;
 mod undo;
 mod votes;

@@ -12,7 +12,8 @@ mod records;
 mod tenants;
 
 pub(crate) use counterfoil_lambda::views::{
-    BothSides, Entries, GovernedRun, Incident, Incidents, Ledger, Run, Runs, WholeEntry,
+    Action, BothSides, Entries, GovernedRun, Incident, Incidents, Ledger, Run, Runs, WholeEntry,
+    action,
 };
 
 pub(crate) use connection::{Connection, ConnectionKindWord, Connections};

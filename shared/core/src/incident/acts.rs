@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{Incident, IncidentState};
+use crate::ids::ActionId;
 use crate::reconcile::{Finding, Symbol};
 use crate::time::Timestamp;
 
@@ -58,13 +59,16 @@ impl Acknowledged {
     }
 }
 
-/// The newest act of a person: its repeat is answered, not done again.
+/// The newest act of somebody: its repeat is answered, not done again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Act {
     /// SHA-256 over who, what and the caller's key, hex.
     pub key: String,
     /// SHA-256 of what was asked, hex.
     pub request: String,
+    /// The action that waits for approvals because of it; `None` where it was done at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<ActionId>,
 }
 
 /// Why an act does not fit the incident.

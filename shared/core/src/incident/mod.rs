@@ -80,7 +80,7 @@ pub struct Incident {
     /// Earlier lives, oldest first.
     #[serde(default)]
     pub past: Vec<Past>,
-    /// The newest act of a person, so that its repeat is known.
+    /// The newest act of somebody, so that its repeat is known.
     #[serde(default)]
     pub act: Option<Act>,
 }

@@ -67,6 +67,19 @@ pub struct Broken {
 /// What stands in place of a rule's id where the glass was broken.
 pub const BREAK_GLASS: &str = "break-glass";
 
+/// What stands in place of a rule's id where whoever approves has a lower role than the action asks for.
+pub const APPROVER_ROLE: &str = "approver-role";
+
+/// What stands in place of a rule's id where whoever approves was let in, or raised, after the proposal.
+pub const APPROVER_SINCE: &str = "approver-since";
+
+/// Names of denials that no rule makes: the layers say what the rules said.
+pub const BESIDE_THE_RULES: [&str; 3] = [
+    crate::governed_run::HOLD_QUOTA,
+    APPROVER_ROLE,
+    APPROVER_SINCE,
+];
+
 /// What a candidate in shadow would have said. It changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shadow {
@@ -116,6 +129,18 @@ impl Judgement {
         BREAK_GLASS.clone_into(&mut self.rule);
         "an owner broke the glass instead of the approvals".clone_into(&mut self.reason);
         self
+    }
+
+    /// The same, denied by one of [`BESIDE_THE_RULES`]. The layers go on to say what they said.
+    #[must_use]
+    pub(crate) fn denied_by(self, name: &str, reason: String) -> Self {
+        Self {
+            effect: Effect::Deny,
+            approvals: 0,
+            rule: name.to_owned(),
+            reason,
+            ..self
+        }
     }
 
     /// Digest of the workspace's bundle, for the header of an answer.

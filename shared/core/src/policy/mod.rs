@@ -14,7 +14,9 @@ mod rules;
 pub(crate) use asking::fresh_within;
 pub use asking::{Approvals, Asking, Origin, Place, approver_role};
 pub use counterfoil_policy::{Effect, baseline_digest};
-pub use judgement::{BREAK_GLASS, Broken, Considered, Judgement};
+pub use judgement::{
+    APPROVER_ROLE, APPROVER_SINCE, BESIDE_THE_RULES, BREAK_GLASS, Broken, Considered, Judgement,
+};
 pub use permit::Permit;
 pub use question::{
     BlastFacts, BundleFacts, ChangeFacts, EvidenceFacts, HeldFacts, IncidentFacts, OverrideFacts,

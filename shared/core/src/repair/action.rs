@@ -3,7 +3,7 @@
 use counterfoil_evidence::hash::digest_string;
 use serde::{Deserialize, Serialize};
 
-use super::{RepairPlan, Resource, RunWork, Work};
+use super::{IgnorePlan, RepairPlan, Resource, RunWork, Work};
 use crate::ids::{ActionId, DecisionId, ProjectId, RunId, UserId, WorkspaceId};
 use crate::incident::IncidentState;
 use crate::json::{JsonError, canonical};
@@ -31,13 +31,13 @@ pub enum ActionState {
     Cancelled,
     /// The effect was authorised and may have begun.
     Executing,
-    /// The row was changed; not looked at again yet.
+    /// It was done. After a repair, both sides are not looked at again yet.
     Executed,
     /// The row was changed and the promise was compared again. Terminal.
     Verified,
     /// The row was not changed. Terminal.
     Failed,
-    /// The row or the rules changed since the approval. Terminal.
+    /// The row, the difference or the rules changed since the approval. Terminal.
     Stale,
 }
 
@@ -94,7 +94,7 @@ pub struct ActionBinding {
     pub run: RunId,
     /// The action.
     pub act: ActionId,
-    /// `repair.execute` or `run.action`.
+    /// `repair.execute`, `incident.ignore` or `run.action`.
     pub kind: String,
     /// Type of the proposer.
     pub principal_type: String,
@@ -201,20 +201,34 @@ pub struct Undo {
 }
 
 impl Action {
-    /// The change of a row that it is; `None` for an action of a governed run.
+    /// The change of a row that it is, if it is one.
     pub const fn repair(&self) -> Option<&RepairPlan> {
         match &self.work {
             Work::Repair(plan) => Some(plan),
-            Work::Run(_) => None,
+            Work::Run(_) | Work::Ignore(_) => None,
         }
     }
 
-    /// What an agent does itself in a governed run; `None` for a repair.
+    /// What an agent does itself in a governed run, if it is that.
     pub const fn run_work(&self) -> Option<&RunWork> {
         match &self.work {
-            Work::Repair(_) => None,
             Work::Run(work) => Some(work),
+            Work::Repair(_) | Work::Ignore(_) => None,
         }
+    }
+
+    /// The difference that is lived with, if it is that.
+    pub const fn ignore(&self) -> Option<&IgnorePlan> {
+        match &self.work {
+            Work::Ignore(plan) => Some(plan),
+            Work::Repair(_) | Work::Run(_) => None,
+        }
+    }
+
+    /// Whether nothing more can come of it. Only after a repair both sides are looked at again.
+    pub const fn is_over(&self) -> bool {
+        let done = matches!(self.state, ActionState::Executed) && self.repair().is_none();
+        done || self.state.is_terminal()
     }
 
     /// Whether it is done by whoever runs the flow, and not by the product.

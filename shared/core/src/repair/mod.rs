@@ -9,4 +9,4 @@ mod work;
 pub use action::{Action, ActionBinding, ActionState, Overridden, Undo, Vote, VoteKind};
 pub use pace::{DAY_MAX, HOUR_MAX, Pace};
 pub use plan::{ColumnChange, RepairPlan};
-pub use work::{Resource, RunWork, Work};
+pub use work::{IgnorePlan, Resource, RunWork, Work};

@@ -1,4 +1,5 @@
-//! What an action does: a repair of a row, or something that an agent does itself in a governed run.
+//! What an action does: a repair of a row, an ignore of a difference, or something that an agent does
+//! itself in a governed run.
 
 use std::fmt;
 
@@ -10,6 +11,8 @@ use crate::cell::Cell;
 use crate::ids::{IncidentId, RunId};
 use crate::json::{JsonError, canonical};
 use crate::money::Money;
+use crate::reconcile::{Finding, Symbol};
+use crate::time::Timestamp;
 
 /// What an action does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +22,43 @@ pub enum Work {
     Repair(RepairPlan),
     /// Whoever runs the flow does it; the product judges, records and is told.
     Run(RunWork),
+    /// The product leaves a difference alone for a time.
+    Ignore(IgnorePlan),
+}
+
+/// Living with a difference, as it is, for a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IgnorePlan {
+    /// The end, exclusive.
+    pub until: Timestamp,
+    /// Why: words of whoever proposed it.
+    pub reason: String,
+    /// What was promised then.
+    pub expected: Symbol,
+    /// What was granted then.
+    pub actual: Symbol,
+    /// Money at risk per month then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_risk: Option<Money>,
+}
+
+impl IgnorePlan {
+    /// To live with what this finding says.
+    pub fn of(finding: &Finding, until: Timestamp, reason: &str) -> Self {
+        Self {
+            until,
+            reason: reason.to_owned(),
+            expected: finding.expected.clone(),
+            actual: finding.actual.clone(),
+            at_risk: finding.at_risk.clone(),
+        }
+    }
+
+    /// Whether the difference is still the one that was to be lived with.
+    pub fn is_about(&self, finding: &Finding) -> bool {
+        self.expected == finding.expected && self.actual == finding.actual
+    }
 }
 
 /// What an agent wants to do in a governed run. All of it comes from the caller, and none of it is
@@ -53,10 +93,11 @@ impl Work {
         match self {
             Self::Repair(plan) => plan.changes.is_empty(),
             Self::Run(work) => work.target.is_none(),
+            Self::Ignore(plan) => plan.reason.is_empty(),
         }
     }
 
-    /// The same without row values and references.
+    /// The same without row values, words and references.
     #[must_use]
     pub fn erased(self) -> Self {
         match self {
@@ -69,6 +110,12 @@ impl Work {
                 target: None,
                 ..work
             }),
+            Self::Ignore(plan) => Self::Ignore(IgnorePlan {
+                reason: String::new(),
+                expected: Symbol::Nothing,
+                actual: Symbol::Nothing,
+                ..plan
+            }),
         }
     }
 }
@@ -77,14 +124,14 @@ impl Work {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Resource {
-    /// A difference that is repaired.
+    /// A difference that is repaired or ignored.
     Incident(IncidentId),
     /// What the flow of this run does outside of the product.
     Run(RunId),
 }
 
 impl Resource {
-    /// The incident that is repaired.
+    /// The incident that is repaired or ignored.
     pub const fn incident(self) -> Option<IncidentId> {
         match self {
             Self::Incident(id) => Some(id),
@@ -105,7 +152,6 @@ impl fmt::Display for Resource {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Timestamp;
 
     #[test]
     fn a_repair_of_an_earlier_build_is_read_as_one() {
@@ -130,6 +176,32 @@ mod tests {
             work.digest(&[0; 32]).unwrap(),
             work.digest(&[1; 32]).unwrap()
         );
+    }
+
+    #[test]
+    fn an_ignore_reads_back_as_itself_and_its_digest_binds_to_end_and_words() {
+        let plan = IgnorePlan {
+            until: Timestamp::from_millis(5),
+            reason: "given by hand".to_owned(),
+            expected: Symbol::Nothing,
+            actual: Symbol::name("pro"),
+            at_risk: None,
+        };
+        let digest = |plan: IgnorePlan| Work::Ignore(plan).digest(&[0; 32]).unwrap();
+        let work = Work::Ignore(plan.clone());
+        let text = serde_json::to_value(&work).unwrap();
+        assert_eq!(serde_json::from_value::<Work>(text).unwrap(), work);
+        let later = IgnorePlan {
+            until: Timestamp::from_millis(6),
+            ..plan.clone()
+        };
+        let other = IgnorePlan {
+            reason: "given by hand!".to_owned(),
+            ..plan.clone()
+        };
+        assert_ne!(digest(later), digest(plan.clone()));
+        assert_ne!(digest(other), digest(plan));
+        assert!(!work.is_erased() && work.erased().is_erased());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use super::facts::{Closing, Decided, Opening, act_hash, resolution};
+use super::proposal::Proposal;
 use crate::ids::{ActionId, DecisionId, RunId, WorkspaceId};
 use crate::json::JsonError;
 use crate::policy::{
@@ -12,6 +13,7 @@ use crate::policy::{
 };
 use crate::ports::{Batch, Clock, EntryRef, Random, State, StateWrite};
 use crate::records::{Directory, RecordError};
+use crate::repair::{Action, Resource, Work};
 use crate::tenancy::{Principal, TenantCtx};
 use crate::time::Timestamp;
 use crate::traced::DecisionMade;
@@ -106,6 +108,7 @@ impl Judging<'_> {
             act,
             decision: DecisionId::new(at, self.random.bits128()),
             at,
+            hold: None,
         }
     }
 }
@@ -119,9 +122,39 @@ pub(super) struct Governed {
     act: ActionId,
     decision: DecisionId,
     at: Timestamp,
+    /// Until when it waits for approvals, where it does.
+    hold: Option<Timestamp>,
 }
 
 impl Governed {
+    /// What somebody proposes, judged, as an action that can wait.
+    pub(super) const fn proposal(
+        &self,
+        resource: Resource,
+        work: Work,
+        salt: [u8; 32],
+    ) -> Proposal<'_> {
+        Proposal {
+            judgement: &self.judgement,
+            at: self.at,
+            id: self.act,
+            decision: self.decision,
+            run: self.run,
+            resource,
+            work,
+            salt,
+        }
+    }
+
+    /// The same of an action that waits for approvals.
+    pub(super) fn holding(self, action: &Action) -> Self {
+        Self {
+            action_hash: action.digest.clone(),
+            hold: Some(action.binding.expires_at),
+            ..self
+        }
+    }
+
     pub(super) const fn run(&self) -> RunId {
         self.run
     }
@@ -201,7 +234,7 @@ impl Governed {
             judgement: &self.judgement,
             principal,
             at: self.at,
-            hold: None,
+            hold: self.hold,
             more: Vec::new(),
         };
         let draft = Draft::new(Kind::RunDecision, decided.facts()?).in_run(self.run);

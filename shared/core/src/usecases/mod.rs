@@ -25,6 +25,7 @@ mod members;
 mod pages;
 mod policies;
 mod projects;
+mod proposal;
 mod prune;
 mod read_evidence;
 mod read_run;
@@ -62,7 +63,9 @@ pub use governed_runs::{
     ProposedInRun, ReportOf, RunError, SweepRuns, SweptRuns, Waiting,
 };
 pub use holds::{HoldError, LegalHolds, NewHold, Released};
-pub use incidents::{IncidentAct, IncidentError, IncidentFilter, IncidentOrder, Incidents};
+pub use incidents::{
+    IncidentAct, IncidentActed, IncidentError, IncidentFilter, IncidentOrder, Incidents,
+};
 pub use keys::{Keys, MadeKey, NewApiKey};
 pub use limit_rate::{Allowance, LimitRate};
 pub use members::{INVITATION_VALID, Invitations, Joined, Members, NewInvitation};

@@ -4,8 +4,7 @@
 use counterfoil_evidence::json::Json;
 use counterfoil_policy::Phase;
 
-use crate::governed_run::HOLD_QUOTA;
-use crate::policy::BREAK_GLASS;
+use crate::policy::{BESIDE_THE_RULES, BREAK_GLASS};
 
 /// How a recorded decision is judged again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +21,7 @@ pub(super) enum Again {
 }
 
 /// What denied something at that moment, and would not again.
-const OF_THE_MOMENT: [&str; 7] = [
-    HOLD_QUOTA,
+const OF_THE_MOMENT: [&str; 6] = [
     "bundle-missing",
     "bundle-revoked",
     "bundle-unverified",
@@ -37,6 +35,9 @@ impl Again {
     pub(super) fn of(decision: &Json) -> Self {
         let text = |name: &str| decision.get(name).and_then(Json::as_str);
         let rule = text("rule").unwrap_or_default();
+        if BESIDE_THE_RULES.contains(&rule) {
+            return Self::Never("denied by what no rule asks");
+        }
         if OF_THE_MOMENT.contains(&rule) || also_of_the_moment(decision) {
             return Self::Never("denied by a failure of the moment");
         }
@@ -79,6 +80,8 @@ mod tests {
     use counterfoil_evidence::json::object;
 
     use super::*;
+    use crate::governed_run::HOLD_QUOTA;
+    use crate::policy::APPROVER_ROLE;
 
     fn decision(action: &str, phase: &str, rule: &str, layers: &[&str]) -> Json {
         let layers = layers
@@ -120,6 +123,7 @@ mod tests {
         }
         for (action, rule, layers) in [
             (repair, HOLD_QUOTA, &both[..]),
+            ("approval.give", APPROVER_ROLE, &both),
             (repair, "bundle-revoked", &both),
             (repair, "engine-budget", &both),
             (revoke, "base.permit.admin", &both),

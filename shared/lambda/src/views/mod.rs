@@ -15,12 +15,14 @@ macro_rules! silent {
 }
 pub(crate) use silent;
 
+mod action;
 mod customer;
 mod evidence;
 mod governed;
 mod incident;
 mod run;
 
+pub use action::{Action, EffectWord, action, reviewed};
 pub use customer::BothSides;
 pub use evidence::{Entries, Ledger, LedgerLine, ListedEntry, ListedRun, Runs, WholeEntry};
 pub use governed::GovernedRun;

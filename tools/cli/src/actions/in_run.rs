@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::ignore;
 use super::show::again;
 use crate::answer::{money, text};
 use crate::plain::shown;
@@ -11,9 +12,12 @@ pub(crate) fn is_of_run(action: &Value) -> bool {
     action.get("params").is_some_and(|params| !params.is_null())
 }
 
-/// `refund.create to invoice-1042, 29.00 USD`; of a repair, the row that it writes.
+/// `refund.create to invoice-1042, 29.00 USD`; of a repair, the row that it writes; of an ignore, its end.
 pub(crate) fn does(action: &Value) -> String {
     let at = |pointer| shown(text(action, pointer));
+    if ignore::is_ignore(action) {
+        return ignore::does(action);
+    }
     if !is_of_run(action) {
         return format!("writes {} {}", at("/change/table"), at("/change/key"));
     }

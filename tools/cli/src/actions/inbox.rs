@@ -7,6 +7,7 @@ use clap::Args as ClapArgs;
 use serde_json::Value;
 
 use super::Seen;
+use super::ignore::is_ignore;
 use super::in_run::does;
 use super::show::{next, override_of};
 use crate::access::{Call, help};
@@ -94,12 +95,15 @@ async fn all(api: &Client, args: &Inbox) -> Result<(), Failure> {
         say_json(&waiting);
         return Ok(());
     }
-    let incidents = if items(&waiting).is_empty() {
-        Value::Null
-    } else {
-        let query = [("state", "repairing"), ("limit", "100")];
-        api.pages("/v1/incidents", &query, None, true).await?
-    };
+    let mut incidents = Vec::new();
+    // What a repair is about is being repaired; what an ignore is about is open.
+    for (state, ignores) in [("repairing", false), ("open", true)] {
+        if items(&waiting).iter().any(|it| is_ignore(it) == ignores) {
+            let query = [("state", state), ("limit", "100")];
+            let pages = api.pages("/v1/incidents", &query, None, true).await?;
+            incidents.extend(items(&pages).to_vec());
+        }
+    }
     table(&waiting, &incidents).print("Nothing waits for approval.");
     review(&unreviewed(api).await?);
     if !items(&waiting).is_empty() {
@@ -110,11 +114,8 @@ async fn all(api: &Client, args: &Inbox) -> Result<(), Failure> {
     Ok(())
 }
 
-fn table(waiting: &Value, incidents: &Value) -> Table<8> {
-    let known: BTreeMap<&str, &Value> = items(incidents)
-        .iter()
-        .map(|it| (text(it, "/id"), it))
-        .collect();
+fn table(waiting: &Value, incidents: &[Value]) -> Table<8> {
+    let known: BTreeMap<&str, &Value> = incidents.iter().map(|it| (text(it, "/id"), it)).collect();
     let mut waiting: Vec<&Value> = items(waiting).iter().collect();
     // Times have one form, so their text has their order.
     waiting.sort_by_key(|it| (text(it, "/expires_at"), text(it, "/id")));
@@ -148,7 +149,11 @@ fn table(waiting: &Value, incidents: &Value) -> Table<8> {
             "/params/kind",
             "/params/target",
         ];
-        let what = what.map(|pointer| text(it, pointer)).join(" ");
+        let what = if is_ignore(it) {
+            does(it)
+        } else {
+            what.map(|pointer| text(it, pointer)).join(" ")
+        };
         let proposer = format!(
             "{} {}",
             text(it, "/proposer/type"),
@@ -183,8 +188,8 @@ mod tests {
         late["expires_at"] = json!("2026-12-01T00:00:00.000Z");
         soon["id"] = json!("act_2");
         soon["incident"] = json!("inc_2");
-        let incidents = json!({ "items": [{ "id": "inc_2", "customers": ["cus_2"],
-            "at_risk": {"minor": 4900, "currency": "usd"} }] });
+        let incidents = [json!({ "id": "inc_2", "customers": ["cus_2"],
+            "at_risk": {"minor": 4900, "currency": "usd"} })];
         let lines = table(&json!({ "items": [late, soon] }), &incidents).lines();
         assert!(
             lines[1].starts_with("act_2") && lines[1].contains("49.00 USD"),

@@ -3,6 +3,7 @@
 
 mod ask;
 mod glass;
+mod ignore;
 mod in_run;
 mod inbox;
 mod repair;
@@ -11,6 +12,7 @@ mod undo;
 mod vote;
 
 pub(crate) use glass::{Override, override_};
+pub(crate) use ignore::is_ignore;
 pub(crate) use in_run::does;
 pub(crate) use inbox::{Inbox, approvals};
 pub(crate) use repair::{Repair, repair};

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::in_run;
+use super::{ignore, in_run};
 use crate::answer::{money, text, texts, words};
 use crate::plain::shown;
 
@@ -10,6 +10,11 @@ use crate::plain::shown;
 pub(crate) fn next(action: &Value) -> String {
     if in_run::is_of_run(action)
         && let Some(said) = in_run::next(action)
+    {
+        return said;
+    }
+    if ignore::is_ignore(action)
+        && let Some(said) = ignore::next(action)
     {
         return said;
     }
@@ -72,6 +77,9 @@ pub(super) fn again(action: &Value) -> String {
     }
     match (at("/undo_of"), at("/incident")) {
         (undone, _) if !undone.is_empty() => format!("counterfoil undo {undone} --reason …"),
+        (_, incident) if ignore::is_ignore(action) => {
+            format!("counterfoil incidents ignore {incident} --days DAYS --reason …")
+        }
         (_, incident) => format!("counterfoil repair {incident} --reason …"),
     }
 }
@@ -138,9 +146,11 @@ fn waits(action: &Value) -> String {
 pub(super) fn story(action: &Value, incident: Option<&Value>) -> Vec<String> {
     let at = |pointer| shown(text(action, pointer));
     let mut lines = vec![format!("{} is {}", at("/id"), words(&at("/state")))];
-    let of_run = in_run::is_of_run(action);
-    if of_run {
+    let repairs = !in_run::is_of_run(action) && !ignore::is_ignore(action);
+    if in_run::is_of_run(action) {
         lines.extend(in_run::story(action));
+    } else if ignore::is_ignore(action) {
+        lines.extend(ignore::story(action, &differs(incident)));
     } else {
         lines.push(format!(
             "  repairs    {}{}",
@@ -158,7 +168,7 @@ pub(super) fn story(action: &Value, incident: Option<&Value>) -> Vec<String> {
         reason => reason,
     };
     lines.push(format!("  proposed   by {proposer}: {why}"));
-    if !of_run {
+    if repairs {
         lines.extend(writes(action));
     }
     lines.push(format!("  decision   {}", decision(action)));

@@ -10,6 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::access::{Call, help, segment};
+use crate::actions::{end, is_ignore};
 use crate::answer::{items, money, text, texts, words};
 use crate::client::{Client, Failure, block_on, exit};
 use crate::output::say;
@@ -269,6 +270,13 @@ async fn act(call: &Call, id: &str, act: &str, body: &Value) -> Result<(), Failu
     let api = Client::of(call)?.in_project().await?;
     let path = format!("/v1/incidents/{}/{act}", segment(id)?);
     let done = api.change(Method::POST, &path, Some(body), None).await?;
+    // What people have to approve first comes back as the action that waits for them.
+    if is_ignore(&done.body) {
+        if call.json {
+            say_json(&done.body);
+        }
+        return end(&done.body, call.json);
+    }
     answer(call, &done.body);
     Ok(())
 }

@@ -135,10 +135,7 @@ impl Erase {
                 self.of_customer(ctx, stream, pseudonym, customer).await?
             }
         };
-        found.open_actions = found
-            .actions
-            .iter()
-            .any(|action| !action.value.state.is_terminal());
+        found.open_actions = found.actions.iter().any(|action| !action.value.is_over());
         let customer = match scope {
             ErasureScope::Customer { customer, .. } => customer.as_deref(),
             ErasureScope::Run { .. } => None,

@@ -1,7 +1,5 @@
 //! What the rules say about an action of a run. The one place that asks them.
 
-use std::time::Duration;
-
 use counterfoil_evidence::json::Json;
 
 use super::{GovernedRuns, RunError};
@@ -159,11 +157,6 @@ impl GovernedRuns {
 }
 
 impl Verdict {
-    /// How long the action may wait, where a rule says so.
-    pub(super) fn hold(&self) -> Option<Duration> {
-        self.0.considered.hold
-    }
-
     /// The facts of `run.decision`.
     pub(super) fn facts(&self, about: &About<'_>) -> Result<Json, JsonError> {
         let held = self.0.effect == Effect::Require;
@@ -192,14 +185,9 @@ impl Verdict {
 
 /// A REQUIRE that nobody could look at in time is a DENY.
 pub(in crate::usecases) fn within_quota(judgement: Judgement, reason: &str) -> Judgement {
-    if judgement.effect != Effect::Require {
-        return judgement;
-    }
-    Judgement {
-        effect: Effect::Deny,
-        approvals: 0,
-        rule: HOLD_QUOTA.to_owned(),
-        reason: reason.to_owned(),
-        ..judgement
+    if judgement.effect == Effect::Require {
+        judgement.denied_by(HOLD_QUOTA, reason.to_owned())
+    } else {
+        judgement
     }
 }

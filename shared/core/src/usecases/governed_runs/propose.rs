@@ -1,31 +1,23 @@
 //! Proposing an action of a run: judged and recorded in the open run, in one transaction with the
 //! action and the run's counts.
 
-use std::time::Duration;
-
 use counterfoil_evidence::hash::digest_string;
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use super::facts::subject;
-use super::judge::{About, Matter, RUN_ACTION, Verdict};
+use super::judge::{About, Matter, Verdict};
 use super::step::Waiting;
 use super::{ATTEMPTS, DecisionRecord, GovernedRuns, RunError};
 use crate::governed_run::{GovernedRun, HOLDS_PER_PROJECT, HOLDS_PER_PROPOSER, check_work};
 use crate::ids::{ActionId, DecisionId};
 use crate::json::canonical;
-use crate::policy::Effect;
 use crate::ports::{AppendError, Batch};
 use crate::records::{Project, RunAction, Versioned};
-use crate::repair::{Action, ActionBinding, ActionState, Resource, RunWork, Work};
+use crate::repair::{Action, ActionState, Resource, RunWork, Work};
 use crate::tenancy::TenantCtx;
 use crate::time::Timestamp;
-
-/// How long an action waits for approvals where no rule says so: a weekend and the days around it.
-const HOLD: Duration = Duration::from_hours(72);
-
-/// How long at most.
-const LONGEST_HOLD: Duration = Duration::from_hours(30 * 24);
+use crate::usecases::proposal::Proposal;
 
 pub(in crate::usecases) const QUOTA_REASON: &str =
     "Too many actions wait for approvals already: a person could not read them in time.";
@@ -140,53 +132,21 @@ impl GovernedRuns {
             dry_run: false,
         };
         let verdict = self.judge(ctx, &matter).await?.within(quota);
-        let salt = self.random.bytes32();
-        let work = Work::Run(new.work.clone());
-        let hold = verdict.hold().unwrap_or(HOLD).min(LONGEST_HOLD);
-        let binding = ActionBinding {
-            v: 1,
-            workspace: ctx.workspace(),
-            project: ctx.project(),
+        let proposal = Proposal {
+            judgement: &verdict.0,
+            at: now,
+            id: act,
+            decision: DecisionId::new(now, self.random.bits128()),
             run: run.id,
-            act,
-            kind: RUN_ACTION.to_owned(),
-            principal_type: ctx.principal().kind().to_owned(),
-            principal: ctx.principal().id(),
-            on_behalf_of: ctx.principal().on_behalf_of(),
             resource: Resource::Run(run.id),
-            plan: work.digest(&salt)?,
-            expires_at: now.plus(hold),
+            work: Work::Run(new.work.clone()),
+            salt: self.random.bytes32(),
         };
         let action = Action {
-            id: act,
-            state: match verdict.0.effect {
-                Effect::Allow => ActionState::Allowed,
-                Effect::Require => ActionState::Held,
-                Effect::Deny => ActionState::Denied,
-            },
-            digest: binding.digest()?,
-            binding,
-            work,
-            salt: hex::encode(salt),
-            about: None,
-            proposer: ctx.principal().clone(),
             reason: new.reason.clone(),
-            decision: DecisionId::new(now, self.random.bits128()),
-            decided: None,
-            effect: verdict.0.effect,
-            approvals: verdict.0.approvals,
-            role: Some(verdict.0.considered.role),
-            policy: verdict.0.policy().to_owned(),
-            rule: verdict.0.rule.clone(),
-            why: verdict.0.reason.clone(),
-            execute_on_approval: false,
-            votes: Vec::new(),
             // Votes and results are in the open run itself.
             follow_up: Some(run.id),
-            started_at: None,
-            failure: None,
-            overridden: None,
-            undo: None,
+            ..proposal.action(ctx)?
         };
         Ok(Judged {
             action,

@@ -12,8 +12,8 @@ use crate::records::{Records, RunAction, Versioned};
 use crate::repair::{Action, ActionState};
 use crate::time::Timestamp;
 
-/// An action that waits: one of a run for approvals, a repair for approvals or to be begun. A row beside
-/// the action, so that what waits is found without reading every action there ever was.
+/// An action that waits: what its caller does for approvals, what the product does for approvals or to
+/// be begun. A row beside the action, so that what waits is found without reading every action there ever was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
     /// The action.
@@ -29,7 +29,7 @@ pub struct Waiting {
     /// It was to wait for approvals when it was proposed.
     #[serde(default = "yes")]
     pub held: bool,
-    /// It is a repair.
+    /// The product does it.
     #[serde(default)]
     pub repair: bool,
 }
@@ -47,7 +47,7 @@ impl Waiting {
             sameness: sameness.to_owned(),
             expires_at: action.binding.expires_at,
             held: action.effect == Effect::Require,
-            repair: action.repair().is_some(),
+            repair: !action.is_external(),
         }
     }
 }

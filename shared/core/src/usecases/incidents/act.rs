@@ -1,4 +1,4 @@
-//! One act of a person on one incident.
+//! One act of somebody on one incident.
 
 use std::time::Duration;
 
@@ -7,17 +7,20 @@ use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
+use super::hold::Held;
 use super::{IncidentError, Incidents};
 use crate::incident::{Act, IgnoreTerms, Incident, MAX_REASON, MIN_REASON, Refused};
-use crate::policy::{IncidentFacts, Question};
+use crate::policy::{Effect, IncidentFacts, Question};
 use crate::ports::Batch;
+use crate::reconcile::Finding;
 use crate::records::{Project, Records, Versioned};
-use crate::tenancy::TenantCtx;
+use crate::repair::{Action, IgnorePlan};
+use crate::tenancy::{Principal, TenantCtx};
 use crate::time::Timestamp;
 use crate::usecases::facts::{change, target};
 use crate::usecases::governed::{DECISION, Governed, Judging, Terms};
 
-/// What a person does.
+/// What somebody does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IncidentAct {
     /// Accept the difference until a time.
@@ -39,14 +42,36 @@ pub enum IncidentAct {
     },
 }
 
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IncidentActed {
+    /// It is done: the incident as it is now.
+    Done(Box<Versioned<Incident>>),
+    /// It waits for approvals, or has: the action as it is now.
+    Held(Box<Versioned<Action>>),
+}
+
 impl IncidentAct {
+    /// What an action is that was held.
+    pub(in crate::usecases) fn of(plan: &IgnorePlan) -> Self {
+        Self::Ignore {
+            until: plan.until,
+            reason: plan.reason.clone(),
+        }
+    }
+
     fn reason(&self) -> &str {
         let (Self::Ignore { reason, .. } | Self::Reopen { reason } | Self::Acknowledge { reason }) =
             self;
         reason.trim()
     }
 
-    fn question(&self, incident: IncidentFacts, now: Timestamp) -> Question {
+    /// What policy is asked.
+    pub(in crate::usecases) fn question(
+        &self,
+        incident: IncidentFacts,
+        now: Timestamp,
+    ) -> Question {
         match self {
             Self::Ignore { .. } => Question::Ignore {
                 incident,
@@ -84,7 +109,13 @@ impl IncidentAct {
         sha256(asked.as_bytes()).to_string()
     }
 
-    fn apply(&self, incident: Incident, by: &str, now: Timestamp) -> Result<Incident, Refused> {
+    /// The incident after it.
+    pub(in crate::usecases) fn apply(
+        &self,
+        incident: Incident,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<Incident, Refused> {
         match self {
             Self::Ignore { until, reason } => {
                 let terms = IgnoreTerms {
@@ -97,11 +128,29 @@ impl IncidentAct {
             Self::Acknowledge { reason } => incident.acknowledge(by, reason, now),
         }
     }
+
+    /// The entry that says that it was done by `actor`; without its run and its decision.
+    pub(in crate::usecases) fn entry(&self, actor: &Principal, incident: &Incident) -> Draft {
+        let mut more = vec![("change", Json::from(self.word()))];
+        if let Self::Ignore { until, .. } = self {
+            more.push(("until", Json::uint(until.as_millis())));
+        }
+        let kind = match self {
+            Self::Ignore { .. } => Kind::IncidentIgnored,
+            Self::Reopen { .. } | Self::Acknowledge { .. } => Kind::IncidentChanged,
+        };
+        let mut words = vec![("comment", Json::from(self.reason()))];
+        if let Some(customer) = incident.finding.customers.first() {
+            words.push(("customer", customer.as_str().into()));
+        }
+        let facts = change(actor, target("incident", incident.id), more);
+        Draft::new(kind, facts).subject(object(words))
+    }
 }
 
 impl Incidents {
-    /// Whether the caller may know the incident and act on incidents at all; records nothing. It
-    /// comes before what they sent.
+    /// Whether the caller may know the incident and open it again or acknowledge it at all; records
+    /// nothing. It comes before what they sent.
     ///
     /// # Errors
     /// [`IncidentError::NotFound`], then [`IncidentError::Denied`].
@@ -110,17 +159,44 @@ impl Incidents {
         ctx: &TenantCtx,
         id: &str,
     ) -> Result<Versioned<Incident>, IncidentError> {
+        self.able(ctx, id, Question::Reopen).await
+    }
+
+    /// The same for an ignore, which may have to wait for approvals.
+    ///
+    /// # Errors
+    /// [`IncidentError::NotFound`], then [`IncidentError::Denied`].
+    pub async fn admit_ignore(
+        &self,
+        ctx: &TenantCtx,
+        id: &str,
+    ) -> Result<Versioned<Incident>, IncidentError> {
+        let ignore = |incident| Question::Ignore {
+            incident,
+            reason_chars: MIN_REASON.try_into().unwrap_or(u64::MAX),
+            lasts_s: 1,
+        };
+        self.able(ctx, id, ignore).await
+    }
+
+    async fn able(
+        &self,
+        ctx: &TenantCtx,
+        id: &str,
+        asked: impl FnOnce(IncidentFacts) -> Question + Send,
+    ) -> Result<Versioned<Incident>, IncidentError> {
         let incident = self.get(ctx, id).await?;
-        let able = Question::Reopen(incident_facts(&incident.value, None, self.clock.now()));
-        let judged = self.ask(ctx, &able).await?;
-        if judged.allowed() {
-            Ok(incident)
+        let able = asked(incident_facts(&incident.value, None, self.clock.now()));
+        let judgement = self.ask(ctx, &able).await?.judgement;
+        if judgement.effect == Effect::Deny {
+            Err(IncidentError::Denied(judgement))
         } else {
-            Err(IncidentError::Denied(judged.judgement))
+            Ok(incident)
         }
     }
 
-    /// Does it, or answers its repeat. `key` is the caller's `Idempotency-Key`.
+    /// Does it, or has it wait for approvals, or answers its repeat. `key` is the caller's
+    /// `Idempotency-Key`.
     ///
     /// # Errors
     /// See [`IncidentError`]; a denial by policy is recorded.
@@ -130,47 +206,81 @@ impl Incidents {
         id: &str,
         key: &str,
         act: &IncidentAct,
-    ) -> Result<Versioned<Incident>, IncidentError> {
+    ) -> Result<IncidentActed, IncidentError> {
         let incident = self.get(ctx, id).await?;
         let project = self.project(ctx).await?;
         let repeat = repeat(ctx, key, act);
         match &incident.value.act {
-            Some(done) if *done == repeat => return Ok(incident),
+            Some(done) if done.key == repeat.key && done.request == repeat.request => {
+                return match done.action {
+                    Some(action) => {
+                        let action = self.action(ctx, &action.to_string()).await?;
+                        Ok(IncidentActed::Held(Box::new(action)))
+                    }
+                    None => Ok(IncidentActed::Done(Box::new(incident))),
+                };
+            }
             Some(done) if done.key == repeat.key => return Err(IncidentError::KeyReused),
             _ => {}
         }
         let now = self.clock.now();
-        if let Err(refusal) = self.admit(ctx, id).await {
+        let admitted = match act {
+            IncidentAct::Ignore { .. } => self.admit_ignore(ctx, id).await,
+            IncidentAct::Reopen { .. } | IncidentAct::Acknowledge { .. } => {
+                self.admit(ctx, id).await
+            }
+        };
+        if let Err(refusal) = admitted {
             let judged = self.judge(ctx, &incident.value, act, now).await?;
-            return self.refuse(ctx, &project, &judged, refusal).await;
+            if judged.judgement.effect == Effect::Deny {
+                self.refuse(ctx, &project, &judged).await?;
+            }
+            return Err(refusal);
         }
         let length = act.reason().chars().count();
         if !(MIN_REASON..=MAX_REASON).contains(&length) {
             return Err(invalid("/reason", "must have 10 to 1,000 characters"));
         }
         let by = ctx.principal().id();
-        let mut after = match act.apply(incident.value.clone(), &by, now).map_err(refused) {
-            Ok(after) => after,
-            Err(refusal) => return Err(refusal),
-        };
-        after.act = Some(repeat);
-        self.record(ctx, &project, incident, after, act, now).await
+        let after = act.apply(incident.value.clone(), &by, now);
+        let mut after = after.map_err(refused)?;
+        let judged = self.judge(ctx, &incident.value, act, now).await?;
+        match (judged.judgement.effect, act) {
+            (Effect::Allow, _) => {
+                after.act = Some(repeat);
+                let done = self.record(ctx, &project, incident, after, act, &judged);
+                Ok(IncidentActed::Done(Box::new(done.await?)))
+            }
+            (Effect::Require, IncidentAct::Ignore { until, reason }) => {
+                let terms = IgnoreTerms {
+                    until: *until,
+                    reason: reason.clone(),
+                };
+                let held = Held {
+                    incident,
+                    terms,
+                    repeat,
+                    judged,
+                };
+                let held = Box::pin(self.hold(ctx, &project, held)).await?;
+                Ok(IncidentActed::Held(Box::new(held)))
+            }
+            // The others are held by no rule of ours: what a workspace's own rules hold does not happen.
+            (Effect::Require | Effect::Deny, _) => Err(self.refuse(ctx, &project, &judged).await?),
+        }
     }
 
-    /// Records that policy refused what somebody asked for.
-    async fn refuse(
+    /// Records that policy refused what somebody asked for, and says so.
+    pub(super) async fn refuse(
         &self,
         ctx: &TenantCtx,
         project: &Project,
         judged: &Governed,
-        refusal: IncidentError,
-    ) -> Result<Versioned<Incident>, IncidentError> {
-        if !judged.allowed() {
-            let mut batch = Batch::of(judged.opened(ctx.principal(), None)?);
-            batch.drafts.push(judged.closing());
-            self.evidence.append(project.stream_id()?, batch).await?;
-        }
-        Err(refusal)
+    ) -> Result<IncidentError, IncidentError> {
+        let mut batch = Batch::of(judged.opened(ctx.principal(), None)?);
+        batch.drafts.push(judged.closing());
+        self.evidence.append(project.stream_id()?, batch).await?;
+        Ok(IncidentError::Denied(judged.judgement.clone()))
     }
 
     async fn record(
@@ -180,36 +290,13 @@ impl Incidents {
         incident: Versioned<Incident>,
         after: Incident,
         act: &IncidentAct,
-        now: Timestamp,
+        judged: &Governed,
     ) -> Result<Versioned<Incident>, IncidentError> {
-        let judged = self.judge(ctx, &incident.value, act, now).await?;
-        if !judged.allowed() {
-            let refusal = IncidentError::Denied(judged.judgement.clone());
-            return self.refuse(ctx, project, &judged, refusal).await;
-        }
         let records = Records::of(self.state.as_ref(), ctx);
-        let finding = &incident.value.finding;
-        let name = finding.customers.first().unwrap_or(&finding.subject);
-        let about = self
-            .vault
-            .pseudonym(&records, ctx, project.pseudonym_key, name);
-        let about = about.await.ok();
-        let mut more = vec![("change", Json::from(act.word()))];
-        if let IncidentAct::Ignore { until, .. } = act {
-            more.push(("until", Json::uint(until.as_millis())));
-        }
-        let kind = match act {
-            IncidentAct::Ignore { .. } => Kind::IncidentIgnored,
-            IncidentAct::Reopen { .. } | IncidentAct::Acknowledge { .. } => Kind::IncidentChanged,
-        };
-        let facts = change(ctx.principal(), target("incident", after.id), more);
-        let mut words = vec![("comment", Json::from(act.reason()))];
-        if let Some(customer) = finding.customers.first() {
-            words.push(("customer", customer.as_str().into()));
-        }
-        let draft = Draft::new(kind, facts)
+        let about = self.about(ctx, project, &incident.value.finding).await;
+        let draft = act
+            .entry(ctx.principal(), &incident.value)
             .in_run(judged.run())
-            .subject(object(words))
             .about(about)
             .cite("decision", DECISION);
         let mut batch = Batch::of(judged.opened(ctx.principal(), None)?);
@@ -224,6 +311,20 @@ impl Incidents {
             version: incident.version.saturating_add(1),
             evidence: entries.get(entry).cloned(),
         })
+    }
+
+    /// The pseudonym of whom a difference is about. Records lead to the entries as well, so an outage of
+    /// the key service stops nothing.
+    pub(super) async fn about(
+        &self,
+        ctx: &TenantCtx,
+        project: &Project,
+        finding: &Finding,
+    ) -> Option<String> {
+        let records = Records::of(self.state.as_ref(), ctx);
+        let name = finding.customers.first().unwrap_or(&finding.subject);
+        let key = project.pseudonym_key;
+        self.vault.pseudonym(&records, ctx, key, name).await.ok()
     }
 
     async fn judge(
@@ -270,6 +371,7 @@ fn repeat(ctx: &TenantCtx, key: &str, act: &IncidentAct) -> Act {
     Act {
         key: sha256(named.as_bytes()).to_string(),
         request: act.digest(),
+        action: None,
     }
 }
 

@@ -2,22 +2,25 @@
 //!
 //! Each act is judged and recorded in a run of its own, in one transaction with the row: `run.open`,
 //! `run.decision`, `incident.ignored` or `incident.changed`, `run.close`. The words of a person are
-//! the erasable part of the incident's entry. Nothing here reads Stripe or the app's database.
+//! the erasable part of the incident's entry. An ignore that needs approvals waits as an action, and
+//! `usecases::repairs` goes on with it. Nothing here reads Stripe or the app's database.
 
 mod act;
+mod hold;
 mod list;
 
 use std::sync::Arc;
 
 use thiserror::Error;
 
-pub use act::IncidentAct;
 pub(super) use act::incident_facts;
+pub use act::{IncidentAct, IncidentActed};
+pub(super) use hold::subject;
 pub use list::{IncidentFilter, IncidentOrder};
 
 use super::pages::NotACursor;
 use super::vault::Vault;
-use crate::ids::{IncidentId, ProjectId};
+use crate::ids::{ActionId, IncidentId, ProjectId};
 use crate::incident::{Incident, Refused};
 use crate::json::JsonError;
 use crate::policy::Judgement;
@@ -46,6 +49,9 @@ pub enum IncidentError {
     /// The same key came with another request: 422.
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    /// Another ignore of the incident waits for approvals: 409.
+    #[error("an ignore of the incident waits for approvals")]
+    Waits(ActionId),
     /// Policy said no, and this is recorded: 403.
     #[error("policy denies this: {}", .0.reason)]
     Denied(Judgement),

@@ -1,12 +1,15 @@
-//! What an action that is judged again leaves in the record, and what only a fresh sign-in mends.
+//! Judging an action again before it is carried out: with which approvals, in whose name, what that
+//! leaves in the record, and what only a fresh sign-in mends.
 
 use counterfoil_evidence::json::{Json, object};
 
+use super::judge::approvals;
 use super::{ActionError, RepairPorts};
 use crate::ids::{DecisionId, RunId, UserId};
-use crate::policy::{Effect, Judgement, fresh_within};
-use crate::repair::Action;
-use crate::tenancy::{Principal, Role, TenantCtx};
+use crate::policy::{Asking, Effect, Judgement, Place, Question, Rules, fresh_within};
+use crate::records::Project;
+use crate::repair::{Action, VoteKind};
+use crate::tenancy::{Principal, Role, TenantCtx, Via};
 use crate::time::Timestamp;
 use crate::usecases::facts::{Decided, actor};
 
@@ -15,6 +18,89 @@ use crate::usecases::facts::{Decided, actor};
 pub(super) fn only_the_sign_in(ctx: &TenantCtx, judgement: &Judgement) -> bool {
     let by_people = !matches!(ctx.principal(), Principal::System { .. });
     by_people && judgement.effect == Effect::Deny && fresh_within(&judgement.rule).is_some()
+}
+
+/// Whether nothing is wrong but whoever triggers it, so that it would happen `as_approved`, as the sweep
+/// asks: that takes nobody's approval away, and the action stays as it is.
+pub(super) async fn only_the_trigger(
+    ctx: &TenantCtx,
+    judgement: &Judgement,
+    as_approved: impl Future<Output = Result<Judgement, ActionError>> + Send,
+) -> Result<bool, ActionError> {
+    if judgement.effect == Effect::Allow || only_the_sign_in(ctx, judgement) {
+        return Ok(judgement.effect != Effect::Allow);
+    }
+    Ok(as_approved.await?.effect == Effect::Allow)
+}
+
+/// Judges an action again, with the approvals that it has, as its proposer's and in the request of
+/// whoever triggers it. The product's own sweep goes on in the name of the last person who approved.
+pub(super) async fn judge_again(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    action: &Action,
+    (question, now): (&Question, Timestamp),
+    trigger: &Principal,
+) -> Result<Judgement, ActionError> {
+    let roles = ports.roles_of_approvers(ctx, action).await?;
+    let last = last_approver(action, &roles);
+    let serving = match (trigger, &last) {
+        (Principal::System { .. }, Some(person)) => person,
+        (principal, _) => principal,
+    };
+    let proposer = ports.proposer_now(ctx, &action.proposer).await?;
+    let asking = Asking {
+        proposer: &proposer,
+        ..Asking::new(serving, now, Place::project(project))
+    };
+    let rules = Rules::load(ports.state.as_ref(), ctx.workspace()).await?;
+    let ask = |asking: &Asking<'_>| rules.judge(question, asking, ports.clock.as_ref());
+    if let Some(broken) = &action.overridden {
+        // The ladder says what would be missing: a DENY stays one.
+        let asking = Asking {
+            break_glass: true,
+            ..asking
+        };
+        let judgement = ask(&asking);
+        return Ok(judgement.broken_by(broken.by.to_string(), broken.ticket.clone()));
+    }
+    // The rules in force may ask for a higher role than those of the proposal did.
+    let least = ask(&asking).considered.role.max(action.approver_role());
+    Ok(ask(&asking.with(approvals(action, &roles, least))))
+}
+
+/// The product itself, as whom an action is judged that nobody triggers.
+pub(super) fn sweeper() -> Principal {
+    Principal::System {
+        duty: "sweep".to_owned(),
+    }
+}
+
+/// Whoever approved last, or broke the glass, as they came then.
+fn last_approver(action: &Action, roles: &[(UserId, Role)]) -> Option<Principal> {
+    if let Some(broken) = &action.overridden {
+        return Some(Principal::User {
+            id: broken.by,
+            role: Role::Owner,
+            via: Via::Login {
+                at: broken.at,
+                second_factor: true,
+            },
+        });
+    }
+    let approvals = action.votes.iter();
+    let mut approvals = approvals.filter(|vote| vote.kind == VoteKind::Approve);
+    let vote = approvals.next_back()?;
+    let (id, role) = *roles.iter().find(|(id, _)| *id == vote.approver)?;
+    Some(Principal::User {
+        id,
+        role,
+        via: Via::Login {
+            at: vote.at,
+            second_factor: vote.second_factor,
+        },
+    })
 }
 
 /// A further decision about an action, in a run, with what there is to say of it besides.

@@ -4,12 +4,13 @@ use super::judge::{Repair, Surroundings, repair_question};
 use super::{ActionError, RepairPorts};
 use crate::incident::Incident;
 use crate::mapping::Artifact;
-use crate::policy::{Asking, BlastFacts, Judgement, Rules, baseline_digest};
+use crate::policy::{Asking, BlastFacts, Judgement, Question, Rules, baseline_digest};
 use crate::ports::EntryRef;
 use crate::records::{Project, Records, Versioned};
 use crate::repair::{Action, ActionState, DAY_MAX, HOUR_MAX, Pace};
 use crate::run::{Run, RunScope};
 use crate::tenancy::{Principal, TenantCtx};
+use crate::time::Timestamp;
 use crate::usecases::facts::Opening;
 use crate::usecases::incidents::is_breaker_open;
 use crate::usecases::reconcile::flow_version;
@@ -28,17 +29,28 @@ pub(super) async fn pace(records: &Records<'_>) -> Result<Versioned<Pace>, Actio
 pub(super) async fn judge(
     ports: &RepairPorts,
     ctx: &TenantCtx,
-    (artifact, pace): (&Artifact, &Pace),
+    around: (&Artifact, &Pace),
     repair: Repair<'_>,
     asking: &Asking<'_>,
 ) -> Result<Judgement, ActionError> {
-    let earlier = repair.earlier;
-    let mut around = surroundings(ports, ctx, artifact, (repair.incident, earlier)).await?;
-    around.blast.hour = pace.hour(asking.at);
-    around.blast.day = pace.day(asking.at);
-    let question = repair_question(repair, &around, asking.at);
+    let question = question(ports, ctx, around, repair, asking.at).await?;
     let rules = Rules::load(ports.state.as_ref(), ctx.workspace()).await?;
     Ok(rules.judge(&question, asking, ports.clock.as_ref()))
+}
+
+/// What the rules are asked about a repair.
+pub(super) async fn question(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    (artifact, pace): (&Artifact, &Pace),
+    repair: Repair<'_>,
+    at: Timestamp,
+) -> Result<Question, ActionError> {
+    let about = (repair.incident, repair.earlier);
+    let mut around = surroundings(ports, ctx, artifact, about).await?;
+    around.blast.hour = pace.hour(at);
+    around.blast.day = pace.day(at);
+    Ok(repair_question(repair, &around, at))
 }
 
 /// What surrounds a repair at this moment.
@@ -121,4 +133,38 @@ pub(super) fn opening<'a>(
         as_of: None,
         asked_by: None,
     })
+}
+
+/// The `run.open` of a further run about an action. Only a repair runs the project's mapping; a project
+/// whose flows act may have none.
+pub(super) fn opening_about<'a>(
+    action: &'a Action,
+    project: &'a Project,
+    principal: &'a Principal,
+    purpose: &'a str,
+    cause: Option<&'a EntryRef>,
+) -> Result<Opening<'a>, ActionError> {
+    if action.repair().is_some() {
+        return opening(project, principal, purpose, cause);
+    }
+    Ok(Opening {
+        flow: baseline_digest().to_owned(),
+        artifact: baseline_digest().to_owned(),
+        policies: vec![baseline_digest().to_owned()],
+        inputs: &[],
+        cause,
+        principal,
+        purpose,
+        as_of: None,
+        asked_by: None,
+    })
+}
+
+/// Why such a run is there, where it is no vote.
+pub(super) fn purpose(action: &Action) -> &str {
+    if action.ignore().is_some() {
+        &action.binding.kind
+    } else {
+        "repair"
+    }
 }

@@ -13,7 +13,7 @@ use super::in_run;
 use super::judge::held_facts;
 use super::refusal::record_refusal;
 use super::vote::VoteOnAction;
-use super::{ActionError, execute};
+use super::{ActionError, execute, ignore};
 use crate::governed_run::Step;
 use crate::policy::{Effect, Judgement, OverrideFacts, Question};
 use crate::ports::{Batch, EntryRef};
@@ -157,6 +157,9 @@ impl VoteOnAction {
             overridden: Some(by.clone()),
             ..action.clone()
         };
+        if broken.ignore().is_some() {
+            return ignore::judge_now(&self.ports, ctx, project, &broken).await;
+        }
         execute::judge_now(&self.ports, ctx, project, &broken).await
     }
 

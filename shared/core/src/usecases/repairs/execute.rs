@@ -4,27 +4,26 @@ use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::again::{carried_out, decided_again, only_the_sign_in};
+use super::again::{carried_out, decided_again, judge_again, only_the_trigger, sweeper};
 use super::asking::{self, active_mapping};
 use super::counted::{append, try_append, waits_no_more};
 use super::ending::{expire, given_back};
 use super::follow_up::{follow_up, given_up};
 use super::grounds::Grounds;
-use super::judge::{Looked, Repair, approvals};
+use super::judge::{Looked, Repair};
 use super::record::subject;
 use super::refusal::record_refusal;
 use super::settle::{self, Outcome};
-use super::{ActionError, RepairPorts, plan_of};
+use super::{ActionError, RepairPorts, ignore, plan_of};
 use crate::governed_run::Step;
-use crate::ids::UserId;
 use crate::incident::{Incident, IncidentState};
 use crate::mapping::Artifact;
-use crate::policy::{Asking, Effect, Judgement, Permit, Place};
+use crate::policy::{Effect, Judgement, Permit};
 use crate::ports::{AppendError, Applied, Batch, PortErrorKind};
 use crate::records::{Project, Unfinished, Versioned};
-use crate::repair::{Action, ActionState, Pace, VoteKind};
+use crate::repair::{Action, ActionState, Pace};
 use crate::sealed::Purpose;
-use crate::tenancy::{Principal, Role, TenantCtx, Via};
+use crate::tenancy::{Principal, TenantCtx};
 use crate::usecases::facts::{Closing, repair_step};
 use crate::usecases::reconcile::LookError;
 
@@ -44,6 +43,9 @@ pub(super) async fn execute(
     if action.value.binding.expires_at <= ports.clock.now() {
         expire(ports, ctx, project, action).await?;
         return Err(ActionError::Expired);
+    }
+    if action.value.ignore().is_some() {
+        return Box::pin(ignore::execute(ports, ctx, action, digest)).await;
     }
     let records = ports.records(ctx);
     let resource = action.value.binding.resource.to_string();
@@ -71,16 +73,9 @@ pub(super) async fn execute(
         if !(owed && is_still_wanted(&incident.value, &action.value)?) {
             return go_stale(ports, ctx, project, action, incident, &judgement).await;
         }
-        let stays = judgement.effect != Effect::Allow
-            && (only_the_sign_in(ctx, &judgement) || {
-                // What is wrong with whoever triggers it takes nobody's approval away.
-                let sweep = Principal::System {
-                    duty: "sweep".to_owned(),
-                };
-                let as_approved = judge(ports, ctx, project, asked, matter, &sweep).await?;
-                as_approved.effect == Effect::Allow
-            });
-        if stays {
+        let sweep = sweeper();
+        let as_approved = Box::pin(judge(ports, ctx, project, asked, matter, &sweep));
+        if only_the_trigger(ctx, &judgement, as_approved).await? {
             let recorded = record_refusal(ports, ctx, project, &action.value, &judgement);
             Box::pin(recorded).await?;
             return Err(ActionError::Denied(judgement));
@@ -158,7 +153,7 @@ pub(super) async fn judge_now(
 }
 
 /// Why an action is not carried out any more that was approved.
-const STALE: &str = "changed-since-approval";
+pub(super) const STALE: &str = "changed-since-approval";
 
 /// Attempts when other repairs of the project are begun at the same time.
 const ATTEMPTS: u32 = 16;
@@ -198,8 +193,7 @@ async fn is_still_owed(
     settle::still_owed(ports, ctx, project, incident, action).await
 }
 
-/// Judges an action again, with the approvals that it has, as its proposer's and in the request of
-/// whoever triggers it. The product's own sweep goes on in the name of the last person who approved.
+/// Judges a repair again, as it is now, in the request of whoever triggers it.
 async fn judge(
     ports: &RepairPorts,
     ctx: &TenantCtx,
@@ -210,73 +204,16 @@ async fn judge(
 ) -> Result<Judgement, ActionError> {
     let now = ports.clock.now();
     let about = ports.about(ctx, project, incident).await;
-    let customer = about.or_else(|| action.about.clone());
-    let roles = ports.roles_of_approvers(ctx, action).await?;
-    let last = last_approver(action, &roles);
-    let serving = match (trigger, &last) {
-        (Principal::System { .. }, Some(person)) => person,
-        (principal, _) => principal,
+    let repair = Repair {
+        incident,
+        plan: plan_of(action)?,
+        undoes,
+        customer: about.or_else(|| action.about.clone()),
+        // The limit of a run bound its proposal.
+        earlier: 0,
     };
-    let proposer = ports.proposer_now(ctx, &action.proposer).await?;
-    let asking = Asking {
-        proposer: &proposer,
-        ..Asking::new(serving, now, Place::project(project))
-    };
-    let repair = || -> Result<Repair<'_>, ActionError> {
-        Ok(Repair {
-            incident,
-            plan: plan_of(action)?,
-            undoes,
-            customer: customer.clone(),
-            // The limit of a run bound its proposal.
-            earlier: 0,
-        })
-    };
-    let asked = (artifact, pace);
-    let asking = if action.overridden.is_some() {
-        // The ladder says what would be missing: a DENY stays one.
-        Asking {
-            break_glass: true,
-            ..asking
-        }
-    } else {
-        // The rules in force may ask for a higher role than those of the proposal did.
-        let climbed = asking::judge(ports, ctx, asked, repair()?, &asking);
-        let least = Box::pin(climbed).await?.considered.role;
-        let least = least.max(action.approver_role());
-        asking.with(approvals(action, &roles, least))
-    };
-    let judgement = Box::pin(asking::judge(ports, ctx, asked, repair()?, &asking)).await?;
-    Ok(match &action.overridden {
-        None => judgement,
-        Some(broken) => judgement.broken_by(broken.by.to_string(), broken.ticket.clone()),
-    })
-}
-
-/// Whoever approved last, or broke the glass, as they came then.
-fn last_approver(action: &Action, roles: &[(UserId, Role)]) -> Option<Principal> {
-    if let Some(broken) = &action.overridden {
-        return Some(Principal::User {
-            id: broken.by,
-            role: Role::Owner,
-            via: Via::Login {
-                at: broken.at,
-                second_factor: true,
-            },
-        });
-    }
-    let approvals = action.votes.iter();
-    let mut approvals = approvals.filter(|vote| vote.kind == VoteKind::Approve);
-    let vote = approvals.next_back()?;
-    let (id, role) = *roles.iter().find(|(id, _)| *id == vote.approver)?;
-    Some(Principal::User {
-        id,
-        role,
-        via: Via::Login {
-            at: vote.at,
-            second_factor: vote.second_factor,
-        },
-    })
+    let question = asking::question(ports, ctx, (artifact, pace), repair, now).await?;
+    judge_again(ports, ctx, project, action, (&question, now), trigger).await
 }
 
 struct Started {

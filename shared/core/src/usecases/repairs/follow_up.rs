@@ -4,7 +4,7 @@ use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::asking::opening;
+use super::asking::{self, opening_about};
 use super::{ActionError, RepairPorts};
 use crate::ids::RunId;
 use crate::policy::Judgement;
@@ -21,7 +21,7 @@ pub(super) struct Said<'a> {
     pub(super) judgement: &'a Judgement,
 }
 
-/// That a repair is not begun any more. Where its decision is in the same run, it is the end of what was
+/// That an action is not begun any more. Where its decision is in the same run, it is the end of what was
 /// decided; one approval that was replaced does not make two, and the end of such an action is no act
 /// under its decision.
 pub(super) fn given_up(votes: &FollowUp, action: &Action, by: &Principal, code: &str) -> Draft {
@@ -70,7 +70,8 @@ pub(super) fn follow_up(
     }
     let run = RunId::new(ports.clock.now(), ports.random.bits128());
     action.follow_up = Some(run);
-    let opening = opening(project, principal, "repair", Some(&decision))?;
+    let purpose = asking::purpose(action);
+    let opening = opening_about(action, project, principal, purpose, Some(&decision))?;
     let open = Draft::new(Kind::RunOpen, opening.facts()).in_run(run);
     Ok(FollowUp {
         run,

@@ -35,7 +35,10 @@ impl Grounds {
             Directory::project_key(ctx.project()),
             PolicyState::key(ctx.workspace()),
         ];
-        if let Some(incident) = action.binding.resource.incident() {
+        // An ignore writes its incident, which is a condition of that transaction already.
+        if let Some(incident) = action.binding.resource.incident()
+            && action.ignore().is_none()
+        {
             let records = ports.records(ctx);
             keys.push(records.key::<Incident>(&incident.to_string()));
         }

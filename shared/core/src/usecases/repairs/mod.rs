@@ -1,5 +1,6 @@
 //! Repairs as governed actions: propose, vote, execute, verify, and the sweep that finishes what was
-//! left half-way.
+//! left half-way. Ignores that wait for approvals (`usecases::incidents`) are voted on and carried out
+//! here as well.
 //!
 //! # Invariants
 //! - The decision is durable before anything else happens ([`crate::policy::Permit`]).
@@ -16,6 +17,7 @@ mod ending;
 mod execute;
 mod follow_up;
 mod grounds;
+mod ignore;
 mod in_run;
 mod judge;
 mod overdue;
@@ -87,15 +89,6 @@ pub enum ActionError {
     /// The hold has ended: 410.
     #[error("the hold has ended")]
     Expired,
-    /// The rule that holds the action asks for approvals of a higher role: 403.
-    #[error("this action is approved by people with the role {} or a higher one", .needs.name())]
-    RoleTooLow {
-        /// The role.
-        needs: Role,
-    },
-    /// Whoever approves was let in, or raised, after the proposal: 403.
-    #[error("who approves has had the role for that since before the proposal")]
-    Newcomer,
     /// Policy said no, and this is recorded: 403.
     #[error("policy denies this: {}", .0.reason)]
     Denied(Judgement),

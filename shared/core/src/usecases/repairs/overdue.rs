@@ -9,6 +9,7 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 use serde::{Deserialize, Serialize};
 
+use super::again::sweeper;
 use super::{ActionError, RepairPorts};
 use crate::ids::{ActionId, ProjectId, WorkspaceId};
 use crate::ports::{AppendError, Batch};
@@ -136,11 +137,5 @@ impl OverdueReviews {
             Ok(_) | Err(AppendError::StateChanged { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
-    }
-}
-
-fn sweeper() -> Principal {
-    Principal::System {
-        duty: "sweep".to_owned(),
     }
 }

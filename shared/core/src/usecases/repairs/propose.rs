@@ -107,6 +107,12 @@ impl ProposeRepair {
     ) -> Result<Proposed, ActionError> {
         let project = self.ports.project(ctx).await?;
         let action = self.admit_undo(ctx, id).await?.value;
+        if action.repair().is_none() {
+            let state = "no repair: an incident that is ignored is reopened";
+            return Err(ActionError::WrongState {
+                state: state.to_owned(),
+            });
+        }
         if action.undo.is_some() {
             let state = "one that took another back: propose the repair of its incident again";
             return Err(ActionError::WrongState {

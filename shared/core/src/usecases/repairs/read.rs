@@ -5,7 +5,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::{ActionError, RepairPorts};
 use crate::ids::ActionId;
 use crate::records::{OverrideUse, Versioned};
-use crate::repair::{Action, ActionState, Work};
+use crate::repair::{Action, ActionState};
 use crate::tenancy::TenantCtx;
 use crate::usecases::Waiting;
 
@@ -24,9 +24,10 @@ impl ReadActions {
     pub async fn get(&self, ctx: &TenantCtx, id: &str) -> Result<Versioned<Action>, ActionError> {
         let mut action = self.ports.action(ctx, id).await?;
         let value = &mut action.value;
-        let waits = match value.work {
-            Work::Repair(_) => value.state.is_waiting(),
-            Work::Run(_) => value.state == ActionState::Held,
+        let waits = if value.is_external() {
+            value.state == ActionState::Held
+        } else {
+            value.state.is_waiting()
         };
         if waits && value.binding.expires_at <= self.ports.clock.now() {
             value.state = ActionState::Expired;

@@ -1,7 +1,5 @@
 //! Recording a proposal: the action, its decision, and what becomes of its incident, in one transaction.
 
-use std::time::Duration;
-
 use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
@@ -19,16 +17,14 @@ use crate::policy::{Asking, Effect, Judgement, Place};
 use crate::ports::{AppendError, Batch, EntryRef};
 use crate::reconcile::Finding;
 use crate::records::{Project, Records, Versioned};
-use crate::repair::{Action, ActionBinding, ActionState, RepairPlan, Resource, Undo, Work};
+use crate::repair::{Action, RepairPlan, Resource, Undo, Work};
 use crate::tenancy::TenantCtx;
 use crate::time::Timestamp;
 use crate::usecases::facts::{Closing, Decided, Opening};
 use crate::usecases::governed_runs::{
     DecisionRecord, QUOTA_REASON, RunError, Waiting, over, within_quota,
 };
-
-/// How long an action waits for approvals: a weekend and the days around it.
-const HOLD: Duration = Duration::from_hours(72);
+use crate::usecases::proposal::{Proposal, difference};
 
 /// A repair as somebody wants it.
 #[derive(Default)]
@@ -161,55 +157,25 @@ fn new_action(
     wanted: &Wanted<'_>,
     judged: &Judged,
 ) -> Result<Action, ActionError> {
-    let Judged { judgement, at, .. } = judged;
     let random = ports.random.as_ref();
-    let run = match &wanted.run {
-        Some(governed) => governed.value.id,
-        None => RunId::new(*at, random.bits128()),
-    };
-    let id = ActionId::new(*at, random.bits128());
-    let decision = DecisionId::new(*at, random.bits128());
-    let salt = random.bytes32();
-    let hold = judgement.considered.hold.unwrap_or(HOLD);
-    let binding = ActionBinding {
-        v: 1,
-        workspace: ctx.workspace(),
-        project: ctx.project(),
-        run,
-        act: id,
-        kind: judgement.considered.action.to_owned(),
-        principal_type: ctx.principal().kind().to_owned(),
-        principal: ctx.principal().id(),
-        on_behalf_of: ctx.principal().on_behalf_of(),
+    let governed = wanted.run.as_ref().map(|governed| governed.value.id);
+    let proposal = Proposal {
+        judgement: &judged.judgement,
+        at: judged.at,
+        id: ActionId::new(judged.at, random.bits128()),
+        decision: DecisionId::new(judged.at, random.bits128()),
+        run: governed.unwrap_or_else(|| RunId::new(judged.at, random.bits128())),
         resource: Resource::Incident(incident.id),
-        plan: judged.plan.digest(&salt)?,
-        expires_at: at.plus(hold),
+        work: Work::Repair(judged.plan.clone()),
+        salt: random.bytes32(),
     };
     Ok(Action {
-        id,
-        state: state_after(judgement.effect),
-        digest: binding.digest()?,
-        binding,
-        work: Work::Repair(judged.plan.clone()),
-        salt: hex::encode(salt),
         about: judged.about.clone(),
-        proposer: ctx.principal().clone(),
         reason: wanted.reason.map(str::to_owned),
-        decision,
-        decided: None,
-        effect: judgement.effect,
-        approvals: judgement.approvals,
-        role: Some(judgement.considered.role),
-        policy: judgement.policy().to_owned(),
-        rule: judgement.rule.clone(),
-        why: judgement.reason.clone(),
         execute_on_approval: wanted.execute_on_approval,
-        votes: Vec::new(),
-        follow_up: wanted.run.as_ref().map(|governed| governed.value.id),
-        started_at: None,
-        failure: None,
-        overridden: None,
+        follow_up: governed,
         undo: judged.undo,
+        ..proposal.action(ctx)?
     })
 }
 
@@ -263,14 +229,6 @@ async fn full(records: &Records<'_>, ctx: &TenantCtx) -> Result<bool, ActionErro
     Ok(over(&waiting, &ctx.principal().account()))
 }
 
-const fn state_after(effect: Effect) -> ActionState {
-    match effect {
-        Effect::Allow => ActionState::Allowed,
-        Effect::Require => ActionState::Held,
-        Effect::Deny => ActionState::Denied,
-    }
-}
-
 fn plan_for(artifact: &Artifact, incident: &Incident) -> RepairPlan {
     let table = artifact.table();
     RepairPlan {
@@ -314,19 +272,6 @@ pub(super) fn subject(
     }
     if let Some(reason) = reason {
         fields.push(("comment", reason.into()));
-    }
-    Ok(object(fields))
-}
-
-/// What differs and what it costs a month: the reason for the proposal, as people read it.
-fn difference(finding: &Finding) -> Result<Json, ActionError> {
-    let mut fields = vec![
-        ("granted", Json::from(finding.actual.text())),
-        ("kind", finding.kind.name().into()),
-        ("promised", finding.expected.text().into()),
-    ];
-    if let Some(money) = &finding.at_risk {
-        fields.push(("at_risk", to_json(money)?));
     }
     Ok(object(fields))
 }

@@ -3,11 +3,11 @@
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::asking::opening;
+use super::asking::{self, opening_about};
 use super::{ActionError, RepairPorts};
 use crate::ids::{ActionId, DecisionId, RunId};
 use crate::json::canonical;
-use crate::policy::{Judgement, baseline_digest};
+use crate::policy::Judgement;
 use crate::ports::Batch;
 use crate::records::Project;
 use crate::repair::Action;
@@ -43,27 +43,11 @@ pub(super) async fn record_refusal(
     let cause = action.decided.as_ref();
     let purpose = match judgement.considered.action {
         "approval.give" | "approval.reject" => "vote",
-        _ => "repair",
-    };
-    let opening = if action.is_external() {
-        // Such a project may have no mapping at all.
-        Opening {
-            flow: baseline_digest().to_owned(),
-            artifact: baseline_digest().to_owned(),
-            inputs: &[],
-            cause,
-            principal: ctx.principal(),
-            purpose,
-            as_of: None,
-            asked_by: None,
-            policies: Vec::new(),
-        }
-    } else {
-        opening(project, ctx.principal(), purpose, cause)?
+        _ => asking::purpose(action),
     };
     let opening = Opening {
         policies: judgement.considered.policies(),
-        ..opening
+        ..opening_about(action, project, ctx.principal(), purpose, cause)?
     };
     let closing = Closing::of_one(judgement.effect);
     let batch = Batch::of([

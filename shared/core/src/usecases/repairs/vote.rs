@@ -9,7 +9,9 @@ use super::refusal::record_refusal;
 use super::{ActionError, RepairPorts, execute};
 use crate::governed_run::Step;
 use crate::ids::UserId;
-use crate::policy::{Asking, Effect, Judgement, Place, Question, Rules};
+use crate::policy::{
+    APPROVER_ROLE, APPROVER_SINCE, Asking, Effect, Judgement, Place, Question, Rules,
+};
 use crate::ports::Batch;
 use crate::records::{Directory, Project, Versioned};
 use crate::repair::{Action, ActionState, Vote, VoteKind};
@@ -76,16 +78,13 @@ impl VoteOnAction {
             let state = format!("{:?}", action.value.state).to_lowercase();
             return Err(ActionError::WrongState { state });
         }
-        // A rule can ask for approvals of a higher role than votes need.
         if vote.kind == VoteKind::Approve
-            && ctx.principal().role() < Some(action.value.approver_role())
+            && let Some((name, why)) = self.no_approver(ctx, &action.value, person).await?
         {
-            return Err(ActionError::RoleTooLow {
-                needs: action.value.approver_role(),
-            });
-        }
-        if vote.kind == VoteKind::Approve {
-            self.since_before(ctx, &action.value, person).await?;
+            let judgement = judgement.denied_by(name, why);
+            let recorded = record_refusal(&self.ports, ctx, &project, &action.value, &judgement);
+            Box::pin(recorded).await?;
+            return Err(ActionError::Denied(judgement));
         }
         let said = Said {
             reason: vote.reason,
@@ -130,21 +129,26 @@ impl VoteOnAction {
         }
     }
 
-    /// Whoever was let in, or raised, after the proposal is no second person.
-    async fn since_before(
+    /// Why the approval of somebody who may vote does not count for this action: a rule can ask for a
+    /// higher role than votes need, and whoever was let in, or raised, after the proposal is no second
+    /// person. The rules are not asked about either.
+    async fn no_approver(
         &self,
         ctx: &TenantCtx,
         action: &Action,
         person: UserId,
-    ) -> Result<(), ActionError> {
+    ) -> Result<Option<(&'static str, String)>, ActionError> {
+        let needs = action.approver_role();
+        if ctx.principal().role() < Some(needs) {
+            let needs = needs.name();
+            let why = format!("approvals of people with the role {needs} or a higher one count");
+            return Ok(Some((APPROVER_ROLE, why)));
+        }
         let directory = Directory::of(self.ports.state.as_ref());
         let member = directory.member(ctx.workspace(), person).await?;
         let counts = member.is_some_and(|it| it.value.has_role_since() <= action.proposed_at());
-        if counts {
-            Ok(())
-        } else {
-            Err(ActionError::Newcomer)
-        }
+        let why = "whoever approves has had the role for that since before it was proposed";
+        Ok((!counts).then(|| (APPROVER_SINCE, why.to_owned())))
     }
 
     pub(super) async fn judge(
