@@ -18,16 +18,10 @@ pub(super) fn replay_decision(
     let name = text(decision, "decision").unwrap_or("a decision");
     let rule = text(decision, "rule").unwrap_or_default();
     let again = Again::of(decision);
-    let phase = match again {
-        Again::As(phase) => phase,
-        // The glass replaces approvals: what the rules asked for is what the ladder says.
-        Again::Broken => Phase::Propose,
-        Again::Never(why) => {
-            count(&mut replayed.not_rederivable, why.to_owned());
-            return Ok(());
-        }
-        Again::OfNoPhase => return Err(run.differs(format!("{name}: it is of no phase"))),
-    };
+    if let Again::Never(why) = again {
+        count(&mut replayed.not_rederivable, why.to_owned());
+        return Ok(());
+    }
     let rules = match rulebook.cited(decision) {
         Ok(rules) => rules,
         Err(Unfound::Missing(why)) => {
@@ -35,6 +29,14 @@ pub(super) fn replay_decision(
             return Ok(());
         }
         Err(Unfound::Refused(what)) => return Err(run.differs(format!("{name}: {what}"))),
+    };
+    let phase = match again {
+        Again::As(phase) => phase,
+        // The glass replaces approvals: what the rules asked for is what the ladder says.
+        Again::Broken => Phase::Propose,
+        Again::Never(_) | Again::OfNoPhase => {
+            return Err(run.differs(format!("{name}: it is of no phase")));
+        }
     };
     let request = decision.get("request").cloned().unwrap_or(Json::Null);
     let verdict = rules.judge(request, phase);
