@@ -75,6 +75,7 @@ def complete(operation, body, number):
     elif operation == "changeProject":
         # Whoever stops the project has nothing left to look at.
         body.pop("frozen", None)
+        body.pop("reason", None)
     elif operation == "askForCheck":
         body["project"] = RECORDS["projects"]
     elif operation == "openRun":

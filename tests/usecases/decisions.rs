@@ -186,7 +186,7 @@ async fn what_is_absent_of_another_project_or_no_id_is_alike() {
 async fn a_decision_of_the_workspace_is_for_people_who_signed_in() {
     let world = World::new().await;
     let ben = world.sign_in("Ben").await;
-    world.retention().change(&ben, 40, 0).await.unwrap();
+    world.retention().change(&ben, 40, None, 0).await.unwrap();
     let decisions = world.of_workspace();
     let id = text(decisions.last().unwrap(), "decision");
     let found = world.decision(&ben, id).await.unwrap();

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header::ETAG};
 use axum::response::{IntoResponse, Response};
+use counterfoil_core::incident::{MAX_REASON, MIN_REASON};
 use counterfoil_lambda::Problem;
 use serde::Serialize;
 
@@ -17,4 +18,14 @@ pub(crate) fn versioned(status: StatusCode, view: &impl Serialize, version: u64)
 
 pub(crate) fn conflict(code: &'static str, title: impl Into<String>) -> Problem {
     Problem::new(StatusCode::CONFLICT, code, title)
+}
+
+/// The words of a person who says why.
+pub(crate) fn reason(words: &str) -> Result<String, Problem> {
+    let words = words.trim();
+    if (MIN_REASON..=MAX_REASON).contains(&words.chars().count()) {
+        return Ok(words.to_owned());
+    }
+    let rule = "must say in 10 to 1,000 characters why";
+    Err(Problem::invalid("/reason", rule))
 }

@@ -1,9 +1,9 @@
 //! What the routes and the duty may do.
 
 use counterfoil_core::usecases::{
-    AskChecks, Connections, DeclareLost, Delete, Erase, GovernedRuns, Incidents, Invitations,
-    KeepRetention, KeepSchedule, Keys, LegalHolds, Members, Policies, Projects, ReadCustomers,
-    ReadEvidence, ReadRun, ReadWebhookHealth, Secrets, Workspaces,
+    AskChecks, Connections, DeclareLost, Delete, Erase, GovernedRuns, HeldChanges, Incidents,
+    Invitations, KeepRetention, KeepSchedule, Keys, LegalHolds, Members, Policies, Projects,
+    ReadCustomers, ReadEvidence, ReadRun, ReadWebhookHealth, Secrets, Workspaces,
 };
 use counterfoil_lambda::http::{Authentication, Repeats};
 use counterfoil_lambda::oidc::SignInPlace;
@@ -37,6 +37,8 @@ pub struct Api {
     pub delete: Delete,
     /// Incidents.
     pub incidents: Incidents,
+    /// Changes that wait for further people.
+    pub changes: HeldChanges,
     /// Legal holds.
     pub holds: LegalHolds,
     /// How long snapshots are kept.

@@ -6,16 +6,18 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use counterfoil_core::governed_run::Registered;
+use counterfoil_core::governed_run::{FlowActions, Registered};
+use counterfoil_core::records::Versioned;
+use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::usecases::{FlowChange, GovernedRuns};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Caller, admitted, body, demand_if_match, judged};
 use counterfoil_lambda::refusals::governed as problem;
-use counterfoil_lambda::schema::IfMatch;
+use counterfoil_lambda::schema::{IfMatch, Reason};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::answer::versioned;
+use crate::answer::{reason, versioned};
 use crate::api::Api;
 use crate::views;
 
@@ -34,8 +36,20 @@ pub(crate) async fn read(
 ) -> Result<Response, Problem> {
     let found = api.governed.flow(&ctx, &id).await;
     let found = found.map_err(|error| problem(&error))?;
-    let view = views::Flow::of(&found.value);
-    Ok(versioned(StatusCode::OK, &view, found.version))
+    shown(&api, &ctx, StatusCode::OK, &found).await
+}
+
+/// A flow, with its version as `ETag` and what waits.
+async fn shown(
+    api: &Api,
+    ctx: &TenantCtx,
+    status: StatusCode,
+    flow: &Versioned<FlowActions>,
+) -> Result<Response, Problem> {
+    let waits = api.governed.flow_waiting(ctx, &flow.value.id).await;
+    let waits = waits.map_err(|error| problem(&error))?;
+    let view = views::Flow::of(&flow.value, waits.as_ref());
+    Ok(versioned(status, &view, flow.version))
 }
 
 /// A kind of action.
@@ -55,10 +69,17 @@ struct FlowActionsBody {
     /// All of its kinds of action: what is not here is not registered.
     #[schema(max_items = 100)]
     actions: Vec<KindBody>,
+    /// Why, for whoever confirms it.
+    #[serde(default)]
+    #[schema(value_type = Option<Reason>)]
+    reason: Option<String>,
 }
 
+/// What is to be registered, and why.
+type Asked = (BTreeMap<String, Registered>, Option<String>);
+
 impl FlowActionsBody {
-    fn read(bytes: &Bytes) -> Result<BTreeMap<String, Registered>, Problem> {
+    fn read(bytes: &Bytes) -> Result<Asked, Problem> {
         let body: Self = body(bytes)?;
         let mut actions = BTreeMap::new();
         for (place, one) in body.actions.into_iter().enumerate() {
@@ -73,7 +94,8 @@ impl FlowActionsBody {
                 ));
             }
         }
-        Ok(actions)
+        let why = body.reason.map(|words| reason(&words)).transpose()?;
+        Ok((actions, why))
     }
 }
 
@@ -102,19 +124,19 @@ pub(crate) async fn register(
 ) -> Result<Response, Problem> {
     let read = || Ok((FlowActionsBody::read(&bytes)?, demand_if_match(&headers)?));
     let may = api.governed.admit_flow(&ctx);
-    let (actions, version) = admitted(read(), may, problem).await?;
+    let ((actions, why), version) = admitted(read(), may, problem).await?;
     judged(&api.governed.evidence, None, async |evidence| {
         let runs = GovernedRuns {
             evidence,
             ..api.governed.clone()
         };
-        let changed = runs.register(&ctx, &id, actions, version).await;
+        let changed = runs.register(&ctx, &id, actions, why.as_deref(), version);
+        let changed = changed.await;
         let (status, flow) = match changed.map_err(|error| problem(&error))? {
             FlowChange::Held(flow) => (StatusCode::ACCEPTED, flow),
             FlowChange::Done(flow) => (StatusCode::OK, flow),
         };
-        let view = views::Flow::of(&flow.value);
-        Ok(versioned(status, &view, flow.version))
+        shown(&api, &ctx, status, &flow).await
     })
     .await
 }

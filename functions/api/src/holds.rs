@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use counterfoil_core::hold::{HoldState, LegalHold};
 use counterfoil_core::ports::HoldTarget;
 use counterfoil_core::records::Versioned;
+use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::usecases::{HoldError, LegalHolds, NewHold, Released};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Caller, Sent, admitted, allowed, judged};
@@ -30,7 +31,15 @@ use crate::views;
 pub(crate) async fn list(State(api): State<Api>, Caller(ctx): Caller) -> Result<Response, Problem> {
     let holds = api.holds.list(&ctx).await;
     let holds = holds.map_err(|error| problem(&error))?;
-    Ok(every(&holds, Sight::of(&ctx)))
+    let mut items = Vec::new();
+    for hold in &holds {
+        items.push(shown(&api, &ctx, hold, Sight::of(&ctx)).await?);
+    }
+    let every = views::Holds {
+        items,
+        next_cursor: None,
+    };
+    Ok(Json(every).into_response())
 }
 
 /// What a legal hold reaches.
@@ -98,10 +107,8 @@ pub(crate) async fn set(
                 ..api.holds.clone()
             };
             let hold = holds.set(&ctx, &new).await;
-            Ok(one(
-                StatusCode::CREATED,
-                &hold.map_err(|error| problem(&error))?,
-            ))
+            let hold = hold.map_err(|error| problem(&error))?;
+            one(&api, &ctx, StatusCode::CREATED, &hold).await
         })
         .await
     })
@@ -137,36 +144,37 @@ pub(crate) async fn release(
                 ..api.holds.clone()
             };
             let released = holds.release(&ctx, &id).await;
-            Ok(outcome(&released.map_err(|error| problem(&error))?))
+            match released.map_err(|error| problem(&error))? {
+                Released::Held(now) => one(&api, &ctx, StatusCode::ACCEPTED, &now).await,
+                Released::Done(now) => one(&api, &ctx, StatusCode::OK, &now).await,
+            }
         })
         .await
     })
     .await
 }
 
-/// Every hold.
-fn every(holds: &[Versioned<LegalHold>], sight: Sight) -> Response {
-    let items = holds.iter();
-    let items = items.map(|hold| views::Hold::of(&hold.value, sight));
-    let items = items.collect();
-    Json(views::Holds {
-        items,
-        next_cursor: None,
-    })
-    .into_response()
+/// A hold, and the release that waits.
+async fn shown(
+    api: &Api,
+    ctx: &TenantCtx,
+    hold: &Versioned<LegalHold>,
+    sight: Sight,
+) -> Result<views::Hold, Problem> {
+    let waits = api.holds.release_waiting(ctx, &hold.value).await;
+    let waits = waits.map_err(|error| problem(&error))?;
+    Ok(views::Hold::of(&hold.value, waits.as_ref(), sight))
 }
 
 /// One hold, for somebody who may set or release it.
-fn one(status: StatusCode, hold: &Versioned<LegalHold>) -> Response {
-    (status, Json(views::Hold::of(&hold.value, Sight::Clear))).into_response()
-}
-
-/// 202 while a second owner is needed, 200 when it is over.
-fn outcome(released: &Released) -> Response {
-    match released {
-        Released::Held(waiting) => one(StatusCode::ACCEPTED, waiting),
-        Released::Done(over) => one(StatusCode::OK, over),
-    }
+async fn one(
+    api: &Api,
+    ctx: &TenantCtx,
+    status: StatusCode,
+    hold: &Versioned<LegalHold>,
+) -> Result<Response, Problem> {
+    let hold = shown(api, ctx, hold, Sight::Clear).await?;
+    Ok((status, Json(hold)).into_response())
 }
 
 /// An error about a legal hold as an answer.

@@ -4,6 +4,7 @@
 mod admin;
 mod answer;
 mod api;
+mod changes;
 mod connections;
 mod customers;
 mod deletion;

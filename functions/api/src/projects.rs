@@ -9,12 +9,12 @@ use counterfoil_core::usecases::{
 };
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Caller, Sent, WorkspaceCaller, demand_if_match};
-use counterfoil_lambda::schema::{self, IdempotencyKey, IfMatch, Name};
+use counterfoil_lambda::schema::{self, IdempotencyKey, IfMatch, Name, Reason};
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::answer::conflict;
+use crate::answer::{conflict, reason};
 use crate::api::Api;
 use crate::deletion::waiting_of_project;
 use crate::mappings;
@@ -79,6 +79,7 @@ pub(crate) async fn make(
         let view = ProjectView {
             project: made,
             probed: Vec::new(),
+            waits: Vec::new(),
         };
         let mut response = answer(StatusCode::CREATED, &view, views::Endings::default());
         if let Ok(place) = HeaderValue::from_str(&place) {
@@ -138,6 +139,10 @@ struct ChangeBody {
     /// carried out. `false` needs a second person, who sends the same. Sent alone.
     #[serde(default)]
     frozen: Option<bool>,
+    /// Why, beside `frozen`: for whoever confirms it.
+    #[serde(default)]
+    #[schema(value_type = Option<Reason>)]
+    reason: Option<String>,
 }
 
 impl ChangeBody {
@@ -148,6 +153,11 @@ impl ChangeBody {
             let rule = "must be sent alone: it is a decision of its own";
             return Err(Problem::invalid("/frozen", rule));
         }
+        if self.reason.is_some() && self.frozen.is_none() {
+            let rule = "must come with `frozen`: nothing else asks for one";
+            return Err(Problem::invalid("/reason", rule));
+        }
+        self.reason.as_deref().map(reason).transpose()?;
         Ok(())
     }
 }
@@ -184,7 +194,8 @@ pub(crate) async fn change(
     };
     let mut status = StatusCode::OK;
     if let Some(frozen) = wanted.frozen {
-        let changed = api.projects.freeze(&ctx, frozen, version).await;
+        let why = wanted.reason.as_deref().map(str::trim);
+        let changed = api.projects.freeze(&ctx, frozen, why, version).await;
         if let FreezeChange::Held(_) = changed.map_err(problem)? {
             status = StatusCode::ACCEPTED;
         }

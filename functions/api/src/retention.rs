@@ -6,15 +6,16 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use counterfoil_core::records::Versioned;
 use counterfoil_core::retention::Retention;
+use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::usecases::{KeepRetention, RetentionChange, RetentionError};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Caller, admitted, body, demand_if_match, judged};
-use counterfoil_lambda::schema::IfMatch;
+use counterfoil_lambda::schema::{IfMatch, Reason};
 use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::answer::{conflict, versioned};
+use crate::answer::{conflict, reason, versioned};
 use crate::api::Api;
 use crate::views;
 
@@ -27,10 +28,8 @@ use crate::views;
 )]
 pub(crate) async fn read(State(api): State<Api>, Caller(ctx): Caller) -> Result<Response, Problem> {
     let found = api.retention.read(&ctx).await;
-    Ok(setting(
-        StatusCode::OK,
-        &found.map_err(|error| problem(&error))?,
-    ))
+    let found = found.map_err(|error| problem(&error))?;
+    setting(&api, &ctx, StatusCode::OK, &found).await
 }
 
 /// How long snapshots are to be kept.
@@ -39,6 +38,18 @@ pub(crate) async fn read(State(api): State<Api>, Caller(ctx): Caller) -> Result<
 struct RetentionBody {
     #[schema(minimum = 35, maximum = 90)]
     snapshot_days: u64,
+    /// Why, for whoever confirms a shorter time.
+    #[serde(default)]
+    #[schema(value_type = Option<Reason>)]
+    reason: Option<String>,
+}
+
+impl RetentionBody {
+    fn read(bytes: &Bytes) -> Result<Self, Problem> {
+        let mut wanted: Self = body(bytes)?;
+        wanted.reason = wanted.reason.map(|words| reason(&words)).transpose()?;
+        Ok(wanted)
+    }
 }
 
 /// Change how long snapshots are kept
@@ -61,7 +72,7 @@ pub(crate) async fn change(
     headers: HeaderMap,
     bytes: Bytes,
 ) -> Result<Response, Problem> {
-    let read = || Ok((body::<RetentionBody>(&bytes)?, demand_if_match(&headers)?));
+    let read = || Ok((RetentionBody::read(&bytes)?, demand_if_match(&headers)?));
     let may = api.retention.admit(&ctx);
     let (wanted, version) = admitted(read(), may, problem).await?;
     judged(&api.retention.evidence, None, async |evidence| {
@@ -69,27 +80,27 @@ pub(crate) async fn change(
             evidence,
             ..api.retention.clone()
         };
-        let changed = retention.change(&ctx, wanted.snapshot_days, version);
-        let changed = changed.await;
-        Ok(outcome(&changed.map_err(|error| problem(&error))?))
+        let (days, why) = (wanted.snapshot_days, wanted.reason.as_deref());
+        let changed = retention.change(&ctx, days, why, version).await;
+        match changed.map_err(|error| problem(&error))? {
+            RetentionChange::Held(now) => setting(&api, &ctx, StatusCode::ACCEPTED, &now).await,
+            RetentionChange::Done(now) => setting(&api, &ctx, StatusCode::OK, &now).await,
+        }
     })
     .await
 }
-/// The retention setting, with its version as `ETag`.
-fn setting(status: StatusCode, found: &Versioned<Retention>) -> Response {
-    versioned(
-        status,
-        &views::RetentionSetting::of(&found.value),
-        found.version,
-    )
-}
 
-/// 202 while a second person is needed, 200 when it is in force.
-fn outcome(change: &RetentionChange) -> Response {
-    match change {
-        RetentionChange::Held(waiting) => setting(StatusCode::ACCEPTED, waiting),
-        RetentionChange::Done(now) => setting(StatusCode::OK, now),
-    }
+/// The retention setting, with its version as `ETag` and what waits.
+async fn setting(
+    api: &Api,
+    ctx: &TenantCtx,
+    status: StatusCode,
+    found: &Versioned<Retention>,
+) -> Result<Response, Problem> {
+    let waits = api.retention.waiting(ctx).await;
+    let waits = waits.map_err(|error| problem(&error))?;
+    let view = views::RetentionSetting::of(&found.value, waits.as_ref());
+    Ok(versioned(status, &view, found.version))
 }
 
 /// An error about retention as an answer.

@@ -22,6 +22,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::Api;
+use crate::changes;
 use crate::connections;
 use crate::customers;
 use crate::deletion;
@@ -75,6 +76,8 @@ fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(incidents::ignore))
         .routes(routes!(incidents::reopen))
         .routes(routes!(incidents::acknowledge))
+        .routes(routes!(changes::list))
+        .routes(routes!(changes::reject))
         .routes(routes!(holds::list, holds::set))
         .routes(routes!(holds::release))
         .routes(routes!(retention::read, retention::change))

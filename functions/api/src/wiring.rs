@@ -5,8 +5,9 @@ use std::sync::Arc;
 use counterfoil_core::budget::REQUESTS_PER_SECOND;
 use counterfoil_core::usecases::{
     AdminPorts, AskChecks, Connections, CreateProject, DeclareLost, Delete, Erase, GovernedRuns,
-    Incidents, Invitations, KeepRetention, KeepSchedule, Keys, LegalHolds, Members, Policies,
-    Projects, ReadCustomers, ReadEvidence, ReadRun, ReadWebhookHealth, Secrets, Workspaces,
+    HeldChanges, Incidents, Invitations, KeepRetention, KeepSchedule, Keys, LegalHolds, Members,
+    Policies, Projects, ReadCustomers, ReadEvidence, ReadRun, ReadWebhookHealth, Secrets,
+    Workspaces,
 };
 use counterfoil_lambda::{Boot, Error, config};
 use counterfoil_postgres::PgDatabase;
@@ -37,6 +38,9 @@ pub fn wire(boot: &Boot) -> Result<Api, Error> {
         policies: Policies {
             ports: ports.clone(),
             reader: reader.clone(),
+        },
+        changes: HeldChanges {
+            ports: ports.clone(),
         },
         keys: Keys { ports },
         authentication: boot.authentication()?,

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{HoldId, ProjectId, UserId, WorkspaceId};
+use crate::ids::{HoldId, ProjectId, WorkspaceId};
 use crate::ports::{EntryRef, HoldTarget};
 use crate::tenancy::Principal;
 use crate::time::Timestamp;
@@ -20,19 +20,6 @@ pub enum HoldState {
     Releasing,
     /// Over.
     Released,
-}
-
-/// A release that waits for a second owner.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProposedRelease {
-    /// Who proposed it.
-    pub by: UserId,
-    /// When.
-    pub at: Timestamp,
-    /// The REQUIRE decision.
-    pub decision: EntryRef,
-    /// What approvals bind to.
-    pub action_hash: String,
 }
 
 /// A legal hold.
@@ -56,6 +43,4 @@ pub struct LegalHold {
     pub state: HoldState,
     /// The decision that allowed it, once it is known.
     pub decision: Option<EntryRef>,
-    /// A release that waits.
-    pub release: Option<ProposedRelease>,
 }

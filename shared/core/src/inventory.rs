@@ -11,6 +11,7 @@ use crate::deletion::Deletion;
 use crate::erasure::Erasure;
 use crate::export::{Asked, Export};
 use crate::governed_run::GovernedRun;
+use crate::held_change::HeldChange;
 use crate::incident::Incident;
 use crate::records::{
     ApiKey, Invitation, Mapping, Member, OverrideUse, Record, RunAction, Secret, Unfinished,
@@ -231,6 +232,13 @@ pub const INVENTORY: &[Held] = &[
         "deleted with the outcome",
     ),
     held(
+        of::<HeldChange>(),
+        "changes of a project that wait for further people: what is proposed, who agreed, a comment",
+        &[Configuration, Personal],
+        "until they happen or are rejected, 72 hours at most",
+        EXPIRES,
+    ),
+    held(
         of::<DecisionRecord>(),
         "decisions about actions of governed runs by their id; what would be decided, for 7 days",
         &[Fact],
@@ -371,6 +379,13 @@ pub const INVENTORY: &[Held] = &[
         "deleted when accepted or revoked; expires by itself",
     ),
     held(
+        of_workspace::<HeldChange>(),
+        "changes of a workspace that wait for further people: what is proposed, who agreed, a comment",
+        &[Configuration, Personal],
+        "until they happen or are rejected, 72 hours at most",
+        EXPIRES,
+    ),
+    held(
         Place::OfWorkspace("hold"),
         "legal holds: target, comment",
         &[Configuration, Personal],
@@ -400,7 +415,7 @@ pub const INVENTORY: &[Held] = &[
     ),
     held(
         Place::OfWorkspace(bundles::FAMILY),
-        "policy bundles with their signatures, public keys that may sign, which one is active, what waits for a second person",
+        "policy bundles with their signatures, public keys that may sign, which one is active",
         &[Configuration],
         WORKSPACE,
         WITH_WORKSPACE,

@@ -19,6 +19,7 @@ pub mod deletion;
 pub mod erasure;
 pub mod export;
 pub mod governed_run;
+pub mod held_change;
 pub mod hold;
 pub mod idempotency;
 pub mod ids;

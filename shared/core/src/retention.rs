@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::UserId;
-use crate::ports::EntryRef;
 use crate::run::Run;
 use crate::time::Timestamp;
 
@@ -26,31 +24,12 @@ const DAY: Duration = Duration::from_hours(24);
 pub struct Retention {
     /// Days for which snapshots are kept, [`FLOOR_DAYS`] to [`MOST_DAYS`].
     pub snapshot_days: u64,
-    /// A shorter window that waits for a second person.
-    pub proposed: Option<ProposedRetention>,
-}
-
-/// A shorter window that waits for a second person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProposedRetention {
-    /// The window.
-    pub snapshot_days: u64,
-    /// Who proposed it.
-    pub by: UserId,
-    /// When; `None` on a row that is older than the field.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<Timestamp>,
-    /// The REQUIRE decision.
-    pub decision: EntryRef,
-    /// What approvals bind to.
-    pub action_hash: String,
 }
 
 impl Default for Retention {
     fn default() -> Self {
         Self {
             snapshot_days: MOST_DAYS,
-            proposed: None,
         }
     }
 }
@@ -76,10 +55,7 @@ mod tests {
     #[test]
     fn a_window_out_of_bounds_is_taken_as_the_nearest_one() {
         let window = |snapshot_days| {
-            let setting = Retention {
-                snapshot_days,
-                proposed: None,
-            };
+            let setting = Retention { snapshot_days };
             setting.window().as_secs() / 86_400
         };
         assert_eq!(window(0), FLOOR_DAYS);

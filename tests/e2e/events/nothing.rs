@@ -8,7 +8,7 @@ use super::super::stage::stage;
 use super::{STREAM, Says, files, says, text};
 
 /// Requests to `api`.
-const OF_API: [&str; 76] = [
+const OF_API: [&str; 78] = [
     "find-run-evidence",
     "read-flow",
     "register-flow",
@@ -78,11 +78,13 @@ const OF_API: [&str; 76] = [
     "declare-lost",
     "erase-customer",
     "erase-run",
+    "list-changes",
     "list-holds",
     "read-retention",
     "read-schedule",
     "read-webhook-health",
     "read-run",
+    "reject-change",
     "release-hold",
     "set-hold",
 ];

@@ -299,6 +299,19 @@ async fn governed(stage: &Stage, tenant: &Tenant) -> (String, Answer) {
     (run.field("/id"), acted)
 }
 
+/// A change that waits for a second person.
+async fn waiting(stage: &Stage, owner: &str) -> String {
+    let kinds = json!({ "actions": [{ "kind": "mail.send", "destructive": false }] });
+    let path = "/v1/flows/mails";
+    let flow = stage.call("GET", path, Some(owner), None, &Value::Null);
+    let flow = flow.await;
+    let held = stage.call("PUT", path, Some(owner), Some(flow.etag()), &kinds);
+    let held = held.await;
+    assert_eq!(held.status, 202, "{}", held.text);
+    let waits = stage.call("GET", "/v1/changes", Some(owner), None, &Value::Null);
+    waits.await.field("/items/0/id")
+}
+
 /// A record of every family that a path can name.
 pub(crate) async fn records(stage: &Stage, tenant: &Tenant) -> Records {
     let (customer, _) = stage.drifted("paid_no_access");
@@ -347,6 +360,7 @@ pub(crate) async fn records(stage: &Stage, tenant: &Tenant) -> Records {
             ("decisions", acted.field("/decision/decision")),
             ("entries", "1".to_owned()),
             ("exports", export.field("/id")),
+            ("changes", waiting(stage, owner).await),
             ("holds", hold.field("/id")),
             ("invitations", invited.field("/id")),
             ("keys", plain),

@@ -164,6 +164,8 @@ pub(super) const ROWS: &[Row] = &[
     row("POST", "/v1/exports", Project, EXPORTERS, 400),
     row("GET", "/v1/exports/{id}", Project, EVERYBODY, 200),
     row("GET", "/v1/exports/{id}/download", Project, EXPORTERS, 200),
+    row("GET", "/v1/changes", Project, EVERYBODY, 200),
+    row("POST", "/v1/changes/{id}/reject", Project, ADMINS, 400),
     row("GET", "/v1/holds", Project, EVERYBODY, 200),
     row("POST", "/v1/holds", Project, HOLDERS, 400),
     row("POST", "/v1/holds/{id}/release", Project, OWNERS, 400),

@@ -157,7 +157,7 @@ async fn keeping_less_takes_two_people_and_never_goes_below_the_floor() {
     let bench = Bench::new().await;
     let retention = bench.retention();
     for days in [0, 34, 91, 4_000] {
-        let refused = retention.change(&bench.admin, days, 0).await;
+        let refused = retention.change(&bench.admin, days, None, 0).await;
         assert!(
             matches!(refused, Err(RetentionError::OutOfBounds)),
             "{days}"
@@ -169,29 +169,29 @@ async fn keeping_less_takes_two_people_and_never_goes_below_the_floor() {
         &bench.world.repair_key,
         &bench.world.ann,
     ] {
-        let refused = retention.change(ctx, 40, 0).await;
+        let refused = retention.change(ctx, 40, None, 0).await;
         assert!(
             matches!(refused, Err(RetentionError::Denied(_))),
             "{refused:?}"
         );
     }
-    let held = retention.change(&bench.admin, 40, 0).await.unwrap();
+    let held = retention.change(&bench.admin, 40, None, 0).await.unwrap();
     let RetentionChange::Held(held) = held else {
         panic!("{held:?}");
     };
     assert_eq!(held.value.snapshot_days, 90);
     let again = retention
-        .change(&bench.admin, 40, held.version)
+        .change(&bench.admin, 40, None, held.version)
         .await
         .unwrap();
     let RetentionChange::Held(again) = again else {
         panic!("one person is not two: {again:?}");
     };
     assert_eq!(again.version, held.version, "it waits already");
-    let stale = retention.change(&bench.owner, 40, 0).await;
+    let stale = retention.change(&bench.owner, 40, None, 7).await;
     assert!(matches!(stale, Err(RetentionError::Changed)), "{stale:?}");
     let done = retention
-        .change(&bench.owner, 40, again.version)
+        .change(&bench.owner, 40, None, again.version)
         .await
         .unwrap();
     let RetentionChange::Done(done) = done else {
@@ -200,7 +200,7 @@ async fn keeping_less_takes_two_people_and_never_goes_below_the_floor() {
     assert_eq!(done.value.snapshot_days, 40);
     // Keeping longer is one person's decision.
     let longer = retention
-        .change(&bench.admin, 60, done.version)
+        .change(&bench.admin, 60, None, done.version)
         .await
         .unwrap();
     assert!(matches!(longer, RetentionChange::Done(_)), "{longer:?}");
@@ -213,13 +213,17 @@ async fn keeping_less_takes_two_people_and_never_goes_below_the_floor() {
 async fn a_shorter_window_is_enforced() {
     let bench = aged(41).await;
     assert_eq!(bench.retention().enforce().await.unwrap().pruned, 0);
-    let held = bench.retention().change(&bench.admin, 40, 0).await.unwrap();
+    let held = bench
+        .retention()
+        .change(&bench.admin, 40, None, 0)
+        .await
+        .unwrap();
     let RetentionChange::Held(held) = held else {
         panic!("{held:?}");
     };
     bench
         .retention()
-        .change(&bench.owner, 40, held.version)
+        .change(&bench.owner, 40, None, held.version)
         .await
         .unwrap();
     assert_eq!(bench.retention().enforce().await.unwrap().pruned, 1);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use counterfoil_core::evidence::json::Json;
+use counterfoil_core::held_change::UNFREEZE;
 use counterfoil_core::ids::ActionId;
 use counterfoil_core::ports::{Clock, State, StateWrite};
 use counterfoil_core::records::{Project, Records, Unfinished};
@@ -19,7 +20,7 @@ impl Shop {
         let ctx = self.by(by).await;
         let projects = self.office.projects();
         let version = projects.read(&ctx).await.unwrap().project.version;
-        projects.freeze(&ctx, frozen, version).await
+        projects.freeze(&ctx, frozen, None, version).await
     }
 
     /// The kinds of the project's last entries.
@@ -60,7 +61,7 @@ async fn one_admin_freezes_and_another_person_confirms_the_end_of_it() {
         "one is not two"
     );
     let lifted = done(shop.freeze(OWNER, false).await);
-    assert!(!lifted.frozen && lifted.unfreeze.is_none());
+    assert!(!lifted.frozen && shop.waiting(UNFREEZE).await.is_none());
     let told = [
         "run.open",
         "run.resolution",
@@ -99,10 +100,11 @@ async fn a_wish_to_unfreeze_is_taken_back_by_freezing_and_ends_after_72_hours() 
     shop.freeze(ADMIN, true).await.unwrap();
     held(shop.freeze(ADMIN, false).await);
     let still = done(shop.freeze(OTHER_OWNER, true).await);
-    assert!(still.frozen && still.unfreeze.is_none());
+    assert!(still.frozen && shop.waiting(UNFREEZE).await.is_none());
     held(shop.freeze(OWNER, false).await);
     shop.office.world.clock.advance(Duration::from_hours(72));
-    let by = held(shop.freeze(ADMIN, false).await).unfreeze.unwrap().by;
+    held(shop.freeze(ADMIN, false).await);
+    let by = shop.waiting(UNFREEZE).await.unwrap().by;
     let adam = shop.by(ADMIN).await.principal().person();
     assert_eq!(Some(by), adam, "it is proposed anew");
     done(shop.freeze(OWNER, false).await);
@@ -125,7 +127,7 @@ async fn whoever_was_let_in_after_the_wish_does_not_unfreeze() {
 async fn a_change_meanwhile_is_no_freeze() {
     let shop = Shop::new().await;
     let ctx = shop.by(ADMIN).await;
-    let stale = shop.office.projects().freeze(&ctx, true, 99).await;
+    let stale = shop.office.projects().freeze(&ctx, true, None, 99).await;
     assert!(matches!(stale, Err(ProjectError::Changed)), "{stale:?}");
     assert!(!shop.shown().await.frozen);
 }
@@ -173,7 +175,7 @@ async fn stop(world: &World) {
     };
     let ben = world.sign_in("Ben").await;
     let version = projects.read(&ben).await.unwrap().project.version;
-    done(projects.freeze(&ben, true, version).await);
+    done(projects.freeze(&ben, true, None, version).await);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::evidence::json::Json;
+use counterfoil_core::held_change::{HeldChange, MAPPING};
 use counterfoil_core::mapping::MappingFormat;
 use counterfoil_core::ports::{
     AppendError, Batch, EntryRef, EvidenceAppend, State, StateWrite, StoredPart,
@@ -113,6 +114,13 @@ impl Shop {
         let ctx = self.by(VIEWER).await;
         let found = self.office.projects().read(&ctx).await.unwrap();
         found.project.value
+    }
+
+    /// What waits of the project under a name.
+    pub(super) async fn waiting(&self, name: &str) -> Option<HeldChange> {
+        let ctx = self.by(VIEWER).await;
+        let found = self.office.projects().read(&ctx).await.unwrap();
+        found.waiting(name).cloned()
     }
 
     fn kinds(&self) -> Vec<String> {
@@ -341,14 +349,14 @@ async fn the_first_person_proposes_and_cannot_confirm_and_the_second_one_activat
         ["run.open", "run.decision", "run.close"],
         "proposed once"
     );
-    let proposed = shop.shown().await.proposed.unwrap();
-    assert_eq!(proposed.hash, hash);
+    let proposed = shop.waiting(MAPPING).await.unwrap();
+    assert_eq!(proposed.text("mapping"), Some(hash.as_str()));
     let before = shop.kinds().len();
     let done = shop.activate(OTHER_OWNER, &hash).await.unwrap();
     let Activation::Done(done) = done else {
         panic!("{done:?}");
     };
-    assert_eq!(done.value.proposed, None);
+    assert_eq!(shop.waiting(MAPPING).await, None);
     assert_eq!(
         shop.kinds()[before..],
         [

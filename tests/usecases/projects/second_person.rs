@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use counterfoil_core::governed_run::Registered;
+use counterfoil_core::held_change::MAPPING;
 use counterfoil_core::ports::{Clock, HoldTarget};
 use counterfoil_core::tenancy::Role;
 use counterfoil_core::time::Timestamp;
@@ -92,8 +93,12 @@ async fn whoever_was_let_in_after_the_proposal_does_not_confirm_it() {
     shop.office.join(OWNER, PUPPET, Role::Owner).await;
     newcomer(shop.activate(PUPPET, &hash).await);
     assert!(!shop.is_active(&hash).await);
-    let proposed = shop.shown().await.proposed;
-    assert_eq!(proposed.unwrap().hash, hash, "it still waits");
+    let proposed = shop.waiting(MAPPING).await.unwrap();
+    assert_eq!(
+        proposed.text("mapping"),
+        Some(hash.as_str()),
+        "it still waits"
+    );
     shop.activate(OTHER_OWNER, &hash).await.unwrap();
     assert!(shop.is_active(&hash).await);
 }
@@ -240,7 +245,7 @@ async fn keeping_less_is_confirmed_by_somebody_who_was_there_before() {
     let retention = shop.retention();
     let change = async |by: &str, version: u64| {
         let ctx = shop.by(by).await;
-        retention.change(&ctx, 40, version).await
+        retention.change(&ctx, 40, None, version).await
     };
     let Ok(RetentionChange::Held(held)) = change(OWNER, 0).await else {
         panic!("it waits");
@@ -272,23 +277,31 @@ async fn a_proposal_that_nobody_confirmed_in_72_hours_is_made_anew() {
             BTreeMap::from([("mail.send".to_owned(), harmless)])
         };
         let (ctx, now) = (shop.by(OWNER).await, shop.now());
-        let keep = retention.change(&ctx, 40, 0).await.unwrap();
-        let flow = runs.register(&ctx, "refunds", kinds(), 0).await.unwrap();
+        let keep = retention.change(&ctx, 40, None, 0).await.unwrap();
+        let flow = runs
+            .register(&ctx, "refunds", kinds(), None, 0)
+            .await
+            .unwrap();
         let (RetentionChange::Held(keep), FlowChange::Held(flow)) = (keep, flow) else {
             panic!("in force without a second person")
         };
         shop.later(HOUR * hours);
         let ctx = shop.by(OTHER_OWNER).await;
-        let kept = retention.change(&ctx, 40, keep.version).await.unwrap();
-        let registered = runs.register(&ctx, "refunds", kinds(), flow.version);
+        let kept = retention
+            .change(&ctx, 40, None, keep.version)
+            .await
+            .unwrap();
+        let registered = runs.register(&ctx, "refunds", kinds(), None, flow.version);
         let registered = registered.await.unwrap();
         match (kept, registered) {
             (RetentionChange::Done(_), FlowChange::Done(_)) if !late => {}
-            (RetentionChange::Held(kept), FlowChange::Held(registered)) if late => {
+            (RetentionChange::Held(_), FlowChange::Held(_)) if late => {
                 // It is their proposal now, and waits as long again.
                 let anew = Some(now.plus(HOUR * hours));
-                assert_eq!(kept.value.proposed.and_then(|it| it.at), anew);
-                assert_eq!(registered.value.proposed.map(|it| it.at), anew);
+                let kept = retention.waiting(&ctx).await.unwrap();
+                assert_eq!(kept.map(|it| it.at), anew);
+                let registered = runs.flow_waiting(&ctx, "refunds").await.unwrap();
+                assert_eq!(registered.map(|it| it.at), anew);
             }
             other => panic!("after {hours} hours: {other:?}"),
         }
@@ -306,10 +319,12 @@ async fn whoever_is_alone_confirms_what_they_proposed_a_day_later() {
         shop.later(HOUR * hours);
         let ctx = shop.by(ADMIN).await;
         let version = retention.read(&ctx).await.unwrap().version;
-        let kept = retention.change(&ctx, 40, version).await.unwrap();
+        let kept = retention.change(&ctx, 40, None, version).await.unwrap();
         assert_eq!(matches!(kept, RetentionChange::Done(_)), done, "{kept:?}");
         let version = runs.flow(&ctx, "refunds").await.unwrap().version;
-        let flow = runs.register(&ctx, "refunds", kinds.clone(), version).await;
+        let flow = runs
+            .register(&ctx, "refunds", kinds.clone(), None, version)
+            .await;
         let flow = flow.unwrap();
         assert_eq!(matches!(flow, FlowChange::Done(_)), done, "{flow:?}");
     }

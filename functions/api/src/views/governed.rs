@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 
 use counterfoil_core::governed_run::{FlowActions, Registered};
+use counterfoil_core::held_change::HeldChange;
 use counterfoil_core::ids::{ActionId, DecisionId, RunId, UserId};
 use counterfoil_core::policy::Effect;
 use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::{self, DecisionRecord, RecordedDecision};
 use counterfoil_lambda::open_words;
 use counterfoil_lambda::schema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 open_words! {
@@ -158,7 +159,7 @@ pub(crate) struct Flow {
 }
 
 /// A kind of action.
-#[derive(Serialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 pub(crate) struct FlowAction {
     #[schema(examples("refund.create"))]
     kind: String,
@@ -176,11 +177,14 @@ pub(crate) struct ProposedFlow {
 }
 
 impl Flow {
-    pub(crate) fn of(flow: &FlowActions) -> Self {
-        let proposed = flow.proposed.as_ref().map(|proposed| ProposedFlow {
-            actions: listed(&proposed.actions),
-            proposed_by: proposed.by,
-            proposed_at: proposed.at.to_string(),
+    pub(crate) fn of(flow: &FlowActions, waits: Option<&HeldChange>) -> Self {
+        let proposed = waits.and_then(|waits| {
+            let actions = serde_json::from_value(waits.value.get("actions")?.clone());
+            Some(ProposedFlow {
+                actions: actions.ok()?,
+                proposed_by: waits.by,
+                proposed_at: waits.at.to_string(),
+            })
         });
         Self {
             id: flow.id.clone(),

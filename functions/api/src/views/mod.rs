@@ -1,5 +1,6 @@
 //! What the routes answer with, as types: the document (docs/openapi.json) is made of them.
 
+mod change;
 mod connection;
 mod deletion;
 mod governed;
@@ -16,6 +17,7 @@ pub(crate) use counterfoil_lambda::views::{
     action,
 };
 
+pub(crate) use change::{Change, Changes};
 pub(crate) use connection::{Connection, ConnectionKindWord, Connections};
 pub(crate) use deletion::{Deletion, Endings};
 pub(crate) use governed::{Decision, Flow};

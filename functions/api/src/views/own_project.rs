@@ -1,9 +1,10 @@
 //! A project and what is still missing of it.
 
 use counterfoil_core::connection::Standing;
+use counterfoil_core::held_change::{HeldChange, MAPPING, UNFREEZE};
 use counterfoil_core::ids::{ProjectId, SecretId, UserId, WorkspaceId};
 use counterfoil_core::records;
-use counterfoil_core::usecases::{HELD, ProjectView};
+use counterfoil_core::usecases::ProjectView;
 use counterfoil_lambda::open_words;
 use counterfoil_lambda::schema;
 use serde::Serialize;
@@ -78,12 +79,12 @@ pub(crate) struct ProposedActivation {
 }
 
 impl ProposedActivation {
-    pub(super) fn of(proposed: &records::ProposedActivation) -> Self {
-        Self {
-            mapping: proposed.hash.clone(),
-            by: proposed.by,
-            at: proposed.at.to_string(),
-        }
+    fn of(waits: &HeldChange) -> Option<Self> {
+        Some(Self {
+            mapping: waits.text("mapping")?.to_owned(),
+            by: waits.by,
+            at: waits.at.to_string(),
+        })
     }
 }
 
@@ -100,11 +101,11 @@ pub(crate) struct ProposedUnfreeze {
 }
 
 impl ProposedUnfreeze {
-    fn of(proposed: &records::ProposedUnfreeze) -> Self {
+    fn of(waits: &HeldChange) -> Self {
         Self {
-            by: proposed.by,
-            at: proposed.at.to_string(),
-            lapses_at: proposed.at.plus(HELD).to_string(),
+            by: waits.by,
+            at: waits.at.to_string(),
+            lapses_at: waits.expires_at.to_string(),
         }
     }
 }
@@ -165,9 +166,9 @@ impl Project {
             environment: environment(project),
             auto_propose: project.auto_propose,
             frozen: project.frozen,
-            unfreeze: project.unfreeze.as_deref().map(ProposedUnfreeze::of),
+            unfreeze: found.waiting(UNFREEZE).map(ProposedUnfreeze::of),
             mapping: project.mapping.clone(),
-            proposed: project.proposed.as_deref().map(ProposedActivation::of),
+            proposed: found.waiting(MAPPING).and_then(ProposedActivation::of),
             connections: ProjectConnections {
                 stripe: connected(project.stripe_key),
                 database: connected(project.read_database),

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use counterfoil_core::bundles::{
-    ActiveBundle, ImpactNote, PolicyProposal, PolicyState, Proposed, RegisteredKey, ShadowBundle,
-    StoredBundle, StoredLine,
+    ActiveBundle, ImpactNote, PolicyState, RegisteredKey, ShadowBundle, StoredBundle, StoredLine,
 };
+use counterfoil_core::held_change::{HeldChange, POLICY};
 use counterfoil_core::ids::UserId;
-use counterfoil_core::usecases::{HELD, ImpactReport, PolicyFinding as Finding, PolicyView};
+use counterfoil_core::usecases::{ImpactReport, PolicyFinding as Finding, PolicyView};
 use counterfoil_lambda::open_words;
 use counterfoil_lambda::schema;
 use serde::Serialize;
@@ -239,22 +239,20 @@ impl PolicyKey {
 }
 
 impl PolicyWaiting {
-    fn of(proposal: &PolicyProposal) -> Self {
-        let (act, digest, public_key, replaces) = match &proposal.what {
-            Proposed::Activate { digest, .. } => ("activate", Some(digest), None, None),
-            Proposed::Register {
-                public_key,
-                replaces,
-            } => ("register_key", None, Some(public_key), replaces.as_ref()),
+    fn of(waits: &HeldChange) -> Self {
+        let text = |field| waits.text(field).map(str::to_owned);
+        let act = match waits.name.as_str() {
+            POLICY => "activate",
+            _ => "register_key",
         };
         Self {
             act,
-            digest: digest.cloned(),
-            public_key: public_key.cloned(),
-            replaces: replaces.cloned(),
-            proposed_by: proposal.by,
-            proposed_at: proposal.at.to_string(),
-            lapses_at: proposal.at.plus(HELD).to_string(),
+            digest: text("bundle"),
+            public_key: text("public_key"),
+            replaces: text("replaces"),
+            proposed_by: waits.by,
+            proposed_at: waits.at.to_string(),
+            lapses_at: waits.expires_at.to_string(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Erasures, holds, the retention setting.
 
 use counterfoil_core::erasure::{ErasureScope, ErasureState};
+use counterfoil_core::held_change::HeldChange;
 use counterfoil_core::hold::{HoldState, LegalHold};
 use counterfoil_core::ids::{HoldId, RunId, UserId};
 use counterfoil_core::ports::HoldTarget;
@@ -173,10 +174,10 @@ pub(crate) enum HeldTarget {
 }
 
 impl Hold {
-    pub(crate) fn of(hold: &LegalHold, sight: Sight) -> Self {
-        let release = hold.release.as_ref().map(|release| ProposedRelease {
-            proposed_by: release.by,
-            proposed_at: release.at.to_string(),
+    pub(crate) fn of(hold: &LegalHold, waits: Option<&HeldChange>, sight: Sight) -> Self {
+        let release = waits.map(|waits| ProposedRelease {
+            proposed_by: waits.by,
+            proposed_at: waits.at.to_string(),
         });
         let scope = match hold.project {
             Some(_) => "project",
@@ -215,10 +216,12 @@ pub(crate) struct ProposedWindow {
 }
 
 impl RetentionSetting {
-    pub(crate) fn of(setting: &Retention) -> Self {
-        let proposed = setting.proposed.as_ref().map(|proposed| ProposedWindow {
-            snapshot_days: proposed.snapshot_days,
-            proposed_by: proposed.by,
+    pub(crate) fn of(setting: &Retention, waits: Option<&HeldChange>) -> Self {
+        let proposed = waits.and_then(|waits| {
+            Some(ProposedWindow {
+                snapshot_days: waits.value.get("snapshot_days")?.as_u64()?,
+                proposed_by: waits.by,
+            })
         });
         Self {
             snapshot_days: setting.snapshot_days,

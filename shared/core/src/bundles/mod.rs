@@ -143,57 +143,6 @@ pub struct ImpactNote {
     pub at: Timestamp,
 }
 
-/// Something that waits for a second person, in a row of its own: what explains that row is the
-/// recorded decision.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PolicyProposal {
-    /// What is proposed.
-    pub what: Proposed,
-    /// Who proposed it.
-    pub by: UserId,
-    /// When.
-    pub at: Timestamp,
-    /// What the approval binds to.
-    pub action_hash: String,
-}
-
-/// What is proposed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "act", rename_all = "snake_case")]
-pub enum Proposed {
-    /// A bundle is to come into force.
-    Activate {
-        /// Its digest.
-        digest: String,
-        /// The one that it would replace.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        previous: Option<String>,
-    },
-    /// A key is to sign.
-    Register {
-        /// The key.
-        public_key: String,
-        /// The fingerprint of the one that stops to.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        replaces: Option<String>,
-    },
-}
-
-impl Proposed {
-    /// The name of the row: one of each kind waits.
-    pub(crate) const fn row(&self) -> &'static str {
-        match self {
-            Self::Activate { .. } => WAITS_ACTIVATION,
-            Self::Register { .. } => WAITS_KEY,
-        }
-    }
-}
-
-/// The row of an activation that waits.
-pub(crate) const WAITS_ACTIVATION: &str = "waits-activation";
-/// The row of a signing key that waits.
-pub(crate) const WAITS_KEY: &str = "waits-key";
-
 impl PolicyState {
     /// The keys that count. A row that holds none of them verifies nothing.
     pub(crate) fn public_keys(&self) -> Vec<PublicKey> {
@@ -260,19 +209,6 @@ impl Directory<'_> {
         digest: &str,
     ) -> Result<Option<Versioned<StoredBundle>>, RecordError> {
         self.find(FAMILY, &StoredBundle::key(workspace, digest))
-            .await
-    }
-
-    /// What waits for a second person.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub(crate) async fn policy_proposal(
-        &self,
-        workspace: WorkspaceId,
-        row: &'static str,
-    ) -> Result<Option<Versioned<PolicyProposal>>, RecordError> {
-        self.find(FAMILY, &workspace_row(workspace, FAMILY, row))
             .await
     }
 }

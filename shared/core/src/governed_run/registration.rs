@@ -6,9 +6,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::input::{InvalidRun, check_kind};
-use crate::ids::UserId;
-use crate::ports::EntryRef;
-use crate::time::Timestamp;
 
 /// Kinds of action that one flow may register.
 pub const MAX_KINDS: usize = 100;
@@ -61,24 +58,6 @@ pub struct FlowActions {
     /// Its kinds of action.
     #[serde(default)]
     pub actions: BTreeMap<String, Registered>,
-    /// What somebody wants instead, while that waits for a second person.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proposed: Option<Box<ProposedActions>>,
-}
-
-/// A registration that waits for a second person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProposedActions {
-    /// The kinds of action.
-    pub actions: BTreeMap<String, Registered>,
-    /// Who proposed it.
-    pub by: UserId,
-    /// When.
-    pub at: Timestamp,
-    /// The held decision.
-    pub decision: EntryRef,
-    /// What the confirmation binds to.
-    pub action_hash: String,
 }
 
 impl FlowActions {
@@ -95,7 +74,6 @@ impl FlowActions {
         Self {
             id: id.to_owned(),
             actions: BTreeMap::new(),
-            proposed: None,
         }
     }
 

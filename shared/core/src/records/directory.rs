@@ -403,7 +403,7 @@ impl<'a> Directory<'a> {
         }))
     }
 
-    async fn rows<T: DeserializeOwned>(
+    pub(crate) async fn rows<T: DeserializeOwned>(
         &self,
         workspace: WorkspaceId,
         family: &'static str,

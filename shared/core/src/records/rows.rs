@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::RecordError;
 use crate::ids::{ActionId, InvitationId, KeyId, ProjectId, SecretId, UserId, WorkspaceId};
 use crate::mapping::MappingFormat;
-use crate::ports::{EntryRef, PortError, PortErrorKind};
+use crate::ports::{PortError, PortErrorKind};
 use crate::tenancy::{Capability, Role};
 use crate::time::Timestamp;
 
@@ -40,9 +40,6 @@ pub struct Project {
     /// Hash of the active mapping's artifact; `None` until one is activated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mapping: Option<String>,
-    /// Which mapping somebody wants to be active instead, while that waits for a second person.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proposed: Option<Box<ProposedActivation>>,
     /// Stripe restricted key, purpose `read`; `None` until it is connected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stripe_key: Option<SecretId>,
@@ -60,9 +57,6 @@ pub struct Project {
     /// The emergency stop: nothing is repaired, ignored or carried out until it is lifted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub frozen: bool,
-    /// That somebody wants to lift it, while that waits for a second person.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unfreeze: Option<Box<ProposedUnfreeze>>,
 }
 
 /// What a project needs before anything can be compared.
@@ -193,36 +187,6 @@ pub struct MappingSource {
     pub format: MappingFormat,
     /// The text.
     pub text: String,
-}
-
-/// The end of an emergency stop that waits for a second person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProposedUnfreeze {
-    /// Who proposed it.
-    pub by: UserId,
-    /// When.
-    pub at: Timestamp,
-    /// The recorded decision.
-    pub decision: EntryRef,
-    /// What the approval binds to.
-    pub action_hash: String,
-}
-
-/// An activation of a mapping that waits for a second person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProposedActivation {
-    /// The mapping that is to be active.
-    pub hash: String,
-    /// The one that is active instead, when this is proposed.
-    pub instead_of: Option<String>,
-    /// Who proposed it.
-    pub by: UserId,
-    /// When.
-    pub at: Timestamp,
-    /// The REQUIRE decision.
-    pub decision: EntryRef,
-    /// What the approval binds to.
-    pub action_hash: String,
 }
 
 /// Marks an action whose effect was authorised and is not settled: what the sweep looks at.

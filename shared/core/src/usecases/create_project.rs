@@ -201,7 +201,6 @@ impl CreateProject {
             livemode: new.livemode,
             stream: stream.to_string(),
             mapping: Some(new.artifact.hash()),
-            proposed: None,
             stripe_key: Some(stripe_key),
             read_database: Some(read_database),
             repair_database,
@@ -209,7 +208,6 @@ impl CreateProject {
             pseudonym_key,
             auto_propose: new.auto_propose,
             frozen: false,
-            unfreeze: None,
         };
         let facts = change(
             new.by,

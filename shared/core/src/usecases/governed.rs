@@ -1,6 +1,6 @@
 //! An act that is judged and recorded in a run of its own.
 
-use counterfoil_evidence::json::Json;
+use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
@@ -30,12 +30,6 @@ pub(super) struct Terms<'a> {
     pub(super) action_hash: Option<&'a str>,
     /// An active legal hold covers the whole project or workspace.
     pub(super) legal_hold: bool,
-}
-
-/// The approval of the person who asks, where one counts: the act of the one who proposed it.
-pub(super) fn approved_by(principal: &Principal, approvals: u8) -> Option<Approvals> {
-    let role = principal.role().filter(|_| approvals > 0)?;
-    Some(Approvals::one(role))
 }
 
 /// Judges acts, and numbers them.
@@ -109,6 +103,7 @@ impl Judging<'_> {
             decision: DecisionId::new(at, self.random.bits128()),
             at,
             hold: None,
+            more: Vec::new(),
         }
     }
 }
@@ -124,6 +119,7 @@ pub(super) struct Governed {
     at: Timestamp,
     /// Until when it waits for approvals, where it does.
     hold: Option<Timestamp>,
+    more: Vec<(&'static str, Json)>,
 }
 
 impl Governed {
@@ -157,6 +153,29 @@ impl Governed {
 
     pub(super) const fn run(&self) -> RunId {
         self.run
+    }
+
+    pub(super) const fn act(&self) -> ActionId {
+        self.act
+    }
+
+    pub(super) const fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// The same as the decision that holds something: what approvals bind to, until when, and what it is.
+    pub(super) fn holding(
+        self,
+        action_hash: String,
+        until: Timestamp,
+        more: Vec<(&'static str, Json)>,
+    ) -> Self {
+        Self {
+            action_hash,
+            hold: Some(until),
+            more,
+            ..self
+        }
     }
 
     pub(super) const fn decision(&self) -> DecisionId {
@@ -194,13 +213,39 @@ impl Governed {
         principal: &Principal,
         held: &EntryRef,
         approver: &str,
+        comment: Option<&str>,
     ) -> Result<Vec<Draft>, JsonError> {
         let vote = resolution(held, approver, true, principal);
         Ok(vec![
             self.opening(principal, Some(held)),
-            Draft::new(Kind::RunResolution, vote).in_run(self.run),
+            self.resolving(vote, comment),
             self.decided(principal, None)?,
         ])
+    }
+
+    /// A run that says yes or no to what an earlier decision holds, and nothing else. The resolution is
+    /// draft number 1.
+    pub(super) fn answered(
+        &self,
+        principal: &Principal,
+        held: &EntryRef,
+        vote: Json,
+        comment: Option<&str>,
+    ) -> Vec<Draft> {
+        let closing = Closing {
+            status: "completed",
+            ..Closing::default()
+        };
+        vec![
+            self.opening(principal, Some(held)),
+            self.resolving(vote, comment),
+            Draft::new(Kind::RunClose, closing.facts()).in_run(self.run),
+        ]
+    }
+
+    fn resolving(&self, vote: Json, comment: Option<&str>) -> Draft {
+        let draft = Draft::new(Kind::RunResolution, vote).in_run(self.run);
+        said(draft, comment)
     }
 
     /// `run.close` of a run that holds this one decision.
@@ -235,16 +280,18 @@ impl Governed {
             principal,
             at: self.at,
             hold: self.hold,
-            more: Vec::new(),
+            more: self.more.clone(),
         };
         let draft = Draft::new(Kind::RunDecision, decided.facts()?).in_run(self.run);
-        Ok(match comment {
-            Some(words) => draft.subject(counterfoil_evidence::json::object([(
-                "comment",
-                Json::from(words),
-            )])),
-            None => draft,
-        })
+        Ok(said(draft, comment))
+    }
+}
+
+/// A person's words are the erasable part of what they said.
+fn said(draft: Draft, comment: Option<&str>) -> Draft {
+    match comment {
+        Some(words) => draft.subject(object([("comment", Json::from(words))])),
+        None => draft,
     }
 }
 

@@ -16,6 +16,7 @@ mod exports;
 pub mod facts;
 mod governed;
 mod governed_runs;
+mod held_changes;
 mod holds;
 mod incidents;
 mod keys;
@@ -62,6 +63,7 @@ pub use governed_runs::{
     Completion, DecisionRecord, FlowChange, GovernedRuns, NewAction, NewRun, Preview,
     ProposedInRun, ReportOf, RunError, SweepRuns, SweptRuns, Waiting,
 };
+pub use held_changes::{HeldChanges, Outcome};
 pub use holds::{HoldError, LegalHolds, NewHold, Released};
 pub use incidents::{
     IncidentAct, IncidentActed, IncidentError, IncidentFilter, IncidentOrder, Incidents,

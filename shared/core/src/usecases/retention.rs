@@ -9,23 +9,26 @@ use counterfoil_evidence::hash::Hash;
 use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
+use serde_json::json;
 use thiserror::Error;
 
 use super::facts::{change, target_named};
-use super::governed::{DECISION, Governed, Judging, Terms, approved_by};
+use super::governed::Terms;
+use super::held_changes::{Changes, Outcome, Settled, from_held};
 use super::prune::{Prune, PruneError, RUNS};
-use super::second_person::{NotSecond, Waiting};
+use super::second_person::NotSecond;
 use super::vault::Vault;
+use crate::held_change::{HeldChange, RETENTION};
 use crate::json::JsonError;
-use crate::policy::{Effect, Judgement, Question};
+use crate::policy::{Judgement, Question};
 use crate::ports::{
-    AppendError, Batch, Clock, EvidenceAppend, EvidenceRead, HoldTarget, Holds, Objects, PortError,
+    AppendError, Clock, EvidenceAppend, EvidenceRead, HoldTarget, Holds, Objects, PortError,
     PortErrorKind, Random, State,
 };
 use crate::records::{Directory, Project, RecordError, Records, Versioned};
-use crate::retention::{FLOOR_DAYS, MOST_DAYS, ProposedRetention, Retention};
+use crate::retention::{FLOOR_DAYS, MOST_DAYS, Retention};
 use crate::run::{Run, RunStep};
-use crate::tenancy::{Role, TenantCtx};
+use crate::tenancy::TenantCtx;
 
 /// Why the setting was not changed, or snapshots were not given up.
 #[derive(Debug, Error)]
@@ -62,14 +65,10 @@ pub enum RetentionError {
     Json(#[from] JsonError),
 }
 
+from_held!(RetentionError);
+
 /// What a request to change the window came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RetentionChange {
-    /// A shorter window waits for a second person.
-    Held(Versioned<Retention>),
-    /// In force.
-    Done(Versioned<Retention>),
-}
+pub type RetentionChange = Outcome<Retention>;
 
 /// What one pass did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -118,12 +117,26 @@ impl KeepRetention {
         }))
     }
 
+    /// A shorter window that waits for a second person.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn waiting(&self, ctx: &TenantCtx) -> Result<Option<HeldChange>, RetentionError> {
+        Ok(self
+            .changes()
+            .of_workspace(ctx.workspace(), RETENTION)
+            .await?)
+    }
+
     /// Whether the caller may change the window at all; records nothing. It comes before what they sent.
     ///
     /// # Errors
     /// [`RetentionError::Denied`].
     pub async fn admit(&self, ctx: &TenantCtx) -> Result<(), RetentionError> {
-        let judged = self.judge(ctx, false, 0, None).await?;
+        let question = question(false);
+        let (judging, terms) = (self.changes().judging, Terms::default());
+        let judged = judging.in_workspace(ctx.workspace(), ctx.principal(), &question, terms);
+        let judged = judged.await?;
         if judged.allowed() {
             Ok(())
         } else {
@@ -140,6 +153,7 @@ impl KeepRetention {
         &self,
         ctx: &TenantCtx,
         days: u64,
+        reason: Option<&str>,
         version: u64,
     ) -> Result<RetentionChange, RetentionError> {
         let now = self.read(ctx).await?;
@@ -150,132 +164,43 @@ impl KeepRetention {
             return Err(RetentionError::Changed);
         }
         let stream = self.workspace_stream(ctx).await?;
-        let person = ctx.principal().person();
-        let waiting = now.value.proposed.clone();
-        let waiting = waiting.filter(|proposed| proposed.snapshot_days == days && person.is_some());
-        let waiting = match waiting {
-            Some(proposed) if self.judge(ctx, true, 1, None).await?.allowed() => {
-                match self.second(ctx, &proposed).await? {
-                    Ok(counts_as) => Some((proposed, counts_as)),
-                    // Nobody can agree with them any more, so this request proposes.
-                    Err(NotSecond::ProposerGone | NotSecond::Expired) => None,
-                    Err(why @ NotSecond::Newcomer) => return Err(RetentionError::NotSecond(why)),
-                    Err(NotSecond::Own | NotSecond::TooSoon | NotSecond::Emptied) => {
-                        return Ok(RetentionChange::Held(now));
-                    }
-                }
-            }
-            // Policy refuses whoever asks, which is recorded below.
-            waiting => waiting.map(|proposed| (proposed, ctx.principal().id())),
+        let before = now.value.snapshot_days;
+        let (changes, at) = (self.changes(), (ctx.workspace(), ctx.principal()));
+        let value = json!({ "instead_of": before, "snapshot_days": days });
+        let mut wanted =
+            Changes::in_workspace(at, stream, RETENTION, question(days < before), value);
+        wanted.reason = reason;
+        let asked = changes.ask(&wanted).await?;
+        let Settled::Happens(happens) = changes.settle(&wanted, asked).await? else {
+            return Ok(Outcome::Held(now));
         };
-        let loosening = days < now.value.snapshot_days;
-        let approvals = u8::from(waiting.is_some());
-        let hash = waiting.as_ref().map(|(it, _)| it.action_hash.as_str());
-        let judged = self.judge(ctx, loosening, approvals, hash).await?;
-        match (judged.judgement.effect, person) {
-            (Effect::Allow, _) => self.put(ctx, stream, &judged, (now, waiting), days).await,
-            (Effect::Require, Some(by)) => {
-                let mut batch = Batch::of(judged.opened(ctx.principal(), None)?);
-                batch.drafts.push(judged.closing());
-                let entries = self.evidence.append(stream, batch).await?;
-                let decision = entries.get(DECISION).ok_or(RetentionError::Changed)?;
-                let mut after = now.value;
-                after.proposed = Some(ProposedRetention {
-                    snapshot_days: days,
-                    by,
-                    at: Some(self.clock.now()),
-                    decision: decision.clone(),
-                    action_hash: judged.action_hash,
-                });
-                let key = Directory::retention_key(ctx.workspace());
-                let write = Directory::write(key, expected(version), &after)?;
-                if !self
-                    .state
-                    .write(vec![write.citing(decision.clone())])
-                    .await?
-                {
-                    return Err(RetentionError::Changed);
-                }
-                Ok(RetentionChange::Held(Versioned {
-                    value: after,
-                    version: version.saturating_add(1),
-                    evidence: Some(decision.clone()),
-                }))
-            }
-            _ => {
-                let refused = self.judge(ctx, loosening, approvals, None).await?;
-                let mut batch = Batch::of(refused.opened(ctx.principal(), None)?);
-                batch.drafts.push(refused.closing());
-                self.evidence.append(stream, batch).await?;
-                Err(RetentionError::Denied(judged.judgement))
-            }
-        }
-    }
-
-    /// Who the caller counts as when they confirm.
-    async fn second(
-        &self,
-        ctx: &TenantCtx,
-        proposed: &ProposedRetention,
-    ) -> Result<Result<String, NotSecond>, RetentionError> {
-        // Without a time it is older than the field, and is made anew.
-        let Some(at) = proposed.at else {
-            return Ok(Err(NotSecond::Expired));
-        };
-        let second = Waiting {
-            by: proposed.by,
-            at,
-            proposes: Role::Admin,
-            confirms: Role::Admin,
-        };
-        let (directory, now) = (self.directory(), self.clock.now());
-        let confirmed = second.confirmed_by(directory, ctx.workspace(), ctx.principal(), now);
-        Ok(confirmed.await?)
-    }
-
-    async fn put(
-        &self,
-        ctx: &TenantCtx,
-        stream: Hash,
-        judged: &Governed,
-        (now, waiting): (Versioned<Retention>, Option<(ProposedRetention, String)>),
-        days: u64,
-    ) -> Result<RetentionChange, RetentionError> {
-        let principal = ctx.principal();
-        let mut drafts = match waiting {
-            Some((held, approver)) => judged.approved(principal, &held.decision, &approver)?,
-            None => judged.opened(principal, None)?,
-        };
-        let decision = drafts.len().saturating_sub(1);
-        let side = |days| object([("snapshot_days", Json::uint(days))]);
-        let facts = change(principal, target_named("setting", "retention"), []);
-        drafts.push(
-            Draft::new(Kind::ConfigChanged, facts)
-                .subject(object([
-                    ("after", side(days)),
-                    ("before", side(now.value.snapshot_days)),
-                ]))
-                .cite("decision", decision),
+        let facts = change(
+            ctx.principal(),
+            target_named("setting", "retention"),
+            [
+                ("snapshot_days", Json::uint(days)),
+                ("snapshot_days_before", Json::uint(before)),
+            ],
         );
-        let entry = decision.saturating_add(1);
-        drafts.push(judged.closing());
+        let side = |days| object([("snapshot_days", Json::uint(days))]);
+        let sides = object([("after", side(days)), ("before", side(before))]);
+        let draft = Draft::new(Kind::ConfigChanged, facts).subject(sides);
         let after = Retention {
             snapshot_days: days,
-            proposed: None,
         };
         let key = Directory::retention_key(ctx.workspace());
-        let write = Directory::write(key, expected(now.version), &after)?;
-        let batch = Batch::of(drafts).with(write.explained_by(entry));
-        let entries = match self.evidence.append(stream, batch).await {
-            Ok(entries) => entries,
-            Err(AppendError::StateChanged { .. }) => return Err(RetentionError::Changed),
-            Err(error) => return Err(error.into()),
-        };
-        Ok(RetentionChange::Done(Versioned {
+        let row = Directory::write(key, (version > 0).then_some(version), &after)?;
+        let evidence = changes.carry_out(&wanted, &happens, draft, row).await?;
+        Ok(Outcome::Done(Versioned {
             value: after,
-            version: now.version.saturating_add(1),
-            evidence: entries.get(entry).cloned(),
+            version: version.saturating_add(1),
+            evidence,
         }))
+    }
+
+    fn changes(&self) -> Changes<'_> {
+        let (clock, random) = (self.clock.as_ref(), self.random.as_ref());
+        Changes::of(self.evidence.as_ref(), (self.state.as_ref(), clock, random))
     }
 
     /// One pass over every project. One that fails does not stop the others: the first error is
@@ -378,31 +303,6 @@ impl KeepRetention {
         }))
     }
 
-    async fn judge(
-        &self,
-        ctx: &TenantCtx,
-        loosening: bool,
-        approvals: u8,
-        action_hash: Option<&str>,
-    ) -> Result<Governed, RetentionError> {
-        let question = Question::ChangeSetting {
-            name: "retention",
-            loosening,
-        };
-        let terms = Terms {
-            approvals: approved_by(ctx.principal(), approvals),
-            action_hash,
-            ..Terms::default()
-        };
-        let judging = Judging {
-            state: self.state.as_ref(),
-            clock: self.clock.as_ref(),
-            random: self.random.as_ref(),
-        };
-        let judged = judging.in_workspace(ctx.workspace(), ctx.principal(), &question, terms);
-        Ok(judged.await?)
-    }
-
     fn directory(&self) -> Directory<'_> {
         Directory::of(self.state.as_ref())
     }
@@ -415,10 +315,9 @@ impl KeepRetention {
     }
 }
 
-/// Version 0 is a row that does not exist.
-const fn expected(version: u64) -> Option<u64> {
-    match version {
-        0 => None,
-        version => Some(version),
+const fn question(loosening: bool) -> Question {
+    Question::ChangeSetting {
+        name: "retention",
+        loosening,
     }
 }

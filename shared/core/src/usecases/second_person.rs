@@ -54,6 +54,9 @@ pub enum NotSecond {
     /// They proposed it, and there are others.
     #[error("another admin or owner confirms it: nobody confirms what they proposed")]
     Own,
+    /// They made what would come into force.
+    #[error("you uploaded this bundle: another owner activates it, or you propose it and they do")]
+    Maker,
     /// They are the only person, and proposed it just now.
     #[error(
         "confirm it 24 hours after it was proposed, or propose it anew once somebody else has joined who confirms it"

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use clap::Args as ClapArgs;
 use serde_json::Value;
 
-use super::Seen;
 use super::ignore::is_ignore;
 use super::in_run::does;
 use super::show::{next, override_of};
+use super::{Seen, change};
 use crate::access::{Call, help};
 use crate::answer::{items, money, text, texts};
 use crate::client::{Client, Failure, block_on, exit};
@@ -17,8 +17,8 @@ use crate::output::say;
 use crate::plain::{say_json, shown};
 use crate::table::Table;
 
-/// What waits for approval, soonest end first, and what waits for a review; with an ACTION exactly what it
-/// would change
+/// What waits for approval, soonest end first, what waits for a review, and changes that wait for a second
+/// person; with an ACTION exactly what it would change
 #[derive(Debug, ClapArgs)]
 #[command(after_help = help!(
     note "\nAn approval is given on what was displayed: look at an action before you approve it.",
@@ -77,7 +77,18 @@ fn review(uses: &Value) {
 }
 
 async fn one(api: &Client, args: &Inbox, id: &str) -> Result<(), Failure> {
-    let seen = Seen::read(api, id).await?;
+    let seen = match Seen::read(api, id).await {
+        Err(error) => {
+            let change = change::instead(api, id, error).await?;
+            if args.call.json {
+                say_json(&change);
+            } else {
+                say(change::sentence(&change));
+            }
+            return Ok(());
+        }
+        Ok(seen) => seen,
+    };
     if args.call.json {
         say_json(&seen.action);
         return Ok(());
@@ -90,8 +101,12 @@ async fn one(api: &Client, args: &Inbox, id: &str) -> Result<(), Failure> {
 }
 
 async fn all(api: &Client, args: &Inbox) -> Result<(), Failure> {
-    let waiting = api.get("/v1/approvals").await?;
+    let mut waiting = api.get("/v1/approvals").await?;
+    let changes = change::waiting(api).await?;
     if args.call.json {
+        if let Value::Object(fields) = &mut waiting {
+            fields.insert("changes".to_owned(), items(&changes).into());
+        }
         say_json(&waiting);
         return Ok(());
     }
@@ -104,12 +119,20 @@ async fn all(api: &Client, args: &Inbox) -> Result<(), Failure> {
             incidents.extend(items(&pages).to_vec());
         }
     }
-    table(&waiting, &incidents).print("Nothing waits for approval.");
+    if items(&changes).is_empty() || !items(&waiting).is_empty() {
+        table(&waiting, &incidents).print("Nothing waits for approval.");
+    }
     review(&unreviewed(api).await?);
     if !items(&waiting).is_empty() {
         say(
             "next: counterfoil approve ACTION, or counterfoil reject ACTION; both show what would change, and ask",
         );
+    }
+    for it in items(&changes) {
+        say(change::sentence(it));
+    }
+    if !items(&changes).is_empty() {
+        say("To say no to one of these, or to take it back: counterfoil reject CHANGE");
     }
     Ok(())
 }

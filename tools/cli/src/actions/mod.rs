@@ -2,6 +2,7 @@
 //! digest that is sent is the one of what was displayed just before.
 
 mod ask;
+mod change;
 mod glass;
 mod ignore;
 mod in_run;

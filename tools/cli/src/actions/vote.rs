@@ -7,9 +7,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::ask::{confirmed, reason};
-use super::{Seen, advised, end};
+use super::{Seen, advised, change, end};
 use crate::access::{Call, help, segment};
+use crate::answer::text;
 use crate::client::{Client, Failure, block_on, exit};
+use crate::output::say;
 use crate::plain::{say_json, shown};
 
 /// Approves an action, after it has shown what it would change
@@ -25,7 +27,8 @@ pub(crate) struct Approve {
     vote: Vote,
 }
 
-/// Rejects an action, after it has shown what it would change; one rejection ends it
+/// Rejects an action, or a change that waits, after it has shown what it would change; one rejection
+/// ends it
 #[derive(Debug, ClapArgs)]
 #[command(after_help = help!(
     "reject act_01KARX6M000000000000000002 --reason 'The customer has cancelled by mail'",
@@ -65,7 +68,13 @@ pub(crate) fn reject(args: &Reject) -> ExitCode {
 
 async fn cast(args: &Vote, vote: &str) -> Result<(), Failure> {
     let api = Client::of(&args.call)?.in_project().await?;
-    let seen = Seen::read(&api, &args.id).await?;
+    let seen = match Seen::read(&api, &args.id).await {
+        Ok(seen) => seen,
+        Err(error) => {
+            let found = change::instead(&api, &args.id, error).await?;
+            return answer(&api, args, vote, &found).await;
+        }
+    };
     seen.tell(args.call.json);
     seen.expect(args.digest.as_deref())?;
     if seen.state() != "held" {
@@ -82,6 +91,36 @@ async fn cast(args: &Vote, vote: &str) -> Result<(), Failure> {
         say_json(&after);
     }
     end(&after, args.call.json)
+}
+
+/// A no to a change that waits; agreeing takes the request that proposed it.
+async fn answer(api: &Client, args: &Vote, vote: &str, found: &Value) -> Result<(), Failure> {
+    let sentence = change::sentence(found);
+    if vote == "approve" {
+        return Err(Failure::refused(format!("nothing was sent: {sentence}")));
+    }
+    if args.call.json {
+        eprintln!("{sentence}");
+    } else {
+        say(sentence);
+    }
+    let digest = args.digest.as_deref();
+    if digest.is_some_and(|digest| digest != text(found, "/digest")) {
+        let what = "it has another digest than --digest: look at it, and give its digest";
+        return Err(Failure::refused(what));
+    }
+    let reason = reason(args.reason.as_deref())?;
+    confirmed("Reject it?", args.yes)?;
+    let ended = change::reject(api, text(found, "/id"), &reason).await?;
+    if args.call.json {
+        say_json(&ended);
+    } else {
+        say(format!(
+            "{} does not wait any more",
+            shown(text(&ended, "/id"))
+        ));
+    }
+    Ok(())
 }
 
 fn question(vote: &str) -> &'static str {

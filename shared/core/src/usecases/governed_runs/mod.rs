@@ -45,6 +45,7 @@ use crate::ports::{AppendError, Clock, EvidenceAppend, PortError, PortErrorKind,
 use crate::records::{Directory, Project, RecordError, Records, RunAction, Versioned};
 use crate::repair::{Action, ActionState};
 use crate::tenancy::{Principal, TenantCtx};
+use crate::usecases::held_changes::from_held;
 use crate::usecases::second_person::NotSecond;
 
 /// How often a transaction is tried that other actions of the same run overtake.
@@ -120,6 +121,8 @@ impl From<AppendError> for RunError {
         }
     }
 }
+
+from_held!(RunError);
 
 impl From<NotTaken> for RunError {
     fn from(not: NotTaken) -> Self {

@@ -19,6 +19,7 @@ pub use release::Released;
 pub use set::NewHold;
 
 use super::facts::actor;
+use super::held_changes::from_held;
 use super::second_person::NotSecond;
 use crate::hold::{HoldState, LegalHold};
 use crate::ids::HoldId;
@@ -83,6 +84,8 @@ pub enum HoldError {
     #[error("a value cannot be recorded")]
     Json(#[from] JsonError),
 }
+
+from_held!(HoldError);
 
 /// Legal holds.
 #[derive(Clone)]

@@ -67,7 +67,6 @@ impl LegalHolds {
                 HoldState::Active
             },
             decision: None,
-            release: None,
         };
         let stream = self.stream_to_set_in(ctx, &hold).await?;
         if !judged.allowed() {

@@ -8,21 +8,19 @@
 use counterfoil_evidence::json::Json;
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
+use serde_json::json;
 
 use super::judge::{About, Act};
 use super::{Policies, PolicyActed, PolicyError, replaced};
-use crate::bundles::{
-    ActiveBundle, FAMILY, PolicyProposal, PolicyState, Proposed, StoredBundle, WAITS_ACTIVATION,
-    verified,
-};
+use crate::bundles::{ActiveBundle, PolicyState, StoredBundle, verified};
+use crate::held_change::{HeldChange, POLICY};
 use crate::ids::UserId;
-use crate::policy::Effect;
-use crate::ports::{Batch, EntryRef};
-use crate::records::{Versioned, workspace_row};
-use crate::tenancy::{Role, WorkspaceCtx};
-use crate::usecases::admin::{AdminError, gone};
+use crate::ports::EntryRef;
+use crate::records::Versioned;
+use crate::tenancy::WorkspaceCtx;
+use crate::usecases::admin::AdminError;
 use crate::usecases::facts::actor;
-use crate::usecases::second_person::{NotSecond, Waiting};
+use crate::usecases::held_changes::{Happens, Settled, Wanted};
 
 /// What is to come into force.
 struct Next {
@@ -65,109 +63,50 @@ impl Policies {
             self.admit(ctx, &act).await?;
             return Ok(PolicyActed::NOTHING);
         }
-        let waiting = self.waiting(ctx, WAITS_ACTIVATION).await?;
-        let wanted = Proposed::Activate {
-            digest: digest.to_owned(),
-            previous: state.value.active_digest().map(str::to_owned),
-        };
-        let waiting = waiting.filter(|it| it.value.what == wanted);
-        let asked = self.judge(ctx, &act, waiting.is_some(), None).await?;
-        if asked.judgement.effect == Effect::Deny {
-            return Err(self.refuse(ctx, asked).await);
-        }
+        let (changes, uploader) = (self.changes(), bundle.by);
+        let mut wanted = self.wanted(ctx, POLICY, &act).await?;
+        wanted.value = json!({ "bundle": digest, "instead_of": state.value.active_digest() });
+        wanted.never = Some(uploader);
+        let asked = changes.ask(&wanted).await?;
         let next = fitting(ctx, state, bundle)?;
-        if let Some(waiting) = waiting {
-            match self.second(ctx, &waiting.value, next.bundle.by).await? {
-                Ok(approver) => return self.put(ctx, &act, next, waiting, approver).await,
-                // Nobody can agree with them any more, so this request proposes.
-                Err(NotSecond::ProposerGone | NotSecond::Expired) => {}
-                Err(why @ NotSecond::Newcomer) => return Err(PolicyError::NotSecond(why)),
-                Err(NotSecond::Own | NotSecond::TooSoon | NotSecond::Emptied) => {
-                    return Ok(PolicyActed::WAITS);
-                }
-            }
+        match changes.settle(&wanted, asked).await? {
+            Settled::Waits(decision) => Ok(PolicyActed::waiting(decision)),
+            Settled::Happens(happens) => self.put(ctx, &wanted, &happens, &next).await,
         }
-        let judged = self.judge(ctx, &act, false, None).await?;
-        let person = ctx.principal().person();
-        let (Effect::Require, Some(by)) = (judged.judgement.effect, person) else {
-            return Err(self.refuse(ctx, judged).await);
-        };
-        let proposal = PolicyProposal {
-            what: wanted,
-            by,
-            at: self.ports.clock.now(),
-            action_hash: judged.action_hash.clone(),
-        };
-        self.propose(ctx, &judged, &proposal).await
-    }
-
-    async fn second(
-        &self,
-        ctx: &WorkspaceCtx,
-        waiting: &PolicyProposal,
-        uploader: UserId,
-    ) -> Result<Result<String, NotSecond>, PolicyError> {
-        let second = Waiting {
-            by: waiting.by,
-            at: waiting.at,
-            proposes: Role::Admin,
-            confirms: Role::Owner,
-        };
-        let now = self.ports.clock.now();
-        let confirmed =
-            second.confirmed_by(self.directory(), ctx.workspace(), ctx.principal(), now);
-        let confirmed = confirmed.await?;
-        let person = ctx.principal().person();
-        if confirmed.is_ok() && person == Some(uploader) && person != Some(waiting.by) {
-            let why = "you uploaded this bundle: another owner activates it, or you propose it and they do";
-            return Err(PolicyError::Unfit(why.to_owned()));
-        }
-        Ok(confirmed)
     }
 
     async fn put(
         &self,
         ctx: &WorkspaceCtx,
-        act: &Act,
-        next: Next,
-        waiting: Versioned<PolicyProposal>,
-        approver: String,
+        wanted: &Wanted<'_>,
+        happens: &Happens,
+        next: &Next,
     ) -> Result<PolicyActed, PolicyError> {
-        let principal = ctx.principal();
-        let hash = Some(waiting.value.action_hash.as_str());
-        let judged = self.judge(ctx, act, true, hash).await?;
-        let held = waiting.evidence.clone().ok_or(AdminError::Changed)?;
-        if !judged.allowed() {
-            let refused = self.judge(ctx, act, true, None).await?;
-            return Err(self.refuse(ctx, refused).await);
-        }
-        let mut batch = Batch::of(judged.approved(principal, &held, &approver)?);
-        let decision = batch.drafts.len().saturating_sub(1);
-        let entry = batch.drafts.len();
-        batch.drafts.push(
-            activated(ctx, &next, (waiting.value.by, approver.as_str()), &held)
-                .cite("decision", decision),
-        );
-        batch.drafts.push(judged.closing());
+        let (held, decision, approver) = happens.agreed.as_ref().ok_or(AdminError::Changed)?;
         let mut after = next.state.value.clone();
         after.active = Some(ActiveBundle {
             digest: next.bundle.digest.clone(),
             version: next.version,
             previous: after.active.map(|before| before.digest),
             at: self.ports.clock.now(),
-            by: waiting.value.by,
-            approver,
+            by: held.by,
+            approver: approver.clone(),
         });
         let shadowed = |it: &crate::bundles::ShadowBundle| it.digest == next.bundle.digest;
         after.shadow = after.shadow.filter(|it| !shadowed(it));
         let row = replaced(ctx, next.state.version, &after)?;
-        let waited = workspace_row(ctx.workspace(), FAMILY, WAITS_ACTIVATION);
-        let batch = batch
-            .with(row.explained_by(entry))
-            .with(gone(waited, waiting.version));
-        self.append(ctx, batch).await?;
-        Ok(PolicyActed::by(&judged, false))
+        let draft = activated(ctx, next, (held.by, &approvers(held, approver)), decision);
+        self.changes()
+            .carry_out(wanted, happens, draft, row)
+            .await?;
+        Ok(PolicyActed::by(&happens.judged, false))
     }
+}
+
+/// Everybody who agreed, in order.
+fn approvers(held: &HeldChange, last: &str) -> Vec<String> {
+    let earlier = held.given.iter().map(|given| given.by.to_string());
+    earlier.chain([last.to_owned()]).collect()
 }
 
 /// A bundle that verifies now and may follow the active one.
@@ -210,13 +149,16 @@ fn fitting(
 fn activated(
     ctx: &WorkspaceCtx,
     next: &Next,
-    (proposer, approver): (UserId, &str),
+    (proposer, approvers): (UserId, &[String]),
     held: &EntryRef,
 ) -> Draft {
     let digest = next.bundle.digest.as_str();
     let mut facts = vec![
         ("actor", actor(ctx.principal())),
-        ("approvals", Json::Array(vec![approver.into()])),
+        (
+            "approvals",
+            Json::Array(approvers.iter().map(|it| it.as_str().into()).collect()),
+        ),
         ("bundle", digest.into()),
         ("layer", "workspace".into()),
         ("loosening", true.into()),

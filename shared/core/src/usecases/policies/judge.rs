@@ -1,13 +1,15 @@
 //! May they?
 
 use counterfoil_policy::bundle::PublicKey;
+use serde_json::Value;
 
 use super::{Policies, PolicyError};
 use crate::bundles::{PolicyState, StoredBundle};
 use crate::policy::{BundleFacts, Effect, Question};
 use crate::tenancy::WorkspaceCtx;
 use crate::usecases::admin::AdminError;
-use crate::usecases::governed::{Governed, Judging, Terms, approved_by};
+use crate::usecases::governed::Governed;
+use crate::usecases::held_changes::{Changes, Wanted};
 
 /// What is judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,15 +47,8 @@ impl About {
     }
 }
 
-impl Policies {
-    /// Judges; `approved` when a second person's request carries it out.
-    pub(super) async fn judge(
-        &self,
-        ctx: &WorkspaceCtx,
-        act: &Act,
-        approved: bool,
-        action_hash: Option<&str>,
-    ) -> Result<Governed, PolicyError> {
+impl Act {
+    fn question(&self) -> Question {
         let facts = |about: &About| BundleFacts {
             digest: about.digest.clone(),
             version: about.version,
@@ -61,28 +56,54 @@ impl Policies {
             loosening: true,
             signed_by: about.signer.clone(),
         };
-        let question = match act {
-            Act::Activate(about) => Question::ActivatePolicy(facts(about)),
-            Act::Revoke(about) => Question::RevokePolicy(facts(about)),
-            Act::Register => Question::RegisterPolicyKey,
-        };
-        let terms = Terms {
-            approvals: approved_by(ctx.principal(), u8::from(approved)),
-            action_hash,
-            ..Terms::default()
-        };
-        let judging = Judging {
-            state: self.ports.state.as_ref(),
-            clock: self.ports.clock.as_ref(),
-            random: self.ports.random.as_ref(),
-        };
-        let judged = judging.in_workspace(ctx.workspace(), ctx.principal(), &question, terms);
-        judged.await.map_err(PolicyError::from)
+        match self {
+            Self::Activate(about) => Question::ActivatePolicy(facts(about)),
+            Self::Revoke(about) => Question::RevokePolicy(facts(about)),
+            Self::Register => Question::RegisterPolicyKey,
+        }
+    }
+}
+
+impl Policies {
+    /// Judges, without any approval.
+    pub(super) async fn judge(
+        &self,
+        ctx: &WorkspaceCtx,
+        act: &Act,
+    ) -> Result<Governed, PolicyError> {
+        Ok(self.ports.judge(ctx, &act.question()).await?)
+    }
+
+    /// The same as a change that waits for a second person under this name.
+    pub(super) async fn wanted<'a>(
+        &self,
+        ctx: &'a WorkspaceCtx,
+        name: &str,
+        act: &Act,
+    ) -> Result<Wanted<'a>, PolicyError> {
+        let stream = self.ports.stream(ctx.workspace()).await?;
+        let (at, question) = ((ctx.workspace(), ctx.principal()), act.question());
+        Ok(Changes::in_workspace(
+            at,
+            stream,
+            name,
+            question,
+            Value::Null,
+        ))
+    }
+
+    pub(super) fn changes(&self) -> Changes<'_> {
+        let ports = &self.ports;
+        let (clock, random) = (ports.clock.as_ref(), ports.random.as_ref());
+        Changes::of(
+            ports.evidence.as_ref(),
+            (ports.state.as_ref(), clock, random),
+        )
     }
 
     /// Whether the caller may propose or do it; for a request that is bad. Records nothing.
     pub(super) async fn admit(&self, ctx: &WorkspaceCtx, act: &Act) -> Result<(), PolicyError> {
-        let judged = self.judge(ctx, act, false, None).await?;
+        let judged = self.judge(ctx, act).await?;
         if judged.judgement.effect == Effect::Deny {
             return Err(PolicyError::Admin(AdminError::Denied {
                 judgement: judged.judgement,

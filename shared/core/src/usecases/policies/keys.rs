@@ -4,19 +4,16 @@ use counterfoil_evidence::json::Json;
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 use counterfoil_policy::bundle::PublicKey;
+use serde_json::json;
 
 use super::judge::Act;
 use super::{Policies, PolicyActed, PolicyError, replaced};
-use crate::bundles::{
-    FAMILY, MOST_KEYS, PolicyProposal, PolicyState, Proposed, RegisteredKey, WAITS_KEY, verified,
-};
-use crate::policy::Effect;
-use crate::ports::Batch;
-use crate::records::{Versioned, workspace_row};
+use crate::bundles::{MOST_KEYS, PolicyState, RegisteredKey, verified};
+use crate::held_change::POLICY_KEY;
 use crate::tenancy::{Role, WorkspaceCtx};
-use crate::usecases::admin::{AdminError, gone};
+use crate::usecases::admin::AdminError;
 use crate::usecases::facts::{change, target_named};
-use crate::usecases::second_person::{NotSecond, Waiting};
+use crate::usecases::held_changes::Settled;
 
 impl Policies {
     /// Whether the caller may register keys; for a request that is bad. Records nothing.
@@ -39,59 +36,31 @@ impl Policies {
         public_key: &str,
         replaces: Option<&str>,
     ) -> Result<PolicyActed, PolicyError> {
-        let principal = ctx.principal();
-        let state = self.state(ctx).await?;
-        let wanted = Proposed::Register {
-            public_key: public_key.to_owned(),
-            replaces: replaces.map(str::to_owned),
-        };
-        let waiting = self.waiting(ctx, WAITS_KEY).await?;
-        let waiting = waiting.filter(|it| it.value.what == wanted);
-        let asked = self
-            .judge(ctx, &Act::Register, waiting.is_some(), None)
-            .await?;
-        if asked.judgement.effect == Effect::Deny {
-            return Err(self.refuse(ctx, asked).await);
-        }
-        let Some(after) = self
-            .with_key(ctx, &state.value, public_key, replaces)
-            .await?
-        else {
+        let (state, changes) = (self.state(ctx).await?, self.changes());
+        let mut wanted = self.wanted(ctx, POLICY_KEY, &Act::Register).await?;
+        wanted.value = json!({ "public_key": public_key, "replaces": replaces });
+        wanted.proposes = Role::Owner;
+        let asked = changes.ask(&wanted).await?;
+        let after = self.with_key(ctx, &state.value, public_key, replaces);
+        let Some(after) = after.await? else {
             return Ok(PolicyActed::NOTHING);
         };
-        if let Some(waiting) = waiting {
-            let second = Waiting {
-                by: waiting.value.by,
-                at: waiting.value.at,
-                proposes: Role::Owner,
-                confirms: Role::Owner,
-            };
-            let now = self.ports.clock.now();
-            let (directory, workspace) = (self.directory(), ctx.workspace());
-            let confirmed = second.confirmed_by(directory, workspace, principal, now);
-            match confirmed.await? {
-                Ok(approver) => {
-                    let next = (state.version, after);
-                    return self.put_key(ctx, next, waiting, &approver).await;
-                }
-                Err(NotSecond::ProposerGone | NotSecond::Expired) => {}
-                Err(why @ NotSecond::Newcomer) => return Err(PolicyError::NotSecond(why)),
-                Err(NotSecond::Own | NotSecond::TooSoon | NotSecond::Emptied) => {
-                    return Ok(PolicyActed::WAITS);
-                }
-            }
+        let happens = match changes.settle(&wanted, asked).await? {
+            Settled::Waits(decision) => return Ok(PolicyActed::waiting(decision)),
+            Settled::Happens(happens) => happens,
+        };
+        let mut keys = after.keys.iter();
+        let new = keys.find(|it| it.public_key == public_key);
+        let new = new.ok_or(AdminError::Changed)?;
+        let mut more = vec![("public_key", Json::from(public_key))];
+        if let Some(replaces) = replaces {
+            more.push(("replaces", replaces.into()));
         }
-        let judged = self.judge(ctx, &Act::Register, false, None).await?;
-        let (Effect::Require, Some(by)) = (judged.judgement.effect, principal.person()) else {
-            return Err(self.refuse(ctx, judged).await);
-        };
-        let proposal = PolicyProposal {
-            what: wanted,
-            by,
-            at: self.ports.clock.now(),
-            action_hash: judged.action_hash.clone(),
-        };
-        self.propose(ctx, &judged, &proposal).await
+        let target = target_named("policy_key", &new.fingerprint);
+        let draft = Draft::new(Kind::ConfigChanged, change(ctx.principal(), target, more));
+        let row = replaced(ctx, state.version, &after)?;
+        changes.carry_out(&wanted, &happens, draft, row).await?;
+        Ok(PolicyActed::by(&happens.judged, false))
     }
 
     /// What would be in force with the key; `None` where it is already.
@@ -173,50 +142,5 @@ impl Policies {
             return Err(PolicyError::Unfit(why.to_owned()));
         }
         Ok(())
-    }
-
-    async fn put_key(
-        &self,
-        ctx: &WorkspaceCtx,
-        (version, after): (u64, PolicyState),
-        waiting: Versioned<PolicyProposal>,
-        approver: &str,
-    ) -> Result<PolicyActed, PolicyError> {
-        let principal = ctx.principal();
-        let hash = Some(waiting.value.action_hash.as_str());
-        let judged = self.judge(ctx, &Act::Register, true, hash).await?;
-        let held = waiting.evidence.clone().ok_or(AdminError::Changed)?;
-        if !judged.allowed() {
-            let refused = self.judge(ctx, &Act::Register, true, None).await?;
-            return Err(self.refuse(ctx, refused).await);
-        }
-        let Proposed::Register {
-            replaces,
-            public_key,
-        } = &waiting.value.what
-        else {
-            return Err(AdminError::Changed.into());
-        };
-        let mut keys = after.keys.iter();
-        let new = keys.find(|it| it.public_key == *public_key);
-        let new = new.ok_or(AdminError::Changed)?;
-        let mut more = vec![("public_key", Json::from(new.public_key.as_str()))];
-        if let Some(replaces) = replaces {
-            more.push(("replaces", replaces.as_str().into()));
-        }
-        let target = target_named("policy_key", &new.fingerprint);
-        let facts = change(principal, target, more);
-        let mut batch = Batch::of(judged.approved(principal, &held, approver)?);
-        let decision = batch.drafts.len().saturating_sub(1);
-        let entry = batch.drafts.len();
-        let changed = Draft::new(Kind::ConfigChanged, facts).cite("decision", decision);
-        batch.drafts.extend([changed, judged.closing()]);
-        let row = replaced(ctx, version, &after)?;
-        let waited = workspace_row(ctx.workspace(), FAMILY, WAITS_KEY);
-        let batch = batch
-            .with(row.explained_by(entry))
-            .with(gone(waited, waiting.version));
-        self.append(ctx, batch).await?;
-        Ok(PolicyActed::by(&judged, false))
     }
 }

@@ -31,14 +31,14 @@ pub use upload::{NewBundle, Uploaded};
 
 use super::admin::{AdminError, AdminPorts};
 use super::facts::{actor, target_named};
-use super::governed::{DECISION, Governed};
+use super::governed::Governed;
+use super::held_changes::HeldError;
 use super::second_person::NotSecond;
-use crate::bundles::{
-    FAMILY, PolicyProposal, PolicyState, Proposed, StoredBundle, WAITS_ACTIVATION, WAITS_KEY,
-};
+use crate::bundles::{PolicyState, StoredBundle};
+use crate::held_change::{HeldChange, POLICY, POLICY_KEY};
 use crate::ids::{DecisionId, UserId};
 use crate::ports::{AppendError, Batch, EntryRef, EvidenceRead, PortError, StateWrite};
-use crate::records::{Directory, RecordError, Versioned, workspace_row};
+use crate::records::{Directory, RecordError, Versioned};
 use crate::tenancy::{Principal, Role, Via, WorkspaceCtx};
 
 /// Why something about policies was not done.
@@ -85,15 +85,31 @@ impl From<crate::json::JsonError> for PolicyError {
     }
 }
 
+impl From<HeldError> for PolicyError {
+    fn from(error: HeldError) -> Self {
+        match error {
+            HeldError::Denied(judgement, decision) => Self::Admin(AdminError::Denied {
+                judgement,
+                decision: Some(decision),
+            }),
+            HeldError::NotSecond(why) => Self::NotSecond(why),
+            HeldError::Changed => Self::Admin(AdminError::Changed),
+            HeldError::Evidence(error) => error.into(),
+            HeldError::Record(error) => error.into(),
+            HeldError::Json(error) => error.into(),
+        }
+    }
+}
+
 /// What there is, and what waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyView {
     /// What is in force.
     pub state: Versioned<PolicyState>,
     /// An activation that waits for a second person.
-    pub activation: Option<PolicyProposal>,
+    pub activation: Option<HeldChange>,
     /// A signing key that waits for a second person.
-    pub key: Option<PolicyProposal>,
+    pub key: Option<HeldChange>,
 }
 
 /// What a request did.
@@ -110,10 +126,13 @@ impl PolicyActed {
         waits: false,
         decision: None,
     };
-    const WAITS: Self = Self {
-        waits: true,
-        decision: None,
-    };
+
+    const fn waiting(decision: Option<DecisionId>) -> Self {
+        Self {
+            waits: true,
+            decision,
+        }
+    }
 
     const fn by(judged: &Governed, waits: bool) -> Self {
         Self {
@@ -145,12 +164,11 @@ impl Policies {
     /// When it cannot be read.
     pub async fn view(&self, ctx: &WorkspaceCtx) -> Result<PolicyView, PolicyError> {
         let state = self.state(ctx).await?;
-        let previous = state.value.active_digest().map(str::to_owned);
-        let activation = self.waiting(ctx, WAITS_ACTIVATION).await?;
-        let activation = activation.map(|it| it.value).filter(|it| {
-            matches!(&it.what, Proposed::Activate { previous: instead, .. } if *instead == previous)
-        });
-        let key = self.waiting(ctx, WAITS_KEY).await?.map(|it| it.value);
+        let (changes, workspace) = (self.changes(), ctx.workspace());
+        let activation = changes.of_workspace(workspace, POLICY).await?;
+        let activation =
+            activation.filter(|it| it.text("instead_of") == state.value.active_digest());
+        let key = changes.of_workspace(workspace, POLICY_KEY).await?;
         Ok(PolicyView {
             state,
             activation,
@@ -174,38 +192,6 @@ impl Policies {
 
     async fn state(&self, ctx: &WorkspaceCtx) -> Result<Versioned<PolicyState>, PolicyError> {
         Ok(self.directory().policy_state(ctx.workspace()).await?)
-    }
-
-    /// What waits and can still be confirmed.
-    async fn waiting(
-        &self,
-        ctx: &WorkspaceCtx,
-        row: &'static str,
-    ) -> Result<Option<Versioned<PolicyProposal>>, PolicyError> {
-        let now = self.ports.clock.now();
-        let directory = self.directory();
-        let found = directory.policy_proposal(ctx.workspace(), row);
-        let found = found.await?;
-        Ok(found.filter(|it| now.since(it.value.at) < super::second_person::HELD))
-    }
-
-    /// Records a proposal: decision and row in one transaction.
-    async fn propose(
-        &self,
-        ctx: &WorkspaceCtx,
-        judged: &Governed,
-        proposal: &PolicyProposal,
-    ) -> Result<PolicyActed, PolicyError> {
-        let row = proposal.what.row();
-        let directory = self.directory();
-        let known = directory.policy_proposal(ctx.workspace(), row);
-        let version = known.await?.map(|it| it.version);
-        let key = workspace_row(ctx.workspace(), FAMILY, row);
-        let write = Directory::write(key, version, proposal)?;
-        let batch = judged.batch(ctx.principal(), None, Vec::new())?;
-        let batch = batch.with(write.explained_by(DECISION));
-        self.append(ctx, batch).await?;
-        Ok(PolicyActed::by(judged, true))
     }
 
     /// Records a refusal and answers with it.

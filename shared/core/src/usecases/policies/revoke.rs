@@ -41,7 +41,7 @@ impl Policies {
         let act = Act::Revoke(self.about(ctx, digest).await?);
         for _ in 0..ATTEMPTS {
             let state = self.state(ctx).await?;
-            let judged = self.judge(ctx, &act, false, None).await?;
+            let judged = self.judge(ctx, &act).await?;
             let (Effect::Allow, Some(by)) = (judged.judgement.effect, principal.person()) else {
                 return Err(self.refuse(ctx, judged).await);
             };

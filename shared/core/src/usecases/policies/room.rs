@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 
 use super::{Policies, PolicyError};
-use crate::bundles::{MOST_STORED, PolicyState, Proposed, StoredBundle, WAITS_ACTIVATION};
+use crate::bundles::{MOST_STORED, PolicyState, StoredBundle};
+use crate::held_change::POLICY;
 use crate::records::Versioned;
 use crate::tenancy::WorkspaceCtx;
 
@@ -39,11 +40,9 @@ impl Policies {
         }
         let mut kept = self.were_in_force(ctx, state).await?;
         kept.extend(state.shadow.as_ref().map(|it| it.digest.clone()));
-        if let Some(waiting) = self.waiting(ctx, WAITS_ACTIVATION).await?
-            && let Proposed::Activate { digest, .. } = waiting.value.what
-        {
-            kept.insert(digest);
-        }
+        let waiting = self.changes().of_workspace(ctx.workspace(), POLICY);
+        let waiting = waiting.await?;
+        kept.extend(waiting.and_then(|it| it.text("bundle").map(str::to_owned)));
         let drafts = state
             .stored
             .iter()

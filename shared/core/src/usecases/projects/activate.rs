@@ -1,40 +1,26 @@
 //! Making a stored mapping the active one. Runs at work keep theirs.
 //!
 //! One that lets repairs do more than the active one needs a second person: the first proposes, and
-//! another one who asks for the same confirms. What if a step fails: the REQUIRE decision may be
-//! recorded without its proposal, which then is made anew; the activation itself is one transaction.
+//! another one who asks for the same confirms.
 
-use counterfoil_evidence::hash::Hash;
 use counterfoil_evidence::json::Json;
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
+use serde_json::json;
 
-use super::{ProjectError, Projects, changed, project_target};
+use super::{ProjectError, Projects, project_target};
+use crate::held_change::MAPPING;
 use crate::mapping::Artifact;
-use crate::policy::{Effect, Question};
-use crate::ports::{Batch, PortError, PortErrorKind};
-use crate::records::{Directory, Mapping, Project, ProposedActivation, Versioned};
-use crate::tenancy::{Role, TenantCtx};
+use crate::policy::Question;
+use crate::ports::{PortError, PortErrorKind};
+use crate::records::{Directory, Mapping, Project, Versioned};
+use crate::tenancy::TenantCtx;
 use crate::usecases::facts::change;
-use crate::usecases::governed::{DECISION, Governed, Terms, approved_by};
-use crate::usecases::second_person::{NotSecond, Waiting};
+use crate::usecases::governed::Terms;
+use crate::usecases::held_changes::{Outcome, Settled};
 
 /// What became of a request to activate.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Activation {
-    /// Waits for a second person.
-    Held(Versioned<Project>),
-    /// In force.
-    Done(Versioned<Project>),
-}
-
-/// What is asked for, and who has agreed.
-struct Asked<'a> {
-    hash: &'a str,
-    loosening: bool,
-    waiting: Option<Box<ProposedActivation>>,
-    approver: String,
-}
+pub type Activation = Outcome<Project>;
 
 impl Projects {
     /// Whether the caller may activate mappings. It comes before what they sent.
@@ -42,7 +28,8 @@ impl Projects {
     /// # Errors
     /// [`ProjectError::Denied`]; only a request that is tried is recorded.
     pub async fn admit_activation(&self, ctx: &TenantCtx) -> Result<(), ProjectError> {
-        let judged = self.judge_activation(ctx, false, 0, None).await?;
+        let (judging, question) = (self.judging(), question(false));
+        let judged = judging.in_project(ctx, &question, Terms::default()).await?;
         if judged.allowed() {
             Ok(())
         } else {
@@ -64,179 +51,53 @@ impl Projects {
     ) -> Result<Activation, ProjectError> {
         let before = self.project(ctx).await?;
         let wanted = artifact(&self.mapping(ctx, hash).await?.value)?;
-        let active = match &before.value.mapping {
+        let earlier = before.value.mapping.clone();
+        let active = match &earlier {
             Some(active) => Some(artifact(&self.mapping(ctx, active).await?.value)?),
             None => None,
         };
         let loosening = active.is_some_and(|active| wanted.loosens(&active));
-        let mut waiting = before.value.proposed.clone().filter(|it| {
-            let same = it.hash == hash && it.instead_of == before.value.mapping;
-            same && loosening
-        });
-        let mut approver = ctx.principal().id();
-        if let Some(proposed) = &waiting
-            && self
-                .judge_activation(ctx, loosening, 1, None)
-                .await?
-                .allowed()
-        {
-            match self.second(ctx, proposed).await? {
-                Ok(counts_as) => approver = counts_as,
-                // Nobody can agree with them any more, so this request proposes.
-                Err(NotSecond::ProposerGone | NotSecond::Expired) => waiting = None,
-                Err(why @ NotSecond::Newcomer) => return Err(ProjectError::NotSecond(why)),
-                Err(NotSecond::Own | NotSecond::TooSoon | NotSecond::Emptied) => {
-                    return Ok(Activation::Held(before));
-                }
-            }
-        }
-        let approvals = u8::from(waiting.is_some());
-        let held = waiting.as_ref().map(|it| it.action_hash.as_str());
-        let judged = self
-            .judge_activation(ctx, loosening, approvals, held)
-            .await?;
-        if judged.judgement.effect == Effect::Deny {
-            // A refused approval is a decision of its own, with a hash of its own.
-            let refused = self
-                .judge_activation(ctx, loosening, approvals, None)
-                .await?;
-            let stream = before.value.stream_id()?;
-            return Err(self.refused(stream, ctx.principal(), refused).await);
-        }
-        if before.value.mapping.as_deref() == Some(hash) {
-            return Ok(Activation::Done(before));
+        let (changes, question) = (self.changes(), question(loosening));
+        let value = json!({ "instead_of": earlier, "mapping": hash });
+        let wanted = changes.in_project(ctx, &before.value, MAPPING, question, value)?;
+        let asked = changes.ask(&wanted).await?;
+        if earlier.as_deref() == Some(hash) {
+            return Ok(Outcome::Done(before));
         }
         if before.version != version {
             return Err(ProjectError::Changed);
         }
-        let asked = Asked {
-            hash,
-            loosening,
-            waiting,
-            approver,
+        let Settled::Happens(happens) = changes.settle(&wanted, asked).await? else {
+            return Ok(Outcome::Held(before));
         };
-        if judged.allowed() {
-            self.put_active(ctx, before, &judged, &asked).await
-        } else {
-            self.hold_activation(ctx, before, &judged, &asked).await
-        }
-    }
-
-    async fn second(
-        &self,
-        ctx: &TenantCtx,
-        proposed: &ProposedActivation,
-    ) -> Result<Result<String, NotSecond>, ProjectError> {
-        let second = Waiting {
-            by: proposed.by,
-            at: proposed.at,
-            proposes: Role::Admin,
-            confirms: Role::Admin,
-        };
-        let (directory, now) = (self.directory(), self.clock().now());
-        let confirmed = second.confirmed_by(directory, ctx.workspace(), ctx.principal(), now);
-        Ok(confirmed.await?)
-    }
-
-    async fn put_active(
-        &self,
-        ctx: &TenantCtx,
-        before: Versioned<Project>,
-        judged: &Governed,
-        asked: &Asked<'_>,
-    ) -> Result<Activation, ProjectError> {
-        let principal = ctx.principal();
-        let drafts = match &asked.waiting {
-            Some(waiting) => judged.approved(principal, &waiting.decision, &asked.approver)?,
-            None => judged.opened(principal, None)?,
-        };
-        let mut batch = Batch::of(drafts);
-        let decision = batch.drafts.len().saturating_sub(1);
-        let entry = batch.drafts.len();
         let mut hashes = vec![
-            ("loosening", Json::from(asked.loosening)),
-            ("mapping", Json::from(asked.hash)),
+            ("loosening", Json::from(loosening)),
+            ("mapping", Json::from(hash)),
         ];
-        if let Some(earlier) = &before.value.mapping {
+        if let Some(earlier) = &earlier {
             hashes.push(("mapping_before", Json::from(earlier.as_str())));
         }
-        let facts = change(principal, project_target(before.value.id), hashes);
-        let draft = Draft::new(Kind::ConfigChanged, facts).cite("decision", decision);
-        batch.drafts.extend([draft, judged.closing()]);
-        let stream = before.value.stream_id()?;
+        let facts = change(ctx.principal(), project_target(before.value.id), hashes);
+        let draft = Draft::new(Kind::ConfigChanged, facts);
         let after = Project {
-            mapping: Some(asked.hash.to_owned()),
-            proposed: None,
+            mapping: Some(hash.to_owned()),
             ..before.value
         };
         let key = Directory::project_key(after.id);
-        let row = Directory::write(key, Some(before.version), &after)?;
-        let batch = batch.with(row.explained_by(entry));
-        let appended = self.create.evidence.append(stream, batch).await;
-        let entries = appended.map_err(changed)?;
-        Ok(Activation::Done(Versioned {
+        let row = Directory::write(key, Some(version), &after)?;
+        let evidence = changes.carry_out(&wanted, &happens, draft, row).await?;
+        Ok(Outcome::Done(Versioned {
             value: after,
-            version: before.version.saturating_add(1),
-            evidence: entries.get(entry).cloned(),
+            version: version.saturating_add(1),
+            evidence,
         }))
     }
+}
 
-    async fn hold_activation(
-        &self,
-        ctx: &TenantCtx,
-        before: Versioned<Project>,
-        judged: &Governed,
-        asked: &Asked<'_>,
-    ) -> Result<Activation, ProjectError> {
-        let stream: Hash = before.value.stream_id()?;
-        let by = ctx.principal().person().ok_or(ProjectError::Changed)?;
-        let batch = judged.batch(ctx.principal(), None, Vec::new())?;
-        let entries = self.create.evidence.append(stream, batch).await?;
-        let decision = entries
-            .get(DECISION)
-            .cloned()
-            .ok_or(ProjectError::Changed)?;
-        let after = Project {
-            proposed: Some(Box::new(ProposedActivation {
-                hash: asked.hash.to_owned(),
-                instead_of: before.value.mapping.clone(),
-                by,
-                at: self.clock().now(),
-                decision: decision.clone(),
-                action_hash: judged.action_hash.clone(),
-            })),
-            ..before.value
-        };
-        let key = Directory::project_key(after.id);
-        let row = Directory::write(key, Some(before.version), &after)?;
-        let row = row.citing(decision.clone());
-        if !self.state().write(vec![row]).await? {
-            return Err(ProjectError::Changed);
-        }
-        Ok(Activation::Held(Versioned {
-            value: after,
-            version: before.version.saturating_add(1),
-            evidence: Some(decision),
-        }))
-    }
-
-    async fn judge_activation(
-        &self,
-        ctx: &TenantCtx,
-        loosening: bool,
-        approvals: u8,
-        action_hash: Option<&str>,
-    ) -> Result<Governed, ProjectError> {
-        let question = Question::ChangeSetting {
-            name: "active_mapping",
-            loosening,
-        };
-        let terms = Terms {
-            approvals: approved_by(ctx.principal(), approvals),
-            action_hash,
-            ..Terms::default()
-        };
-        Ok(self.judging().in_project(ctx, &question, terms).await?)
+const fn question(loosening: bool) -> Question {
+    Question::ChangeSetting {
+        name: "active_mapping",
+        loosening,
     }
 }
 

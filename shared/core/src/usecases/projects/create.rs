@@ -61,7 +61,6 @@ impl Projects {
             livemode: new.livemode,
             stream: stream.to_string(),
             mapping: None,
-            proposed: None,
             stripe_key: None,
             read_database: None,
             repair_database: None,
@@ -69,7 +68,6 @@ impl Projects {
             pseudonym_key: secret.id,
             auto_propose: false,
             frozen: false,
-            unfreeze: None,
         };
         let mut batch = Batch::of([genesis]);
         batch.drafts.extend(judged.opened(principal, None)?);

@@ -27,9 +27,11 @@ pub use mappings::{MAX_MAPPING, MAX_MAPPINGS};
 use super::connections::Probed;
 use super::create_project::{CreateProject, CreateProjectError};
 use super::governed::{Governed, Judging, Terms};
+use super::held_changes::{Changes, from_held};
 use super::second_person::NotSecond;
 use super::secrets::SecretError;
 use super::vault::VaultError;
+use crate::held_change::HeldChange;
 use crate::ids::{ProjectId, SecretId, WorkspaceId};
 use crate::json::JsonError;
 use crate::mapping::MappingErrors;
@@ -103,6 +105,8 @@ pub enum ProjectError {
     Json(#[from] JsonError),
 }
 
+from_held!(ProjectError);
+
 /// A project as people see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProjectView {
@@ -110,9 +114,16 @@ pub struct ProjectView {
     pub project: Versioned<Project>,
     /// What its last probes said, by secret.
     pub probed: Vec<Probed>,
+    /// What waits for further people.
+    pub waits: Vec<HeldChange>,
 }
 
 impl ProjectView {
+    /// What waits under a name.
+    pub fn waiting(&self, name: &str) -> Option<&HeldChange> {
+        self.waits.iter().find(|waits| waits.name == name)
+    }
+
     /// What the last probe of a secret said.
     pub fn probe_of(&self, secret: SecretId) -> Option<&Probed> {
         self.probed.iter().find(|probed| probed.id == secret)
@@ -170,9 +181,13 @@ impl Projects {
         let project = self.project(ctx).await?;
         let records = Records::of(self.state(), ctx);
         let probed = records.list::<Probed>().await?.into_iter();
+        let waits = records.list::<HeldChange>().await?.into_iter();
+        let waits = waits.map(|waits| waits.value);
+        let now = self.clock().now();
         Ok(ProjectView {
             project,
             probed: probed.map(|probed| probed.value).collect(),
+            waits: waits.filter(|waits| waits.waits(now)).collect(),
         })
     }
 
@@ -200,6 +215,13 @@ impl Projects {
             state: self.create.state.as_ref(),
             clock: self.create.clock.as_ref(),
             random: self.create.random.as_ref(),
+        }
+    }
+
+    fn changes(&self) -> Changes<'_> {
+        Changes {
+            evidence: self.create.evidence.as_ref(),
+            judging: self.judging(),
         }
     }
 

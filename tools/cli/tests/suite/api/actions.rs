@@ -169,6 +169,7 @@ async fn what_waits_is_listed_with_its_money_soonest_end_first() {
     }
     let waiting = list(&[late, soon]);
     stage
+        .answers("GET /v1/changes", 200, list(&[]))
         .answers("GET /v1/approvals?waits_for=review", 200, list(&[]))
         .answers("GET /v1/approvals", 200, waiting.clone())
         .answers(
@@ -188,10 +189,66 @@ async fn what_waits_is_listed_with_its_money_soonest_end_first() {
         rows[1].contains("29.00 USD") && rows[1].contains("0 of 1") && rows[1].contains("cus_2")
     );
     let said = stage.with_key(&["approvals", "--json"]).await;
-    assert_eq!(said.json(), waiting);
+    let mut all = waiting.clone();
+    all["changes"] = json!([]);
+    assert_eq!(said.json(), all);
     stage.answers("GET /v1/approvals", 200, list(&[]));
     let said = stage.with_key(&["approvals"]).await;
     assert_eq!(said.out, "Nothing waits for approval.\n");
+}
+
+fn change() -> Value {
+    json!({
+        "id": "act_7", "scope": "workspace", "name": "retention", "action": "settings.change",
+        "value": { "snapshot_days": 40, "instead_of": 90 }, "digest": "sha256:ab",
+        "proposed_by": "usr_1", "proposed_at": "2026-11-28T00:00:00.000Z",
+        "expires_at": "2026-12-01T00:00:00.000Z", "approvals": 1, "role": "admin", "approved_by": [],
+        "reason": "A privacy review asked for it",
+    })
+}
+
+#[tokio::test]
+async fn changes_that_wait_are_sentences_beside_the_actions_and_are_rejected_by_id() {
+    let stage = Stage::new().await;
+    stage
+        .answers("GET /v1/approvals", 200, list(&[]))
+        .answers("GET /v1/approvals?waits_for=review", 200, list(&[]))
+        .answers("GET /v1/changes", 200, list(&[change()]))
+        .answers("POST /v1/changes/act_7/reject", 200, change());
+    let said = stage.with_key(&["approvals"]).await;
+    assert_eq!(said.status, 0, "{}", said.err);
+    for part in [
+        "act_7 waits until 2026-12-01T00:00:00.000Z for one more admin",
+        "kept for 40 days; proposed by usr_1: A privacy review asked for it",
+        "counterfoil reject CHANGE",
+    ] {
+        assert!(said.out.contains(part), "{part}: {}", said.out);
+    }
+    assert!(!said.out.contains("Nothing waits"), "{}", said.out);
+    let short = stage
+        .with_key(&["reject", "act_7", "--reason", "no", "--yes"])
+        .await;
+    assert_eq!(short.status, 2, "{}", short.err);
+    let why = "The auditors need the longer window";
+    let said = stage
+        .with_key(&["reject", "act_7", "--reason", why, "--yes"])
+        .await;
+    assert_eq!(said.status, 0, "{}", said.err);
+    assert_eq!(stage.last().body["reason"], why);
+    let agreed = stage
+        .with_key(&["approve", "act_7", "--reason", why, "--yes"])
+        .await;
+    assert_eq!(agreed.status, 1, "{}", agreed.err);
+    assert!(
+        agreed.err.contains("PUT /v1/settings/retention"),
+        "{}",
+        agreed.err
+    );
+    // What is neither stays what it is: nothing.
+    let absent = stage
+        .with_key(&["reject", "act_8", "--reason", why, "--yes"])
+        .await;
+    assert_eq!(absent.status, 1, "{}", absent.err);
 }
 
 #[tokio::test]
@@ -442,11 +499,14 @@ async fn what_waits_for_a_review_is_listed_and_reviewed() {
     let stage = Stage::new().await;
     let mut waits = overridden(None);
     waits["etag"] = json!("\"3\"");
-    stage.answers("GET /v1/approvals", 200, list(&[])).answers(
-        "GET /v1/approvals?waits_for=review",
-        200,
-        list(&[waits.clone()]),
-    );
+    stage
+        .answers("GET /v1/changes", 200, list(&[]))
+        .answers("GET /v1/approvals", 200, list(&[]))
+        .answers(
+            "GET /v1/approvals?waits_for=review",
+            200,
+            list(&[waits.clone()]),
+        );
     for words in [&["approvals"][..], &["approvals", "--review"]] {
         let said = stage.with_key(words).await;
         assert_eq!(said.status, 0, "{}", said.err);

@@ -462,6 +462,7 @@ async fn an_action_of_a_run_is_shown_to_whoever_approves_as_what_it_is() {
     assert!(!said.out.contains("writes"), "{}", said.out);
     held["etag"] = json!("\"1\"");
     stage
+        .answers("GET /v1/changes", 200, list(&[]))
         .answers("GET /v1/approvals?waits_for=review", 200, list(&[]))
         .answers("GET /v1/approvals", 200, list(&[held]))
         .answers(

@@ -1,0 +1,166 @@
+//! What waits, and a person's no to it.
+
+use counterfoil_evidence::hash::Hash;
+use counterfoil_evidence::json::Json;
+
+use crate::held_change::HeldChange;
+use crate::ids::ActionId;
+use crate::policy::{Effect, HeldFacts, Place, Question, VoteFacts};
+use crate::ports::{Batch, StateKey};
+use crate::records::{Record, Records, Versioned, workspace_row};
+use crate::tenancy::TenantCtx;
+use crate::usecases::admin::{AdminError, AdminPorts, Recorded, append, gone};
+use crate::usecases::facts::{judged, resolution};
+use crate::usecases::governed::{Governed, Judging, Terms};
+
+/// Words that are long enough, for asking whether somebody may say no at all.
+const ABLE: &str = "0123456789";
+
+/// Changes of a project and of its workspace that wait for further people.
+#[derive(Debug, Clone)]
+pub struct HeldChanges {
+    /// Its ports.
+    pub ports: AdminPorts,
+}
+
+impl HeldChanges {
+    /// What waits, soonest end first: of the project, and for people of its workspace too.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn list(&self, ctx: &TenantCtx) -> Result<Vec<Versioned<HeldChange>>, AdminError> {
+        let records = Records::of(self.ports.state.as_ref(), ctx);
+        let mut found = records.list::<HeldChange>().await?;
+        if ctx.principal().person().is_some() {
+            let directory = self.ports.directory();
+            found.extend(directory.held_changes(ctx.workspace()).await?);
+        }
+        let now = self.ports.clock.now();
+        found.retain(|it| it.value.waits(now));
+        found.sort_by_key(|it| (it.value.expires_at, it.value.id));
+        Ok(found)
+    }
+
+    /// Whether the caller may know the change and say no to it; records nothing. It comes before what
+    /// they sent.
+    ///
+    /// # Errors
+    /// [`AdminError::NotFound`], then [`AdminError::RoleTooLow`] or [`AdminError::Denied`].
+    pub async fn admit(&self, ctx: &TenantCtx, id: &str) -> Result<(), AdminError> {
+        let found = self.find(ctx, id).await?;
+        let (_, place) = self.place(ctx, &found.value).await?;
+        let judged = self.judge(ctx, &found.value, place, ABLE).await?;
+        if judged.judgement.effect == Effect::Deny {
+            return Err(AdminError::Denied {
+                judgement: judged.judgement,
+                decision: None,
+            });
+        }
+        Ok(())
+    }
+
+    /// Ends what waits: whoever proposed it withdraws it, and whoever could agree rejects it.
+    ///
+    /// # Errors
+    /// Those of [`Self::admit`]; a refusal by policy is recorded.
+    pub async fn reject(
+        &self,
+        ctx: &TenantCtx,
+        id: &str,
+        reason: &str,
+    ) -> Result<HeldChange, AdminError> {
+        let found = self.find(ctx, id).await?;
+        let (stream, place) = self.place(ctx, &found.value).await?;
+        let governed = self.judge(ctx, &found.value, place, reason).await?;
+        let (evidence, principal) = (self.ports.evidence.as_ref(), ctx.principal());
+        if !governed.allowed() {
+            let batch = governed.batch(principal, None, Vec::new())?;
+            evidence.append(stream, batch).await?;
+            return Err(AdminError::Denied {
+                decision: Some(governed.decision()),
+                judgement: governed.judgement,
+            });
+        }
+        let held = found.decision().ok_or(AdminError::Changed)?;
+        let mut vote = resolution(held, &principal.id(), false, principal);
+        if let Json::Object(fields) = &mut vote {
+            fields.insert("judged".to_owned(), judged(&governed.judgement));
+        }
+        let drafts = governed.answered(principal, held, vote, Some(reason));
+        let batch = Batch::of(drafts).with(gone(row(ctx, &found.value), found.version));
+        match append(evidence, stream, batch).await? {
+            Recorded::Done(_) => Ok(found.value),
+            Recorded::Again => Err(AdminError::Changed),
+        }
+    }
+
+    /// A text that is not an id names nothing, and the table is not asked for it.
+    async fn find(&self, ctx: &TenantCtx, id: &str) -> Result<Versioned<HeldChange>, AdminError> {
+        let id: ActionId = id.parse().map_err(|_| AdminError::NotFound)?;
+        let mut waiting = self.list(ctx).await?;
+        waiting.retain(|it| it.value.id == id);
+        waiting.pop().ok_or(AdminError::NotFound)
+    }
+
+    /// Where it is recorded and judged.
+    async fn place(
+        &self,
+        ctx: &TenantCtx,
+        change: &HeldChange,
+    ) -> Result<(Hash, Place), AdminError> {
+        if change.project.is_none() {
+            let stream = self.ports.stream(ctx.workspace()).await?;
+            return Ok((stream, Place::workspace(ctx.workspace())));
+        }
+        let project = self.ports.directory().project(ctx.project()).await?;
+        let project = project.ok_or(AdminError::NotFound)?.value;
+        Ok((project.stream_id()?, Place::project(&project)))
+    }
+
+    async fn judge(
+        &self,
+        ctx: &TenantCtx,
+        change: &HeldChange,
+        place: Place,
+        reason: &str,
+    ) -> Result<Governed, AdminError> {
+        let principal = ctx.principal();
+        if principal.person() != Some(change.by) && principal.role() < Some(change.role) {
+            return Err(AdminError::RoleTooLow(change.role));
+        }
+        let reason_chars = reason.trim().chars().count();
+        let question = Question::Vote(VoteFacts {
+            approves: false,
+            on: HeldFacts {
+                id: change.id.to_string(),
+                kind: change.action.clone(),
+                effect: "REQUIRE",
+                machine: false,
+                proposers: vec![change.by],
+                owners: Vec::new(),
+                approvers: change.given.iter().map(|given| given.by).collect(),
+            },
+            reason_chars: u64::try_from(reason_chars).unwrap_or(u64::MAX),
+            digest_matches: true,
+        });
+        let judging = Judging {
+            state: self.ports.state.as_ref(),
+            clock: self.ports.clock.as_ref(),
+            random: self.ports.random.as_ref(),
+        };
+        let judged = judging.at(place, principal, &question, Terms::default());
+        Ok(Box::pin(judged).await?)
+    }
+}
+
+/// The row of a change that was found for the caller.
+fn row(ctx: &TenantCtx, change: &HeldChange) -> StateKey {
+    let family = <HeldChange as Record>::FAMILY;
+    if change.project.is_none() {
+        return workspace_row(ctx.workspace(), family, &change.name);
+    }
+    StateKey {
+        pk: format!("{}#{}#{family}", ctx.workspace(), ctx.project()),
+        sk: change.name.clone(),
+    }
+}

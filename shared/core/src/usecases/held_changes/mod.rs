@@ -1,0 +1,396 @@
+//! Changes that wait for further people: one machinery for all of them.
+//!
+//! A use case says what is asked ([`Wanted`]) and how it is applied. [`Changes::ask`] judges it, and
+//! records a refusal. [`Changes::settle`] says whether it happens now. Where rules want approvals, the
+//! first request proposes; the same request by another person is their approval, and the last one that is
+//! needed carries it out. Anybody who could agree may also say no ([`HeldChanges`]).
+//!
+//! What if a step fails: a proposal is one transaction of its decision and its row, an approval or a no
+//! of its resolution and the row, and the change itself of all of that with its effect. Whatever was
+//! lost on the way is seen when the same is asked again, and then nothing is done twice.
+
+mod agree;
+mod inbox;
+
+use counterfoil_evidence::hash::Hash;
+use counterfoil_evidence::json::object;
+use counterfoil_evidence::stream::Draft;
+use serde_json::Value;
+
+pub use inbox::HeldChanges;
+
+use super::admin::gone;
+use super::governed::{DECISION, Governed, Judging, Terms};
+use super::second_person::{HELD, NotSecond};
+use crate::held_change::HeldChange;
+use crate::ids::{DecisionId, ProjectId, UserId, WorkspaceId};
+use crate::json::{JsonError, to_json};
+use crate::policy::{Approvals, Effect, Judgement, Place, Question};
+use crate::ports::{
+    AppendError, Batch, Clock, EntryRef, EvidenceAppend, PortError, Random, State, StateKey,
+    StateWrite,
+};
+use crate::records::{Directory, Project, Record, RecordError, Records, Versioned, workspace_row};
+use crate::tenancy::{Principal, Role, TenantCtx};
+
+/// What a request for a change came to, with the record as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome<T> {
+    /// It waits for further people.
+    Held(Versioned<T>),
+    /// In force.
+    Done(Versioned<T>),
+}
+
+/// A change that somebody asks for.
+pub(super) struct Wanted<'a> {
+    /// Whoever asks.
+    pub(super) principal: &'a Principal,
+    /// Where it is judged.
+    pub(super) place: Place,
+    /// Where it is recorded.
+    pub(super) stream: Hash,
+    /// The row in which it waits.
+    pub(super) row: StateKey,
+    /// The project that the row belongs to.
+    pub(super) project: Option<ProjectId>,
+    /// What rules are asked.
+    pub(super) question: Question,
+    /// What is to be, and what it would replace.
+    pub(super) value: Value,
+    /// The least role of whoever may propose it.
+    pub(super) proposes: Role,
+    /// Somebody who is never the second person.
+    pub(super) never: Option<UserId>,
+    /// Why, in their words.
+    pub(super) reason: Option<&'a str>,
+}
+
+/// What came of asking, as long as nothing is written.
+pub(super) struct Asked {
+    judged: Governed,
+    /// What waits in this place, whatever it is.
+    row: Option<Versioned<HeldChange>>,
+}
+
+impl Asked {
+    pub(super) const fn nothing_waits(&self) -> bool {
+        self.row.is_none()
+    }
+}
+
+/// What came of a request.
+pub(super) enum Settled {
+    /// It waits; the decision, where this request was the first.
+    Waits(Option<DecisionId>),
+    /// It is for the caller to apply.
+    Happens(Box<Happens>),
+}
+
+/// A change that may be applied now.
+pub(super) struct Happens {
+    pub(super) judged: Governed,
+    /// What was agreed to, with the decision that held it and who counts as having agreed last.
+    pub(super) agreed: Option<(HeldChange, EntryRef, String)>,
+    /// The version of the row that goes.
+    row: Option<u64>,
+}
+
+/// Why a change was neither held nor may happen.
+#[derive(Debug)]
+pub(super) enum HeldError {
+    Denied(Judgement, DecisionId),
+    NotSecond(NotSecond),
+    Changed,
+    Evidence(AppendError),
+    Record(RecordError),
+    Json(JsonError),
+}
+
+impl From<AppendError> for HeldError {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::StateChanged { .. } => Self::Changed,
+            error => Self::Evidence(error),
+        }
+    }
+}
+
+impl From<RecordError> for HeldError {
+    fn from(error: RecordError) -> Self {
+        Self::Record(error)
+    }
+}
+
+impl From<JsonError> for HeldError {
+    fn from(error: JsonError) -> Self {
+        Self::Json(error)
+    }
+}
+
+/// The error of a use case that says the same things by the same names.
+macro_rules! from_held {
+    ($error:ty) => {
+        impl From<$crate::usecases::held_changes::HeldError> for $error {
+            fn from(error: $crate::usecases::held_changes::HeldError) -> Self {
+                use $crate::usecases::held_changes::HeldError;
+                match error {
+                    HeldError::Denied(judgement, _) => Self::Denied(judgement),
+                    HeldError::NotSecond(why) => Self::NotSecond(why),
+                    HeldError::Changed => Self::Changed,
+                    HeldError::Evidence(error) => error.into(),
+                    HeldError::Record(error) => error.into(),
+                    HeldError::Json(error) => error.into(),
+                }
+            }
+        }
+    };
+}
+pub(super) use from_held;
+
+/// Changes that may wait.
+#[derive(Clone, Copy)]
+pub(super) struct Changes<'a> {
+    pub(super) evidence: &'a dyn EvidenceAppend,
+    pub(super) judging: Judging<'a>,
+}
+
+impl<'a> Changes<'a> {
+    pub(super) const fn of(
+        evidence: &'a dyn EvidenceAppend,
+        (state, clock, random): (&'a dyn State, &'a dyn Clock, &'a dyn Random),
+    ) -> Self {
+        let judging = Judging {
+            state,
+            clock,
+            random,
+        };
+        Self { evidence, judging }
+    }
+
+    /// A change of a project.
+    pub(super) fn in_project(
+        &self,
+        ctx: &'a TenantCtx,
+        project: &Project,
+        name: &str,
+        question: Question,
+        value: Value,
+    ) -> Result<Wanted<'a>, PortError> {
+        Ok(Wanted {
+            principal: ctx.principal(),
+            place: Place::project(project),
+            stream: project.stream_id()?,
+            row: Records::of(self.judging.state, ctx).key::<HeldChange>(name),
+            project: Some(ctx.project()),
+            question,
+            value,
+            proposes: Role::Admin,
+            never: None,
+            reason: None,
+        })
+    }
+
+    /// A change of a workspace, whose stream is `stream`.
+    pub(super) fn in_workspace(
+        (workspace, principal): (WorkspaceId, &'a Principal),
+        stream: Hash,
+        name: &str,
+        question: Question,
+        value: Value,
+    ) -> Wanted<'a> {
+        Wanted {
+            principal,
+            place: Place::workspace(workspace),
+            stream,
+            row: workspace_row(workspace, <HeldChange as Record>::FAMILY, name),
+            project: None,
+            question,
+            value,
+            proposes: Role::Admin,
+            never: None,
+            reason: None,
+        }
+    }
+
+    /// What waits in a project under a name.
+    pub(super) async fn of_project(
+        &self,
+        ctx: &TenantCtx,
+        name: &str,
+    ) -> Result<Option<HeldChange>, RecordError> {
+        let row = Records::of(self.judging.state, ctx).key::<HeldChange>(name);
+        self.waiting(&row).await
+    }
+
+    /// What waits in a workspace under a name.
+    pub(super) async fn of_workspace(
+        &self,
+        workspace: WorkspaceId,
+        name: &str,
+    ) -> Result<Option<HeldChange>, RecordError> {
+        let row = workspace_row(workspace, <HeldChange as Record>::FAMILY, name);
+        self.waiting(&row).await
+    }
+
+    async fn waiting(&self, row: &StateKey) -> Result<Option<HeldChange>, RecordError> {
+        let found = self.directory().held_change(row).await?;
+        let now = self.judging.clock.now();
+        Ok(found.map(|it| it.value).filter(|it| it.waits(now)))
+    }
+
+    /// Judges what is asked.
+    ///
+    /// # Errors
+    /// [`HeldError::Denied`], which is recorded.
+    pub(super) async fn ask(&self, wanted: &Wanted<'_>) -> Result<Asked, HeldError> {
+        let judged = self.judge(wanted, None, None).await?;
+        if judged.judgement.effect == Effect::Deny {
+            return Err(self.refuse(wanted, judged).await);
+        }
+        let row = self.directory().held_change(&wanted.row).await?;
+        Ok(Asked { judged, row })
+    }
+
+    /// Says whether what was judged happens now; if not, it is proposed, or agreed to.
+    pub(super) async fn settle(
+        &self,
+        wanted: &Wanted<'_>,
+        asked: Asked,
+    ) -> Result<Settled, HeldError> {
+        let Asked { judged, row } = asked;
+        let person = wanted.principal.person();
+        match (judged.judgement.effect, person) {
+            (Effect::Allow, _) => Ok(Settled::Happens(Box::new(Happens {
+                judged,
+                agreed: None,
+                row: row.map(|it| it.version),
+            }))),
+            (Effect::Require, Some(person)) => {
+                let same = row
+                    .as_ref()
+                    .filter(|it| it.value.waits(judged.at()) && it.value.value == wanted.value);
+                if let Some(waiting) = same
+                    && let Some(settled) = self.agree(wanted, &judged, waiting, person).await?
+                {
+                    return Ok(settled);
+                }
+                self.propose(wanted, judged, row, person).await
+            }
+            (Effect::Require | Effect::Deny, _) => Err(self.refuse(wanted, judged).await),
+        }
+    }
+
+    /// Records the proposal with its row; it takes the place of an earlier one.
+    async fn propose(
+        &self,
+        wanted: &Wanted<'_>,
+        judged: Governed,
+        row: Option<Versioned<HeldChange>>,
+        by: UserId,
+    ) -> Result<Settled, HeldError> {
+        let considered = &judged.judgement.considered;
+        let lasts = considered.hold.map_or(HELD, |hold| hold.min(HELD));
+        let mut change = HeldChange {
+            id: judged.act(),
+            name: wanted.row.sk.clone(),
+            action: considered.action.to_owned(),
+            project: wanted.project,
+            value: wanted.value.clone(),
+            digest: String::new(),
+            by,
+            at: judged.at(),
+            expires_at: judged.at().plus(lasts),
+            needed: judged.judgement.approvals,
+            role: considered.role,
+            given: Vec::new(),
+            decided: None,
+            reason: wanted.reason.map(str::to_owned),
+        };
+        change.digest = change.bound(wanted.place.workspace)?;
+        let what = object([
+            ("name", change.name.as_str().into()),
+            ("value", to_json(&change.value)?),
+        ]);
+        let judged = judged.holding(
+            change.digest.clone(),
+            change.expires_at,
+            vec![("change", what)],
+        );
+        let version = row.map(|it| it.version);
+        let row = Directory::write(wanted.row.clone(), version, &change)?;
+        let batch = judged.batch(wanted.principal, wanted.reason, Vec::new())?;
+        let batch = batch.with(row.until(change.expires_at).explained_by(DECISION));
+        self.evidence.append(wanted.stream, batch).await?;
+        Ok(Settled::Waits(Some(judged.decision())))
+    }
+
+    /// What a change begins with: its run up to the decision, which is the last draft, and the end of
+    /// what waited.
+    pub(super) fn begun(wanted: &Wanted<'_>, happens: &Happens) -> Result<Batch, HeldError> {
+        let (judged, principal) = (&happens.judged, wanted.principal);
+        let batch = Batch::of(match &happens.agreed {
+            Some((_, held, approver)) => {
+                judged.approved(principal, held, approver, wanted.reason)?
+            }
+            None => judged.opened(principal, wanted.reason)?,
+        });
+        Ok(match happens.row {
+            Some(version) => batch.with(gone(wanted.row.clone(), version)),
+            None => batch,
+        })
+    }
+
+    /// Carries a change out: the entry that says so, and the row that it explains. Returns that entry.
+    pub(super) async fn carry_out(
+        &self,
+        wanted: &Wanted<'_>,
+        happens: &Happens,
+        draft: Draft,
+        row: StateWrite,
+    ) -> Result<Option<EntryRef>, HeldError> {
+        let mut batch = Self::begun(wanted, happens)?;
+        let entry = batch.drafts.len();
+        let draft = draft.cite("decision", entry.saturating_sub(1));
+        batch.drafts.extend([draft, happens.judged.closing()]);
+        let batch = batch.with(row.explained_by(entry));
+        let entries = self.evidence.append(wanted.stream, batch).await?;
+        Ok(entries.get(entry).cloned())
+    }
+
+    async fn judge(
+        &self,
+        wanted: &Wanted<'_>,
+        approvals: Option<Approvals>,
+        action_hash: Option<&str>,
+    ) -> Result<Governed, HeldError> {
+        let terms = Terms {
+            approvals,
+            action_hash,
+            ..Terms::default()
+        };
+        let (judging, question) = (self.judging, &wanted.question);
+        let judged = judging.at(wanted.place, wanted.principal, question, terms);
+        Ok(Box::pin(judged).await?)
+    }
+
+    /// Records a refusal, and answers with it.
+    async fn refuse(&self, wanted: &Wanted<'_>, judged: Governed) -> HeldError {
+        let recorded = async {
+            let batch = judged.batch(wanted.principal, None, Vec::new())?;
+            self.evidence.append(wanted.stream, batch).await?;
+            Ok::<_, HeldError>(())
+        };
+        match recorded.await {
+            Ok(()) => {
+                let decision = judged.decision();
+                HeldError::Denied(judged.judgement, decision)
+            }
+            Err(error) => error,
+        }
+    }
+
+    fn directory(&self) -> Directory<'a> {
+        Directory::of(self.judging.state)
+    }
+}
