@@ -132,7 +132,8 @@ async fn the_decision_says_what_is_held_until_when_and_what_it_is() {
         .told()
         .iter()
         .map(|it| format!("{:?}", it.1))
-        .collect::<String>();
+        .collect::<Vec<_>>()
+        .join("\n");
     assert!(!facts.contains(WHY));
     assert!(bench.keep(&bench.owner, 40).await);
     assert!(bench.waiting(&bench.owner).await.is_empty());

@@ -13,7 +13,7 @@ use crate::policy::{
 };
 use crate::ports::{Batch, Clock, EntryRef, Random, State, StateWrite};
 use crate::records::{Directory, RecordError};
-use crate::repair::{Action, Resource, Work};
+use crate::repair::{Resource, Work};
 use crate::tenancy::{Principal, TenantCtx};
 use crate::time::Timestamp;
 use crate::traced::DecisionMade;
@@ -139,15 +139,6 @@ impl Governed {
             resource,
             work,
             salt,
-        }
-    }
-
-    /// The same of an action that waits for approvals.
-    pub(super) fn holding(self, action: &Action) -> Self {
-        Self {
-            action_hash: action.digest.clone(),
-            hold: Some(action.binding.expires_at),
-            ..self
         }
     }
 

@@ -45,8 +45,9 @@ pub struct Action {
     #[schema(value_type = schema::RunId)]
     run: RunId,
     /// What approvals bind to.
+    #[serde(rename = "action_digest")]
     #[schema(pattern = "^sha256:[0-9a-f]{64}$")]
-    action_digest: String,
+    digest: String,
     #[schema(value_type = schema::Time)]
     expires_at: String,
     proposer: Proposer,
@@ -237,7 +238,7 @@ impl Action {
             state: action.state,
             incident: action.binding.resource.incident(),
             run: action.binding.run,
-            action_digest: action.digest.clone(),
+            digest: action.digest.clone(),
             expires_at: action.binding.expires_at.to_string(),
             proposer: Proposer {
                 kind: action.binding.principal_type.clone(),

@@ -87,7 +87,8 @@ impl Incidents {
             execute_on_approval: true,
             ..proposal.action(ctx)?
         };
-        let judged = judged.holding(&action);
+        let (digest, until) = (action.digest.clone(), action.binding.expires_at);
+        let judged = judged.holding(digest, until, Vec::new());
         let told = subject(&plan, &action.salt, finding)?;
         let drafts = judged.opened(ctx.principal(), None)?.into_iter();
         let drafts = drafts.enumerate().map(|(place, draft)| match place {

@@ -40,7 +40,8 @@ impl Policies {
         }
         let mut kept = self.were_in_force(ctx, state).await?;
         kept.extend(state.shadow.as_ref().map(|it| it.digest.clone()));
-        let waiting = self.changes().of_workspace(ctx.workspace(), POLICY);
+        let changes = self.changes();
+        let waiting = changes.of_workspace(ctx.workspace(), POLICY);
         let waiting = waiting.await?;
         kept.extend(waiting.and_then(|it| it.text("bundle").map(str::to_owned)));
         let drafts = state

@@ -14,7 +14,7 @@ use super::{ActionError, RepairPorts};
 use crate::ids::{ActionId, ProjectId, WorkspaceId};
 use crate::ports::{AppendError, Batch};
 use crate::records::{Directory, OverrideUse, Records, Versioned, Workspace};
-use crate::tenancy::{Principal, WorkspaceCtx};
+use crate::tenancy::WorkspaceCtx;
 use crate::time::Timestamp;
 use crate::usecases::facts::{actor, target};
 use crate::usecases::record_alarm::stream_of;
