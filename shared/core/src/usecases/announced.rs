@@ -41,6 +41,9 @@ pub struct Announced {
     pub at: Timestamp,
 }
 
+/// There is one in a workspace.
+const THE_ROW: &str = "state";
+
 impl Announced {
     /// The family of the row.
     pub const FAMILY: &'static str = "baseline";
@@ -91,7 +94,7 @@ impl Announcing {
 
     async fn announce(&self, workspace: WorkspaceId) -> Result<(), PortError> {
         let directory = Directory::of(self.state.as_ref());
-        let key = workspace_row(workspace, Announced::FAMILY, "state");
+        let key = workspace_row(workspace, Announced::FAMILY, THE_ROW);
         for _ in 0..ATTEMPTS {
             let found = directory.find::<Announced>(Announced::FAMILY, &key).await;
             let found = found.map_err(unread)?;
