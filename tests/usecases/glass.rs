@@ -7,7 +7,9 @@ use counterfoil_core::ports::StoredPart;
 use counterfoil_core::records::Versioned;
 use counterfoil_core::repair::{Action, ActionState};
 use counterfoil_core::tenancy::{Role, TenantCtx};
-use counterfoil_core::usecases::{ActionError, Glass, OVERDUE_TOPIC, OverdueReviews, ReadActions};
+use counterfoil_core::usecases::{
+    ActionError, Glass, OVERDUE_TOPIC, OverdueReviews, ReadActions, SWEEP_AFTER, SweepRepairs,
+};
 
 use super::world::World;
 
@@ -17,15 +19,15 @@ const REASON: &str = "nobody else answers and they are locked out";
 async fn held() -> (World, Action) {
     let world = World::new().await;
     world.scan().await;
-    let action = propose(&world).await;
+    let action = propose(&world, true).await;
     assert_eq!(action.state, ActionState::Held);
     (world, action)
 }
 
-async fn propose(world: &World) -> Action {
+async fn propose(world: &World, at_once: bool) -> Action {
     let incident = world.incident().await.id.to_string();
     let propose = world.propose();
-    let proposed = propose.propose(&world.repair_key, &incident, Some("support asked"), true);
+    let proposed = propose.propose(&world.repair_key, &incident, Some("support asked"), at_once);
     proposed.await.unwrap().action
 }
 
@@ -75,6 +77,31 @@ async fn an_owner_replaces_the_missing_approval_and_the_record_says_so_for_ever(
     );
     let closed = world.facts("run.close").pop().unwrap();
     assert_eq!(closed.get("overrides").and_then(Json::as_uint), Some(1));
+}
+
+#[tokio::test]
+async fn what_an_owner_broke_the_glass_for_and_nobody_began_the_sweep_carries_out() {
+    for at_once in [true, false] {
+        let world = World::new().await;
+        world.scan().await;
+        let action = propose(&world, at_once).await;
+        let owner = world.sign_in("Ben").await;
+        let glass = Glass {
+            digest: &action.digest,
+            reason: REASON,
+            ticket: "OPS-1042",
+            version: 1,
+        };
+        let (votes, id) = (world.vote(), action.id.to_string());
+        let broken = Box::pin(votes.override_approvals(&owner, &id, &glass)).await;
+        assert_eq!(broken.unwrap().value.state, ActionState::Approved);
+        world.clock.advance(SWEEP_AFTER);
+        let sweep = SweepRepairs { ports: votes.ports };
+        assert_eq!(sweep.sweep().await.unwrap().finished, 1, "{at_once}");
+        assert!(world.granted("u1"));
+        assert_eq!(world.app.updates(), 1);
+        assert_eq!(rule(&world), "break-glass");
+    }
 }
 
 #[tokio::test]
@@ -154,7 +181,7 @@ async fn nobody_reviews_their_own_use_and_an_overdue_review_keeps_the_glass_whol
     world.clock.advance(Duration::from_hours(7 * 24));
     world.set_row("u1", false);
     world.scan().await;
-    let next = propose(&world).await;
+    let next = propose(&world, true).await;
     let owner = world.sign_in("Ben").await;
     let refused = break_glass(&world, &owner, &next, (REASON, "OPS-2")).await;
     assert!(
@@ -255,7 +282,7 @@ async fn a_review_that_is_overdue_rings_once_and_is_on_the_record() {
     seen.await.unwrap();
     world.set_row("u1", false);
     world.scan().await;
-    let next = propose(&world).await;
+    let next = propose(&world, true).await;
     let owner = world.sign_in("Ben").await;
     let done = break_glass(&world, &owner, &next, (REASON, "OPS-2"));
     assert_eq!(done.await.unwrap().value.state, ActionState::Verified);
@@ -315,7 +342,7 @@ async fn a_fourth_use_is_refused_though_the_others_were_reviewed() {
         assert!(matches!(twice, Err(ActionError::WrongState { .. })));
         world.set_row("u1", false);
         world.scan().await;
-        action = propose(&world).await;
+        action = propose(&world, true).await;
     }
     let owner = world.sign_in("Ben").await;
     let refused = break_glass(&world, &owner, &action, (REASON, "OPS-1")).await;

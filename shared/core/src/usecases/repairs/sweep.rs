@@ -300,10 +300,13 @@ fn in_turn(mut projects: Vec<Project>, next: Option<ProjectId>) -> Vec<Project> 
     projects
 }
 
-/// An approval that was to execute at once, and whose voter's request is over; and what a scan proposed
-/// and the rules allowed, which nobody else begins.
+/// An approval that was to execute at once, and whose voter's request is over; what an owner broke the
+/// glass for, which executes at once in any case; and what a scan proposed and the rules allowed, which
+/// nobody else begins.
 fn is_to_begin(action: &Action, now: Timestamp) -> bool {
-    let voted = action.votes.iter().map(|vote| vote.at).max();
+    let broken = action.overridden.as_ref().map(|by| by.at);
+    let at_once = action.execute_on_approval || broken.is_some();
+    let voted = action.votes.iter().map(|vote| vote.at).chain(broken).max();
     let since = match action.state {
         ActionState::Approved => voted,
         ActionState::Allowed if matches!(action.proposer, Principal::Scheduler { .. }) => {
@@ -311,7 +314,7 @@ fn is_to_begin(action: &Action, now: Timestamp) -> bool {
         }
         _ => None,
     };
-    action.execute_on_approval && since.is_some_and(|since| now.since(since) >= SWEEP_AFTER)
+    at_once && since.is_some_and(|since| now.since(since) >= SWEEP_AFTER)
 }
 
 /// That somebody else was faster is no failure: their act is recorded.
