@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::tenancy::TenantCtx;
+use counterfoil_core::traced::Makes;
 use counterfoil_core::usecases::{AdminError, HeldChanges};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Caller, Sent, admitted, allowed, judged};
@@ -63,7 +64,7 @@ impl RejectBody {
     params(("id" = ActionId, Path, description = "The change"), IdempotencyKey),
     request_body = RejectBody,
     responses((status = OK, description = "What does not wait any more", body = views::Change)),
-    extensions(("x-problems" = json!(["capability-missing", "wrong-state", "action-denied", "outcome-unknown"]))),
+    extensions(("x-problems" = json!(["already-created", "capability-missing", "wrong-state", "action-denied", "outcome-unknown"]))),
 )]
 pub(crate) async fn reject(
     State(api): State<Api>,
@@ -74,8 +75,10 @@ pub(crate) async fn reject(
     let may = api.changes.admit(&ctx, &id);
     let why = admitted(RejectBody::read(&sent), may, admin::problem).await?;
     let may = allowed(still_may(&api, &ctx, &id), admin::problem);
-    sent.once(&api.repeats, &ctx, may, async |_| {
-        judged(&api.changes.ports.evidence, None, async |evidence| {
+    sent.once(&api.repeats, &ctx, may, async |once| {
+        // What was rejected is not there any more: a repeat would be told that it never was.
+        let done = Some((once, Makes::Known(id.clone())));
+        judged(&api.changes.ports.evidence, done, async |evidence| {
             let mut changes: HeldChanges = api.changes.clone();
             changes.ports.evidence = evidence;
             let ended = changes.reject(&ctx, &id, &why).await;
