@@ -10,6 +10,8 @@
 //! and it has not heard.
 
 #[cfg(test)]
+mod deaths;
+#[cfg(test)]
 mod fuse;
 #[cfg(test)]
 mod governed;
@@ -19,6 +21,10 @@ mod matrix;
 mod office;
 #[cfg(test)]
 mod play;
+#[cfg(test)]
+mod ports;
+#[cfg(test)]
+mod rows;
 #[cfg(test)]
 mod shop;
 #[cfg(test)]

@@ -1,41 +1,55 @@
-//! A live project with two people and their keys, a time of its own, and workers.
+//! A live project with its people and their keys, a time of its own, and workers.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use counterfoil_core::evidence::hash::Hash;
-use counterfoil_core::governed_run::GovernedRun;
+use counterfoil_core::held_change::HeldChange;
+use counterfoil_core::ids::UserId;
 use counterfoil_core::mapping::{Mapping, compile};
-use counterfoil_core::ports::{EvidenceRead as _, StoredPart};
-use counterfoil_core::records::{Directory, Project, Records};
+use counterfoil_core::ports::{
+    Clock as _, EvidenceRead as _, Login, State as _, Stored, StoredEntry, StoredPart,
+};
+use counterfoil_core::records::{
+    Directory, Project, Record, Records, Unfinished, Versioned, Workspace,
+};
 use counterfoil_core::redacted::Redacted;
-use counterfoil_core::tenancy::{Capability, Principal, Role};
+use counterfoil_core::tenancy::{Capability, Principal, Role, TenantCtx};
 use counterfoil_core::usecases::{
-    CreateProject, NewPerson, NewProject, NewSecrets, NewWorkspace, SEGMENT, SealStream,
+    CreateProject, NewPerson, NewProject, NewSecrets, NewWorkspace, SEGMENT, SealStream, Waiting,
 };
 use counterfoil_testkit::memory::RealClock;
 use serde_json::{Value, json};
 
-use super::fuse::Point;
-use super::stage::{Hours, Stage};
-use super::worker::{Task, Worked, work};
+use super::deaths::{Deaths, Workers};
+use super::stage::{Hours, Stage, number};
+use super::worker::{Fate, Task, Worked, work};
 
 const MAPPING: &str = include_str!("../../tools/cli/src/demo/counterfoil.toml");
 
 pub(crate) struct Office {
     pub(crate) stage: &'static Stage,
     pub(crate) time: Hours,
+    pub(crate) workspace: Workspace,
     pub(crate) project: Project,
+    /// Ids of Ann, Ben and Cleo.
+    pub(crate) people: [UserId; 3],
     /// A repair key of Ann's, which proposes.
-    pub(crate) ann: String,
+    ann: String,
     /// An approver key of Ben's.
     ben: String,
-    /// The process of the latest worker.
+    /// What the issuer calls Ann and Cleo.
+    subjects: [String; 2],
+    /// The process of the latest worker that is killed.
     pub(crate) worker: Arc<AtomicU32>,
 }
 
-/// An entry of the project's stream.
+/// How long the streams of the project and of its workspace were.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark([u64; 2]);
+
+/// An entry of a stream.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) kind: String,
@@ -58,7 +72,7 @@ impl Office {
 
     pub(crate) async fn with(stage: &'static Stage, back: Duration, secrets: NewSecrets) -> Self {
         let time = Hours::back(back);
-        let boot = stage.place.boot().await;
+        let boot = &stage.boot;
         let create = CreateProject {
             evidence: boot.evidence().unwrap(),
             state: boot.state().unwrap(),
@@ -67,11 +81,23 @@ impl Office {
             clock: Arc::new(time.clock()),
             random: boot.random(),
         };
-        let people = [("Ann", Role::Owner), ("Ben", Role::Approver)];
+        let people = [
+            ("Ann", Role::Owner),
+            ("Ben", Role::Approver),
+            ("Cleo", Role::Owner),
+        ];
+        let subjects = people.map(|(name, _)| format!("mfa-{name}-{}", number()));
+        let logins = subjects.each_ref().map(|subject| Login {
+            issuer: stage.issuer.url().to_owned(),
+            subject: subject.clone(),
+            authenticated_at: time.clock().now(),
+            second_factor: true,
+        });
+        let mut logins = logins.iter();
         let people = people.map(|(name, role)| NewPerson {
             name,
             role,
-            login: None,
+            login: logins.next(),
         });
         let new = NewWorkspace {
             name: "Crash",
@@ -97,95 +123,155 @@ impl Office {
         };
         let project = create.project(new).await.unwrap();
         let mut keys = Vec::new();
-        let [ann, ben] = <[_; 2]>::try_from(people).unwrap();
+        let people = <[_; 3]>::try_from(people).unwrap();
+        let [ann, ben, _] = people;
         for (person, approver) in [(ann, None), (ben, Some(ben))] {
             let key = create.api_key(&project, &by, Capability::Repair, person, approver);
             keys.push(key.await.unwrap().reveal().clone());
         }
         let [ann, ben] = keys.try_into().unwrap();
+        let [ann_herself, _, cleo] = subjects;
         Self {
             stage,
             time,
+            workspace,
             project,
+            people,
             ann,
             ben,
+            subjects: [ann_herself, cleo],
             worker: Arc::default(),
         }
     }
 
-    /// Sends a request of Ann's or Ben's to a worker.
-    pub(crate) fn post(
-        &self,
-        who: Who,
-        path: &str,
-        (key, etag): (&str, Option<&str>),
-        body: &Value,
-        point: Option<Point>,
-    ) -> Worked {
-        let bearer = match who {
-            Who::Ann => &self.ann,
-            Who::Ben => &self.ben,
+    /// What carries a request of theirs to the function that answers it.
+    pub(crate) fn request(&self, ask: &Ask) -> Task {
+        let bearer = match ask.who {
+            Who::Ann => self.ann.clone(),
+            Who::Ben => self.ben.clone(),
+            Who::Owner => self.signed_in(&self.subjects[0]),
+            Who::OtherOwner => self.signed_in(&self.subjects[1]),
         };
-        let event = request(path, bearer, (key, etag), body);
-        let of_run = path == "/v1/runs" || path.ends_with("/complete");
-        let task = if of_run {
-            Task::Api(event)
-        } else {
+        let project = self.project.id.to_string();
+        let event = ask.event(&bearer, &project);
+        let of_action = ask.path.contains("/actions") || ask.path.ends_with("/repairs");
+        if of_action {
             Task::Repair(event)
-        };
-        self.work(&task, point)
+        } else {
+            Task::Api(event)
+        }
     }
 
-    pub(crate) fn work(&self, task: &Task, point: Option<Point>) -> Worked {
+    /// The token of somebody who signs in now, as far as this project knows.
+    fn signed_in(&self, subject: &str) -> String {
+        let now = self.time.clock().now().as_millis() / 1_000;
+        self.stage.issuer.mint(subject, |claims| {
+            for (name, time) in [("iat", now), ("auth_time", now), ("exp", now + 900)] {
+                claims.insert(name.to_owned(), json!(time));
+            }
+        })
+    }
+
+    pub(crate) async fn work(&self, task: &Task, fate: Fate) -> Worked {
         let time = self.time.clock();
-        work(&self.stage.place, time, task, point, &self.worker)
+        work(self.stage, time, task, fate, &self.worker).await
     }
 
-    /// Lets the worker of the schedule sweep.
-    pub(crate) fn sweep(&self, point: Option<Point>) -> Worked {
-        let event = json!({ "detail": { "job": "sweep" } });
-        self.work(&Task::Repair(event), point)
+    /// Does what nobody dies of; the answer's body.
+    pub(crate) async fn does(&self, ask: &Ask) -> Value {
+        let mut workers = Workers::of(self, Deaths::default());
+        let (status, said) = workers.until_answered(ask).await;
+        assert!(status < 300, "{ask:?}: {status} {said}");
+        said
     }
 
-    /// How many governed runs there are.
-    pub(crate) async fn runs(&self) -> usize {
-        let boot = self.stage.place.boot().await;
+    /// The schedule's sweep of actions.
+    pub(crate) fn sweep() -> Task {
+        Task::Repair(json!({ "detail": { "job": "sweep" } }))
+    }
+
+    /// A record of the project.
+    pub(crate) async fn record<T: Record<TenantCtx>>(&self, id: &str) -> Option<Versioned<T>> {
+        let boot = &self.stage.boot;
         let state = boot.state().unwrap();
         let ctx = Directory::system(&self.project, "test");
         let records = Records::of(state.as_ref(), &ctx);
-        records.list::<GovernedRun>().await.unwrap().len()
+        records.get::<T>(id).await.unwrap()
     }
 
-    fn stream(&self) -> Hash {
-        self.project.stream.parse().unwrap()
+    /// Every record of a family.
+    pub(crate) async fn records<T: Record<TenantCtx>>(&self) -> Vec<T> {
+        let boot = &self.stage.boot;
+        let state = boot.state().unwrap();
+        let ctx = Directory::system(&self.project, "test");
+        let records = Records::of(state.as_ref(), &ctx);
+        let found = records.list::<T>().await.unwrap().into_iter();
+        found.map(|found| found.value).collect()
     }
 
-    pub(crate) async fn entries(&self) -> Vec<Entry> {
-        let boot = self.stage.place.boot().await;
+    /// The project as it is now, with its version.
+    pub(crate) async fn project_now(&self) -> (Project, u64) {
+        let boot = &self.stage.boot;
+        let state = boot.state().unwrap();
+        let found = Directory::of(state.as_ref()).project(self.project.id).await;
+        let found = found.unwrap().unwrap();
+        (found.value, found.version)
+    }
+
+    /// Changes of the project that wait for further people.
+    pub(crate) async fn changes(&self) -> Vec<HeldChange> {
+        let boot = &self.stage.boot;
+        let state = boot.state().unwrap();
+        let ctx = Directory::system(&self.project, "test");
+        let key = Records::of(state.as_ref(), &ctx).key::<HeldChange>("");
+        let rows = state.list(&key.pk, "").await.unwrap().into_iter();
+        rows.map(|row| serde_json::from_value(row.doc).unwrap())
+            .collect()
+    }
+
+    /// Every row of a family that the workspace has.
+    pub(crate) async fn rows_of_workspace(&self, family: &str) -> Vec<Stored> {
+        let boot = &self.stage.boot;
+        let partition = format!("{}#{family}", self.workspace.id);
+        let state = boot.state().unwrap();
+        state.list(&partition, "").await.unwrap()
+    }
+
+    /// How many actions wait, and how many are begun and not settled.
+    pub(crate) async fn left(&self) -> (usize, usize) {
+        let waiting = self.records::<Waiting>().await;
+        (waiting.len(), self.records::<Unfinished>().await.len())
+    }
+
+    fn streams(&self) -> [Hash; 2] {
+        let streams = [&self.project.stream, &self.workspace.stream];
+        streams.map(|stream| stream.parse().unwrap())
+    }
+
+    pub(crate) async fn mark(&self) -> Mark {
+        let boot = &self.stage.boot;
         let reader = boot.evidence().unwrap();
-        let size = reader.head(self.stream()).await.unwrap().unwrap().size;
-        let stored = reader.entries(self.stream(), 0, size).await.unwrap();
-        let entries = stored.into_iter().map(|entry| {
-            let header: Value = serde_json::from_slice(&entry.header).unwrap();
-            let text = |pointer: &str| {
-                let text = header.pointer(pointer).and_then(Value::as_str);
-                text.unwrap_or_default().to_owned()
-            };
-            let Some(StoredPart::Present { bytes, .. }) = &entry.facts else {
-                panic!("entry {} has no facts", entry.seq);
-            };
-            Entry {
-                kind: text("/kind"),
-                run: text("/run/id"),
-                facts: serde_json::from_slice(bytes).unwrap(),
-            }
-        });
-        entries.collect()
+        let [project, workspace] = self.streams().map(|stream| reader.head(stream));
+        let (project, workspace) = tokio::join!(project, workspace);
+        Mark([project, workspace].map(|head| head.unwrap().unwrap().size))
     }
 
-    /// Seals the stream, which recomputes all of it from the stored bytes and refuses what does not fit.
+    /// What was recorded since then, the project's entries first.
+    pub(crate) async fn since(&self, mark: Mark) -> Vec<Entry> {
+        let boot = &self.stage.boot;
+        let reader = boot.evidence().unwrap();
+        let mut entries = Vec::new();
+        for (stream, from) in self.streams().into_iter().zip(mark.0) {
+            let stored = reader.entries(stream, from, u64::MAX).await.unwrap();
+            entries.extend(stored.iter().map(Entry::of));
+        }
+        entries
+    }
+
+    /// Seals both streams, which recomputes all of them from the stored bytes and refuses what does not
+    /// fit.
     pub(crate) async fn verifies(&self) {
-        let boot = self.stage.place.boot().await;
+        let boot = &self.stage.boot;
         let sealer = SealStream {
             evidence: boot.evidence().unwrap(),
             seals: boot.seals().unwrap(),
@@ -197,36 +283,115 @@ impl Office {
             budget: Duration::from_mins(1),
             segment: SEGMENT,
         };
-        let sealed = sealer.seal(self.stream()).await.unwrap();
-        eprintln!("sealed: {sealed:?}");
+        for stream in self.streams() {
+            let sealed = sealer.seal(stream).await.unwrap();
+            eprintln!("sealed: {sealed:?}");
+        }
+    }
+}
+
+impl Entry {
+    fn of(stored: &StoredEntry) -> Self {
+        let header: Value = serde_json::from_slice(&stored.header).unwrap();
+        let text = |pointer: &str| {
+            let text = header.pointer(pointer).and_then(Value::as_str);
+            text.unwrap_or_default().to_owned()
+        };
+        let Some(StoredPart::Present { bytes, .. }) = &stored.facts else {
+            panic!("entry {} has no facts", stored.seq);
+        };
+        Self {
+            kind: text("/kind"),
+            run: text("/run/id"),
+            facts: serde_json::from_slice(bytes).unwrap(),
+        }
     }
 }
 
 /// Who sends a request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Who {
+    /// A key of Ann's: a machine.
     Ann,
+    /// Ben, by an approver key.
     Ben,
+    /// Ann, who has just signed in with a second factor.
+    Owner,
+    /// Cleo, likewise.
+    OtherOwner,
 }
 
-/// A request as API Gateway hands it on (payload format 2.0).
-fn request(path: &str, bearer: &str, (key, etag): (&str, Option<&str>), body: &Value) -> Value {
-    let mut headers = json!({
-        "authorization": format!("Bearer {bearer}"), "content-type": "application/json",
-        "host": "api.example.com", "idempotency-key": key,
-    });
-    if let Some(etag) = etag {
-        headers["if-match"] = json!(etag);
+/// A request.
+#[derive(Debug, Clone)]
+pub(crate) struct Ask {
+    pub(crate) who: Who,
+    method: &'static str,
+    path: String,
+    /// `Idempotency-Key`, where it creates or executes.
+    key: Option<String>,
+    etag: Option<String>,
+    body: Value,
+}
+
+impl Ask {
+    pub(crate) fn post(who: Who, path: String, body: Value) -> Self {
+        Self {
+            who,
+            method: "POST",
+            path,
+            key: Some(format!("key-{}", number())),
+            etag: None,
+            body,
+        }
     }
-    json!({
-        "version": "2.0", "routeKey": format!("POST {path}"), "rawPath": path, "rawQueryString": "",
-        "headers": headers,
-        "requestContext": {
-            "accountId": "111122223333", "apiId": "api", "domainName": "api.example.com", "domainPrefix": "api",
-            "http": { "method": "POST", "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "t" },
-            "requestId": "request", "routeKey": format!("POST {path}"), "stage": "$default",
-            "time": "23/Nov/2026:00:01:40 +0000", "timeEpoch": 1_795_392_100_000_u64,
-        },
-        "body": body.to_string(), "isBase64Encoded": false,
-    })
+
+    pub(crate) fn patch(who: Who, path: String, body: Value) -> Self {
+        Self {
+            method: "PATCH",
+            key: None,
+            ..Self::post(who, path, body)
+        }
+    }
+
+    /// The same of somebody else.
+    pub(crate) fn by(self, who: Who) -> Self {
+        Self { who, ..self }
+    }
+
+    /// About this version of a record.
+    pub(crate) fn of(self, version: u64) -> Self {
+        Self {
+            etag: Some(format!("\"{version}\"")),
+            ..self
+        }
+    }
+
+    /// As API Gateway hands it on (payload format 2.0).
+    fn event(&self, bearer: &str, project: &str) -> Value {
+        let (method, path) = (self.method, &self.path);
+        let mut headers = json!({
+            "authorization": format!("Bearer {bearer}"), "content-type": "application/json",
+            "host": "api.example.com", "counterfoil-project": project,
+        });
+        for (name, value) in [("idempotency-key", &self.key), ("if-match", &self.etag)] {
+            if let Some(value) = value {
+                headers[name] = json!(value);
+            }
+        }
+        let body = match &self.body {
+            Value::Null => String::new(),
+            body => body.to_string(),
+        };
+        json!({
+            "version": "2.0", "routeKey": format!("{method} {path}"), "rawPath": path, "rawQueryString": "",
+            "headers": headers,
+            "requestContext": {
+                "accountId": "111122223333", "apiId": "api", "domainName": "api.example.com", "domainPrefix": "api",
+                "http": { "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "t" },
+                "requestId": "request", "routeKey": format!("{method} {path}"), "stage": "$default",
+                "time": "23/Nov/2026:00:01:40 +0000", "timeEpoch": 1_795_392_100_000_u64,
+            },
+            "body": body, "isBase64Encoded": false,
+        })
+    }
 }

@@ -1,17 +1,13 @@
 //! A repair from its proposal to its end, with workers that die on the way, and what must be so then.
 
-use std::time::Duration;
-
 use counterfoil_core::incident::{Incident, IncidentState};
 use counterfoil_core::repair::ActionState;
 use counterfoil_testkit::tcp_proxy::Loss;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::fuse::{Point, Side};
-use super::office::{Entry, Who};
-use super::shop::Shop;
-use super::stage::{Hours, Stage};
-use super::worker::Worked;
+use super::deaths::{Deaths, Workers};
+use super::office::{Ask, Entry, Mark, Office, Who};
+use super::shop::{Shop, Shops};
 
 /// What happens to the customer's transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +30,7 @@ impl Wire {
         }
     }
 
-    const fn kills(self) -> bool {
+    pub(crate) const fn kills(self) -> bool {
         matches!(self, Self::KilledBeforeCommit | Self::KilledBeforeAnswer)
     }
 
@@ -44,17 +40,33 @@ impl Wire {
     }
 }
 
-/// When a worker is killed, and what is lost.
-#[derive(Debug, Clone, Copy, Default)]
+/// Whose request it is whose workers die.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Propose,
+    /// The last approval, which executes at once; afterwards the sweep.
+    Approve,
+}
+
+/// Who dies when, and what is lost.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Case {
-    /// While it proposes.
-    pub(crate) proposing: Option<Point>,
-    /// While it takes the approval, which executes at once.
-    pub(crate) approving: Option<Point>,
-    /// What happens to its transaction besides.
+    pub(crate) phase: Phase,
+    pub(crate) deaths: Deaths,
+    /// What happens to the transaction of the repair besides.
     pub(crate) wire: Option<Wire>,
-    /// While the sweep puts right what is left.
-    pub(crate) sweeping: Option<Point>,
+}
+
+impl Case {
+    fn workers(self, office: &Office, phase: Phase) -> Workers<'_> {
+        let dies = self.phase == phase;
+        let deaths = if dies { self.deaths } else { Deaths::default() };
+        if dies && self.wire.is_some_and(Wire::kills) {
+            Workers::cut(office, deaths)
+        } else {
+            Workers::of(office, deaths)
+        }
+    }
 }
 
 /// What reached the customer's database.
@@ -66,128 +78,47 @@ struct Reached {
     changed: bool,
 }
 
-/// What the workers of a case did that is durable.
-#[derive(Debug, Default)]
-pub(crate) struct Steps {
-    pub(crate) proposing: Vec<String>,
-    pub(crate) approving: Vec<String>,
-    pub(crate) sweeping: Vec<String>,
-}
-
-pub(crate) fn points(steps: &[String]) -> Vec<Point> {
-    let count = u32::try_from(steps.len()).unwrap();
-    let sides = [Side::Before, Side::After];
-    let all = (1..=count).flat_map(|step| sides.map(|side| Point { step, side }));
-    all.collect()
-}
-
-/// Takes the answer's body out of a worker's answer.
-fn body(worked: &Worked) -> Option<(u64, Value)> {
-    let answer = worked.answer.as_ref()?;
-    let status = answer["statusCode"].as_u64().unwrap();
-    let body = answer["body"].as_str().unwrap_or_default();
-    Some((status, serde_json::from_str(body).unwrap_or_default()))
-}
-
-/// Sends a request until it is answered, as a client that was not answered does: with the same
-/// `Idempotency-Key`. The first workers die at the points. The steps of each worker, and the answer.
-pub(crate) fn until_answered(
-    time: &Hours,
-    deaths: &[Point],
-    send: impl Fn(Option<Point>) -> Worked,
-) -> (Vec<Vec<String>>, u64, Value) {
-    let mut steps = Vec::new();
-    for attempt in 0..6 {
-        let worked = send(deaths.get(attempt).copied());
-        let answer = body(&worked);
-        steps.push(worked.steps);
-        match answer {
-            Some((409, ref problem)) if problem["code"] == "idempotency-in-flight" => {}
-            Some((status, said)) => return (steps, status, said),
-            None => {}
-        }
-        // The dead worker's lease ends.
-        time.pass(Duration::from_secs(61));
-    }
-    panic!("not answered: {steps:?}");
-}
-
-/// Plays a case, and says what its workers did.
-pub(crate) async fn play(stage: &Stage, shop: &Shop, incident: &Incident, case: Case) -> Steps {
-    let before = shop.updates();
-    let number = stage.number();
+/// Plays a case, and says what the workers of its phase did.
+pub(crate) async fn play(shops: &Shops, case: Case) -> Vec<Vec<String>> {
+    let (shop, incident) = shops.next().await;
+    let (office, before) = (&shop.office, (shop.updates(), shop.office.mark().await));
     let propose = json!({ "reason": "support asked for it", "execute_on_approval": true });
     let path = format!("/v1/incidents/{}/repairs", incident.id);
-    let key = format!("propose-{number}");
-    let (mut proposing, status, said) =
-        until_answered(&shop.office.time, case.proposing.as_slice(), |point| {
-            shop.office
-                .post(Who::Ann, &path, (&key, None), &propose, point)
-        });
+    let mut proposing = case.workers(office, Phase::Propose);
+    let propose = Ask::post(Who::Ann, path, propose);
+    let (status, said) = proposing.until_answered(&propose).await;
     let known = said["code"] == "already-created";
     assert!(status == 201 || known, "{case:?}: {status} {said}");
-    let (action, version) = shop.action(incident).await.unwrap();
+    let (action, version) = shop.action(&incident).await;
     assert_eq!(action.state, ActionState::Held, "{case:?} {}", action.rule);
 
     let path = format!("/v1/actions/{}/approvals", action.id);
     let vote = json!({
         "vote": "approve", "reason": "checked the invoice", "action_digest": action.digest,
     });
-    let key = format!("approve-{number}");
-    let etag = format!("\"{version}\"");
     let losses = shop.losses();
     if let Some(wire) = case.wire {
         shop.cut(wire.loss(), wire.kills());
     }
-    let (mut approving, status, said) =
-        until_answered(&shop.office.time, case.approving.as_slice(), |point| {
-            shop.office
-                .post(Who::Ben, &path, (&key, Some(&etag)), &vote, point)
-        });
+    let mut approving = case.workers(office, Phase::Approve);
+    let vote = Ask::post(Who::Ben, path, vote).of(version);
+    let (status, said) = approving.until_answered(&vote).await;
     let known = said["code"] == "already-created";
     assert!(status == 200 || known, "{case:?}: {status} {said}");
+    let settled = async || shop.action(&incident).await.0.state.is_terminal();
+    approving.until_swept(settled).await;
 
-    let (proposing, approving) = (proposing.swap_remove(0), approving.swap_remove(0));
-
-    let mut sweeping = Vec::new();
-    for round in 0..4 {
-        // Longer than a sweep waits, and than it lets rest what it has tried.
-        shop.office.time.pass(Duration::from_mins(6));
-        let point = case.sweeping.filter(|_| round == 0);
-        let swept = shop.office.sweep(point);
-        if round == 0 {
-            sweeping = swept.steps;
-        }
-        let (action, _) = shop.action(incident).await.unwrap();
-        if swept.answer.is_some() && action.state.is_terminal() {
-            break;
-        }
-    }
     let lost = usize::try_from(shop.losses() - losses).unwrap();
     assert_eq!(lost, usize::from(case.wire.is_some()), "{case:?}");
-    let died = [(case.approving, &approving), (case.sweeping, &sweeping)];
-    let mut died = died.iter();
-    let sent = !died.any(|(point, steps)| sends_nothing(*point, steps));
+    let sent = approving.sent();
     let reached = Reached {
         statements: usize::from(case.wire.is_some() || sent),
         changed: case.wire.map_or(sent, Wire::commits),
     };
-    settled(shop, incident, (before, reached), case).await;
-    Steps {
-        proposing,
-        approving,
-        sweeping,
-    }
-}
-
-/// Whether a worker died between the record that the repair begins and the UPDATE: then nothing was
-/// sent, and the row says so. `steps` are those that it came to.
-fn sends_nothing(point: Option<Point>, steps: &[String]) -> bool {
-    let last = steps.last().map_or("", String::as_str);
-    match point.map(|point| point.side) {
-        Some(Side::After) => last.contains("repair.started"),
-        Some(Side::Before) => last == "UPDATE",
-        None => false,
+    self::settled(&shop, &incident, (before, reached), case).await;
+    match case.phase {
+        Phase::Propose => proposing.steps(),
+        Phase::Approve => approving.steps(),
     }
 }
 
@@ -195,7 +126,7 @@ fn sends_nothing(point: Option<Point>, steps: &[String]) -> bool {
 async fn settled(
     shop: &Shop,
     incident: &Incident,
-    (before, reached): (usize, Reached),
+    ((updates, mark), reached): ((usize, Mark), Reached),
     case: Case,
 ) {
     let sent = usize::from(reached.changed);
@@ -204,16 +135,16 @@ async fn settled(
     } else {
         (ActionState::Failed, IncidentState::Open)
     };
-    let (action, _) = shop.action(incident).await.unwrap();
+    let (action, _) = shop.action(incident).await;
     assert_eq!(action.state, state, "{case:?}");
-    let updates = shop.updates() - before;
+    let updates = shop.updates() - updates;
     assert_eq!(updates, reached.statements, "{case:?}: UPDATEs");
     assert_eq!(shop.granted(incident), reached.changed, "{case:?}: row");
     let now = shop.incident(incident).await;
     assert_eq!(now.state, becomes, "{case:?}");
     assert_eq!(action.votes.len(), 1, "{case:?}");
     let follow_up = action.follow_up.unwrap().to_string();
-    let entries = shop.office.entries().await;
+    let entries = shop.office.since(mark).await;
     let count = |kind: &str, run: &str| {
         let of = |entry: &&Entry| entry.kind == kind && entry.run == run;
         entries.iter().filter(of).count()
@@ -233,6 +164,10 @@ async fn settled(
     }
     let proposed = action.binding.run.to_string();
     assert_eq!(count("run.decision", &proposed), 1, "{case:?}");
+    let decisions = entries.iter().filter(|it| it.kind == "run.decision");
+    assert_eq!(decisions.count(), 2, "{case:?}: one proposal, one action");
+    let (waiting, unfinished) = shop.office.left().await;
+    assert_eq!((waiting, unfinished), (0, 0), "{case:?}: left behind");
     let id = action.id.to_string();
     let started = entries
         .iter()

@@ -1,12 +1,13 @@
 //! A project with a database of its own and an open incident for each case.
 
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use counterfoil_core::incident::Incident;
-use counterfoil_core::records::{Directory, Records};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::repair::Action;
 use counterfoil_core::scan::Due;
@@ -18,7 +19,7 @@ use counterfoil_testkit::tcp_proxy::{CommitProxy, Loss};
 
 use super::fuse::kill;
 use super::office::Office;
-use super::stage::Stage;
+use super::stage::{Stage, number};
 use super::worker::{HOURS, databases};
 
 const COLUMNS: &str =
@@ -31,19 +32,21 @@ pub(crate) struct Shop {
     proxy: CommitProxy,
     database: String,
     /// Open, one for each case.
-    incidents: Vec<Incident>,
+    incidents: Mutex<Vec<Incident>>,
+    log: Mutex<Read>,
 }
 
 impl Shop {
     pub(crate) async fn new(stage: &'static Stage) -> Self {
-        let database = format!("crash_{}", stage.number());
+        let database = format!("crash_{}", number());
         let proxy = CommitProxy::faithful(stage.postgres.port()).await.unwrap();
         let secrets = secrets(stage, &database, proxy.port());
         let mut shop = Self {
             office: Office::with(stage, HOURS, secrets).await,
             proxy,
             database,
-            incidents: Vec::new(),
+            incidents: Mutex::default(),
+            log: Mutex::default(),
         };
         shop.scan().await;
         shop
@@ -51,7 +54,7 @@ impl Shop {
 
     /// Both looks of a scan; what is open afterwards can be repaired.
     async fn scan(&mut self) {
-        let boot = self.office.stage.place.boot().await;
+        let boot = &self.office.stage.boot;
         let mail = Arc::new(Mailbox::default());
         let scans = || Scans {
             reconcile: Reconcile {
@@ -61,7 +64,7 @@ impl Shop {
                 objects: boot.objects().unwrap(),
                 checks: mail.clone(),
                 proposals: mail.clone(),
-                databases: databases(&boot),
+                databases: databases(boot),
                 billing: Arc::new(StripeAccounts::new(
                     Some(self.office.stage.place.stripe.clone()),
                     None,
@@ -82,24 +85,21 @@ impl Shop {
                 break;
             }
             for (request, delay) in messages {
+                // Every project is asked to be scanned; only this one has to be.
+                if request.scan().0 != self.office.project.id {
+                    continue;
+                }
                 self.office.time.pass(delay + Duration::from_secs(1));
                 scans().handle(&request).await.unwrap();
             }
         }
-        let state = boot.state().unwrap();
-        let ctx = Directory::system(&self.office.project, "test");
-        let records = Records::of(state.as_ref(), &ctx);
-        let found = records.list::<Incident>().await.unwrap();
-        self.incidents = found.into_iter().map(|found| found.value).collect();
+        self.incidents = Mutex::new(self.office.records().await);
     }
 
-    /// An incident that no case has had.
-    pub(crate) fn next(&mut self) -> Option<Incident> {
-        self.incidents.pop()
-    }
-
-    pub(crate) fn is_used_up(&self) -> bool {
-        self.incidents.is_empty()
+    /// An incident that no case has had; `None` when there is none, or no time for one more.
+    pub(crate) fn next(&self) -> Option<Incident> {
+        let next = self.incidents.lock().unwrap().pop();
+        next.filter(|_| !self.office.time.is_over())
     }
 
     /// Loses something at the next COMMIT of a repair; `kills` ends the worker at that moment.
@@ -118,57 +118,109 @@ impl Shop {
     }
 
     /// The action of an incident, with its version.
-    pub(crate) async fn action(&self, incident: &Incident) -> Option<(Action, u64)> {
-        let boot = self.office.stage.place.boot().await;
-        let state = boot.state().unwrap();
-        let ctx = Directory::system(&self.office.project, "test");
-        let records = Records::of(state.as_ref(), &ctx);
-        let all = records.list::<Action>().await.unwrap();
-        let mut of = all
-            .into_iter()
-            .filter(|found| found.value.binding.resource.incident() == Some(incident.id));
-        let found = of.next()?;
-        assert!(of.next().is_none(), "one proposal, one action");
-        Some((found.value, found.version))
+    pub(crate) async fn action(&self, incident: &Incident) -> (Action, u64) {
+        let action = self.incident(incident).await.action.unwrap();
+        let found = self.office.record::<Action>(&action.to_string()).await;
+        let found = found.unwrap();
+        (found.value, found.version)
     }
 
     pub(crate) async fn incident(&self, incident: &Incident) -> Incident {
-        let boot = self.office.stage.place.boot().await;
-        let state = boot.state().unwrap();
-        let ctx = Directory::system(&self.office.project, "test");
-        let records = Records::of(state.as_ref(), &ctx);
-        let found = records.get::<Incident>(&incident.id.to_string()).await;
-        found.unwrap().unwrap().value
+        let found = self.office.record(&incident.id.to_string()).await;
+        found.unwrap().value
     }
 
     /// Whether the row of the incident grants what was paid for.
     pub(crate) fn granted(&self, incident: &Incident) -> bool {
+        let user = self.user(incident);
+        let query = format!("SELECT premium FROM app_users WHERE id = '{user}'");
+        self.sql(&query).trim() == "t"
+    }
+
+    /// The app changes the row of the incident.
+    pub(crate) fn set_row(&self, incident: &Incident, granted: bool) {
+        let user = self.user(incident);
+        let change = format!("UPDATE app_users SET premium = {granted} WHERE id = '{user}'");
+        self.sql(&change);
+    }
+
+    fn sql(&self, text: &str) -> String {
+        let postgres = self.office.stage.postgres;
+        postgres.sql(&self.database, text).unwrap()
+    }
+
+    /// The id of the row of an incident.
+    fn user(&self, incident: &Incident) -> &str {
         let customers = &incident.finding.customers;
         let mut expected = self.office.stage.sample.expected.iter();
         let user = expected.find(|it| customers.contains(&it.customer));
-        let user = &user.unwrap().subject;
-        let query = format!("SELECT premium FROM app_users WHERE id = '{user}'");
-        let premium = self
-            .office
-            .stage
-            .postgres
-            .sql(&self.database, &query)
-            .unwrap();
-        premium.trim() == "t"
+        &user.unwrap().subject
     }
 
     /// Statements that Postgres has executed for this database's repairs.
     pub(crate) fn updates(&self) -> usize {
-        let log = std::fs::read_to_string(self.office.stage.postgres.log_path()).unwrap();
+        let mut log = File::open(self.office.stage.postgres.log_path()).unwrap();
+        let mut read = self.log.lock().unwrap();
+        let Read { bytes, updates } = &mut *read;
+        log.seek(SeekFrom::Start(*bytes)).unwrap();
+        let mut text = Vec::new();
+        log.read_to_end(&mut text).unwrap();
+        // What is being written comes next time.
+        let whole = text.iter().rposition(|byte| *byte == b'\n');
+        text.truncate(whole.map_or(0, |end| end + 1));
+        *bytes += u64::try_from(text.len()).unwrap();
+        let text = String::from_utf8_lossy(&text);
         let database = format!("@{} ", self.database);
         let executed = |line: &&str| line.contains("execute ") && line.contains(": UPDATE ");
-        let theirs = log.lines().filter(|line| line.contains(&database));
-        theirs.filter(executed).count()
+        let theirs = text.lines().filter(|line| line.contains(&database));
+        *updates += theirs.filter(executed).count();
+        *updates
+    }
+}
+
+/// How far the log of Postgres was read, and what was in it.
+#[derive(Default)]
+struct Read {
+    bytes: u64,
+    updates: usize,
+}
+
+/// Shops, of which another one opens when the last is used up.
+pub(crate) struct Shops {
+    stage: &'static Stage,
+    opened: tokio::sync::Mutex<Vec<Arc<Shop>>>,
+}
+
+impl Shops {
+    pub(crate) fn of(stage: &'static Stage) -> Self {
+        Self {
+            stage,
+            opened: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// An incident that no case has had, and its shop.
+    pub(crate) async fn next(&self) -> (Arc<Shop>, Incident) {
+        let mut opened = self.opened.lock().await;
+        loop {
+            if let Some(shop) = opened.last()
+                && let Some(incident) = shop.next()
+            {
+                return (shop.clone(), incident);
+            }
+            opened.push(Arc::new(Shop::new(self.stage).await));
+        }
+    }
+
+    pub(crate) async fn verify(&self) {
+        for shop in self.opened.lock().await.iter() {
+            shop.office.verifies().await;
+        }
     }
 }
 
 fn secrets(stage: &Stage, database: &str, proxy: u16) -> NewSecrets {
-    let postgres = &stage.postgres;
+    let postgres = stage.postgres;
     postgres.create_database(database).unwrap();
     postgres.sql(database, APP_USERS_TABLE).unwrap();
     let rows = insert_users(&stage.sample.users);
