@@ -57,6 +57,8 @@ mod policies;
 #[cfg(test)]
 mod projects;
 #[cfg(test)]
+mod quota;
+#[cfg(test)]
 mod reach;
 #[cfg(test)]
 mod repairs;

@@ -21,7 +21,7 @@ use crate::run::Run;
 use crate::scan::{ScanSchedule, ScanWork};
 use crate::tenancy::WorkspaceCtx;
 use crate::usecases::{Announced, CatalogueChanged, Probed, Rewrapped, Seen, WebhookHealth};
-use crate::usecases::{DecisionRecord, Waiting};
+use crate::usecases::{DecisionRecord, HeldActions, Waiting};
 
 /// What kind of data it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -226,10 +226,17 @@ pub const INVENTORY: &[Held] = &[
     ),
     held(
         of::<Waiting>(),
-        "which actions of governed runs wait for approvals",
+        "which actions wait for approvals, or to be begun",
         &[Operation],
-        "until the action is approved or ends",
+        "until the action is begun or ends",
         "deleted with the outcome",
+    ),
+    held(
+        of::<HeldActions>(),
+        "who proposed what waits for approvals, so that it is counted",
+        &[Operation],
+        PROJECT,
+        WITH_PROJECT,
     ),
     held(
         of::<HeldChange>(),

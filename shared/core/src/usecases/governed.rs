@@ -109,7 +109,7 @@ impl Judging<'_> {
 }
 
 /// A judged act.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Governed {
     pub(super) judgement: Judgement,
     pub(super) action_hash: String,

@@ -60,7 +60,7 @@ pub use deletion::{CarriedOut, Decided, Delete, DeletionError, DeletionOf};
 pub use erase::{Erase, EraseError, EraseRequest, Erased};
 pub use exports::{Accepted, ExportError, Exports, Fetched, LINK_VALID, WorkError, Worked};
 pub use governed_runs::{
-    Completion, DecisionRecord, FlowChange, GovernedRuns, NewAction, NewRun, Preview,
+    Completion, DecisionRecord, FlowChange, GovernedRuns, HeldActions, NewAction, NewRun, Preview,
     ProposedInRun, ReportOf, RunError, SweepRuns, SweptRuns, Waiting,
 };
 pub use held_changes::{HeldChanges, Outcome};

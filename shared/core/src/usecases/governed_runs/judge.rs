@@ -3,7 +3,7 @@
 use counterfoil_evidence::json::Json;
 
 use super::{GovernedRuns, RunError};
-use crate::governed_run::{FlowActions, HOLD_QUOTA, KnownKind};
+use crate::governed_run::{FlowActions, KnownKind};
 use crate::ids::{ActionId, DecisionId, RunId};
 use crate::json::JsonError;
 use crate::policy::{
@@ -172,22 +172,5 @@ impl Verdict {
             more: Vec::new(),
         };
         decided.facts()
-    }
-
-    /// The same, where too many wait already.
-    pub(super) fn within(self, quota: Option<&str>) -> Self {
-        match quota {
-            Some(reason) => Self(within_quota(self.0, reason)),
-            None => self,
-        }
-    }
-}
-
-/// A REQUIRE that nobody could look at in time is a DENY.
-pub(in crate::usecases) fn within_quota(judgement: Judgement, reason: &str) -> Judgement {
-    if judgement.effect == Effect::Require {
-        judgement.denied_by(HOLD_QUOTA, reason.to_owned())
-    } else {
-        judgement
     }
 }

@@ -13,6 +13,7 @@ mod flows;
 mod judge;
 mod open;
 mod propose;
+mod quota;
 mod read;
 mod report;
 mod step;
@@ -27,14 +28,16 @@ pub use decisions::{DecisionRecord, Preview};
 pub use flows::FlowChange;
 pub use open::NewRun;
 pub use propose::{NewAction, ProposedInRun};
+pub use quota::HeldActions;
 pub use report::ReportOf;
 pub use sweep::{SweepRuns, SweptRuns};
 
 pub use step::Waiting;
 
 pub(super) use facts::subject;
-pub(super) use judge::{Again, within_quota};
-pub(super) use propose::{QUOTA_REASON, in_order, over};
+pub(super) use judge::Again;
+pub(super) use propose::in_order;
+pub(super) use quota::{Quota, within};
 pub(super) use step::Stepped;
 
 use crate::governed_run::{GovernedRun, InvalidRun, NotTaken, RunState};

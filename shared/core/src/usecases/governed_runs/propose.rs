@@ -7,9 +7,10 @@ use counterfoil_evidence::stream::Draft;
 
 use super::facts::subject;
 use super::judge::{About, Matter, Verdict};
+use super::quota::{Quota, within};
 use super::step::Waiting;
 use super::{ATTEMPTS, DecisionRecord, GovernedRuns, RunError};
-use crate::governed_run::{GovernedRun, HOLDS_PER_PROJECT, HOLDS_PER_PROPOSER, check_work};
+use crate::governed_run::{GovernedRun, check_work};
 use crate::ids::{ActionId, DecisionId};
 use crate::json::canonical;
 use crate::ports::{AppendError, Batch};
@@ -18,9 +19,6 @@ use crate::repair::{Action, ActionState, Resource, RunWork, Work};
 use crate::tenancy::TenantCtx;
 use crate::time::Timestamp;
 use crate::usecases::proposal::Proposal;
-
-pub(in crate::usecases) const QUOTA_REASON: &str =
-    "Too many actions wait for approvals already: a person could not read them in time.";
 
 /// An action to propose.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,9 +79,8 @@ impl GovernedRuns {
                     });
                 }
             }
-            let quota = over(&waiting, &ctx.principal().account()).then_some(QUOTA_REASON);
-            let judged = self.judged(ctx, &project, &found.value, new, quota).await?;
-            let batch = self.batch(ctx, &found, &judged, &sameness)?;
+            let mut judged = self.judged(ctx, &project, &found.value, new).await?;
+            let batch = self.batch(ctx, &found, &mut judged, &sameness)?;
             match self.evidence.append(project.stream_id()?, batch).await {
                 Ok(entries) => {
                     let mut action = judged.action;
@@ -101,6 +98,8 @@ impl GovernedRuns {
                 Err(AppendError::StateChanged { index: RUN_ROW }) => {
                     found = self.run(ctx, run).await?;
                 }
+                // Something else began to wait: it is counted again.
+                Err(AppendError::StateChanged { index: HELD_ROW }) => {}
                 Err(AppendError::RunConflict { .. }) => {
                     let now = self.run(ctx, run).await?;
                     return Err(RunError::Ended(now.value.state));
@@ -118,7 +117,6 @@ impl GovernedRuns {
         project: &Project,
         run: &GovernedRun,
         new: &NewAction,
-        quota: Option<&str>,
     ) -> Result<Judged, RunError> {
         let now = self.clock.now();
         let act = ActionId::new(now, self.random.bits128());
@@ -131,7 +129,9 @@ impl GovernedRuns {
             at: now,
             dry_run: false,
         };
-        let verdict = self.judge(ctx, &matter).await?.within(quota);
+        let verdict = self.judge(ctx, &matter).await?;
+        let (judgement, quota) = within(&self.records(ctx), ctx, verdict.0).await?;
+        let verdict = Verdict(judgement);
         let proposal = Proposal {
             judgement: &verdict.0,
             at: now,
@@ -151,6 +151,7 @@ impl GovernedRuns {
         Ok(Judged {
             action,
             verdict,
+            quota,
             at: now,
         })
     }
@@ -159,12 +160,13 @@ impl GovernedRuns {
         &self,
         ctx: &TenantCtx,
         run: &Versioned<GovernedRun>,
-        judged: &Judged,
+        judged: &mut Judged,
         sameness: &str,
     ) -> Result<Batch, RunError> {
         let Judged {
             action,
             verdict,
+            quota,
             at,
         } = judged;
         let Work::Run(work) = &action.work else {
@@ -193,9 +195,11 @@ impl GovernedRuns {
                     .explained_by(0),
             )
             .with(records.create(&index)?.explained_by(0));
-        if action.state == ActionState::Held {
+        if let Some(quota) = quota.take() {
             let waiting = Waiting::of(action, sameness);
-            batch = batch.with(records.create(&waiting)?.explained_by(0));
+            batch = batch
+                .with(records.create(&waiting)?.explained_by(0))
+                .with(quota.taking(&records, action)?.explained_by(0));
         }
         Ok(batch)
     }
@@ -211,12 +215,15 @@ pub(in crate::usecases) fn in_order(run: &GovernedRun, seq: Option<u64>) -> Resu
     Err(crate::governed_run::InvalidRun::new("/seq", rule).into())
 }
 
-/// Where the run's record is among the writes of [`GovernedRuns::batch`].
+/// Where the run's record and what waits for approvals are among the writes of [`GovernedRuns::batch`].
 const RUN_ROW: usize = 0;
+const HELD_ROW: usize = 4;
 
 struct Judged {
     action: Action,
     verdict: Verdict,
+    /// Where it is to wait, what it was counted by.
+    quota: Option<Quota>,
     at: Timestamp,
 }
 
@@ -226,11 +233,4 @@ fn sameness(ctx: &TenantCtx, run: &GovernedRun, work: &RunWork) -> Result<String
         "principal": ctx.principal().account(), "run": run.id, "work": work,
     });
     Ok(digest_string(&canonical(&same)?))
-}
-
-/// Whether nobody can be asked for one more approval.
-pub(in crate::usecases) fn over(waiting: &[Versioned<Waiting>], proposer: &str) -> bool {
-    let held = || waiting.iter().filter(|it| it.value.held);
-    let own = held().filter(|it| it.value.proposer == proposer);
-    held().count() >= HOLDS_PER_PROJECT || own.count() >= HOLDS_PER_PROPOSER
 }

@@ -26,7 +26,7 @@ pub struct Waiting {
     pub sameness: String,
     /// Until when it waits.
     pub expires_at: Timestamp,
-    /// It was to wait for approvals when it was proposed.
+    /// It waits for approvals. What the product does waits on once it has them, to be begun.
     #[serde(default = "yes")]
     pub held: bool,
     /// The product does it.

@@ -4,20 +4,26 @@
 use counterfoil_evidence::json::{Json, object};
 
 use super::{IncidentError, Incidents};
-use crate::governed_run::HOLD_QUOTA;
 use crate::ids::IncidentId;
 use crate::incident::{Act, IgnoreTerms, Incident};
 use crate::json::JsonError;
-use crate::ports::Batch;
+use crate::ports::{AppendError, Batch};
 use crate::reconcile::Finding;
 use crate::records::{Project, Records, Versioned};
 use crate::repair::{Action, IgnorePlan, Resource, Work};
 use crate::tenancy::TenantCtx;
 use crate::usecases::governed::{DECISION, Governed};
-use crate::usecases::governed_runs::{QUOTA_REASON, Waiting, over};
+use crate::usecases::governed_runs::{Quota, Waiting, within};
 use crate::usecases::proposal::difference;
 
+/// How often a transaction is tried that others overtake.
+const ATTEMPTS: usize = 16;
+
+/// Where what waits for approvals is among the rows of a held ignore.
+const HELD_ROW: usize = 3;
+
 /// What is to be recorded.
+#[derive(Clone)]
 pub(super) struct Held {
     pub(super) incident: Versioned<Incident>,
     pub(super) terms: IgnoreTerms,
@@ -51,14 +57,22 @@ impl Incidents {
                 Err(IncidentError::Waits(other.value.id))
             };
         }
-        if over(&waiting, &ctx.principal().account()) {
-            let mut judged = held.judged;
-            judged.judgement = judged
-                .judgement
-                .denied_by(HOLD_QUOTA, QUOTA_REASON.to_owned());
-            return Err(self.refuse(ctx, project, &judged).await?);
+        for _ in 0..ATTEMPTS {
+            let judgement = held.judged.judgement.clone();
+            let (judgement, quota) = within(&records, ctx, judgement).await?;
+            let Some(quota) = quota else {
+                let mut judged = held.judged;
+                judged.judgement = judgement;
+                return Err(self.refuse(ctx, project, &judged).await?);
+            };
+            let recorded = self.record_hold(ctx, project, held.clone(), (&plan, quota));
+            match recorded.await {
+                // Something else began to wait: it is counted again.
+                Err(IncidentError::Evidence(AppendError::StateChanged { .. })) => {}
+                recorded => return recorded,
+            }
         }
-        self.record_hold(ctx, project, held, plan).await
+        Err(IncidentError::Evidence(AppendError::Busy))
     }
 
     async fn record_hold(
@@ -66,7 +80,7 @@ impl Incidents {
         ctx: &TenantCtx,
         project: &Project,
         held: Held,
-        plan: IgnorePlan,
+        (plan, quota): (&IgnorePlan, Quota),
     ) -> Result<Versioned<Action>, IncidentError> {
         let records = Records::of(self.state.as_ref(), ctx);
         let Held {
@@ -89,7 +103,7 @@ impl Incidents {
         };
         let (digest, until) = (action.digest.clone(), action.binding.expires_at);
         let judged = judged.holding(digest, until, Vec::new());
-        let told = subject(&plan, &action.salt, finding)?;
+        let told = subject(plan, &action.salt, finding)?;
         let drafts = judged.opened(ctx.principal(), None)?.into_iter();
         let drafts = drafts.enumerate().map(|(place, draft)| match place {
             DECISION => draft.subject(told.clone()).about(about.clone()),
@@ -108,8 +122,13 @@ impl Incidents {
         let batch = batch
             .with(records.create(&action)?.explained_by(DECISION))
             .with(records.replace(before, &known)?.explained_by(DECISION))
-            .with(records.create(&waiting)?.explained_by(DECISION));
-        let entries = self.evidence.append(project.stream_id()?, batch).await?;
+            .with(records.create(&waiting)?.explained_by(DECISION))
+            .with(quota.taking(&records, &action)?.explained_by(DECISION));
+        let appended = self.evidence.append(project.stream_id()?, batch).await;
+        let entries = appended.map_err(|error| match error {
+            AppendError::StateChanged { index: HELD_ROW } => IncidentError::Evidence(error),
+            error => error.into(),
+        })?;
         action.decided = entries.get(DECISION).cloned();
         Ok(Versioned {
             evidence: action.decided.clone(),

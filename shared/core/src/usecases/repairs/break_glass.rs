@@ -6,7 +6,7 @@ use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::counted::append;
+use super::counted::{append, has_approvals};
 use super::ending::expire;
 use super::follow_up::follow_up;
 use super::in_run;
@@ -241,14 +241,11 @@ impl VoteOnAction {
         );
         let of_workspace = workspace(ctx);
         let uses = Records::of(self.ports.state.as_ref(), &of_workspace);
+        let records = self.ports.records(ctx);
         let batch = Batch::of(drafts)
-            .with(
-                self.ports
-                    .records(ctx)
-                    .replace(version, &action)?
-                    .explained_by(entry),
-            )
+            .with(records.replace(version, &action)?.explained_by(entry))
             .with(uses.create(&used)?.explained_by(entry));
+        let batch = has_approvals(&records, &action, batch, entry).await?;
         let step = Step::Overridden { resolves };
         append(&self.ports, ctx, project, (&action, &[step]), batch).await?;
         Ok(Versioned {

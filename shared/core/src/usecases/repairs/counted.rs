@@ -65,6 +65,24 @@ pub(super) async fn try_append(
     Err(ActionError::Evidence(AppendError::Busy))
 }
 
+/// That nobody's approval is missing any more: from here on it waits to be begun.
+pub(super) async fn has_approvals(
+    records: &Records<'_>,
+    action: &Action,
+    batch: Batch,
+    entry: usize,
+) -> Result<Batch, ActionError> {
+    let Some(found) = records.get::<Waiting>(&action.id.to_string()).await? else {
+        return Ok(batch);
+    };
+    let waiting = Waiting {
+        held: false,
+        ..found.value
+    };
+    let write = records.replace(found.version, &waiting)?;
+    Ok(batch.with(write.explained_by(entry)))
+}
+
 /// That a repair waits no more.
 pub(super) fn waits_no_more(records: &Records<'_>, action: &Action) -> StateWrite {
     StateWrite::delete(records.key::<Waiting>(&action.id.to_string()))

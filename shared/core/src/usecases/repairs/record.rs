@@ -5,6 +5,7 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use super::asking::{active_mapping, judge, opening, pace};
+use super::counted::ATTEMPTS;
 use super::judge::Repair;
 use super::{ActionError, RepairPorts, settle};
 use crate::cell::Cell;
@@ -16,14 +17,12 @@ use crate::mapping::Artifact;
 use crate::policy::{Asking, Effect, Judgement, Place};
 use crate::ports::{AppendError, Batch, EntryRef};
 use crate::reconcile::Finding;
-use crate::records::{Project, Records, Versioned};
+use crate::records::{Project, Versioned};
 use crate::repair::{Action, RepairPlan, Resource, Undo, Work};
 use crate::tenancy::TenantCtx;
 use crate::time::Timestamp;
 use crate::usecases::facts::{Closing, Decided, Opening};
-use crate::usecases::governed_runs::{
-    DecisionRecord, QUOTA_REASON, RunError, Waiting, over, within_quota,
-};
+use crate::usecases::governed_runs::{DecisionRecord, Quota, RunError, Waiting, within};
 use crate::usecases::proposal::{Proposal, difference};
 
 /// A repair as somebody wants it.
@@ -59,6 +58,8 @@ struct Judged {
     /// The customer's pseudonym.
     about: Option<String>,
     judgement: Judgement,
+    /// Where it is to wait, what it was counted by.
+    quota: Option<Quota>,
     at: Timestamp,
 }
 
@@ -70,10 +71,27 @@ pub(super) async fn record(
     incident: Versioned<Incident>,
     wanted: Wanted<'_>,
 ) -> Result<Proposed, ActionError> {
+    for _ in 0..ATTEMPTS {
+        let recording = try_record(ports, ctx, project, &incident, &wanted);
+        if let Some(proposed) = Box::pin(recording).await? {
+            return Ok(proposed);
+        }
+    }
+    Err(ActionError::Evidence(AppendError::Busy))
+}
+
+/// The same; `None` where something else began to wait at this moment, so that it is counted again.
+async fn try_record(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    incident: &Versioned<Incident>,
+    wanted: &Wanted<'_>,
+) -> Result<Option<Proposed>, ActionError> {
     let records = ports.records(ctx);
-    let judged = Box::pin(judged(ports, ctx, project, &incident.value, &wanted)).await?;
-    let mut action = new_action(ports, ctx, &incident.value, &wanted, &judged)?;
-    let (drafts, entry) = drafts(ctx, project, &incident.value, &wanted, (&judged, &action))?;
+    let mut judged = Box::pin(judged(ports, ctx, project, &incident.value, wanted)).await?;
+    let mut action = new_action(ports, ctx, &incident.value, wanted, &judged)?;
+    let (drafts, entry) = drafts(ctx, project, &incident.value, wanted, (&judged, &action))?;
     let mut batch = Batch::of(drafts);
     if let Some(governed) = &wanted.run {
         let after = governed.value.clone();
@@ -87,22 +105,29 @@ pub(super) async fn record(
     }
     batch = batch.with(records.create(&action)?.explained_by(entry));
     if action.effect != Effect::Deny {
-        let repairing = incident.value.repaired_by(action.id);
+        let repairing = incident.value.clone().repaired_by(action.id);
         let write = records.replace(incident.version, &repairing)?;
         let waiting = records.create(&Waiting::of(&action, &action.digest))?;
         batch = batch
             .with(write.explained_by(entry))
             .with(waiting.explained_by(entry));
     }
-    let appended = ports.evidence.append(project.stream_id()?, batch);
-    let entries = appended.await.map_err(|error| match error {
-        AppendError::StateChanged { index: RUN } if wanted.run.is_some() => {
-            ActionError::Evidence(error)
+    let mut held = None;
+    if let Some(quota) = judged.quota.take() {
+        held = Some(batch.state.len());
+        batch = batch.with(quota.taking(&records, &action)?.explained_by(entry));
+    }
+    match ports.evidence.append(project.stream_id()?, batch).await {
+        Ok(entries) => {
+            action.decided = entries.get(entry).cloned();
+            Ok(Some(Proposed { action, version: 1 }))
         }
-        error => error.into(),
-    })?;
-    action.decided = entries.get(entry).cloned();
-    Ok(Proposed { action, version: 1 })
+        Err(AppendError::StateChanged { index }) if Some(index) == held => Ok(None),
+        Err(error @ AppendError::StateChanged { index: RUN }) if wanted.run.is_some() => {
+            Err(ActionError::Evidence(error))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn judged(
@@ -135,16 +160,13 @@ async fn judged(
     let pace = pace(&records).await?.value;
     let judged = judge(ports, ctx, (&artifact, &pace), repair, &asking);
     let judgement = Box::pin(judged).await?;
-    let judgement = if judgement.effect == Effect::Require && full(&records, ctx).await? {
-        within_quota(judgement, QUOTA_REASON)
-    } else {
-        judgement
-    };
+    let (judgement, quota) = within(&records, ctx, judgement).await?;
     Ok(Judged {
         plan,
         undo,
         about,
         judgement,
+        quota,
         at,
     })
 }
@@ -221,12 +243,6 @@ fn drafts(
     // It closes at once, also with a held action: whoever answers opens a run of their own.
     let close = Draft::new(Kind::RunClose, Closing::of_one(judgement.effect).facts()).in_run(run);
     Ok((vec![open, decision, close], 1))
-}
-
-/// Whether too many wait already for a person to look at them in time.
-async fn full(records: &Records<'_>, ctx: &TenantCtx) -> Result<bool, ActionError> {
-    let waiting = records.list::<Waiting>().await?;
-    Ok(over(&waiting, &ctx.principal().account()))
 }
 
 fn plan_for(artifact: &Artifact, incident: &Incident) -> RepairPlan {

@@ -1,6 +1,6 @@
 //! A person's yes or no, bound to the digest they were shown.
 
-use super::counted::append;
+use super::counted::{append, has_approvals};
 use super::ending::{end, expire};
 use super::follow_up::{Said, follow_up};
 use super::in_run;
@@ -278,6 +278,9 @@ impl VoteOnAction {
         let entry = batch.drafts.len().saturating_sub(1);
         let records = self.ports.records(ctx);
         batch = batch.with(records.replace(version, &action)?.explained_by(entry));
+        if enough {
+            batch = has_approvals(&records, &action, batch, entry).await?;
+        }
         let step = if enough { Step::Approved } else { Step::Voted };
         append(&self.ports, ctx, project, (&action, &[step]), batch).await?;
         let voted = Versioned {
