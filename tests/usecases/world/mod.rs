@@ -39,7 +39,7 @@ use counterfoil_testkit::memory::{
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_test_only";
 pub(crate) const NOW: i64 = 1_795_392_000;
 
-const MAPPING: &str = r#"
+pub(crate) const MAPPING: &str = r#"
 [match]
 table = "public.app_users"
 primary_key = "id"
@@ -411,7 +411,12 @@ impl World {
     /// Activates a mapping that says the same of another price alone.
     pub(crate) async fn activate_mapping_of(&self, price: &str) {
         let text = MAPPING.replace("price_pro", price);
-        let artifact = compile(&Mapping::from_toml(&text).unwrap()).unwrap();
+        self.activate_mapping(&text).await;
+    }
+
+    /// Activates a mapping.
+    pub(crate) async fn activate_mapping(&self, text: &str) {
+        let artifact = compile(&Mapping::from_toml(text).unwrap()).unwrap();
         let stored = counterfoil_core::records::Mapping {
             hash: artifact.hash(),
             artifact: artifact.canonical_text(),

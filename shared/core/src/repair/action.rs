@@ -8,6 +8,7 @@ use crate::ids::{ActionId, DecisionId, ProjectId, RunId, UserId, WorkspaceId};
 use crate::incident::IncidentState;
 use crate::json::{JsonError, canonical};
 use crate::ports::EntryRef;
+use crate::reconcile::Identity;
 use crate::tenancy::{Principal, Role};
 use crate::time::Timestamp;
 
@@ -178,6 +179,35 @@ pub struct Action {
     /// What it takes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<Undo>,
+    /// What a repair means, as the rules were told when it was proposed; `None` in actions of earlier
+    /// builds, and in what is no repair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meaning: Option<Meaning>,
+}
+
+/// What a repair means, in names of the mapping. The finding of its incident is replaced by later runs;
+/// this is what was approved, and what taking it back reverses. Kind and field of the difference are
+/// not here: they name the incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meaning {
+    /// What the row grants before.
+    pub from: String,
+    /// What it grants afterwards.
+    pub to: String,
+    /// How the customer was matched; `None` where no customer belongs to the row.
+    pub identity: Option<Identity>,
+}
+
+impl Meaning {
+    /// What the repair back means: of the same row, so as sure of whose it is.
+    #[must_use]
+    pub fn reversed(&self) -> Self {
+        Self {
+            from: self.to.clone(),
+            to: self.from.clone(),
+            identity: self.identity,
+        }
+    }
 }
 
 /// Whoever replaced missing approvals.

@@ -44,6 +44,11 @@ impl RepairPlan {
         Ok(digest_string(&bytes))
     }
 
+    /// Whether it writes this column.
+    pub fn writes(&self, column: &str) -> bool {
+        self.changes.iter().any(|change| change.column == column)
+    }
+
     /// The repair back: before and after swapped.
     #[must_use]
     pub fn reversed(&self) -> Self {

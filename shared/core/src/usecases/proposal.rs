@@ -76,6 +76,7 @@ impl Proposal<'_> {
             failure: None,
             overridden: None,
             undo: None,
+            meaning: None,
         })
     }
 }

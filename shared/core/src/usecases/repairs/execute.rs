@@ -10,7 +10,7 @@ use super::counted::{append, try_append, waits_no_more};
 use super::ending::{expire, given_back};
 use super::follow_up::{follow_up, given_up};
 use super::grounds::Grounds;
-use super::judge::{Looked, Repair};
+use super::judge::{Looked, Repair, meaning, meaning_back};
 use super::record::subject;
 use super::refusal::record_refusal;
 use super::settle::{self, Outcome};
@@ -51,8 +51,9 @@ pub(super) async fn execute(
     let resource = action.value.binding.resource.to_string();
     let incident = ports.incident(ctx, &resource).await?;
     let owed = is_still_owed(ports, ctx, project, &incident.value, &action.value).await?;
+    let plan = plan_of(&action.value)?;
     let undoes = match action.value.undo {
-        Some(_) => Some(settle::looked(ports, ctx, project, &incident.value).await?),
+        Some(_) => Some(settle::looked(ports, ctx, project, &incident.value, plan).await?),
         None => None,
     };
     let mut attempts = 0_u32;
@@ -144,7 +145,7 @@ pub(super) async fn judge_now(
     let artifact = active_mapping(ports, ctx, project).await?;
     let pace = asking::pace(&records).await?.value;
     let undoes = match action.undo {
-        Some(_) => Some(settle::looked(ports, ctx, project, &incident).await?),
+        Some(_) => Some(settle::looked(ports, ctx, project, &incident, plan_of(action)?).await?),
         None => None,
     };
     let asked = (&artifact, &pace, undoes);
@@ -204,9 +205,16 @@ async fn judge(
 ) -> Result<Judgement, ActionError> {
     let now = ports.clock.now();
     let about = ports.about(ctx, project, incident).await;
+    let finding = &incident.finding;
+    let meaning = match (&action.undo, &action.meaning) {
+        (None, _) => meaning(finding),
+        (Some(_), Some(kept)) => kept.clone(),
+        (Some(_), None) => meaning_back(finding),
+    };
     let repair = Repair {
         incident,
         plan: plan_of(action)?,
+        meaning: &meaning,
         undoes,
         customer: about.or_else(|| action.about.clone()),
         // The limit of a run bound its proposal.

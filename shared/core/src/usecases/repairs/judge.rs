@@ -8,7 +8,7 @@ use crate::policy::{
 };
 use crate::reconcile::findings::named;
 use crate::reconcile::{Finding, FindingKind, Identity, Symbol};
-use crate::repair::{Action, ActionState, RepairPlan, VoteKind};
+use crate::repair::{Action, ActionState, Meaning, RepairPlan, VoteKind};
 use crate::tenancy::Role;
 use crate::time::Timestamp;
 use crate::usecases::incidents::incident_facts;
@@ -35,6 +35,8 @@ pub(super) struct Looked {
 pub(super) struct Repair<'a> {
     pub(super) incident: &'a Incident,
     pub(super) plan: &'a RepairPlan,
+    /// What that means.
+    pub(super) meaning: &'a Meaning,
     /// It takes back what another repair wrote: what both sides say of that now.
     pub(super) undoes: Option<Looked>,
     /// The customer's pseudonym.
@@ -55,25 +57,22 @@ pub(super) fn repair_question(
         let mut amounts = finding.amounts();
         amounts.any(|risk| risk.currency != limit.currency || risk.minor > limit.minor)
     });
-    let forth = change(finding, repair.plan, around.artifact);
+    let change = change(&repair, around.artifact);
+    let certain = standing(repair.incident, repair.meaning.identity);
     Question::Repair(Box::new(RepairFacts {
         incident: incident_facts(repair.incident, repair.customer, now),
-        change: if repair.undoes.is_some() {
-            back(forth)
-        } else {
-            forth
-        },
+        change,
         // Whoever takes something back says that it was wrong; that what was written is still there is
         // the statement's own condition.
         standing: match repair.undoes {
-            None => standing(repair.incident),
+            None => certain,
             Some(looked) => StandingFacts {
                 confirmed: true,
                 kept: looked.kept,
                 other_live_subscription: looked
                     .other_live_subscription
                     .unwrap_or(finding.other_live_subscription),
-                ..standing(repair.incident)
+                ..certain
             },
         },
         blast: BlastFacts {
@@ -83,38 +82,51 @@ pub(super) fn repair_question(
     }))
 }
 
-/// The same change, taken back.
-fn back(forth: ChangeFacts) -> ChangeFacts {
-    ChangeFacts {
-        from: forth.to,
-        to: forth.from,
-        direction: match forth.direction {
-            "grant" => "revoke",
-            "revoke" => "grant",
-            other => other,
-        },
-        ..forth
+/// What the repair of a difference means, as a run has seen it last.
+pub(super) fn meaning(finding: &Finding) -> Meaning {
+    let nothing_to_write = finding.not_repairable.is_some() || finding.changes.is_empty();
+    let meaning = seen(finding);
+    if nothing_to_write {
+        return Meaning {
+            to: UNMAPPED.to_owned(),
+            ..meaning
+        };
+    }
+    meaning
+}
+
+/// What taking a repair back means that was proposed before it was kept what that one meant: as far as
+/// the difference says that a run has seen last.
+pub(super) fn meaning_back(finding: &Finding) -> Meaning {
+    seen(finding).reversed()
+}
+
+fn seen(finding: &Finding) -> Meaning {
+    Meaning {
+        from: symbol(&named(finding.field, &finding.actual)),
+        to: symbol(&named(finding.field, &finding.expected)),
+        identity: finding.identity,
     }
 }
 
-fn change(finding: &Finding, plan: &RepairPlan, artifact: &Artifact) -> ChangeFacts {
+fn change(repair: &Repair<'_>, artifact: &Artifact) -> ChangeFacts {
+    let (finding, plan) = (&repair.incident.finding, repair.plan);
     let repairable = artifact.repairable_columns();
     let columns: Vec<&str> = plan.changes.iter().map(|it| it.column.as_str()).collect();
-    let nothing_to_write = finding.not_repairable.is_some() || finding.changes.is_empty();
+    let (gives, takes) = match repair.undoes {
+        None => ("grant", "revoke"),
+        Some(_) => ("revoke", "grant"),
+    };
     ChangeFacts {
         table: format!("{}.{}", plan.schema, plan.table),
         column: columns.join("+"),
         key_column: plan.key_column.clone(),
         value_kind: finding.field.map_or("none", |field| field.name()),
-        from: symbol(&named(finding.field, &finding.actual)),
-        to: if nothing_to_write {
-            UNMAPPED.to_owned()
-        } else {
-            symbol(&named(finding.field, &finding.expected))
-        },
+        from: repair.meaning.from.clone(),
+        to: repair.meaning.to.clone(),
         direction: match finding.kind {
-            FindingKind::AccessWithoutPayment => "revoke",
-            FindingKind::PaidNoAccess => "grant",
+            FindingKind::AccessWithoutPayment => takes,
+            FindingKind::PaidNoAccess => gives,
             _ => "change",
         },
         rows: u64::from(!plan.changes.is_empty()),
@@ -129,11 +141,11 @@ fn symbol(symbol: &Symbol) -> String {
     symbol.text().chars().take(128).collect()
 }
 
-fn standing(incident: &Incident) -> StandingFacts {
+fn standing(incident: &Incident, identity: Option<Identity>) -> StandingFacts {
     let finding = &incident.finding;
     StandingFacts {
         mapped: finding.kind != FindingKind::UnmappedPrice,
-        identity: finding.identity.map_or("none", Identity::name),
+        identity: identity.map_or("none", Identity::name),
         promise_known: finding.kind != FindingKind::UnknownState,
         backing: finding.backing.name(),
         other_live_subscription: finding.other_live_subscription,

@@ -1,14 +1,14 @@
 //! Proposing a repair: by a person or key, in a governed run, by a scan, and taking one back.
 
 use super::counted::{ATTEMPTS, runs};
-use super::record::{Proposed, RUN, Wanted, record};
+use super::record::{Proposed, RUN, TakingBack, Wanted, record};
 use super::{ActionError, RepairPorts, plan_of};
 use crate::governed_run::InvalidRun;
 use crate::ids::{ProjectId, RunId};
 use crate::incident::{Incident, IncidentState};
 use crate::ports::AppendError;
 use crate::records::{Directory, Versioned};
-use crate::repair::{Action, ActionState, Undo};
+use crate::repair::{Action, ActionState, Meaning, Undo};
 use crate::run::{Run, RunStep};
 use crate::tenancy::TenantCtx;
 use crate::usecases::governed_runs::{RunError, in_order};
@@ -138,7 +138,11 @@ impl ProposeRepair {
         let wanted = Wanted {
             reason,
             execute_on_approval,
-            undo: Some((undo, plan)),
+            undo: Some(TakingBack {
+                undo,
+                plan,
+                meaning: action.meaning.as_ref().map(Meaning::reversed),
+            }),
             ..Wanted::default()
         };
         record(&self.ports, ctx, &project, incident, wanted).await

@@ -6,7 +6,7 @@ use counterfoil_evidence::stream::Draft;
 
 use super::asking::{active_mapping, judge, opening, pace};
 use super::counted::ATTEMPTS;
-use super::judge::Repair;
+use super::judge::{Repair, meaning, meaning_back};
 use super::{ActionError, RepairPorts, settle};
 use crate::cell::Cell;
 use crate::governed_run::GovernedRun;
@@ -18,7 +18,7 @@ use crate::policy::{Asking, Effect, Judgement, Place};
 use crate::ports::{AppendError, Batch, EntryRef};
 use crate::reconcile::Finding;
 use crate::records::{Project, Versioned};
-use crate::repair::{Action, RepairPlan, Resource, Undo, Work};
+use crate::repair::{Action, Meaning, RepairPlan, Resource, Undo, Work};
 use crate::tenancy::TenantCtx;
 use crate::time::Timestamp;
 use crate::usecases::facts::{Closing, Decided, Opening};
@@ -34,9 +34,17 @@ pub(super) struct Wanted<'a> {
     /// The scan behind it.
     pub(super) cause: Option<&'a EntryRef>,
     /// What it takes back, and how.
-    pub(super) undo: Option<(Undo, RepairPlan)>,
+    pub(super) undo: Option<TakingBack>,
     /// The run that somebody holds open.
     pub(super) run: Option<Versioned<GovernedRun>>,
+}
+
+/// A repair that is to be taken back.
+pub(super) struct TakingBack {
+    pub(super) undo: Undo,
+    pub(super) plan: RepairPlan,
+    /// `None` where an earlier build proposed it.
+    pub(super) meaning: Option<Meaning>,
 }
 
 /// Where the record of a governed run is among the writes of a proposal in it.
@@ -54,6 +62,7 @@ pub struct Proposed {
 /// What was judged of a proposal.
 struct Judged {
     plan: RepairPlan,
+    meaning: Meaning,
     undo: Option<Undo>,
     /// The customer's pseudonym.
     about: Option<String>,
@@ -138,21 +147,26 @@ async fn judged(
     wanted: &Wanted<'_>,
 ) -> Result<Judged, ActionError> {
     let records = ports.records(ctx);
-    let (undo, plan, undoes) = match &wanted.undo {
-        Some((undo, plan)) => {
-            let looked = settle::looked(ports, ctx, project, incident).await?;
-            (Some(*undo), Some(plan.clone()), Some(looked))
-        }
-        None => (None, None, None),
+    let undoes = match &wanted.undo {
+        Some(back) => Some(settle::looked(ports, ctx, project, incident, &back.plan).await?),
+        None => None,
     };
     let artifact = active_mapping(ports, ctx, project).await?;
-    let plan = plan.unwrap_or_else(|| plan_for(&artifact, incident));
+    let (plan, meaning) = match &wanted.undo {
+        Some(back) => {
+            let kept = back.meaning.clone();
+            let meaning = kept.unwrap_or_else(|| meaning_back(&incident.finding));
+            (back.plan.clone(), meaning)
+        }
+        None => (plan_for(&artifact, incident), meaning(&incident.finding)),
+    };
     let at = ports.clock.now();
     let about = ports.about(ctx, project, incident).await;
     let asking = Asking::new(ctx.principal(), at, Place::project(project));
     let repair = Repair {
         incident,
         plan: &plan,
+        meaning: &meaning,
         undoes,
         customer: about.clone(),
         earlier: (wanted.run.as_ref()).map_or(0, |run| run.value.repairs_taken),
@@ -163,7 +177,8 @@ async fn judged(
     let (judgement, quota) = within(&records, ctx, judgement).await?;
     Ok(Judged {
         plan,
-        undo,
+        meaning,
+        undo: wanted.undo.as_ref().map(|back| back.undo),
         about,
         judgement,
         quota,
@@ -197,6 +212,7 @@ fn new_action(
         execute_on_approval: wanted.execute_on_approval,
         follow_up: governed,
         undo: judged.undo,
+        meaning: Some(judged.meaning.clone()),
         ..proposal.action(ctx)?
     })
 }

@@ -16,7 +16,7 @@ use crate::json::to_json;
 use crate::ports::{Batch, EntryRef, PortError, PortErrorKind, StateWrite};
 use crate::reconcile::Finding;
 use crate::records::{Project, Unfinished, Versioned};
-use crate::repair::{Action, ActionState, ColumnChange};
+use crate::repair::{Action, ActionState, ColumnChange, RepairPlan};
 use crate::run::{Run, RunResult, RunScope};
 use crate::sealed::Purpose;
 use crate::tenancy::TenantCtx;
@@ -212,24 +212,23 @@ pub(super) async fn looked(
     ctx: &TenantCtx,
     project: &Project,
     incident: &Incident,
+    plan: &RepairPlan,
 ) -> Result<Looked, ActionError> {
     let sources = sources(ports, ctx, project).await?;
     let since = listed_until(ports, ctx, incident).await?;
     let now = ports.clock.now();
     let seen = look_again(&sources, &incident.finding, Some(since), now);
-    let written: Vec<&str> = names(&incident.finding).collect();
     let mut about = Box::pin(seen).await?;
-    about.retain(|finding| names(finding).any(|column| written.contains(&column)));
+    about.retain(|finding| {
+        // One that cannot be repaired names no columns.
+        let same = Incident::identity(project.id, finding) == incident.id;
+        same || finding.changes.iter().any(|it| plan.writes(&it.column))
+    });
     Ok(Looked {
         kept: about.is_empty(),
         other_live_subscription: (!about.is_empty())
             .then(|| about.iter().any(|finding| finding.other_live_subscription)),
     })
-}
-
-/// The columns that the repair of a difference writes.
-fn names(finding: &Finding) -> impl Iterator<Item = &str> {
-    finding.changes.iter().map(|change| change.column.as_str())
 }
 
 async fn sources(
