@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use counterfoil_core::auth::authenticate_person;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::ports::{Clock, State, StateKey, StateWrite};
 use counterfoil_core::records::{Directory, Records};
 use counterfoil_core::repair::{Action, ActionState, HOUR_MAX, Pace};
-use counterfoil_core::tenancy::Role;
+use counterfoil_core::tenancy::{Role, TenantCtx};
 use counterfoil_core::usecases::ActionError;
 
-use super::super::world::World;
+use super::super::world::{World, login};
 use super::{approve, proposed};
 
 /// Limits of an hour bind everybody: the fifty-first repair is refused, also after its approval.
@@ -181,4 +182,46 @@ async fn a_trigger_that_the_rules_refuse_leaves_the_action_approved() {
     assert_eq!(world.app.updates(), 0);
     let by_ben = Box::pin(votes.execute(&world.ben, &id, Some(&action.digest))).await;
     assert_eq!(by_ben.unwrap().value.state, ActionState::Verified);
+}
+
+/// Ann, who signs in now without a second factor.
+async fn with_one_factor(world: &World) -> TenantCtx {
+    let mut login = login("Ann", world.clock.now());
+    login.second_factor = false;
+    let store = world.store.as_ref();
+    let ann = authenticate_person(store, login).await.unwrap();
+    let project = world.project.id.to_string();
+    ann.project(store, Some(&project)).await.unwrap()
+}
+
+/// That an approval is older than a sign-in may be says nothing about whoever triggers it, and neither
+/// does it that nobody had to approve.
+#[tokio::test]
+async fn a_trigger_without_a_second_factor_ends_nothing_that_was_approved_long_ago() {
+    let one_factor = "@id(\"ws.forbid.one-factor\") @why(\"with a second factor\")\nforbid (principal, action == CF::Action::\"repair.execute\", resource) unless { context.base.mfa };\n";
+    let two_people = "@id(\"ws.require.two\") @why(\"another person looks\")\nforbid (principal, action == CF::Action::\"repair.execute\", resource) unless { context.base.approvals.count >= 1 };\n";
+    for rules in [one_factor.to_owned(), format!("{one_factor}{two_people}")] {
+        let world = World::new().await;
+        world.scan().await;
+        world.under(&rules).await;
+        let incident = world.incident().await.id.to_string();
+        let ann = world.sign_in("Ann").await;
+        let propose = world.propose();
+        let proposed = propose.propose(&ann, &incident, Some("support asked"), false);
+        let action = proposed.await.unwrap().action;
+        let (votes, id) = (world.vote(), action.id.to_string());
+        if action.state == ActionState::Held {
+            approve(&world, &world.ben, &action).await.unwrap();
+        }
+        world.clock.advance(Duration::from_mins(16));
+        let one = with_one_factor(&world).await;
+        let refused = Box::pin(votes.execute(&one, &id, Some(&action.digest))).await;
+        let Err(ActionError::Denied(judged)) = refused else {
+            panic!("{refused:?}")
+        };
+        assert_eq!(judged.rule, "ws.forbid.one-factor");
+        let ann = world.sign_in("Ann").await;
+        let after = Box::pin(votes.execute(&ann, &id, Some(&action.digest))).await;
+        assert_eq!(after.unwrap().value.state, ActionState::Verified);
+    }
 }

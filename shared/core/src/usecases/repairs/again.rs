@@ -20,8 +20,8 @@ pub(super) fn only_the_sign_in(ctx: &TenantCtx, judgement: &Judgement) -> bool {
     by_people && judgement.effect == Effect::Deny && fresh_within(&judgement.rule).is_some()
 }
 
-/// Whether nothing is wrong but whoever triggers it, so that it would happen `as_approved`, as the sweep
-/// asks: that takes nobody's approval away, and the action stays as it is.
+/// Whether nothing is wrong but whoever triggers it, so that it would happen `as_approved`, in the name
+/// of whoever is [`vouching`] for it: that takes nobody's approval away, and the action stays as it is.
 pub(super) async fn only_the_trigger(
     ctx: &TenantCtx,
     judgement: &Judgement,
@@ -29,6 +29,10 @@ pub(super) async fn only_the_trigger(
 ) -> Result<bool, ActionError> {
     if judgement.effect == Effect::Allow || only_the_sign_in(ctx, judgement) {
         return Ok(judgement.effect != Effect::Allow);
+    }
+    // The sweep asks in their name already, and has nobody to ask.
+    if matches!(ctx.principal(), Principal::System { .. }) {
+        return Ok(false);
     }
     Ok(as_approved.await?.effect == Effect::Allow)
 }
@@ -75,6 +79,30 @@ pub(super) fn sweeper() -> Principal {
     Principal::System {
         duty: "sweep".to_owned(),
     }
+}
+
+/// Whoever approved last, broke the glass, or proposed what nobody had to approve: with the second factor
+/// that they came with then, and as if they had just signed in. How long ago that was says nothing about
+/// the action.
+pub(super) fn vouching(action: &Action, now: Timestamp) -> Principal {
+    let proposer = &action.proposer;
+    let last = (action.votes.iter()).rfind(|vote| vote.kind == VoteKind::Approve);
+    let vouched = match (&action.overridden, last) {
+        (Some(broken), _) => Some((broken.by, true)),
+        (None, Some(vote)) => Some((vote.approver, vote.second_factor)),
+        (None, None) => proposer.person().map(|id| (id, proposer.second_factor())),
+    };
+    vouched.map_or_else(
+        || proposer.clone(),
+        |(id, second_factor)| Principal::User {
+            id,
+            role: Role::Approver,
+            via: Via::Login {
+                at: now,
+                second_factor,
+            },
+        },
+    )
 }
 
 /// Whoever approved last, or broke the glass, as they came then.

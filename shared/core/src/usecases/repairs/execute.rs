@@ -4,7 +4,7 @@ use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::again::{carried_out, decided_again, judge_again, only_the_trigger, sweeper};
+use super::again::{carried_out, decided_again, judge_again, only_the_trigger, vouching};
 use super::asking::{self, active_mapping};
 use super::counted::{append, try_append, waits_no_more};
 use super::ending::{expire, given_back};
@@ -74,8 +74,8 @@ pub(super) async fn execute(
         if !(owed && is_still_wanted(&incident.value, &action.value)?) {
             return go_stale(ports, ctx, project, action, incident, &judgement).await;
         }
-        let sweep = sweeper();
-        let as_approved = Box::pin(judge(ports, ctx, project, asked, matter, &sweep));
+        let vouched = vouching(&action.value, ports.clock.now());
+        let as_approved = Box::pin(judge(ports, ctx, project, asked, matter, &vouched));
         if only_the_trigger(ctx, &judgement, as_approved).await? {
             let recorded = record_refusal(ports, ctx, project, &action.value, &judgement);
             Box::pin(recorded).await?;

@@ -5,7 +5,7 @@ use counterfoil_evidence::json::Json;
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::again::{carried_out, decided_again, judge_again, only_the_trigger, sweeper};
+use super::again::{carried_out, decided_again, judge_again, only_the_trigger, vouching};
 use super::counted::{ATTEMPTS, append, try_append, waits_no_more};
 use super::execute::STALE;
 use super::follow_up::{follow_up, given_up};
@@ -50,8 +50,8 @@ pub(super) async fn execute(
         let Some(ignored) = ignored(&action.value, &incident.value, now)? else {
             return go_stale(ports, ctx, project, action, (&incident.value, &judgement)).await;
         };
-        let sweep = sweeper();
-        let as_approved = Box::pin(judge(ports, ctx, project, matter, &sweep));
+        let vouched = vouching(&action.value, now);
+        let as_approved = Box::pin(judge(ports, ctx, project, matter, &vouched));
         if only_the_trigger(ctx, &judgement, as_approved).await? {
             let recorded = record_refusal(ports, ctx, project, &action.value, &judgement);
             Box::pin(recorded).await?;
