@@ -1,6 +1,7 @@
 //! Rules of the workspace, signed and in force as two people bring them there.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use counterfoil_core::bundles::{ActiveBundle, PolicyState, RegisteredKey, StoredBundle};
 use counterfoil_core::evidence::hash::digest_string;
@@ -20,6 +21,11 @@ const TWO_PEOPLE: &str =
 forbid (principal, action == CF::Action::\"repair.execute\", resource)
 unless { context.base.approvals.count >= 2 };
 ";
+const SECOND_FACTOR: &str =
+    "@id(\"ws.forbid.one-factor\") @why(\"whoever has it done came with a second factor\")
+forbid (principal, action == CF::Action::\"repair.execute\", resource)
+unless { context.base.mfa };
+";
 const NOBODY: &str = "@id(\"ws.forbid.repairs\") @why(\"nothing is repaired\")
 forbid (principal, action == CF::Action::\"repair.execute\", resource);
 ";
@@ -29,6 +35,7 @@ impl Rules {
         match self {
             Self::Plain => "",
             Self::TwoPeople => TWO_PEOPLE,
+            Self::SecondFactor => SECOND_FACTOR,
             Self::Nobody => NOBODY,
         }
     }
@@ -37,7 +44,8 @@ impl Rules {
         match self {
             Self::Plain => 1,
             Self::TwoPeople => 2,
-            Self::Nobody => 3,
+            Self::SecondFactor => 3,
+            Self::Nobody => 4,
         }
     }
 }
@@ -49,15 +57,16 @@ pub(super) async fn in_force(world: &World, rules: Rules) {
         pk: format!("{}#policy", world.workspace.id),
         sk: sk.to_owned(),
     };
-    let stored = stored(world, rules);
+    let (manifest, files, bundle) = written(world, rules);
     let mut writes = Vec::new();
-    let row = place(&stored.digest);
+    let row = place(bundle.digest());
     if store.get(&row).await.unwrap().is_none() {
+        let stored = stored(world, manifest, files, &bundle);
         writes.push(StateWrite::create(row, json!(stored)));
     }
     let state = place("state");
     let found = store.get(&state).await.unwrap();
-    let doc = json!(pointing(world, &stored.digest, rules.version()));
+    let doc = json!(pointing(world, bundle.digest(), rules.version()));
     writes.push(match found {
         None => StateWrite::create(state, doc),
         Some(found) => StateWrite::replace(state, found.version, doc),
@@ -65,16 +74,19 @@ pub(super) async fn in_force(world: &World, rules: Rules) {
     assert!(store.write(writes).await.unwrap());
 }
 
-fn key() -> SigningKey {
-    SigningKey::from_seed(&[7; 32])
-}
+/// The key that signs, its text and its fingerprint: deriving them takes longer than a decision.
+static KEY: LazyLock<(SigningKey, String, String)> = LazyLock::new(|| {
+    let key = SigningKey::from_seed(&[7; 32]);
+    let public = key.public();
+    (key, public.text(), public.fingerprint())
+});
 
 fn pointing(world: &World, digest: &str, version: u64) -> PolicyState {
     let (by, at) = (world.ben.principal().person().unwrap(), world.clock.now());
     PolicyState {
         keys: vec![RegisteredKey {
-            public_key: key().public().text(),
-            fingerprint: key().public().fingerprint(),
+            public_key: KEY.1.clone(),
+            fingerprint: KEY.2.clone(),
             at,
             by,
         }],
@@ -90,7 +102,8 @@ fn pointing(world: &World, digest: &str, version: u64) -> PolicyState {
     }
 }
 
-fn stored(world: &World, rules: Rules) -> StoredBundle {
+/// The manifest, the files, the bundle.
+fn written(world: &World, rules: Rules) -> (String, BTreeMap<String, String>, Bundle) {
     let text = format!("{PLAIN}{}", rules.text());
     let files = BTreeMap::from([("policies/a.cedar".to_owned(), text)]);
     let entries = files.iter().map(|(path, text)| {
@@ -105,9 +118,18 @@ fn stored(world: &World, rules: Rules) -> StoredBundle {
     });
     let manifest = manifest.to_string();
     let bundle = Bundle::read(manifest.as_bytes(), files.clone()).unwrap();
+    (manifest, files, bundle)
+}
+
+fn stored(
+    world: &World,
+    manifest: String,
+    files: BTreeMap<String, String>,
+    bundle: &Bundle,
+) -> StoredBundle {
     StoredBundle {
         digest: bundle.digest().to_owned(),
-        envelope: Envelope::sign(&bundle.statement(), &key()),
+        envelope: Envelope::sign(&bundle.statement(), &KEY.0),
         manifest,
         files,
         by: world.ben.principal().person().unwrap(),

@@ -1,123 +1,355 @@
-//! What must become of the action.
+//! What must become of a repair, of taking it back, and of everybody who asks: governance in a few lines.
+//!
+//! Whoever is turned away at the door is told nothing. Then: is what was displayed the present version, is
+//! the time over, do the rules let this caller, is the action in a state for it. Every refusal by the rules
+//! and every change of a state leave entries; conflicts leave none.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use counterfoil_core::incident::IncidentState;
 use counterfoil_core::repair::{ActionState, VoteKind};
 
-use super::steps::{Ballot, Rules, Who};
+use super::answer::{Answer, Entries};
+use super::judge::{FRESH_IN_LIVE, Served, Wrong};
+use super::steps::{Ballot, Breaking, Caller, Door, Rules, Who};
 
-/// What must become of the action, in a few lines.
+/// How long an action waits.
+const HOLD: Duration = Duration::from_hours(72);
+/// How old it may be to break the glass.
+const FRESH_FOR_GLASS: Duration = Duration::from_mins(5);
+/// How often the glass is broken within 30 days.
+const GLASSES: u32 = 3;
+
+/// The repair, or what takes it back.
 #[derive(Debug, Clone)]
-pub(super) struct Model {
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one fact that the model names"
+)]
+pub(super) struct Act {
     pub(super) state: ActionState,
     pub(super) proposer: Who,
-    pub(super) needed: usize,
-    pub(super) at_once: bool,
+    pub(super) takes_back: bool,
+    needed: usize,
     pub(super) approved: BTreeSet<Who>,
     pub(super) votes: usize,
-    /// The row or the promise is not what was displayed any more.
-    pub(super) unfit: bool,
-    /// The rules in force.
-    pub(super) rules: Option<Rules>,
-    /// Who lost their role.
-    pub(super) lost: BTreeSet<Who>,
-    pub(super) too_late: bool,
+    /// Whoever approved last, or proposed it where nobody had to, came with a second factor.
+    vouched: bool,
+    pub(super) overridden: bool,
+    ends: Duration,
+    /// The run that votes and result are in is open.
+    begun: bool,
+    /// What the incident is again if nothing comes of it.
+    was: IncidentState,
+}
+
+#[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one fact that the model names"
+)]
+pub(super) struct Model {
+    /// The newest action that was not denied at once.
+    pub(super) act: Act,
+    pub(super) at_once: bool,
+    pub(super) incident: IncidentState,
+    /// The repair was carried out.
+    repaired: bool,
     pub(super) updates: u64,
+    pub(super) entries: Entries,
+    /// The row grants what was promised.
+    pub(super) granted: bool,
+    pub(super) promised: bool,
+    pub(super) rules: Option<Rules>,
+    pub(super) frozen: bool,
+    /// The machine's key is revoked.
+    pub(super) revoked: bool,
+    pub(super) demoted: bool,
+    pub(super) gone: bool,
+    pub(super) now: Duration,
+    /// When each signed in, and whether with a second factor.
+    pub(super) logins: BTreeMap<Who, (Duration, bool)>,
+    glasses: u32,
 }
 
 impl Model {
+    /// A customer who paid and got nothing, and a repair that this caller proposes.
+    pub(super) fn new(by: Caller, at_once: bool, rules: Option<Rules>) -> Self {
+        let nothing = Act {
+            state: ActionState::Denied,
+            proposer: by.who,
+            takes_back: false,
+            needed: 0,
+            approved: BTreeSet::new(),
+            votes: 0,
+            vouched: true,
+            overridden: false,
+            ends: HOLD,
+            begun: false,
+            was: IncidentState::Open,
+        };
+        let mut model = Self {
+            act: nothing,
+            at_once,
+            incident: IncidentState::Open,
+            repaired: false,
+            updates: 0,
+            entries: Entries::default(),
+            granted: false,
+            promised: true,
+            rules,
+            frozen: false,
+            revoked: false,
+            demoted: false,
+            gone: false,
+            now: Duration::ZERO,
+            logins: [Who::Ann, Who::Ben]
+                .map(|who| (who, (Duration::ZERO, true)))
+                .into(),
+            glasses: 0,
+        };
+        model.propose(by, false);
+        model
+    }
+
+    /// Refused by the rules, in a run of its own.
+    pub(super) fn denied(&mut self) -> Answer {
+        self.entries.run();
+        self.entries.decided += 1;
+        Answer::Denied
+    }
+
+    /// The run of votes and result is open from here on.
+    fn begins(&mut self) {
+        if !self.act.begun {
+            self.act.begun = true;
+            self.entries.opened += 1;
+        }
+    }
+
+    fn ends(&mut self, state: ActionState) {
+        self.entries.closed += 1;
+        self.act.state = state;
+    }
+
+    fn ends_without_effect(&mut self, state: ActionState) {
+        self.ends(state);
+        self.incident = self.act.was;
+    }
+
+    /// Withdrawn or over: what had to be approved is resolved.
+    fn resolves(&mut self, state: ActionState) {
+        self.begins();
+        self.entries.resolved += usize::from(self.act.needed > 0);
+        self.ends_without_effect(state);
+    }
+
     /// Whether time has ended what waits; whoever asks next finds it so.
     fn expires(&mut self) -> bool {
-        let over = self.too_late && self.state.is_waiting();
+        let over = self.now >= self.act.ends && self.act.state.is_waiting();
         if over {
-            self.state = ActionState::Expired;
+            self.resolves(ActionState::Expired);
         }
         over
     }
 
-    /// How many approvals an action of this proposer needs under these rules; `None` where no number
-    /// is enough.
-    pub(super) fn needs(proposer: Who, rules: Option<Rules>) -> Option<usize> {
-        let baseline = usize::from(!proposer.is_person());
-        match rules {
-            None | Some(Rules::Plain) => Some(baseline),
-            Some(Rules::TwoPeople) => Some(2),
-            Some(Rules::Nobody) => None,
+    /// A proposal is a run with one decision, whatever it is.
+    fn propose(&mut self, by: Caller, takes_back: bool) -> Answer {
+        let mut act = Act {
+            state: ActionState::Allowed,
+            proposer: by.who,
+            takes_back,
+            needed: 0,
+            approved: BTreeSet::new(),
+            votes: 0,
+            vouched: self.served(by).second_factor,
+            overridden: false,
+            ends: self.now + HOLD,
+            begun: false,
+            was: self.incident,
+        };
+        act.needed = self.needs(&act);
+        self.entries.run();
+        self.entries.decided += 1;
+        let mut wrong = self.wrong(&act, self.served(by));
+        // That is what it waits for.
+        wrong.remove(&Wrong::Approvals);
+        if !wrong.is_empty() {
+            return Answer::Is(ActionState::Denied);
         }
-    }
-
-    /// Whose key is turned away: nothing of what they send is read.
-    fn is_turned_away(&self, who: Who) -> bool {
-        self.lost.contains(&who)
-    }
-
-    /// Approvals of those who may still give them.
-    fn counting(&self) -> usize {
-        let approved = self.approved.iter();
-        approved.filter(|who| !self.is_turned_away(**who)).count()
-    }
-
-    /// Whether a vote counts.
-    pub(super) fn vote(&mut self, ballot: Ballot) -> bool {
-        if self.is_turned_away(ballot.who) {
-            return false;
+        if act.needed > 0 {
+            act.state = ActionState::Held;
         }
-        if !ballot.version || self.expires() {
-            return false;
+        self.incident = IncidentState::Repairing;
+        self.act = act;
+        Answer::Is(self.act.state)
+    }
+
+    pub(super) fn vote(&mut self, ballot: Ballot) -> Answer {
+        let who = ballot.by.who;
+        if self.is_turned_away(ballot.by) {
+            return Answer::TurnedAway;
+        }
+        if !ballot.version {
+            return Answer::Changed;
+        }
+        if self.expires() {
+            return Answer::Expired;
         }
         let approves = ballot.kind == VoteKind::Approve;
-        let may = ballot.who.is_person() && (!approves || ballot.who != self.proposer);
-        // Whoever said yes may still say no; nobody says yes twice.
-        let new = !approves || !self.approved.contains(&ballot.who);
+        let held = self.act.state == ActionState::Held;
+        let served = self.served(ballot.by);
+        // Nobody approves what they proposed, or twice; whoever said yes may still say no.
+        let another = who != self.act.proposer && !self.act.approved.contains(&who);
+        let approvable = another && held && served.age <= FRESH_IN_LIVE;
         let fits = ballot.digest && ballot.reason;
-        if self.state != ActionState::Held || !may || !fits || !new {
-            return false;
+        if !self.may_approve(who) || !fits || (approves && !approvable) {
+            return self.denied();
         }
-        self.votes += 1;
+        if !held {
+            return Answer::WrongState;
+        }
+        self.begins();
+        self.entries.resolved += 1;
+        self.act.votes += 1;
         if !approves {
-            self.state = ActionState::Rejected;
-            return true;
+            self.ends_without_effect(ActionState::Rejected);
+            return Answer::Is(ActionState::Rejected);
         }
-        self.approved.insert(ballot.who);
-        if self.approved.len() >= self.needed {
-            self.state = ActionState::Approved;
+        self.act.approved.insert(who);
+        self.act.vouched = served.second_factor;
+        if self.act.approved.len() >= self.act.needed {
+            self.act.state = ActionState::Approved;
             if self.at_once {
-                self.executes();
+                return self.carry_out(ballot.by);
             }
         }
-        true
+        Answer::Is(self.act.state)
     }
 
-    pub(super) fn execute(&mut self, who: Who) {
-        let may = who != Who::Reader;
-        let ready = matches!(self.state, ActionState::Allowed | ActionState::Approved);
-        // A machine has no sign-in, so it starts nobody's own repair; what fits no more it finds.
-        let starts = who != Who::Machine || !self.proposer.is_person() || self.unfit;
-        if self.is_turned_away(who) {
-            return;
+    pub(super) fn execute(&mut self, by: Caller) -> Answer {
+        if self.is_turned_away(by) {
+            return Answer::TurnedAway;
         }
-        if may && ready && !self.expires() && starts {
-            self.executes();
+        if !self.may_operate(by.who) {
+            return Answer::Incapable;
         }
+        if !matches!(self.act.state, ActionState::Allowed | ActionState::Approved) {
+            return Answer::WrongState;
+        }
+        if self.expires() {
+            return Answer::Expired;
+        }
+        self.carry_out(by)
     }
 
-    /// Judged again, by the rules in force and with the approvals that still count.
-    fn executes(&mut self) {
-        let needed = Self::needs(self.proposer, self.rules);
-        let enough = needed.is_some_and(|needed| self.counting() >= needed);
-        if self.unfit || !enough {
-            self.state = ActionState::Stale;
+    /// Judged again: by the rules in force, with the approvals that still count, on what is there now.
+    fn carry_out(&mut self, by: Caller) -> Answer {
+        let wrong = self.wrong(&self.act, self.served(by));
+        // A repair is of what was displayed. What takes it back finds out when it writes.
+        let fits = self.act.takes_back || (self.promised && !self.granted);
+        if fits {
+            let vouched = Served {
+                age: Duration::ZERO,
+                second_factor: self.act.vouched,
+            };
+            let only_the_trigger = self.wrong(&self.act, vouched).is_empty();
+            let first = wrong.first().copied();
+            if first == Some(Wrong::SignIn) || (first.is_some() && only_the_trigger) {
+                return self.denied();
+            }
+        }
+        self.begins();
+        if !fits || !wrong.is_empty() {
+            // The record says why: what the rules say, or that something has changed.
+            if wrong.is_empty() {
+                self.entries.given_up += 1;
+            } else {
+                self.entries.decided += 1;
+            }
+            self.ends_without_effect(ActionState::Stale);
+            return Answer::Is(ActionState::Stale);
+        }
+        self.entries.decided += 1;
+        self.entries.started += 1;
+        if self.granted != self.act.takes_back {
+            self.entries.failed += 1;
+            self.ends_without_effect(ActionState::Stale);
+            return Answer::Is(ActionState::Stale);
+        }
+        self.entries.executed += 1;
+        self.entries.verified += 1;
+        self.updates += 1;
+        self.granted = !self.act.takes_back;
+        self.repaired = true;
+        self.ends(ActionState::Verified);
+        self.incident = if self.is_kept() {
+            IncidentState::Resolved
         } else {
-            self.state = ActionState::Verified;
-            self.updates += 1;
-        }
+            IncidentState::Open
+        };
+        Answer::Is(ActionState::Verified)
     }
 
-    pub(super) fn cancel(&mut self, who: Who) {
-        let may = who.is_person() || who == self.proposer;
-        if may && !self.is_turned_away(who) && self.state.is_waiting() {
-            self.state = ActionState::Cancelled;
+    pub(super) fn cancel(&mut self, by: Caller) -> Answer {
+        if self.is_turned_away(by) {
+            return Answer::TurnedAway;
         }
+        if !self.may_approve(by.who) && by.who != self.act.proposer {
+            return Answer::Incapable;
+        }
+        if !self.act.state.is_waiting() {
+            return Answer::WrongState;
+        }
+        self.resolves(ActionState::Cancelled);
+        Answer::Is(ActionState::Cancelled)
+    }
+
+    /// An owner replaces the approvals that are missing, and nothing else.
+    pub(super) fn break_glass(&mut self, breaking: Breaking) -> Answer {
+        let by = breaking.by;
+        if self.is_turned_away(by) {
+            return Answer::TurnedAway;
+        }
+        if !breaking.version {
+            return Answer::Changed;
+        }
+        if self.expires() {
+            return Answer::Expired;
+        }
+        let served = self.served(by);
+        let owner = by.who == Who::Ben && by.door == Door::Login && !self.lost(by.who);
+        let proven = served.second_factor && served.age <= FRESH_FOR_GLASS;
+        let held = self.act.state == ActionState::Held;
+        let may = owner && proven && held && breaking.reason && self.glasses < GLASSES;
+        let broken = Act {
+            overridden: true,
+            ..self.act.clone()
+        };
+        if !may || !self.wrong(&broken, served).is_empty() {
+            return self.denied();
+        }
+        self.begins();
+        self.entries.resolved += 1;
+        self.glasses += 1;
+        self.act.overridden = true;
+        self.act.state = ActionState::Approved;
+        self.carry_out(by)
+    }
+
+    /// Proposes to take back what the repair wrote, which is another action.
+    pub(super) fn undo(&mut self, by: Caller) -> Answer {
+        if self.is_turned_away(by) {
+            return Answer::TurnedAway;
+        }
+        if !self.may_operate(by.who) {
+            return Answer::Incapable;
+        }
+        if !self.repaired || self.incident == IncidentState::Repairing {
+            return Answer::WrongState;
+        }
+        self.propose(by, true)
     }
 
     pub(super) fn sweep(&mut self) {

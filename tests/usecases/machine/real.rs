@@ -1,35 +1,43 @@
-//! The product with one held or allowed action.
+//! The product with a repair, and with what takes it back.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use counterfoil_core::auth::authenticate_key;
-use counterfoil_core::ports::{Clock as _, State as _, StateWrite};
-use counterfoil_core::records::{Directory, Member, Records};
+use counterfoil_core::auth::{authenticate_key, authenticate_person, key_handle};
+use counterfoil_core::ids::ActionId;
+use counterfoil_core::ports::{Clock as _, Login, State as _, StateKey, StateWrite};
+use counterfoil_core::records::{ApiKey, Directory, Member, Records, Versioned};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::repair::{Action, ActionState};
 use counterfoil_core::tenancy::{Capability, Principal, Role, TenantCtx};
 use counterfoil_core::usecases::{
-    ActionError, ProposeRepair, RepairPorts, SweepRepairs, VoteOnAction, Voted,
+    ActionError, Glass, ProposeRepair, RepairPorts, SweepRepairs, VoteOnAction, Voted,
 };
 
-use super::super::world::World;
+use super::super::world::{World, login};
+use super::answer::{Answer, Entries};
 use super::bundle::in_force;
 use super::jitter::Jitter;
-use super::steps::{Ballot, Rules, Who};
+use super::steps::{Ballot, Breaking, Caller, Door, Rules, Who};
 
-/// The product with one held or allowed action.
+/// The product with one action, or with one and what takes it back.
 pub(super) struct Real {
     pub(super) world: World,
     ports: RepairPorts,
-    pub(super) action: Action,
+    /// The repair.
+    first: ActionId,
+    /// The newest action that was not denied at once.
+    action: Action,
+    at_once: bool,
     keys: BTreeMap<Who, Redacted<String>>,
+    logins: BTreeMap<Who, Login>,
     ben: Member,
+    before: Entries,
 }
 
 impl Real {
-    pub(super) async fn new(proposer: Who, at_once: bool, seed: u64, rules: Option<Rules>) -> Self {
+    pub(super) async fn new(by: Caller, at_once: bool, seed: u64, rules: Option<Rules>) -> Self {
         let world = World::new().await;
         world.scan().await;
         let keys = keys(&world).await;
@@ -52,19 +60,27 @@ impl Real {
             }),
             ..world.ports()
         };
+        let logins = [(Who::Ann, "Ann"), (Who::Ben, "Ben")];
+        let logins = logins.map(|(who, name)| (who, login(name, world.clock.now())));
+        let logins = BTreeMap::from(logins);
+        let before = Entries::of(&world);
         let incident = world.incident().await.id.to_string();
         let propose = ProposeRepair {
             ports: ports.clone(),
         };
-        let ctx = enter(&world, &keys[&proposer]).await.unwrap();
+        let ctx = enter(&world, (&keys, &logins), by).await.unwrap();
         let proposed = propose.propose(&ctx, &incident, Some("support asked"), at_once);
         let action = proposed.await.unwrap().action;
         Self {
             world,
             ports,
+            first: action.id,
             action,
+            at_once,
             keys,
+            logins,
             ben,
+            before,
         }
     }
 
@@ -76,11 +92,18 @@ impl Real {
         (found.value, found.version)
     }
 
-    pub(super) async fn vote(
-        &self,
-        ballot: Ballot,
-        version: u64,
-    ) -> Result<ActionState, ActionError> {
+    /// What came onto the record since before the proposal.
+    pub(super) fn entries(&self) -> Entries {
+        Entries::of(&self.world).since(self.before)
+    }
+
+    fn votes(&self) -> VoteOnAction {
+        VoteOnAction {
+            ports: self.ports.clone(),
+        }
+    }
+
+    pub(super) async fn vote(&self, ballot: Ballot, version: u64) -> Answer {
         let other = format!("sha256:{}", "0".repeat(64));
         let vote = Voted {
             kind: ballot.kind,
@@ -96,49 +119,110 @@ impl Real {
             },
             version: Some(if ballot.version { version } else { version + 7 }),
         };
-        let votes = VoteOnAction {
-            ports: self.ports.clone(),
+        let Some(ctx) = self.enter(ballot.by).await else {
+            return Answer::TurnedAway;
         };
-        let Some(ctx) = self.enter(ballot.who).await else {
-            return Err(ActionError::NotFound);
-        };
-        let id = self.action.id.to_string();
-        let after = Box::pin(votes.vote(&ctx, &id, &vote)).await?;
-        Ok(after.value.state)
+        let (votes, id) = (self.votes(), self.action.id.to_string());
+        told(&Box::pin(votes.vote(&ctx, &id, &vote)).await)
     }
 
-    pub(super) async fn execute(&self, who: Who) -> Result<ActionState, ActionError> {
-        let votes = VoteOnAction {
-            ports: self.ports.clone(),
+    pub(super) async fn execute(&self, by: Caller) -> Answer {
+        let Some(ctx) = self.enter(by).await else {
+            return Answer::TurnedAway;
         };
-        let id = self.action.id.to_string();
-        let Some(ctx) = self.enter(who).await else {
-            return Err(ActionError::NotFound);
-        };
-        let after = Box::pin(votes.execute(&ctx, &id, Some(&self.action.digest))).await?;
-        Ok(after.value.state)
+        let (votes, id) = (self.votes(), self.action.id.to_string());
+        told(&Box::pin(votes.execute(&ctx, &id, Some(&self.action.digest))).await)
     }
 
-    pub(super) async fn cancel(&self, who: Who) {
-        let votes = VoteOnAction {
+    pub(super) async fn cancel(&self, by: Caller) -> Answer {
+        let Some(ctx) = self.enter(by).await else {
+            return Answer::TurnedAway;
+        };
+        let (votes, id) = (self.votes(), self.action.id.to_string());
+        told(&votes.cancel(&ctx, &id).await)
+    }
+
+    pub(super) async fn break_glass(&self, breaking: Breaking, version: u64) -> Answer {
+        let glass = Glass {
+            digest: &self.action.digest,
+            reason: if breaking.reason {
+                "nobody else is awake and the customer waits"
+            } else {
+                "it is urgent"
+            },
+            ticket: "OPS-1",
+            version: if breaking.version {
+                version
+            } else {
+                version + 7
+            },
+        };
+        let Some(ctx) = self.enter(breaking.by).await else {
+            return Answer::TurnedAway;
+        };
+        let (votes, id) = (self.votes(), self.action.id.to_string());
+        told(&Box::pin(votes.break_glass(&ctx, &id, &glass)).await)
+    }
+
+    pub(super) async fn undo(&mut self, by: Caller) -> Answer {
+        let Some(ctx) = self.enter(by).await else {
+            return Answer::TurnedAway;
+        };
+        let propose = ProposeRepair {
             ports: self.ports.clone(),
         };
-        let id = self.action.id.to_string();
-        if let Some(ctx) = self.enter(who).await {
-            drop(votes.cancel(&ctx, &id).await);
+        let (id, why) = (self.first.to_string(), Some("it was mapped wrongly"));
+        let proposed = Box::pin(propose.undo(&ctx, &id, why, self.at_once)).await;
+        let answer = Answer::of(proposed.as_ref().map(|it| it.action.state));
+        if let Ok(proposed) = proposed
+            && proposed.action.state != ActionState::Denied
+        {
+            self.action = proposed.action;
         }
+        answer
     }
 
     pub(super) async fn sweep(&self) {
         let sweep = SweepRepairs {
             ports: self.ports.clone(),
         };
-        sweep.sweep().await.unwrap();
+        let swept = sweep.sweep().await.unwrap();
+        assert!(swept.failed.is_empty(), "{swept:?}");
     }
 
     /// Who somebody is at this moment; `None` whom the product turns away.
-    async fn enter(&self, who: Who) -> Option<TenantCtx> {
-        enter(&self.world, &self.keys[&who]).await
+    async fn enter(&self, by: Caller) -> Option<TenantCtx> {
+        enter(&self.world, (&self.keys, &self.logins), by).await
+    }
+
+    /// Somebody signs in now.
+    pub(super) fn sign_in(&mut self, who: Who, second_factor: bool) {
+        let now = self.world.clock.now();
+        self.logins.entry(who).and_modify(|login| {
+            login.authenticated_at = now;
+            login.second_factor = second_factor;
+        });
+    }
+
+    /// The key of somebody is revoked, in both of its rows.
+    pub(super) async fn revoke(&self, who: Who) {
+        let store = self.world.store.as_ref();
+        let handle = key_handle(self.keys[&who].reveal()).unwrap();
+        let found = Directory::of(store).api_key(handle).await.unwrap().unwrap();
+        let listed = StateKey {
+            pk: format!("{}#key", self.world.workspace.id),
+            sk: found.value.id.to_string(),
+        };
+        let revoked = ApiKey {
+            revoked_at: Some(self.world.clock.now()),
+            ..found.value
+        };
+        let row = serde_json::to_value(&revoked).unwrap();
+        for key in [Directory::api_key_key(handle), listed] {
+            let version = store.get(&key).await.unwrap().unwrap().version;
+            let write = StateWrite::replace(key, version, row.clone());
+            assert!(store.write(vec![write]).await.unwrap());
+        }
     }
 
     /// Brings rules into force.
@@ -191,9 +275,23 @@ async fn keys(world: &World) -> BTreeMap<Who, Redacted<String>> {
     keys
 }
 
-async fn enter(world: &World, key: &Redacted<String>) -> Option<TenantCtx> {
+async fn enter(
+    world: &World,
+    (keys, logins): (&BTreeMap<Who, Redacted<String>>, &BTreeMap<Who, Login>),
+    by: Caller,
+) -> Option<TenantCtx> {
     let store = world.store.as_ref();
-    let known = authenticate_key(store, key.reveal(), world.clock.now()).await;
-    let known = known.ok()?;
-    Some(known.project(store, None).await.unwrap())
+    let (known, project) = if let (Door::Login, Some(login)) = (by.door, logins.get(&by.who)) {
+        let known = authenticate_person(store, login.clone()).await;
+        (known, Some(world.project.id.to_string()))
+    } else {
+        let key = keys[&by.who].reveal();
+        let known = authenticate_key(store, key, world.clock.now()).await;
+        (known, None)
+    };
+    known.ok()?.project(store, project.as_deref()).await.ok()
+}
+
+fn told(came: &Result<Versioned<Action>, ActionError>) -> Answer {
+    Answer::of(came.as_ref().map(|action| action.value.state))
 }

@@ -1,13 +1,16 @@
 //! What people, keys, clocks, rows, promises and rules do.
 
+use std::time::Duration;
+
 use counterfoil_core::repair::VoteKind;
+use counterfoil_core::usecases::SWEEP_AFTER;
 use proptest::prelude::*;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Who {
-    /// A person, by a key of hers that speaks for her.
+    /// An approver.
     Ann,
-    /// Another person.
+    /// An owner.
     Ben,
     /// A plain key of Ann's.
     Machine,
@@ -21,13 +24,37 @@ impl Who {
     }
 }
 
+/// How somebody comes. Machines have their key alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Door {
+    /// With a key; a person's speaks for them.
+    Key,
+    /// By a sign-in, which grows old.
+    Login,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Caller {
+    pub(super) who: Who,
+    pub(super) door: Door,
+}
+
 /// What somebody sends as a vote.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ballot {
-    pub(super) who: Who,
+    pub(super) by: Caller,
     pub(super) kind: VoteKind,
     /// The digest of what was displayed, or of something else.
     pub(super) digest: bool,
+    /// The version that was displayed is the present one.
+    pub(super) version: bool,
+    pub(super) reason: bool,
+}
+
+/// What somebody sends to break the glass.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Breaking {
+    pub(super) by: Caller,
     /// The version that was displayed is the present one.
     pub(super) version: bool,
     pub(super) reason: bool,
@@ -40,6 +67,8 @@ pub(super) enum Rules {
     Plain,
     /// Two approvals.
     TwoPeople,
+    /// Whoever triggers it came with a second factor.
+    SecondFactor,
     /// No repair at all.
     Nobody,
 }
@@ -49,47 +78,84 @@ pub(super) enum Step {
     Vote(Ballot),
     /// Two people, each with a double click, at once.
     Rush(Ballot, Ballot),
-    Execute(Who),
-    /// Two who execute at once.
-    Race(Who, Who),
-    Cancel(Who),
-    /// Somebody else writes the row.
-    RowChanges,
-    /// What Stripe promises changes.
+    Execute(Caller),
+    /// Two who execute at once, each twice.
+    Race(Caller, Caller),
+    Cancel(Caller),
+    BreakGlass(Breaking),
+    /// Somebody proposes to take back what the repair wrote.
+    Undo(Caller),
+    /// Somebody else writes the row: it grants what was promised, or not.
+    RowBecomes(bool),
+    /// Stripe promises the customer nothing any more.
     PromiseEnds,
     /// Another bundle is in force.
     RulesChange(Rules),
+    /// The emergency stop is pulled, or lifted.
+    Freeze(bool),
+    /// The machine's key is revoked.
+    KeyRevoked,
     /// Ben may not approve any more.
     BenIsDemoted,
     /// Ben is nobody of the workspace any more.
     BenLeaves,
     /// Ben is back, with his role.
     BenReturns,
-    TimePasses,
-    TooMuchTimePasses,
+    /// Somebody signs in again, with or without a second factor.
+    SignIn(Who, bool),
+    TimePasses(Duration),
     Sweep,
 }
 
-fn who() -> impl Strategy<Value = Who> {
+/// Within these and beyond them lie what a sign-in may be old for breaking the glass (5 minutes) and for
+/// approving in live (15 minutes), and what an action waits (72 hours).
+const TIMES: [Duration; 3] = [
+    SWEEP_AFTER,
+    Duration::from_mins(16),
+    Duration::from_hours(73),
+];
+
+fn person() -> impl Strategy<Value = Who> {
+    prop_oneof![3 => Just(Who::Ann), 4 => Just(Who::Ben)]
+}
+
+pub(super) fn caller() -> impl Strategy<Value = Caller> {
+    let door = prop_oneof![Just(Door::Key), Just(Door::Login)];
+    let by = |who, door| Caller { who, door };
     prop_oneof![
-        3 => Just(Who::Ann),
-        4 => Just(Who::Ben),
-        2 => Just(Who::Machine),
-        1 => Just(Who::Reader),
+        7 => (person(), door).prop_map(move |(who, door)| by(who, door)),
+        2 => Just(by(Who::Machine, Door::Key)),
+        1 => Just(by(Who::Reader, Door::Key)),
     ]
+}
+
+fn mostly() -> impl Strategy<Value = bool> {
+    prop::bool::weighted(0.85)
 }
 
 fn ballot() -> impl Strategy<Value = Ballot> {
     let kind = prop_oneof![6 => Just(VoteKind::Approve), 1 => Just(VoteKind::Reject)];
-    let mostly = || prop::bool::weighted(0.85);
-    (who(), kind, mostly(), mostly(), mostly()).prop_map(|(who, kind, digest, version, reason)| {
-        Ballot {
-            who,
-            kind,
-            digest,
-            version,
-            reason,
-        }
+    let form = (mostly(), mostly(), mostly());
+    (caller(), kind, form).prop_map(|(by, kind, (digest, version, reason))| Ballot {
+        by,
+        kind,
+        digest,
+        version,
+        reason,
+    })
+}
+
+/// Mostly by the owner after a sign-in, since nobody else may.
+fn breaking() -> impl Strategy<Value = Breaking> {
+    let owner = Caller {
+        who: Who::Ben,
+        door: Door::Login,
+    };
+    let by = prop_oneof![2 => Just(owner), 1 => caller()];
+    (by, mostly(), mostly()).prop_map(|(by, version, reason)| Breaking {
+        by,
+        version,
+        reason,
     })
 }
 
@@ -97,25 +163,45 @@ fn rules() -> impl Strategy<Value = Rules> {
     prop_oneof![
         3 => Just(Rules::Plain),
         2 => Just(Rules::TwoPeople),
+        3 => Just(Rules::SecondFactor),
         1 => Just(Rules::Nobody),
     ]
 }
 
-pub(super) fn step() -> impl Strategy<Value = Step> {
+/// The rules that a repair is proposed under.
+pub(super) fn first_rules() -> impl Strategy<Value = Option<Rules>> {
     prop_oneof![
-        6 => ballot().prop_map(Step::Vote),
-        3 => (ballot(), ballot()).prop_map(|(one, other)| Step::Rush(one, other)),
-        3 => who().prop_map(Step::Execute),
-        2 => (who(), who()).prop_map(|(one, other)| Step::Race(one, other)),
-        1 => who().prop_map(Step::Cancel),
-        1 => Just(Step::RowChanges),
+        5 => Just(None),
+        2 => Just(Some(Rules::Plain)),
+        3 => Just(Some(Rules::TwoPeople)),
+        3 => Just(Some(Rules::SecondFactor)),
+    ]
+}
+
+pub(super) fn step() -> impl Strategy<Value = Step> {
+    let asked = prop_oneof![
+        9 => ballot().prop_map(Step::Vote),
+        4 => (ballot(), ballot()).prop_map(|(one, other)| Step::Rush(one, other)),
+        7 => caller().prop_map(Step::Execute),
+        2 => (caller(), caller()).prop_map(|(one, other)| Step::Race(one, other)),
+        1 => caller().prop_map(Step::Cancel),
+        3 => breaking().prop_map(Step::BreakGlass),
+        4 => caller().prop_map(Step::Undo),
+    ];
+    let happens = prop_oneof![
+        2 => any::<bool>().prop_map(Step::RowBecomes),
         1 => Just(Step::PromiseEnds),
-        2 => rules().prop_map(Step::RulesChange),
+        3 => rules().prop_map(Step::RulesChange),
+        1 => Just(Step::Freeze(true)),
+        2 => Just(Step::Freeze(false)),
+        1 => Just(Step::KeyRevoked),
         1 => Just(Step::BenIsDemoted),
         1 => Just(Step::BenLeaves),
-        2 => Just(Step::BenReturns),
-        2 => Just(Step::TimePasses),
-        1 => Just(Step::TooMuchTimePasses),
+        3 => Just(Step::BenReturns),
+        5 => (person(), any::<bool>()).prop_map(|(who, second)| Step::SignIn(who, second)),
+        4 => prop::sample::select(&TIMES[..2]).prop_map(Step::TimePasses),
+        1 => Just(Step::TimePasses(TIMES[2])),
         2 => Just(Step::Sweep),
-    ]
+    ];
+    prop_oneof![2 => asked, 1 => happens]
 }
