@@ -117,7 +117,7 @@ pub(crate) fn cli() -> &'static Path {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
         let output = Command::new(cargo)
             .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
-            .args(["build", "--package", "counterfoil-cli", "--bins"])
+            .args(["build", "--bin", "counterfoil"])
             .arg("--message-format=json-render-diagnostics")
             .output()
             .unwrap();

@@ -7,6 +7,7 @@ documents them, so that a function without the right to a family of rows or to a
 It also notes which calls were judged, once each: one JSON object per line, with ids masked.
 """
 
+import functools
 import json
 import re
 import threading
@@ -29,7 +30,7 @@ def install(calls):
         iam_actions.dynamodb_transaction_checks,
         iam_actions.s3_service_context,
     )
-    evaluate, enforce = iam_evaluator.evaluate, iam_evaluator.enforce
+    evaluate, enforce, parse = iam_evaluator.evaluate, iam_evaluator.enforce, iam_evaluator.parse_policy_document
     judged = threading.local()
     notes = Notes(calls)
 
@@ -72,6 +73,13 @@ def install(calls):
             notes.take(judged.ctx, denied is None)
         return denied
 
+    # A role's policies are parsed anew for every request otherwise, twice. Nobody changes what comes of it.
+    of_text = functools.lru_cache(maxsize=1024)(parse)
+
+    def parsed(document):
+        return of_text(document) if isinstance(document, str) else parse(document)
+
+    iam_evaluator.parse_policy_document = parsed
     iam_actions.request_tag_context = context
     iam_actions.dynamodb_transaction_checks = items
     iam_actions.s3_service_context = object_context
@@ -90,14 +98,15 @@ class Notes:
             return
         context = ctx.service_context
         leading = context.get("dynamodb:leadingkeys") or [None]
+        purpose, prefix = context.get("kms:encryptioncontext:purpose"), _folder(context.get("s3:prefix"))
         for key in leading:
             line = json.dumps({
                 "role": ctx.principal_arn,
                 "action": ctx.action,
                 "resource": _resource(str(ctx.resource_arn)),
                 "family": key and _masked(key),
-                "purpose": context.get("kms:encryptioncontext:purpose"),
-                "prefix": _folder(context.get("s3:prefix")),
+                "purpose": purpose,
+                "prefix": prefix,
                 "allowed": allowed,
             }, sort_keys=True)
             with self.lock:

@@ -1,8 +1,14 @@
-# Found through PYTHONPATH by the emulator only. Its runtime API writes headers and body apart; with Nagle's algorithm
-# that costs one delayed ACK (40 ms) on every function call.
+# Found through PYTHONPATH by the emulator only.
+import asyncio
 import os
 import socketserver
 
+import uvloop
+
+# One event loop serves everything that tests ask for.
+asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+# The runtime API writes headers and body apart; with Nagle's algorithm that costs one delayed ACK (40 ms) on every
+# function call.
 socketserver.StreamRequestHandler.disable_nagle_algorithm = True
 
 if os.environ.get("AUTH") == "true":

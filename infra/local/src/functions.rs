@@ -51,9 +51,9 @@ fn cargo(progress: Progress<'_>) -> Result<BTreeMap<String, PathBuf>> {
     build
         .current_dir(paths::checkout())
         .args(["build", "--message-format=json-render-diagnostics"]);
-    build
-        .arg("--bins")
-        .args(FUNCTIONS.iter().flat_map(|name| ["--package", *name]));
+    // By their binaries and not by their packages: dependencies have the features that the whole workspace
+    // asks for then, and are built once for tests, functions and command line.
+    build.args(FUNCTIONS.iter().flat_map(|name| ["--bin", *name]));
     let messages = command::run("cargo build", &mut build, progress)?;
     let mut built = BTreeMap::new();
     for message in messages.lines() {
