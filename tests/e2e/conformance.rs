@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::Instant;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 use counterfoil_core::tenancy::Role;
 use counterfoil_local::Environment;
@@ -17,6 +18,9 @@ use super::matrix::{Records, records};
 use super::stage::{progress, stage};
 
 const SEED: &str = "20261126";
+
+/// Well within the five minutes for which a sign-in is fresh.
+const SIGN_IN_EVERY: Duration = Duration::from_mins(1);
 
 /// Operations of which no request of the owner need succeed here, and why.
 const NEVER: [(&str, &str); 30] = [
@@ -122,8 +126,8 @@ fn every_answer_is_what_the_document_says() {
         };
         // The key first, and less of it: it may change nothing, and the owner takes things away.
         let phases = ["--phases", "examples,fuzzing"];
-        let key = schemathesis.run(&tenant.read_key, &phases);
-        let owner = schemathesis.run(&stage.issuer.mint(owner, |_| {}), &[]);
+        let key = schemathesis.run(|| tenant.read_key.clone(), &phases);
+        let owner = schemathesis.run(|| stage.issuer.mint(owner, |_| {}), &[]);
         let all = operations();
         for (who, seen) in [("a reading key", &key), ("the owner", &owner)] {
             let requests: u32 = seen.values().flat_map(BTreeMap::values).sum();
@@ -181,17 +185,43 @@ struct Schemathesis {
 }
 
 impl Schemathesis {
-    /// Asks everything with a credential; fails with what schemathesis found.
-    fn run(&self, credential: &str, more: &[&str]) -> Seen {
+    /// Asks everything with a credential, which is asked for again before a sign-in is too old for
+    /// what an owner does; fails with what schemathesis found.
+    fn run(&self, credential: impl Fn() -> String + Sync, more: &[&str]) -> Seen {
         let folder = tempfile::tempdir().unwrap();
         let report = folder.path().join("report.ndjson");
+        let file = folder.path().join("credential");
+        let renew = || {
+            let next = folder.path().join("next");
+            std::fs::write(&next, credential()).unwrap();
+            std::fs::rename(next, &file).unwrap();
+        };
+        renew();
         let began = Instant::now();
         let Output {
             status,
             stdout,
             stderr,
-        } = Command::new(&self.program)
-            .current_dir(folder.path())
+        } = std::thread::scope(|scope| {
+            let (ended, end) = mpsc::channel::<()>();
+            scope.spawn(move || {
+                while end.recv_timeout(SIGN_IN_EVERY) == Err(RecvTimeoutError::Timeout) {
+                    renew();
+                }
+            });
+            let output = self.ask(folder.path(), &file, &report, more);
+            drop(ended);
+            output
+        });
+        let told = [stdout, stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        assert!(status.success(), "{}", told.concat());
+        eprintln!("conformance: asked for {:?}", began.elapsed());
+        seen(&report)
+    }
+
+    fn ask(&self, folder: &Path, credential: &Path, report: &Path, more: &[&str]) -> Output {
+        Command::new(&self.program)
+            .current_dir(folder)
             .env("SCHEMATHESIS_HOOKS", tests().join("conformance_hooks.py"))
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("CONFORMANCE_CREDENTIAL", credential)
@@ -203,14 +233,10 @@ impl Schemathesis {
             .args(["--url", &self.url, "--seed", SEED])
             .args(["--max-examples", &examples()])
             .args(["--report", "ndjson", "--report-ndjson-path"])
-            .arg(&report)
+            .arg(report)
             .args(more)
             .output()
-            .unwrap();
-        let told = [stdout, stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        assert!(status.success(), "{}", told.concat());
-        eprintln!("conformance: asked for {:?}", began.elapsed());
-        seen(&report)
+            .unwrap()
     }
 }
 
