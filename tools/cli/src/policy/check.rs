@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::Ended;
 use super::folder::Folder;
-#[cfg(feature = "solver")]
+use super::format::{rewrite, warnings};
 use super::solve::solve;
 use super::solved::Solved;
 use super::tests::{Answer, answers};
@@ -27,6 +27,9 @@ pub(super) struct Args {
     /// it does not?
     #[arg(long, value_name = "FOLDER")]
     against: Option<PathBuf>,
+    /// Write policies anew as the formatter does; their meaning stays
+    #[arg(long)]
+    fix: bool,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -53,6 +56,7 @@ impl Looked {
         let mut told = Vec::new();
         if let Some(layer) = &layer {
             findings.extend(locks_out(layer));
+            findings.extend(warnings(folder));
             match answers(layer, folder) {
                 Ok(answers) => told = answers,
                 Err(error) => findings.push(Finding::whole("", format!("{error:#}"))),
@@ -85,7 +89,12 @@ impl Looked {
 }
 
 pub(super) fn run(args: &Args) -> Result<Ended> {
-    let folder = Folder::read(&args.folder)?;
+    let mut folder = Folder::read(&args.folder)?;
+    if args.fix {
+        for path in rewrite(&mut folder)? {
+            eprintln!("{path} is written anew by the formatter");
+        }
+    }
     let looked = Looked::at(&folder);
     let other = args
         .against
@@ -125,15 +134,6 @@ pub(super) fn run(args: &Args) -> Result<Ended> {
         say(shown(&line));
     }
     Ok(if good { Ended::Good } else { Ended::Bad })
-}
-
-#[cfg(not(feature = "solver"))]
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "what the build with the solver answers"
-)]
-fn solve(_: &Folder, _: Option<&Folder>) -> Result<Solved> {
-    Ok(Solved::NotBuilt)
 }
 
 fn report(looked: &Looked) {

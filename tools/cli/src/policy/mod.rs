@@ -4,24 +4,16 @@
 mod check;
 mod explain;
 mod folder;
+mod format;
 mod new;
 mod pull;
 mod push;
 mod remote;
 mod remote_view;
 mod sign;
-#[cfg(feature = "solver")]
 mod solve;
-#[cfg_attr(
-    not(any(feature = "solver", test)),
-    expect(dead_code, reason = "answers of the build with a solver")
-)]
 mod solved;
 mod tests;
-#[cfg_attr(
-    not(any(feature = "solver", test)),
-    expect(dead_code, reason = "answers of the build with a solver")
-)]
 mod votes;
 
 use std::process::ExitCode;
@@ -55,7 +47,7 @@ pub(crate) struct Args {
 enum What {
     #[command(after_help = examples!("policy new rules", "policy new rules --template revoke-two", "policy new --list"))]
     New(new::Args),
-    #[command(after_help = examples!("policy check rules", "policy pull active in-force", "policy check rules --against in-force", "policy check rules --json"))]
+    #[command(after_help = examples!("policy check rules", "policy check rules --fix", "policy pull active in-force", "policy check rules --against in-force", "policy check rules --json"))]
     Check(check::Args),
     #[command(after_help = examples!("policy test rules", "policy test rules --json"))]
     Test(tests::Args),

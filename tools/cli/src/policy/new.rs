@@ -8,6 +8,7 @@ use clap::Args as ClapArgs;
 use counterfoil_policy::{TEMPLATES, Template};
 
 use super::Ended;
+use super::format::canonical;
 use crate::output::say;
 use crate::table::Table;
 
@@ -45,8 +46,10 @@ pub(super) fn run(args: &Args) -> Result<Ended> {
     if folder.exists() {
         bail!("{} is there already: name another folder", folder.display());
     }
+    let rules = args.template.policies;
+    let rules = canonical(rules).unwrap_or_else(|| rules.to_owned());
     for (inside, name, text) in [
-        ("policies", "rules.cedar", args.template.policies),
+        ("policies", "rules.cedar", rules.as_str()),
         ("tests", "scenarios.json", args.template.scenarios),
     ] {
         let inside = folder.join(inside);

@@ -142,6 +142,10 @@ pub(super) fn tell_impact(impact: &Value) {
     let whole = impact.pointer("/report/complete").and_then(Value::as_bool);
     if whole == Some(false) {
         say("there were more decisions than that: only the newest were looked at");
+        let reached = impact.pointer("/report/reached").and_then(Value::as_i64);
+        if let Some(to) = reached.and_then(|at| jiff::Timestamp::from_millisecond(at).ok()) {
+            say(format_args!("the others: run it again with --to {to:.3}"));
+        }
     }
     say(format_args!("report {}", shown(text(impact, "/digest"))));
 }

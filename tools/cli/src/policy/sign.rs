@@ -15,6 +15,7 @@ use counterfoil_policy::{LayerName, schema_digest};
 use super::Ended;
 use super::check::{Looked, print_findings};
 use super::folder::{Folder, MANIFEST, SIGNATURE};
+use super::format::rewrite;
 use crate::output::say;
 
 /// Writes the manifest of a bundle and signs it
@@ -43,7 +44,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> Result<Ended> {
-    let folder = Folder::read(&args.folder)?;
+    let mut folder = Folder::read(&args.folder)?;
     let looked = Looked::at(&folder);
     print_findings(&args.folder, &looked.findings);
     if let Some(fault) = looked.fault() {
@@ -58,6 +59,10 @@ pub(super) fn run(args: &Args) -> Result<Ended> {
             args.key.display()
         )
     })?;
+    // What is signed is what anybody else would have written.
+    for path in rewrite(&mut folder)? {
+        say(format_args!("{path} is written anew by the formatter"));
+    }
     let manifest = manifest(args, &folder).canonical();
     let bundle = Bundle::read(&manifest, folder.files.clone())?;
     let envelope = serde_json::to_vec(&Envelope::sign(&bundle.statement(), &key))?;

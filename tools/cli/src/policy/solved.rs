@@ -10,12 +10,6 @@ use super::votes::Lowered;
 /// What came of asking a solver.
 #[derive(Debug)]
 pub(super) enum Solved {
-    /// This binary was built without the cargo feature `solver`.
-    #[cfg_attr(
-        all(feature = "solver", not(test)),
-        expect(dead_code, reason = "of the other build")
-    )]
-    NotBuilt,
     /// There is no cvc5 on this machine.
     NoSolver,
     /// Every question was answered.
@@ -100,7 +94,7 @@ impl Solved {
     /// Whether nothing is known that must be put right.
     pub(super) fn is_good(&self) -> bool {
         match self {
-            Self::NotBuilt | Self::NoSolver => true,
+            Self::NoSolver => true,
             Self::Proved(report) => report.failing.is_empty() && report.denied.is_empty(),
         }
     }
@@ -110,7 +104,7 @@ impl Solved {
     pub(super) fn loosening(&self, compared: bool) -> Option<bool> {
         match self {
             _ if !compared => None,
-            Self::NotBuilt | Self::NoSolver => Some(true),
+            Self::NoSolver => Some(true),
             Self::Proved(report) => {
                 let wider = report.loosened.as_ref().map(|it| !it.is_empty());
                 wider.map(|wider| wider || !report.lowered.is_empty())
@@ -126,7 +120,6 @@ impl Solved {
             ": whether a rule may fail was not proved"
         };
         match self {
-            Self::NotBuilt => vec![format!("this binary is built without the solver{unproved}")],
             Self::NoSolver => vec![format!("there is no cvc5 on this machine{unproved}")],
             Self::Proved(report) => report.sentences(),
         }
@@ -231,13 +224,12 @@ mod tests {
 
     #[test]
     fn without_a_proof_a_change_counts_as_loosening_and_that_is_said() {
-        for solved in [Solved::NotBuilt, Solved::NoSolver] {
-            assert_eq!(solved.loosening(true), Some(true));
-            assert_eq!(solved.loosening(false), None);
-            let said = solved.sentences(true).join("\n");
-            assert!(said.contains("counts as loosening"), "{said}");
-            assert!(solved.is_good());
-        }
+        let solved = Solved::NoSolver;
+        assert_eq!(solved.loosening(true), Some(true));
+        assert_eq!(solved.loosening(false), None);
+        let said = solved.sentences(true).join("\n");
+        assert!(said.contains("counts as loosening"), "{said}");
+        assert!(solved.is_good());
     }
 
     #[test]

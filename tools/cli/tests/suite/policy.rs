@@ -88,14 +88,14 @@ fn a_mistake_is_shown_where_it_stands_with_what_would_be_right() {
         "{}",
         check.out
     );
-    assert_eq!(lines[1], "  --> rules/policies/rules.cedar:6:8");
-    assert_eq!(lines[2], "    6 | when { resource.age > 2592000 }");
+    assert_eq!(lines[1], "  --> rules/policies/rules.cedar:13:8");
+    assert_eq!(lines[2], "   13 | when { resource.age > 2592000 }");
     assert_eq!(lines[3], "      |        ^^^^^^^^^^^^");
     assert!(lines[4].contains("did you mean `age_s`"), "{}", check.out);
     let json: Value =
         serde_json::from_str(&policy(&folder, &["check", "rules", "--json"]).out).unwrap();
     assert_eq!(json["good"], false);
-    assert_eq!(json["findings"][0]["line"], 6);
+    assert_eq!(json["findings"][0]["line"], 13);
     let test = policy(&folder, &["test", "rules"]);
     assert_eq!(
         test.status, 1,
@@ -132,10 +132,13 @@ fn what_is_signed_verifies_and_nothing_wrong_is_signed() {
         "--version",
         "3",
     ];
+    let at = |path: &str| fs::read_to_string(folder.path().join("rules").join(path)).unwrap();
+    let canonical = at("policies/rules.cedar");
+    rewrite(&folder, "rules/policies/rules.cedar", "\nwhen", " when");
     let signed = policy(&folder, &sign);
     assert_eq!(signed.status, 0, "{}{}", signed.out, signed.err);
+    assert_eq!(at("policies/rules.cedar"), canonical);
 
-    let at = |path: &str| fs::read_to_string(folder.path().join("rules").join(path)).unwrap();
     let files = ["policies/rules.cedar", "tests/scenarios.json"];
     let files = files.map(|path| (path.to_owned(), at(path))).into();
     let bundle = Bundle::read(at("manifest.json").as_bytes(), files).unwrap();
@@ -252,6 +255,50 @@ fn what_is_not_signed_is_not_sent() {
         "{}",
         said.err
     );
+}
+
+/// Every template is written as the formatter writes it; what an author writes in another way is a
+/// warning, and is written anew by `--fix` and before it is signed.
+#[test]
+fn bundles_are_canonical_text_and_keep_their_comments_and_meaning() {
+    for template in counterfoil_policy::TEMPLATES {
+        let made = made(template.name);
+        let check = policy(&made, &["check", "rules"]);
+        assert_eq!(check.status, 0, "{}", check.out);
+        assert!(!check.out.contains("formatter"), "{}", check.out);
+    }
+
+    let folder = made("old-incidents");
+    let path = folder.path().join("rules/policies/rules.cedar");
+    let canonical = fs::read_to_string(&path).unwrap();
+    let by_hand = canonical.replace("\nunless", "   unless");
+    assert_ne!(by_hand, canonical);
+    fs::write(&path, &by_hand).unwrap();
+    let check = policy(&folder, &["check", "rules"]);
+    assert_eq!(check.status, 0, "{}", check.out);
+    for line in [
+        "warning: this is not how the formatter writes it",
+        "  --> rules/policies/rules.cedar:13:1",
+        "      = help: counterfoil policy check rules --fix",
+    ] {
+        assert!(check.out.contains(line), "{line}: {}", check.out);
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap(), by_hand);
+    let fixed = policy(&folder, &["check", "rules", "--fix"]);
+    assert_eq!(fixed.status, 0, "{}", fixed.out);
+    assert!(!fixed.out.contains("warning"), "{}", fixed.out);
+    assert_eq!(fs::read_to_string(&path).unwrap(), canonical);
+
+    let noted = format!("// Agreed in spring.\n{by_hand}");
+    fs::write(&path, &noted).unwrap();
+    let fixed = policy(&folder, &["check", "rules", "--fix"]);
+    assert!(
+        fixed.out.contains("scenarios get the answer"),
+        "{}",
+        fixed.out
+    );
+    let text = fs::read_to_string(&path).unwrap();
+    assert_eq!(text, format!("// Agreed in spring.\n{canonical}"));
 }
 
 #[test]

@@ -1,22 +1,10 @@
 //! `policy check` and what only a solver can say.
 
+use std::fs;
+use std::io::Write as _;
 use std::process::Command;
 
-use super::policy::{made, policy};
-
-#[cfg(not(feature = "solver"))]
-#[test]
-fn a_build_without_the_solver_says_so_and_counts_every_change_as_loosening() {
-    let folder = made("revoke-two");
-    let said = policy(&folder, &["check", "rules", "--against", "rules"]);
-    assert_eq!(said.status, 0, "{}", said.err);
-    assert!(
-        said.out.contains("built without the solver"),
-        "{}",
-        said.out
-    );
-    assert!(said.out.contains("counts as loosening"), "{}", said.out);
-}
+use super::policy::{Said, made, policy};
 
 #[test]
 fn where_there_is_no_cvc5_a_change_counts_as_loosening() {
@@ -32,83 +20,74 @@ fn where_there_is_no_cvc5_a_change_counts_as_loosening() {
     assert_eq!(document["proofs"]["solver"], serde_json::Value::Null);
 }
 
-#[cfg(feature = "solver")]
-mod with_the_solver {
-    use std::fs;
-    use std::io::Write as _;
-
-    use super::super::policy::Said;
-    use super::{Command, made, policy};
-
-    /// Whether there is a solver; where there is none, the test says that it was not run.
-    fn installed(test: &str) -> bool {
-        let found = Command::new("cvc5").arg("--version").output().is_ok();
-        if !found {
-            // Not with a macro, whose output a passing test keeps to itself.
-            let mut err = std::io::stderr().lock();
-            let told = writeln!(err, "NOT RUN: {test}: there is no cvc5 on this machine");
-            drop(told);
-        }
-        found
+/// Whether there is a solver; where there is none, the test says that it was not run.
+fn installed(test: &str) -> bool {
+    let found = Command::new("cvc5").arg("--version").output().is_ok();
+    if !found {
+        // Not with a macro, whose output a passing test keeps to itself.
+        let mut err = std::io::stderr().lock();
+        let told = writeln!(err, "NOT RUN: {test}: there is no cvc5 on this machine");
+        drop(told);
     }
+    found
+}
 
-    /// Two bundles side by side: `rules` and `other`.
-    fn beside(template: &str, other: &str) -> Said {
-        let folder = made(template);
-        let more = policy(&folder, &["new", "other", "--template", other]);
-        assert_eq!(more.status, 0, "{}", more.err);
-        policy(&folder, &["check", "rules", "--against", "other"])
-    }
+/// Two bundles side by side: `rules` and `other`.
+fn beside(template: &str, other: &str) -> Said {
+    let folder = made(template);
+    let more = policy(&folder, &["new", "other", "--template", other]);
+    assert_eq!(more.status, 0, "{}", more.err);
+    policy(&folder, &["check", "rules", "--against", "other"])
+}
 
-    #[test]
-    fn tightening_is_proved_and_loosening_names_the_rule_that_is_gone() {
-        if !installed("loosening") {
-            return;
-        }
-        let tighter = beside("revoke-two", "default");
-        assert_eq!(tighter.status, 0, "{}{}", tighter.out, tighter.err);
-        assert!(
-            tighter.out.contains("nothing is allowed that was not"),
-            "{}",
-            tighter.out
-        );
-        let looser = beside("default", "revoke-two");
-        assert_eq!(looser.status, 0, "{}{}", looser.out, looser.err);
-        assert!(looser.out.contains("this loosens"), "{}", looser.out);
-        assert!(
-            looser
-                .out
-                .contains("repair.execute, Incident: allows what `ws.require.revoke-two` refused"),
-            "{}",
-            looser.out
-        );
+#[test]
+fn tightening_is_proved_and_loosening_names_the_rule_that_is_gone() {
+    if !installed("loosening") {
+        return;
     }
+    let tighter = beside("revoke-two", "default");
+    assert_eq!(tighter.status, 0, "{}{}", tighter.out, tighter.err);
+    assert!(
+        tighter.out.contains("nothing is allowed that was not"),
+        "{}",
+        tighter.out
+    );
+    let looser = beside("default", "revoke-two");
+    assert_eq!(looser.status, 0, "{}{}", looser.out, looser.err);
+    assert!(looser.out.contains("this loosens"), "{}", looser.out);
+    assert!(
+        looser
+            .out
+            .contains("repair.execute, Incident: allows what `ws.require.revoke-two` refused"),
+        "{}",
+        looser.out
+    );
+}
 
-    #[test]
-    fn a_rule_that_may_fail_and_one_that_refuses_always_are_errors() {
-        if !installed("never-errors and always-denies") {
-            return;
-        }
-        let folder = made("default");
-        let wrong = "@id(\"ws.forbid.sum\") @why(\"it calculates\")\n\
-             forbid (principal, action == CF::Action::\"repair.execute\", resource)\n\
-             when { context.base.approvals.count + 9223372036854775807 > 5 };\n\
-             @id(\"ws.forbid.always\") @why(\"it forbids always\")\n\
-             forbid (principal is CF::User, action == CF::Action::\"incident.ignore\", resource)\n\
-             when { context.base.approvals.count > 5 || context.base.approvals.count <= 5 };\n";
-        fs::write(folder.path().join("rules/policies/wrong.cedar"), wrong).unwrap();
-        let said = policy(&folder, &["check", "rules"]);
-        assert_eq!(said.status, 1, "{}{}", said.out, said.err);
-        assert!(
-            said.out.contains("`ws.forbid.sum` may fail"),
-            "{}",
-            said.out
-        );
-        assert!(
-            said.out
-                .contains("refused whatever the facts are: User, incident.ignore"),
-            "{}",
-            said.out
-        );
+#[test]
+fn a_rule_that_may_fail_and_one_that_refuses_always_are_errors() {
+    if !installed("never-errors and always-denies") {
+        return;
     }
+    let folder = made("default");
+    let wrong = "@id(\"ws.forbid.sum\") @why(\"it calculates\")\n\
+         forbid (principal, action == CF::Action::\"repair.execute\", resource)\n\
+         when { context.base.approvals.count + 9223372036854775807 > 5 };\n\
+         @id(\"ws.forbid.always\") @why(\"it forbids always\")\n\
+         forbid (principal is CF::User, action == CF::Action::\"incident.ignore\", resource)\n\
+         when { context.base.approvals.count > 5 || context.base.approvals.count <= 5 };\n";
+    fs::write(folder.path().join("rules/policies/wrong.cedar"), wrong).unwrap();
+    let said = policy(&folder, &["check", "rules"]);
+    assert_eq!(said.status, 1, "{}{}", said.out, said.err);
+    assert!(
+        said.out.contains("`ws.forbid.sum` may fail"),
+        "{}",
+        said.out
+    );
+    assert!(
+        said.out
+            .contains("refused whatever the facts are: User, incident.ignore"),
+        "{}",
+        said.out
+    );
 }
