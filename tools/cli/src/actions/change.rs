@@ -69,7 +69,7 @@ fn told(change: &Value) -> (String, String) {
     match name.split_once('/') {
         Some(("flow", flow)) => (
             format!("flow {flow} would register {}", kinds(change)),
-            format!("sends the same to PUT /v1/flows/{flow}"),
+            format!("runs: counterfoil flow register {flow}{}", options(change)),
         ),
         Some(("legal_hold", hold)) => (
             format!("legal hold {hold} would be released"),
@@ -108,13 +108,22 @@ fn told(change: &Value) -> (String, String) {
     }
 }
 
+/// Kinds of action at a place of the change, and whether they destroy.
+fn registered(change: &Value, pointer: &str) -> Vec<(String, bool)> {
+    let actions = change.pointer(pointer).and_then(Value::as_array);
+    let one = |it: &Value| {
+        let destroys = it.get("destructive") == Some(&Value::Bool(true));
+        (shown(text(it, "/kind")), destroys)
+    };
+    actions.into_iter().flatten().map(one).collect()
+}
+
 /// `mail.send` and `refund.create (destructive)`.
 fn kinds(change: &Value) -> String {
-    let actions = change.pointer("/value/actions").and_then(Value::as_array);
-    let kinds = actions.into_iter().flatten().map(|it| {
-        let destroys = it.get("destructive") == Some(&Value::Bool(true));
+    let kinds = registered(change, "/value/actions").into_iter();
+    let kinds = kinds.map(|(kind, destroys)| {
         let mark = if destroys { " (destructive)" } else { "" };
-        format!("{}{mark}", shown(text(it, "/kind")))
+        format!("{kind}{mark}")
     });
     let kinds: Vec<String> = kinds.collect();
     if kinds.is_empty() {
@@ -122,6 +131,19 @@ fn kinds(change: &Value) -> String {
     } else {
         kinds.join(", ")
     }
+}
+
+/// The options of `flow register` that ask for the same, whatever is registered now.
+fn options(change: &Value) -> String {
+    let wanted = registered(change, "/value/actions");
+    let before = registered(change, "/value/instead_of").into_iter();
+    let gone = before.filter(|(kind, _)| wanted.iter().all(|(it, _)| it != kind));
+    let gone = gone.map(|(kind, _)| format!(" --remove {kind}"));
+    let named = wanted.iter().map(|(kind, destroys)| {
+        let mark = if *destroys { ":destructive" } else { "" };
+        format!(" --kind {kind}{mark}")
+    });
+    named.chain(gone).collect()
 }
 
 #[cfg(test)]
@@ -176,9 +198,12 @@ mod tests {
             ),
             (
                 "flow/refunds",
-                json!({"actions": [{"kind": "mail.send", "destructive": false}, {"kind": "refund", "destructive": true}]}),
+                json!({
+                    "actions": [{"kind": "mail.send", "destructive": false}, {"kind": "refund", "destructive": true}],
+                    "instead_of": [{"kind": "refund", "destructive": true}, {"kind": "mail.drop", "destructive": true}],
+                }),
                 "register mail.send, refund (destructive)",
-                "PUT /v1/flows/refunds",
+                "counterfoil flow register refunds --kind mail.send --kind refund:destructive --remove mail.drop",
             ),
             ("new", json!({}), "new would change", "sends the same"),
         ] {

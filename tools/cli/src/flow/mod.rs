@@ -37,7 +37,7 @@ enum What {
               for one. So a kind that becomes harmless, and one that is not said to destroy any more, need a second\n\
               admin or owner: they run the same command within 72 hours.\n",
         "flow register refunds --kind mail.send --kind refund.create:destructive",
-        "flow register refunds --remove mail.send",
+        "flow register refunds --remove mail.send --reason \"mails are sent by hand now\"",
     ))]
     Register(Register),
 }
@@ -62,6 +62,9 @@ struct Register {
     /// A kind that the flow has no more
     #[arg(long, value_name = "KIND")]
     remove: Vec<String>,
+    /// Why, for whoever confirms it
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
     #[command(flatten)]
     call: Call,
 }
@@ -140,7 +143,8 @@ async fn register(args: &Register) -> Result<(), Failure> {
     let wanted = wanted(args, kinds(&found.body, "/actions"))?;
     let one =
         |(kind, destructive): (&String, &bool)| json!({ "kind": kind, "destructive": destructive });
-    let body = json!({ "actions": wanted.iter().map(one).collect::<Vec<_>>() });
+    let wanted_kinds: Vec<Value> = wanted.iter().map(one).collect();
+    let body = json!({ "actions": wanted_kinds, "reason": args.reason });
     let etag = Some(found.etag.as_str());
     let done = api.change(Method::PUT, &path, Some(&body), etag).await?;
     if args.call.json {
