@@ -15,6 +15,7 @@ use counterfoil_policy::check::scenario::Scenario;
 
 use super::desk::{Desk, PERMIT, STRICT};
 use crate::decisions::Counting;
+use crate::world::World;
 
 /// Records decisions of an owner as the product does: what was asked, and what the answer was.
 async fn decided(desk: &Desk, action: &str, effect: &str, how_many: usize) {
@@ -124,6 +125,58 @@ async fn only_decisions_of_the_time_asked_for_count_and_a_limit_is_said() {
         .unwrap();
     assert_eq!(report.impact.judged.max(report.not_comparable), 1);
     assert!(!report.complete);
+}
+
+/// docs/policies.md, "Impact": 2,000 decisions are the most that one request judges; whoever has more asks on
+/// from where it ended.
+#[tokio::test]
+async fn what_one_report_does_not_reach_the_next_one_does_newest_first_over_all_streams() {
+    let world = World::new().await;
+    world.register().await;
+    let run = world.open_run().await;
+    for n in 0..3 {
+        world.clock.advance(Duration::from_secs(1));
+        world
+            .act(&run, "refund.create", &format!("early-{n}"))
+            .await;
+    }
+    // The workspace's own stream has its decisions in between.
+    let digest = world.activated("").await;
+    for n in 0..3 {
+        world.clock.advance(Duration::from_secs(1));
+        world.act(&run, "refund.create", &format!("late-{n}")).await;
+    }
+    let own = world.workspace.stream.parse().unwrap();
+    let entries = [world.store.stream(own), world.store.stream(world.stream())].concat();
+    let headers = entries.iter().map(|it| Json::parse(&it.header).unwrap());
+    let decided =
+        headers.filter(|it| it.get("kind").and_then(Json::as_str) == Some("run.decision"));
+    let mut times: Vec<u64> = decided
+        .map(|it| it.get("at").and_then(Json::as_uint).unwrap())
+        .collect();
+    times.sort_unstable_by(|a, b| b.cmp(a));
+    assert!(times.len() > 8, "{times:?}");
+
+    let mut to = None;
+    let mut pages = 0;
+    loop {
+        let report = world.impact(&digest, to, 4).await;
+        let left: Vec<u64> = times
+            .iter()
+            .copied()
+            .filter(|at| to.is_none_or(|to| *at < to))
+            .collect();
+        let looked = report.impact.judged + report.not_comparable;
+        assert_eq!(looked, u64::try_from(left.len().min(4)).unwrap());
+        assert_eq!(report.reached, left.get(4).map(|at| at + 1));
+        assert_eq!(report.complete, report.reached.is_none());
+        pages += 1;
+        to = report.reached;
+        if to.is_none() {
+            break;
+        }
+    }
+    assert!(pages > 2, "{pages}");
 }
 
 /// An owner broke the glass for what a machine proposed; and what was denied because of the moment.

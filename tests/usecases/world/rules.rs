@@ -9,7 +9,8 @@ use counterfoil_core::evidence::hash::digest_string;
 use counterfoil_core::ids::UserId;
 use counterfoil_core::ports::{Clock, State, StateKey, StateWrite};
 use counterfoil_core::tenancy::{Role, WorkspaceCtx};
-use counterfoil_core::usecases::{AdminPorts, NewBundle, Policies};
+use counterfoil_core::time::Timestamp;
+use counterfoil_core::usecases::{AdminPorts, ImpactReport, NewBundle, Policies};
 use counterfoil_policy::bundle::{Bundle, Envelope, SigningKey};
 use counterfoil_policy::schema_digest;
 use counterfoil_testkit::memory::SeededRandom;
@@ -53,11 +54,8 @@ impl World {
         caller.workspace(self.store.as_ref(), &asked).await.unwrap()
     }
 
-    /// Ben and Cora, who is let in now, bring rules into force as owners do: the digest.
-    pub(crate) async fn activated(&self, rules: &str) -> String {
-        self.join("Cora", Role::Owner).await;
-        self.clock.advance(Duration::from_secs(1));
-        let policies = Policies {
+    fn policies(&self) -> Policies {
+        Policies {
             ports: AdminPorts {
                 evidence: self.store.clone(),
                 state: self.store.clone(),
@@ -65,7 +63,23 @@ impl World {
                 random: Arc::new(SeededRandom::new(99)),
             },
             reader: self.store.clone(),
-        };
+        }
+    }
+
+    /// What a bundle would have decided of the newest decisions before a time, ms.
+    pub(crate) async fn impact(&self, digest: &str, to: Option<u64>, limit: u64) -> ImpactReport {
+        let ben = self.in_workspace("Ben").await;
+        let span = (None, to.map(Timestamp::from_millis));
+        let policies = self.policies();
+        let report = policies.impact(&ben, digest, span, Some(limit));
+        report.await.unwrap().0
+    }
+
+    /// Ben and Cora, who is let in now, bring rules into force as owners do: the digest.
+    pub(crate) async fn activated(&self, rules: &str) -> String {
+        self.join("Cora", Role::Owner).await;
+        self.clock.advance(Duration::from_secs(1));
+        let policies = self.policies();
         let (ben, cora) = (
             self.in_workspace("Ben").await,
             self.in_workspace("Cora").await,

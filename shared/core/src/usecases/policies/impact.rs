@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use counterfoil_evidence::hash::{Hash, digest_string};
+use counterfoil_evidence::header::Header;
 use counterfoil_evidence::json::Json;
 use counterfoil_evidence::kind::Kind;
 use counterfoil_policy::{Effect, Impact, Layer, Layers, Outcome, Phase, Request, baseline, judge};
@@ -14,7 +15,7 @@ use serde::Serialize;
 use super::{Policies, PolicyError, administrator};
 use crate::bundles::{ImpactNote, StoredBundle, verified};
 use crate::json::canonical;
-use crate::ports::{StoredEntry, StoredPart};
+use crate::ports::{EvidenceRead, StoredEntry, StoredPart};
 use crate::records::{Directory, Versioned};
 use crate::tenancy::{Principal, Role, WorkspaceCtx};
 use crate::time::Timestamp;
@@ -47,6 +48,10 @@ pub struct ImpactReport {
     pub to: u64,
     /// All decisions of that time were looked at; otherwise only the newest.
     pub complete: bool,
+    /// Where it is not complete: as `to` of another request, ms, it looks at the others. Decisions of its
+    /// last millisecond may be in both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reached: Option<u64>,
     /// Decisions whose question cannot be asked again, or that a failure of the moment denied.
     pub not_comparable: u64,
     /// What would have become of the others.
@@ -57,6 +62,12 @@ pub struct ImpactReport {
 }
 
 impl ImpactReport {
+    /// Something decided at this time, or before it, is not looked at.
+    const fn ends_at(&mut self, at: u64) {
+        self.complete = false;
+        self.reached = Some(at.saturating_add(1));
+    }
+
     /// The report's canonical text: what its digest is over.
     ///
     /// # Errors
@@ -79,8 +90,38 @@ struct Backwards {
     stream: Hash,
     /// The first position that was read.
     end: u64,
-    /// Time of the newest entry that was not read, or a later one, ms.
+    /// Read and not looked at, the newest last.
+    chunk: Vec<(Header, StoredEntry)>,
+    /// Time of the newest entry that was not looked at, or a later one, ms.
     at: u64,
+}
+
+impl Backwards {
+    const fn has_more(&self) -> bool {
+        self.end > 0 || !self.chunk.is_empty()
+    }
+
+    /// The newest entry that was read and not looked at.
+    fn next(&mut self) -> Option<(Header, StoredEntry)> {
+        let next = self.chunk.pop()?;
+        self.at = self.chunk.last().map_or(next.0.at, |(header, _)| header.at);
+        Some(next)
+    }
+
+    /// Reads on; how many entries.
+    async fn read(&mut self, reader: &dyn EvidenceRead) -> Result<u64, PolicyError> {
+        let start = self.end.saturating_sub(CHUNK);
+        let entries = reader.entries(self.stream, start, self.end).await?;
+        for entry in entries {
+            self.chunk.push((header(&entry, self.stream)?, entry));
+        }
+        if let Some((newest, _)) = self.chunk.last() {
+            self.at = newest.at;
+        }
+        let read = self.end.saturating_sub(start);
+        self.end = start;
+        Ok(read)
+    }
 }
 
 impl Policies {
@@ -137,6 +178,7 @@ impl Policies {
             from: span.from.as_millis(),
             to: span.to.as_millis(),
             complete: true,
+            reached: None,
             not_comparable: 0,
             impact: Impact::default(),
             sentence: String::new(),
@@ -172,12 +214,14 @@ impl Policies {
             all.push(Backwards {
                 stream,
                 end,
+                chunk: Vec::new(),
                 at: head.at.min(before),
             });
         }
         Ok(all)
     }
 
+    /// Looks at entries of all streams in the order of their times, the newest first.
     async fn read_into(
         &self,
         report: &mut ImpactReport,
@@ -187,35 +231,29 @@ impl Policies {
     ) -> Result<(), PolicyError> {
         let mut read = 0_u64;
         loop {
-            streams.retain(|it| it.end > 0 && it.at >= span.from.as_millis());
+            streams.retain(|it| it.has_more() && it.at >= span.from.as_millis());
             let Some(newest) = streams.iter_mut().max_by_key(|it| it.at) else {
                 return Ok(());
             };
-            let looked = report.impact.judged.saturating_add(report.not_comparable);
-            if looked >= span.limit || read >= MOST_READ {
-                report.complete = false;
-                return Ok(());
-            }
-            let start = newest.end.saturating_sub(CHUNK);
-            let entries = self.reader.entries(newest.stream, start, newest.end);
-            let entries = entries.await?;
-            read = read.saturating_add(newest.end.saturating_sub(start));
-            newest.end = start;
-            for entry in entries.iter().rev() {
-                let header = header(entry, newest.stream)?;
-                newest.at = header.at;
-                let at = Timestamp::from_millis(header.at);
-                if header.kind != Kind::RunDecision || at < span.from || at >= span.to {
-                    continue;
-                }
-                let looked = report.impact.judged.saturating_add(report.not_comparable);
-                if looked >= span.limit {
-                    report.complete = false;
+            let Some((header, entry)) = newest.next() else {
+                if read >= MOST_READ {
+                    report.ends_at(newest.at);
                     return Ok(());
                 }
-                if again(entry, layer, &mut report.impact).is_none() {
-                    report.not_comparable = report.not_comparable.saturating_add(1);
-                }
+                read = read.saturating_add(newest.read(self.reader.as_ref()).await?);
+                continue;
+            };
+            let at = Timestamp::from_millis(header.at);
+            if header.kind != Kind::RunDecision || at < span.from || at >= span.to {
+                continue;
+            }
+            let looked = report.impact.judged.saturating_add(report.not_comparable);
+            if looked >= span.limit {
+                report.ends_at(header.at);
+                return Ok(());
+            }
+            if again(&entry, layer, &mut report.impact).is_none() {
+                report.not_comparable = report.not_comparable.saturating_add(1);
             }
         }
     }
