@@ -13,8 +13,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::api::Api;
-use crate::pages::{Pages, page};
 use crate::views;
+use counterfoil_lambda::pages::{Pages, page};
 
 /// Which runs.
 #[derive(Deserialize, utoipa::IntoParams)]

@@ -25,8 +25,8 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 
 use crate::api::Api;
-use crate::pages::page;
 use crate::views;
+use counterfoil_lambda::pages::page;
 
 /// Which incidents.
 #[derive(Deserialize, utoipa::IntoParams)]

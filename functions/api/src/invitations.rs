@@ -16,9 +16,9 @@ use crate::admin::{decided, problem, removed, shown_once};
 use crate::answer::versioned;
 use crate::api::Api;
 use crate::members::GivenRole;
-use crate::pages::Pages;
 use crate::views;
 use crate::workspaces::asked;
+use counterfoil_lambda::pages::Pages;
 
 /// List the invitations that wait
 ///

@@ -16,10 +16,10 @@ use utoipa::ToSchema;
 use crate::admin::{changed, decided, problem, shown_once};
 use crate::answer::versioned;
 use crate::api::Api;
-use crate::pages::Pages;
 use crate::projects::Environment;
 use crate::views;
 use crate::workspaces::asked;
+use counterfoil_lambda::pages::Pages;
 
 fn made((made, secret): &MadeKey) -> Response {
     let view = views::MadeKey {

@@ -20,7 +20,6 @@ mod keys;
 mod login;
 mod mappings;
 mod members;
-mod pages;
 mod policies;
 mod policy_trials;
 mod projects;

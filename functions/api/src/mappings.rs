@@ -18,9 +18,9 @@ use utoipa::ToSchema;
 
 use crate::api::Api;
 use crate::deletion::waiting_of_project;
-use crate::pages::Pages;
 use crate::projects::{answer, problem, unmade};
 use crate::views;
+use counterfoil_lambda::pages::Pages;
 
 /// List the mappings of a project
 ///

@@ -15,8 +15,8 @@ use utoipa::ToSchema;
 use crate::admin::{changed, problem, removed};
 use crate::answer::versioned;
 use crate::api::Api;
-use crate::pages::Pages;
 use crate::views;
+use counterfoil_lambda::pages::Pages;
 
 /// A role to give.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]

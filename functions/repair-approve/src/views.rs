@@ -9,11 +9,11 @@ use counterfoil_lambda::views::EffectWord;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Actions that wait for a person.
+/// A page of actions that wait for a person.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Waiting {
     pub(crate) items: Vec<WaitingAction>,
-    /// Always `null`: they come in one page.
+    /// Send it as `cursor` to read on; `null` on the last page.
     pub(crate) next_cursor: Option<String>,
 }
 

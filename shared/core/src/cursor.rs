@@ -33,6 +33,9 @@ impl std::fmt::Debug for CursorKey {
 }
 
 impl CursorKey {
+    /// Its own family of rows: whoever lists pages writes it, and no setting.
+    pub(crate) const FAMILY: &'static str = "cursor";
+
     /// A new key from 32 random bytes.
     pub fn new(random: [u8; 32]) -> Self {
         Self(hex::encode(random))

@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 
 use crate::bundles;
+use crate::cursor::CursorKey;
 use crate::deletion::Deletion;
 use crate::erasure::Erasure;
 use crate::export::{Asked, Export};
@@ -410,6 +411,13 @@ pub const INVENTORY: &[Held] = &[
         Place::OfWorkspace("setting"),
         "for how long snapshots are kept; who the owners are, and when somebody left last",
         &[Configuration],
+        WORKSPACE,
+        WITH_WORKSPACE,
+    ),
+    held(
+        Place::OfWorkspace(CursorKey::FAMILY),
+        "the key that the cursors of lists are made with",
+        &[Operation],
         WORKSPACE,
         WITH_WORKSPACE,
     ),

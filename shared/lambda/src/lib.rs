@@ -14,6 +14,7 @@ pub mod http;
 pub mod input;
 pub mod layers;
 pub mod oidc;
+pub mod pages;
 pub mod problem;
 pub mod refusals;
 pub mod schema;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{ApiKey, Invited, Member, Owners, Person, Project, RecordError, Versioned, Workspace};
+use crate::cursor::CursorKey;
 use crate::deletion::{Deleted, DeletionScope};
 use crate::hold::LegalHold;
 use crate::ids::{HoldId, ProjectId, RunId, UserId, WorkspaceId};
@@ -199,7 +200,7 @@ impl<'a> Directory<'a> {
 
     /// Key of the row that holds what signs a workspace's cursors.
     pub(crate) fn cursor_key(workspace: WorkspaceId) -> StateKey {
-        workspace_row(workspace, "setting", "cursor-key")
+        workspace_row(workspace, CursorKey::FAMILY, "key")
     }
 
     /// Key of a workspace's retention settings.

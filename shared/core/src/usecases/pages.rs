@@ -118,7 +118,7 @@ async fn cursor_key(
 ) -> Result<CursorKey, RecordError> {
     let directory = Directory::of(state);
     let row = Directory::cursor_key(workspace);
-    if let Some(found) = directory.find::<CursorKey>("setting", &row).await? {
+    if let Some(found) = directory.find::<CursorKey>(CursorKey::FAMILY, &row).await? {
         return Ok(found.value);
     }
     let made = CursorKey::new(random.bytes32());
@@ -126,7 +126,7 @@ async fn cursor_key(
     if state.write(vec![write]).await? {
         return Ok(made);
     }
-    let found = directory.find::<CursorKey>("setting", &row).await?;
+    let found = directory.find::<CursorKey>(CursorKey::FAMILY, &row).await?;
     let lost = || PortError::new(PortErrorKind::Corrupt, "reading the key of cursors");
     Ok(found.ok_or_else(lost)?.value)
 }

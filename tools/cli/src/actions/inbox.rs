@@ -65,7 +65,7 @@ async fn run(args: &Inbox) -> Result<(), Failure> {
 /// Uses of break-glass that nobody has reviewed.
 async fn unreviewed(api: &Client) -> Result<Value, Failure> {
     let query = [("waits_for", "review")];
-    Ok(api.read("/v1/approvals", &query).await?.body)
+    api.pages("/v1/approvals", &query, None, true).await
 }
 
 fn review(uses: &Value) {
@@ -101,7 +101,7 @@ async fn one(api: &Client, args: &Inbox, id: &str) -> Result<(), Failure> {
 }
 
 async fn all(api: &Client, args: &Inbox) -> Result<(), Failure> {
-    let mut waiting = api.get("/v1/approvals").await?;
+    let mut waiting = api.pages("/v1/approvals", &[], None, true).await?;
     let changes = change::waiting(api).await?;
     if args.call.json {
         if let Value::Object(fields) = &mut waiting {

@@ -8,8 +8,12 @@ use crate::records::{OverrideUse, Versioned};
 use crate::repair::{Action, ActionState};
 use crate::tenancy::TenantCtx;
 use crate::usecases::Waiting;
+use crate::usecases::pages::{Cursors, Page, PageOf};
 
-/// How many actions are read at once. 500 may wait, and an answer has 30 seconds.
+/// The list as its cursors name it.
+const ROUTE: &str = "approvals";
+
+/// How many actions are read at once. An answer has 30 seconds.
 const AT_ONCE: usize = 16;
 
 /// Reads actions.
@@ -35,19 +39,34 @@ impl ReadActions {
         Ok(action)
     }
 
-    /// Actions that wait for approvals or to be started, soonest expiry first.
-    pub async fn waiting(&self, ctx: &TenantCtx) -> Result<Vec<Versioned<Action>>, ActionError> {
+    /// Actions that wait for approvals or to be started, soonest expiry first. Of the others of the list
+    /// only the row is read that says that they wait.
+    ///
+    /// # Errors
+    /// [`ActionError::Invalid`] when the cursor is not of this list; when they cannot be read.
+    pub async fn waiting(
+        &self,
+        ctx: &TenantCtx,
+        page: PageOf<'_>,
+    ) -> Result<Page<Versioned<Action>>, ActionError> {
+        let cursors = self.cursors(ctx, "approval").await?;
         let now = self.ports.clock.now();
-        let waiting = self.ports.records(ctx).list::<Waiting>().await?;
-        let waiting = waiting.into_iter().map(|it| it.value);
-        let ids = waiting
-            .filter(|it| it.expires_at > now)
-            .map(|it| it.id)
-            .collect();
-        let mut found = self.all(ctx, ids).await?;
-        found.retain(|action| action.value.state.is_waiting());
-        found.sort_by_key(|action| (action.value.binding.expires_at, action.value.id));
-        Ok(found)
+        let mut waiting = self.ports.records(ctx).list::<Waiting>().await?;
+        waiting.retain(|it| it.value.expires_at > now);
+        let place = |it: &Versioned<Waiting>| (it.value.expires_at, it.value.id);
+        let page = cursors.page(waiting, place, page)?;
+        let ids = page.items.iter().map(|it| it.value.id).collect();
+        let mut items = self.all(ctx, ids).await?;
+        items.retain(|action| action.value.state.is_waiting());
+        Ok(Page {
+            items,
+            next_cursor: page.next_cursor,
+        })
+    }
+
+    async fn cursors(&self, ctx: &TenantCtx, list: &str) -> Result<Cursors, ActionError> {
+        let ports = (self.ports.state.as_ref(), self.ports.random.as_ref());
+        Ok(Cursors::of(ports, ctx, ROUTE, &list).await?)
     }
 
     /// Actions, in the order of their ids in the list.
@@ -81,16 +100,21 @@ impl ReadActions {
     /// Uses of break-glass in the project that nobody has acknowledged, oldest first.
     ///
     /// # Errors
-    /// When they cannot be read.
+    /// As [`Self::waiting`].
     pub async fn unreviewed(
         &self,
         ctx: &TenantCtx,
-    ) -> Result<Vec<(OverrideUse, Versioned<Action>)>, ActionError> {
+        page: PageOf<'_>,
+    ) -> Result<Page<(OverrideUse, Versioned<Action>)>, ActionError> {
+        let cursors = self.cursors(ctx, "review").await?;
         let mut uses = self.ports.uses(ctx).await?;
         uses.retain(|used| used.project == ctx.project() && used.reviewed.is_none());
-        uses.sort_by_key(|used| (used.at, used.number));
-        let ids = uses.iter().map(|used| used.id).collect();
+        let page = cursors.page(uses, |used| (used.at, used.number), page)?;
+        let ids = page.items.iter().map(|used| used.id).collect();
         let actions = self.all(ctx, ids).await?;
-        Ok(uses.into_iter().zip(actions).collect())
+        Ok(Page {
+            items: page.items.into_iter().zip(actions).collect(),
+            next_cursor: page.next_cursor,
+        })
     }
 }
