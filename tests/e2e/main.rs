@@ -23,6 +23,8 @@ mod deletion;
 #[cfg(test)]
 mod demo;
 #[cfg(test)]
+mod engine;
+#[cfg(test)]
 mod erasure;
 #[cfg(test)]
 mod events;

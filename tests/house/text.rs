@@ -103,6 +103,21 @@ fn no_function_believes_a_forwarded_header() {
     }
 }
 
+/// docs/design/0005-governance.md: before the first decision under another baseline stands the entry that
+/// says so. Only the port that announces it is wired where something is judged.
+#[test]
+fn what_records_decisions_announces_its_baseline() {
+    let mut direct = BTreeSet::new();
+    for (path, text) in sources("functions") {
+        if text.contains(".evidence()") {
+            let path = path.strip_prefix(root()).unwrap().to_owned();
+            direct.insert(path.to_str().unwrap().to_owned());
+        }
+    }
+    let judges_nothing = BTreeSet::from(["functions/archive/src/main.rs".to_owned()]);
+    assert_eq!(direct, judges_nothing);
+}
+
 /// Every crate inherits the workspace's lints.
 #[test]
 fn every_crate_inherits_the_lints() {

@@ -21,7 +21,7 @@ use crate::api::Api;
 /// When a setting is missing.
 pub fn wire(boot: &Boot) -> Result<Api, Error> {
     let (evidence, state) = (boot.recording()?, boot.state()?);
-    let reader = boot.evidence()?;
+    let reader = boot.reader()?;
     let (objects, vault) = (boot.objects()?, boot.vault()?);
     let ports = admin_ports(boot)?;
     Ok(Api {
@@ -120,7 +120,7 @@ pub fn wire(boot: &Boot) -> Result<Api, Error> {
 fn erase(boot: &Boot) -> Result<Erase, Error> {
     Ok(Erase {
         evidence: boot.recording()?,
-        reader: boot.evidence()?,
+        reader: boot.reader()?,
         state: boot.state()?,
         objects: boot.objects()?,
         vault: boot.vault()?,
@@ -141,7 +141,7 @@ fn governed(boot: &Boot) -> Result<GovernedRuns, Error> {
 fn delete(boot: &Boot) -> Result<Delete, Error> {
     Ok(Delete {
         evidence: boot.recording()?,
-        reader: boot.evidence()?,
+        reader: boot.reader()?,
         state: boot.state()?,
         objects: boot.objects()?,
         vault: boot.vault()?,
@@ -152,7 +152,7 @@ fn delete(boot: &Boot) -> Result<Delete, Error> {
 
 fn read_evidence(boot: &Boot) -> Result<ReadEvidence, Error> {
     Ok(ReadEvidence {
-        reader: boot.evidence()?,
+        reader: boot.reader()?,
         state: boot.state()?,
         vault: boot.vault()?,
         random: boot.random(),

@@ -17,7 +17,7 @@ async fn main() -> Result<(), Error> {
     };
     let exports = Exports {
         evidence: boot.recording()?,
-        reader: boot.evidence()?,
+        reader: boot.reader()?,
         seals: boot.seals()?,
         signer: boot.signer()?,
         retiring,

@@ -10,7 +10,7 @@ use counterfoil_mcp::{Mcp, Others, Place, Tools};
 async fn main() -> Result<(), Error> {
     let boot = Boot::start("mcp").await?;
     let (evidence, state, vault) = (boot.recording()?, boot.state()?, boot.vault()?);
-    let reader = boot.evidence()?;
+    let reader = boot.reader()?;
     let tools = Tools {
         state: state.clone(),
         clock: boot.clock(),

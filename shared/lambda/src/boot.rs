@@ -13,7 +13,7 @@ use counterfoil_aws::lambda::OtherFunction;
 use counterfoil_aws::rds::RdsTokens;
 use counterfoil_aws::s3::{S3Archive, S3Objects};
 use counterfoil_aws::sqs::{SqsChecks, SqsExports, SqsScans};
-use counterfoil_core::ports::{Clock, EvidenceAppend, Random, Scratch};
+use counterfoil_core::ports::{Clock, EvidenceAppend, EvidenceRead, Random, Scratch};
 use counterfoil_core::rate::Rate;
 use counterfoil_core::usecases::{Announcing, LimitRate, RecordLeak, Vault};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -89,7 +89,8 @@ impl Boot {
         (self.lookup)(variable).ok_or(MissingVariable(variable))
     }
 
-    /// Evidence streams.
+    /// Evidence streams, to read and to write where nothing is judged: what is appended here announces
+    /// no baseline. Whoever records decisions has [`Boot::recording`].
     ///
     /// # Errors
     /// When a table's name is not set; the same holds for every method here.
@@ -104,6 +105,14 @@ impl Boot {
             self.clients.dynamodb.clone(),
             tables,
         )))
+    }
+
+    /// Evidence to read.
+    ///
+    /// # Errors
+    /// As [`Boot::evidence`].
+    pub fn reader(&self) -> Result<Arc<dyn EvidenceRead>, MissingVariable> {
+        Ok(self.evidence()?)
     }
 
     /// Evidence to write: whoever decides first under another baseline says so before.
