@@ -9,10 +9,12 @@ use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::governed_run::Registered;
 use counterfoil_core::held_change::HeldChange;
+use counterfoil_core::policy::Effect;
 use counterfoil_core::ports::{Clock, StoredEntry, StoredPart};
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::usecases::{
-    AdminError, AdminPorts, FlowChange, HeldChanges, KeepRetention, RetentionChange, RunError,
+    AdminError, AdminPorts, FlowChange, HeldChanges, KeepRetention, RetentionChange,
+    RetentionError, RunError,
 };
 
 use crate::erasure::bench::Bench;
@@ -185,11 +187,17 @@ async fn a_no_takes_a_reason_and_the_role_and_what_is_out_of_reach_is_absent() {
     for ctx in [&bench.viewer, &bench.auditor] {
         let refused = changes.reject(ctx, &id, WHY).await;
         assert!(
-            matches!(refused, Err(AdminError::RoleTooLow(_))),
+            matches!(&refused, Err(AdminError::Denied { judgement, decision }) if judgement.effect == Effect::Deny && decision.is_some()),
             "{refused:?}"
         );
     }
-    // Keys do not learn what waits in the workspace.
+    // Keys do not learn what waits in the workspace, whoever they speak for.
+    let spoken_for = changes.reject(&bench.world.ben, &id, WHY).await;
+    assert!(
+        matches!(spoken_for, Err(AdminError::NotFound)),
+        "{spoken_for:?}"
+    );
+    assert!(bench.waiting(&bench.world.ben).await.is_empty());
     assert!(bench.waiting(&bench.world.repair_key).await.is_empty());
     let other = Bench::new().await;
     let foreign = other.changes().reject(&other.owner, &id, WHY).await;
@@ -285,6 +293,14 @@ async fn what_waits_in_a_project_and_in_its_workspace_is_one_list_soonest_end_fi
     };
     assert_eq!(names(&bench.viewer).await, ["flow/mails", "retention"]);
     assert_eq!(names(&bench.world.repair_key).await, ["flow/mails"]);
+    // An owner whom an approver key speaks for changes nothing with it, and stops nothing either.
+    assert_eq!(names(&bench.world.ben).await, ["flow/mails"]);
+    let id = bench.waiting(&bench.world.ben).await[0].id.to_string();
+    let spoken_for = bench.changes().reject(&bench.world.ben, &id, WHY).await;
+    assert!(
+        matches!(spoken_for, Err(AdminError::NotAPerson)),
+        "{spoken_for:?}"
+    );
     bench.world.clock.advance(Duration::from_hours(71));
     assert_eq!(names(&bench.viewer).await, ["retention"]);
 }
@@ -341,6 +357,27 @@ async fn a_lost_answer_proposes_agrees_carries_out_and_rejects_once() {
         assert_eq!(bench.count("run.resolution"), 1);
         assert!(bench.waiting(&bench.owner).await.is_empty());
     }
+}
+
+/// Whoever may not change it learns that, and not that it has changed.
+#[tokio::test]
+async fn rights_come_before_the_version_and_their_refusal_is_recorded() {
+    let bench = Bench::new().await;
+    let runs = bench.world.governed();
+    let refused = runs
+        .register(&bench.viewer, "mails", harmless("mail.send"), None, 7)
+        .await;
+    assert!(matches!(refused, Err(RunError::Denied(_))), "{refused:?}");
+    let before = bench.count("run.decision");
+    let refused = bench.retention().change(&bench.viewer, 40, None, 7).await;
+    assert!(
+        matches!(refused, Err(RetentionError::Denied(_))),
+        "{refused:?}"
+    );
+    assert_eq!(bench.count("run.decision"), before + 1);
+    let stale = bench.retention().change(&bench.admin, 40, None, 7).await;
+    assert!(matches!(stale, Err(RetentionError::Changed)), "{stale:?}");
+    assert!(bench.waiting(&bench.admin).await.is_empty());
 }
 
 #[tokio::test]

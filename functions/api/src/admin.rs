@@ -60,13 +60,6 @@ pub(crate) fn problem(error: &AdminError) -> Problem {
             let title = "Only owners and admins see this";
             Problem::new(StatusCode::FORBIDDEN, "capability-missing", title)
         }
-        AdminError::RoleTooLow(needs) => {
-            let title = format!(
-                "People with the role {} or a higher one do this, and whoever proposed it",
-                needs.name()
-            );
-            Problem::new(StatusCode::FORBIDDEN, "capability-missing", title)
-        }
         AdminError::Invalid { field, rule } => Problem::invalid(*field, *rule),
         AdminError::Precondition => {
             let title = "The record has changed: read it again";

@@ -83,17 +83,18 @@ pub(crate) async fn reject(
             changes.ports.evidence = evidence;
             let ended = changes.reject(&ctx, &id, &why).await;
             let ended = ended.map_err(|error| admin::problem(&error))?;
-            Ok(Json(views::Change::of(&ended, Sight::Clear)).into_response())
+            Ok(Json(views::Change::of(&ended, Sight::of(&ctx))).into_response())
         })
         .await
     })
     .await
 }
 
-/// A kept answer is told once the change is gone, which is what the request did.
+/// A kept answer is told once the change is gone, which is what the request did: to whoever could
+/// propose one.
 async fn still_may(api: &Api, ctx: &TenantCtx, id: &str) -> Result<(), AdminError> {
     match api.changes.admit(ctx, id).await {
-        Err(AdminError::NotFound) => Ok(()),
+        Err(AdminError::NotFound) if HeldChanges::is_for(ctx.principal()) => Ok(()),
         other => other,
     }
 }

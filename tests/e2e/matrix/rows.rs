@@ -165,7 +165,7 @@ pub(super) const ROWS: &[Row] = &[
     row("GET", "/v1/exports/{id}", Project, EVERYBODY, 200),
     row("GET", "/v1/exports/{id}/download", Project, EXPORTERS, 200),
     row("GET", "/v1/changes", Project, EVERYBODY, 200),
-    row("POST", "/v1/changes/{id}/reject", Project, ERASERS, 400),
+    row("POST", "/v1/changes/{id}/reject", Project, ADMINS, 400),
     row("GET", "/v1/holds", Project, EVERYBODY, 200),
     row("POST", "/v1/holds", Project, HOLDERS, 400),
     row("POST", "/v1/holds/{id}/release", Project, OWNERS, 400),

@@ -158,6 +158,8 @@ async fn whoever_is_alone_brings_it_in_a_day_later() {
     let approvals = facts.get("approvals").unwrap().as_array().unwrap();
     let solo = format!("solo:{}", desk.bench.ann.id);
     assert_eq!(approvals[0].as_str(), Some(solo.as_str()));
+    let decided = entry(&desk, Kind::RunDecision);
+    assert_eq!(decided.get("solo"), Some(&Json::Bool(true)));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use counterfoil_policy::ApproverRole;
 
 use crate::ids::{ProjectId, WorkspaceId};
 use crate::records::Project;
-use crate::tenancy::{Principal, Role, Via};
+use crate::tenancy::{Principal, Role};
 use crate::time::Timestamp;
 
 /// Age of a machine's sign-in, in seconds: it has none, so it is too old for everything that asks.
@@ -195,13 +195,7 @@ impl<'a> Asking<'a> {
 
     /// Whether a person came with an approver key.
     pub(crate) const fn by_approver_key(&self) -> bool {
-        matches!(
-            self.serving,
-            Principal::User {
-                via: Via::Key { .. },
-                ..
-            }
-        )
+        self.serving.by_approver_key()
     }
 }
 

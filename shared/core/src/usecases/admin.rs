@@ -19,7 +19,7 @@ use crate::ports::{
     StateKey,
 };
 use crate::records::{Directory, Record, RecordError, Records, Versioned};
-use crate::tenancy::{Principal, Role, WorkspaceCtx};
+use crate::tenancy::{Principal, WorkspaceCtx};
 use crate::traced::DecisionMade;
 
 /// Attempts when others change the same rows at the same time.
@@ -34,9 +34,6 @@ pub enum AdminError {
     /// The caller's role does not reach this: 403.
     #[error("owners and admins may see this")]
     NotForRole,
-    /// It takes a higher role: 403.
-    #[error("people with the role {0:?} or a higher one may do this")]
-    RoleTooLow(Role),
     /// A machine asks for what only people who signed in may: 403.
     #[error("a person must sign in for this")]
     NotAPerson,

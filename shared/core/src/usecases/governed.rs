@@ -6,6 +6,7 @@ use counterfoil_evidence::stream::Draft;
 
 use super::facts::{Closing, Decided, Opening, act_hash, resolution};
 use super::proposal::Proposal;
+use super::second_person::SOLO;
 use crate::ids::{ActionId, DecisionId, RunId, WorkspaceId};
 use crate::json::JsonError;
 use crate::policy::{
@@ -169,6 +170,23 @@ impl Governed {
         }
     }
 
+    /// The same, denied by a name beside the rules.
+    pub(super) fn denied_by(self, name: &str, why: String) -> Self {
+        Self {
+            judgement: self.judgement.denied_by(name, why),
+            ..self
+        }
+    }
+
+    /// The same as a decision of its own: it refuses an approval, and binds to nothing that waits.
+    pub(super) fn of_its_own(self) -> Self {
+        let action_hash = act_hash(self.judgement.considered.action, self.act, self.run);
+        Self {
+            action_hash,
+            ..self
+        }
+    }
+
     pub(super) const fn decision(&self) -> DecisionId {
         self.decision
     }
@@ -193,12 +211,12 @@ impl Governed {
     ) -> Result<Vec<Draft>, JsonError> {
         Ok(vec![
             self.opening(principal, None),
-            self.decided(principal, comment)?,
+            self.decided(principal, comment, self.more.clone())?,
         ])
     }
 
     /// `run.open` caused by the held decision, the resolution by `approver`, `run.decision`. The
-    /// decision is draft number 2.
+    /// decision is draft number 2, and says so where nobody but the proposer was there to agree.
     pub(super) fn approved(
         &self,
         principal: &Principal,
@@ -207,10 +225,14 @@ impl Governed {
         comment: Option<&str>,
     ) -> Result<Vec<Draft>, JsonError> {
         let vote = resolution(held, approver, true, principal);
+        let mut more = self.more.clone();
+        if approver.starts_with(SOLO) {
+            more.push(("solo", true.into()));
+        }
         Ok(vec![
             self.opening(principal, Some(held)),
             self.resolving(vote, comment),
-            self.decided(principal, None)?,
+            self.decided(principal, None, more)?,
         ])
     }
 
@@ -261,7 +283,12 @@ impl Governed {
         Draft::new(Kind::RunOpen, opening.facts()).in_run(self.run)
     }
 
-    fn decided(&self, principal: &Principal, comment: Option<&str>) -> Result<Draft, JsonError> {
+    fn decided(
+        &self,
+        principal: &Principal,
+        comment: Option<&str>,
+        more: Vec<(&'static str, Json)>,
+    ) -> Result<Draft, JsonError> {
         let decided = Decided {
             id: self.decision,
             run: self.run,
@@ -271,7 +298,7 @@ impl Governed {
             principal,
             at: self.at,
             hold: self.hold,
-            more: self.more.clone(),
+            more,
         };
         let draft = Draft::new(Kind::RunDecision, decided.facts()?).in_run(self.run);
         Ok(said(draft, comment))

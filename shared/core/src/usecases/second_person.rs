@@ -21,6 +21,9 @@ pub const SOLO_AFTER: Duration = Duration::from_hours(24);
 /// For how long before the proposal they must have been the only one.
 pub const ALONE_FOR: Duration = Duration::from_hours(7 * 24);
 
+/// Before the id of an approver who is the only person of the workspace.
+pub(super) const SOLO: &str = "solo:";
+
 /// How long a proposal waits for its confirmation.
 pub const HELD: Duration = Duration::from_hours(72);
 
@@ -103,7 +106,7 @@ impl Waiting {
         }
         Ok(match self.alone(directory, workspace, now).await? {
             Some(why) => Err(why),
-            None => Ok(format!("solo:{id}")),
+            None => Ok(format!("{SOLO}{id}")),
         })
     }
 

@@ -5,10 +5,10 @@ use counterfoil_evidence::json::Json;
 
 use crate::held_change::HeldChange;
 use crate::ids::ActionId;
-use crate::policy::{Effect, HeldFacts, Place, Question, VoteFacts};
+use crate::policy::{APPROVER_ROLE, Effect, HeldFacts, Place, Question, VoteFacts};
 use crate::ports::{Batch, StateKey};
 use crate::records::{Record, Records, Versioned, workspace_row};
-use crate::tenancy::TenantCtx;
+use crate::tenancy::{Principal, Role, TenantCtx};
 use crate::usecases::admin::{AdminError, AdminPorts, Recorded, append, gone};
 use crate::usecases::facts::{judged, resolution};
 use crate::usecases::governed::{Governed, Judging, Terms};
@@ -24,6 +24,12 @@ pub struct HeldChanges {
 }
 
 impl HeldChanges {
+    /// Whether somebody proposes such changes at all: who signed in as admin or owner.
+    pub fn is_for(principal: &Principal) -> bool {
+        let role = principal.role();
+        role.is_some_and(Role::may_administer) && !principal.by_approver_key()
+    }
+
     /// What waits, soonest end first: of the project, and for people of its workspace too.
     ///
     /// # Errors
@@ -31,7 +37,8 @@ impl HeldChanges {
     pub async fn list(&self, ctx: &TenantCtx) -> Result<Vec<Versioned<HeldChange>>, AdminError> {
         let records = Records::of(self.ports.state.as_ref(), ctx);
         let mut found = records.list::<HeldChange>().await?;
-        if ctx.principal().person().is_some() {
+        // A key, an approver key too, reaches its project only.
+        if ctx.principal().person().is_some() && !ctx.principal().by_approver_key() {
             let directory = self.ports.directory();
             found.extend(directory.held_changes(ctx.workspace()).await?);
         }
@@ -45,7 +52,7 @@ impl HeldChanges {
     /// they sent.
     ///
     /// # Errors
-    /// [`AdminError::NotFound`], then [`AdminError::RoleTooLow`] or [`AdminError::Denied`].
+    /// [`AdminError::NotFound`], then [`AdminError::NotAPerson`] or [`AdminError::Denied`].
     pub async fn admit(&self, ctx: &TenantCtx, id: &str) -> Result<(), AdminError> {
         let found = self.find(ctx, id).await?;
         let (_, place) = self.place(ctx, &found.value).await?;
@@ -125,8 +132,8 @@ impl HeldChanges {
         reason: &str,
     ) -> Result<Governed, AdminError> {
         let principal = ctx.principal();
-        if principal.person() != Some(change.by) && principal.role() < Some(change.role) {
-            return Err(AdminError::RoleTooLow(change.role));
+        if principal.by_approver_key() {
+            return Err(AdminError::NotAPerson);
         }
         let reason_chars = reason.trim().chars().count();
         let question = Question::Vote(VoteFacts {
@@ -149,7 +156,17 @@ impl HeldChanges {
             random: self.ports.random.as_ref(),
         };
         let judged = judging.at(place, principal, &question, Terms::default());
-        Ok(Box::pin(judged).await?)
+        let judged = Box::pin(judged).await?;
+        // No rule knows which role a change needs.
+        let own = principal.person() == Some(change.by);
+        if judged.allowed() && !own && principal.role() < Some(change.role) {
+            let needs = change.role.name();
+            let why = format!(
+                "people with the role {needs} or a higher one reject it, and whoever proposed it withdraws it"
+            );
+            return Ok(judged.denied_by(APPROVER_ROLE, why));
+        }
+        Ok(judged)
     }
 }
 

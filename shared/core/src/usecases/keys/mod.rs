@@ -21,7 +21,7 @@ use crate::ids::{KeyId, ProjectId, UserId};
 use crate::policy::Question;
 use crate::records::{ApiKey, Directory, Versioned};
 use crate::redacted::Redacted;
-use crate::tenancy::{Capability, Principal, Role, Via, WorkspaceCtx};
+use crate::tenancy::{Capability, Principal, Role, WorkspaceCtx};
 use crate::time::Timestamp;
 
 /// The name of the list in its cursors.
@@ -228,14 +228,7 @@ impl Keys {
 
 /// Whether the caller's own request may be looked at: policy has the last word.
 fn may_make(principal: &Principal) -> bool {
-    let by_key = matches!(
-        principal,
-        Principal::User {
-            via: Via::Key { .. },
-            ..
-        }
-    );
-    principal.role().is_some_and(Role::may_own) && !by_key
+    principal.role().is_some_and(Role::may_own) && !principal.by_approver_key()
 }
 
 /// The question about a new key; `approver` is the person it is to speak as. A text that names nobody

@@ -18,7 +18,7 @@ use crate::policy::Question;
 use crate::ports::{Batch, EntryRef, Login, StateWrite};
 use crate::records::{Directory, Invitation, Invited, Versioned, Workspace};
 use crate::redacted::Redacted;
-use crate::tenancy::{Principal, Role, Via, WorkspaceCtx};
+use crate::tenancy::{Principal, Role, WorkspaceCtx};
 use crate::usecases::admin::{
     ATTEMPTS, Acted, AdminError, AdminPorts, Recorded, acted, append, gone, name,
 };
@@ -85,13 +85,7 @@ impl Invitations {
     /// # Errors
     /// [`AdminError::NotAPerson`] for keys, [`AdminError::NotForRole`] for other roles.
     pub fn admit_list(&self, ctx: &WorkspaceCtx) -> Result<(), AdminError> {
-        let by_key = matches!(
-            ctx.principal(),
-            Principal::User {
-                via: Via::Key { .. },
-                ..
-            }
-        );
+        let by_key = ctx.principal().by_approver_key();
         match ctx.principal().role() {
             Some(role) if role.may_administer() && !by_key => Ok(()),
             Some(_) if !by_key => Err(AdminError::NotForRole),
