@@ -281,7 +281,7 @@ async fn eight_at_once_take_no_more_than_the_seven_places_that_are_left() {
         };
         let id = action.id.to_string();
         let after = Box::pin(votes.vote(&world.ben, &id, &voted)).await;
-        after.map(|after| after.value.state)
+        after.map(|after| after.action.value.state)
     });
     let came = futures::future::join_all(approved).await;
     let verified = came

@@ -1,16 +1,19 @@
 //! Break-glass: what an owner can do when nobody else answers, and what stays impossible.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use counterfoil_core::evidence::json::Json;
-use counterfoil_core::ports::StoredPart;
-use counterfoil_core::records::Versioned;
+use counterfoil_core::ids::{ActionId, ProjectId};
+use counterfoil_core::ports::{Clock as _, State as _, StateKey, StateWrite, StoredPart};
+use counterfoil_core::records::{OverrideUse, Versioned};
 use counterfoil_core::repair::{Action, ActionState};
 use counterfoil_core::tenancy::{Role, TenantCtx};
 use counterfoil_core::usecases::{
     ActionError, Glass, OVERDUE_TOPIC, OverdueReviews, ReadActions, SWEEP_AFTER, SweepRepairs,
 };
 
+use super::erasure::faults::{Plan, faulty};
 use super::world::World;
 
 const REASON: &str = "nobody else answers and they are locked out";
@@ -43,8 +46,7 @@ async fn break_glass(
         ticket,
         version: 1,
     };
-    let (votes, id) = (world.vote(), action.id.to_string());
-    Box::pin(votes.break_glass(who, &id, &glass)).await
+    Box::pin(world.break_glass(who, action, &glass)).await
 }
 
 fn rule(world: &World) -> String {
@@ -93,7 +95,7 @@ async fn what_an_owner_broke_the_glass_for_and_nobody_began_the_sweep_carries_ou
             version: 1,
         };
         let (votes, id) = (world.vote(), action.id.to_string());
-        let broken = Box::pin(votes.override_approvals(&owner, &id, &glass)).await;
+        let broken = Box::pin(votes.override_approvals(&owner, &id, &glass, &|| {})).await;
         assert_eq!(broken.unwrap().value.state, ActionState::Approved);
         world.clock.advance(SWEEP_AFTER);
         let sweep = SweepRepairs { ports: votes.ports };
@@ -159,8 +161,7 @@ async fn what_policy_denies_stays_denied() {
         ticket: "OPS-1",
         version: ended.version,
     };
-    let votes = world.vote();
-    let again = Box::pin(votes.break_glass(&owner, &action.id.to_string(), &glass)).await;
+    let again = Box::pin(world.break_glass(&owner, &action, &glass)).await;
     assert!(matches!(again, Err(ActionError::Denied(_))), "{again:?}");
     assert_eq!(rule(&world), "base.forbid.not-held");
 }
@@ -202,12 +203,12 @@ async fn a_use_waits_for_its_review_in_the_inbox_until_another_person_has_looked
     let read = ReadActions {
         ports: world.ports(),
     };
-    assert_eq!(read.unreviewed(&world.read_key).await.unwrap(), []);
+    assert_eq!(world.unreviewed().await, []);
     assert_eq!(read.used(&world.read_key, &action).await.unwrap(), None);
     let owner = world.sign_in("Ben").await;
     let done = break_glass(&world, &owner, &action, (REASON, "OPS-1"));
     let done = done.await.unwrap().value;
-    let waits = read.unreviewed(&world.read_key).await.unwrap();
+    let waits = world.unreviewed().await;
     let [(used, listed)] = waits.as_slice() else {
         panic!("{waits:?}")
     };
@@ -223,7 +224,7 @@ async fn a_use_waits_for_its_review_in_the_inbox_until_another_person_has_looked
     let (votes, id) = (world.vote(), action.id.to_string());
     let seen = votes.review(&auditor, &id, "the customer was locked out");
     seen.await.unwrap();
-    assert_eq!(read.unreviewed(&world.read_key).await.unwrap(), []);
+    assert_eq!(world.unreviewed().await, []);
     let used = read.used(&world.read_key, &done).await.unwrap().unwrap();
     let by = used.reviewed.map(|(person, _)| person);
     assert_eq!(by, auditor.principal().person());
@@ -286,6 +287,77 @@ async fn a_review_that_is_overdue_rings_once_and_is_on_the_record() {
     let owner = world.sign_in("Ben").await;
     let done = break_glass(&world, &owner, &next, (REASON, "OPS-2"));
     assert_eq!(done.await.unwrap().value.state, ActionState::Verified);
+}
+
+/// Nobody would hear of what is recorded and not told: whoever dies in between has rung.
+#[tokio::test]
+async fn a_use_rings_before_it_is_recorded_also_where_the_answer_is_lost() {
+    for happens in [false, true] {
+        let (world, action) = held().await;
+        let owner = world.sign_in("Ben").await;
+        let mut votes = world.vote();
+        votes.ports.evidence = faulty(votes.ports.evidence, &Plan::new(0, happens));
+        let rung = AtomicU32::new(0);
+        let ring = || {
+            assert_eq!(world.count("run.resolution"), 0);
+            rung.fetch_add(1, Ordering::SeqCst);
+        };
+        let glass = Glass {
+            digest: &action.digest,
+            reason: REASON,
+            ticket: "OPS-1",
+            version: 1,
+        };
+        let id = action.id.to_string();
+        let lost = Box::pin(votes.override_approvals(&owner, &id, &glass, &ring)).await;
+        assert!(lost.is_err(), "{lost:?}");
+        assert_eq!(world.count("run.resolution"), usize::from(happens));
+        assert_eq!(rung.load(Ordering::SeqCst), 1);
+    }
+}
+
+/// With its project a use ends that nobody can review any more: it stops no other project of the workspace.
+#[tokio::test]
+async fn a_use_whose_project_is_deleted_blocks_no_other_one() {
+    for deleted in [true, false] {
+        let world = World::new().await;
+        let project = if deleted {
+            ProjectId::from_bits(7)
+        } else {
+            world.project.id
+        };
+        let used = OverrideUse {
+            number: 1,
+            id: ActionId::from_bits(7),
+            project,
+            by: world.ben.principal().person().unwrap(),
+            at: world.clock.now(),
+            reviewed: None,
+            rung: None,
+        };
+        let key = StateKey {
+            pk: format!("{}#override", world.workspace.id),
+            sk: "0000000001".to_owned(),
+        };
+        let row = StateWrite::create(key, serde_json::to_value(&used).unwrap());
+        assert!(world.store.write(vec![row]).await.unwrap());
+        world.clock.advance(Duration::from_hours(8 * 24));
+        let ports = world.ports();
+        let due = OverdueReviews { ports }.due().await.unwrap();
+        assert_eq!(due.len(), usize::from(!deleted));
+        world.scan().await;
+        let action = propose(&world, true).await;
+        let owner = world.sign_in("Ben").await;
+        let overdue = world.vote().overdue(&owner).await.unwrap();
+        assert_eq!(overdue.is_some(), !deleted);
+        let done = break_glass(&world, &owner, &action, (REASON, "OPS-2")).await;
+        if deleted {
+            assert_eq!(done.unwrap().value.state, ActionState::Verified);
+        } else {
+            assert!(done.is_err());
+            assert_eq!(rule(&world), "base.forbid.override-unreviewed");
+        }
+    }
 }
 
 #[tokio::test]

@@ -28,6 +28,8 @@ mod glass;
 #[cfg(test)]
 mod governed;
 #[cfg(test)]
+mod grounds;
+#[cfg(test)]
 mod held;
 #[cfg(test)]
 mod ignoring;

@@ -71,7 +71,7 @@ async fn approve(
     let ports = ports(world, evidence);
     let id = action.id.to_string();
     let after = Box::pin(VoteOnAction { ports }.vote(who, &id, &voted)).await?;
-    Ok(after.value.state)
+    Ok(after.action.value.state)
 }
 
 /// Id and policy of the last decision on the stream.

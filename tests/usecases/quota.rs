@@ -177,7 +177,7 @@ async fn what_is_approved_or_overridden_frees_its_place_and_stays_in_the_inbox()
         version: 1,
     };
     let (votes, id) = (world.vote(), second.id.to_string());
-    let broken = Box::pin(votes.override_approvals(&ben, &id, &glass)).await;
+    let broken = Box::pin(votes.override_approvals(&ben, &id, &glass, &|| {})).await;
     assert_eq!(broken.unwrap().value.state, ActionState::Approved);
     let third = repair(&propose, &world, &found[2]).await;
     assert_eq!(third.state, ActionState::Held);

@@ -78,6 +78,24 @@ async fn in_order(world: &World, action: &Action, ended: ActionState) {
     assert_eq!(world.incident().await.state, expected);
 }
 
+/// Whoever runs the product is told why, and the voter that it is approved.
+#[tokio::test]
+async fn an_approval_that_could_not_be_begun_at_once_comes_with_the_cause() {
+    let (world, action) = proposed(true).await;
+    world.app.unreadable(true);
+    let (votes, id) = (world.vote(), action.id.to_string());
+    let vote = Voted {
+        kind: VoteKind::Approve,
+        digest: &action.digest,
+        reason: "checked the invoice",
+        version: None,
+    };
+    let answered = Box::pin(votes.vote(&world.ben, &id, &vote)).await.unwrap();
+    assert_eq!(answered.action.value.state, ActionState::Approved);
+    let cause = answered.not_begun;
+    assert!(matches!(cause, Some(ActionError::Look(_))), "{cause:?}");
+}
+
 #[tokio::test]
 async fn an_approved_repair_whose_sides_could_not_be_read_is_carried_out_by_the_sweep() {
     let (world, action) = Box::pin(stranded()).await;
@@ -127,15 +145,13 @@ async fn an_approval_that_could_not_be_carried_out_in_time_expires() {
 #[tokio::test]
 async fn an_approved_repair_may_be_withdrawn_and_is_in_the_inbox_until_then() {
     let (world, action) = Box::pin(stranded()).await;
-    let ports = world.ports();
-    let inbox = ReadActions { ports };
-    let waiting = inbox.waiting(&world.ben).await.unwrap();
+    let waiting = world.inbox(&world.ben).await;
     let ids: Vec<_> = waiting.iter().map(|action| action.value.id).collect();
     assert_eq!(ids, [action.id]);
     let id = action.id.to_string();
     world.vote().cancel(&world.ben, &id).await.unwrap();
     in_order(&world, &action, ActionState::Cancelled).await;
-    assert!(inbox.waiting(&world.ben).await.unwrap().is_empty());
+    assert!(world.inbox(&world.ben).await.is_empty());
     let refused = world
         .vote()
         .execute(&world.ann, &id, Some(&action.digest))

@@ -7,7 +7,7 @@ use counterfoil_core::policy::Judgement;
 use counterfoil_core::records::{OverrideUse, Versioned};
 use counterfoil_core::repair::Action;
 use counterfoil_core::tenancy::TenantCtx;
-use counterfoil_core::usecases::{ActionError, LookError, Proposed, RunError};
+use counterfoil_core::usecases::{ActionError, Answered, LookError, Proposed, RunError};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::refusals::governed;
 use counterfoil_lambda::sight::Sight;
@@ -16,10 +16,11 @@ pub(crate) use counterfoil_lambda::views::{action, reviewed};
 
 use crate::views;
 
-/// Waiting actions, each with what to send back.
+/// A page of waiting actions, each with what to send back.
 pub(crate) fn list<'a>(
     ctx: &TenantCtx,
     actions: impl IntoIterator<Item = (&'a Versioned<Action>, Option<&'a OverrideUse>)>,
+    next_cursor: Option<String>,
 ) -> Response {
     let sight = Sight::of(ctx);
     let items = actions.into_iter();
@@ -29,7 +30,7 @@ pub(crate) fn list<'a>(
     });
     Json(views::Waiting {
         items: items.collect(),
-        next_cursor: None,
+        next_cursor,
     })
     .into_response()
 }
@@ -112,6 +113,22 @@ pub(crate) fn after_act(
 ) -> Result<Response, Problem> {
     let after = after.map_err(|error| problem(&error))?;
     Ok(action(ctx, StatusCode::OK, &after.value, after.version))
+}
+
+/// What became of an action that somebody approved or rejected. What kept it from being begun at once is
+/// for whoever runs the product.
+pub(crate) fn after_answer(
+    ctx: &TenantCtx,
+    answered: Result<Answered, ActionError>,
+) -> Result<Response, Problem> {
+    let answered = answered.map(|it| {
+        if let Some(cause) = &it.not_begun {
+            let action = it.action.value.id;
+            tracing::warn!(cause = chain(cause), %action, "approved, not begun");
+        }
+        it.action
+    });
+    after_act(ctx, answered)
 }
 
 /// A repair that was proposed, or why not.

@@ -79,14 +79,14 @@ pub(crate) async fn break_glass(
             version,
         };
         let votes = VoteOnAction { ports };
-        let overridden = Box::pin(votes.override_approvals(&ctx, &id, &glass)).await;
+        let ring = || tell(&ctx, &id);
+        let overridden = Box::pin(votes.override_approvals(&ctx, &id, &glass, &ring)).await;
         let overridden = match overridden {
             Err(error) => return Err(refused(&votes, &ctx, &error).await),
             Ok(overridden) => overridden,
         };
-        tell(&ctx, &id);
         let done = Box::pin(votes.carry_out(&ctx, overridden)).await;
-        answer::after_act(&ctx, done)
+        answer::after_answer(&ctx, done)
     };
     Box::pin(service.once(&ctx, asked, may, known(&id), act)).await
 }
@@ -112,7 +112,7 @@ fn tell(ctx: &TenantCtx, action: &str) {
         workspace.id = %ctx.workspace(),
         project.id = %ctx.project(),
         action,
-        "an owner replaced missing approvals"
+        "an owner replaces missing approvals"
     );
 }
 

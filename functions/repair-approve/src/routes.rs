@@ -10,6 +10,7 @@ use counterfoil_core::repair::{Action, ActionState, VoteKind};
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::usecases::{ProposeRepair, ReadActions, VoteOnAction, Voted};
 use counterfoil_lambda::http::{Asked, Caller, Sent, demand_if_match};
+use counterfoil_lambda::pages::page;
 use counterfoil_lambda::schema::{
     ActionId, DecisionId, IdempotencyKey, IfMatch, IncidentId, Reason,
 };
@@ -187,13 +188,19 @@ struct Inbox {
     /// break-glass that nobody has reviewed, oldest first.
     #[param(value_type = Option<WaitsFor>, inline)]
     waits_for: Option<WaitsFor>,
+    /// Items of this page at most.
+    #[param(minimum = 1, maximum = 100, default = 100)]
+    limit: Option<usize>,
+    /// `next_cursor` of the page before.
+    #[param(min_length = 1, max_length = 1024)]
+    cursor: Option<String>,
 }
 
 /// List actions that wait for a person
 #[utoipa::path(
     get, path = "/v1/approvals", operation_id = "listApprovals", tag = "actions",
     params(Inbox),
-    responses((status = OK, description = "Those that wait", body = views::Waiting)),
+    responses((status = OK, description = "A page of those that wait", body = views::Waiting)),
     extensions(("x-problems" = json!([]))),
 )]
 async fn inbox(
@@ -201,19 +208,18 @@ async fn inbox(
     Caller(ctx): Caller,
     Asked(asked): Asked<Inbox>,
 ) -> Result<Response, Problem> {
+    let page = page(asked.limit, asked.cursor.as_deref())?;
     let actions = ReadActions { ports };
     if asked.waits_for == Some(WaitsFor::Review) {
-        let uses = actions.unreviewed(&ctx).await;
+        let uses = actions.unreviewed(&ctx, page).await;
         let uses = uses.map_err(|error| answer::problem(&error))?;
-        let listed = uses.iter().map(|(used, action)| (action, Some(used)));
-        return Ok(answer::list(&ctx, listed));
+        let listed = uses.items.iter().map(|(used, action)| (action, Some(used)));
+        return Ok(answer::list(&ctx, listed, uses.next_cursor.clone()));
     }
-    let waiting = actions.waiting(&ctx).await;
+    let waiting = actions.waiting(&ctx, page).await;
     let waiting = waiting.map_err(|error| answer::problem(&error))?;
-    Ok(answer::list(
-        &ctx,
-        waiting.iter().map(|action| (action, None)),
-    ))
+    let listed = waiting.items.iter().map(|action| (action, None));
+    Ok(answer::list(&ctx, listed, waiting.next_cursor.clone()))
 }
 
 /// The two votes.
@@ -278,7 +284,7 @@ async fn vote(
             version: Some(version),
         };
         let votes = VoteOnAction { ports };
-        answer::after_act(&ctx, Box::pin(votes.vote(&ctx, &id, &voted)).await)
+        answer::after_answer(&ctx, Box::pin(votes.vote(&ctx, &id, &voted)).await)
     };
     Box::pin(service.once(&ctx, asked, may, known(&id), act)).await
 }

@@ -310,6 +310,17 @@ impl Principal {
         }
     }
 
+    /// Whether a person came with an approver key: they vote with it, and change no setting.
+    pub const fn by_approver_key(&self) -> bool {
+        matches!(
+            self,
+            Self::User {
+                via: Via::Key { .. },
+                ..
+            }
+        )
+    }
+
     /// Whether whoever it is proved it with a second factor. An approver key was made with one.
     pub const fn second_factor(&self) -> bool {
         match self {
@@ -321,6 +332,19 @@ impl Principal {
             | Self::Agent { .. }
             | Self::Scheduler { .. }
             | Self::System { .. } => false,
+        }
+    }
+
+    /// The API key that it came with, if it was one; a client of the issuer has none.
+    pub fn key(&self) -> Option<KeyId> {
+        match self {
+            Self::User {
+                via: Via::Key { id },
+                ..
+            }
+            | Self::ApiKey { id, .. } => Some(*id),
+            Self::Agent { id, .. } => id.parse().ok(),
+            Self::User { .. } | Self::Scheduler { .. } | Self::System { .. } => None,
         }
     }
 

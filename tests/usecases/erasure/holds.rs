@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use counterfoil_core::evidence::kind::Kind;
 use counterfoil_core::hold::HoldState;
 use counterfoil_core::ports::{EvidenceRead, HoldTarget};
 use counterfoil_core::records::{Directory, Records};
 use counterfoil_core::repair::Action;
 use counterfoil_core::tenancy::TenantCtx;
-use counterfoil_core::usecases::{EraseError, HoldError, NewHold, Released};
+use counterfoil_core::usecases::{EraseError, HoldError, LegalHolds, NewHold, Released};
 
 use super::bench::{ALL, Bench, CANARY, request};
+use crate::repairs::meanwhile::{before, demoted, writing};
 
 async fn actions(bench: &Bench) -> Vec<Action> {
     let ctx = Directory::system(&bench.world.project, "test");
@@ -321,4 +323,22 @@ async fn lost_parts_are_declared_also_under_a_hold_and_only_when_they_are_gone()
     assert!(verdict.is_accepted(), "{:?}", verdict.result);
     let text = format!("{verdict:?}").to_lowercase();
     assert!(text.contains("violated"), "{text}");
+}
+
+/// Whoever proposed the release must be one who may in the moment in which it happens.
+#[tokio::test]
+async fn a_hold_stays_whose_release_was_proposed_by_somebody_demoted_meanwhile() {
+    let bench = Bench::new().await;
+    let id = bench.hold(ALL).await;
+    bench.release(&bench.owner, &id).await.unwrap();
+    let write = demoted(&bench.world.store, &bench.owner).await;
+    let act = writing(&bench.world, vec![write]);
+    let holds = LegalHolds {
+        evidence: before(&bench.world, Kind::HoldRelease, act),
+        ..bench.holds()
+    };
+    let second = bench.fresh(&bench.second).await;
+    let lost = holds.release(&second, &id).await;
+    assert!(matches!(lost, Err(HoldError::Changed)), "{lost:?}");
+    assert_eq!(bench.world.count("hold.release"), 0);
 }

@@ -137,10 +137,10 @@ async fn the_package_of_a_run_verifies_whose_overridden_repair_was_not_begun() {
         version: 1,
     };
     let (votes, id) = (world.vote(), action.id.to_string());
-    let broken = Box::pin(votes.override_approvals(&owner, &id, &glass)).await;
+    let broken = Box::pin(votes.override_approvals(&owner, &id, &glass, &|| {})).await;
     world.billing.cancel_all("cus_1");
     let ended = votes.carry_out(&owner, broken.unwrap()).await.unwrap();
-    assert_eq!(ended.value.state, ActionState::Stale);
+    assert_eq!(ended.action.value.state, ActionState::Stale);
     let ended = world.complete_run(&run).await.unwrap();
     assert_eq!(ended.tally.unresolved, 1);
 

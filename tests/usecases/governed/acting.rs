@@ -8,7 +8,7 @@ use counterfoil_core::policy::Effect;
 use counterfoil_core::ports::State;
 use counterfoil_core::records::{Directory, Records};
 use counterfoil_core::repair::{ActionState, VoteKind};
-use counterfoil_core::usecases::{ActionError, Preview, ReadActions, RunError};
+use counterfoil_core::usecases::{ActionError, Preview, RunError};
 
 use super::super::world::World;
 use super::{action, flow};
@@ -74,15 +74,12 @@ async fn a_destructive_action_waits_in_the_inbox_of_repairs_and_its_votes_are_in
     let run = world.open_run().await;
     let held = world.act(&run, "refund.create", "invoice-1").await.value;
     assert_eq!((held.state, held.approvals), (ActionState::Held, 1));
-    let read = ReadActions {
-        ports: world.ports(),
-    };
-    let inbox = read.waiting(&world.ben).await.unwrap();
+    let inbox = world.inbox(&world.ben).await;
     assert_eq!(inbox.len(), 1);
     assert_eq!(inbox[0].value.id, held.id);
     let state = world.answer(&world.ben, &held, VoteKind::Approve).await;
     assert_eq!(state.unwrap(), ActionState::Approved);
-    assert!(read.waiting(&world.ben).await.unwrap().is_empty());
+    assert!(world.inbox(&world.ben).await.is_empty());
     world.report(&held, Report::Executed).await.unwrap();
     world.complete_run(&run).await.unwrap();
     let kinds = world.kinds_since(before);

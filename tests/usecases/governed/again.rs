@@ -2,11 +2,13 @@
 //! says that they begin.
 
 use counterfoil_core::evidence::json::Json;
+use counterfoil_core::evidence::kind::Kind;
 use counterfoil_core::governed_run::Report;
 use counterfoil_core::repair::{Action, ActionState, VoteKind};
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::usecases::{ActionError, Glass};
 
+use super::super::repairs::meanwhile::{demoted, votes};
 use super::super::world::World;
 
 async fn held() -> (World, String, Action) {
@@ -16,6 +18,15 @@ async fn held() -> (World, String, Action) {
     let held = world.act(&run, "refund.create", "invoice-1").await.value;
     assert_eq!(held.state, ActionState::Held);
     (world, run, held)
+}
+
+fn glass(action: &Action) -> Glass<'_> {
+    Glass {
+        digest: &action.digest,
+        reason: "nobody else answers and it cannot wait",
+        ticket: "OPS-9",
+        version: 1,
+    }
 }
 
 async fn begin(
@@ -108,14 +119,8 @@ async fn another_digest_and_none_from_a_person_begin_nothing() {
 async fn an_owner_stands_in_for_the_missing_approval_and_the_result_cites_that() {
     let (world, run, held) = held().await;
     let owner = world.sign_in("Ben").await;
-    let glass = Glass {
-        digest: &held.digest,
-        reason: "nobody else answers and it cannot wait",
-        ticket: "OPS-9",
-        version: 1,
-    };
-    let (votes, id) = (world.vote(), held.id.to_string());
-    let broken = Box::pin(votes.break_glass(&owner, &id, &glass)).await;
+    let glass = glass(&held);
+    let broken = Box::pin(world.break_glass(&owner, &held, &glass)).await;
     assert_eq!(broken.unwrap().value.state, ActionState::Approved);
     assert_eq!(rule(&world), "break-glass");
     let state = begin(&world, &world.repair_key, &held).await;
@@ -128,4 +133,41 @@ async fn an_owner_stands_in_for_the_missing_approval_and_the_result_cites_that()
         ["require", "allow", "overrides", "unresolved"].map(count),
         [1, 1, 1, 0]
     );
+}
+
+/// What is wrong with whoever begins takes nobody's approval away.
+#[tokio::test]
+async fn whoever_may_not_begin_leaves_the_action_approved() {
+    let (world, run, held) = held().await;
+    let approved = world.answer(&world.ben, &held, VoteKind::Approve).await;
+    assert_eq!(approved.unwrap(), ActionState::Approved);
+    world.under("@id(\"ws.forbid.one-factor\") @why(\"with a second factor\")\nforbid (principal, action == CF::Action::\"run.action\", resource) unless { context.base.mfa };\n").await;
+    let by_key = begin(&world, &world.repair_key, &held).await;
+    assert!(matches!(by_key, Err(ActionError::Denied(_))), "{by_key:?}");
+    assert_eq!(rule(&world), "ws.forbid.one-factor");
+    let by_ben = begin(&world, &world.ben, &held).await;
+    assert_eq!(by_ben.unwrap(), ActionState::Executing);
+    world.report(&held, Report::Executed).await.unwrap();
+    world.complete_run(&run).await.unwrap();
+}
+
+/// Whoever is demoted while they break the glass stands in for nobody.
+#[tokio::test]
+async fn an_owner_who_is_demoted_meanwhile_stands_in_for_nobody() {
+    let (world, run, held) = held().await;
+    let owner = world.sign_in("Ben").await;
+    let glass = glass(&held);
+    let writes = vec![demoted(&world.store, &owner).await];
+    let (votes, id) = (
+        votes(&world, Kind::RunResolution, writes),
+        held.id.to_string(),
+    );
+    let broken = Box::pin(votes.override_approvals(&owner, &id, &glass, &|| {})).await;
+    assert!(matches!(broken, Err(ActionError::Changed)), "{broken:?}");
+    let again = Box::pin(votes.override_approvals(&owner, &id, &glass, &|| {})).await;
+    assert!(matches!(again, Err(ActionError::Changed)), "{again:?}");
+    assert_eq!(world.count("run.resolution"), 0);
+    let withdrawn = world.vote().cancel(&world.repair_key, &id).await.unwrap();
+    assert_eq!(withdrawn.value.state, ActionState::Cancelled);
+    world.complete_run(&run).await.unwrap();
 }

@@ -136,7 +136,7 @@ impl World {
         };
         let (votes, id) = (self.vote(), action.id.to_string());
         let after = Box::pin(votes.vote(who, &id, &voted)).await?;
-        Ok(after.value.state)
+        Ok(after.action.value.state)
     }
 
     /// Pulls the emergency stop of the project, or lifts it.

@@ -199,8 +199,7 @@ async fn an_owner_breaks_the_glass_for_a_repair_of_a_run() {
         ticket: "OPS-7",
         version: 1,
     };
-    let (votes, id) = (world.vote(), action.id.to_string());
-    let done = Box::pin(votes.break_glass(&owner, &id, &glass)).await;
+    let done = Box::pin(world.break_glass(&owner, &action, &glass)).await;
     assert_eq!(done.unwrap().value.state, ActionState::Verified);
     let close = completes(&world, &run).await;
     assert_eq!(

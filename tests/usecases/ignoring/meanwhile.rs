@@ -1,16 +1,23 @@
 //! What happens to an incident while its ignore waits.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::evidence::kind::Kind;
 use counterfoil_core::ids::ActionId;
 use counterfoil_core::incident::{Incident, IncidentState};
-use counterfoil_core::ports::{Clock, State};
+use counterfoil_core::ports::{Clock, PortError, State, StateKey, StateWrite, Stored};
 use counterfoil_core::reconcile::Symbol;
 use counterfoil_core::records::Records;
 use counterfoil_core::repair::{ActionState, VoteKind};
-use counterfoil_core::usecases::{IncidentAct, IncidentActed, IncidentError, Voted, Waiting};
+use counterfoil_core::usecases::{
+    IncidentAct, IncidentActed, IncidentError, RepairPorts, SWEEP_AFTER, SweepRepairs, Voted,
+    Waiting,
+};
+use counterfoil_testkit::memory::MemStore;
+use futures::future::BoxFuture;
 
 use super::super::erasure::bench::Bench;
 use super::super::incidents::{ignore, incidents};
@@ -84,7 +91,7 @@ async fn nothing_is_ignored_in_a_project_that_is_frozen_meanwhile() {
         version: None,
     };
     let after = Box::pin(votes.vote(&world.ben, &action.id.to_string(), &yes)).await;
-    assert_eq!(after.unwrap().value.state, ActionState::Stale);
+    assert_eq!(after.unwrap().action.value.state, ActionState::Stale);
     assert_eq!(last(&world, "rule"), "base.forbid.frozen");
     assert_eq!(world.incident().await.state, IncidentState::Open);
     assert_eq!(world.count("incident.ignored"), 0);
@@ -149,4 +156,62 @@ async fn ignores_count_among_what_waits_for_people() {
         "{full:?}"
     );
     assert_eq!(last(&world, "rule"), "hold-quota");
+}
+
+/// Somebody else carries an ignore out between the sweep's look and its work.
+struct Overtaken {
+    port: Arc<MemStore>,
+    act: Mutex<Option<BoxFuture<'static, ()>>>,
+}
+
+#[async_trait]
+impl State for Overtaken {
+    async fn get(&self, key: &StateKey) -> Result<Option<Stored>, PortError> {
+        self.port.get(key).await
+    }
+
+    async fn list(&self, pk: &str, prefix: &str) -> Result<Vec<Stored>, PortError> {
+        self.port.list(pk, prefix).await
+    }
+
+    /// The sweep notes what it is about to work on.
+    async fn write(&self, writes: Vec<StateWrite>) -> Result<bool, PortError> {
+        let act = self.act.lock().unwrap().take();
+        if let Some(act) = act {
+            act.await;
+        }
+        self.port.write(writes).await
+    }
+}
+
+/// It is over then: there is nothing to compare, and nothing fails because a side cannot be read.
+#[tokio::test]
+async fn the_sweep_leaves_an_ignore_alone_that_somebody_else_carried_out_meanwhile() {
+    let (world, action) = waiting().await;
+    world.store.appends_left(Some(1));
+    let state = world.answer(&world.ben, &action, VoteKind::Approve).await;
+    assert_eq!(state.unwrap(), ActionState::Approved);
+    world.store.appends_left(None);
+    world.clock.advance(SWEEP_AFTER);
+    world.app.unreadable(true);
+    let (votes, ben) = (world.vote(), world.ben.clone());
+    let done = async move {
+        let (id, digest) = (action.id.to_string(), action.digest.as_str());
+        let done = Box::pin(votes.execute(&ben, &id, Some(digest))).await;
+        assert_eq!(done.unwrap().value.state, ActionState::Executed);
+    };
+    let state = Overtaken {
+        port: world.store.clone(),
+        act: Mutex::new(Some(Box::pin(done))),
+    };
+    let sweep = SweepRepairs {
+        ports: RepairPorts {
+            state: Arc::new(state),
+            ..world.ports()
+        },
+    };
+    let swept = Box::pin(sweep.sweep()).await.unwrap();
+    assert!(swept.failed.is_empty(), "{swept:?}");
+    assert_eq!(world.incident().await.state, IncidentState::Ignored);
+    assert_eq!(world.count("repair.verified"), 0);
 }

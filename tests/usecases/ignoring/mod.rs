@@ -86,10 +86,7 @@ async fn an_ignore_of_a_machine_in_live_waits_for_a_person_and_is_then_carried_o
     assert_eq!(last(world, "action_hash"), action.digest);
     let decided = world.facts("run.decision").pop().unwrap();
     assert!(decided.get("hold").is_some());
-    let inbox = ReadActions {
-        ports: world.ports(),
-    };
-    let inbox = inbox.waiting(&world.ann).await.unwrap();
+    let inbox = world.inbox(&world.ann).await;
     assert_eq!(inbox.len(), 1);
     let plan = inbox[0].value.ignore().unwrap();
     assert_eq!(plan.at_risk, before.finding.at_risk);
@@ -218,7 +215,7 @@ async fn an_owner_breaks_the_glass_for_an_ignore_and_it_shows_for_ever() {
         version: 1,
     };
     let (votes, id) = (world.vote(), action.id.to_string());
-    let done = Box::pin(votes.break_glass(&owner, &id, &glass)).await;
+    let done = Box::pin(world.break_glass(&owner, &action, &glass)).await;
     assert_eq!(done.unwrap().value.state, ActionState::Executed);
     assert_eq!(world.incident().await.state, IncidentState::Ignored);
     assert_eq!(last(world, "rule"), "break-glass");

@@ -6,5 +6,6 @@ mod freezing;
 mod lossy;
 mod making;
 mod mappings;
+mod meanwhile;
 mod office;
 mod second_person;

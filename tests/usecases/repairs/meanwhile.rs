@@ -6,45 +6,66 @@ use async_trait::async_trait;
 use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::evidence::kind::Kind;
-use counterfoil_core::ports::{AppendError, Batch, EntryRef, EvidenceAppend, State, StateWrite};
-use counterfoil_core::records::{Directory, Member, Project};
+use counterfoil_core::incident::Incident;
+use counterfoil_core::ports::{
+    AppendError, Batch, Clock, EntryRef, EvidenceAppend, State, StateWrite,
+};
+use counterfoil_core::reconcile::Finding;
+use counterfoil_core::records::{Directory, Member, Project, Records};
 use counterfoil_core::repair::{Action, ActionState, VoteKind};
-use counterfoil_core::tenancy::Role;
+use counterfoil_core::tenancy::{Role, TenantCtx};
 use counterfoil_core::usecases::{ActionError, RepairPorts, VoteOnAction};
 use counterfoil_testkit::memory::MemStore;
+use futures::future::BoxFuture;
 
 use super::super::world::World;
 use super::{proposed, vote};
 
-/// Writes something right before the first transaction with an entry of this kind.
+/// Does something right before the first transaction with an entry of this kind.
 struct Before {
     port: Arc<MemStore>,
     kind: Kind,
-    writes: Mutex<Vec<StateWrite>>,
+    act: Mutex<Option<BoxFuture<'static, ()>>>,
 }
 
 #[async_trait]
 impl EvidenceAppend for Before {
     async fn append(&self, stream: Hash, batch: Batch) -> Result<Vec<EntryRef>, AppendError> {
         if batch.drafts.iter().any(|draft| draft.kind == self.kind) {
-            let writes = std::mem::take(&mut *self.writes.lock().unwrap());
-            if !writes.is_empty() {
-                assert!(self.port.write(writes).await.unwrap());
+            let act = self.act.lock().unwrap().take();
+            if let Some(act) = act {
+                act.await;
             }
         }
         self.port.append(stream, batch).await
     }
 }
 
-pub(crate) fn votes(world: &World, kind: Kind, writes: Vec<StateWrite>) -> VoteOnAction {
-    let before = Before {
+pub(crate) fn before(
+    world: &World,
+    kind: Kind,
+    act: impl Future<Output = ()> + Send + 'static,
+) -> Arc<dyn EvidenceAppend> {
+    Arc::new(Before {
         port: world.store.clone(),
         kind,
-        writes: Mutex::new(writes),
-    };
+        act: Mutex::new(Some(Box::pin(act))),
+    })
+}
+
+/// Writes rows.
+pub(crate) fn writing(
+    world: &World,
+    writes: Vec<StateWrite>,
+) -> impl Future<Output = ()> + Send + 'static {
+    let store = world.store.clone();
+    async move { assert!(store.write(writes).await.unwrap()) }
+}
+
+pub(crate) fn votes(world: &World, kind: Kind, writes: Vec<StateWrite>) -> VoteOnAction {
     VoteOnAction {
         ports: RepairPorts {
-            evidence: Arc::new(before),
+            evidence: before(world, kind, writing(world, writes)),
             ..world.ports()
         },
     }
@@ -61,7 +82,7 @@ async fn approved(
     let after = Box::pin(votes.vote(&world.ben, &action.id.to_string(), &yes)).await;
     let last = world.facts("run.decision").pop().unwrap();
     let rule = last.get("rule").and_then(Json::as_str).unwrap();
-    (after.unwrap().value.state, rule.to_owned())
+    (after.unwrap().action.value.state, rule.to_owned())
 }
 
 pub(crate) async fn frozen(world: &World) -> StateWrite {
@@ -97,24 +118,42 @@ async fn rules_that_come_into_force_meanwhile_are_the_ones_that_count() {
     assert_eq!(world.app.updates(), 0);
 }
 
-/// An approval counts by the role that its person has in the moment of the execution.
-#[tokio::test]
-async fn whoever_is_demoted_meanwhile_has_approved_nothing() {
-    let (world, action) = proposed().await;
-    let ben = world.ben.principal().person().unwrap();
-    let directory = Directory::of(world.store.as_ref());
-    let found = directory.member(world.workspace.id, ben);
-    let found = found.await.unwrap().unwrap();
+/// The row of a member who may no more than look.
+pub(crate) async fn demoted(store: &MemStore, who: &TenantCtx) -> StateWrite {
+    let (workspace, person) = (who.workspace(), who.principal().person().unwrap());
+    let found = Directory::of(store).member(workspace, person).await;
+    let found = found.unwrap().unwrap();
     let viewer = Member {
         role: Role::Viewer,
         ..found.value
     };
     let row = serde_json::to_value(&viewer).unwrap();
-    let key = Directory::member_key(world.workspace.id, ben);
-    let writes = vec![StateWrite::replace(key, found.version, row)];
+    StateWrite::replace(Directory::member_key(workspace, person), found.version, row)
+}
+
+/// An approval counts by the role that its person has in the moment of the execution.
+#[tokio::test]
+async fn whoever_is_demoted_meanwhile_has_approved_nothing() {
+    let (world, action) = proposed().await;
+    let writes = vec![demoted(&world.store, &world.ben).await];
     let came = approved(&world, &action, writes).await;
     let rule = "base.require.machine-live".to_owned();
     assert_eq!(came, (ActionState::Stale, rule));
+    assert_eq!(world.app.updates(), 0);
+}
+
+/// A mass drift that opens meanwhile is heard, though another row says so.
+#[tokio::test]
+async fn a_mass_drift_that_opens_meanwhile_stops_what_was_judged_before() {
+    let (world, action) = proposed().await;
+    let run = world.incident().await.seen_by;
+    let finding = Finding::mass_drift(9, 50);
+    let drift = Incident::open(world.project.id, finding, run, world.clock.now());
+    let records = Records::of(world.store.as_ref(), &world.ann);
+    let writes = vec![records.create(&drift).unwrap()];
+    let (state, rule) = approved(&world, &action, writes).await;
+    assert_eq!(state, ActionState::Stale);
+    assert_eq!(rule, "base.forbid.breaker");
     assert_eq!(world.app.updates(), 0);
 }
 

@@ -1,6 +1,7 @@
 //! The saga of a repair.
 
 mod again;
+pub(crate) mod keys;
 pub(crate) mod meanwhile;
 mod settling;
 mod undo;
@@ -43,5 +44,5 @@ async fn approve(
     let vote = vote(action, VoteKind::Approve, "checked the invoice");
     let (votes, id) = (world.vote(), action.id.to_string());
     let after = Box::pin(votes.vote(who, &id, &vote)).await?;
-    Ok(after.value.state)
+    Ok(after.action.value.state)
 }

@@ -77,7 +77,7 @@ async fn one_rejection_ends_it_and_a_later_approval_changes_nothing() {
         .vote(&world.ben, &action.id.to_string(), &no)
         .await
         .unwrap();
-    assert_eq!(after.value.state, ActionState::Rejected);
+    assert_eq!(after.action.value.state, ActionState::Rejected);
     assert_eq!(world.incident().await.state, IncidentState::Open);
     assert!(approve(&world, &world.ben, &action).await.is_err());
     assert_eq!(world.app.updates(), 0);

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use closing::{END_AFTER, IDLE_AFTER, NotClosed, RunEnd};
 pub use input::{InvalidRun, MAX_ACTIONS_LISTED, MAX_REF, check_kind, check_work, digest};
-pub use registration::{FlowActions, KnownKind, MAX_KINDS, Registered, check_flow};
+pub use registration::{FlowActions, KnownKind, MAX_KINDS, Registered, Registrations, check_flow};
 pub use step::{NotPossible, Report, Step, is_open, next};
 
 use crate::ids::{ActionId, RunId};

@@ -96,6 +96,19 @@ impl FlowActions {
     }
 }
 
+/// Changes with every registration of any flow of a project: there is one. What is known of a kind comes
+/// from all of them, so a judgement holds this row instead of theirs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registrations {
+    /// The flow that registered last.
+    pub last: String,
+}
+
+impl Registrations {
+    /// The id of the record among the other settings of its project.
+    pub const ID: &'static str = "flows";
+}
+
 /// Whether a registration keeps its rules.
 ///
 /// # Errors

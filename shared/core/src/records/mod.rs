@@ -25,7 +25,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::erasure::{Erasure, ErasureScope};
-use crate::governed_run::{FlowActions, GovernedRun};
+use crate::governed_run::{FlowActions, GovernedRun, Registrations};
 use crate::incident::Incident;
 use crate::ports::{EntryRef, PortError, PortErrorKind, State, StateKey, StateWrite};
 use crate::repair::Action;
@@ -144,6 +144,15 @@ impl Record for FlowActions {
 
     fn id(&self) -> String {
         Self::row(&self.id)
+    }
+}
+
+/// A setting of the project: there is one.
+impl Record for Registrations {
+    const FAMILY: &'static str = "setting";
+
+    fn id(&self) -> String {
+        Self::ID.to_owned()
     }
 }
 

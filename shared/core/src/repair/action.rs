@@ -4,7 +4,7 @@ use counterfoil_evidence::hash::digest_string;
 use serde::{Deserialize, Serialize};
 
 use super::{IgnorePlan, RepairPlan, Resource, RunWork, Work};
-use crate::ids::{ActionId, DecisionId, ProjectId, RunId, UserId, WorkspaceId};
+use crate::ids::{ActionId, DecisionId, KeyId, ProjectId, RunId, UserId, WorkspaceId};
 use crate::incident::IncidentState;
 use crate::json::{JsonError, canonical};
 use crate::ports::EntryRef;
@@ -79,6 +79,18 @@ pub struct Vote {
     /// They had signed in with a second factor.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub second_factor: bool,
+    /// The approver key that they came with; the vote counts while it is valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<KeyId>,
+}
+
+/// People who have said yes, each once.
+pub fn approvers(votes: &[Vote]) -> Vec<UserId> {
+    let yes = votes.iter().filter(|vote| vote.kind == VoteKind::Approve);
+    let mut people: Vec<UserId> = yes.map(|vote| vote.approver).collect();
+    people.sort_unstable();
+    people.dedup();
+    people
 }
 
 /// What an approval binds to. Its digest is the action's `action_hash` in evidence and the
@@ -280,15 +292,7 @@ impl Action {
 
     /// People who have said yes, each once.
     pub fn approvers(&self) -> Vec<UserId> {
-        let mut people: Vec<UserId> = self
-            .votes
-            .iter()
-            .filter(|vote| vote.kind == VoteKind::Approve)
-            .map(|vote| vote.approver)
-            .collect();
-        people.sort_unstable();
-        people.dedup();
-        people
+        approvers(&self.votes)
     }
 
     /// What its incident is again when nothing comes of the action.

@@ -6,7 +6,9 @@ mod pace;
 mod plan;
 mod work;
 
-pub use action::{Action, ActionBinding, ActionState, Meaning, Overridden, Undo, Vote, VoteKind};
+pub use action::{
+    Action, ActionBinding, ActionState, Meaning, Overridden, Undo, Vote, VoteKind, approvers,
+};
 pub use pace::{DAY_MAX, HOUR_MAX, Pace};
 pub use plan::{ColumnChange, RepairPlan};
 pub use work::{IgnorePlan, Resource, RunWork, Work};

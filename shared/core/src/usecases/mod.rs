@@ -16,6 +16,7 @@ mod exports;
 pub mod facts;
 mod governed;
 mod governed_runs;
+mod grounds;
 mod held_changes;
 mod holds;
 mod incidents;
@@ -96,8 +97,9 @@ pub use reconcile::{
 pub use record_alarm::{Alarm, AlarmError, Change, Noted, RecordAlarm};
 pub use record_leak::RecordLeak;
 pub use repairs::{
-    ActionError, Glass, NewRepair, OVERDUE_TOPIC, Overdue, OverdueReviews, ProposeRepair, Proposed,
-    ReadActions, RepairPorts, SWEEP_AFTER, SweepFailure, SweepRepairs, Swept, VoteOnAction, Voted,
+    ActionError, Answered, Glass, NewRepair, OVERDUE_TOPIC, Overdue, OverdueReviews, ProposeRepair,
+    Proposed, ReadActions, RepairPorts, SWEEP_AFTER, SweepFailure, SweepRepairs, Swept,
+    VoteOnAction, Voted,
 };
 pub use replay::{InForce, Inputs, RecordedRun, ReplayError, ReplayRuns, Replayed, replay_run};
 pub use request_budget::SharedBudget;

@@ -160,9 +160,6 @@ impl KeepRetention {
         if !(FLOOR_DAYS..=MOST_DAYS).contains(&days) {
             return Err(RetentionError::OutOfBounds);
         }
-        if now.version != version {
-            return Err(RetentionError::Changed);
-        }
         let stream = self.workspace_stream(ctx).await?;
         let before = now.value.snapshot_days;
         let (changes, at) = (self.changes(), (ctx.workspace(), ctx.principal()));
@@ -171,6 +168,9 @@ impl KeepRetention {
             Changes::in_workspace(at, stream, RETENTION, question(days < before), value);
         wanted.reason = reason;
         let asked = changes.ask(&wanted).await?;
+        if now.version != version {
+            return Err(RetentionError::Changed);
+        }
         let Settled::Happens(happens) = changes.settle(&wanted, asked).await? else {
             return Ok(Outcome::Held(now));
         };
@@ -190,7 +190,7 @@ impl KeepRetention {
         };
         let key = Directory::retention_key(ctx.workspace());
         let row = Directory::write(key, (version > 0).then_some(version), &after)?;
-        let evidence = changes.carry_out(&wanted, &happens, draft, row).await?;
+        let evidence = changes.carry_out(&wanted, &happens, draft, [row]).await?;
         Ok(Outcome::Done(Versioned {
             value: after,
             version: version.saturating_add(1),

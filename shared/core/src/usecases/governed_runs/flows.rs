@@ -10,11 +10,12 @@ use counterfoil_evidence::stream::Draft;
 use serde_json::{Value, json};
 
 use super::{GovernedRuns, RunError};
-use crate::governed_run::{FlowActions, Registered, check_flow};
+use crate::governed_run::{FlowActions, Registered, Registrations, check_flow};
 use crate::held_change::{FLOW, HeldChange};
 use crate::json::to_json;
 use crate::policy::Question;
-use crate::records::Versioned;
+use crate::ports::StateWrite;
+use crate::records::{Record, RecordError, Records, Versioned};
 use crate::tenancy::TenantCtx;
 use crate::usecases::facts::{change, target_named};
 use crate::usecases::governed::Terms;
@@ -86,15 +87,15 @@ impl GovernedRuns {
         check_flow(flow, &actions)?;
         let project = self.project(ctx).await?;
         let now = self.flow(ctx, flow).await?;
-        if now.version != version {
-            return Err(RunError::Changed);
-        }
         let (changes, name) = (self.changes(), format!("{FLOW}{flow}"));
         let question = question(now.value.loosened_by(&actions));
         let value = json!({ "actions": kinds(&actions), "instead_of": kinds(&now.value.actions) });
         let mut wanted = changes.in_project(ctx, &project, &name, question, value)?;
         wanted.reason = reason;
         let asked = changes.ask(&wanted).await?;
+        if now.version != version {
+            return Err(RunError::Changed);
+        }
         let Settled::Happens(happens) = changes.settle(&wanted, asked).await? else {
             return Ok(Outcome::Held(now));
         };
@@ -110,11 +111,15 @@ impl GovernedRuns {
             ..now.value
         };
         let records = self.records(ctx);
-        let row = match version {
-            0 => records.create(&after)?,
-            version => records.replace(version, &after)?,
+        let all = records.get::<Registrations>(Registrations::ID).await?;
+        let last = Registrations {
+            last: after.id.clone(),
         };
-        let evidence = changes.carry_out(&wanted, &happens, draft, row).await?;
+        let rows = [
+            stored(&records, version, &after)?,
+            stored(&records, all.map_or(0, |all| all.version), &last)?,
+        ];
+        let evidence = changes.carry_out(&wanted, &happens, draft, rows).await?;
         Ok(Outcome::Done(Versioned {
             value: after,
             version: version.saturating_add(1),
@@ -132,6 +137,18 @@ const fn question(loosening: bool) -> Question {
     Question::ChangeSetting {
         name: "flow",
         loosening,
+    }
+}
+
+/// The write of a record of the version given, 0 where there is none yet.
+fn stored<T: Record>(
+    records: &Records<'_>,
+    version: u64,
+    record: &T,
+) -> Result<StateWrite, RecordError> {
+    match version {
+        0 => records.create(record),
+        version => records.replace(version, record),
     }
 }
 

@@ -3,7 +3,7 @@
 use counterfoil_evidence::json::Json;
 
 use super::{GovernedRuns, RunError};
-use crate::governed_run::{FlowActions, KnownKind};
+use crate::governed_run::{FlowActions, KnownKind, Registrations};
 use crate::ids::{ActionId, DecisionId, RunId};
 use crate::json::JsonError;
 use crate::policy::{
@@ -15,7 +15,8 @@ use crate::repair::{Action, RunWork};
 use crate::tenancy::{Principal, TenantCtx};
 use crate::time::Timestamp;
 use crate::usecases::facts::Decided;
-use crate::usecases::incidents::is_breaker_open;
+use crate::usecases::grounds::{Grounds, Rows, as_they_are};
+use crate::usecases::incidents::{breaker, is_breaker_open};
 
 /// The action, as the policy's schema names it.
 pub(super) const RUN_ACTION: &str = "run.action";
@@ -65,6 +66,24 @@ pub(super) struct About<'a> {
 }
 
 impl GovernedRuns {
+    /// What an action that is allowed now stands on, with the project and whoever proposes it as they are
+    /// then.
+    pub(super) async fn standing(
+        &self,
+        ctx: &TenantCtx,
+    ) -> Result<(Grounds, Project, Principal), RunError> {
+        let (state, records) = (self.state.as_ref(), self.records(ctx));
+        let rows = Rows::of(ctx.workspace())
+            .asked_in(Some(ctx.project()))
+            .principal(ctx.principal())
+            .row(breaker(&records, ctx.project()))
+            .row(records.key::<Registrations>(Registrations::ID));
+        let grounds = rows.read(state).await?;
+        let project = self.project(ctx).await?;
+        let proposer = as_they_are(state, ctx.workspace(), ctx.principal(), self.clock.now());
+        Ok((grounds, project, proposer.await?))
+    }
+
     async fn rules(&self, ctx: &TenantCtx) -> Result<Rules, RunError> {
         Ok(Rules::load(self.state.as_ref(), ctx.workspace()).await?)
     }
@@ -91,12 +110,13 @@ impl GovernedRuns {
         Ok(Verdict(self.asked(ctx, matter, &asking).await?))
     }
 
-    /// Judges an action of a run again, as its proposer's and in the request of whoever is served now.
+    /// Judges an action of a run again, as its proposer's and in the request of whoever is served.
     pub(in crate::usecases) async fn judge_again(
         &self,
         ctx: &TenantCtx,
         project: &Project,
-        (action, work, proposer): (&Action, &RunWork, &Principal),
+        (action, work): (&Action, &RunWork),
+        (proposer, serving): (&Principal, &Principal),
         again: Again,
     ) -> Result<Judgement, RunError> {
         let run = self.run(ctx, &action.binding.run.to_string()).await?;
@@ -112,7 +132,7 @@ impl GovernedRuns {
         };
         let asking = Asking {
             proposer,
-            ..Asking::new(ctx.principal(), at, Place::project(project))
+            ..Asking::new(serving, at, Place::project(project))
         };
         Ok(match again {
             Again::Climb => self.asked(ctx, &matter, &asking).await?,

@@ -16,7 +16,7 @@ use crate::json::canonical;
 use crate::ports::{AppendError, Batch};
 use crate::records::{Project, RunAction, Versioned};
 use crate::repair::{Action, ActionState, Resource, RunWork, Work};
-use crate::tenancy::TenantCtx;
+use crate::tenancy::{Principal, TenantCtx};
 use crate::time::Timestamp;
 use crate::usecases::proposal::Proposal;
 
@@ -62,7 +62,6 @@ impl GovernedRuns {
         run: &str,
         new: &NewAction,
     ) -> Result<ProposedInRun, RunError> {
-        let project = self.project(ctx).await?;
         let mut found = self.admit(ctx, run).await?;
         new.check()?;
         let sameness = sameness(ctx, &found.value, &new.work)?;
@@ -79,8 +78,15 @@ impl GovernedRuns {
                     });
                 }
             }
-            let mut judged = self.judged(ctx, &project, &found.value, new).await?;
-            let batch = self.batch(ctx, &found, &mut judged, &sameness)?;
+            let (grounds, project, proposer) = self.standing(ctx).await?;
+            let asking = (&project, &proposer);
+            let mut judged = self.judged(ctx, asking, &found.value, new).await?;
+            let mut batch = self.batch(ctx, &found, &mut judged, &sameness)?;
+            let rows = batch.state.len();
+            // Nobody is asked again: its caller does it now.
+            if judged.action.state == ActionState::Allowed {
+                batch = grounds.under(batch);
+            }
             match self.evidence.append(project.stream_id()?, batch).await {
                 Ok(entries) => {
                     let mut action = judged.action;
@@ -100,6 +106,8 @@ impl GovernedRuns {
                 }
                 // Something else began to wait: it is counted again.
                 Err(AppendError::StateChanged { index: HELD_ROW }) => {}
+                // Something that was judged is another thing at this moment: it is judged with that.
+                Err(AppendError::StateChanged { index }) if index >= rows => {}
                 Err(AppendError::RunConflict { .. }) => {
                     let now = self.run(ctx, run).await?;
                     return Err(RunError::Ended(now.value.state));
@@ -114,7 +122,7 @@ impl GovernedRuns {
     async fn judged(
         &self,
         ctx: &TenantCtx,
-        project: &Project,
+        (project, proposer): (&Project, &Principal),
         run: &GovernedRun,
         new: &NewAction,
     ) -> Result<Judged, RunError> {
@@ -125,7 +133,7 @@ impl GovernedRuns {
             flow: &run.flow.id,
             act,
             work: &new.work,
-            proposer: ctx.principal(),
+            proposer,
             at: now,
             dry_run: false,
         };

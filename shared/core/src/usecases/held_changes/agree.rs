@@ -9,6 +9,7 @@ use crate::records::{Directory, RecordError, Versioned};
 use crate::tenancy::Role;
 use crate::usecases::facts::resolution;
 use crate::usecases::governed::Governed;
+use crate::usecases::grounds::{Grounds, Rows};
 use crate::usecases::second_person::{NotSecond, Waiting};
 
 /// Index of the resolution in a run that holds nothing else.
@@ -19,11 +20,15 @@ impl Changes<'_> {
     pub(super) async fn agree(
         &self,
         wanted: &Wanted<'_>,
-        judged: &Governed,
+        (judged, grounds): (&Governed, &Grounds),
         waiting: &Versioned<HeldChange>,
         person: UserId,
     ) -> Result<Option<Settled>, HeldError> {
         let change = &waiting.value;
+        let agreed = change.given.iter().map(|given| given.by);
+        let people = Rows::of(wanted.place.workspace).people(agreed.chain([change.by]));
+        let people = people.read(self.judging.state).await;
+        let people = people.map_err(RecordError::from)?;
         // What rules asked for when it was proposed, and what they ask for now.
         let role = change.role.max(judged.judgement.considered.role);
         let needed = change.needed.max(judged.judgement.approvals);
@@ -75,14 +80,13 @@ impl Changes<'_> {
             ..Approvals::default()
         };
         let hash = Some(change.digest.as_str());
-        let judged = self.judge(wanted, Some(approvals.clone()), hash).await?;
+        let judged = self.judge(wanted, Some(approvals), hash).await?;
         if !judged.allowed() {
-            // A refused approval is a decision of its own, with a hash of its own.
-            let refused = self.judge(wanted, Some(approvals), None).await?;
-            return Err(self.refuse(wanted, refused).await);
+            return Err(self.refuse(wanted, judged.of_its_own()).await);
         }
         Ok(Some(Settled::Happens(Box::new(Happens {
             judged,
+            grounds: grounds.clone().and(people),
             agreed: Some((change.clone(), decision, approver)),
             row: Some(waiting.version),
         }))))

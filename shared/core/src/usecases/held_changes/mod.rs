@@ -1,4 +1,5 @@
-//! Changes that wait for further people: one machinery for all of them.
+//! Changes of settings that wait for further people: one machinery for all of them. Deletions have their
+//! own, because what they hold is whole projects; actions wait as actions.
 //!
 //! A use case says what is asked ([`Wanted`]) and how it is applied. [`Changes::ask`] judges it, and
 //! records a refusal. [`Changes::settle`] says whether it happens now. Where rules want approvals, the
@@ -10,6 +11,7 @@
 //! lost on the way is seen when the same is asked again, and then nothing is done twice.
 
 mod agree;
+mod ask;
 mod inbox;
 
 use counterfoil_evidence::hash::Hash;
@@ -20,12 +22,13 @@ use serde_json::Value;
 pub use inbox::HeldChanges;
 
 use super::admin::gone;
-use super::governed::{DECISION, Governed, Judging, Terms};
+use super::governed::{DECISION, Governed, Judging};
+use super::grounds::Grounds;
 use super::second_person::{HELD, NotSecond};
 use crate::held_change::HeldChange;
 use crate::ids::{DecisionId, ProjectId, UserId, WorkspaceId};
 use crate::json::{JsonError, to_json};
-use crate::policy::{Approvals, Effect, Judgement, Place, Question};
+use crate::policy::{Effect, Judgement, Place, Question};
 use crate::ports::{
     AppendError, Batch, Clock, EntryRef, EvidenceAppend, PortError, Random, State, StateKey,
     StateWrite,
@@ -69,6 +72,7 @@ pub(super) struct Wanted<'a> {
 /// What came of asking, as long as nothing is written.
 pub(super) struct Asked {
     judged: Governed,
+    grounds: Grounds,
     /// What waits in this place, whatever it is.
     row: Option<Versioned<HeldChange>>,
 }
@@ -90,6 +94,8 @@ pub(super) enum Settled {
 /// A change that may be applied now.
 pub(super) struct Happens {
     pub(super) judged: Governed,
+    /// What that stands on.
+    pub(super) grounds: Grounds,
     /// What was agreed to, with the decision that held it and who counts as having agreed last.
     pub(super) agreed: Option<(HeldChange, EntryRef, String)>,
     /// The version of the row that goes.
@@ -239,30 +245,22 @@ impl<'a> Changes<'a> {
         Ok(found.map(|it| it.value).filter(|it| it.waits(now)))
     }
 
-    /// Judges what is asked.
-    ///
-    /// # Errors
-    /// [`HeldError::Denied`], which is recorded.
-    pub(super) async fn ask(&self, wanted: &Wanted<'_>) -> Result<Asked, HeldError> {
-        let judged = self.judge(wanted, None, None).await?;
-        if judged.judgement.effect == Effect::Deny {
-            return Err(self.refuse(wanted, judged).await);
-        }
-        let row = self.directory().held_change(&wanted.row).await?;
-        Ok(Asked { judged, row })
-    }
-
     /// Says whether what was judged happens now; if not, it is proposed, or agreed to.
     pub(super) async fn settle(
         &self,
         wanted: &Wanted<'_>,
         asked: Asked,
     ) -> Result<Settled, HeldError> {
-        let Asked { judged, row } = asked;
+        let Asked {
+            judged,
+            grounds,
+            row,
+        } = asked;
         let person = wanted.principal.person();
         match (judged.judgement.effect, person) {
             (Effect::Allow, _) => Ok(Settled::Happens(Box::new(Happens {
                 judged,
+                grounds,
                 agreed: None,
                 row: row.map(|it| it.version),
             }))),
@@ -271,7 +269,10 @@ impl<'a> Changes<'a> {
                     .as_ref()
                     .filter(|it| it.value.waits(judged.at()) && it.value.value == wanted.value);
                 if let Some(waiting) = same
-                    && let Some(settled) = self.agree(wanted, &judged, waiting, person).await?
+                    && let Some(settled) = {
+                        let asked = (&judged, &grounds);
+                        self.agree(wanted, asked, waiting, person).await?
+                    }
                 {
                     return Ok(settled);
                 }
@@ -341,53 +342,23 @@ impl<'a> Changes<'a> {
         })
     }
 
-    /// Carries a change out: the entry that says so, and the row that it explains. Returns that entry.
+    /// Carries a change out: the entry that says so, and the rows that it explains. Returns that entry.
     pub(super) async fn carry_out(
         &self,
         wanted: &Wanted<'_>,
         happens: &Happens,
         draft: Draft,
-        row: StateWrite,
+        rows: impl IntoIterator<Item = StateWrite> + Send,
     ) -> Result<Option<EntryRef>, HeldError> {
         let mut batch = Self::begun(wanted, happens)?;
         let entry = batch.drafts.len();
         let draft = draft.cite("decision", entry.saturating_sub(1));
         batch.drafts.extend([draft, happens.judged.closing()]);
-        let batch = batch.with(row.explained_by(entry));
+        let rows = rows.into_iter().map(|row| row.explained_by(entry));
+        batch.state.extend(rows);
+        let batch = happens.grounds.under(batch);
         let entries = self.evidence.append(wanted.stream, batch).await?;
         Ok(entries.get(entry).cloned())
-    }
-
-    async fn judge(
-        &self,
-        wanted: &Wanted<'_>,
-        approvals: Option<Approvals>,
-        action_hash: Option<&str>,
-    ) -> Result<Governed, HeldError> {
-        let terms = Terms {
-            approvals,
-            action_hash,
-            ..Terms::default()
-        };
-        let (judging, question) = (self.judging, &wanted.question);
-        let judged = judging.at(wanted.place, wanted.principal, question, terms);
-        Ok(Box::pin(judged).await?)
-    }
-
-    /// Records a refusal, and answers with it.
-    async fn refuse(&self, wanted: &Wanted<'_>, judged: Governed) -> HeldError {
-        let recorded = async {
-            let batch = judged.batch(wanted.principal, None, Vec::new())?;
-            self.evidence.append(wanted.stream, batch).await?;
-            Ok::<_, HeldError>(())
-        };
-        match recorded.await {
-            Ok(()) => {
-                let decision = judged.decision();
-                HeldError::Denied(judged.judgement, decision)
-            }
-            Err(error) => error,
-        }
     }
 
     fn directory(&self) -> Directory<'a> {

@@ -119,6 +119,7 @@ impl LegalHolds {
             let batch = batch
                 .with(write.explained_by(decision))
                 .holds(HoldsWrite::Replace(after));
+            let batch = happens.grounds.under(batch);
             match self.evidence.append(wanted.stream, batch).await {
                 Ok(entries) => {
                     let released = Versioned {

@@ -8,10 +8,10 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use super::hold::Held;
-use super::{IncidentError, Incidents};
+use super::{IncidentError, Incidents, incident_facts};
 use crate::incident::{Act, IgnoreTerms, Incident, MAX_REASON, MIN_REASON, Refused};
 use crate::policy::{Effect, IncidentFacts, Question};
-use crate::ports::Batch;
+use crate::ports::{AppendError, Batch};
 use crate::reconcile::Finding;
 use crate::records::{Project, Records, Versioned};
 use crate::repair::{Action, IgnorePlan};
@@ -19,6 +19,7 @@ use crate::tenancy::{Principal, TenantCtx};
 use crate::time::Timestamp;
 use crate::usecases::facts::{change, target};
 use crate::usecases::governed::{DECISION, Governed, Judging, Terms};
+use crate::usecases::grounds::Grounds;
 
 /// What somebody does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +51,12 @@ pub enum IncidentActed {
     /// It waits for approvals, or has: the action as it is now.
     Held(Box<Versioned<Action>>),
 }
+
+/// Index of the incident among the rows of an act.
+const INCIDENT: usize = 0;
+
+/// Attempts while what is judged changes.
+const ATTEMPTS: u32 = 16;
 
 impl IncidentAct {
     /// What an action is that was held.
@@ -244,13 +251,28 @@ impl Incidents {
         let by = ctx.principal().id();
         let after = act.apply(incident.value.clone(), &by, now);
         let mut after = after.map_err(refused)?;
-        let judged = self.judge(ctx, &incident.value, act, now).await?;
-        match (judged.judgement.effect, act) {
-            (Effect::Allow, _) => {
-                after.act = Some(repeat);
-                let done = self.record(ctx, &project, incident, after, act, &judged);
-                Ok(IncidentActed::Done(Box::new(done.await?)))
+        after.act = Some(repeat.clone());
+        let mut attempts = 0_u32;
+        let judged = loop {
+            let (grounds, ctx) = &self.standing(ctx).await?;
+            let judged = self.judge(ctx, &incident.value, act, now).await?;
+            if !judged.allowed() {
+                break judged;
             }
+            let into = (&after, grounds);
+            let done = self.record(ctx, &project, &incident, into, (act, &judged));
+            match done.await {
+                // Something that was judged is another thing at this moment: it is judged with that.
+                Err(IncidentError::Evidence(AppendError::StateChanged { index }))
+                    if index != INCIDENT && attempts < ATTEMPTS =>
+                {
+                    attempts = attempts.saturating_add(1);
+                }
+                Err(IncidentError::Evidence(error)) => return Err(error.into()),
+                done => return Ok(IncidentActed::Done(Box::new(done?))),
+            }
+        };
+        match (judged.judgement.effect, act) {
             (Effect::Require, IncidentAct::Ignore { until, reason }) => {
                 let terms = IgnoreTerms {
                     until: *until,
@@ -266,7 +288,7 @@ impl Incidents {
                 Ok(IncidentActed::Held(Box::new(held)))
             }
             // The others are held by no rule of ours: what a workspace's own rules hold does not happen.
-            (Effect::Require | Effect::Deny, _) => Err(self.refuse(ctx, &project, &judged).await?),
+            _ => Err(self.refuse(ctx, &project, &judged).await?),
         }
     }
 
@@ -283,14 +305,14 @@ impl Incidents {
         Ok(IncidentError::Denied(judged.judgement.clone()))
     }
 
+    /// Does it. [`IncidentError::Evidence`] says which row was another one.
     async fn record(
         &self,
         ctx: &TenantCtx,
         project: &Project,
-        incident: Versioned<Incident>,
-        after: Incident,
-        act: &IncidentAct,
-        judged: &Governed,
+        incident: &Versioned<Incident>,
+        (after, grounds): (&Incident, &Grounds),
+        (act, judged): (&IncidentAct, &Governed),
     ) -> Result<Versioned<Incident>, IncidentError> {
         let records = Records::of(self.state.as_ref(), ctx);
         let about = self.about(ctx, project, &incident.value.finding).await;
@@ -303,11 +325,12 @@ impl Incidents {
         let entry = batch.drafts.len();
         batch.drafts.push(draft);
         batch.drafts.push(judged.closing());
-        let write = records.replace(incident.version, &after)?;
-        let batch = batch.with(write.explained_by(entry));
-        let entries = self.evidence.append(project.stream_id()?, batch).await?;
+        let write = records.replace(incident.version, after)?;
+        let batch = grounds.under(batch.with(write.explained_by(entry)));
+        let appended = self.evidence.append(project.stream_id()?, batch).await;
+        let entries = appended.map_err(IncidentError::Evidence)?;
         Ok(Versioned {
-            value: after,
+            value: after.clone(),
             version: incident.version.saturating_add(1),
             evidence: entries.get(entry).cloned(),
         })
@@ -346,23 +369,6 @@ impl Incidents {
         };
         let judged = judging.in_project(ctx, question, Terms::default());
         Ok(Box::pin(judged).await?)
-    }
-}
-
-/// What policy knows about an incident. `customer` is a pseudonym.
-pub(in crate::usecases) fn incident_facts(
-    incident: &Incident,
-    customer: Option<String>,
-    now: Timestamp,
-) -> IncidentFacts {
-    let finding = &incident.finding;
-    IncidentFacts {
-        id: incident.id.to_string(),
-        kind: finding.kind.name(),
-        at_risk: finding.at_risk.clone(),
-        age_s: now.since(incident.opened_at).as_secs(),
-        customer,
-        legal_hold: false,
     }
 }
 

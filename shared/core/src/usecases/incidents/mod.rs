@@ -13,21 +13,22 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-pub(super) use act::incident_facts;
 pub use act::{IncidentAct, IncidentActed};
 pub(super) use hold::subject;
 pub use list::{IncidentFilter, IncidentOrder};
 
+use super::grounds::{Grounds, Rows, as_they_are};
 use super::pages::NotACursor;
 use super::vault::Vault;
 use crate::ids::{ActionId, IncidentId, ProjectId};
 use crate::incident::{Incident, Refused};
 use crate::json::JsonError;
-use crate::policy::Judgement;
-use crate::ports::{AppendError, Clock, EvidenceAppend, PortError, Random, State};
+use crate::policy::{IncidentFacts, Judgement};
+use crate::ports::{AppendError, Clock, EvidenceAppend, PortError, Random, State, StateKey};
 use crate::reconcile::Finding;
 use crate::records::{Directory, Project, RecordError, Records, Versioned};
 use crate::tenancy::TenantCtx;
+use crate::time::Timestamp;
 
 /// Why a request about an incident did not do what it asked.
 #[derive(Debug, Error)]
@@ -86,9 +87,17 @@ pub(super) async fn is_breaker_open(
     records: &Records<'_>,
     project: ProjectId,
 ) -> Result<bool, RecordError> {
-    let id = Incident::identity(project, &Finding::mass_drift(0, 0));
-    let breaker = records.get::<Incident>(&id.to_string()).await?;
+    let breaker = records.get::<Incident>(&drift(project)).await?;
     Ok(breaker.is_some_and(|it| it.value.is_breaker()))
+}
+
+/// The row that says so.
+pub(super) fn breaker(records: &Records<'_>, project: ProjectId) -> StateKey {
+    records.key::<Incident>(&drift(project))
+}
+
+fn drift(project: ProjectId) -> String {
+    Incident::identity(project, &Finding::mass_drift(0, 0)).to_string()
 }
 
 /// Reads incidents and records what people do to them.
@@ -133,6 +142,32 @@ impl Incidents {
             .project(ctx.project())
             .await?;
         Ok(found.ok_or(IncidentError::NotFound)?.value)
+    }
+
+    /// What an act stands on that is done at once, and whoever asks for it as they are then.
+    async fn standing(&self, ctx: &TenantCtx) -> Result<(Grounds, TenantCtx), IncidentError> {
+        let (state, workspace) = (self.state.as_ref(), ctx.workspace());
+        let rows = Rows::of(workspace).asked_in(Some(ctx.project()));
+        let grounds = rows.principal(ctx.principal()).read(state).await?;
+        let principal = as_they_are(state, workspace, ctx.principal(), self.clock.now()).await?;
+        Ok((grounds, TenantCtx::new(workspace, ctx.project(), principal)))
+    }
+}
+
+/// What policy knows about an incident. `customer` is a pseudonym.
+pub(in crate::usecases) fn incident_facts(
+    incident: &Incident,
+    customer: Option<String>,
+    now: Timestamp,
+) -> IncidentFacts {
+    let finding = &incident.finding;
+    IncidentFacts {
+        id: incident.id.to_string(),
+        kind: finding.kind.name(),
+        at_risk: finding.at_risk.clone(),
+        age_s: now.since(incident.opened_at).as_secs(),
+        customer,
+        legal_hold: false,
     }
 }
 

@@ -97,7 +97,7 @@ impl Policies {
         let row = replaced(ctx, next.state.version, &after)?;
         let draft = activated(ctx, next, (held.by, &approvers(held, approver)), decision);
         self.changes()
-            .carry_out(wanted, happens, draft, row)
+            .carry_out(wanted, happens, draft, [row])
             .await?;
         Ok(PolicyActed::by(&happens.judged, false))
     }

@@ -59,7 +59,7 @@ impl Policies {
         let target = target_named("policy_key", &new.fingerprint);
         let draft = Draft::new(Kind::ConfigChanged, change(ctx.principal(), target, more));
         let row = replaced(ctx, state.version, &after)?;
-        changes.carry_out(&wanted, &happens, draft, row).await?;
+        changes.carry_out(&wanted, &happens, draft, [row]).await?;
         Ok(PolicyActed::by(&happens.judged, false))
     }
 

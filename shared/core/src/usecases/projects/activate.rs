@@ -85,7 +85,7 @@ impl Projects {
         };
         let key = Directory::project_key(after.id);
         let row = Directory::write(key, Some(version), &after)?;
-        let evidence = changes.carry_out(&wanted, &happens, draft, row).await?;
+        let evidence = changes.carry_out(&wanted, &happens, draft, [row]).await?;
         Ok(Outcome::Done(Versioned {
             value: after,
             version: version.saturating_add(1),

@@ -8,14 +8,14 @@ use super::{ActionError, RepairPorts};
 use crate::ids::{DecisionId, RunId, UserId};
 use crate::policy::{Asking, Effect, Judgement, Place, Question, Rules, fresh_within};
 use crate::records::Project;
-use crate::repair::{Action, VoteKind};
+use crate::repair::{Action, Vote, VoteKind};
 use crate::tenancy::{Principal, Role, TenantCtx, Via};
 use crate::time::Timestamp;
 use crate::usecases::facts::{Decided, actor};
 
 /// Whether nothing is wrong but the sign-in of whoever triggers it: the action stays as it is, for
 /// them after another sign-in or for somebody else. The sweep has nobody to ask.
-pub(super) fn only_the_sign_in(ctx: &TenantCtx, judgement: &Judgement) -> bool {
+fn only_the_sign_in(ctx: &TenantCtx, judgement: &Judgement) -> bool {
     let by_people = !matches!(ctx.principal(), Principal::System { .. });
     by_people && judgement.effect == Effect::Deny && fresh_within(&judgement.rule).is_some()
 }
@@ -118,9 +118,10 @@ fn last_approver(action: &Action, roles: &[(UserId, Role)]) -> Option<Principal>
         });
     }
     let approvals = action.votes.iter();
-    let mut approvals = approvals.filter(|vote| vote.kind == VoteKind::Approve);
-    let vote = approvals.next_back()?;
-    let (id, role) = *roles.iter().find(|(id, _)| *id == vote.approver)?;
+    let approvals = approvals.filter(|vote| vote.kind == VoteKind::Approve);
+    let counts = |vote: &Vote| roles.iter().find(|(id, _)| *id == vote.approver).copied();
+    let mut counted = approvals.filter_map(|vote| Some((vote, counts(vote)?)));
+    let (vote, (id, role)) = counted.next_back()?;
     Some(Principal::User {
         id,
         role,

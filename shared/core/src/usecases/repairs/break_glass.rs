@@ -12,12 +12,12 @@ use super::follow_up::follow_up;
 use super::in_run;
 use super::judge::held_facts;
 use super::refusal::record_refusal;
-use super::vote::VoteOnAction;
+use super::vote::{Answered, VoteOnAction};
 use super::{ActionError, execute, ignore};
 use crate::governed_run::Step;
 use crate::policy::{Effect, Judgement, OverrideFacts, Question};
 use crate::ports::{Batch, EntryRef};
-use crate::records::{OverrideUse, Project, Records, Versioned};
+use crate::records::{Directory, OverrideUse, Project, Records, Versioned};
 use crate::repair::{Action, ActionState, Overridden};
 use crate::tenancy::{TenantCtx, WorkspaceCtx};
 use crate::usecases::facts::{actor, judged, resolution, target};
@@ -40,20 +40,6 @@ pub struct Glass<'a> {
 }
 
 impl VoteOnAction {
-    /// Replaces the approvals that an action is missing, and carries it out.
-    ///
-    /// # Errors
-    /// Those of [`Self::override_approvals`] and [`Self::carry_out`].
-    pub async fn break_glass(
-        &self,
-        ctx: &TenantCtx,
-        id: &str,
-        glass: &Glass<'_>,
-    ) -> Result<Versioned<Action>, ActionError> {
-        let overridden = Box::pin(self.override_approvals(ctx, id, glass)).await?;
-        self.carry_out(ctx, overridden).await
-    }
-
     /// Carries out what an owner has broken the glass for. What its caller does is theirs to do.
     ///
     /// # Errors
@@ -62,9 +48,9 @@ impl VoteOnAction {
         &self,
         ctx: &TenantCtx,
         overridden: Versioned<Action>,
-    ) -> Result<Versioned<Action>, ActionError> {
+    ) -> Result<Answered, ActionError> {
         if overridden.value.is_external() {
-            return Ok(overridden);
+            return Ok(overridden.into());
         }
         let project = self.ports.project(ctx).await?;
         let begun = execute::begin_at_once(&self.ports, ctx, &project, overridden);
@@ -72,7 +58,8 @@ impl VoteOnAction {
     }
 
     /// Replaces the approvals that an action is missing. From then on it is a use of break-glass,
-    /// whatever becomes of the action.
+    /// whatever becomes of the action. `ring` is called before that is recorded: nobody would hear of
+    /// what is recorded and not told.
     ///
     /// # Errors
     /// [`ActionError::Denied`] when policy refuses; the refusal is recorded.
@@ -81,6 +68,7 @@ impl VoteOnAction {
         ctx: &TenantCtx,
         id: &str,
         glass: &Glass<'_>,
+        ring: &(dyn Fn() + Sync),
     ) -> Result<Versioned<Action>, ActionError> {
         let project = self.ports.project(ctx).await?;
         let action = self.ports.action(ctx, id).await?;
@@ -112,6 +100,7 @@ impl VoteOnAction {
             Box::pin(recorded).await?;
             return Err(ActionError::Denied(without));
         }
+        ring();
         let by = (by, number, &judgement);
         Box::pin(self.record(ctx, &project, action, by, glass.reason)).await
     }
@@ -183,7 +172,8 @@ impl VoteOnAction {
             reason_chars: u64::try_from(glass.reason.trim().chars().count()).unwrap_or(u64::MAX),
             ticket: is_ticket(glass.ticket.trim()),
             last_30d: count(OverrideUse::counts),
-            overdue_reviews: count(OverrideUse::is_overdue),
+            overdue_reviews: u64::try_from(self.unreviewed_in_time(&uses).await?.len())
+                .unwrap_or(u64::MAX),
         });
         Ok((question, last.unwrap_or_default().saturating_add(1)))
     }
@@ -194,10 +184,27 @@ impl VoteOnAction {
     /// # Errors
     /// When it cannot be read.
     pub async fn overdue(&self, ctx: &TenantCtx) -> Result<Option<OverrideUse>, ActionError> {
-        let now = self.ports.clock.now();
-        let mut uses = self.ports.uses(ctx).await?;
-        uses.retain(|used| used.is_overdue(now));
-        Ok(uses.into_iter().min_by_key(|used| (used.at, used.number)))
+        let uses = self.ports.uses(ctx).await?;
+        let overdue = self.unreviewed_in_time(&uses).await?.into_iter();
+        Ok(overdue.min_by_key(|used| (used.at, used.number)))
+    }
+
+    /// Uses whose review is overdue. With its project a use ends that nobody can review any more.
+    async fn unreviewed_in_time(
+        &self,
+        uses: &[OverrideUse],
+    ) -> Result<Vec<OverrideUse>, ActionError> {
+        let (now, directory) = (
+            self.ports.clock.now(),
+            Directory::of(self.ports.state.as_ref()),
+        );
+        let mut overdue = Vec::new();
+        for used in uses.iter().filter(|used| used.is_overdue(now)) {
+            if directory.project(used.project).await?.is_some() {
+                overdue.push(used.clone());
+            }
+        }
+        Ok(overdue)
     }
 
     /// The resolution, the action and its use, in one transaction.

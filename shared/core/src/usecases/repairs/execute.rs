@@ -9,12 +9,11 @@ use super::asking::{self, active_mapping};
 use super::counted::{append, try_append, waits_no_more};
 use super::ending::{expire, given_back};
 use super::follow_up::{follow_up, given_up};
-use super::grounds::Grounds;
 use super::judge::{Looked, Repair, meaning, meaning_back};
 use super::record::subject;
 use super::refusal::record_refusal;
 use super::settle::{self, Outcome};
-use super::{ActionError, RepairPorts, ignore, plan_of};
+use super::{ActionError, Answered, RepairPorts, ignore, plan_of};
 use crate::governed_run::Step;
 use crate::incident::{Incident, IncidentState};
 use crate::mapping::Artifact;
@@ -25,6 +24,7 @@ use crate::repair::{Action, ActionState, Pace};
 use crate::sealed::Purpose;
 use crate::tenancy::{Principal, TenantCtx};
 use crate::usecases::facts::{Closing, repair_step};
+use crate::usecases::grounds::Grounds;
 use crate::usecases::reconcile::LookError;
 
 /// Executes an action that policy allowed or people approved, and settles it.
@@ -63,7 +63,7 @@ pub(super) async fn execute(
             return Err(ActionError::Expired);
         }
         // Looking at both sides takes seconds: what is judged is read after that.
-        let (grounds, project) = Grounds::read(ports, ctx, &action.value).await?;
+        let (grounds, project) = ports.grounds(ctx, &action.value).await?;
         let project = &project;
         let artifact = active_mapping(ports, ctx, project).await?;
         let incident = ports.incident(ctx, &resource).await?;
@@ -110,24 +110,29 @@ pub(super) async fn execute(
 
 /// Executes what has just been approved, in the request that approved it. The approval is durable: where
 /// nothing could be begun now, that is no failure of it, and the action is as it was approved. The sweep
-/// begins it, or whoever asks for the execution.
+/// begins it, or whoever asks for the execution; the cause comes with it, for whoever runs the product.
+/// What the rules say to this trigger alone is no cause of that kind: it is recorded.
 pub(super) async fn begin_at_once(
     ports: &RepairPorts,
     ctx: &TenantCtx,
     project: &Project,
     approved: Versioned<Action>,
-) -> Result<Versioned<Action>, ActionError> {
+) -> Result<Answered, ActionError> {
     let begun = Box::pin(execute(ports, ctx, project, approved.clone(), None)).await;
     match begun {
+        Ok(begun) => Ok(begun.into()),
         // These say themselves what became of it.
-        Ok(_)
-        | Err(
-            ActionError::Look(LookError::TooManyNewcomers)
+        Err(
+            error @ (ActionError::Look(LookError::TooManyNewcomers)
             | ActionError::Expired
             | ActionError::Unknown(_)
-            | ActionError::Unsettled(_),
-        ) => begun,
-        Err(_) => Ok(approved),
+            | ActionError::Unsettled(_)),
+        ) => Err(error),
+        Err(ActionError::Denied(_)) => Ok(approved.into()),
+        Err(cause) => Ok(Answered {
+            action: approved,
+            not_begun: Some(cause),
+        }),
     }
 }
 

@@ -9,7 +9,6 @@ use super::again::{carried_out, decided_again, judge_again, only_the_trigger, vo
 use super::counted::{ATTEMPTS, append, try_append, waits_no_more};
 use super::execute::STALE;
 use super::follow_up::{follow_up, given_up};
-use super::grounds::Grounds;
 use super::refusal::record_refusal;
 use super::{ActionError, RepairPorts};
 use crate::ids::RunId;
@@ -21,6 +20,7 @@ use crate::repair::{Action, ActionState, IgnorePlan};
 use crate::tenancy::{Principal, TenantCtx};
 use crate::time::Timestamp;
 use crate::usecases::facts::Closing;
+use crate::usecases::grounds::Grounds;
 use crate::usecases::incidents::{IncidentAct, incident_facts, subject};
 
 /// Index of the incident among the rows of [`done`], and how many these are.
@@ -41,7 +41,7 @@ pub(super) async fn execute(
 ) -> Result<Versioned<Action>, ActionError> {
     let resource = action.value.binding.resource.to_string();
     for _ in 0..ATTEMPTS {
-        let (grounds, project) = Grounds::read(ports, ctx, &action.value).await?;
+        let (grounds, project) = ports.grounds(ctx, &action.value).await?;
         let project = &project;
         let incident = ports.incident(ctx, &resource).await?;
         let matter = (&action.value, &incident.value);

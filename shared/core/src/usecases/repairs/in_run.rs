@@ -8,10 +8,9 @@ use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::again::{carried_out, decided_again, only_the_sign_in};
+use super::again::{carried_out, decided_again, only_the_trigger, vouching};
 use super::counted::runs;
 use super::follow_up::{Said, follow_up};
-use super::grounds::Grounds;
 use super::judge::approvals;
 use super::refusal::record_refusal;
 use super::{ActionError, RepairPorts, named};
@@ -20,7 +19,7 @@ use crate::policy::{Effect, Judgement};
 use crate::ports::{Batch, PortError, PortErrorKind};
 use crate::records::{OverrideUse, Project, Records, Versioned};
 use crate::repair::{Action, ActionState, Overridden, RunWork};
-use crate::tenancy::{TenantCtx, WorkspaceCtx};
+use crate::tenancy::{Principal, TenantCtx, WorkspaceCtx};
 use crate::usecases::facts::{actor, repair_step, target};
 use crate::usecases::governed_runs::{Again, Stepped, subject};
 
@@ -57,10 +56,11 @@ pub(super) async fn approve(
     (version, mut action): (u64, Action),
     said: Said<'_>,
 ) -> Result<Versioned<Action>, ActionError> {
-    let (grounds, project) = &Grounds::read(ports, ctx, &action).await?;
-    let given = given(ports, ctx, project, &action).await?;
-    let judgement = judge(ports, ctx, project, &action, given).await?;
+    let (grounds, project) = &ports.grounds(ctx, &action).await?;
     let principal = ctx.principal();
+    let matter = (&action, principal);
+    let given = given(ports, ctx, project, matter).await?;
+    let judgement = judge(ports, ctx, project, matter, given).await?;
     let votes = follow_up(ports, project, principal, &mut action)?;
     let mut drafts = votes.drafts(principal, &principal.id(), true, Some(said));
     let mut steps = vec![Step::Approved];
@@ -73,7 +73,7 @@ pub(super) async fn approve(
         action,
         version,
         steps,
-        batch: grounds.clone().under(Batch::of(drafts)),
+        batch: grounds.under(Batch::of(drafts)),
     };
     take(ports, ctx, project, stepped).await
 }
@@ -99,23 +99,19 @@ pub(super) async fn begin(
         not_done(ports, ctx, project, over, (Step::GivenUp, "expired")).await?;
         return Err(ActionError::Expired);
     }
-    let (grounds, project) = &Grounds::read(ports, ctx, &action).await?;
-    let again = match &action.overridden {
-        Some(broken) => Again::Broken {
-            by: broken.by.to_string(),
-            ticket: broken.ticket.clone(),
-        },
-        None => given(ports, ctx, project, &action).await?,
-    };
-    let judgement = judge(ports, ctx, project, &action, again).await?;
-    if only_the_sign_in(ctx, &judgement) {
+    let (grounds, project) = &ports.grounds(ctx, &action).await?;
+    let trigger = ctx.principal();
+    let judgement = judge_to_begin(ports, ctx, project, &action, trigger).await?;
+    let roles = ports.roles_of_approvers(ctx, &action).await?;
+    let approved = vouching(&action, ports.clock.now());
+    let approved = judge_to_begin(ports, ctx, project, &action, &approved);
+    if only_the_trigger(ctx, &judgement, Box::pin(approved)).await? {
         let recorded = record_refusal(ports, ctx, project, &action, &judgement);
         Box::pin(recorded).await?;
         return Err(ActionError::Denied(judgement));
     }
     let (step, draft) = if judgement.effect == Effect::Allow {
         let now = ports.clock.now();
-        let roles = ports.roles_of_approvers(ctx, &action).await?;
         let mut facts = vec![
             ("actor", actor(ctx.principal())),
             ("result", "ok".into()),
@@ -134,7 +130,7 @@ pub(super) async fn begin(
         action,
         version,
         steps: vec![step],
-        batch: grounds.clone().under(Batch::of([draft])),
+        batch: grounds.under(Batch::of([draft])),
     };
     take(ports, ctx, project, stepped).await
 }
@@ -182,10 +178,15 @@ pub(super) async fn override_with(
     resolution: Json,
     reason: &str,
 ) -> Result<Versioned<Action>, ActionError> {
-    let (grounds, project) = &Grounds::read(ports, ctx, &action).await?;
-    let judgement = judge_broken(ports, ctx, project, &action, &by).await?;
     let resolves = resolves(&action, &by);
-    action.overridden = Some(by);
+    action.overridden = Some(by.clone());
+    let (grounds, project) = &ports.grounds(ctx, &action).await?;
+    // Whoever was demoted since they asked stands in for nobody.
+    let now = ports.proposer_now(ctx, ctx.principal()).await?;
+    if now.role() != ctx.principal().role() {
+        return Err(ActionError::Changed);
+    }
+    let judgement = judge_broken(ports, ctx, project, &action, &by).await?;
     let run = action.binding.run;
     let words = object([("comment", reason.into())]);
     let resolution = Draft::new(Kind::RunResolution, resolution).in_run(run);
@@ -205,7 +206,7 @@ pub(super) async fn override_with(
         action,
         version,
         steps: vec![Step::Overridden { resolves }, last],
-        batch: grounds.clone().under(batch.with(uses.create(used)?)),
+        batch: grounds.under(batch.with(uses.create(used)?)),
     };
     let mut taken = take(ports, ctx, project, stepped).await?;
     if taken.value.decided.is_none() {
@@ -222,11 +223,30 @@ pub(super) async fn judge_broken(
     action: &Action,
     by: &Overridden,
 ) -> Result<Judgement, ActionError> {
-    let again = Again::Broken {
+    judge(ports, ctx, project, (action, ctx.principal()), broken(by)).await
+}
+
+fn broken(by: &Overridden) -> Again {
+    Again::Broken {
         by: by.by.to_string(),
         ticket: by.ticket.clone(),
+    }
+}
+
+/// What the rules say of beginning an action, in the request of `trigger`.
+async fn judge_to_begin(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    action: &Action,
+    trigger: &Principal,
+) -> Result<Judgement, ActionError> {
+    let matter = (action, trigger);
+    let again = match &action.overridden {
+        Some(by) => broken(by),
+        None => given(ports, ctx, project, matter).await?,
     };
-    judge(ports, ctx, project, action, again).await
+    judge(ports, ctx, project, matter, again).await
 }
 
 /// Whether nobody's approval is missing besides the owner's.
@@ -245,15 +265,15 @@ async fn judge(
     ports: &RepairPorts,
     ctx: &TenantCtx,
     project: &Project,
-    action: &Action,
+    (action, trigger): (&Action, &Principal),
     again: Again,
 ) -> Result<Judgement, ActionError> {
     let (judging, proposer) = (
         runs(ports),
         ports.proposer_now(ctx, &action.proposer).await?,
     );
-    let matter = (action, work(action)?, &proposer);
-    let judged = judging.judge_again(ctx, project, matter, again);
+    let (matter, asking) = ((action, work(action)?), (&proposer, trigger));
+    let judged = judging.judge_again(ctx, project, matter, asking, again);
     Ok(Box::pin(judged).await?)
 }
 
@@ -262,10 +282,11 @@ async fn given(
     ports: &RepairPorts,
     ctx: &TenantCtx,
     project: &Project,
-    action: &Action,
+    matter: (&Action, &Principal),
 ) -> Result<Again, ActionError> {
+    let (action, _) = matter;
     let roles = ports.roles_of_approvers(ctx, action).await?;
-    let climbed = judge(ports, ctx, project, action, Again::Climb).await?;
+    let climbed = judge(ports, ctx, project, matter, Again::Climb).await?;
     let least = climbed.considered.role.max(action.approver_role());
     Ok(Again::With(approvals(action, &roles, least)))
 }

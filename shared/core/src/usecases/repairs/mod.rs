@@ -39,25 +39,25 @@ pub use propose::{NewRepair, ProposeRepair};
 pub use read::ReadActions;
 pub use record::Proposed;
 pub use sweep::{SWEEP_AFTER, SweepFailure, SweepRepairs, Swept};
-pub use vote::{VoteOnAction, Voted};
+pub use vote::{Answered, VoteOnAction, Voted};
 
 use super::governed_runs::RunError;
+use super::grounds::{as_they_are, ended};
+use super::pages::NotACursor;
 use super::reconcile::{BillingAccounts, LookError};
 use super::vault::{Vault, VaultError};
 use crate::governed_run::InvalidRun;
 use crate::governed_run::RunState;
-use crate::ids::{ActionId, IncidentId, KeyId, UserId};
+use crate::ids::{ActionId, IncidentId, UserId};
 use crate::incident::Incident;
 use crate::json::JsonError;
 use crate::policy::Judgement;
 use crate::ports::{
     AppDatabase, AppendError, Clock, EvidenceAppend, PortError, PortErrorKind, Random, State,
 };
-use crate::records::{
-    ApiKey, Directory, OverrideUse, Project, RecordError, Records, RunAction, Versioned,
-};
-use crate::repair::{Action, ActionState, RepairPlan};
-use crate::tenancy::{Capability, Principal, Role, TenantCtx, WorkspaceCtx};
+use crate::records::{Directory, OverrideUse, Project, RecordError, Records, RunAction, Versioned};
+use crate::repair::{Action, ActionState, RepairPlan, Vote, approvers};
+use crate::tenancy::{Principal, Role, TenantCtx, WorkspaceCtx};
 
 /// Why a request about an action did not do what it asked.
 #[derive(Debug, Error)]
@@ -117,6 +117,12 @@ pub enum ActionError {
     /// A value has no canonical form: a defect.
     #[error("a value cannot be recorded")]
     Json(#[from] JsonError),
+}
+
+impl From<NotACursor> for ActionError {
+    fn from(_: NotACursor) -> Self {
+        InvalidRun::new(NotACursor::FIELD, NotACursor::RULE).into()
+    }
 }
 
 impl From<AppendError> for ActionError {
@@ -213,65 +219,29 @@ impl RepairPorts {
         Records::of(self.state.as_ref(), ctx)
     }
 
-    /// Whoever proposed something, with the role that they, or the owner of their key, have now. Who has
-    /// left may no more than look, and so may a key that was revoked: it was taken back because nobody
-    /// knows who used it.
+    /// Whoever proposed something, as they are now.
     async fn proposer_now(
         &self,
         ctx: &TenantCtx,
         proposer: &Principal,
     ) -> Result<Principal, ActionError> {
-        let directory = Directory::of(self.state.as_ref());
-        let role_of = async |person| -> Result<Option<Role>, ActionError> {
-            let member = directory.member(ctx.workspace(), person).await?;
-            Ok(member.map(|member| member.value.role))
-        };
-        let mut now = proposer.clone();
-        match &mut now {
-            Principal::User { id, role, .. } => {
-                *role = role_of(*id).await?.unwrap_or(Role::Viewer);
-            }
-            Principal::ApiKey {
-                id,
-                owner,
-                owner_role,
-                capability,
-            } => {
-                *owner_role = role_of(*owner).await?;
-                if self.is_revoked(ctx, *id).await? {
-                    *capability = Capability::Read;
-                }
-            }
-            Principal::Agent {
-                id,
-                owner,
-                owner_role,
-                on_behalf,
-                capability,
-            } => {
-                let role = role_of(*owner).await?;
-                *owner_role = role;
-                let revoked = match id.parse() {
-                    Ok(key) => self.is_revoked(ctx, key).await?,
-                    // A client of the issuer has no key.
-                    Err(_) => false,
-                };
-                // A client can do no more than the person it acts for.
-                if revoked || (*on_behalf && !role.is_some_and(Role::may_approve)) {
-                    *capability = Capability::Read;
-                }
-            }
-            Principal::Scheduler { .. } | Principal::System { .. } => {}
-        }
-        Ok(now)
+        let (state, now) = (self.state.as_ref(), self.clock.now());
+        let proposer = as_they_are(state, ctx.workspace(), proposer, now);
+        Ok(Box::pin(proposer).await?)
     }
 
-    /// Rows of keys stay for as long as their workspace, so one that is not there was never one.
-    async fn is_revoked(&self, ctx: &TenantCtx, key: KeyId) -> Result<bool, ActionError> {
-        let of_workspace = WorkspaceCtx::new(ctx.workspace(), ctx.principal().clone());
-        let records = Records::of(self.state.as_ref(), &of_workspace);
-        let found = records.get::<ApiKey>(&key.to_string()).await?;
-        Ok(found.is_some_and(|key| key.value.revoked_at.is_some()))
+    /// The votes of an action without those that came with an approver key which is not valid any more.
+    async fn votes_that_count(
+        &self,
+        ctx: &TenantCtx,
+        action: &Action,
+    ) -> Result<Vec<Vote>, ActionError> {
+        let keys = action.votes.iter().filter_map(|vote| vote.via);
+        let (state, now) = (self.state.as_ref(), self.clock.now());
+        let ended = ended(state, ctx.workspace(), keys, now).await?;
+        let mut votes = action.votes.clone();
+        votes.retain(|vote| vote.via.is_none_or(|key| !ended.contains(&key)));
+        Ok(votes)
     }
 
     /// The people whose approval of an action can count, with the roles that they have now. Whoever was
@@ -283,7 +253,7 @@ impl RepairPorts {
     ) -> Result<Vec<(UserId, Role)>, ActionError> {
         let directory = Directory::of(self.state.as_ref());
         let mut roles = Vec::new();
-        for person in action.approvers() {
+        for person in approvers(&self.votes_that_count(ctx, action).await?) {
             let member = directory.member(ctx.workspace(), person).await?;
             let member = member.filter(|it| it.value.has_role_since() <= action.proposed_at());
             roles.extend(member.map(|member| (person, member.value.role)));

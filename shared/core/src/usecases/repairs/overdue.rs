@@ -94,14 +94,17 @@ impl OverdueReviews {
             // Another sweep looks.
             return Ok(Vec::new());
         }
-        let projects = directory.projects().await?.into_iter();
-        let workspaces: BTreeSet<_> = projects.map(|project| project.workspace).collect();
+        let projects = directory.projects().await?;
+        let workspaces: BTreeSet<_> = projects.iter().map(|it| it.workspace).collect();
+        let there: BTreeSet<_> = projects.iter().map(|it| it.id).collect();
         let mut due = Vec::new();
         for workspace in workspaces {
             let of_workspace = WorkspaceCtx::new(workspace, sweeper());
             let uses = Records::of(state, &of_workspace);
             let mut overdue = uses.list::<OverrideUse>().await?;
             overdue.retain(|used| used.value.is_overdue(now) && used.value.rung.is_none());
+            // With its project a use ends that nobody can review any more.
+            overdue.retain(|used| there.contains(&used.value.project));
             if overdue.is_empty() {
                 continue;
             }

@@ -253,7 +253,10 @@ impl SweepRepairs {
                 let outcome = settle::read_back(ports, ctx, project, &action.value).await?;
                 Box::pin(settle::record(ports, ctx, project, action, outcome)).await
             }
-            ActionState::Executed => Box::pin(settle::verify(ports, ctx, project, action)).await,
+            // Only a repair is looked at again: another one is over, somebody was faster.
+            ActionState::Executed if !action.value.is_over() => {
+                Box::pin(settle::verify(ports, ctx, project, action)).await
+            }
             ActionState::Approved | ActionState::Allowed => {
                 Box::pin(execute(ports, ctx, project, action, None)).await
             }

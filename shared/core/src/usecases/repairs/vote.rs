@@ -33,6 +33,24 @@ pub struct Voted<'a> {
     pub version: Option<u64>,
 }
 
+/// An action that people answered.
+#[derive(Debug)]
+pub struct Answered {
+    /// As it is now.
+    pub action: Versioned<Action>,
+    /// Why it was not begun, where it was to be at once; it is as it was approved, and is begun later.
+    pub not_begun: Option<ActionError>,
+}
+
+impl From<Versioned<Action>> for Answered {
+    fn from(action: Versioned<Action>) -> Self {
+        Self {
+            action,
+            not_begun: None,
+        }
+    }
+}
+
 /// Takes votes.
 #[derive(Debug, Clone)]
 pub struct VoteOnAction {
@@ -50,9 +68,9 @@ impl VoteOnAction {
         ctx: &TenantCtx,
         id: &str,
         vote: &Voted<'_>,
-    ) -> Result<Versioned<Action>, ActionError> {
+    ) -> Result<Answered, ActionError> {
         let project = self.ports.project(ctx).await?;
-        let action = self.ports.action(ctx, id).await?;
+        let mut action = self.ports.action(ctx, id).await?;
         if vote
             .version
             .is_some_and(|version| version != action.version)
@@ -65,6 +83,8 @@ impl VoteOnAction {
             expire(&self.ports, ctx, &project, action).await?;
             return Err(ActionError::Expired);
         }
+        // A vote whose key was revoked is as if it were not given: its person may vote themselves.
+        action.value.votes = self.ports.votes_that_count(ctx, &action.value).await?;
         let question = vote_question(&action.value, vote.kind, vote.digest, vote.reason);
         let judgement = Box::pin(self.judge(ctx, &project, &question)).await?;
         let person = ctx.principal().person();
@@ -97,11 +117,12 @@ impl VoteOnAction {
             kind: vote.kind,
             at: self.ports.clock.now(),
             second_factor: ctx.principal().second_factor(),
+            via: ctx.principal().key(),
         });
         match vote.kind {
             VoteKind::Reject => {
                 let recorded = self.reject(ctx, &project, version, voted, said);
-                Box::pin(recorded).await
+                Ok(Box::pin(recorded).await?.into())
             }
             VoteKind::Approve => {
                 let recorded = self.approve(ctx, &project, version, voted, said);
@@ -258,16 +279,17 @@ impl VoteOnAction {
         version: u64,
         mut action: Action,
         said: Said<'_>,
-    ) -> Result<Versioned<Action>, ActionError> {
+    ) -> Result<Answered, ActionError> {
         let enough = action.approvers().len() >= usize::from(action.approvals);
         if action.is_external() {
             let voted = (version, action);
-            return if enough {
-                Box::pin(in_run::approve(&self.ports, ctx, voted, said)).await
+            let answered = if enough {
+                Box::pin(in_run::approve(&self.ports, ctx, voted, said)).await?
             } else {
                 let (ports, why) = (&self.ports, Some(said));
-                in_run::resolve(ports, ctx, project, voted, Step::Voted, why).await
+                in_run::resolve(ports, ctx, project, voted, Step::Voted, why).await?
             };
+            return Ok(answered.into());
         }
         if enough {
             action.state = ActionState::Approved;
@@ -291,7 +313,7 @@ impl VoteOnAction {
         if voted.value.state == ActionState::Approved && voted.value.execute_on_approval {
             return execute::begin_at_once(&self.ports, ctx, project, voted).await;
         }
-        Ok(voted)
+        Ok(voted.into())
     }
 
     async fn reject(
