@@ -144,7 +144,10 @@ async fn register(args: &Register) -> Result<(), Failure> {
     let one =
         |(kind, destructive): (&String, &bool)| json!({ "kind": kind, "destructive": destructive });
     let wanted_kinds: Vec<Value> = wanted.iter().map(one).collect();
-    let body = json!({ "actions": wanted_kinds, "reason": args.reason });
+    let mut body = json!({ "actions": wanted_kinds });
+    if let (Some(reason), Some(fields)) = (&args.reason, body.as_object_mut()) {
+        fields.insert("reason".to_owned(), reason.as_str().into());
+    }
     let etag = Some(found.etag.as_str());
     let done = api.change(Method::PUT, &path, Some(&body), etag).await?;
     if args.call.json {

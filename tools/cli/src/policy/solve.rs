@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, anyhow};
-use cedar_policy::{Authorizer, Policy, PolicyId, PolicySet, RequestEnv, Schema};
+use cedar_policy::{Authorizer, Effect, Policy, PolicyId, PolicySet, RequestEnv, Schema};
 use cedar_policy_symcc::solver::{LocalSolver, Solver};
 use cedar_policy_symcc::{CedarSymCompiler, CompiledPolicy, CompiledPolicySet, Env};
 use counterfoil_policy::{Layer, LayerName, SCHEMA};
@@ -131,8 +131,13 @@ impl<S: Solver> Asked<'_, S> {
         let set = set.with_context(doing)?;
         let denied = self.solver.check_always_denies_opt(&set).await;
         if denied.with_context(doing)? {
-            let machine = MACHINES.contains(&place.principal.as_str());
-            self.report.denies(place.clone(), machine);
+            if MACHINES.contains(&place.principal.as_str()) {
+                self.report.denies_machines(place.clone());
+            } else if self.is_said(env).await.with_context(doing)? {
+                self.report.forbids(place.clone());
+            } else {
+                self.report.denies(place.clone());
+            }
         }
         if let Some(earlier) = self.earlier {
             let before = CompiledPolicySet::compile(earlier, env, self.schema);
@@ -146,6 +151,18 @@ impl<S: Solver> Asked<'_, S> {
             }
         }
         Ok(())
+    }
+
+    /// Whether nothing but rules without a condition refuses always: their author said that in so many
+    /// words. What conditions add up to, nobody may have seen.
+    async fn is_said(&mut self, env: &RequestEnv) -> Result<bool, cedar_policy_symcc::err::Error> {
+        let said = |it: &&Policy| it.effect() == Effect::Forbid && !it.has_non_scope_constraint();
+        let others = self.rules.policies().filter(|it| !said(it)).cloned();
+        let Ok(others) = PolicySet::from_policies(others) else {
+            return Ok(false);
+        };
+        let set = CompiledPolicySet::compile(&others, env, self.schema)?;
+        Ok(!self.solver.check_always_denies_opt(&set).await?)
     }
 
     async fn never_fails(

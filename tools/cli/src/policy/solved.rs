@@ -48,6 +48,8 @@ pub(super) struct Report {
     failing: BTreeMap<String, Vec<Place>>,
     /// Places that are refused whatever the facts.
     denied: Vec<Place>,
+    /// The same by a rule that has no condition: it is meant.
+    forbidden: Vec<Place>,
     /// The same of machines alone, which may be meant.
     machines: Vec<Place>,
     /// `None` where nothing was compared.
@@ -62,6 +64,7 @@ impl Report {
             solver,
             failing: BTreeMap::new(),
             denied: Vec::new(),
+            forbidden: Vec::new(),
             machines: Vec::new(),
             loosened: compares.then(Vec::new),
             lowered: Vec::new(),
@@ -72,13 +75,16 @@ impl Report {
         self.failing.entry(rule).or_default().push(place);
     }
 
-    pub(super) fn denies(&mut self, place: Place, machine: bool) {
-        let list = if machine {
-            &mut self.machines
-        } else {
-            &mut self.denied
-        };
-        list.push(place);
+    pub(super) fn denies(&mut self, place: Place) {
+        self.denied.push(place);
+    }
+
+    pub(super) fn forbids(&mut self, place: Place) {
+        self.forbidden.push(place);
+    }
+
+    pub(super) fn denies_machines(&mut self, place: Place) {
+        self.machines.push(place);
     }
 
     pub(super) fn lowers(&mut self, lowered: Vec<Lowered>) {
@@ -145,6 +151,7 @@ impl Solved {
             "may_fail": failing.collect::<Vec<_>>(),
             "always_denied": names(&report.denied),
             "always_denied_to_machines": names(&report.machines),
+            "always_forbidden": names(&report.forbidden),
             "loosened": loosened.collect::<Vec<_>>(),
             "lowered": lowered.collect::<Vec<_>>(),
         })
@@ -169,7 +176,13 @@ impl Report {
         }
         if lines.is_empty() {
             lines.push(format!(
-                "{solver} proves that no rule fails, and that no person is refused always"
+                "{solver} proves that no rule fails, and that conditions refuse no person always"
+            ));
+        }
+        if !self.forbidden.is_empty() {
+            let places = some(&self.forbidden);
+            lines.push(format!(
+                "refused by a rule without a condition, whatever the facts are: {places}"
             ));
         }
         if !self.machines.is_empty() {
@@ -235,7 +248,12 @@ mod tests {
     #[test]
     fn what_was_proved_is_told_and_what_is_wrong_is_an_error() {
         let mut report = Report::new("cvc5 1.0.3".to_owned(), true);
+        report.forbids(place("key.create"));
         let proved = Solved::Proved(report);
+        assert_eq!(
+            proved.json(true)["always_forbidden"][0],
+            "User, key.create, Incident"
+        );
         assert_eq!(proved.loosening(true), Some(false));
         assert!(proved.is_good());
         assert!(
@@ -259,7 +277,7 @@ mod tests {
         );
         report = Report::new("cvc5 1.0.3".to_owned(), true);
         report.may_fail("ws.forbid.sum".to_owned(), place("repair.execute"));
-        report.denies(place("repair.execute"), false);
+        report.denies(place("repair.execute"));
         report.loosens(Loosened {
             place: place("repair.execute"),
             refused_by: vec!["ws.require.two".to_owned()],

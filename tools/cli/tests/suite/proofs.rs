@@ -64,6 +64,20 @@ fn tightening_is_proved_and_loosening_names_the_rule_that_is_gone() {
     );
 }
 
+/// docs/policies.md, "Prove": what a rule without a condition forbids is meant, as in a template of ours.
+#[test]
+fn what_a_rule_without_a_condition_refuses_always_is_a_remark() {
+    if !installed("always-denies of a rule without a condition") {
+        return;
+    }
+    let folder = made("no-break-glass");
+    let said = policy(&folder, &["check", "rules"]);
+    assert_eq!(said.status, 0, "{}{}", said.out, said.err);
+    let remark =
+        "refused by a rule without a condition, whatever the facts are: User, override.use";
+    assert!(said.out.contains(remark), "{}", said.out);
+}
+
 #[test]
 fn a_rule_that_may_fail_and_one_that_refuses_always_are_errors() {
     if !installed("never-errors and always-denies") {
