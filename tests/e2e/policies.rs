@@ -19,7 +19,7 @@ use super::tenant::Tenant;
 use super::terminal::{Said, Terminal};
 
 /// Nobody makes API keys.
-const RULES: &str = "@id(\"ws.permit.all\") @why(\"the baseline applies\")\npermit (principal, action, resource);\n\n@id(\"ws.forbid.keys\") @why(\"nobody makes API keys over the API\")\nforbid (principal, action == CF::Action::\"key.create\", resource)\nwhen { context.base.origin == \"api\" };\n";
+const RULES: &str = "@id(\"ws.permit.all\") @why(\"the baseline applies\")\npermit (principal, action, resource);\n\n@id(\"ws.forbid.keys\") @why(\"nobody makes API keys here\")\nforbid (principal, action == CF::Action::\"key.create\", resource);\n";
 const TESTS: &str = "[{\"name\": \"an owner makes a key\", \"principal\": \"User/owner\", \"action\": \"key.create\", \"resource\": \"Workspace/ws1\", \"want\": \"DENY\", \"why\": \"ws.forbid.keys\"}]";
 /// As every workspace starts.
 const LOOSE: &str = "@id(\"ws.permit.all\") @why(\"the baseline applies\")\npermit (principal, action, resource);\n";

@@ -186,7 +186,7 @@ fn proposer() -> impl Strategy<Value = Caller> {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 160, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: 400, failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn everybody_is_told_what_the_model_says_and_each_change_and_refusal_is_on_the_record(
