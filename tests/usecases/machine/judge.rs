@@ -16,7 +16,7 @@ pub(super) struct Served {
     pub(super) second_factor: bool,
 }
 
-/// Why a repair is not carried out, in the order in which the record names it.
+/// Why a repair is not carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Wrong {
     Frozen,

@@ -255,8 +255,7 @@ impl Model {
                 second_factor: self.act.vouched,
             };
             let only_the_trigger = self.wrong(&self.act, vouched).is_empty();
-            let first = wrong.first().copied();
-            if first == Some(Wrong::SignIn) || (first.is_some() && only_the_trigger) {
+            if !wrong.is_empty() && only_the_trigger {
                 return self.denied();
             }
         }

@@ -1,37 +1,29 @@
 //! Judging an action again before it is carried out: with which approvals, in whose name, what that
-//! leaves in the record, and what only a fresh sign-in mends.
+//! leaves in the record, and whether only whoever triggers it is in the way.
 
 use counterfoil_evidence::json::{Json, object};
 
 use super::judge::approvals;
 use super::{ActionError, RepairPorts};
 use crate::ids::{DecisionId, RunId, UserId};
-use crate::policy::{Asking, Effect, Judgement, Place, Question, Rules, fresh_within};
+use crate::policy::{Asking, Effect, Judgement, Place, Question, Rules};
 use crate::records::Project;
 use crate::repair::{Action, Vote, VoteKind};
 use crate::tenancy::{Principal, Role, TenantCtx, Via};
 use crate::time::Timestamp;
 use crate::usecases::facts::{Decided, actor};
 
-/// Whether nothing is wrong but the sign-in of whoever triggers it: the action stays as it is, for
-/// them after another sign-in or for somebody else. The sweep has nobody to ask.
-fn only_the_sign_in(ctx: &TenantCtx, judgement: &Judgement) -> bool {
-    let by_people = !matches!(ctx.principal(), Principal::System { .. });
-    by_people && judgement.effect == Effect::Deny && fresh_within(&judgement.rule).is_some()
-}
-
 /// Whether nothing is wrong but whoever triggers it, so that it would happen `as_approved`, in the name
-/// of whoever is [`vouching`] for it: that takes nobody's approval away, and the action stays as it is.
+/// of whoever is [`vouching`] for it: that takes nobody's approval away. The action stays as it is, for
+/// them after another sign-in or for somebody else.
 pub(super) async fn only_the_trigger(
     ctx: &TenantCtx,
     judgement: &Judgement,
     as_approved: impl Future<Output = Result<Judgement, ActionError>> + Send,
 ) -> Result<bool, ActionError> {
-    if judgement.effect == Effect::Allow || only_the_sign_in(ctx, judgement) {
-        return Ok(judgement.effect != Effect::Allow);
-    }
     // The sweep asks in their name already, and has nobody to ask.
-    if matches!(ctx.principal(), Principal::System { .. }) {
+    let by_itself = matches!(ctx.principal(), Principal::System { .. });
+    if judgement.effect == Effect::Allow || by_itself {
         return Ok(false);
     }
     Ok(as_approved.await?.effect == Effect::Allow)
