@@ -153,7 +153,8 @@ pub(crate) async fn every_death(
 /// The same without the whole play, which was `whole`, and without deaths of the first worker before
 /// `begin`.
 ///
-/// All that lasts is behind the fuse, so nothing lasts that happens between two steps: whoever comes after
+/// All that lasts is behind the fuse, but for the announcement of a baseline: a workspace has one in its
+/// life, and `tests/usecases/exports/announced.rs` has its faults. So nothing lasts that happens between two steps: whoever comes after
 /// a death before a step does what they do after a death behind the step before it, or after nobody. That
 /// is looked at, and such a death has no second one of its own.
 pub(crate) async fn deaths_from(

@@ -17,7 +17,8 @@ use counterfoil_core::records::{
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::tenancy::{Capability, Principal, Role, TenantCtx};
 use counterfoil_core::usecases::{
-    CreateProject, NewPerson, NewProject, NewSecrets, NewWorkspace, SEGMENT, SealStream, Waiting,
+    CreateProject, NewPerson, NewProject, NewSecrets, NewWorkspace, SEGMENT, SealStream, Sealing,
+    Waiting,
 };
 use counterfoil_testkit::memory::RealClock;
 use serde_json::{Value, json};
@@ -284,8 +285,16 @@ impl Office {
             segment: SEGMENT,
         };
         for stream in self.streams() {
-            let sealed = sealer.seal(stream).await.unwrap();
-            eprintln!("sealed: {sealed:?}");
+            let mut sealed = sealer.seal(stream).await.unwrap();
+            // It has a minute at a time.
+            while let Sealing::Continues { size } = sealed {
+                eprintln!("recomputed: {size}");
+                sealed = sealer.seal(stream).await.unwrap();
+            }
+            let head = boot.evidence().unwrap().head(stream).await.unwrap();
+            let size = head.unwrap().size;
+            let all = matches!(sealed, Sealing::NothingNew) || sealed == Sealing::Sealed { size };
+            assert!(all, "{sealed:?} of {size}");
         }
     }
 }

@@ -9,7 +9,7 @@ use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::governed_run::Registered;
 use counterfoil_core::held_change::HeldChange;
-use counterfoil_core::policy::Effect;
+use counterfoil_core::policy::{APPROVER_ROLE, Effect};
 use counterfoil_core::ports::{Clock, StoredEntry, StoredPart};
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::usecases::{
@@ -298,8 +298,13 @@ async fn what_waits_in_a_project_and_in_its_workspace_is_one_list_soonest_end_fi
     let id = bench.waiting(&bench.world.ben).await[0].id.to_string();
     let spoken_for = bench.changes().reject(&bench.world.ben, &id, WHY).await;
     assert!(
-        matches!(spoken_for, Err(AdminError::NotAPerson)),
+        matches!(&spoken_for, Err(AdminError::Denied { judgement, .. }) if judgement.rule == APPROVER_ROLE),
         "{spoken_for:?}"
+    );
+    let refused = bench.world.facts("run.decision").pop().unwrap();
+    assert_eq!(
+        refused.get("rule").and_then(Json::as_str),
+        Some(APPROVER_ROLE)
     );
     bench.world.clock.advance(Duration::from_hours(71));
     assert_eq!(names(&bench.viewer).await, ["retention"]);

@@ -91,7 +91,7 @@ pub(crate) async fn reject(
 }
 
 /// A kept answer is told once the change is gone, which is what the request did: to whoever could
-/// propose one.
+/// reject one.
 async fn still_may(api: &Api, ctx: &TenantCtx, id: &str) -> Result<(), AdminError> {
     match api.changes.admit(ctx, id).await {
         Err(AdminError::NotFound) if HeldChanges::is_for(ctx.principal()) => Ok(()),

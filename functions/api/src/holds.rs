@@ -202,7 +202,11 @@ fn problem(error: &HoldError) -> Problem {
             conflict("wrong-state", title)
         }
         HoldError::Denied(judgement) => Problem::denied(judgement),
-        HoldError::Changed
+        HoldError::Changed => conflict(
+            "wrong-state",
+            "Somebody changed this in the meantime: read it again",
+        ),
+        HoldError::Unfinished
         | HoldError::Evidence(_)
         | HoldError::Port(_)
         | HoldError::Record(_)

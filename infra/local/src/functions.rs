@@ -34,13 +34,21 @@ impl Functions {
     /// # Errors
     /// What cargo said last, or what is missing.
     pub fn build(progress: Progress<'_>) -> Result<BTreeMap<String, PathBuf>> {
-        progress("building the functions");
-        let built = cargo(progress)?;
+        let built = Self::with_symbols(progress)?;
         let _lock = Lock::take("functions", progress)?;
         FUNCTIONS
             .iter()
             .map(|name| Ok(((*name).to_owned(), bootstrap(name, &built)?)))
             .collect()
+    }
+
+    /// Builds every function in the development profile and answers what cargo made, with its symbols.
+    ///
+    /// # Errors
+    /// What cargo said last.
+    pub fn with_symbols(progress: Progress<'_>) -> Result<BTreeMap<String, PathBuf>> {
+        progress("building the functions");
+        cargo(progress)
     }
 }
 

@@ -25,7 +25,7 @@ impl Pages {
     /// The page.
     ///
     /// # Errors
-    /// When `limit` is none.
+    /// When `limit` is not 1 to 100.
     pub fn page(&self) -> Result<PageOf<'_>, Problem> {
         page(self.limit, self.cursor.as_deref())
     }
@@ -34,7 +34,7 @@ impl Pages {
 /// The page of a list that has parameters of its own besides.
 ///
 /// # Errors
-/// When `limit` is none.
+/// When `limit` is not 1 to 100.
 pub fn page(limit: Option<usize>, cursor: Option<&str>) -> Result<PageOf<'_>, Problem> {
     let limit = limit.unwrap_or(PAGE);
     if !(1..=PAGE).contains(&limit) {

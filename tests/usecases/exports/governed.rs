@@ -5,8 +5,11 @@ use counterfoil_core::evidence::verify::{Package, verify};
 use counterfoil_core::export::ExportScope;
 use counterfoil_core::governed_run::{Report, RunState};
 use counterfoil_core::repair::{ActionState, VoteKind};
+use counterfoil_core::tenancy::Role;
 use counterfoil_core::usecases::{Glass, NewRepair, RecordedRun, replay_run};
 
+use super::super::repairs::keys::revoke;
+use super::super::repairs::standing::{broken, needing};
 use super::super::world::World;
 use super::desk::Desk;
 
@@ -152,4 +155,45 @@ async fn the_package_of_a_run_verifies_whose_overridden_repair_was_not_begun() {
         .result
         .unwrap();
     assert_eq!(accepted.governance[&run].name(), "overridden");
+}
+
+/// What was recorded stays recorded: a run counts what its entries say, whoever of them counts by now.
+#[tokio::test]
+async fn the_package_of_a_run_verifies_in_which_an_approval_was_taken_back() {
+    for (needed, by_glass) in [(2, false), (3, true)] {
+        let world = World::new().await;
+        world.register().await;
+        world.join("Dora", Role::Owner).await;
+        world.under(&needing("run.action", needed)).await;
+        let run = world.open_run().await;
+        let action = world.act(&run, "refund.create", "invoice-1").await.value;
+        assert_eq!(action.approvals, needed);
+        let state = world.answer(&world.ben, &action, VoteKind::Approve).await;
+        assert_eq!(state.unwrap(), ActionState::Held);
+        revoke(&world, &world.ben).await;
+        let state = world.answer(&world.ann, &action, VoteKind::Approve).await;
+        assert_eq!(state.unwrap(), ActionState::Held);
+        let dora = world.sign_in("Dora").await;
+        let state = if by_glass {
+            broken(&world.vote(), &dora, &action, 3)
+                .await
+                .map(|it| it.value.state)
+        } else {
+            world.answer(&dora, &action, VoteKind::Approve).await
+        };
+        assert_eq!(state.unwrap(), ActionState::Approved);
+        world.report(&action, Report::Executed).await.unwrap();
+        let ended = world.complete_run(&run).await.unwrap();
+        assert_eq!(ended.tally.unresolved, 0);
+
+        let desk = Desk::of(world);
+        let run_id = run.parse().unwrap();
+        let fetched = desk.export(ExportScope::Run { run_id }).await;
+        let trust = desk.trust(desk.world.stream()).await;
+        let accepted = verify(Package::of_file(&fetched.bytes), &trust)
+            .result
+            .unwrap();
+        let said = if by_glass { "overridden" } else { "clean" };
+        assert_eq!(accepted.governance[&run].name(), said);
+    }
 }

@@ -90,16 +90,15 @@ impl Model {
     /// Everything that the rules object to.
     pub(super) fn wrong(&self, act: &Act, by: Served) -> BTreeSet<Wrong> {
         let approvals = act.approved.iter().filter(|who| !self.lost(**who)).count();
+        // Ben is the only owner.
+        let broken = act.overridden && !self.lost(Who::Ben);
         let objections = [
             (Wrong::Frozen, self.frozen),
             (
                 Wrong::SignIn,
                 act.proposer.is_person() && by.age > FRESH_IN_LIVE,
             ),
-            (
-                Wrong::Approvals,
-                !act.overridden && approvals < self.needs(act),
-            ),
+            (Wrong::Approvals, !broken && approvals < self.needs(act)),
             (Wrong::Proposer, self.lost(act.proposer)),
             (Wrong::Rules, self.rules == Some(Rules::Nobody)),
             (

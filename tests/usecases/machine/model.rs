@@ -219,7 +219,8 @@ impl Model {
         }
         self.act.approved.insert(who);
         self.act.vouched = served.second_factor;
-        if self.act.approved.len() >= self.act.needed {
+        let counts = |who: &&Who| !self.lost(**who);
+        if self.act.approved.iter().filter(counts).count() >= self.act.needed {
             self.act.state = ActionState::Approved;
             if self.at_once {
                 return self.carry_out(ballot.by);

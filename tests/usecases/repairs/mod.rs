@@ -4,6 +4,7 @@ mod again;
 pub(crate) mod keys;
 pub(crate) mod meanwhile;
 mod settling;
+pub(crate) mod standing;
 mod undo;
 mod votes;
 mod whole;

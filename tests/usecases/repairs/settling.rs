@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use counterfoil_core::incident::IncidentState;
+use counterfoil_core::evidence::kind::Kind;
+use counterfoil_core::incident::{Incident, IncidentState};
 use counterfoil_core::records::Records;
-use counterfoil_core::repair::{Action, ActionState};
+use counterfoil_core::repair::{Action, ActionState, VoteKind};
 use counterfoil_core::usecases::ActionError;
 use counterfoil_testkit::memory::ApplyFault;
 
-use super::{approve, proposed};
+use super::meanwhile::votes;
+use super::{approve, proposed, vote};
 use crate::world::World;
 
 #[tokio::test]
@@ -53,6 +55,23 @@ async fn a_lost_reply_to_commit_is_settled_by_reading_the_row() {
         let results = world.count("repair.executed") + world.count("repair.failed");
         assert_eq!(results, 1, "{fault:?}");
     }
+}
+
+/// What became of the UPDATE is known, whoever looks at the incident in that moment.
+#[tokio::test]
+async fn a_failure_is_recorded_though_a_scan_sees_the_incident_meanwhile() {
+    let (world, action) = proposed().await;
+    let records = Records::of(world.store.as_ref(), &world.ann);
+    let id = action.binding.resource.to_string();
+    let incident = records.get::<Incident>(&id).await.unwrap().unwrap();
+    let seen = records.replace(incident.version, &incident.value).unwrap();
+    let votes = votes(&world, Kind::RepairFailed, vec![seen]);
+    world.app.fail_next(ApplyFault::LostCommit);
+    let yes = vote(&action, VoteKind::Approve, "checked the invoice");
+    let after = Box::pin(votes.vote(&world.ben, &action.id.to_string(), &yes)).await;
+    assert_eq!(after.unwrap().action.value.state, ActionState::Failed);
+    assert_eq!(world.count("repair.failed"), 1);
+    assert_eq!(world.incident().await.state, IncidentState::Open);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use closing::{END_AFTER, IDLE_AFTER, NotClosed, RunEnd};
 pub use input::{InvalidRun, MAX_ACTIONS_LISTED, MAX_REF, check_kind, check_work, digest};
 pub use registration::{FlowActions, KnownKind, MAX_KINDS, Registered, Registrations, check_flow};
-pub use step::{NotPossible, Report, Step, is_open, next};
+pub use step::{NotPossible, Report, Step, answering, is_open, next};
 
 use crate::ids::{ActionId, RunId};
 use crate::policy::Effect;
@@ -286,17 +286,15 @@ impl GovernedRun {
         self.acted_at = now;
         match step {
             Step::Voted | Step::Begun => return self,
-            Step::Approved => {
-                self.held = self.held.saturating_sub(1);
-                self.in_hand = self.in_hand.saturating_add(1);
+            Step::Resolved => {
                 self.tally.unresolved = self.tally.unresolved.saturating_sub(1);
                 return self;
             }
-            Step::Overridden { resolves } => {
+            Step::Approved | Step::Overridden => {
                 self.held = self.held.saturating_sub(1);
                 self.in_hand = self.in_hand.saturating_add(1);
-                self.tally.overrides = self.tally.overrides.saturating_add(1);
-                self.tally.unresolved = self.tally.unresolved.saturating_sub(u64::from(resolves));
+                let overrides = u64::from(step == Step::Overridden);
+                self.tally.overrides = self.tally.overrides.saturating_add(overrides);
                 return self;
             }
             Step::Judged => {
@@ -305,7 +303,6 @@ impl GovernedRun {
             }
             Step::Rejected | Step::Expired | Step::Cancelled => {
                 self.held = self.held.saturating_sub(1);
-                self.tally.unresolved = self.tally.unresolved.saturating_sub(1);
             }
             Step::Reported(_) | Step::Settled | Step::GivenUp | Step::Withdrawn => {
                 self.in_hand = self.in_hand.saturating_sub(1);

@@ -41,11 +41,11 @@ pub enum Step {
     Cancelled,
     /// It might have been done, and was withdrawn before anybody began.
     Withdrawn,
-    /// An owner broke the glass for it. It resolves a hold that no other approval was missing for.
-    Overridden {
-        /// Whether nobody's approval is missing besides.
-        resolves: bool,
-    },
+    /// An owner broke the glass for it.
+    Overridden,
+    /// The record answers its REQUIRE by what happens next: with as many approvals as that asked for,
+    /// or with a no. Once for an action.
+    Resolved,
     /// It was judged again, and a further decision of the run allows it.
     Judged,
     /// Whoever does it has begun.
@@ -64,9 +64,12 @@ impl Step {
     /// Whether nothing more happens to the action.
     pub const fn ends(self) -> bool {
         match self {
-            Self::Voted | Self::Approved | Self::Overridden { .. } | Self::Judged | Self::Begun => {
-                false
-            }
+            Self::Voted
+            | Self::Approved
+            | Self::Overridden
+            | Self::Resolved
+            | Self::Judged
+            | Self::Begun => false,
             Self::Rejected
             | Self::Expired
             | Self::Cancelled
@@ -77,6 +80,12 @@ impl Step {
             | Self::GivenUp => true,
         }
     }
+}
+
+/// A step, and that the record answers the REQUIRE of its action by it, where it does.
+pub fn answering(resolves: bool, step: Step) -> Vec<Step> {
+    let resolved = resolves.then_some(Step::Resolved);
+    resolved.into_iter().chain([step]).collect()
 }
 
 /// That a step does not follow from a state.
@@ -91,8 +100,8 @@ pub struct NotPossible(pub ActionState);
 pub const fn next(state: ActionState, step: Step) -> Result<ActionState, NotPossible> {
     use ActionState::{Allowed, Approved, Executing, Held};
     match (state, step) {
-        (Held, Step::Voted) => Ok(Held),
-        (Held, Step::Approved | Step::Overridden { .. }) | (Approved, Step::Judged) => Ok(Approved),
+        (Held, Step::Voted | Step::Resolved) => Ok(Held),
+        (Held, Step::Approved | Step::Overridden) | (Approved, Step::Judged) => Ok(Approved),
         (Held, Step::Rejected) => Ok(ActionState::Rejected),
         (Held, Step::Expired) | (Allowed | Approved, Step::GivenUp) => Ok(ActionState::Expired),
         (Held, Step::Cancelled) | (Allowed | Approved, Step::Withdrawn) => {

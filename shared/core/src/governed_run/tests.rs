@@ -65,13 +65,14 @@ const STATES: [ActionState; 12] = [
     ActionState::Stale,
 ];
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     Step::Voted,
     Step::Approved,
     Step::Rejected,
     Step::Expired,
     Step::Cancelled,
-    Step::Overridden { resolves: true },
+    Step::Overridden,
+    Step::Resolved,
     Step::Reported(Report::Executed),
     Step::Reported(Report::Failed),
     Step::WentStale,
@@ -89,10 +90,10 @@ fn nothing_leads_out_of_an_end_and_each_open_state_has_its_own_steps() {
             .filter(|step| next(state, *step).is_ok())
             .collect();
         let expected: &[Step] = match state {
-            ActionState::Held => &STEPS[..6],
-            ActionState::Allowed => &STEPS[6..12],
-            ActionState::Approved => &STEPS[6..],
-            ActionState::Executing => &STEPS[6..8],
+            ActionState::Held => &STEPS[..7],
+            ActionState::Allowed => &STEPS[7..13],
+            ActionState::Approved => &STEPS[7..],
+            ActionState::Executing => &STEPS[7..9],
             _ => &[],
         };
         assert_eq!(possible, expected, "{state:?}");
@@ -115,19 +116,23 @@ fn a_denied_action_is_reached_by_no_step_so_no_approval_lifts_it() {
 #[test]
 fn counts_are_those_of_the_actions_whatever_the_order() {
     let effects = [Effect::Allow, Effect::Require, Effect::Deny];
+    let answered = |steps: &[Step]| [&[Step::Resolved], steps].concat();
     let lives = [
         vec![],
-        vec![Step::Rejected],
-        vec![Step::Expired],
-        vec![Step::Cancelled],
-        vec![Step::Approved],
-        vec![Step::Approved, Step::Reported(Report::Failed)],
-        vec![Step::Approved, Step::Begun],
+        answered(&[Step::Rejected]),
+        answered(&[Step::Expired]),
+        answered(&[Step::Cancelled]),
+        answered(&[Step::Approved]),
+        answered(&[Step::Approved, Step::Reported(Report::Failed)]),
+        answered(&[Step::Approved, Step::Begun]),
         vec![Step::Withdrawn],
-        vec![Step::Approved, Step::Withdrawn],
-        vec![Step::Approved, Step::Begun, Step::Withdrawn],
+        answered(&[Step::Approved, Step::Withdrawn]),
+        answered(&[Step::Approved, Step::Begun, Step::Withdrawn]),
+        // As many approvals as it asked for, and not all of them count any more.
+        answered(&[Step::Voted]),
         vec![
             Step::Voted,
+            Step::Resolved,
             Step::Approved,
             Step::Reported(Report::Executed),
         ],
@@ -155,16 +160,17 @@ fn counts_are_those_of_the_actions_whatever_the_order() {
                 state,
                 ActionState::Allowed | ActionState::Approved | ActionState::Executing
             ));
-            unresolved += u64::from(state == ActionState::Held);
+            let waits = effect == Effect::Require && !life.contains(&Step::Resolved);
+            unresolved += u64::from(waits);
             assert_eq!(run.waiting.contains(&act(n)), is_open(state));
         }
     }
     assert_eq!((run.held, run.in_hand), (held, in_hand));
     assert_eq!(run.tally.unresolved, unresolved);
-    assert_eq!(run.tally.decisions(), 33);
+    assert_eq!(run.tally.decisions(), 36);
     assert_eq!(
         (run.tally.allow, run.tally.require, run.tally.deny),
-        (11, 11, 11)
+        (12, 12, 12)
     );
 }
 

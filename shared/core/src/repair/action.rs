@@ -1,5 +1,7 @@
 //! An action: something proposed, with its decision, its votes and what became of it.
 
+use std::collections::BTreeSet;
+
 use counterfoil_evidence::hash::digest_string;
 use serde::{Deserialize, Serialize};
 
@@ -295,6 +297,14 @@ impl Action {
         approvers(&self.votes)
     }
 
+    /// Whether the record holds as many approvals as its decision asked for. What was recorded stays
+    /// so, whoever counts by now: this is what a verifier counts, and not what lets it be carried out.
+    pub fn is_answered(&self) -> bool {
+        let broken = self.overridden.iter().map(|broken| broken.by);
+        let people: BTreeSet<UserId> = self.approvers().into_iter().chain(broken).collect();
+        people.len() >= usize::from(self.approvals)
+    }
+
     /// What its incident is again when nothing comes of the action.
     pub fn gives_back(&self) -> IncidentState {
         self.undo
@@ -326,10 +336,5 @@ impl Action {
             about: None,
             ..self
         }
-    }
-
-    /// The person who proposed, if it was one. For a plain key that is nobody; its owner may approve.
-    pub const fn proposing_person(&self) -> Option<UserId> {
-        self.proposer.person()
     }
 }

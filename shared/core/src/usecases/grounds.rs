@@ -11,7 +11,6 @@ use crate::ids::{KeyId, ProjectId, UserId, WorkspaceId};
 use crate::ports::{Batch, Expect, PortError, State, StateKey};
 use crate::records::{ApiKey, Directory, RecordError, workspace_row};
 use crate::tenancy::{Capability, Principal, Role};
-use crate::time::Timestamp;
 
 /// Rows that somebody is about to be judged by.
 #[derive(Debug, Clone)]
@@ -103,28 +102,22 @@ impl Grounds {
 
 /// Whoever asked for something, with the role that they, or the owner of their key, have now. Who has
 /// left may no more than look, and neither may a key that was revoked: it was taken back because nobody
-/// knows who used it. A key that speaks as a person does so while it is valid.
+/// knows who used it. What somebody did with a key while it was valid stays theirs when its time is over.
 pub(super) async fn as_they_are(
     state: &dyn State,
     workspace: WorkspaceId,
     principal: &Principal,
-    at: Timestamp,
 ) -> Result<Principal, RecordError> {
     let directory = Directory::of(state);
     let role_of = async |person| -> Result<Option<Role>, RecordError> {
         let member = directory.member(workspace, person).await?;
         Ok(member.map(|member| member.value.role))
     };
-    let key = match principal.key() {
-        Some(key) => found(state, workspace, key).await?,
-        None => None,
-    };
-    let revoked = key.as_ref().is_some_and(|key| key.revoked_at.is_some());
+    let revoked = !revoked(state, workspace, principal.key()).await?.is_empty();
     let mut now = principal.clone();
     match &mut now {
         Principal::User { id, role, .. } => {
-            let ended = key.is_some_and(|key| !key.is_valid(at));
-            let has = role_of(*id).await?.filter(|_| !ended);
+            let has = role_of(*id).await?.filter(|_| !revoked);
             *role = has.unwrap_or(Role::Viewer);
         }
         Principal::ApiKey {
@@ -157,32 +150,23 @@ pub(super) async fn as_they_are(
     Ok(now)
 }
 
-/// Which of these keys are not valid any more.
-pub(super) async fn ended(
+/// Which of these keys were taken back. Their rows stay for as long as their workspace, so one that is
+/// not there was never one.
+pub(super) async fn revoked(
     state: &dyn State,
     workspace: WorkspaceId,
     keys: impl IntoIterator<Item = KeyId>,
-    at: Timestamp,
 ) -> Result<BTreeSet<KeyId>, RecordError> {
-    let mut ended = BTreeSet::new();
+    let directory = Directory::of(state);
+    let mut revoked = BTreeSet::new();
     for key in keys.into_iter().collect::<BTreeSet<_>>() {
-        let row = found(state, workspace, key).await?;
-        if row.is_some_and(|row| !row.is_valid(at)) {
-            ended.insert(key);
+        let place = api_key(workspace, key);
+        let row = directory.find::<ApiKey>("key", &place).await?;
+        if row.is_some_and(|row| row.value.revoked_at.is_some()) {
+            revoked.insert(key);
         }
     }
-    Ok(ended)
-}
-
-/// Rows of keys stay for as long as their workspace, so one that is not there was never one.
-async fn found(
-    state: &dyn State,
-    workspace: WorkspaceId,
-    key: KeyId,
-) -> Result<Option<ApiKey>, RecordError> {
-    let directory = Directory::of(state);
-    let row = directory.find("key", &api_key(workspace, key)).await?;
-    Ok(row.map(|row| row.value))
+    Ok(revoked)
 }
 
 fn api_key(workspace: WorkspaceId, key: KeyId) -> StateKey {

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::Ended;
 use super::folder::Folder;
-use super::format::{rewrite, warnings};
+use super::format::{format, warnings, write};
 use super::solve::solve;
 use super::solved::Solved;
 use super::tests::{Answer, answers};
@@ -91,8 +91,16 @@ impl Looked {
 pub(super) fn run(args: &Args) -> Result<Ended> {
     let mut folder = Folder::read(&args.folder)?;
     if args.fix {
-        for path in rewrite(&mut folder)? {
+        let signed = folder.signed().is_some();
+        let mended = format(&mut folder);
+        write(&folder, &mended)?;
+        for path in &mended {
             eprintln!("{path} is written anew by the formatter");
+        }
+        if signed && !mended.is_empty() {
+            eprintln!(
+                "the signature is over the old text: `counterfoil policy sign` makes another one"
+            );
         }
     }
     let looked = Looked::at(&folder);
@@ -138,10 +146,11 @@ pub(super) fn run(args: &Args) -> Result<Ended> {
 
 fn report(looked: &Looked) {
     let Some(layer) = &looked.layer else {
-        say(format_args!(
-            "{} mistakes: nothing was tested",
-            looked.mistakes()
-        ));
+        let found = match looked.mistakes() {
+            1 => "1 mistake".to_owned(),
+            more => format!("{more} mistakes"),
+        };
+        say(format_args!("{found}: nothing was tested"));
         return;
     };
     say(format_args!(

@@ -43,17 +43,23 @@ pub(super) fn warnings(folder: &Folder) -> Vec<Finding> {
     others(folder).into_iter().map(warning).collect()
 }
 
-/// Writes them anew, here and in the folder; their paths.
+/// Gives them their canonical text, in memory; their paths.
+pub(super) fn format(folder: &mut Folder) -> Vec<String> {
+    let others = others(folder);
+    let paths = others.iter().map(|(path, _)| path.clone()).collect();
+    folder.files.extend(others);
+    paths
+}
+
+/// Writes some of the files.
 ///
 /// # Errors
-/// When a file cannot be written.
-pub(super) fn rewrite(folder: &mut Folder) -> Result<Vec<String>> {
-    let mut written = Vec::new();
-    for (path, wanted) in others(folder) {
-        let file = folder.at.join(&path);
-        fs::write(&file, &wanted).with_context(|| file.display().to_string())?;
-        folder.files.insert(path.clone(), wanted);
-        written.push(path);
+/// When one cannot be written.
+pub(super) fn write(folder: &Folder, paths: &[String]) -> Result<()> {
+    for path in paths {
+        let (file, text) = (folder.at.join(path), folder.files.get(path));
+        let text = text.map_or("", String::as_str);
+        fs::write(&file, text).with_context(|| file.display().to_string())?;
     }
-    Ok(written)
+    Ok(())
 }

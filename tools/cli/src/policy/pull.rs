@@ -16,6 +16,7 @@ use counterfoil_policy::{TEMPLATES, Template};
 use serde_json::{Value, json};
 
 use super::folder::{MANIFEST, SIGNATURE};
+use super::format::canonical;
 use crate::access::{Call, segment};
 use crate::answer::text;
 use crate::client::{Client, Failure};
@@ -134,7 +135,11 @@ fn standard() -> Result<Pulled, Failure> {
     Ok(Pulled {
         digest: "the default bundle, which permits what the baseline permits,".to_owned(),
         files: BTreeMap::from([
-            ("policies/default.cedar".to_owned(), policies.to_owned()),
+            // As the formatter writes it, like every bundle: what differs is what differs in meaning.
+            (
+                "policies/default.cedar".to_owned(),
+                canonical(policies).unwrap_or_else(|| policies.to_owned()),
+            ),
             ("tests/default.json".to_owned(), scenarios.to_owned()),
         ]),
     })

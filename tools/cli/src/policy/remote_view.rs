@@ -136,7 +136,8 @@ pub(super) fn tell_impact(impact: &Value) {
     let other = number(impact, "/report/not_comparable");
     if other > 0 {
         say(format_args!(
-            "{other} decisions cannot be judged again: their question was stored in another form"
+            "{other} decisions cannot be judged again: no rule denied them, or their question was stored \
+             in another form"
         ));
     }
     let whole = impact.pointer("/report/complete").and_then(Value::as_bool);

@@ -15,7 +15,7 @@ use counterfoil_policy::{LayerName, schema_digest};
 use super::Ended;
 use super::check::{Looked, print_findings};
 use super::folder::{Folder, MANIFEST, SIGNATURE};
-use super::format::rewrite;
+use super::format::{format, write};
 use crate::output::say;
 
 /// Writes the manifest of a bundle and signs it
@@ -60,12 +60,14 @@ pub(super) fn run(args: &Args) -> Result<Ended> {
         )
     })?;
     // What is signed is what anybody else would have written.
-    for path in rewrite(&mut folder)? {
-        say(format_args!("{path} is written anew by the formatter"));
-    }
+    let canonical = format(&mut folder);
     let manifest = manifest(args, &folder).canonical();
     let bundle = Bundle::read(&manifest, folder.files.clone())?;
     let envelope = serde_json::to_vec(&Envelope::sign(&bundle.statement(), &key))?;
+    write(&folder, &canonical)?;
+    for path in canonical {
+        say(format_args!("{path} is written anew by the formatter"));
+    }
     for (name, bytes) in [(MANIFEST, &manifest), (SIGNATURE, &envelope)] {
         let path = folder.at.join(name);
         fs::write(&path, bytes).with_context(|| path.display().to_string())?;

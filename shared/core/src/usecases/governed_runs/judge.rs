@@ -80,7 +80,7 @@ impl GovernedRuns {
             .row(records.key::<Registrations>(Registrations::ID));
         let grounds = rows.read(state).await?;
         let project = self.project(ctx).await?;
-        let proposer = as_they_are(state, ctx.workspace(), ctx.principal(), self.clock.now());
+        let proposer = as_they_are(state, ctx.workspace(), ctx.principal());
         Ok((grounds, project, proposer.await?))
     }
 

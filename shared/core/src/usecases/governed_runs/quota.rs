@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
 use super::step::Waiting;
@@ -12,6 +13,9 @@ use crate::ports::StateWrite;
 use crate::records::{Record, RecordError, Records, RunAction};
 use crate::repair::{Action, ActionState};
 use crate::tenancy::TenantCtx;
+
+/// Rows that are read at the same time.
+const AT_ONCE: usize = 16;
 
 const QUOTA_REASON: &str =
     "Too many actions wait for approvals already: a person could not read them in time.";
@@ -53,12 +57,14 @@ impl Quota {
         let waiting = records.list::<Waiting>().await?.into_iter();
         let waiting = waiting.map(|row| row.value).filter(|it| it.held);
         let mut held: BTreeMap<_, _> = waiting.map(|it| (it.id, it.proposer)).collect();
-        let before = before.map(|row| row.value.held).unwrap_or_default();
-        for (id, proposer) in before {
-            if !held.contains_key(&id) && still_waits(records, id).await? {
-                held.insert(id, proposer);
-            }
-        }
+        let mut gone = before.map(|row| row.value.held).unwrap_or_default();
+        gone.retain(|id, _| !held.contains_key(id));
+        let looked = stream::iter(gone).map(async |(id, proposer)| {
+            let waits = still_waits(records, id).await?;
+            Ok::<_, RecordError>(waits.then_some((id, proposer)))
+        });
+        let still: Vec<_> = looked.buffer_unordered(AT_ONCE).try_collect().await?;
+        held.extend(still.into_iter().flatten());
         Ok(Self {
             now: HeldActions { held },
             version,

@@ -11,7 +11,7 @@ use counterfoil_evidence::stream::Draft;
 
 use super::facts::closing;
 use super::{GovernedRuns, RunError, Stepped, Waiting, corrupt};
-use crate::governed_run::{GovernedRun, RunEnd, Step};
+use crate::governed_run::{GovernedRun, RunEnd, Step, answering};
 use crate::ids::{ProjectId, RunId};
 use crate::ports::Batch;
 use crate::records::{Directory, Project, Versioned};
@@ -109,9 +109,9 @@ impl SweepRuns {
         let facts = resolution(&decision, &system.id(), false, system);
         let draft = Draft::new(Kind::RunResolution, facts).in_run(found.value.binding.run);
         let stepped = Stepped {
+            steps: answering(!found.value.is_answered(), Step::Expired),
             action: found.value,
             version: found.version,
-            steps: vec![Step::Expired],
             batch: Batch::of([draft]),
         };
         let records = self.runs.records(ctx);

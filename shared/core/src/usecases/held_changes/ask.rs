@@ -28,14 +28,14 @@ impl Changes<'_> {
     /// What the answer stands on. Whoever asks, and the place where they do, are still what the question
     /// says.
     async fn standing(&self, wanted: &Wanted<'_>) -> Result<Grounds, HeldError> {
-        let (state, now) = (self.judging.state, self.judging.clock.now());
+        let state = self.judging.state;
         let Place {
             workspace, project, ..
         } = wanted.place;
         let rows = Rows::of(workspace).asked_in(project);
         let rows = rows.principal(wanted.principal).read(state);
         let grounds = rows.await.map_err(RecordError::from)?;
-        let principal = as_they_are(state, workspace, wanted.principal, now);
+        let principal = as_they_are(state, workspace, wanted.principal);
         let place = match project {
             Some(project) => {
                 let found = self.directory().project(project).await?;

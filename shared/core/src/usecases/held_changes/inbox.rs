@@ -24,10 +24,10 @@ pub struct HeldChanges {
 }
 
 impl HeldChanges {
-    /// Whether somebody proposes such changes at all: who signed in as admin or owner.
+    /// Whether somebody says no to such changes at all: who signed in with a role that votes.
     pub fn is_for(principal: &Principal) -> bool {
         let role = principal.role();
-        role.is_some_and(Role::may_administer) && !principal.by_approver_key()
+        role.is_some_and(Role::may_approve) && !principal.by_approver_key()
     }
 
     /// What waits, soonest end first: of the project, and for people of its workspace too.
@@ -52,7 +52,7 @@ impl HeldChanges {
     /// they sent.
     ///
     /// # Errors
-    /// [`AdminError::NotFound`], then [`AdminError::NotAPerson`] or [`AdminError::Denied`].
+    /// [`AdminError::NotFound`], then [`AdminError::Denied`].
     pub async fn admit(&self, ctx: &TenantCtx, id: &str) -> Result<(), AdminError> {
         let found = self.find(ctx, id).await?;
         let (_, place) = self.place(ctx, &found.value).await?;
@@ -132,9 +132,6 @@ impl HeldChanges {
         reason: &str,
     ) -> Result<Governed, AdminError> {
         let principal = ctx.principal();
-        if principal.by_approver_key() {
-            return Err(AdminError::NotAPerson);
-        }
         let reason_chars = reason.trim().chars().count();
         let question = Question::Vote(VoteFacts {
             approves: false,
@@ -157,6 +154,10 @@ impl HeldChanges {
         };
         let judged = judging.at(place, principal, &question, Terms::default());
         let judged = Box::pin(judged).await?;
+        if judged.allowed() && principal.by_approver_key() {
+            let why = "an approver key votes on actions: for settings a person signs in";
+            return Ok(judged.denied_by(APPROVER_ROLE, why.to_owned()));
+        }
         // No rule knows which role a change needs.
         let own = principal.person() == Some(change.by);
         if judged.allowed() && !own && principal.role() < Some(change.role) {

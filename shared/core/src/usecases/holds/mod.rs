@@ -68,9 +68,12 @@ pub enum HoldError {
     /// Policy said no, and this is recorded: 403.
     #[error("policy denies this: {}", .0.reason)]
     Denied(Judgement),
-    /// Somebody changed the record in the meantime: 409, try again.
+    /// Somebody changed what this stands on in the meantime, and nothing was done: 409.
     #[error("the record has changed in the meantime")]
     Changed,
+    /// Others were faster again and again. Part of it may be done: 503, and the same request goes on.
+    #[error("the record went on changing")]
+    Unfinished,
     /// Evidence could not be written: 503. A hold on a workspace goes on with the same request.
     #[error("evidence could not be written")]
     Evidence(#[from] AppendError),
@@ -214,7 +217,7 @@ impl LegalHolds {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(HoldError::Changed)
+        Err(HoldError::Unfinished)
     }
 }
 

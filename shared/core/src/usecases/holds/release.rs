@@ -100,7 +100,7 @@ impl LegalHolds {
     ) -> Result<Released, HoldError> {
         for _ in 0..ATTEMPTS {
             let holds = self.reader.holds(wanted.stream).await?;
-            let after = changed(&holds, &hold.value, false).ok_or(HoldError::Changed)?;
+            let after = changed(&holds, &hold.value, false).ok_or(HoldError::Unfinished)?;
             let mut value = hold.value.clone();
             if value.decision.is_none() {
                 value.decision.clone_from(&hold.evidence);
@@ -134,7 +134,7 @@ impl LegalHolds {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(HoldError::Changed)
+        Err(HoldError::Unfinished)
     }
 
     /// Releases what the workspace's stream has released in its projects, last one first.
@@ -158,7 +158,7 @@ impl LegalHolds {
         let mut write = Directory::write(key, Some(hold.version), &after)?;
         write.cites.clone_from(&hold.evidence);
         if !self.state.write(vec![write]).await? {
-            return Err(HoldError::Changed);
+            return Err(HoldError::Unfinished);
         }
         Ok(Versioned {
             value: after,

@@ -82,7 +82,7 @@ impl LegalHolds {
             batch = self.unless_it_ends(ctx, batch, !new.workspace).await?;
             if !new.workspace {
                 let holds = self.reader.holds(stream).await?;
-                let after = changed(&holds, &hold, true).ok_or(HoldError::Changed)?;
+                let after = changed(&holds, &hold, true).ok_or(HoldError::Unfinished)?;
                 let draft = set_draft(&hold, ctx.principal())?;
                 batch.drafts.push(draft.cite("decision", DECISION));
                 batch = batch.holds(HoldsWrite::Replace(after));
@@ -102,12 +102,12 @@ impl LegalHolds {
                     };
                 }
                 // Its own row: the same request came twice at the same time.
-                Err(AppendError::StateChanged { index: 0 }) => return Err(HoldError::Changed),
+                Err(AppendError::StateChanged { index: 0 }) => return Err(HoldError::Unfinished),
                 Err(AppendError::HoldsChanged | AppendError::StateChanged { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(HoldError::Changed)
+        Err(HoldError::Unfinished)
     }
 
     async fn stream_to_set_in(&self, ctx: &TenantCtx, hold: &LegalHold) -> Result<Hash, HoldError> {
@@ -166,7 +166,7 @@ impl LegalHolds {
             active.state = HoldState::Active;
             let key = Directory::hold_key(active.workspace, active.id);
             let write = Directory::write(key, Some(hold.version), &active)?.explained_by(0);
-            let after = changed(&holds, &active, true).ok_or(HoldError::Changed)?;
+            let after = changed(&holds, &active, true).ok_or(HoldError::Unfinished)?;
             let draft = super::cited(set_draft(&active, &active.by)?, active.decision.as_ref());
             let batch = Batch::of([draft])
                 .with(write)
@@ -183,11 +183,11 @@ impl LegalHolds {
                     });
                 }
                 Err(AppendError::HoldsChanged) => {}
-                Err(AppendError::StateChanged { .. }) => return Err(HoldError::Changed),
+                Err(AppendError::StateChanged { .. }) => return Err(HoldError::Unfinished),
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(HoldError::Changed)
+        Err(HoldError::Unfinished)
     }
 
     /// The same request once more.

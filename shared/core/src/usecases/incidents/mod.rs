@@ -149,7 +149,7 @@ impl Incidents {
         let (state, workspace) = (self.state.as_ref(), ctx.workspace());
         let rows = Rows::of(workspace).asked_in(Some(ctx.project()));
         let grounds = rows.principal(ctx.principal()).read(state).await?;
-        let principal = as_they_are(state, workspace, ctx.principal(), self.clock.now()).await?;
+        let principal = as_they_are(state, workspace, ctx.principal()).await?;
         Ok((grounds, TenantCtx::new(workspace, ctx.project(), principal)))
     }
 }

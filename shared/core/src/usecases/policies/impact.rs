@@ -23,7 +23,8 @@ use crate::usecases::admin::AdminError;
 use crate::usecases::rejudge::Again;
 use crate::usecases::seek::{first_at, header};
 
-/// Decisions that one request judges, at most: about two seconds of a function.
+/// Decisions that one request judges, at most, besides those of the last one's millisecond: about two
+/// seconds of a function.
 pub const MOST_JUDGED: u64 = 2_000;
 /// Entries that one request reads, at most.
 const MOST_READ: u64 = 20_000;
@@ -48,8 +49,7 @@ pub struct ImpactReport {
     pub to: u64,
     /// All decisions of that time were looked at; otherwise only the newest.
     pub complete: bool,
-    /// Where it is not complete: as `to` of another request, ms, it looks at the others. Decisions of its
-    /// last millisecond may be in both.
+    /// Where it is not complete: as `to` of another request, ms, it looks at the others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reached: Option<u64>,
     /// Decisions whose question cannot be asked again, or that a failure of the moment denied.
@@ -135,7 +135,7 @@ impl Policies {
 
     /// Judges recorded decisions of the workspace and its projects again, the newest first, with a
     /// stored bundle in place of the active one. Notes the report's digest with the bundle, for its
-    /// activation.
+    /// activation, where the report reaches up to now: those that follow it look further back.
     ///
     /// # Errors
     /// [`PolicyError::Unfit`] when the bundle does not verify.
@@ -188,7 +188,9 @@ impl Policies {
         report.sentence = report.impact.sentence();
         let text = report.canonical()?;
         let sealed = digest_string(&text);
-        self.note(ctx, bundle, &report, &sealed).await?;
+        if to.is_none() {
+            self.note(ctx, bundle, &report, &sealed).await?;
+        }
         Ok((report, sealed))
     }
 
@@ -229,14 +231,20 @@ impl Policies {
         span: Span,
         layer: &Layer,
     ) -> Result<(), PolicyError> {
+        // Each stream is read once at least, so that every report gets further than the one before.
+        let first = u64::try_from(streams.len())
+            .unwrap_or(u64::MAX)
+            .saturating_mul(CHUNK);
+        let most = first.saturating_add(MOST_READ);
         let mut read = 0_u64;
+        let mut last = None;
         loop {
             streams.retain(|it| it.has_more() && it.at >= span.from.as_millis());
             let Some(newest) = streams.iter_mut().max_by_key(|it| it.at) else {
                 return Ok(());
             };
             let Some((header, entry)) = newest.next() else {
-                if read >= MOST_READ {
+                if read >= most && newest.at < span.to.as_millis().saturating_sub(1) {
                     report.ends_at(newest.at);
                     return Ok(());
                 }
@@ -248,10 +256,12 @@ impl Policies {
                 continue;
             }
             let looked = report.impact.judged.saturating_add(report.not_comparable);
-            if looked >= span.limit {
+            // Those of one millisecond are in one report: the next one begins before it.
+            if looked >= span.limit && last != Some(header.at) {
                 report.ends_at(header.at);
                 return Ok(());
             }
+            last = Some(header.at);
             if again(&entry, layer, &mut report.impact).is_none() {
                 report.not_comparable = report.not_comparable.saturating_add(1);
             }

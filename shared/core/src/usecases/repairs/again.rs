@@ -8,7 +8,7 @@ use super::{ActionError, RepairPorts};
 use crate::ids::{DecisionId, RunId, UserId};
 use crate::policy::{Asking, Effect, Judgement, Place, Question, Rules};
 use crate::records::Project;
-use crate::repair::{Action, Vote, VoteKind};
+use crate::repair::{Action, Overridden, Vote, VoteKind};
 use crate::tenancy::{Principal, Role, TenantCtx, Via};
 use crate::time::Timestamp;
 use crate::usecases::facts::{Decided, actor};
@@ -40,7 +40,8 @@ pub(super) async fn judge_again(
     trigger: &Principal,
 ) -> Result<Judgement, ActionError> {
     let roles = ports.roles_of_approvers(ctx, action).await?;
-    let last = last_approver(action, &roles);
+    let broken = ports.broken(ctx, action).await?;
+    let last = last_approver(action, broken.as_ref(), &roles);
     let serving = match (trigger, &last) {
         (Principal::System { .. }, Some(person)) => person,
         (principal, _) => principal,
@@ -52,14 +53,14 @@ pub(super) async fn judge_again(
     };
     let rules = Rules::load(ports.state.as_ref(), ctx.workspace()).await?;
     let ask = |asking: &Asking<'_>| rules.judge(question, asking, ports.clock.as_ref());
-    if let Some(broken) = &action.overridden {
+    if let Some(broken) = broken {
         // The ladder says what would be missing: a DENY stays one.
         let asking = Asking {
             break_glass: true,
             ..asking
         };
         let judgement = ask(&asking);
-        return Ok(judgement.broken_by(broken.by.to_string(), broken.ticket.clone()));
+        return Ok(judgement.broken_by(broken.by.to_string(), broken.ticket));
     }
     // The rules in force may ask for a higher role than those of the proposal did.
     let least = ask(&asking).considered.role.max(action.approver_role());
@@ -98,8 +99,12 @@ pub(super) fn vouching(action: &Action, now: Timestamp) -> Principal {
 }
 
 /// Whoever approved last, or broke the glass, as they came then.
-fn last_approver(action: &Action, roles: &[(UserId, Role)]) -> Option<Principal> {
-    if let Some(broken) = &action.overridden {
+fn last_approver(
+    action: &Action,
+    broken: Option<&Overridden>,
+    roles: &[(UserId, Role)],
+) -> Option<Principal> {
+    if let Some(broken) = broken {
         return Some(Principal::User {
             id: broken.by,
             role: Role::Owner,

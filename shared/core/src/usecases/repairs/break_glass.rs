@@ -14,7 +14,7 @@ use super::judge::held_facts;
 use super::refusal::record_refusal;
 use super::vote::{Answered, VoteOnAction};
 use super::{ActionError, execute, ignore};
-use crate::governed_run::Step;
+use crate::governed_run::{Step, answering};
 use crate::policy::{Effect, Judgement, OverrideFacts, Question};
 use crate::ports::{Batch, EntryRef};
 use crate::records::{Directory, OverrideUse, Project, Records, Versioned};
@@ -22,6 +22,7 @@ use crate::repair::{Action, ActionState, Overridden};
 use crate::tenancy::{TenantCtx, WorkspaceCtx};
 use crate::usecases::facts::{actor, judged, resolution, target};
 use crate::usecases::governed::{AdminEffect, Judging, Terms};
+use crate::usecases::grounds::Grounds;
 
 /// Characters of a ticket's reference, at most.
 const LONGEST_TICKET: usize = 64;
@@ -80,20 +81,26 @@ impl VoteOnAction {
             expire(&self.ports, ctx, &project, action).await?;
             return Err(ActionError::Expired);
         }
+        let by = ctx.principal().person().map(|person| Overridden {
+            by: person,
+            at: now,
+            ticket: glass.ticket.trim().to_owned(),
+        });
+        let broken = Action {
+            overridden: by.clone(),
+            ..action.value.clone()
+        };
+        let (grounds, project) = self.ports.grounds(ctx, &broken).await?;
+        self.ports.still_as_they_came(ctx).await?;
         let (question, number) = self.question(ctx, &action.value, glass).await?;
         let judgement = Box::pin(self.judge(ctx, &project, &question)).await?;
-        let (Effect::Allow, Some(person)) = (judgement.effect, ctx.principal().person()) else {
+        let (Effect::Allow, Some(by)) = (judgement.effect, by) else {
             let recorded = record_refusal(&self.ports, ctx, &project, &action.value, &judgement);
             Box::pin(recorded).await?;
             return Err(ActionError::Denied(judgement));
         };
-        let by = Overridden {
-            by: person,
-            at: now,
-            ticket: glass.ticket.trim().to_owned(),
-        };
         // What the rules deny with the glass broken leaves the action as it is, and is no use.
-        let without = self.without_approvals(ctx, &project, &action.value, &by);
+        let without = self.without_approvals(ctx, &project, &broken, &by);
         let without = Box::pin(without).await?;
         if without.effect == Effect::Deny {
             let recorded = record_refusal(&self.ports, ctx, &project, &action.value, &without);
@@ -102,7 +109,8 @@ impl VoteOnAction {
         }
         ring();
         let by = (by, number, &judgement);
-        Box::pin(self.record(ctx, &project, action, by, glass.reason)).await
+        let recorded = self.record(ctx, (&project, &grounds), action, by, glass.reason);
+        Box::pin(recorded).await
     }
 
     /// Whether the caller may know the action and break the glass at all; records nothing. It comes
@@ -136,20 +144,16 @@ impl VoteOnAction {
         &self,
         ctx: &TenantCtx,
         project: &Project,
-        action: &Action,
+        broken: &Action,
         by: &Overridden,
     ) -> Result<Judgement, ActionError> {
-        if action.is_external() {
-            return in_run::judge_broken(&self.ports, ctx, project, action, by).await;
+        if broken.is_external() {
+            return in_run::judge_broken(&self.ports, ctx, project, broken, by).await;
         }
-        let broken = Action {
-            overridden: Some(by.clone()),
-            ..action.clone()
-        };
         if broken.ignore().is_some() {
-            return ignore::judge_now(&self.ports, ctx, project, &broken).await;
+            return ignore::judge_now(&self.ports, ctx, project, broken).await;
         }
-        execute::judge_now(&self.ports, ctx, project, &broken).await
+        execute::judge_now(&self.ports, ctx, project, broken).await
     }
 
     /// The question, and the number of the use that it would be. Only one can take it, so one that came
@@ -211,7 +215,7 @@ impl VoteOnAction {
     async fn record(
         &self,
         ctx: &TenantCtx,
-        project: &Project,
+        (project, grounds): (&Project, &Grounds),
         action: Versioned<Action>,
         (by, number, judgement): (Overridden, u64, &Judgement),
         reason: &str,
@@ -233,9 +237,10 @@ impl VoteOnAction {
             let done = in_run::override_with(&self.ports, ctx, found, by, facts, reason.trim());
             return Box::pin(done).await;
         }
-        let resolves = in_run::resolves(&action, &by);
+        let answered = action.is_answered();
         action.state = ActionState::Approved;
         action.overridden = Some(by);
+        let steps = answering(!answered && action.is_answered(), Step::Overridden);
         let follow_up = follow_up(&self.ports, project, ctx.principal(), &mut action)?;
         let mut drafts = follow_up.opening();
         let entry = drafts.len();
@@ -253,8 +258,8 @@ impl VoteOnAction {
             .with(records.replace(version, &action)?.explained_by(entry))
             .with(uses.create(&used)?.explained_by(entry));
         let batch = has_approvals(&records, &action, batch, entry).await?;
-        let step = Step::Overridden { resolves };
-        append(&self.ports, ctx, project, (&action, &[step]), batch).await?;
+        let batch = grounds.under(batch);
+        append(&self.ports, ctx, project, (&action, &steps), batch).await?;
         Ok(Versioned {
             value: action,
             version: version.saturating_add(1),

@@ -7,7 +7,7 @@ use super::counted::{append, waits_no_more};
 use super::follow_up::{Said, follow_up, given_up};
 use super::in_run::{resolve, withdraw};
 use super::{ActionError, RepairPorts};
-use crate::governed_run::Step;
+use crate::governed_run::{Step, answering};
 use crate::incident::{Incident, IncidentState};
 use crate::policy::Effect;
 use crate::ports::{Batch, StateWrite};
@@ -30,9 +30,10 @@ pub(super) async fn end(
         if state == ActionState::Cancelled && action.state != ActionState::Held {
             return Box::pin(withdraw(ports, ctx, project, (version, action))).await;
         }
-        let step = ending(state);
-        return resolve(ports, ctx, project, (version, action), step, said).await;
+        let steps = ending(&action, state);
+        return resolve(ports, ctx, project, (version, action), steps, said).await;
     }
+    let ends = ending(&action, state);
     let held = action.state == ActionState::Held;
     action.state = state;
     // Expiry and withdrawal are resolutions by the system, whoever caused them.
@@ -42,13 +43,13 @@ pub(super) async fn end(
     };
     let votes = follow_up(ports, project, ctx.principal(), &mut action)?;
     let run = votes.run;
-    let (step, mut drafts) = if action.is_in_governed_run() && !held {
+    let (steps, mut drafts) = if action.is_in_governed_run() && !held {
         let code = match state {
             ActionState::Cancelled => "withdrawn",
             _ => "expired",
         };
         (
-            Step::GivenUp,
+            vec![Step::GivenUp],
             vec![given_up(&votes, &action, ctx.principal(), code)],
         )
     } else {
@@ -58,7 +59,7 @@ pub(super) async fn end(
             Effect::Require => votes.drafts(ctx.principal(), &approver, false, said),
             Effect::Allow | Effect::Deny => votes.opening(),
         };
-        (ending(state), drafts)
+        (ends, drafts)
     };
     let entry = drafts.len().saturating_sub(1);
     if !action.is_in_governed_run() {
@@ -79,7 +80,7 @@ pub(super) async fn end(
     {
         batch = batch.with(open.explained_by(entry));
     }
-    append(ports, ctx, project, (&action, &[step]), batch).await?;
+    append(ports, ctx, project, (&action, &steps), batch).await?;
     Ok(Versioned {
         value: action,
         version: version.saturating_add(1),
@@ -133,11 +134,13 @@ pub(super) async fn expire(
     Ok(())
 }
 
-/// The step that an end without an effect is.
-const fn ending(state: ActionState) -> Step {
-    match state {
+/// The steps that an end without an effect is, of an action that waits for approvals: the record answers
+/// it by that, if it did not before.
+fn ending(action: &Action, state: ActionState) -> Vec<Step> {
+    let step = match state {
         ActionState::Cancelled => Step::Cancelled,
         ActionState::Expired => Step::Expired,
         _ => Step::Rejected,
-    }
+    };
+    answering(!action.is_answered(), step)
 }

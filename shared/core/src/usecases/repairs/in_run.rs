@@ -14,7 +14,7 @@ use super::follow_up::{Said, follow_up};
 use super::judge::approvals;
 use super::refusal::record_refusal;
 use super::{ActionError, RepairPorts, named};
-use crate::governed_run::Step;
+use crate::governed_run::{Step, answering};
 use crate::policy::{Effect, Judgement};
 use crate::ports::{Batch, PortError, PortErrorKind};
 use crate::records::{OverrideUse, Project, Records, Versioned};
@@ -29,20 +29,21 @@ pub(super) async fn resolve(
     ctx: &TenantCtx,
     project: &Project,
     (version, mut action): (u64, Action),
-    step: Step,
+    steps: Vec<Step>,
     said: Option<Said<'_>>,
 ) -> Result<Versioned<Action>, ActionError> {
     let principal = ctx.principal();
-    let approver = match step {
-        Step::Cancelled => "system:cancel".to_owned(),
-        _ => principal.id(),
+    let approver = if steps.contains(&Step::Cancelled) {
+        "system:cancel".to_owned()
+    } else {
+        principal.id()
     };
     let votes = follow_up(ports, project, principal, &mut action)?;
-    let drafts = votes.drafts(principal, &approver, step == Step::Voted, said);
+    let drafts = votes.drafts(principal, &approver, steps.contains(&Step::Voted), said);
     let stepped = Stepped {
         action,
         version,
-        steps: vec![step],
+        steps,
         batch: Batch::of(drafts),
     };
     take(ports, ctx, project, stepped).await
@@ -54,6 +55,7 @@ pub(super) async fn approve(
     ports: &RepairPorts,
     ctx: &TenantCtx,
     (version, mut action): (u64, Action),
+    mut steps: Vec<Step>,
     said: Said<'_>,
 ) -> Result<Versioned<Action>, ActionError> {
     let (grounds, project) = &ports.grounds(ctx, &action).await?;
@@ -63,7 +65,6 @@ pub(super) async fn approve(
     let judgement = judge(ports, ctx, project, matter, given).await?;
     let votes = follow_up(ports, project, principal, &mut action)?;
     let mut drafts = votes.drafts(principal, &principal.id(), true, Some(said));
-    let mut steps = vec![Step::Approved];
     if judgement.effect != Effect::Allow {
         drafts.push(decided(ports, &action, &judgement)?);
         steps.push(Step::WentStale);
@@ -178,14 +179,10 @@ pub(super) async fn override_with(
     resolution: Json,
     reason: &str,
 ) -> Result<Versioned<Action>, ActionError> {
-    let resolves = resolves(&action, &by);
+    let answered = action.is_answered();
     action.overridden = Some(by.clone());
     let (grounds, project) = &ports.grounds(ctx, &action).await?;
-    // Whoever was demoted since they asked stands in for nobody.
-    let now = ports.proposer_now(ctx, ctx.principal()).await?;
-    if now.role() != ctx.principal().role() {
-        return Err(ActionError::Changed);
-    }
+    ports.still_as_they_came(ctx).await?;
     let judgement = judge_broken(ports, ctx, project, &action, &by).await?;
     let run = action.binding.run;
     let words = object([("comment", reason.into())]);
@@ -202,10 +199,12 @@ pub(super) async fn override_with(
     let uses = WorkspaceCtx::new(ctx.workspace(), ctx.principal().clone());
     let uses = Records::of(ports.state.as_ref(), &uses);
     let batch = Batch::of([resolution.subject(words), decision]);
+    let mut steps = answering(!answered && action.is_answered(), Step::Overridden);
+    steps.push(last);
     let stepped = Stepped {
         action,
         version,
-        steps: vec![Step::Overridden { resolves }, last],
+        steps,
         batch: grounds.under(batch.with(uses.create(used)?)),
     };
     let mut taken = take(ports, ctx, project, stepped).await?;
@@ -242,20 +241,11 @@ async fn judge_to_begin(
     trigger: &Principal,
 ) -> Result<Judgement, ActionError> {
     let matter = (action, trigger);
-    let again = match &action.overridden {
-        Some(by) => broken(by),
+    let again = match ports.broken(ctx, action).await? {
+        Some(by) => broken(&by),
         None => given(ports, ctx, project, matter).await?,
     };
     judge(ports, ctx, project, matter, again).await
-}
-
-/// Whether nobody's approval is missing besides the owner's.
-pub(super) fn resolves(action: &Action, by: &Overridden) -> bool {
-    let mut people = action.approvers();
-    people.push(by.by);
-    people.sort_unstable();
-    people.dedup();
-    people.len() >= usize::from(action.approvals)
 }
 
 /// Why an action is not done any more that was approved.

@@ -42,7 +42,7 @@ pub use sweep::{SWEEP_AFTER, SweepFailure, SweepRepairs, Swept};
 pub use vote::{Answered, VoteOnAction, Voted};
 
 use super::governed_runs::RunError;
-use super::grounds::{as_they_are, ended};
+use super::grounds::{as_they_are, revoked};
 use super::pages::NotACursor;
 use super::reconcile::{BillingAccounts, LookError};
 use super::vault::{Vault, VaultError};
@@ -56,7 +56,7 @@ use crate::ports::{
     AppDatabase, AppendError, Clock, EvidenceAppend, PortError, PortErrorKind, Random, State,
 };
 use crate::records::{Directory, OverrideUse, Project, RecordError, Records, RunAction, Versioned};
-use crate::repair::{Action, ActionState, RepairPlan, Vote, approvers};
+use crate::repair::{Action, ActionState, Overridden, RepairPlan, Vote, approvers};
 use crate::tenancy::{Principal, Role, TenantCtx, WorkspaceCtx};
 
 /// Why a request about an action did not do what it asked.
@@ -225,22 +225,20 @@ impl RepairPorts {
         ctx: &TenantCtx,
         proposer: &Principal,
     ) -> Result<Principal, ActionError> {
-        let (state, now) = (self.state.as_ref(), self.clock.now());
-        let proposer = as_they_are(state, ctx.workspace(), proposer, now);
+        let proposer = as_they_are(self.state.as_ref(), ctx.workspace(), proposer);
         Ok(Box::pin(proposer).await?)
     }
 
-    /// The votes of an action without those that came with an approver key which is not valid any more.
+    /// The votes of an action without those that came with an approver key which was revoked since.
     async fn votes_that_count(
         &self,
         ctx: &TenantCtx,
         action: &Action,
     ) -> Result<Vec<Vote>, ActionError> {
         let keys = action.votes.iter().filter_map(|vote| vote.via);
-        let (state, now) = (self.state.as_ref(), self.clock.now());
-        let ended = ended(state, ctx.workspace(), keys, now).await?;
+        let revoked = revoked(self.state.as_ref(), ctx.workspace(), keys).await?;
         let mut votes = action.votes.clone();
-        votes.retain(|vote| vote.via.is_none_or(|key| !ended.contains(&key)));
+        votes.retain(|vote| vote.via.is_none_or(|key| !revoked.contains(&key)));
         Ok(votes)
     }
 
@@ -259,6 +257,35 @@ impl RepairPorts {
             roles.extend(member.map(|member| (person, member.value.role)));
         }
         Ok(roles)
+    }
+
+    /// Whoever broke the glass for an action, while they are an owner: somebody who was removed since
+    /// stands in for nobody, as their approval would not count either.
+    async fn broken(
+        &self,
+        ctx: &TenantCtx,
+        action: &Action,
+    ) -> Result<Option<Overridden>, ActionError> {
+        let Some(broken) = &action.overridden else {
+            return Ok(None);
+        };
+        let directory = Directory::of(self.state.as_ref());
+        let member = directory.member(ctx.workspace(), broken.by).await?;
+        let owner = member.is_some_and(|member| member.value.role == Role::Owner);
+        Ok(owner.then(|| broken.clone()))
+    }
+
+    /// Whoever asks has the role that they had when they were let in.
+    ///
+    /// # Errors
+    /// [`ActionError::Changed`], where it is another one.
+    async fn still_as_they_came(&self, ctx: &TenantCtx) -> Result<(), ActionError> {
+        let now = self.proposer_now(ctx, ctx.principal()).await?;
+        if now.role() == ctx.principal().role() {
+            Ok(())
+        } else {
+            Err(ActionError::Changed)
+        }
     }
 
     /// Every use of break-glass in the workspace.

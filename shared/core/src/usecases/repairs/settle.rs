@@ -4,7 +4,7 @@ use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::counted::append;
+use super::counted::{ATTEMPTS, append, try_append};
 use super::ending::given_back;
 use super::judge::Looked;
 use super::{ActionError, RepairPorts, plan_of};
@@ -13,7 +13,7 @@ use crate::governed_run::Step;
 use crate::ids::{ProjectId, RunId};
 use crate::incident::{Incident, IncidentState};
 use crate::json::to_json;
-use crate::ports::{Batch, EntryRef, PortError, PortErrorKind, StateWrite};
+use crate::ports::{AppendError, Batch, EntryRef, PortError, PortErrorKind, StateWrite};
 use crate::reconcile::Finding;
 use crate::records::{Project, Unfinished, Versioned};
 use crate::repair::{Action, ActionState, ColumnChange, RepairPlan};
@@ -162,23 +162,37 @@ async fn failed(
     let records = ports.records(ctx);
     let mut drafts = vec![Draft::new(Kind::RepairFailed, object(facts)).in_run(run)];
     drafts.extend(close(run, &action, "failed"));
-    let mut batch = Batch::of(drafts)
+    let batch = Batch::of(drafts)
         .with(records.replace(version, &action)?.explained_by(0))
         .with(
             StateWrite::delete(records.key::<Unfinished>(&action.id.to_string())).explained_by(0),
         );
     let resource = action.binding.resource.to_string();
-    if let Some(incident) = records.get::<Incident>(&resource).await?
-        && let Some(open) = given_back(&records, &action, incident)?
-    {
-        batch = batch.with(open.explained_by(0));
+    let incident_row = batch.state.len();
+    for _ in 0..ATTEMPTS {
+        let mut batch = batch.clone();
+        if let Some(incident) = records.get::<Incident>(&resource).await?
+            && let Some(open) = given_back(&records, &action, incident)?
+        {
+            batch = batch.with(open.explained_by(0));
+        }
+        let about = (&action, [Step::Settled].as_slice());
+        match try_append(ports, ctx, project, about, batch).await {
+            // A scan has seen the incident in this moment. What became of the UPDATE is known anyway.
+            Err(ActionError::Evidence(AppendError::StateChanged { index }))
+                if index == incident_row => {}
+            Err(ActionError::Evidence(error)) => return Err(error.into()),
+            Err(other) => return Err(other),
+            Ok(_) => {
+                return Ok(Versioned {
+                    value: action,
+                    version: version.saturating_add(1),
+                    evidence: None,
+                });
+            }
+        }
     }
-    append(ports, ctx, project, (&action, &[Step::Settled]), batch).await?;
-    Ok(Versioned {
-        value: action,
-        version: version.saturating_add(1),
-        evidence: None,
-    })
+    Err(ActionError::Evidence(AppendError::Busy))
 }
 
 /// Whether both sides still say what the approval was about: days may lie between, in which the

@@ -24,6 +24,10 @@ use crate::usecases::Waiting;
 /// action.
 pub const SWEEP_AFTER: Duration = Duration::from_mins(3);
 
+/// How long after the last approval the sweep begins what a person proposed in live: the rules ask for a
+/// sign-in of the last 15 minutes, and a minute of these is for looking at both sides.
+const WITHOUT_A_PERSON: Duration = Duration::from_mins(14);
+
 /// Whose acts these are.
 const DUTY: &str = "sweep";
 
@@ -224,7 +228,8 @@ impl SweepRepairs {
                 found.over.push(waiting.id);
             } else if now.since(waiting.id.made_at()) >= SWEEP_AFTER {
                 let action = records.get::<Action>(&waiting.id.to_string()).await?;
-                let begin = action.is_some_and(|action| is_to_begin(&action.value, now));
+                let begin =
+                    action.is_some_and(|action| is_to_begin(&action.value, project.livemode, now));
                 found.due.extend(begin.then_some(waiting.id));
             }
         }
@@ -305,8 +310,9 @@ fn in_turn(mut projects: Vec<Project>, next: Option<ProjectId>) -> Vec<Project> 
 
 /// An approval that was to execute at once, and whose voter's request is over; what an owner broke the
 /// glass for, which executes at once in any case; and what a scan proposed and the rules allowed, which
-/// nobody else begins.
-fn is_to_begin(action: &Action, now: Timestamp) -> bool {
+/// nobody else begins. What a person proposed in live waits for a fresh sign-in after a while: to judge
+/// it without one would end it.
+fn is_to_begin(action: &Action, live: bool, now: Timestamp) -> bool {
     let broken = action.overridden.as_ref().map(|by| by.at);
     let at_once = action.execute_on_approval || broken.is_some();
     let voted = action.votes.iter().map(|vote| vote.at).chain(broken).max();
@@ -317,7 +323,12 @@ fn is_to_begin(action: &Action, now: Timestamp) -> bool {
         }
         _ => None,
     };
-    at_once && since.is_some_and(|since| now.since(since) >= SWEEP_AFTER)
+    let needs_a_person = live && action.proposer.person().is_some();
+    at_once
+        && since.is_some_and(|since| {
+            let age = now.since(since);
+            age >= SWEEP_AFTER && (age < WITHOUT_A_PERSON || !needs_a_person)
+        })
 }
 
 /// That somebody else was faster is no failure: their act is recorded.

@@ -7,7 +7,7 @@ use super::in_run;
 use super::judge::vote_question;
 use super::refusal::record_refusal;
 use super::{ActionError, RepairPorts, execute};
-use crate::governed_run::Step;
+use crate::governed_run::{Step, answering};
 use crate::ids::UserId;
 use crate::policy::{
     APPROVER_ROLE, APPROVER_SINCE, Asking, Effect, Judgement, Place, Question, Rules,
@@ -15,7 +15,7 @@ use crate::policy::{
 use crate::ports::Batch;
 use crate::records::{Directory, Project, Versioned};
 use crate::repair::{Action, ActionState, Vote, VoteKind};
-use crate::tenancy::{Principal, TenantCtx};
+use crate::tenancy::{Principal, Role, TenantCtx};
 
 /// Words that are long enough, for asking whether somebody may vote at all.
 const ABLE: &str = "0123456789";
@@ -70,7 +70,7 @@ impl VoteOnAction {
         vote: &Voted<'_>,
     ) -> Result<Answered, ActionError> {
         let project = self.ports.project(ctx).await?;
-        let mut action = self.ports.action(ctx, id).await?;
+        let action = self.ports.action(ctx, id).await?;
         if vote
             .version
             .is_some_and(|version| version != action.version)
@@ -84,8 +84,11 @@ impl VoteOnAction {
             return Err(ActionError::Expired);
         }
         // A vote whose key was revoked is as if it were not given: its person may vote themselves.
-        action.value.votes = self.ports.votes_that_count(ctx, &action.value).await?;
-        let question = vote_question(&action.value, vote.kind, vote.digest, vote.reason);
+        let counted = Action {
+            votes: self.ports.votes_that_count(ctx, &action.value).await?,
+            ..action.value.clone()
+        };
+        let question = vote_question(&counted, vote.kind, vote.digest, vote.reason);
         let judgement = Box::pin(self.judge(ctx, &project, &question)).await?;
         let person = ctx.principal().person();
         let (Effect::Allow, Some(person)) = (judgement.effect, person) else {
@@ -110,6 +113,7 @@ impl VoteOnAction {
             reason: vote.reason,
             judgement: &judgement,
         };
+        let answered = action.value.is_answered();
         let version = action.version;
         let mut voted = action.value;
         voted.votes.push(Vote {
@@ -125,7 +129,9 @@ impl VoteOnAction {
                 Ok(Box::pin(recorded).await?.into())
             }
             VoteKind::Approve => {
-                let recorded = self.approve(ctx, &project, version, voted, said);
+                let resolves = !answered && voted.is_answered();
+                let voted = (version, voted, resolves);
+                let recorded = self.approve(ctx, &project, voted, said);
                 Box::pin(recorded).await
             }
         }
@@ -276,18 +282,21 @@ impl VoteOnAction {
         &self,
         ctx: &TenantCtx,
         project: &Project,
-        version: u64,
-        mut action: Action,
+        (version, mut action, resolves): (u64, Action, bool),
         said: Said<'_>,
     ) -> Result<Answered, ActionError> {
-        let enough = action.approvers().len() >= usize::from(action.approvals);
+        let roles = self.ports.roles_of_approvers(ctx, &action).await?;
+        let counts = |(_, role): &&(UserId, Role)| *role >= action.approver_role();
+        let enough = roles.iter().filter(counts).count() >= usize::from(action.approvals);
+        let step = if enough { Step::Approved } else { Step::Voted };
+        let steps = answering(resolves, step);
         if action.is_external() {
             let voted = (version, action);
             let answered = if enough {
-                Box::pin(in_run::approve(&self.ports, ctx, voted, said)).await?
+                Box::pin(in_run::approve(&self.ports, ctx, voted, steps, said)).await?
             } else {
                 let (ports, why) = (&self.ports, Some(said));
-                in_run::resolve(ports, ctx, project, voted, Step::Voted, why).await?
+                in_run::resolve(ports, ctx, project, voted, steps, why).await?
             };
             return Ok(answered.into());
         }
@@ -303,8 +312,7 @@ impl VoteOnAction {
         if enough {
             batch = has_approvals(&records, &action, batch, entry).await?;
         }
-        let step = if enough { Step::Approved } else { Step::Voted };
-        append(&self.ports, ctx, project, (&action, &[step]), batch).await?;
+        append(&self.ports, ctx, project, (&action, &steps), batch).await?;
         let voted = Versioned {
             value: action,
             version: version.saturating_add(1),
