@@ -12,7 +12,7 @@ use counterfoil_core::repair::{Action, RunWork};
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::traced::Makes;
 use counterfoil_core::usecases::{
-    GovernedRuns, NewAction, NewRepair, ProposeRepair, RepairPorts, ReportOf, RunError,
+    NewAction, NewRepair, ProposeRepair, RepairPorts, ReportOf, RunError,
 };
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Caller, Sent};
@@ -167,7 +167,7 @@ pub(crate) async fn propose(
     Path(run): Path<String>,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let runs = runs_of(service.ports.clone());
+    let runs = service.ports.runs();
     let may = (|| runs.admit(&ctx, &run), problem);
     let asked = (&sent, ActionBody::read(&sent));
     let made = |new: &Wanted| {
@@ -176,10 +176,10 @@ pub(crate) async fn propose(
             Wanted::Repair(_) => "action",
         })
     };
-    let act = async |ports, new: Wanted| {
+    let act = async |ports: RepairPorts, new: Wanted| {
         let action = match &new {
             Wanted::Action(new) => {
-                let proposed = Box::pin(runs_of(ports).propose(&ctx, &run, new)).await;
+                let proposed = Box::pin(ports.runs().propose(&ctx, &run, new)).await;
                 proposed.map_err(|error| problem(&error))?.action
             }
             Wanted::Repair(new) => {
@@ -282,25 +282,16 @@ pub(crate) async fn report(
     Path(id): Path<String>,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let runs = runs_of(service.ports.clone());
+    let runs = service.ports.runs();
     let may = (|| runs.admit_report(&ctx, &id), problem);
     let asked = (&sent, ResultBody::read(&sent));
-    let act = async |ports, report: ReportOf| {
-        let reported = runs_of(ports).report(&ctx, &id, &report).await;
+    let act = async |ports: RepairPorts, report: ReportOf| {
+        let reported = ports.runs().report(&ctx, &id, &report).await;
         let reported = reported.map_err(|error| problem(&error))?;
         let (action, version) = (&reported.value, reported.version);
         Ok(answer::action(&ctx, StatusCode::OK, action, version))
     };
     service.once(&ctx, asked, may, known(&id), act).await
-}
-
-fn runs_of(ports: RepairPorts) -> GovernedRuns {
-    GovernedRuns {
-        evidence: ports.evidence,
-        state: ports.state,
-        clock: ports.clock,
-        random: ports.random,
-    }
 }
 
 fn judged(ctx: &TenantCtx, action: &Versioned<Action>) -> Response {

@@ -8,7 +8,7 @@ use counterfoil_evidence::seal::SegmentEntry;
 
 use crate::ids::{ActionId, DecisionId, RunId};
 use crate::json::JsonError;
-use crate::policy::{Effect, Judgement};
+use crate::policy::{Effect, Judgement, baseline_digest};
 use crate::ports::{EntryRef, StoredEntry, StoredPart};
 use crate::run::{Basis, HeldBack, LeftOut, RunCounts, Snapshot, Unread};
 use crate::tenancy::{Principal, Via};
@@ -105,7 +105,27 @@ pub struct Opening<'a> {
     pub asked_by: Option<&'a Principal>,
 }
 
-impl Opening<'_> {
+impl<'a> Opening<'a> {
+    /// Of a run in which nothing runs but the product's rules: there is no artifact beside them.
+    pub fn of_rules(
+        policies: Vec<String>,
+        cause: Option<&'a EntryRef>,
+        principal: &'a Principal,
+        purpose: &'a str,
+    ) -> Self {
+        Self {
+            flow: baseline_digest().to_owned(),
+            artifact: baseline_digest().to_owned(),
+            policies,
+            inputs: &[],
+            cause,
+            principal,
+            purpose,
+            as_of: None,
+            asked_by: None,
+        }
+    }
+
     /// The facts.
     pub fn facts(&self) -> Json {
         let mut fields = vec![

@@ -9,9 +9,7 @@ use super::proposal::Proposal;
 use super::second_person::SOLO;
 use crate::ids::{ActionId, DecisionId, RunId, WorkspaceId};
 use crate::json::JsonError;
-use crate::policy::{
-    Approvals, Asking, Effect, Judgement, Place, Question, Rules, baseline_digest,
-};
+use crate::policy::{Approvals, Asking, Effect, Judgement, Place, Question, Rules};
 use crate::ports::{Batch, Clock, EntryRef, Random, State, StateWrite};
 use crate::records::{Directory, RecordError};
 use crate::repair::{Resource, Work};
@@ -268,18 +266,9 @@ impl Governed {
     }
 
     fn opening(&self, principal: &Principal, cause: Option<&EntryRef>) -> Draft {
-        // What runs here is the product's rules; there is no artifact beside them.
-        let opening = Opening {
-            flow: baseline_digest().to_owned(),
-            artifact: baseline_digest().to_owned(),
-            policies: self.judgement.considered.policies(),
-            inputs: &[],
-            cause,
-            principal,
-            purpose: self.judgement.considered.action,
-            as_of: None,
-            asked_by: None,
-        };
+        let considered = &self.judgement.considered;
+        let policies = considered.policies();
+        let opening = Opening::of_rules(policies, cause, principal, considered.action);
         Draft::new(Kind::RunOpen, opening.facts()).in_run(self.run)
     }
 

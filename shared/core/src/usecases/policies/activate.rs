@@ -99,7 +99,7 @@ impl Policies {
         self.changes()
             .carry_out(wanted, happens, draft, [row])
             .await?;
-        Ok(PolicyActed::by(&happens.judged, false))
+        Ok(PolicyActed::by(&happens.judged))
     }
 }
 

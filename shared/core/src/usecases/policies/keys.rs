@@ -60,7 +60,7 @@ impl Policies {
         let draft = Draft::new(Kind::ConfigChanged, change(ctx.principal(), target, more));
         let row = replaced(ctx, state.version, &after)?;
         changes.carry_out(&wanted, &happens, draft, [row]).await?;
-        Ok(PolicyActed::by(&happens.judged, false))
+        Ok(PolicyActed::by(&happens.judged))
     }
 
     /// What would be in force with the key; `None` where it is already.

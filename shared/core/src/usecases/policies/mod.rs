@@ -134,9 +134,9 @@ impl PolicyActed {
         }
     }
 
-    const fn by(judged: &Governed, waits: bool) -> Self {
+    const fn by(judged: &Governed) -> Self {
         Self {
-            waits,
+            waits: false,
             decision: Some(judged.decision()),
         }
     }

@@ -64,7 +64,7 @@ impl Policies {
             };
             let batch = judged.batch(principal, None, vec![effect])?;
             match self.append(ctx, batch).await {
-                Ok(_) => return Ok(PolicyActed::by(&judged, false)),
+                Ok(_) => return Ok(PolicyActed::by(&judged)),
                 Err(PolicyError::Admin(AdminError::Changed)) => {}
                 Err(error) => return Err(error),
             }

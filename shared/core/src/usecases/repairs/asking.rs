@@ -147,17 +147,8 @@ pub(super) fn opening_about<'a>(
     if action.repair().is_some() {
         return opening(project, principal, purpose, cause);
     }
-    Ok(Opening {
-        flow: baseline_digest().to_owned(),
-        artifact: baseline_digest().to_owned(),
-        policies: vec![baseline_digest().to_owned()],
-        inputs: &[],
-        cause,
-        principal,
-        purpose,
-        as_of: None,
-        asked_by: None,
-    })
+    let policies = vec![baseline_digest().to_owned()];
+    Ok(Opening::of_rules(policies, cause, principal, purpose))
 }
 
 /// Why such a run is there, where it is no vote.

@@ -6,7 +6,7 @@ use crate::ports::{AppendError, Batch, EntryRef, StateWrite};
 use crate::records::{Project, Records};
 use crate::repair::Action;
 use crate::tenancy::TenantCtx;
-use crate::usecases::governed_runs::{GovernedRuns, RunError, Waiting};
+use crate::usecases::governed_runs::{RunError, Waiting};
 
 /// How often a transaction is tried that other actions of the same run overtake.
 pub(super) const ATTEMPTS: usize = 16;
@@ -86,14 +86,4 @@ pub(super) async fn has_approvals(
 /// That a repair waits no more.
 pub(super) fn waits_no_more(records: &Records<'_>, action: &Action) -> StateWrite {
     StateWrite::delete(records.key::<Waiting>(&action.id.to_string()))
-}
-
-/// The use case of governed runs, on the same ports.
-pub(super) fn runs(ports: &RepairPorts) -> GovernedRuns {
-    GovernedRuns {
-        evidence: ports.evidence.clone(),
-        state: ports.state.clone(),
-        clock: ports.clock.clone(),
-        random: ports.random.clone(),
-    }
 }

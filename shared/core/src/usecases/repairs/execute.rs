@@ -1,30 +1,28 @@
 //! Executing an approved repair: judge again, record, and only then send the one UPDATE.
 
-use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::again::{carried_out, decided_again, judge_again, only_the_trigger, vouching};
+use super::again::{decided_again, judge_again, only_the_trigger, vouching};
 use super::asking::{self, active_mapping};
-use super::counted::{append, try_append, waits_no_more};
+use super::counted::{append, waits_no_more};
 use super::ending::{expire, given_back};
-use super::follow_up::{follow_up, given_up};
+use super::follow_up::{STALE, follow_up, given_up};
 use super::judge::{Looked, Repair, meaning, meaning_back};
-use super::record::subject;
 use super::refusal::record_refusal;
 use super::settle::{self, Outcome};
-use super::{ActionError, Answered, RepairPorts, ignore, plan_of};
+use super::start::{is_judged, start, told};
+use super::{ActionError, Answered, RepairPorts, ignore, look, plan_of};
 use crate::governed_run::Step;
 use crate::incident::{Incident, IncidentState};
 use crate::mapping::Artifact;
 use crate::policy::{Effect, Judgement, Permit};
 use crate::ports::{AppendError, Applied, Batch, PortErrorKind};
-use crate::records::{Project, Unfinished, Versioned};
+use crate::records::{Project, Versioned};
 use crate::repair::{Action, ActionState, Pace};
 use crate::sealed::Purpose;
 use crate::tenancy::{Principal, TenantCtx};
-use crate::usecases::facts::{Closing, repair_step};
-use crate::usecases::grounds::Grounds;
+use crate::usecases::facts::Closing;
 use crate::usecases::reconcile::LookError;
 
 /// Executes an action that policy allowed or people approved, and settles it.
@@ -37,8 +35,7 @@ pub(super) async fn execute(
 ) -> Result<Versioned<Action>, ActionError> {
     let ready = action.value.state.is_waiting() && action.value.state != ActionState::Held;
     if !ready {
-        let state = format!("{:?}", action.value.state).to_lowercase();
-        return Err(ActionError::WrongState { state });
+        return Err(ActionError::in_state(action.value.state));
     }
     if action.value.binding.expires_at <= ports.clock.now() {
         expire(ports, ctx, project, action).await?;
@@ -53,7 +50,7 @@ pub(super) async fn execute(
     let owed = is_still_owed(ports, ctx, project, &incident.value, &action.value).await?;
     let plan = plan_of(&action.value)?;
     let undoes = match action.value.undo {
-        Some(_) => Some(settle::looked(ports, ctx, project, &incident.value, plan).await?),
+        Some(_) => Some(look::looked(ports, ctx, project, &incident.value, plan).await?),
         None => None,
     };
     let mut attempts = 0_u32;
@@ -150,7 +147,7 @@ pub(super) async fn judge_now(
     let artifact = active_mapping(ports, ctx, project).await?;
     let pace = asking::pace(&records).await?.value;
     let undoes = match action.undo {
-        Some(_) => Some(settle::looked(ports, ctx, project, &incident, plan_of(action)?).await?),
+        Some(_) => Some(look::looked(ports, ctx, project, &incident, plan_of(action)?).await?),
         None => None,
     };
     let asked = (&artifact, &pace, undoes);
@@ -158,20 +155,8 @@ pub(super) async fn judge_now(
     judge(ports, ctx, project, asked, matter, ctx.principal()).await
 }
 
-/// Why an action is not carried out any more that was approved.
-pub(super) const STALE: &str = "changed-since-approval";
-
 /// Attempts when other repairs of the project are begun at the same time.
 const ATTEMPTS: u32 = 16;
-
-/// Index of the row of [`Pace`] among the rows of [`start`], and how many these are.
-const PACE: usize = 2;
-const ROWS: usize = 4;
-
-/// Whether the row at `index` is one that the judgement stands on, and not the action's own.
-const fn is_judged(index: usize) -> bool {
-    index == PACE || index >= ROWS
-}
 
 /// Whether what was approved is still what the incident is about. What takes a repair back is wanted for
 /// as long as its incident waits for it.
@@ -196,7 +181,7 @@ async fn is_still_owed(
     if !wanted || action.undo.is_some() {
         return Ok(wanted);
     }
-    settle::still_owed(ports, ctx, project, incident, action).await
+    look::still_owed(ports, ctx, project, incident, action).await
 }
 
 /// Judges a repair again, as it is now, in the request of whoever triggers it.
@@ -227,106 +212,6 @@ async fn judge(
     };
     let question = asking::question(ports, ctx, (artifact, pace), repair, now).await?;
     judge_again(ports, ctx, project, action, (&question, now), trigger).await
-}
-
-struct Started {
-    action: Versioned<Action>,
-    permit: Permit,
-}
-
-/// Decision, `repair.started` and the consumption of the approval, in one transaction.
-async fn start(
-    ports: &RepairPorts,
-    ctx: &TenantCtx,
-    project: &Project,
-    (action, digest): (Versioned<Action>, Option<&str>),
-    (incident, pace, judgement, grounds): (&Incident, Versioned<Pace>, &Judgement, Grounds),
-) -> Result<Started, ActionError> {
-    let now = ports.clock.now();
-    let version = action.version;
-    let mut action = action.value;
-    let about = ports.about(ctx, project, incident).await;
-    let about = about.or_else(|| action.about.clone());
-    let told = told(&action, incident)?;
-    let follow_up = follow_up(ports, project, ctx.principal(), &mut action)?;
-    let run = follow_up.run;
-    action.state = ActionState::Executing;
-    action.started_at = Some(now);
-    let roles = ports.roles_of_approvers(ctx, &action).await?;
-    let said = carried_out(ctx, digest, &roles, now);
-    let mut facts = repair_step("", &action.digest, action.id);
-    let (drafts, steps) = if action.cites_its_first_decision() {
-        facts = repair_step(&follow_up.decision.leaf, &action.digest, action.id);
-        facts.push(("revalidated", judgement.revalidated(now)));
-        facts.extend(said);
-        let started = Draft::new(Kind::RepairStarted, object(facts)).in_run(run);
-        (vec![started.subject(told).about(about)], vec![Step::Begun])
-    } else {
-        let decided = decided_again(ports, &action, judgement, (run, said))?;
-        let mut drafts = follow_up.opening();
-        let entry = drafts.len();
-        drafts.push(
-            Draft::new(Kind::RunDecision, decided)
-                .in_run(run)
-                .subject(told)
-                .about(about),
-        );
-        let started = Draft::new(Kind::RepairStarted, object(facts));
-        drafts.push(started.in_run(run).cite("decision", entry));
-        (drafts, vec![Step::Judged, Step::Begun])
-    };
-    // The decision; in an open run what is begun under it.
-    let entry = drafts
-        .iter()
-        .position(|draft| draft.kind == Kind::RunDecision)
-        .unwrap_or_default();
-    let records = ports.records(ctx);
-    let unfinished = Unfinished {
-        id: action.id,
-        since: now,
-    };
-    let counted = pace.value.with(now);
-    let counted = match pace.version {
-        0 => records.create(&counted)?,
-        version => records.replace(version, &counted)?,
-    };
-    let batch = Batch::of(drafts)
-        .with(records.replace(version, &action)?.explained_by(entry))
-        .with(records.create(&unfinished)?.explained_by(entry))
-        .with(counted.explained_by(entry))
-        .with(waits_no_more(&records, &action).explained_by(entry));
-    let batch = grounds.under(batch);
-    let appended = try_append(ports, ctx, project, (&action, &steps), batch).await;
-    let entries = appended.map_err(|error| match error {
-        error @ ActionError::Evidence(AppendError::StateChanged { .. }) => error,
-        ActionError::Evidence(error) => error.into(),
-        error => error,
-    })?;
-    let explains = entries.get(entry).cloned().ok_or(ActionError::Changed)?;
-    let decision = if action.cites_its_first_decision() {
-        follow_up.decision
-    } else {
-        explains.clone()
-    };
-    let plan = plan_of(&action)?.clone();
-    let permit = Permit::grant(judgement.effect, plan, decision);
-    let permit = permit.ok_or(ActionError::Changed)?;
-    let version = version.saturating_add(1);
-    Ok(Started {
-        action: Versioned {
-            value: action,
-            version,
-            evidence: Some(explains),
-        },
-        permit,
-    })
-}
-
-/// Whom and what an execution is about. The proposal says it too, but in another run, and a run is
-/// delivered by itself.
-fn told(action: &Action, incident: &Incident) -> Result<Json, ActionError> {
-    let reason = action.reason.as_deref();
-    subject(plan_of(action)?, &action.salt, reason, &incident.finding)
 }
 
 /// The UPDATE. Whatever goes wrong here becomes an outcome that is recorded.

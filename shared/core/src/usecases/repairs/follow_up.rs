@@ -14,6 +14,9 @@ use crate::repair::Action;
 use crate::tenancy::Principal;
 use crate::usecases::facts::{actor, judged, repair_step, resolution, target};
 
+/// Why an action is not carried out any more that was approved.
+pub(super) const STALE: &str = "changed-since-approval";
+
 /// A person's words with their vote, and how it was judged.
 #[derive(Clone, Copy)]
 pub(super) struct Said<'a> {

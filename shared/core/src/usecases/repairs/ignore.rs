@@ -7,8 +7,7 @@ use counterfoil_evidence::stream::Draft;
 
 use super::again::{carried_out, decided_again, judge_again, only_the_trigger, vouching};
 use super::counted::{ATTEMPTS, append, try_append, waits_no_more};
-use super::execute::STALE;
-use super::follow_up::{follow_up, given_up};
+use super::follow_up::{STALE, follow_up, given_up};
 use super::refusal::record_refusal;
 use super::{ActionError, RepairPorts};
 use crate::ids::RunId;

@@ -9,11 +9,10 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use super::again::{carried_out, decided_again, only_the_trigger, vouching};
-use super::counted::runs;
-use super::follow_up::{Said, follow_up};
+use super::follow_up::{STALE, Said, follow_up};
 use super::judge::approvals;
 use super::refusal::record_refusal;
-use super::{ActionError, RepairPorts, named};
+use super::{ActionError, RepairPorts};
 use crate::governed_run::{Step, answering};
 use crate::policy::{Effect, Judgement};
 use crate::ports::{Batch, PortError, PortErrorKind};
@@ -88,12 +87,12 @@ pub(super) async fn begin(
     digest: Option<&str>,
 ) -> Result<Versioned<Action>, ActionError> {
     let (version, mut action) = (found.version, found.value);
-    runs(ports)
+    ports
+        .runs()
         .admit(ctx, &action.binding.run.to_string())
         .await?;
     if !matches!(action.state, ActionState::Allowed | ActionState::Approved) {
-        let state = named(action.state);
-        return Err(ActionError::WrongState { state });
+        return Err(ActionError::in_state(action.state));
     }
     if action.binding.expires_at <= ports.clock.now() {
         let over = (version, action);
@@ -248,9 +247,6 @@ async fn judge_to_begin(
     judge(ports, ctx, project, matter, again).await
 }
 
-/// Why an action is not done any more that was approved.
-const STALE: &str = "changed-since-approval";
-
 async fn judge(
     ports: &RepairPorts,
     ctx: &TenantCtx,
@@ -259,7 +255,7 @@ async fn judge(
     again: Again,
 ) -> Result<Judgement, ActionError> {
     let (judging, proposer) = (
-        runs(ports),
+        ports.runs(),
         ports.proposer_now(ctx, &action.proposer).await?,
     );
     let (matter, asking) = ((action, work(action)?), (&proposer, trigger));

@@ -20,12 +20,14 @@ mod grounds;
 mod ignore;
 mod in_run;
 mod judge;
+mod look;
 mod overdue;
 mod propose;
 mod read;
 mod record;
 mod refusal;
 mod settle;
+mod start;
 mod sweep;
 mod vote;
 
@@ -41,7 +43,7 @@ pub use record::Proposed;
 pub use sweep::{SWEEP_AFTER, SweepFailure, SweepRepairs, Swept};
 pub use vote::{Answered, VoteOnAction, Voted};
 
-use super::governed_runs::RunError;
+use super::governed_runs::{GovernedRuns, RunError};
 use super::grounds::{as_they_are, revoked};
 use super::pages::NotACursor;
 use super::reconcile::{BillingAccounts, LookError};
@@ -119,6 +121,14 @@ pub enum ActionError {
     Json(#[from] JsonError),
 }
 
+impl ActionError {
+    /// That an action is in another state than the request needs.
+    fn in_state(state: ActionState) -> Self {
+        let state = format!("{state:?}").to_lowercase();
+        Self::WrongState { state }
+    }
+}
+
 impl From<NotACursor> for ActionError {
     fn from(_: NotACursor) -> Self {
         InvalidRun::new(NotACursor::FIELD, NotACursor::RULE).into()
@@ -140,9 +150,7 @@ impl From<RunError> for ActionError {
         match error {
             RunError::NotFound => Self::NotFound,
             RunError::MissingCapability => Self::MissingCapability,
-            RunError::WrongState(state) => Self::WrongState {
-                state: named(state),
-            },
+            RunError::WrongState(state) => Self::in_state(state),
             RunError::Ended(state) => Self::WrongState {
                 state: of_ended(state),
             },
@@ -161,10 +169,6 @@ impl From<RunError> for ActionError {
             }
         }
     }
-}
-
-fn named(state: ActionState) -> String {
-    format!("{state:?}").to_lowercase()
 }
 
 fn of_ended(state: RunState) -> String {
@@ -203,6 +207,16 @@ impl std::fmt::Debug for RepairPorts {
 }
 
 impl RepairPorts {
+    /// The use case of governed runs, on the same ports.
+    pub fn runs(&self) -> GovernedRuns {
+        GovernedRuns {
+            evidence: self.evidence.clone(),
+            state: self.state.clone(),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+        }
+    }
+
     async fn project(&self, ctx: &TenantCtx) -> Result<Project, ActionError> {
         let found = Directory::of(self.state.as_ref())
             .project(ctx.project())

@@ -1,6 +1,6 @@
 //! Proposing a repair: by a person or key, in a governed run, by a scan, and taking one back.
 
-use super::counted::{ATTEMPTS, runs};
+use super::counted::ATTEMPTS;
 use super::record::{Proposed, RUN, TakingBack, Wanted, record};
 use super::{ActionError, RepairPorts, plan_of};
 use crate::governed_run::InvalidRun;
@@ -54,7 +54,7 @@ impl ProposeRepair {
         new: &NewRepair,
     ) -> Result<Proposed, ActionError> {
         let project = self.ports.project(ctx).await?;
-        let runs = runs(&self.ports);
+        let runs = self.ports.runs();
         for _ in 0..ATTEMPTS {
             let run = runs.admit(ctx, run).await?;
             let incident = self.admit_in_run(ctx, new).await?;
@@ -121,8 +121,7 @@ impl ProposeRepair {
         }
         let executed = matches!(action.state, ActionState::Executed | ActionState::Verified);
         if !executed || action.is_erased() {
-            let state = format!("{:?}", action.state).to_lowercase();
-            return Err(ActionError::WrongState { state });
+            return Err(ActionError::in_state(action.state));
         }
         let plan = plan_of(&action)?.reversed();
         let incident = action.binding.resource.to_string();

@@ -7,7 +7,7 @@ use counterfoil_evidence::stream::Draft;
 use super::asking::{active_mapping, judge, opening, pace};
 use super::counted::ATTEMPTS;
 use super::judge::{Repair, meaning, meaning_back};
-use super::{ActionError, RepairPorts, settle};
+use super::{ActionError, RepairPorts, look};
 use crate::cell::Cell;
 use crate::governed_run::GovernedRun;
 use crate::ids::{ActionId, DecisionId, RunId};
@@ -148,7 +148,7 @@ async fn judged(
 ) -> Result<Judged, ActionError> {
     let records = ports.records(ctx);
     let undoes = match &wanted.undo {
-        Some(back) => Some(settle::looked(ports, ctx, project, incident, &back.plan).await?),
+        Some(back) => Some(look::looked(ports, ctx, project, incident, &back.plan).await?),
         None => None,
     };
     let artifact = active_mapping(ports, ctx, project).await?;

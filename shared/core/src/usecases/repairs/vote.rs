@@ -98,8 +98,7 @@ impl VoteOnAction {
         };
         // Policy lets people say no to anything; only what waits for approvals can hear it.
         if action.value.state != ActionState::Held {
-            let state = format!("{:?}", action.value.state).to_lowercase();
-            return Err(ActionError::WrongState { state });
+            return Err(ActionError::in_state(action.value.state));
         }
         if vote.kind == VoteKind::Approve
             && let Some((name, why)) = self.no_approver(ctx, &action.value, person).await?
@@ -262,8 +261,7 @@ impl VoteOnAction {
         let project = self.ports.project(ctx).await?;
         let action = self.admit_cancel(ctx, id).await?;
         if !action.value.state.is_waiting() {
-            let state = format!("{:?}", action.value.state).to_lowercase();
-            return Err(ActionError::WrongState { state });
+            return Err(ActionError::in_state(action.value.state));
         }
         let (version, action) = (action.version, action.value);
         end(
