@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use counterfoil_core::bundles::{PolicyState, RegisteredKey, StoredBundle, StoredLine};
-use counterfoil_core::evidence::hash::digest_string;
+use counterfoil_core::bundles::{PolicyState, StoredLine};
 use counterfoil_core::ids::UserId;
-use counterfoil_core::ports::{State as _, StateKey, StateWrite};
-use counterfoil_policy::bundle::{Bundle, Envelope, SigningKey};
-use counterfoil_policy::schema_digest;
+use counterfoil_core::ports::{State as _, StateWrite};
+use counterfoil_policy::bundle::SigningKey;
+use counterfoil_testkit::bundles::{self, Rules};
 use serde_json::{Value, json};
 
 use super::calls::person;
@@ -123,46 +122,15 @@ fn refused(said: &Said, rule: &str) {
 pub(crate) async fn stored(stage: &Stage, tenant: &Tenant) -> String {
     let workspace = tenant.project.workspace;
     let key = SigningKey::from_seed(&[7; 32]);
-    let files = BTreeMap::from([
-        ("policies/rules.cedar".to_owned(), LOOSE.to_owned()),
-        ("tests/rules.json".to_owned(), LOOSE_TESTS.to_owned()),
-    ]);
-    let entries = files.iter().map(|(path, text)| {
-        json!({"path": path, "size": text.len(), "sha256": digest_string(text.as_bytes())})
-    });
-    let manifest = json!({
-        "schema": "counterfoil.policy-bundle/v1", "layer": "workspace",
-        "workspace": workspace.to_string(), "version": 1,
-        "cedar": {"lang": "4.5", "engine": ">=4.14,<5"}, "schema_sha256": schema_digest(),
-        "files": entries.collect::<Vec<_>>(), "created_at": "2026-11-01T00:00:00Z",
-        "created_by": "somebody", "summary": "",
-    })
-    .to_string();
-    let bundle = Bundle::read(manifest.as_bytes(), files.clone()).unwrap();
     let (by, at) = (UserId::from_bits(7), now());
-    let row = StoredBundle {
-        digest: bundle.digest().to_owned(),
-        manifest,
-        envelope: Envelope::sign(&bundle.statement(), &key),
-        files,
-        by,
-        at,
-        impact: None,
-    };
+    let rules = Rules::of(workspace, 1, LOOSE).with("tests/a.json", LOOSE_TESTS);
+    let row = rules.stored(&key, by, at);
     let state = PolicyState {
-        keys: vec![RegisteredKey {
-            public_key: key.public().text(),
-            fingerprint: key.public().fingerprint(),
-            at,
-            by,
-        }],
+        keys: vec![bundles::registered(&key, by, at)],
         stored: BTreeMap::from([(row.digest.clone(), StoredLine { version: 1, at, by })]),
         ..PolicyState::default()
     };
-    let place = |sk: &str| StateKey {
-        pk: format!("{workspace}#policy"),
-        sk: sk.to_owned(),
-    };
+    let place = |row: &str| bundles::place(workspace, row);
     let rows = vec![
         StateWrite::create(place("state"), serde_json::to_value(&state).unwrap()),
         StateWrite::create(place(&row.digest), serde_json::to_value(&row).unwrap()),

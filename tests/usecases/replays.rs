@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use counterfoil_core::evidence::hash::digest_string;
 use counterfoil_core::evidence::json::Json;
+use counterfoil_core::ids::WorkspaceId;
 use counterfoil_core::ports::StoredPart;
 use counterfoil_core::reconcile::FindingKind;
 use counterfoil_core::records::{Directory, Mapping, Records};
@@ -15,6 +16,7 @@ use counterfoil_core::snapshot::index_files as snapshot_files;
 use counterfoil_core::usecases::{
     Proposed, RecordedRun, ReplayError, Replayed, Voted, open_snapshot, replay_run,
 };
+use counterfoil_testkit::bundles::Rules;
 
 use super::world::{World, customer};
 
@@ -353,27 +355,13 @@ async fn what_is_not_kept_or_was_judged_by_other_rules_is_said_and_is_no_differe
 
 /// A bundle of the workspace, as a delivery has it: its digest, and its files by name.
 fn delivered(rules: &str) -> (String, BTreeMap<String, Vec<u8>>) {
-    let path = "policies/a.cedar";
-    let manifest = serde_json::json!({
-        "schema": "counterfoil.policy-bundle/v1", "layer": "workspace",
-        "workspace": "ws_00000000000000000000000000", "version": 3,
-        "cedar": {"lang": "4.5", "engine": ">=4.14,<5"},
-        "schema_sha256": counterfoil_policy::schema_digest(),
-        "files": [{
-            "path": path, "size": rules.len(), "sha256": digest_string(rules.as_bytes()),
-        }],
-        "created_at": "2026-11-01T00:00:00Z", "created_by": "somebody", "summary": "",
-    });
-    let manifest = manifest.to_string().into_bytes();
-    let files = BTreeMap::from([(path.to_owned(), rules.to_owned())]);
-    let bundle = counterfoil_policy::bundle::Bundle::read(&manifest, files).unwrap();
-    let digest = bundle.digest().to_owned();
+    let rules = Rules::of(WorkspaceId::from_bits(0), 3, rules);
+    let digest = rules.bundle().digest().to_owned();
     let folder = digest.replace("sha256:", "policy/");
-    let files = BTreeMap::from([
-        (format!("{folder}/manifest.json"), manifest),
-        (format!("{folder}/{path}"), rules.as_bytes().to_vec()),
-    ]);
-    (digest, files)
+    let manifest = ("manifest.json".to_owned(), rules.manifest.to_string());
+    let files = [manifest].into_iter().chain(rules.files);
+    let files = files.map(|(path, text)| (format!("{folder}/{path}"), text.into_bytes()));
+    (digest, files.collect())
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod bundles;
 pub mod contract;
 pub mod delivery;
 pub mod http_faults;

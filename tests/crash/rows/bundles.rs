@@ -1,33 +1,22 @@
 //! Bundles of a workspace, signed, and stored behind the API's back.
 
-use std::collections::BTreeMap;
-
-use counterfoil_core::bundles::{
-    ActiveBundle, PolicyState, RegisteredKey, StoredBundle, StoredLine,
-};
-use counterfoil_core::evidence::hash::digest_string;
+use counterfoil_core::bundles::{PolicyState, RegisteredKey, StoredBundle, StoredLine};
 use counterfoil_core::ports::{Clock as _, State as _, StateKey, StateWrite};
-use counterfoil_policy::bundle::{Bundle, Envelope, SigningKey};
-use counterfoil_policy::schema_digest;
-use serde_json::{Value, json};
+use counterfoil_policy::bundle::SigningKey;
+use counterfoil_testkit::bundles::{self, PERMIT, Rules};
+use serde_json::json;
 
 use super::super::office::Office;
 use super::super::stage::number;
 
-const PLAIN: &str = "@id(\"ws.permit.all\") @why(\"the baseline applies\")
-permit (principal, action, resource);
-";
 /// A repair of a machine waits for an hour, not for three days.
 const SOON: &str = "@id(\"ws.require.soon\") @why(\"a repair is looked at soon\") @role(\"approver\") @hold(\"1h\")
 forbid (principal, action == CF::Action::\"repair.execute\", resource)
 unless { context.base.approvals.count >= 1 };
 ";
 
-fn place(office: &Office, sk: &str) -> StateKey {
-    StateKey {
-        pk: format!("{}#policy", office.workspace.id),
-        sk: sk.to_owned(),
-    }
+fn place(office: &Office, row: &str) -> StateKey {
+    bundles::place(office.workspace.id, row)
 }
 
 /// What is in force in the workspace, and the version of the row that says so.
@@ -45,7 +34,7 @@ pub(super) async fn state(office: &Office) -> (PolicyState, Option<u64>) {
 pub(super) async fn store(office: &Office) -> String {
     let (mut after, version) = state(office).await;
     let number = after.active_version() + 1;
-    let stored = bundle(office, PLAIN, number, after.active_digest());
+    let stored = bundle(office, PERMIT, number, after.active_digest());
     let (by, at) = (stored.by, stored.at);
     let line = StoredLine {
         version: number,
@@ -64,16 +53,10 @@ pub(super) async fn hold_short(office: &Office) {
     if after.active.is_some() {
         return;
     }
-    let stored = bundle(office, &format!("{PLAIN}{SOON}"), 1, None);
+    let stored = bundle(office, &format!("{PERMIT}{SOON}"), 1, None);
     after.keys = keys(office);
-    after.active = Some(ActiveBundle {
-        digest: stored.digest.clone(),
-        version: 1,
-        previous: None,
-        at: stored.at,
-        by: stored.by,
-        approver: office.people[0].to_string(),
-    });
+    let approver = office.people[0].to_string();
+    after.active = Some(bundles::active(&stored, 1, &approver));
     write(office, &after, version, &stored).await;
 }
 
@@ -95,38 +78,14 @@ fn key() -> SigningKey {
 }
 
 fn keys(office: &Office) -> Vec<RegisteredKey> {
-    vec![RegisteredKey {
-        public_key: key().public().text(),
-        fingerprint: key().public().fingerprint(),
-        at: office.time.clock().now(),
-        by: office.people[1],
-    }]
+    let at = office.time.clock().now();
+    vec![bundles::registered(&key(), office.people[1], at)]
 }
 
 fn bundle(office: &Office, rules: &str, version: u64, previous: Option<&str>) -> StoredBundle {
-    let files = BTreeMap::from([("policies/a.cedar".to_owned(), rules.to_owned())]);
-    let entries = files.iter().map(|(path, text)| {
-        json!({"path": path, "size": text.len(), "sha256": digest_string(text.as_bytes())})
-    });
-    let entries: Vec<Value> = entries.collect();
-    let mut manifest = json!({
-        "schema": "counterfoil.policy-bundle/v1", "layer": "workspace",
-        "workspace": office.workspace.id.to_string(), "version": version,
-        "cedar": {"lang": "4.5", "engine": ">=4.14,<5"}, "schema_sha256": schema_digest(),
-        "files": entries, "created_at": "2026-11-01T00:00:00Z", "created_by": "somebody", "summary": format!("number {}", number()),
-    });
-    if let Some(previous) = previous {
-        manifest["previous"] = json!(previous);
-    }
-    let manifest = manifest.to_string();
-    let bundle = Bundle::read(manifest.as_bytes(), files.clone()).unwrap();
-    StoredBundle {
-        digest: bundle.digest().to_owned(),
-        envelope: Envelope::sign(&bundle.statement(), &key()),
-        manifest,
-        files,
-        by: office.people[1],
-        at: office.time.clock().now(),
-        impact: None,
-    }
+    let summary = format!("number {}", number());
+    let rules = Rules::of(office.workspace.id, version, rules)
+        .after(previous)
+        .set("summary", summary.into());
+    rules.stored(&key(), office.people[1], office.time.clock().now())
 }

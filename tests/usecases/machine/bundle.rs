@@ -1,21 +1,18 @@
 //! Rules of the workspace, signed and in force as two people bring them there.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use counterfoil_core::bundles::{ActiveBundle, PolicyState, RegisteredKey, StoredBundle};
-use counterfoil_core::evidence::hash::digest_string;
-use counterfoil_core::ports::{Clock as _, State as _, StateKey, StateWrite};
-use counterfoil_policy::bundle::{Bundle, Envelope, SigningKey};
-use counterfoil_policy::schema_digest;
-use serde_json::{Value, json};
+use counterfoil_core::bundles::{PolicyState, RegisteredKey};
+use counterfoil_core::ids::UserId;
+use counterfoil_core::ports::{Clock as _, State as _, StateWrite};
+use counterfoil_core::time::Timestamp;
+use counterfoil_policy::bundle::SigningKey;
+use counterfoil_testkit::bundles::{self, PERMIT};
+use serde_json::json;
 
 use super::super::world::World;
 use super::steps::Rules;
 
-const PLAIN: &str = "@id(\"ws.permit.all\") @why(\"the baseline applies\")
-permit (principal, action, resource);
-";
 const TWO_PEOPLE: &str =
     "@id(\"ws.require.two\") @why(\"every repair needs two people\") @role(\"approver\")
 forbid (principal, action == CF::Action::\"repair.execute\", resource)
@@ -52,21 +49,32 @@ impl Rules {
 
 /// Stores the rules and moves the pointer to them.
 pub(super) async fn in_force(world: &World, rules: Rules) {
-    let store = world.store.as_ref();
-    let place = |sk: &str| StateKey {
-        pk: format!("{}#policy", world.workspace.id),
-        sk: sk.to_owned(),
-    };
-    let (manifest, files, bundle) = written(world, rules);
+    let (store, workspace) = (world.store.as_ref(), world.workspace.id);
+    let (by, at) = (world.ben.principal().person().unwrap(), world.clock.now());
+    let written = bundles::Rules::of(
+        workspace,
+        rules.version(),
+        &format!("{PERMIT}{}", rules.text()),
+    );
+    let stored = written.stored(&KEY.0, by, at);
+    let approver = world.ann.principal().id();
+    let active = bundles::active(&stored, rules.version(), &approver);
     let mut writes = Vec::new();
-    let row = place(bundle.digest());
+    let row = bundles::place(workspace, &stored.digest);
     if store.get(&row).await.unwrap().is_none() {
-        let stored = stored(world, manifest, files, &bundle);
         writes.push(StateWrite::create(row, json!(stored)));
     }
-    let state = place("state");
+    let state = bundles::place(workspace, "state");
     let found = store.get(&state).await.unwrap();
-    let doc = json!(pointing(world, bundle.digest(), rules.version()));
+    let doc = json!(PolicyState {
+        keys: vec![RegisteredKey {
+            at,
+            by,
+            ..KEY.1.clone()
+        }],
+        active: Some(active),
+        ..PolicyState::default()
+    });
     writes.push(match found {
         None => StateWrite::create(state, doc),
         Some(found) => StateWrite::replace(state, found.version, doc),
@@ -74,66 +82,9 @@ pub(super) async fn in_force(world: &World, rules: Rules) {
     assert!(store.write(writes).await.unwrap());
 }
 
-/// The key that signs, its text and its fingerprint: deriving them takes longer than a decision.
-static KEY: LazyLock<(SigningKey, String, String)> = LazyLock::new(|| {
+/// The key that signs, and its text: deriving that takes longer than a decision.
+static KEY: LazyLock<(SigningKey, RegisteredKey)> = LazyLock::new(|| {
     let key = SigningKey::from_seed(&[7; 32]);
-    let public = key.public();
-    (key, public.text(), public.fingerprint())
+    let registered = bundles::registered(&key, UserId::from_bits(0), Timestamp::from_millis(0));
+    (key, registered)
 });
-
-fn pointing(world: &World, digest: &str, version: u64) -> PolicyState {
-    let (by, at) = (world.ben.principal().person().unwrap(), world.clock.now());
-    PolicyState {
-        keys: vec![RegisteredKey {
-            public_key: KEY.1.clone(),
-            fingerprint: KEY.2.clone(),
-            at,
-            by,
-        }],
-        active: Some(ActiveBundle {
-            digest: digest.to_owned(),
-            version,
-            previous: None,
-            at,
-            by,
-            approver: world.ann.principal().id(),
-        }),
-        ..PolicyState::default()
-    }
-}
-
-/// The manifest, the files, the bundle.
-fn written(world: &World, rules: Rules) -> (String, BTreeMap<String, String>, Bundle) {
-    let text = format!("{PLAIN}{}", rules.text());
-    let files = BTreeMap::from([("policies/a.cedar".to_owned(), text)]);
-    let entries = files.iter().map(|(path, text)| {
-        json!({"path": path, "size": text.len(), "sha256": digest_string(text.as_bytes())})
-    });
-    let entries: Vec<Value> = entries.collect();
-    let manifest = json!({
-        "schema": "counterfoil.policy-bundle/v1", "layer": "workspace",
-        "workspace": world.workspace.id.to_string(), "version": rules.version(),
-        "cedar": {"lang": "4.5", "engine": ">=4.14,<5"}, "schema_sha256": schema_digest(),
-        "files": entries, "created_at": "2026-11-01T00:00:00Z", "created_by": "somebody", "summary": "",
-    });
-    let manifest = manifest.to_string();
-    let bundle = Bundle::read(manifest.as_bytes(), files.clone()).unwrap();
-    (manifest, files, bundle)
-}
-
-fn stored(
-    world: &World,
-    manifest: String,
-    files: BTreeMap<String, String>,
-    bundle: &Bundle,
-) -> StoredBundle {
-    StoredBundle {
-        digest: bundle.digest().to_owned(),
-        envelope: Envelope::sign(&bundle.statement(), &KEY.0),
-        manifest,
-        files,
-        by: world.ben.principal().person().unwrap(),
-        at: world.clock.now(),
-        impact: None,
-    }
-}

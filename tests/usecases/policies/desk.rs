@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use counterfoil_core::bundles::{Loaded, load};
-use counterfoil_core::evidence::hash::digest_string;
 use counterfoil_core::ports::{EvidenceAppend, State, StateKey, StateWrite};
 use counterfoil_core::tenancy::{Role, WorkspaceCtx};
 use counterfoil_core::usecases::{NewBundle, Policies, PolicyActed, PolicyError, Uploaded};
-use counterfoil_policy::bundle::{Bundle, Envelope, SigningKey};
+use counterfoil_policy::bundle::{Bundle, SigningKey};
 use counterfoil_policy::check::Finding;
-use counterfoil_policy::schema_digest;
+pub(super) use counterfoil_testkit::bundles::PERMIT;
+use counterfoil_testkit::bundles::Rules;
 use serde_json::{Value, json};
 
 use crate::tenants::bench::Bench;
 
-pub(super) const PERMIT: &str = "@id(\"ws.permit.all\") @why(\"the baseline applies\")\npermit (principal, action, resource);\n";
 /// An owner exports nothing.
 pub(super) const STRICT: &str = "@id(\"ws.permit.all\") @why(\"the baseline applies\")\npermit (principal, action, resource);\n@id(\"ws.forbid.export\") @why(\"nothing leaves\")\nforbid (principal, action == CF::Action::\"evidence.export\", resource);\n";
 const TESTS: &str = "[{\"name\": \"a viewer repairs\", \"principal\": \"User/viewer\", \"action\": \"repair.execute\", \"resource\": \"Incident/inc\", \"want\": \"DENY\"}]";
@@ -101,29 +100,14 @@ impl Desk {
         version: u64,
         previous: Option<&str>,
     ) -> Sent {
-        let files = BTreeMap::from([
-            ("policies/a.cedar".to_owned(), rules.to_owned()),
-            ("tests/a.json".to_owned(), TESTS.to_owned()),
-        ]);
-        let entries = files.iter().map(|(path, text)| {
-            json!({"path": path, "size": text.len(), "sha256": digest_string(text.as_bytes())})
-        });
-        let mut manifest = json!({
-            "schema": "counterfoil.policy-bundle/v1", "layer": "workspace",
-            "workspace": self.bench.workspace.id.to_string(), "version": version,
-            "cedar": {"lang": "4.5", "engine": ">=4.14,<5"}, "schema_sha256": schema_digest(),
-            "files": entries.collect::<Vec<_>>(), "created_at": "2026-11-01T00:00:00Z",
-            "created_by": "somebody", "summary": "",
-        });
-        if let Some(previous) = previous {
-            manifest["previous"] = json!(previous);
-        }
-        let bundle = Bundle::read(manifest.to_string().as_bytes(), files.clone()).unwrap();
-        let envelope = Envelope::sign(&bundle.statement(), &key(seed));
+        let rules = Rules::of(self.bench.workspace.id, version, rules)
+            .with("tests/a.json", TESTS)
+            .after(previous);
+        let envelope = rules.signed(&key(seed));
         Sent {
-            manifest,
             signature: serde_json::to_string(&envelope).unwrap(),
-            files,
+            manifest: rules.manifest,
+            files: rules.files,
         }
     }
 

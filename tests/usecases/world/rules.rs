@@ -1,24 +1,20 @@
 //! A workspace under rules of its own.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use counterfoil_core::bundles::{ActiveBundle, PolicyState, RegisteredKey, StoredBundle};
-use counterfoil_core::evidence::hash::digest_string;
+use counterfoil_core::bundles::PolicyState;
 use counterfoil_core::ids::UserId;
-use counterfoil_core::ports::{Clock, State, StateKey, StateWrite};
+use counterfoil_core::ports::{Clock, State, StateWrite};
 use counterfoil_core::tenancy::{Role, WorkspaceCtx};
 use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::{AdminPorts, ImpactReport, NewBundle, Policies};
-use counterfoil_policy::bundle::{Bundle, Envelope, SigningKey};
-use counterfoil_policy::schema_digest;
+use counterfoil_policy::bundle::SigningKey;
+use counterfoil_testkit::bundles::{self, PERMIT, Rules};
 use counterfoil_testkit::memory::SeededRandom;
-use serde_json::json;
 
 use super::World;
 
-const PERMIT: &str = "@id(\"ws.permit.all\") @why(\"the baseline applies\")\npermit (principal, action, resource);\n";
 const TESTS: &str = "[{\"name\": \"a viewer repairs\", \"principal\": \"User/viewer\", \"action\": \"repair.execute\", \"resource\": \"Incident/inc\", \"want\": \"DENY\"}]";
 
 /// The key that signs.
@@ -27,25 +23,10 @@ pub(crate) fn signing_key() -> SigningKey {
 }
 
 impl World {
-    /// Rules, beside one that permits what the baseline does: the manifest, the files, the bundle.
-    fn bundle(&self, rules: &str) -> (String, BTreeMap<String, String>, Bundle) {
-        let files = BTreeMap::from([
-            ("policies/a.cedar".to_owned(), format!("{PERMIT}{rules}\n")),
-            ("tests/a.json".to_owned(), TESTS.to_owned()),
-        ]);
-        let entries = files.iter().map(|(path, text)| {
-            json!({"path": path, "size": text.len(), "sha256": digest_string(text.as_bytes())})
-        });
-        let manifest = json!({
-            "schema": "counterfoil.policy-bundle/v1", "layer": "workspace",
-            "workspace": self.workspace.id.to_string(), "version": 1,
-            "cedar": {"lang": "4.5", "engine": ">=4.14,<5"}, "schema_sha256": schema_digest(),
-            "files": entries.collect::<Vec<_>>(), "created_at": "2026-11-01T00:00:00Z",
-            "created_by": "somebody", "summary": "",
-        })
-        .to_string();
-        let bundle = Bundle::read(manifest.as_bytes(), files.clone()).unwrap();
-        (manifest, files, bundle)
+    /// Rules, beside one that permits what the baseline does.
+    fn rules(&self, rules: &str) -> Rules {
+        let written = Rules::of(self.workspace.id, 1, &format!("{PERMIT}{rules}\n"));
+        written.with("tests/a.json", TESTS)
     }
 
     async fn in_workspace(&self, name: &str) -> WorkspaceCtx {
@@ -88,14 +69,14 @@ impl World {
         for ctx in [&ben, &cora] {
             policies.register_key(ctx, &public, None).await.unwrap();
         }
-        let (manifest, files, bundle) = self.bundle(rules);
-        let envelope = Envelope::sign(&bundle.statement(), &signing_key());
+        let rules = self.rules(rules);
         let new = NewBundle {
-            manifest: &manifest,
-            signature: &serde_json::to_string(&envelope).unwrap(),
-            files: &files,
+            manifest: &rules.manifest.to_string(),
+            signature: &serde_json::to_string(&rules.signed(&signing_key())).unwrap(),
+            files: &rules.files,
         };
         policies.upload(&ben, new).await.unwrap();
+        let bundle = rules.bundle();
         assert!(
             policies
                 .activate(&ben, bundle.digest())
@@ -121,39 +102,14 @@ impl World {
 
     /// The rows that bring rules into force.
     pub(crate) fn rows_of(&self, rules: &str) -> Vec<StateWrite> {
-        let key = signing_key();
-        let (manifest, files, bundle) = self.bundle(rules);
-        let (by, at) = (UserId::from_bits(7), self.clock.now());
-        let row = StoredBundle {
-            digest: bundle.digest().to_owned(),
-            envelope: Envelope::sign(&bundle.statement(), &key),
-            manifest,
-            files,
-            by,
-            at,
-            impact: None,
-        };
+        let (by, at, key) = (UserId::from_bits(7), self.clock.now(), signing_key());
+        let row = self.rules(rules).stored(&key, by, at);
         let state = PolicyState {
-            keys: vec![RegisteredKey {
-                public_key: key.public().text(),
-                fingerprint: key.public().fingerprint(),
-                at,
-                by,
-            }],
-            active: Some(ActiveBundle {
-                digest: row.digest.clone(),
-                version: 1,
-                previous: None,
-                at,
-                by,
-                approver: by.to_string(),
-            }),
+            keys: vec![bundles::registered(&key, by, at)],
+            active: Some(bundles::active(&row, 1, &by.to_string())),
             ..PolicyState::default()
         };
-        let place = |sk: &str| StateKey {
-            pk: format!("{}#policy", self.workspace.id),
-            sk: sk.to_owned(),
-        };
+        let place = |row: &str| bundles::place(self.workspace.id, row);
         vec![
             StateWrite::create(place("state"), serde_json::to_value(&state).unwrap()),
             StateWrite::create(place(&row.digest), serde_json::to_value(&row).unwrap()),
