@@ -177,10 +177,12 @@ pub(crate) struct PolicyWarning {
 pub(crate) struct PolicyImpact {
     /// In a sentence.
     sentence: String,
-    /// `sha256:` over the canonical JSON (RFC 8785) of `report`; the activation cites it.
+    /// `sha256:` over the canonical JSON (RFC 8785) of `report`; the activation cites the last one that
+    /// was asked for without `to`.
     #[schema(value_type = schema::Digest)]
     digest: String,
-    /// All of it: transitions by effect, decisions that flip with the rules of both sides, errors.
+    /// All of it: transitions by effect, decisions that flip with the rules of both sides, errors. Where
+    /// `complete` is false, `reached` is the `to` (ms) with which another request goes on.
     #[schema(value_type = Object)]
     report: Value,
 }
