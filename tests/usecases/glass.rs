@@ -14,6 +14,8 @@ use counterfoil_core::usecases::{
 };
 
 use super::erasure::faults::{Plan, faulty};
+use super::repairs::approve;
+use super::repairs::standing::{broken, needing};
 use super::world::World;
 
 const REASON: &str = "nobody else answers and they are locked out";
@@ -79,6 +81,25 @@ async fn an_owner_replaces_the_missing_approval_and_the_record_says_so_for_ever(
     );
     let closed = world.facts("run.close").pop().unwrap();
     assert_eq!(closed.get("overrides").and_then(Json::as_uint), Some(1));
+}
+
+/// What was approved was not skipped.
+#[tokio::test]
+async fn the_record_says_how_many_approvals_were_missing() {
+    let world = World::new().await;
+    world.under(&needing("repair.execute", 2)).await;
+    world.scan().await;
+    let action = propose(&world, true).await;
+    let state = approve(&world, &world.ann, &action).await.unwrap();
+    assert_eq!((state, action.approvals), (ActionState::Held, 2));
+    let owner = world.sign_in("Ben").await;
+    let done = broken(&world.vote(), &owner, &action, 2).await.unwrap();
+    let done = world.vote().carry_out(&owner, done).await.unwrap();
+    assert_eq!(done.action.value.state, ActionState::Verified);
+    let decision = world.facts("run.decision").pop().unwrap();
+    let replaced = decision.get("override").unwrap();
+    let skipped = replaced.get("skipped_approvals").and_then(Json::as_uint);
+    assert_eq!(skipped, Some(1));
 }
 
 #[tokio::test]

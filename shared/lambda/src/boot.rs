@@ -19,6 +19,7 @@ use counterfoil_core::usecases::{Announcing, LimitRate, RecordLeak, Vault};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
+use crate::alarming::Alarming;
 use crate::config::{MissingVariable, Var, optional};
 use crate::http::{Authentication, Repeats, Tokens};
 use crate::oidc::{DEFAULT_SCOPE, OidcDelegations, OidcLogins, OidcOptions, SignInPlace};
@@ -36,7 +37,7 @@ type Lookup = Box<dyn Fn(Var) -> Option<String> + Send + Sync>;
 pub struct Boot {
     clients: Clients,
     lookup: Lookup,
-    recording: OnceLock<Arc<Announcing>>,
+    recording: OnceLock<Arc<dyn EvidenceAppend>>,
 }
 
 impl std::fmt::Debug for Boot {
@@ -115,7 +116,8 @@ impl Boot {
         Ok(self.evidence()?)
     }
 
-    /// Evidence to write: whoever decides first under another baseline says so before.
+    /// Evidence to write: whoever decides first under another baseline says so before, and whoever cannot
+    /// decide because rules do not load rings.
     ///
     /// # Errors
     /// As [`Boot::evidence`].
@@ -124,6 +126,7 @@ impl Boot {
             return Ok(recording.clone());
         }
         let made = Announcing::new(self.evidence()?, self.state()?, self.clock());
+        let made = Alarming::new(Arc::new(made));
         // One for the process, which remembers what it has announced.
         Ok(self.recording.get_or_init(|| Arc::new(made)).clone())
     }

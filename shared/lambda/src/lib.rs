@@ -4,6 +4,7 @@
 //! This crate wires and translates; it decides nothing.
 
 pub mod agent;
+pub mod alarming;
 pub mod boot;
 pub mod config;
 pub mod decisions;

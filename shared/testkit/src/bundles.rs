@@ -72,6 +72,10 @@ impl Rules {
     ///
     /// # Panics
     /// When it keeps no rule of bundles.
+    #[expect(
+        clippy::unwrap_used,
+        reason = "a test that means another one reads it itself"
+    )]
     pub fn bundle(&self) -> Bundle {
         let manifest = self.manifest.to_string();
         Bundle::read(manifest.as_bytes(), self.files.clone()).unwrap()

@@ -11,6 +11,8 @@ use counterfoil_core::usecases::{EraseError, IncidentAct, Incidents, VoteOnActio
 use super::super::erasure::bench::{Bench, CANARY, request};
 use super::super::erasure::faults::{Plan, faulty};
 use super::super::incidents::{ignore, incidents};
+use super::super::repairs::standing::needing;
+use super::super::world::World;
 use super::{held, now, waits};
 
 /// Each append of the proposal, of the vote and of the execution is lost once: not sent, or answered by
@@ -65,6 +67,27 @@ async fn an_answer_that_is_lost_at_any_step_ignores_the_incident_once() {
             bench.verifies().await;
         }
     }
+}
+
+/// Ignoring asks for no fresh sign-in, so the sweep carries it out however long the outage was.
+#[tokio::test]
+async fn what_a_person_asked_to_ignore_is_carried_out_after_a_long_outage() {
+    let world = World::new().await;
+    world.under(&needing("incident.ignore", 1)).await;
+    world.scan().await;
+    let id = world.incident().await.id.to_string();
+    let act = ignore(&world, 7);
+    let people = incidents(&world);
+    let action = held(Box::pin(people.act(&world.ann, &id, "k1", &act)).await);
+    world.store.appends_left(Some(1));
+    let state = world.answer(&world.ben, &action, VoteKind::Approve).await;
+    assert_eq!(state.unwrap(), ActionState::Approved);
+    world.store.appends_left(None);
+    world.clock.advance(Duration::from_mins(16));
+    let swept = Box::pin(world.sweep().sweep()).await.unwrap();
+    assert_eq!(swept.finished, 1);
+    assert_eq!(now(&world, &action).await.state, ActionState::Executed);
+    assert_eq!(world.incident().await.state, IncidentState::Ignored);
 }
 
 /// The words of whoever asked go with the customer; what waits for people keeps an erasure waiting.

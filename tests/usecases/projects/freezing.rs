@@ -73,6 +73,33 @@ async fn one_admin_freezes_and_another_person_confirms_the_end_of_it() {
     assert_eq!(shop.shown().await, lifted);
 }
 
+/// docs/workspaces.md: agreeing is an approval like any other, so in live it takes a sign-in of the last
+/// fifteen minutes, and the record says how it was judged.
+#[tokio::test]
+async fn whoever_signed_in_long_ago_lifts_no_stop() {
+    let shop = Shop::new().await;
+    shop.freeze(ADMIN, true).await.unwrap();
+    let owner = shop.by(OWNER).await;
+    shop.office.world.clock.advance(Duration::from_mins(16));
+    held(shop.freeze(ADMIN, false).await);
+    let projects = shop.office.projects();
+    let version = projects.read(&owner).await.unwrap().project.version;
+    let refused = projects.freeze(&owner, false, None, version).await;
+    assert!(
+        matches!(&refused, Err(ProjectError::Denied(judged)) if judged.fresh_within_s == Some(900)),
+        "{refused:?}"
+    );
+    assert_eq!(shop.last(3), ["run.open", "run.decision", "run.close"]);
+    assert!(shop.shown().await.frozen);
+    assert!(!done(shop.freeze(OWNER, false).await).frozen);
+    let agreed = shop.office.last(&shop.project.stream, "run.resolution");
+    let judged = agreed.get("judged").unwrap();
+    assert_eq!(
+        judged.get("action").and_then(Json::as_str),
+        Some("approval.give")
+    );
+}
+
 #[tokio::test]
 async fn whoever_administers_nothing_neither_freezes_nor_unfreezes() {
     let shop = Shop::new().await;

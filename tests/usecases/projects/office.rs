@@ -6,7 +6,7 @@ use counterfoil_core::auth::authenticate_person;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::idempotency::{Begun, Once, OnceScope, begin};
 use counterfoil_core::ids::ProjectId;
-use counterfoil_core::ports::{Clock, Login, StoredEntry};
+use counterfoil_core::ports::{Clock, Login, StoredEntry, StoredPart};
 use counterfoil_core::records::{Project, Versioned, Workspace};
 use counterfoil_core::tenancy::{Role, TenantCtx, WorkspaceCtx};
 use counterfoil_core::usecases::{
@@ -119,6 +119,20 @@ impl Office {
                 .to_owned()
         };
         entries.iter().map(kind).collect()
+    }
+
+    /// Facts of the last entry of a kind.
+    pub(super) fn last(&self, stream: &str, kind: &str) -> Json {
+        let at = self
+            .kinds(stream)
+            .iter()
+            .rposition(|it| it == kind)
+            .unwrap();
+        let stored = self.world.store.stream(stream.parse().unwrap());
+        let Some(StoredPart::Present { bytes, .. }) = &stored[at].facts else {
+            panic!("facts are protected")
+        };
+        Json::parse(bytes).unwrap()
     }
 
     pub(super) fn ports(&self) -> AdminPorts {

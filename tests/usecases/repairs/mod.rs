@@ -37,7 +37,7 @@ fn vote<'a>(action: &'a Action, kind: VoteKind, reason: &'a str) -> Voted<'a> {
     }
 }
 
-async fn approve(
+pub(crate) async fn approve(
     world: &World,
     who: &TenantCtx,
     action: &Action,

@@ -112,17 +112,17 @@ impl Judgement {
         ])
     }
 
-    /// The same with the missing approvals replaced by `by`; a DENY stays one. The layers go on to say
-    /// what they asked for.
+    /// The same with the missing approvals replaced by `by`, where `given` of them are there; a DENY stays
+    /// one. The layers go on to say what they asked for.
     #[must_use]
-    pub(crate) fn broken_by(mut self, by: String, ticket: String) -> Self {
+    pub(crate) fn broken_by(mut self, by: String, ticket: String, given: u8) -> Self {
         if self.effect == Effect::Deny {
             return self;
         }
         self.considered.broken = Some(Broken {
             by,
             ticket,
-            skipped_approvals: self.approvals,
+            skipped_approvals: self.approvals.saturating_sub(given),
         });
         self.effect = Effect::Allow;
         self.approvals = 0;

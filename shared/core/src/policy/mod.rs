@@ -13,6 +13,7 @@ mod rules;
 
 pub(crate) use asking::fresh_within;
 pub use asking::{Approvals, Asking, Origin, Place, approver_role};
+use counterfoil_policy::Failure;
 pub use counterfoil_policy::{Effect, baseline_digest};
 pub use judgement::{
     APPROVER_ROLE, APPROVER_SINCE, BESIDE_THE_RULES, BREAK_GLASS, Broken, Considered, Judgement,
@@ -27,3 +28,9 @@ pub use rules::{BuiltIn, NO_BUNDLE, Rules, builtin_bundles, default_bundle_diges
 
 #[cfg(test)]
 mod tests;
+
+/// What stands in place of a rule where the rules in force are gone, or are not those that were signed.
+pub const RULES_DO_NOT_LOAD: [&str; 2] = [
+    Failure::BundleMissing.rule(),
+    Failure::BundleUnverified.rule(),
+];

@@ -10,7 +10,7 @@ use crate::repair::RepairPlan;
 /// There is no public constructor: the repair use case makes one after the transaction that
 /// recorded the decision and `repair.started` was acknowledged.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0451
 /// # use counterfoil_core::{policy::Permit, ports::EntryRef, repair::RepairPlan};
 /// fn forge(plan: RepairPlan, decision: EntryRef) -> Permit {
 ///     Permit { plan, decision }

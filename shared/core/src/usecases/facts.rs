@@ -269,12 +269,32 @@ pub fn judged(judgement: &Judgement) -> Json {
 
 /// `run.resolution`: a vote, an expiry or a withdrawal.
 pub fn resolution(decision: &EntryRef, approver: &str, allow: bool, principal: &Principal) -> Json {
-    object([
+    object(resolved(decision, (approver, allow), principal))
+}
+
+/// The same, of somebody whose answer was judged.
+pub fn answer(
+    decision: &EntryRef,
+    answered: (&str, bool),
+    principal: &Principal,
+    judgement: &Judgement,
+) -> Json {
+    let mut facts = resolved(decision, answered, principal);
+    facts.push(("judged", judged(judgement)));
+    object(facts)
+}
+
+fn resolved(
+    decision: &EntryRef,
+    (approver, allow): (&str, bool),
+    principal: &Principal,
+) -> Vec<(&'static str, Json)> {
+    vec![
         ("actor", actor(principal)),
         ("approver", approver.into()),
         ("decision", decision.leaf.as_str().into()),
         ("effect", if allow { "ALLOW" } else { "DENY" }.into()),
-    ])
+    ]
 }
 
 /// `repair.started`, `repair.executed`, `repair.failed`. `decision` is filled in by a cite when it

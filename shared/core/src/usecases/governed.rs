@@ -4,7 +4,7 @@ use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::facts::{Closing, Decided, Opening, act_hash, resolution};
+use super::facts::{self, Closing, Decided, Opening, act_hash, resolution};
 use super::proposal::Proposal;
 use super::second_person::SOLO;
 use crate::ids::{ActionId, DecisionId, RunId, WorkspaceId};
@@ -214,15 +214,19 @@ impl Governed {
     }
 
     /// `run.open` caused by the held decision, the resolution by `approver`, `run.decision`. The
-    /// decision is draft number 2, and says so where nobody but the proposer was there to agree.
+    /// decision is draft number 2, and says so where nobody but the proposer was there to agree. `answer`
+    /// is what the rules say of agreeing, where they were asked.
     pub(super) fn approved(
         &self,
         principal: &Principal,
-        held: &EntryRef,
-        approver: &str,
+        (held, approver): (&EntryRef, &str),
+        answer: Option<&Judgement>,
         comment: Option<&str>,
     ) -> Result<Vec<Draft>, JsonError> {
-        let vote = resolution(held, approver, true, principal);
+        let vote = match answer {
+            Some(judged) => facts::answer(held, (approver, true), principal, judged),
+            None => resolution(held, approver, true, principal),
+        };
         let mut more = self.more.clone();
         if approver.starts_with(SOLO) {
             more.push(("solo", true.into()));

@@ -59,6 +59,11 @@ pub(crate) struct Counts {
     allow: u64,
     require: u64,
     deny: u64,
+    /// Of those that need approvals: neither approved nor rejected. An override that more people would
+    /// have been needed for leaves one.
+    unresolved: u64,
+    /// Approvals that an owner replaced by breaking the glass.
+    overrides: u64,
     /// Actions that wait for approvals.
     held: u64,
     /// Actions that may be done, and of which nobody told yet what became of them.
@@ -99,6 +104,8 @@ impl GovernedRun {
                 allow: tally.allow,
                 require: tally.require,
                 deny: tally.deny,
+                unresolved: tally.unresolved,
+                overrides: tally.overrides,
                 held: run.held,
                 in_hand: run.in_hand,
             },

@@ -137,7 +137,8 @@ fn waits(action: &Value) -> String {
     let given = u64::try_from(given).unwrap_or(u64::MAX);
     let id = shown(text(action, "/id"));
     match needed(action).saturating_sub(given) {
-        1 => format!("{id} waits for one more approval."),
+        // Some of those that were given may not count any more: it waits for one at least.
+        0 | 1 => format!("{id} waits for one more approval."),
         more => format!("{id} waits for {more} more approvals."),
     }
 }

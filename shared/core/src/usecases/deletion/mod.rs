@@ -354,7 +354,8 @@ impl Delete {
             due_at: now.plus(DELAY),
             decision: None,
         });
-        let mut batch = Batch::of(judged.approved(principal, &proposed, &approver, None)?);
+        let mut batch =
+            Batch::of(judged.approved(principal, (&proposed, &approver), None, None)?);
         let decision = batch.drafts.len().saturating_sub(1);
         batch.drafts.push(judged.closing());
         let row = (Some(waiting.version), after);

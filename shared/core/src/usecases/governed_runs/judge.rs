@@ -46,6 +46,8 @@ pub(in crate::usecases) enum Again {
         by: String,
         /// Where it is written down.
         ticket: String,
+        /// Approvals that are there.
+        given: u8,
     },
 }
 
@@ -138,13 +140,13 @@ impl GovernedRuns {
             Again::Climb => self.asked(ctx, &matter, &asking).await?,
             Again::With(approvals) => self.asked(ctx, &matter, &asking.with(approvals)).await?,
             // The ladder says what would be missing: a DENY stays one.
-            Again::Broken { by, ticket } => {
+            Again::Broken { by, ticket, given } => {
                 let asking = Asking {
                     break_glass: true,
                     ..asking
                 };
                 let judgement = self.asked(ctx, &matter, &asking).await?;
-                judgement.broken_by(by, ticket)
+                judgement.broken_by(by, ticket, given)
             }
         })
     }

@@ -1,16 +1,19 @@
 //! Somebody sends what another person has proposed: an approval, if they count.
 
-use super::{Changes, Happens, HeldError, Settled, Wanted};
+use super::{Agreed, Changes, Happens, HeldError, Settled, Wanted, held_facts};
 use crate::held_change::{Given, HeldChange};
 use crate::ids::UserId;
-use crate::policy::Approvals;
+use crate::policy::{Approvals, Judgement, Question, VoteFacts};
 use crate::ports::{Batch, EntryRef, PortError, PortErrorKind};
 use crate::records::{Directory, RecordError, Versioned};
 use crate::tenancy::Role;
-use crate::usecases::facts::resolution;
-use crate::usecases::governed::Governed;
+use crate::usecases::facts::{self, resolution};
+use crate::usecases::governed::{Governed, Terms};
 use crate::usecases::grounds::{Grounds, Rows};
 use crate::usecases::second_person::{NotSecond, Waiting};
+
+/// Characters of a reason, at least.
+const MIN_REASON: u64 = 10;
 
 /// Index of the resolution in a run that holds nothing else.
 const RESOLUTION: usize = 1;
@@ -60,6 +63,11 @@ impl Changes<'_> {
         if again || alone && needed > 1 {
             return Ok(Some(Settled::Waits(None)));
         }
+        let answer = if alone {
+            None
+        } else {
+            Some(self.may_agree(wanted, change).await?)
+        };
         let mut roles = self.still_count(wanted, change, role).await?;
         roles.extend(principal.role());
         let decision = waiting.decision().cloned().ok_or_else(|| {
@@ -68,8 +76,8 @@ impl Changes<'_> {
         })?;
         let count = u8::try_from(roles.len()).unwrap_or(u8::MAX);
         if count < needed {
-            self.note(wanted, judged, waiting, (person, &decision))
-                .await?;
+            let given = (person, &decision, answer.as_ref());
+            self.note(wanted, judged, waiting, given).await?;
             return Ok(Some(Settled::Waits(None)));
         }
         roles.sort_unstable();
@@ -87,9 +95,39 @@ impl Changes<'_> {
         Ok(Some(Settled::Happens(Box::new(Happens {
             judged,
             grounds: grounds.clone().and(people),
-            agreed: Some((change.clone(), decision, approver)),
+            agreed: Some(Agreed {
+                change: change.clone(),
+                decision,
+                approver,
+                judged: answer,
+            }),
             row: Some(waiting.version),
         }))))
+    }
+
+    /// What the rules say of agreeing, which is an approval like any other. Their words are the change
+    /// itself, which they send once more: none are asked for besides.
+    async fn may_agree(
+        &self,
+        wanted: &Wanted<'_>,
+        change: &HeldChange,
+    ) -> Result<Judgement, HeldError> {
+        let said = wanted.reason.unwrap_or_default().trim().chars().count();
+        let said = u64::try_from(said).unwrap_or(u64::MAX);
+        let question = Question::Vote(VoteFacts {
+            approves: true,
+            on: held_facts(change),
+            reason_chars: said.max(MIN_REASON),
+            digest_matches: true,
+        });
+        let terms = Terms::default();
+        let (judging, principal) = (self.judging, wanted.principal);
+        let judged = Box::pin(judging.at(wanted.place, principal, &question, terms)).await?;
+        if judged.allowed() {
+            Ok(judged.judgement)
+        } else {
+            Err(self.refuse(wanted, judged).await)
+        }
     }
 
     /// The roles of those who have agreed earlier and still count.
@@ -116,7 +154,7 @@ impl Changes<'_> {
         wanted: &Wanted<'_>,
         judged: &Governed,
         waiting: &Versioned<HeldChange>,
-        (person, decision): (UserId, &EntryRef),
+        (person, decision, answer): (UserId, &EntryRef, Option<&Judgement>),
     ) -> Result<(), HeldError> {
         let mut after = waiting.value.clone();
         after.decided = Some(decision.clone());
@@ -125,7 +163,11 @@ impl Changes<'_> {
             at: judged.at(),
         });
         let principal = wanted.principal;
-        let vote = resolution(decision, &person.to_string(), true, principal);
+        let approver = person.to_string();
+        let vote = match answer {
+            Some(judged) => facts::answer(decision, (&approver, true), principal, judged),
+            None => resolution(decision, &approver, true, principal),
+        };
         let drafts = judged.answered(principal, decision, vote, wanted.reason);
         let row = Directory::write(wanted.row.clone(), Some(waiting.version), &after)?;
         let row = row.until(after.expires_at).explained_by(RESOLUTION);

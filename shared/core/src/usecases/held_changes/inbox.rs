@@ -1,16 +1,16 @@
 //! What waits, and a person's no to it.
 
 use counterfoil_evidence::hash::Hash;
-use counterfoil_evidence::json::Json;
 
+use super::held_facts;
 use crate::held_change::HeldChange;
 use crate::ids::ActionId;
-use crate::policy::{APPROVER_ROLE, Effect, HeldFacts, Place, Question, VoteFacts};
+use crate::policy::{APPROVER_ROLE, Effect, Place, Question, VoteFacts};
 use crate::ports::{Batch, StateKey};
 use crate::records::{Record, Records, Versioned, workspace_row};
 use crate::tenancy::{Principal, Role, TenantCtx};
 use crate::usecases::admin::{AdminError, AdminPorts, Recorded, append, gone};
-use crate::usecases::facts::{judged, resolution};
+use crate::usecases::facts::answer;
 use crate::usecases::governed::{Governed, Judging, Terms};
 
 /// Words that are long enough, for asking whether somebody may say no at all.
@@ -89,10 +89,12 @@ impl HeldChanges {
             });
         }
         let held = found.decision().ok_or(AdminError::Changed)?;
-        let mut vote = resolution(held, &principal.id(), false, principal);
-        if let Json::Object(fields) = &mut vote {
-            fields.insert("judged".to_owned(), judged(&governed.judgement));
-        }
+        let vote = answer(
+            held,
+            (&principal.id(), false),
+            principal,
+            &governed.judgement,
+        );
         let drafts = governed.answered(principal, held, vote, Some(reason));
         let batch = Batch::of(drafts).with(gone(row(ctx, &found.value), found.version));
         match append(evidence, stream, batch).await? {
@@ -135,15 +137,7 @@ impl HeldChanges {
         let reason_chars = reason.trim().chars().count();
         let question = Question::Vote(VoteFacts {
             approves: false,
-            on: HeldFacts {
-                id: change.id.to_string(),
-                kind: change.action.clone(),
-                effect: "REQUIRE",
-                machine: false,
-                proposers: vec![change.by],
-                owners: Vec::new(),
-                approvers: change.given.iter().map(|given| given.by).collect(),
-            },
+            on: held_facts(change),
             reason_chars: u64::try_from(reason_chars).unwrap_or(u64::MAX),
             digest_matches: true,
         });

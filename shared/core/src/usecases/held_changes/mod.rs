@@ -28,7 +28,7 @@ use super::second_person::{HELD, NotSecond};
 use crate::held_change::HeldChange;
 use crate::ids::{DecisionId, ProjectId, UserId, WorkspaceId};
 use crate::json::{JsonError, to_json};
-use crate::policy::{Effect, Judgement, Place, Question};
+use crate::policy::{Effect, HeldFacts, Judgement, Place, Question};
 use crate::ports::{
     AppendError, Batch, Clock, EntryRef, EvidenceAppend, PortError, Random, State, StateKey,
     StateWrite,
@@ -91,13 +91,23 @@ pub(super) enum Settled {
     Happens(Box<Happens>),
 }
 
+/// What was agreed to, and by whom last.
+pub(super) struct Agreed {
+    pub(super) change: HeldChange,
+    /// The decision that held it.
+    pub(super) decision: EntryRef,
+    /// Who counts as having agreed.
+    pub(super) approver: String,
+    /// What the rules say of them agreeing; nothing, where they are the only person and proposed it.
+    pub(super) judged: Option<Judgement>,
+}
+
 /// A change that may be applied now.
 pub(super) struct Happens {
     pub(super) judged: Governed,
     /// What that stands on.
     pub(super) grounds: Grounds,
-    /// What was agreed to, with the decision that held it and who counts as having agreed last.
-    pub(super) agreed: Option<(HeldChange, EntryRef, String)>,
+    pub(super) agreed: Option<Agreed>,
     /// The version of the row that goes.
     row: Option<u64>,
 }
@@ -153,6 +163,19 @@ macro_rules! from_held {
     };
 }
 pub(super) use from_held;
+
+/// What is known of a change, for whoever answers.
+fn held_facts(change: &HeldChange) -> HeldFacts {
+    HeldFacts {
+        id: change.id.to_string(),
+        kind: change.action.clone(),
+        effect: "REQUIRE",
+        machine: false,
+        proposers: vec![change.by],
+        owners: Vec::new(),
+        approvers: change.given.iter().map(|given| given.by).collect(),
+    }
+}
 
 /// Changes that may wait.
 #[derive(Clone, Copy)]
@@ -331,8 +354,9 @@ impl<'a> Changes<'a> {
     pub(super) fn begun(wanted: &Wanted<'_>, happens: &Happens) -> Result<Batch, HeldError> {
         let (judged, principal) = (&happens.judged, wanted.principal);
         let batch = Batch::of(match &happens.agreed {
-            Some((_, held, approver)) => {
-                judged.approved(principal, held, approver, wanted.reason)?
+            Some(agreed) => {
+                let held = (&agreed.decision, agreed.approver.as_str());
+                judged.approved(principal, held, agreed.judged.as_ref(), wanted.reason)?
             }
             None => judged.opened(principal, wanted.reason)?,
         });

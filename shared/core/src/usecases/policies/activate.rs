@@ -82,7 +82,8 @@ impl Policies {
         happens: &Happens,
         next: &Next,
     ) -> Result<PolicyActed, PolicyError> {
-        let (held, decision, approver) = happens.agreed.as_ref().ok_or(AdminError::Changed)?;
+        let agreed = happens.agreed.as_ref().ok_or(AdminError::Changed)?;
+        let (held, approver) = (&agreed.change, &agreed.approver);
         let mut after = next.state.value.clone();
         after.active = Some(ActiveBundle {
             digest: next.bundle.digest.clone(),
@@ -95,7 +96,12 @@ impl Policies {
         let shadowed = |it: &crate::bundles::ShadowBundle| it.digest == next.bundle.digest;
         after.shadow = after.shadow.filter(|it| !shadowed(it));
         let row = replaced(ctx, next.state.version, &after)?;
-        let draft = activated(ctx, next, (held.by, &approvers(held, approver)), decision);
+        let draft = activated(
+            ctx,
+            next,
+            (held.by, &approvers(held, approver)),
+            &agreed.decision,
+        );
         self.changes()
             .carry_out(wanted, happens, draft, [row])
             .await?;

@@ -244,7 +244,9 @@ impl Policies {
                 return Ok(());
             };
             let Some((header, entry)) = newest.next() else {
-                if read >= most && newest.at < span.to.as_millis().saturating_sub(1) {
+                // Not in the middle of a millisecond, and not before anything was looked at.
+                let between = last != Some(newest.at);
+                if read >= most && between && newest.at < span.to.as_millis().saturating_sub(1) {
                     report.ends_at(newest.at);
                     return Ok(());
                 }

@@ -13,20 +13,36 @@ use crate::tenancy::{Principal, Role, TenantCtx, Via};
 use crate::time::Timestamp;
 use crate::usecases::facts::{Decided, actor};
 
-/// Whether nothing is wrong but whoever triggers it, so that it would happen `as_approved`, in the name
-/// of whoever is [`vouching`] for it: that takes nobody's approval away. The action stays as it is, for
-/// them after another sign-in or for somebody else.
-pub(super) async fn only_the_trigger(
+/// What the rules say of carrying an action out.
+pub(super) enum Said {
+    /// It happens.
+    Yes,
+    /// Whoever triggers it is in the way, and nothing else.
+    NotByThem,
+    /// It does not happen any more, whoever triggers it.
+    No(Box<Judgement>),
+}
+
+/// Whether only whoever triggers it is in the way, so that it would happen `as_approved`, in the name of
+/// whoever is [`vouching`] for it: that takes nobody's approval away. The action stays as it is, for them
+/// after another sign-in or for somebody else. Otherwise it ends for what is in everybody's way.
+pub(super) async fn said(
     ctx: &TenantCtx,
     judgement: &Judgement,
     as_approved: impl Future<Output = Result<Judgement, ActionError>> + Send,
-) -> Result<bool, ActionError> {
-    // The sweep asks in their name already, and has nobody to ask.
-    let by_itself = matches!(ctx.principal(), Principal::System { .. });
-    if judgement.effect == Effect::Allow || by_itself {
-        return Ok(false);
+) -> Result<Said, ActionError> {
+    if judgement.effect == Effect::Allow {
+        return Ok(Said::Yes);
     }
-    Ok(as_approved.await?.effect == Effect::Allow)
+    // The sweep asks in their name already, and has nobody to ask.
+    if matches!(ctx.principal(), Principal::System { .. }) {
+        return Ok(Said::No(Box::new(judgement.clone())));
+    }
+    let as_approved = as_approved.await?;
+    Ok(match as_approved.effect {
+        Effect::Allow => Said::NotByThem,
+        Effect::Require | Effect::Deny => Said::No(Box::new(as_approved)),
+    })
 }
 
 /// Judges an action again, with the approvals that it has, as its proposer's and in the request of
@@ -60,7 +76,9 @@ pub(super) async fn judge_again(
             ..asking
         };
         let judgement = ask(&asking);
-        return Ok(judgement.broken_by(broken.by.to_string(), broken.ticket));
+        let least = judgement.considered.role.max(action.approver_role());
+        let given = approvals(action, &roles, least).count;
+        return Ok(judgement.broken_by(broken.by.to_string(), broken.ticket, given));
     }
     // The rules in force may ask for a higher role than those of the proposal did.
     let least = ask(&asking).considered.role.max(action.approver_role());

@@ -20,7 +20,7 @@ use crate::ports::{Batch, EntryRef};
 use crate::records::{Directory, OverrideUse, Project, Records, Versioned};
 use crate::repair::{Action, ActionState, Overridden};
 use crate::tenancy::{TenantCtx, WorkspaceCtx};
-use crate::usecases::facts::{actor, judged, resolution, target};
+use crate::usecases::facts::{actor, answer, target};
 use crate::usecases::governed::{AdminEffect, Judging, Terms};
 use crate::usecases::grounds::Grounds;
 
@@ -360,11 +360,11 @@ fn overriding(
     judgement: &Judgement,
 ) -> Result<Json, ActionError> {
     let voter = ctx.principal().id();
-    let Json::Object(mut facts) = resolution(decision, &voter, true, ctx.principal()) else {
+    let said = answer(decision, (&voter, true), ctx.principal(), judgement);
+    let Json::Object(mut facts) = said else {
         return Err(ActionError::Changed);
     };
     facts.insert("override".to_owned(), true.into());
-    facts.insert("judged".to_owned(), judged(judgement));
     Ok(Json::Object(facts))
 }
 

@@ -3,7 +3,7 @@
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::again::{decided_again, judge_again, only_the_trigger, vouching};
+use super::again::{Said, decided_again, judge_again, said, vouching};
 use super::asking::{self, active_mapping};
 use super::counted::{append, waits_no_more};
 use super::ending::{expire, given_back};
@@ -73,13 +73,14 @@ pub(super) async fn execute(
         }
         let vouched = vouching(&action.value, ports.clock.now());
         let as_approved = Box::pin(judge(ports, ctx, project, asked, matter, &vouched));
-        if only_the_trigger(ctx, &judgement, as_approved).await? {
-            let recorded = record_refusal(ports, ctx, project, &action.value, &judgement);
-            Box::pin(recorded).await?;
-            return Err(ActionError::Denied(judgement));
-        }
-        if judgement.effect != Effect::Allow {
-            return go_stale(ports, ctx, project, action, incident, &judgement).await;
+        match said(ctx, &judgement, as_approved).await? {
+            Said::Yes => {}
+            Said::NotByThem => {
+                let recorded = record_refusal(ports, ctx, project, &action.value, &judgement);
+                Box::pin(recorded).await?;
+                return Err(ActionError::Denied(judgement));
+            }
+            Said::No(why) => return go_stale(ports, ctx, project, action, incident, &why).await,
         }
         let begun = (&incident.value, pace, &judgement, grounds);
         match start(ports, ctx, project, (action.clone(), digest), begun).await {

@@ -1,6 +1,6 @@
 //! The run that carries votes and effect of an action, and its end without an effect.
 
-use counterfoil_evidence::json::{Json, object};
+use counterfoil_evidence::json::object;
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
@@ -12,7 +12,7 @@ use crate::ports::{EntryRef, PortError, PortErrorKind};
 use crate::records::Project;
 use crate::repair::Action;
 use crate::tenancy::Principal;
-use crate::usecases::facts::{actor, judged, repair_step, resolution, target};
+use crate::usecases::facts::{actor, answer, repair_step, resolution, target};
 
 /// Why an action is not carried out any more that was approved.
 pub(super) const STALE: &str = "changed-since-approval";
@@ -99,10 +99,10 @@ impl FollowUp {
         said: Option<Said<'_>>,
     ) -> Vec<Draft> {
         let mut drafts = self.opening();
-        let mut facts = resolution(&self.decision, approver, allow, principal);
-        if let (Some(said), Json::Object(fields)) = (said, &mut facts) {
-            fields.insert("judged".to_owned(), judged(said.judgement));
-        }
+        let facts = match said {
+            Some(said) => answer(&self.decision, (approver, allow), principal, said.judgement),
+            None => resolution(&self.decision, approver, allow, principal),
+        };
         let mut draft = Draft::new(Kind::RunResolution, facts).in_run(self.run);
         if let Some(said) = said {
             draft = draft

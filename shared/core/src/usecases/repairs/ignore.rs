@@ -5,7 +5,7 @@ use counterfoil_evidence::json::Json;
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::again::{carried_out, decided_again, judge_again, only_the_trigger, vouching};
+use super::again::{Said, carried_out, decided_again, judge_again, said, vouching};
 use super::counted::{ATTEMPTS, append, try_append, waits_no_more};
 use super::follow_up::{STALE, follow_up, given_up};
 use super::refusal::record_refusal;
@@ -51,13 +51,16 @@ pub(super) async fn execute(
         };
         let vouched = vouching(&action.value, now);
         let as_approved = Box::pin(judge(ports, ctx, project, matter, &vouched));
-        if only_the_trigger(ctx, &judgement, as_approved).await? {
-            let recorded = record_refusal(ports, ctx, project, &action.value, &judgement);
-            Box::pin(recorded).await?;
-            return Err(ActionError::Denied(judgement));
-        }
-        if judgement.effect != Effect::Allow {
-            return go_stale(ports, ctx, project, action, (&incident.value, &judgement)).await;
+        match said(ctx, &judgement, as_approved).await? {
+            Said::Yes => {}
+            Said::NotByThem => {
+                let recorded = record_refusal(ports, ctx, project, &action.value, &judgement);
+                Box::pin(recorded).await?;
+                return Err(ActionError::Denied(judgement));
+            }
+            Said::No(why) => {
+                return go_stale(ports, ctx, project, action, (&incident.value, &why)).await;
+            }
         }
         let judged = (&judgement, now, digest);
         let found = (action.clone(), incident);

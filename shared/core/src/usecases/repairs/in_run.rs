@@ -8,7 +8,7 @@ use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::again::{carried_out, decided_again, only_the_trigger, vouching};
+use super::again::{self, carried_out, decided_again, said, vouching};
 use super::follow_up::{STALE, Said, follow_up};
 use super::judge::approvals;
 use super::refusal::record_refusal;
@@ -105,12 +105,19 @@ pub(super) async fn begin(
     let roles = ports.roles_of_approvers(ctx, &action).await?;
     let approved = vouching(&action, ports.clock.now());
     let approved = judge_to_begin(ports, ctx, project, &action, &approved);
-    if only_the_trigger(ctx, &judgement, Box::pin(approved)).await? {
-        let recorded = record_refusal(ports, ctx, project, &action, &judgement);
-        Box::pin(recorded).await?;
-        return Err(ActionError::Denied(judgement));
-    }
-    let (step, draft) = if judgement.effect == Effect::Allow {
+    let stale = match said(ctx, &judgement, Box::pin(approved)).await? {
+        again::Said::Yes => None,
+        again::Said::NotByThem => {
+            let recorded = record_refusal(ports, ctx, project, &action, &judgement);
+            Box::pin(recorded).await?;
+            return Err(ActionError::Denied(judgement));
+        }
+        again::Said::No(why) => Some(why),
+    };
+    let (step, draft) = if let Some(why) = stale {
+        action.failure = Some(STALE.to_owned());
+        (Step::WentStale, decided(ports, &action, &why)?)
+    } else {
         let now = ports.clock.now();
         let mut facts = vec![
             ("actor", actor(ctx.principal())),
@@ -122,9 +129,6 @@ pub(super) async fn begin(
         facts.extend(carried_out(ctx, digest, &roles, now));
         let draft = Draft::new(Kind::ObservationRecorded, object(facts));
         (Step::Begun, draft.in_run(action.binding.run))
-    } else {
-        action.failure = Some(STALE.to_owned());
-        (Step::WentStale, decided(ports, &action, &judgement)?)
     };
     let stepped = Stepped {
         action,
@@ -221,14 +225,22 @@ pub(super) async fn judge_broken(
     action: &Action,
     by: &Overridden,
 ) -> Result<Judgement, ActionError> {
-    judge(ports, ctx, project, (action, ctx.principal()), broken(by)).await
+    let again = broken(ports, ctx, action, by).await?;
+    judge(ports, ctx, project, (action, ctx.principal()), again).await
 }
 
-fn broken(by: &Overridden) -> Again {
-    Again::Broken {
+async fn broken(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    action: &Action,
+    by: &Overridden,
+) -> Result<Again, ActionError> {
+    let roles = ports.roles_of_approvers(ctx, action).await?;
+    Ok(Again::Broken {
         by: by.by.to_string(),
         ticket: by.ticket.clone(),
-    }
+        given: approvals(action, &roles, action.approver_role()).count,
+    })
 }
 
 /// What the rules say of beginning an action, in the request of `trigger`.
@@ -241,7 +253,7 @@ async fn judge_to_begin(
 ) -> Result<Judgement, ActionError> {
     let matter = (action, trigger);
     let again = match ports.broken(ctx, action).await? {
-        Some(by) => broken(&by),
+        Some(by) => broken(ports, ctx, action, &by).await?,
         None => given(ports, ctx, project, matter).await?,
     };
     judge(ports, ctx, project, matter, again).await

@@ -323,7 +323,8 @@ fn is_to_begin(action: &Action, live: bool, now: Timestamp) -> bool {
         }
         _ => None,
     };
-    let needs_a_person = live && action.proposer.person().is_some();
+    // Ignoring asks for no fresh sign-in.
+    let needs_a_person = live && action.repair().is_some() && action.proposer.person().is_some();
     at_once
         && since.is_some_and(|since| {
             let age = now.since(since);
