@@ -68,9 +68,12 @@ fn an_instruction_in_a_text_changes_no_verdict() {
     let stage = stage();
     stage.run(async {
         let (tenant, incident, customer, user) = drifted(stage).await;
-        // In the app's own data, and in the words of a person about the incident.
+        // In the name and the address that the app has of a customer, and in the words of a person about
+        // the incident.
         let quoted = format!("{INJECTED} {IN_A_ROW}").replace('\'', "''");
-        let poison = format!("UPDATE app_users SET email = '{quoted}' WHERE id = '{user}'");
+        let poison = format!(
+            "UPDATE app_users SET name = '{quoted}', email = '{quoted}' WHERE id = '{user}'"
+        );
         stage.postgres.sql(&tenant.database, &poison).unwrap();
         let id = incident.id.to_string();
         let reads = Agent::of(stage, &tenant.read_key);
