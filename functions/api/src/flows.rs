@@ -113,7 +113,7 @@ impl FlowActionsBody {
         (status = ACCEPTED, description = "A second person is needed", body = views::Flow,
             headers(("ETag" = String, description = "Version of the setting"))),
     ),
-    extensions(("x-problems" = json!(["precondition-required", "precondition-failed", "wrong-state", "action-denied", "outcome-unknown"]))),
+    extensions(("x-problems" = json!(["precondition-required", "precondition-failed", "wrong-state", "action-denied", "insufficient_user_authentication", "outcome-unknown"]))),
 )]
 pub(crate) async fn register(
     State(api): State<Api>,

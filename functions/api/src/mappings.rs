@@ -159,7 +159,8 @@ pub(crate) async fn add(
     ),
     extensions(("x-problems" = json!([
         "idempotency-key-missing", "idempotency-key-reused", "idempotency-in-flight",
-        "precondition-required", "precondition-failed", "wrong-state", "action-denied", "not-finished",
+        "precondition-required", "precondition-failed", "wrong-state", "action-denied",
+        "insufficient_user_authentication", "not-finished",
     ]))),
 )]
 pub(crate) async fn activate(

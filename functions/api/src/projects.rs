@@ -172,7 +172,8 @@ impl ChangeBody {
         (status = ACCEPTED, description = "Still frozen: a second person is needed", body = views::Project,
             headers(("ETag" = String, description = "Version of the project")))),
     extensions(("x-problems" = json!([
-        "precondition-required", "precondition-failed", "wrong-state", "action-denied", "not-finished",
+        "precondition-required", "precondition-failed", "wrong-state", "action-denied",
+        "insufficient_user_authentication", "not-finished",
     ]))),
 )]
 pub(crate) async fn change(

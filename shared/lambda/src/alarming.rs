@@ -1,4 +1,5 @@
-//! An alarm for rules that do not load: somebody changed them past the product, or took them away.
+//! An alarm for rules that do not load: somebody changed them past the product or took them away, or they
+//! are written for another version of the engine.
 
 use std::sync::Arc;
 
@@ -59,14 +60,9 @@ mod tests {
     fn only_rules_that_do_not_load_ring() {
         let decided =
             |kind, rule: &str| unloaded(&Draft::new(kind, object([("rule", Json::from(rule))])));
-        assert_eq!(
-            decided(Kind::RunDecision, "bundle-unverified"),
-            Some("bundle-unverified")
-        );
-        assert_eq!(
-            decided(Kind::RunDecision, "bundle-missing"),
-            Some("bundle-missing")
-        );
+        for rule in ["bundle-unverified", "bundle-missing", "engine-range"] {
+            assert_eq!(decided(Kind::RunDecision, rule), Some(rule));
+        }
         // Whoever revokes rings themselves, and once.
         for rule in ["bundle-revoked", "default-deny", "ws.forbid.bundle-missing"] {
             assert_eq!(decided(Kind::RunDecision, rule), None);

@@ -35,6 +35,8 @@ const RECOVERY: [&str; 5] = [
 /// What no rule of a workspace is asked about, also while its bundle is in force: rules must not keep
 /// themselves in force. Whoever the baseline lets stop everything can, and then [`RECOVERY`] remains.
 pub(crate) const REVOKES: &str = "policy.revoke";
+/// Nor about agreeing to these: what a bundle asks of who brings others, it asks of the act itself.
+const REPLACES: [&str; 2] = ["policy.activate", "policy_key.register"];
 
 /// When a question is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +83,7 @@ fn ask_layers(
         Err(failure) => failed(LayerName::Baseline, None, failure, Vec::new()),
     };
     let workspace = match layers.workspace {
-        Ok(_) if request.action() == REVOKES => return vec![baseline],
+        Ok(_) if request.action() == REVOKES || lets_replace(request) => return vec![baseline],
         Ok(layer) => ask(layer, request, phase),
         // Judged by the baseline alone.
         Err(_) if recovers(request) => return vec![baseline],
@@ -90,10 +92,19 @@ fn ask_layers(
     vec![baseline, workspace]
 }
 
+/// Agreeing to other rules, or to another key that signs them.
+fn lets_replace(request: &Request) -> bool {
+    let kind = || request.held_kind();
+    request.action() == "approval.give"
+        && kind().is_some_and(|kind| REPLACES.contains(&kind.as_str()))
+}
+
 fn recovers(request: &Request) -> bool {
     let action = request.action();
-    let vote = matches!(action, "approval.give" | "approval.reject");
-    RECOVERY.contains(&action) || vote && request.held_kind().as_deref() == Some("policy.activate")
+    let rejects = action == "approval.reject";
+    RECOVERY.contains(&action)
+        || lets_replace(request)
+        || rejects && request.held_kind().as_deref() == Some("policy.activate")
 }
 
 fn both(layers: Layers<'_>, failure: Failure) -> Vec<LayerVerdict> {

@@ -41,6 +41,16 @@ async fn two_people_bring_a_bundle_into_force_and_the_entry_says_so() {
     assert_eq!(desk.active().await, Some(second));
 }
 
+/// Rules do not keep themselves in force, whatever they say about approvals.
+#[tokio::test]
+async fn a_bundle_that_lets_nobody_approve_is_replaced_all_the_same() {
+    let desk = Desk::new().await;
+    let nobody = "@id(\"ws.forbid.votes\") @why(\"nobody approves\")\nforbid (principal, action == CF::Action::\"approval.give\", resource);\n";
+    let first = desk.in_force(&format!("{PERMIT}{nobody}"), 1, None).await;
+    let second = desk.in_force(PERMIT, 2, Some(&first)).await;
+    assert_eq!(desk.active().await, Some(second));
+}
+
 #[tokio::test]
 async fn nobody_brings_in_what_they_proposed() {
     let desk = Desk::new().await;

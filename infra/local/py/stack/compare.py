@@ -202,9 +202,10 @@ def _log_group(cloud, name, _):
     return {"LogGroupName": name, "RetentionInDays": group.get("retentionInDays")}
 
 
-def _metric_filter(cloud, _, wanted):
+def _metric_filter(cloud, name, wanted):
     group = wanted["LogGroupName"]
-    [found] = cloud.logs.describe_metric_filters(logGroupName=group)["metricFilters"]
+    filters = cloud.logs.describe_metric_filters(logGroupName=group)["metricFilters"]
+    found = next(item for item in filters if item["filterName"] == name)
     transformations = [{key[0].upper() + key[1:]: value for key, value in item.items()} for item in found["metricTransformations"]]
     return {"LogGroupName": group, "FilterPattern": found["filterPattern"], "MetricTransformations": transformations}
 

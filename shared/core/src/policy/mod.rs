@@ -29,8 +29,10 @@ pub use rules::{BuiltIn, NO_BUNDLE, Rules, builtin_bundles, default_bundle_diges
 #[cfg(test)]
 mod tests;
 
-/// What stands in place of a rule where the rules in force are gone, or are not those that were signed.
-pub const RULES_DO_NOT_LOAD: [&str; 2] = [
+/// What stands in place of a rule where the rules in force are gone, are not those that were signed, or are
+/// written for another version of the engine.
+pub const RULES_DO_NOT_LOAD: [&str; 3] = [
     Failure::BundleMissing.rule(),
     Failure::BundleUnverified.rule(),
+    Failure::EngineRange.rule(),
 ];

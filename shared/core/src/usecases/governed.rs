@@ -272,7 +272,11 @@ impl Governed {
     fn opening(&self, principal: &Principal, cause: Option<&EntryRef>) -> Draft {
         let considered = &self.judgement.considered;
         let policies = considered.policies();
-        let opening = Opening::of_rules(policies, cause, principal, considered.action);
+        let purpose = match considered.action {
+            "approval.give" | "approval.reject" => "vote",
+            action => action,
+        };
+        let opening = Opening::of_rules(policies, cause, principal, purpose);
         Draft::new(Kind::RunOpen, opening.facts()).in_run(self.run)
     }
 

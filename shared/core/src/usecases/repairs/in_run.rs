@@ -14,7 +14,7 @@ use super::judge::approvals;
 use super::refusal::record_refusal;
 use super::{ActionError, RepairPorts};
 use crate::governed_run::{Step, answering};
-use crate::policy::{Effect, Judgement};
+use crate::policy::{Approvals, Effect, Judgement};
 use crate::ports::{Batch, PortError, PortErrorKind};
 use crate::records::{OverrideUse, Project, Records, Versioned};
 use crate::repair::{Action, ActionState, Overridden, RunWork};
@@ -225,21 +225,23 @@ pub(super) async fn judge_broken(
     action: &Action,
     by: &Overridden,
 ) -> Result<Judgement, ActionError> {
-    let again = broken(ports, ctx, action, by).await?;
-    judge(ports, ctx, project, (action, ctx.principal()), again).await
+    let matter = (action, ctx.principal());
+    let again = broken(ports, ctx, project, matter, by).await?;
+    judge(ports, ctx, project, matter, again).await
 }
 
+/// An owner in place of the approvals that are missing besides those that count.
 async fn broken(
     ports: &RepairPorts,
     ctx: &TenantCtx,
-    action: &Action,
+    project: &Project,
+    matter: (&Action, &Principal),
     by: &Overridden,
 ) -> Result<Again, ActionError> {
-    let roles = ports.roles_of_approvers(ctx, action).await?;
     Ok(Again::Broken {
         by: by.by.to_string(),
         ticket: by.ticket.clone(),
-        given: approvals(action, &roles, action.approver_role()).count,
+        given: counted(ports, ctx, project, matter).await?.count,
     })
 }
 
@@ -253,7 +255,7 @@ async fn judge_to_begin(
 ) -> Result<Judgement, ActionError> {
     let matter = (action, trigger);
     let again = match ports.broken(ctx, action).await? {
-        Some(by) => broken(ports, ctx, action, &by).await?,
+        Some(by) => broken(ports, ctx, project, matter, &by).await?,
         None => given(ports, ctx, project, matter).await?,
     };
     judge(ports, ctx, project, matter, again).await
@@ -275,18 +277,27 @@ async fn judge(
     Ok(Box::pin(judged).await?)
 }
 
-/// The approvals that count now: of people with the role that the rules in force ask for.
 async fn given(
     ports: &RepairPorts,
     ctx: &TenantCtx,
     project: &Project,
     matter: (&Action, &Principal),
 ) -> Result<Again, ActionError> {
+    Ok(Again::With(counted(ports, ctx, project, matter).await?))
+}
+
+/// The approvals that count now: of people with the role that the rules in force ask for.
+async fn counted(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    matter: (&Action, &Principal),
+) -> Result<Approvals, ActionError> {
     let (action, _) = matter;
     let roles = ports.roles_of_approvers(ctx, action).await?;
     let climbed = judge(ports, ctx, project, matter, Again::Climb).await?;
     let least = climbed.considered.role.max(action.approver_role());
-    Ok(Again::With(approvals(action, &roles, least)))
+    Ok(approvals(action, &roles, least))
 }
 
 /// A further decision about an action of a run.
