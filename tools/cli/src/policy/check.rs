@@ -153,10 +153,10 @@ fn report(looked: &Looked) {
         say(format_args!("{found}: nothing was tested"));
         return;
     };
-    say(format_args!(
-        "{} rules are well-formed and fit the schema",
-        layer.rules().len()
-    ));
+    say(match layer.rules().len() {
+        1 => "1 rule is well-formed and fits the schema".to_owned(),
+        rules => format!("{rules} rules are well-formed and fit the schema"),
+    });
     for answer in looked.answers.iter().filter(|answer| !answer.met) {
         say(answer.sentence());
     }
