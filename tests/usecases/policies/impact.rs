@@ -132,6 +132,7 @@ async fn only_decisions_of_the_time_asked_for_count_and_a_limit_is_said() {
     // Those of one millisecond are in one report, so that the next one goes on before it.
     assert_eq!(report.impact.judged + report.not_comparable, 2);
     assert_eq!(report.reached, Some(day.as_millis() - 24 * 3_600_000 + 1));
+    assert!(!report.complete);
 }
 
 /// docs/policies.md, "Impact": 2,000 decisions are the most that one request judges; whoever has more asks on
