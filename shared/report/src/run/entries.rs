@@ -129,7 +129,12 @@ fn decision(entry: &Entry<'_>) -> Vec<Field> {
     if let Some(at) = entry.count("evaluated_at") {
         fields.push(Field::text("Evaluated", time::utc_exact(at)));
     }
-    let told = [
+    let alone = story::alone(entry);
+    if alone {
+        let words = story::no_second_person();
+        fields.insert(1, Field::new("Second person", words.to_vec()));
+    }
+    let mut told = vec![
         "action",
         "effect",
         "rule",
@@ -142,6 +147,7 @@ fn decision(entry: &Entry<'_>) -> Vec<Field> {
         "evaluated_at",
         "approvals",
     ];
+    told.extend(alone.then_some("solo"));
     fields.extend(rest(entry.facts, &told));
     fields
 }

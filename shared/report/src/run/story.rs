@@ -139,7 +139,26 @@ fn verdict(decision: &Entry<'_>) -> Vec<Span> {
         let needed = count(approvals, "approval is", "approvals are");
         spans.push(Style::Small.span(format!(" {needed} needed.")));
     }
+    if alone(decision) {
+        spans.push(Style::Small.span("  "));
+        spans.extend(no_second_person());
+    }
     spans
+}
+
+/// Whether the only person of a workspace agreed with themselves.
+pub(super) fn alone(decision: &Entry<'_>) -> bool {
+    decision.facts.get("solo").and_then(Json::as_bool) == Some(true)
+}
+
+/// That nobody else agreed, and why that was enough.
+pub(super) fn no_second_person() -> [Span; 2] {
+    [
+        label(Tone::Wait, "ALONE"),
+        Style::Small.span(
+            "  No second person agreed: whoever proposed it was alone in the workspace, and confirmed it themselves at least 24 hours later.",
+        ),
+    ]
 }
 
 /// The effect of a decision or of an answer as a label.

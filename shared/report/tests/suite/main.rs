@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "one crate of tests: its helpers are shared")]
 
 #[cfg(test)]
+mod alone;
 mod delivery;
 #[cfg(test)]
 mod forge;
