@@ -5,6 +5,7 @@ mod check;
 mod explain;
 mod folder;
 mod format;
+mod impact;
 mod new;
 mod pull;
 mod push;
@@ -75,7 +76,7 @@ enum What {
         "policy impact sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         "policy impact sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 --from 2026-11-01T00:00:00Z --out impact.json",
     ))]
-    Impact(Box<remote::Impact>),
+    Impact(Box<impact::Args>),
     #[command(after_help = help!(
         "policy shadow sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         "policy shadow sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 --off",
@@ -111,7 +112,7 @@ pub(crate) fn main(args: &Args) -> ExitCode {
         What::Key(args) => return asked(remote::key(args)),
         What::Push(args) => return asked(push::run(args)),
         What::Pull(args) => return asked(pull::run(args)),
-        What::Impact(args) => return asked(remote::impact(args)),
+        What::Impact(args) => return asked(impact::run(args)),
         What::Shadow(args) => return asked(remote::shadow(args)),
         What::Activate(args) => return asked(remote::activate(args)),
         What::Revoke(args) => return asked(remote::revoke(args)),

@@ -1,5 +1,4 @@
-//! The rules of a workspace in a deployment: `policy status`, `key`, `push`, `impact`, `shadow`,
-//! `activate`, `revoke`.
+//! The rules of a workspace in a deployment: `policy status`, `key`, `shadow`, `activate`, `revoke`.
 
 use std::fs;
 use std::io::{BufRead as _, Read as _};
@@ -13,12 +12,12 @@ use counterfoil_policy::bundle::{PublicKey, SigningKey};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::remote_view::{tell, tell_impact, waits};
+use super::remote_view::{tell, waits};
 use crate::access::{Call, segment};
 use crate::answer::{items, text};
 use crate::client::{Client, Failure};
 use crate::output::say;
-use crate::plain::{say_json, shown};
+use crate::plain::say_json;
 
 /// What an Ed25519 public key in PEM starts with (RFC 8410).
 const SPKI: [u8; 12] = [
@@ -49,9 +48,9 @@ pub(super) struct Key {
 pub(super) struct OfBundle {
     /// The bundle's digest
     #[arg(value_name = "sha256:…")]
-    digest: String,
+    pub(super) digest: String,
     #[command(flatten)]
-    call: Call,
+    pub(super) call: Call,
 }
 
 /// Brings a stored bundle into force; another owner does the same to confirm
@@ -81,30 +80,11 @@ pub(super) struct Shadow {
     off: bool,
 }
 
-/// Judges recorded decisions again with a stored bundle
-#[derive(Debug, ClapArgs)]
-pub(super) struct Impact {
-    #[command(flatten)]
-    of: OfBundle,
-    /// Decisions since, for example 2026-11-01T00:00:00Z; of 90 days unless said otherwise
-    #[arg(long, value_name = "TIME")]
-    from: Option<String>,
-    /// Decisions before
-    #[arg(long, value_name = "TIME")]
-    to: Option<String>,
-    /// The newest ones, at most
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..=2000))]
-    limit: Option<u64>,
-    /// Keep the report, whose digest the activation cites
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-}
-
 async fn place(api: &Client) -> Result<String, Failure> {
     Ok(format!("/v1/workspaces/{}", api.workspace().await?))
 }
 
-async fn of_bundle(api: &Client, digest: &str, act: &str) -> Result<String, Failure> {
+pub(super) async fn of_bundle(api: &Client, digest: &str, act: &str) -> Result<String, Failure> {
     let digest = segment(digest)?;
     Ok(format!(
         "{}/policy-bundles/{digest}/{act}",
@@ -259,31 +239,5 @@ pub(super) async fn shadow(args: &Shadow) -> Result<(), Failure> {
             args.of.digest
         ));
     }
-    Ok(())
-}
-
-pub(super) async fn impact(args: &Impact) -> Result<(), Failure> {
-    let api = Client::of(&args.of.call)?;
-    let path = of_bundle(&api, &args.of.digest, "impact").await?;
-    let body = json!({ "from": args.from, "to": args.to, "limit": args.limit });
-    let done = api.change(Method::POST, &path, Some(&body), None).await?;
-    if let Some(out) = &args.out {
-        let report = done.body.get("report").map(Value::to_string);
-        fs::write(out, report.unwrap_or_default())
-            .with_context(|| out.display().to_string())
-            .map_err(Failure::Unknown)?;
-    }
-    if args.of.call.json {
-        say_json(&done.body);
-        return Ok(());
-    }
-    tell_impact(&done.body);
-    if let Some(out) = &args.out {
-        say(format_args!("the report is in {}", out.display()));
-    }
-    say(format_args!(
-        "next: counterfoil policy activate {}",
-        shown(&args.of.digest)
-    ));
     Ok(())
 }

@@ -10,12 +10,12 @@ use crate::table::Table;
 /// Flips that are printed; the report has more.
 const MOST_FLIPS: usize = 20;
 
-fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+pub(super) fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     let list = value.get(name).and_then(Value::as_array);
     list.map(Vec::as_slice).unwrap_or_default()
 }
 
-fn number(value: &Value, pointer: &str) -> u64 {
+pub(super) fn number(value: &Value, pointer: &str) -> u64 {
     let number = value.pointer(pointer).and_then(Value::as_u64);
     number.unwrap_or_default()
 }
@@ -94,8 +94,9 @@ pub(super) fn waits(policy: &Value, act: &str) {
     }
 }
 
-/// A report, in short.
-pub(super) fn tell_impact(impact: &Value) {
+/// What a bundle would have decided, in short; `others` is the command that looks at those that were not
+/// looked at.
+pub(super) fn tell_impact(impact: &Value, others: Option<&str>) {
     say(shown(text(impact, "/sentence")));
     let mut table = Table::new(["was", "would be DENY", "would be REQUIRE", "would be ALLOW"]);
     for before in ["deny", "require", "allow"] {
@@ -111,22 +112,7 @@ pub(super) fn tell_impact(impact: &Value) {
         ]);
     }
     table.print("");
-    let report = impact.get("report").unwrap_or(&Value::Null);
-    let flips = list(report, "flips");
-    if !flips.is_empty() {
-        let mut table = Table::new(["decision", "action", "was", "by", "would be", "by"]);
-        for flip in flips.iter().take(MOST_FLIPS) {
-            table.row([
-                text(flip, "/decision"),
-                text(flip, "/action"),
-                text(flip, "/before/effect"),
-                &texts(flip, "/before/rules").join(" "),
-                text(flip, "/after/effect"),
-                &texts(flip, "/after/rules").join(" "),
-            ]);
-        }
-        table.print("");
-    }
+    tell_flips(impact);
     let errors = number(impact, "/report/engine_errors");
     if errors > 0 {
         say(format_args!(
@@ -140,13 +126,39 @@ pub(super) fn tell_impact(impact: &Value) {
              in another form"
         ));
     }
-    let whole = impact.pointer("/report/complete").and_then(Value::as_bool);
-    if whole == Some(false) {
+    if let Some(others) = others {
         say("there were more decisions than that: only the newest were looked at");
-        let reached = impact.pointer("/report/reached").and_then(Value::as_i64);
-        if let Some(to) = reached.and_then(|at| jiff::Timestamp::from_millisecond(at).ok()) {
-            say(format_args!("the others: run it again with --to {to:.3}"));
-        }
+        say(format_args!("the others: {others}"));
     }
-    say(format_args!("report {}", shown(text(impact, "/digest"))));
+    match texts(impact, "/digests").as_slice() {
+        [one] => say(format_args!("report {}", shown(one))),
+        several => say(format_args!("reports {}", shown(&several.join(" ")))),
+    }
+}
+
+fn tell_flips(impact: &Value) {
+    let report = impact.get("report").unwrap_or(&Value::Null);
+    let flips = list(report, "flips");
+    if flips.is_empty() {
+        return;
+    }
+    let mut table = Table::new(["decision", "action", "was", "by", "would be", "by"]);
+    for flip in flips.iter().take(MOST_FLIPS) {
+        table.row([
+            text(flip, "/decision"),
+            text(flip, "/action"),
+            text(flip, "/before/effect"),
+            &texts(flip, "/before/rules").join(" "),
+            text(flip, "/after/effect"),
+            &texts(flip, "/after/rules").join(" "),
+        ]);
+    }
+    table.print("");
+    if flips.len() > MOST_FLIPS {
+        say(format_args!(
+            "these are the newest {MOST_FLIPS} of {}: --json lists {}",
+            number(report, "/flipped"),
+            flips.len()
+        ));
+    }
 }

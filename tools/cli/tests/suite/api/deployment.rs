@@ -1,7 +1,7 @@
 //! A deployment that answers over HTTP what it was told to, in the shapes of the API, and notes what
 //! came.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
@@ -41,7 +41,8 @@ impl Seen {
 
 #[derive(Clone, Default)]
 struct Script {
-    answers: Arc<Mutex<BTreeMap<String, (u16, Value)>>>,
+    /// One after the other; the last one stays.
+    answers: Arc<Mutex<BTreeMap<String, VecDeque<(u16, Value)>>>>,
     seen: Arc<Mutex<Vec<Seen>>>,
     /// Requests that the committed document does not know.
     wrong: Arc<Mutex<Vec<String>>>,
@@ -63,8 +64,13 @@ async fn answer(
         headers,
         body,
     });
-    let answers = script.answers.lock().unwrap();
-    let (status, body) = answers.get(&line).cloned().unwrap_or_else(|| {
+    let mut answers = script.answers.lock().unwrap();
+    let turn = answers.get_mut(&line).and_then(|turns| {
+        let stays = turns.len() < 2;
+        let turn = turns.front().cloned();
+        turn.filter(|_| stays).or_else(|| turns.pop_front())
+    });
+    let (status, body) = turn.unwrap_or_else(|| {
         let problem =
             json!({"title": "There is no such record", "status": 404, "code": "not-found"});
         (404, problem)
@@ -114,8 +120,17 @@ impl Stage {
     }
 
     pub(crate) fn answers(&self, line: &str, status: u16, body: Value) -> &Self {
+        self.answers_in_turn(line, [(status, body)])
+    }
+
+    /// The same request again gets the next answer.
+    pub(crate) fn answers_in_turn(
+        &self,
+        line: &str,
+        turns: impl IntoIterator<Item = (u16, Value)>,
+    ) -> &Self {
         let mut answers = self.script.answers.lock().unwrap();
-        answers.insert(line.to_owned(), (status, body));
+        answers.insert(line.to_owned(), turns.into_iter().collect());
         self
     }
 

@@ -7,6 +7,7 @@ mod deployment;
 mod doctor;
 mod document;
 mod flows;
+mod impacts;
 mod incidents;
 mod keys;
 mod pages;
