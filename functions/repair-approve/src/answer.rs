@@ -7,32 +7,76 @@ use counterfoil_core::policy::Judgement;
 use counterfoil_core::records::{OverrideUse, Versioned};
 use counterfoil_core::repair::Action;
 use counterfoil_core::tenancy::TenantCtx;
-use counterfoil_core::usecases::{ActionError, Answered, LookError, Proposed, RunError};
+use counterfoil_core::usecases::{
+    ActionError, Answered, Lapsed, LookError, Proposed, ReadActions, RunError,
+};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::refusals::governed;
 use counterfoil_lambda::sight::Sight;
 use counterfoil_lambda::telemetry::chain;
-pub(crate) use counterfoil_lambda::views::{action, reviewed};
+pub(crate) use counterfoil_lambda::views::action;
+use counterfoil_lambda::views::answer;
 
 use crate::views;
 
 /// A page of waiting actions, each with what to send back.
-pub(crate) fn list<'a>(
+pub(crate) fn list(items: Vec<views::WaitingAction>, next_cursor: Option<String>) -> Response {
+    Json(views::Waiting { items, next_cursor }).into_response()
+}
+
+/// An action that waits for approvals, and who of those who gave one counts no more.
+pub(crate) fn waiting(
     ctx: &TenantCtx,
-    actions: impl IntoIterator<Item = (&'a Versioned<Action>, Option<&'a OverrideUse>)>,
-    next_cursor: Option<String>,
-) -> Response {
-    let sight = Sight::of(ctx);
-    let items = actions.into_iter();
-    let items = items.map(|(action, used)| views::WaitingAction {
-        action: views::ActionView::of(&action.value, sight).reviewed(used),
+    (action, lapsed): (&Versioned<Action>, Vec<Lapsed>),
+) -> views::WaitingAction {
+    listed(
+        action,
+        views::ActionView::of(&action.value, Sight::of(ctx)).without(lapsed),
+    )
+}
+
+/// A use of break-glass that waits for a review.
+pub(crate) fn used(
+    ctx: &TenantCtx,
+    (action, used): (&Versioned<Action>, &OverrideUse),
+) -> views::WaitingAction {
+    let view = views::ActionView::of(&action.value, Sight::of(ctx));
+    listed(action, view.reviewed(Some(used)))
+}
+
+fn listed(action: &Versioned<Action>, view: views::ActionView) -> views::WaitingAction {
+    views::WaitingAction {
+        action: view,
         etag: format!("\"{}\"", action.version),
-    });
-    Json(views::Waiting {
-        items: items.collect(),
-        next_cursor,
-    })
-    .into_response()
+    }
+}
+
+/// All that is known of an action.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) async fn whole(
+    ctx: &TenantCtx,
+    actions: &ReadActions,
+    found: &Versioned<Action>,
+) -> Result<Response, Problem> {
+    let used = actions.used(ctx, &found.value).await;
+    let used = used.map_err(|error| problem(&error))?;
+    let lapsed = actions.lapsed(ctx, std::slice::from_ref(found)).await;
+    let lapsed = lapsed.map_err(|error| problem(&error))?;
+    let view = views::ActionView::of(&found.value, Sight::of(ctx)).reviewed(used.as_ref());
+    let view = view.without(lapsed.into_iter().flatten().collect());
+    Ok(answer(StatusCode::OK, (&found.value, view), found.version))
+}
+
+/// A use of break-glass that was just reviewed.
+pub(crate) fn reviewed(
+    ctx: &TenantCtx,
+    found: &Versioned<Action>,
+    used: Option<&OverrideUse>,
+) -> Response {
+    let view = views::ActionView::of(&found.value, Sight::of(ctx)).reviewed(used);
+    answer(StatusCode::OK, (&found.value, view), found.version)
 }
 
 /// An error as an answer. Causes go to the log, once.

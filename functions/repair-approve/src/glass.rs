@@ -1,7 +1,6 @@
 //! Breaking the glass, and looking at it afterwards.
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::usecases::{
@@ -179,13 +178,7 @@ pub(crate) async fn review(
         let reviewed = reviewed.map_err(|error| answer::problem(&error))?;
         // It is reviewed, also where that cannot be read just now.
         let used = actions.used(&ctx, &reviewed.value).await.ok().flatten();
-        let told = (&reviewed.value, used.as_ref());
-        Ok(answer::reviewed(
-            &ctx,
-            StatusCode::OK,
-            told,
-            reviewed.version,
-        ))
+        Ok(answer::reviewed(&ctx, &reviewed, used.as_ref()))
     };
     Box::pin(service.once(&ctx, asked, may, known(&id), act)).await
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::Response;
 use counterfoil_core::records::Versioned;
 use counterfoil_core::repair::{Action, ActionState, VoteKind};
@@ -164,10 +163,7 @@ async fn read(
         found = actions.get(&ctx, &id).await;
     }
     let found = found.map_err(|error| answer::problem(&error))?;
-    let used = actions.used(&ctx, &found.value).await;
-    let used = used.map_err(|error| answer::problem(&error))?;
-    let told = (&found.value, used.as_ref());
-    Ok(answer::reviewed(&ctx, StatusCode::OK, told, found.version))
+    answer::whole(&ctx, &actions, &found).await
 }
 
 /// For what an action waits.
@@ -213,13 +209,17 @@ async fn inbox(
     if asked.waits_for == Some(WaitsFor::Review) {
         let uses = actions.unreviewed(&ctx, page).await;
         let uses = uses.map_err(|error| answer::problem(&error))?;
-        let listed = uses.items.iter().map(|(used, action)| (action, Some(used)));
-        return Ok(answer::list(&ctx, listed, uses.next_cursor.clone()));
+        let listed = uses.items.iter();
+        let listed = listed.map(|(used, action)| answer::used(&ctx, (action, used)));
+        return Ok(answer::list(listed.collect(), uses.next_cursor));
     }
     let waiting = actions.waiting(&ctx, page).await;
     let waiting = waiting.map_err(|error| answer::problem(&error))?;
-    let listed = waiting.items.iter().map(|action| (action, None));
-    Ok(answer::list(&ctx, listed, waiting.next_cursor.clone()))
+    let lapsed = actions.lapsed(&ctx, &waiting.items).await;
+    let lapsed = lapsed.map_err(|error| answer::problem(&error))?;
+    let listed = waiting.items.iter().zip(lapsed);
+    let listed = listed.map(|told| answer::waiting(&ctx, told));
+    Ok(answer::list(listed.collect(), waiting.next_cursor))
 }
 
 /// The two votes.

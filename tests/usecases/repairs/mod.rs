@@ -2,6 +2,7 @@
 
 mod again;
 pub(crate) mod keys;
+mod lapsed;
 pub(crate) mod meanwhile;
 mod settling;
 pub(crate) mod standing;

@@ -97,9 +97,9 @@ pub use reconcile::{
 pub use record_alarm::{Alarm, AlarmError, Change, Noted, RecordAlarm};
 pub use record_leak::RecordLeak;
 pub use repairs::{
-    ActionError, Answered, Glass, NewRepair, OVERDUE_TOPIC, Overdue, OverdueReviews, ProposeRepair,
-    Proposed, ReadActions, RepairPorts, SWEEP_AFTER, SweepFailure, SweepRepairs, Swept,
-    VoteOnAction, Voted,
+    ActionError, Answered, Glass, Lapse, Lapsed, NewRepair, OVERDUE_TOPIC, Overdue, OverdueReviews,
+    ProposeRepair, Proposed, ReadActions, RepairPorts, SWEEP_AFTER, SweepFailure, SweepRepairs,
+    Swept, VoteOnAction, Voted,
 };
 pub use replay::{InForce, Inputs, RecordedRun, ReplayError, ReplayRuns, Replayed, replay_run};
 pub use request_budget::SharedBudget;

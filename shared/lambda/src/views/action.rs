@@ -8,6 +8,7 @@ use counterfoil_core::policy::Effect;
 use counterfoil_core::records::OverrideUse;
 use counterfoil_core::repair::{self, ActionState, IgnorePlan, RepairPlan, RunWork};
 use counterfoil_core::tenancy::TenantCtx;
+use counterfoil_core::usecases::{self, Lapse};
 use http::header::ETAG;
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -24,6 +25,8 @@ open_words! {
         "executing", "executed", "verified", "failed", "stale";
     /// The outcome of a decision.
     pub EffectWord: "ALLOW", "REQUIRE", "DENY";
+    /// Why an approval does not count any more.
+    pub(crate) LapseWord: "key_revoked", "left", "role_lower", "role_newer";
 }
 
 /// Something that was proposed: a repair, an ignore that people have to approve, or an action of a
@@ -60,8 +63,14 @@ pub struct Action {
     ignore: Option<Ignore>,
     /// What an action of a governed run would do; `null` for every other action.
     params: Option<Params>,
+    /// Everybody who has said yes.
     #[schema(value_type = Vec<schema::UserId>)]
     approved_by: Vec<UserId>,
+    /// Those of them who do not count any more, so that it waits for others instead. Told where an action is
+    /// read or listed; empty of what waits no more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    no_longer_counts: Option<Vec<Lapsed>>,
     /// The run that carries votes, execution and result.
     #[schema(value_type = Option<schema::RunId>)]
     follow_up_run: Option<RunId>,
@@ -89,6 +98,32 @@ pub(crate) struct Proposer {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::UserId>, nullable = false)]
     on_behalf_of: Option<UserId>,
+}
+
+/// Somebody whose approval does not count any more. `key_revoked`: the approver key that it came with was
+/// revoked. `left`: they have left the workspace. `role_lower`: their role is lower by now than what is asked
+/// for. `role_newer`: they have had their role only since after the proposal.
+#[derive(Serialize, ToSchema)]
+#[schema(as = LapsedApproval)]
+pub(crate) struct Lapsed {
+    #[schema(value_type = schema::UserId)]
+    by: UserId,
+    #[schema(value_type = LapseWord)]
+    why: &'static str,
+}
+
+impl Lapsed {
+    const fn of(lapsed: usecases::Lapsed) -> Self {
+        Self {
+            by: lapsed.person,
+            why: match lapsed.why {
+                Lapse::KeyRevoked => "key_revoked",
+                Lapse::Left => "left",
+                Lapse::RoleLower => "role_lower",
+                Lapse::RoleNewer => "role_newer",
+            },
+        }
+    }
 }
 
 /// That an owner took the place of missing approvals.
@@ -257,6 +292,7 @@ impl Action {
             ignore: action.ignore().map(Ignore::of),
             params: action.run_work().map(|work| Params::of(work, sight)),
             approved_by: action.approvers(),
+            no_longer_counts: None,
             follow_up_run: action.follow_up,
             failure: action.failure.clone(),
             overridden_by: action.overridden.as_ref().map(|broken| broken.by),
@@ -278,6 +314,13 @@ impl Action {
         }
         self
     }
+
+    /// The same with those who have approved it and do not count any more.
+    #[must_use]
+    pub fn without(mut self, lapsed: Vec<usecases::Lapsed>) -> Self {
+        self.no_longer_counts = Some(lapsed.into_iter().map(Lapsed::of).collect());
+        self
+    }
 }
 
 /// An action with its decision as an answer, and the version as `ETag`.
@@ -287,17 +330,16 @@ pub fn action(
     action: &repair::Action,
     version: u64,
 ) -> Response {
-    reviewed(ctx, status, (action, None), version)
+    let view = Action::of(action, Sight::of(ctx));
+    answer(status, (action, view), version)
 }
 
-/// The same with what is known of its review, where it is a use of break-glass.
-pub fn reviewed(
-    ctx: &TenantCtx,
+/// The same as it is told.
+pub fn answer(
     status: StatusCode,
-    (action, used): (&repair::Action, Option<&OverrideUse>),
+    (action, view): (&repair::Action, Action),
     version: u64,
 ) -> Response {
-    let view = Action::of(action, Sight::of(ctx)).reviewed(used);
     let mut response = (status, Json(view)).into_response();
     let headers = response.headers_mut();
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {

@@ -22,7 +22,7 @@ mod governed;
 mod incident;
 mod run;
 
-pub use action::{Action, EffectWord, action, reviewed};
+pub use action::{Action, EffectWord, action, answer};
 pub use customer::BothSides;
 pub use evidence::{Entries, Ledger, LedgerLine, ListedEntry, ListedRun, Runs, WholeEntry};
 pub use governed::GovernedRun;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args as ClapArgs;
 use serde_json::Value;
 
+use super::given::given;
 use super::ignore::is_ignore;
 use super::in_run::does;
 use super::show::{next, override_of};
@@ -161,11 +162,7 @@ fn table(waiting: &Value, incidents: &[Value]) -> Table<8> {
             _ => money(it, "/params/amount"),
         };
         let needed = it.pointer("/decision/approvals").and_then(Value::as_u64);
-        let approvals = format!(
-            "{} of {}",
-            texts(it, "/approved_by").len(),
-            needed.unwrap_or_default()
-        );
+        let approvals = format!("{} of {}", given(it), needed.unwrap_or_default());
         let what = [
             "/change/table",
             "/change/key",
@@ -211,6 +208,7 @@ mod tests {
         late["expires_at"] = json!("2026-12-01T00:00:00.000Z");
         soon["id"] = json!("act_2");
         soon["incident"] = json!("inc_2");
+        soon["no_longer_counts"] = json!([{"by": "usr_1", "why": "left"}]);
         let incidents = [json!({ "id": "inc_2", "customers": ["cus_2"],
             "at_risk": {"minor": 4900, "currency": "usd"} })];
         let lines = table(&json!({ "items": [late, soon] }), &incidents).lines();
@@ -218,6 +216,7 @@ mod tests {
             lines[1].starts_with("act_2") && lines[1].contains("49.00 USD"),
             "{lines:?}"
         );
+        assert!(lines[1].contains("0 of 2"), "{lines:?}");
         assert!(
             lines[2].starts_with("act_1") && lines[2].contains("1 of 2"),
             "{lines:?}"

@@ -3,6 +3,7 @@
 
 mod ask;
 mod change;
+mod given;
 mod glass;
 mod ignore;
 mod in_run;
@@ -12,6 +13,7 @@ mod show;
 mod undo;
 mod vote;
 
+pub(crate) use given::approvers;
 pub(crate) use glass::{Override, override_};
 pub(crate) use ignore::is_ignore;
 pub(crate) use in_run::does;

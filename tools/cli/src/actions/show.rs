@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::given::{approvers, given};
 use super::{ignore, in_run};
 use crate::answer::{money, text, texts, words};
 use crate::plain::shown;
@@ -133,11 +134,9 @@ fn people(count: u64) -> String {
 }
 
 fn waits(action: &Value) -> String {
-    let given = texts(action, "/approved_by").len();
-    let given = u64::try_from(given).unwrap_or(u64::MAX);
     let id = shown(text(action, "/id"));
-    match needed(action).saturating_sub(given) {
-        // Some of those that were given may not count any more: it waits for one at least.
+    match needed(action).saturating_sub(given(action)) {
+        // Where it is told without who counts no more, it waits for one at least.
         0 | 1 => format!("{id} waits for one more approval."),
         more => format!("{id} waits for {more} more approvals."),
     }
@@ -173,9 +172,9 @@ pub(super) fn story(action: &Value, incident: Option<&Value>) -> Vec<String> {
         lines.extend(writes(action));
     }
     lines.push(format!("  decision   {}", decision(action)));
-    let approved = texts(action, "/approved_by");
+    let approved = approvers(action);
     if !approved.is_empty() {
-        lines.push(format!("  approved   by {}", shown(&approved.join(", "))));
+        lines.push(format!("  approved   by {}", approved.join(", ")));
     }
     if let Some(broken) = override_of(action) {
         lines.push(format!("  overridden {broken}"));

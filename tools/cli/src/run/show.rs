@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::access::{Call, segment};
-use crate::actions::{decision, does, override_of};
+use crate::actions::{approvers, decision, does, override_of};
 use crate::answer::{text, texts, words};
 use crate::client::{Client, Failure};
 use crate::output::say;
@@ -257,9 +257,9 @@ fn told(action: &Value) -> [String; 2] {
         "" => String::new(),
         code => format!(" ({})", shown(code)),
     };
-    let approved = match texts(action, "/approved_by").as_slice() {
+    let approved = match approvers(action).as_slice() {
         [] => String::new(),
-        people => format!("; approved by {}", shown(&people.join(", "))),
+        people => format!("; approved by {}", people.join(", ")),
     };
     let overridden = override_of(action)
         .map(|said| format!("; the glass was broken {said}"))

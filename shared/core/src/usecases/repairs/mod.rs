@@ -27,6 +27,7 @@ mod read;
 mod record;
 mod refusal;
 mod settle;
+mod standing;
 mod start;
 mod sweep;
 mod vote;
@@ -40,17 +41,18 @@ pub use overdue::{OVERDUE_TOPIC, Overdue, OverdueReviews};
 pub use propose::{NewRepair, ProposeRepair};
 pub use read::ReadActions;
 pub use record::Proposed;
+pub use standing::{Lapse, Lapsed};
 pub use sweep::{SWEEP_AFTER, SweepFailure, SweepRepairs, Swept};
 pub use vote::{Answered, VoteOnAction, Voted};
 
 use super::governed_runs::{GovernedRuns, RunError};
-use super::grounds::{as_they_are, revoked};
+use super::grounds::as_they_are;
 use super::pages::NotACursor;
 use super::reconcile::{BillingAccounts, LookError};
 use super::vault::{Vault, VaultError};
 use crate::governed_run::InvalidRun;
 use crate::governed_run::RunState;
-use crate::ids::{ActionId, IncidentId, UserId};
+use crate::ids::{ActionId, IncidentId};
 use crate::incident::Incident;
 use crate::json::JsonError;
 use crate::policy::Judgement;
@@ -58,7 +60,7 @@ use crate::ports::{
     AppDatabase, AppendError, Clock, EvidenceAppend, PortError, PortErrorKind, Random, State,
 };
 use crate::records::{Directory, OverrideUse, Project, RecordError, Records, RunAction, Versioned};
-use crate::repair::{Action, ActionState, Overridden, RepairPlan, Vote, approvers};
+use crate::repair::{Action, ActionState, Overridden, RepairPlan};
 use crate::tenancy::{Principal, Role, TenantCtx, WorkspaceCtx};
 
 /// Why a request about an action did not do what it asked.
@@ -241,36 +243,6 @@ impl RepairPorts {
     ) -> Result<Principal, ActionError> {
         let proposer = as_they_are(self.state.as_ref(), ctx.workspace(), proposer);
         Ok(Box::pin(proposer).await?)
-    }
-
-    /// The votes of an action without those that came with an approver key which was revoked since.
-    async fn votes_that_count(
-        &self,
-        ctx: &TenantCtx,
-        action: &Action,
-    ) -> Result<Vec<Vote>, ActionError> {
-        let keys = action.votes.iter().filter_map(|vote| vote.via);
-        let revoked = revoked(self.state.as_ref(), ctx.workspace(), keys).await?;
-        let mut votes = action.votes.clone();
-        votes.retain(|vote| vote.via.is_none_or(|key| !revoked.contains(&key)));
-        Ok(votes)
-    }
-
-    /// The people whose approval of an action can count, with the roles that they have now. Whoever was
-    /// let in, or raised, after the proposal is no second person.
-    async fn roles_of_approvers(
-        &self,
-        ctx: &TenantCtx,
-        action: &Action,
-    ) -> Result<Vec<(UserId, Role)>, ActionError> {
-        let directory = Directory::of(self.state.as_ref());
-        let mut roles = Vec::new();
-        for person in approvers(&self.votes_that_count(ctx, action).await?) {
-            let member = directory.member(ctx.workspace(), person).await?;
-            let member = member.filter(|it| it.value.has_role_since() <= action.proposed_at());
-            roles.extend(member.map(|member| (person, member.value.role)));
-        }
-        Ok(roles)
     }
 
     /// Whoever broke the glass for an action, while they are an owner: somebody who was removed since

@@ -2,7 +2,7 @@
 
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::{ActionError, RepairPorts};
+use super::{ActionError, Lapsed, RepairPorts};
 use crate::ids::ActionId;
 use crate::records::{OverrideUse, Versioned};
 use crate::repair::{Action, ActionState};
@@ -62,6 +62,30 @@ impl ReadActions {
             items,
             next_cursor: page.next_cursor,
         })
+    }
+
+    /// Who has approved each of these actions and does not count any more. Of what waits no more nobody is
+    /// asked: what counted was decided then.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn lapsed(
+        &self,
+        ctx: &TenantCtx,
+        actions: &[Versioned<Action>],
+    ) -> Result<Vec<Vec<Lapsed>>, ActionError> {
+        let of = |action: &Versioned<Action>| {
+            let action = action.value.clone();
+            async move {
+                if action.state.is_waiting() {
+                    self.ports.lapsed(ctx, &action).await
+                } else {
+                    Ok(Vec::new())
+                }
+            }
+        };
+        let read = stream::iter(actions.iter().map(of)).buffered(AT_ONCE);
+        read.try_collect().await
     }
 
     async fn cursors(&self, ctx: &TenantCtx, list: &str) -> Result<Cursors, ActionError> {

@@ -15,7 +15,7 @@ use crate::policy::{
 use crate::ports::Batch;
 use crate::records::{Directory, Project, Versioned};
 use crate::repair::{Action, ActionState, Vote, VoteKind};
-use crate::tenancy::{Principal, Role, TenantCtx};
+use crate::tenancy::{Principal, TenantCtx};
 
 /// Words that are long enough, for asking whether somebody may vote at all.
 const ABLE: &str = "0123456789";
@@ -283,9 +283,7 @@ impl VoteOnAction {
         (version, mut action, resolves): (u64, Action, bool),
         said: Said<'_>,
     ) -> Result<Answered, ActionError> {
-        let roles = self.ports.roles_of_approvers(ctx, &action).await?;
-        let counts = |(_, role): &&(UserId, Role)| *role >= action.approver_role();
-        let enough = roles.iter().filter(counts).count() >= usize::from(action.approvals);
+        let enough = self.ports.has_enough(ctx, &action).await?;
         let step = if enough { Step::Approved } else { Step::Voted };
         let steps = answering(resolves, step);
         if action.is_external() {
