@@ -14,7 +14,7 @@ const PERMIT_ALL: &str =
     "@id(\"ws.permit.all\") @why(\"the baseline applies\") permit (principal, action, resource);";
 
 /// Forbids that a workspace may write, some of which approvals lift.
-fn forbids() -> impl Strategy<Value = String> {
+pub(crate) fn forbids() -> impl Strategy<Value = String> {
     let actions = prop::sample::select(vec![
         "action",
         "action == CF::Action::\"repair.execute\"",
@@ -42,7 +42,7 @@ fn forbids() -> impl Strategy<Value = String> {
     })
 }
 
-fn layer_of(forbids: &[String]) -> Layer {
+pub(crate) fn layer_of(forbids: &[String]) -> Layer {
     let rules = forbids.iter().enumerate();
     let rules = rules.map(|(at, rule)| format!("@id(\"ws.forbid.f{at}\") {rule}"));
     let text: Vec<String> = rules.chain([PERMIT_ALL.to_owned()]).collect();
@@ -55,7 +55,7 @@ fn strictness(verdict: &counterfoil_policy::Verdict) -> (Effect, std::cmp::Rever
 }
 
 /// The product's own rules with forbids beside them.
-fn baseline_with(forbids: &[String]) -> Layer {
+pub(crate) fn baseline_with(forbids: &[String]) -> Layer {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules/baseline/policies");
     let mut files: Vec<_> = fs::read_dir(folder)
         .unwrap()

@@ -1,6 +1,8 @@
 //! The engine on the baseline, on a workspace's layer, and on what goes wrong.
 
 #[cfg(test)]
+mod approvals;
+#[cfg(test)]
 mod bundles;
 #[cfg(test)]
 mod checks;
@@ -12,6 +14,8 @@ mod facts;
 mod failures;
 #[cfg(test)]
 mod ladder;
+#[cfg(test)]
+mod never;
 #[cfg(test)]
 mod scenarios;
 #[cfg(test)]

@@ -5,6 +5,8 @@ mod answers;
 #[cfg(test)]
 mod api;
 #[cfg(test)]
+mod baseline;
+#[cfg(test)]
 mod csv;
 #[cfg(test)]
 mod customer;

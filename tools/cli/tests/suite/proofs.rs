@@ -22,7 +22,7 @@ fn where_there_is_no_cvc5_a_change_counts_as_loosening() {
 
 /// Whether there is a solver, where the product looks for it. Where there is none, the test says that it
 /// was not run; a machine that checks every change installs one.
-fn installed(test: &str) -> bool {
+pub(crate) fn installed(test: &str) -> bool {
     let solver = std::env::var_os("CVC5").unwrap_or_else(|| "cvc5".into());
     let found = Command::new(solver).arg("--version").output().is_ok();
     if !found {
