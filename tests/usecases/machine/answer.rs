@@ -1,5 +1,6 @@
 //! What somebody is told, and what the record says: both of the product and of the model.
 
+use counterfoil_core::evidence::json::Json;
 use counterfoil_core::repair::ActionState;
 use counterfoil_core::usecases::ActionError;
 
@@ -50,6 +51,8 @@ pub(super) struct Entries {
     pub(super) closed: usize,
     /// Decisions: of proposals, refusals, executions.
     pub(super) decided: usize,
+    /// Those of them about what an agent proposed, or that refuse an agent something.
+    pub(super) of_agents: usize,
     /// Votes, overrides, withdrawals, expiries.
     pub(super) resolved: usize,
     /// That something has changed since it was approved.
@@ -67,14 +70,26 @@ impl Entries {
         self.closed += 1;
     }
 
+    /// A decision about what somebody proposed, or one that refuses them.
+    pub(super) fn decision(&mut self, of_agent: bool) {
+        self.decided += 1;
+        self.of_agents += usize::from(of_agent);
+    }
+
     /// What a stream holds.
     pub(super) fn of(world: &World) -> Self {
         let kinds = world.kinds();
         let count = |kind: &str| kinds.iter().filter(|found| *found == kind).count();
+        let of_agent = |decision: &&Json| {
+            let actor = decision.get("actor").and_then(|actor| actor.get("type"));
+            actor.and_then(Json::as_str) == Some("agent")
+        };
+        let of_agents = world.facts("run.decision").iter().filter(of_agent).count();
         Self {
             opened: count("run.open"),
             closed: count("run.close"),
             decided: count("run.decision"),
+            of_agents,
             resolved: count("run.resolution"),
             given_up: count("observation.recorded"),
             started: count("repair.started"),
@@ -90,6 +105,7 @@ impl Entries {
             opened: self.opened - before.opened,
             closed: self.closed - before.closed,
             decided: self.decided - before.decided,
+            of_agents: self.of_agents - before.of_agents,
             resolved: self.resolved - before.resolved,
             given_up: self.given_up - before.given_up,
             started: self.started - before.started,

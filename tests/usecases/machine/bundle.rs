@@ -23,6 +23,13 @@ const SECOND_FACTOR: &str =
 forbid (principal, action == CF::Action::\"repair.execute\", resource)
 unless { context.base.mfa };
 ";
+const NO_AGENTS: &str = "@id(\"ws.forbid.agents\") @why(\"what an agent proposed is not done\")
+forbid (principal is CF::Agent, action == CF::Action::\"repair.execute\", resource);
+";
+const NOT_OVER_MCP: &str = "@id(\"ws.forbid.mcp\") @why(\"nobody has it done over MCP\")
+forbid (principal, action == CF::Action::\"repair.execute\", resource)
+when { context.base.origin == \"mcp\" };
+";
 const NOBODY: &str = "@id(\"ws.forbid.repairs\") @why(\"nothing is repaired\")
 forbid (principal, action == CF::Action::\"repair.execute\", resource);
 ";
@@ -33,6 +40,8 @@ impl Rules {
             Self::Plain => "",
             Self::TwoPeople => TWO_PEOPLE,
             Self::SecondFactor => SECOND_FACTOR,
+            Self::NoAgents => NO_AGENTS,
+            Self::NotOverMcp => NOT_OVER_MCP,
             Self::Nobody => NOBODY,
         }
     }
@@ -43,6 +52,8 @@ impl Rules {
             Self::TwoPeople => 2,
             Self::SecondFactor => 3,
             Self::Nobody => 4,
+            Self::NoAgents => 5,
+            Self::NotOverMcp => 6,
         }
     }
 }

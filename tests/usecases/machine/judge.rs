@@ -14,6 +14,7 @@ pub(super) const FRESH_IN_LIVE: Duration = Duration::from_mins(15);
 pub(super) struct Served {
     pub(super) age: Duration,
     pub(super) second_factor: bool,
+    pub(super) over_mcp: bool,
 }
 
 /// Why a repair is not carried out.
@@ -25,22 +26,28 @@ pub(super) enum Wrong {
     Proposer,
     Rules,
     SecondFactor,
+    Agent,
+    Mcp,
 }
 
 impl Model {
     pub(super) fn lost(&self, who: Who) -> bool {
         match who {
-            Who::Ben => self.demoted || self.gone,
-            Who::Machine => self.revoked,
+            // A client can do what the person can that it acts for.
+            Who::Ben | Who::Client => self.demoted || self.gone,
+            Who::Machine | Who::Agent => self.revoked.contains(&who),
             Who::Ann | Who::Reader => false,
         }
     }
 
-    /// A key ends with what its person may do; whoever signs in is turned away only where they are nobody.
+    /// A key ends with what its person may do; whoever signs in is turned away only where they are nobody,
+    /// and so is who acts for them. A key that speaks for a person is for HTTP alone.
     pub(super) fn is_turned_away(&self, by: Caller) -> bool {
-        match by.door {
-            Door::Key => self.lost(by.who),
-            Door::Login => by.who == Who::Ben && self.gone,
+        match (by.door, by.who) {
+            (Door::Mcp, who) if who.is_person() => true,
+            (Door::Login, Who::Ben) | (Door::Mcp, Who::Client) => self.gone,
+            (Door::Login, _) => false,
+            (Door::Key | Door::Mcp, who) => self.lost(who),
         }
     }
 
@@ -53,20 +60,19 @@ impl Model {
     }
 
     pub(super) fn served(&self, by: Caller) -> Served {
-        match (by.door, self.logins.get(&by.who)) {
-            (Door::Login, Some((at, second_factor))) => Served {
-                age: self.now.saturating_sub(*at),
-                second_factor: *second_factor,
-            },
+        let (age, second_factor) = match (by.door, self.logins.get(&by.who)) {
+            (Door::Login, Some((at, second_factor))) => {
+                (self.now.saturating_sub(*at), *second_factor)
+            }
             // An approver key stands for its person at any time.
-            (_, Some(_)) => Served {
-                age: Duration::ZERO,
-                second_factor: true,
-            },
-            (_, None) => Served {
-                age: Duration::MAX,
-                second_factor: false,
-            },
+            (_, Some(_)) => (Duration::ZERO, true),
+            // A machine has no sign-in.
+            (_, None) => (Duration::MAX, false),
+        };
+        Served {
+            age,
+            second_factor,
+            over_mcp: by.door == Door::Mcp,
         }
     }
 
@@ -104,6 +110,14 @@ impl Model {
             (
                 Wrong::SecondFactor,
                 self.rules == Some(Rules::SecondFactor) && !by.second_factor,
+            ),
+            (
+                Wrong::Agent,
+                self.rules == Some(Rules::NoAgents) && act.of_agent,
+            ),
+            (
+                Wrong::Mcp,
+                self.rules == Some(Rules::NotOverMcp) && by.over_mcp,
             ),
         ];
         let objections = objections.into_iter().filter(|(_, is)| *is);

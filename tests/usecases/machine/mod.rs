@@ -1,6 +1,6 @@
 //! The life of a repair, and of taking it back, against a small model of it: whatever people, keys,
-//! clocks, rows, promises and rules do in whatever order and at once, everybody is told what the model
-//! says, each change and each refusal is on the record, and the row is written once or not at all.
+//! agents, clocks, rows, promises and rules do in whatever order and at once, everybody is told what the
+//! model says, each change and each refusal is on the record, and the row is written once or not at all.
 
 mod answer;
 mod bundle;
@@ -19,7 +19,7 @@ use proptest::test_runner::Config;
 use answer::Answer;
 use model::Model;
 use real::Real;
-use steps::{Caller, Door, Rules, Step, Who, first_rules, step};
+use steps::{Caller, Door, Rules, Step, Who, agent, first_rules, step};
 
 /// How long all of it takes at most: no key ends, and no review of broken glass is overdue.
 const AT_MOST: Duration = Duration::from_hours(6 * 24);
@@ -40,7 +40,9 @@ async fn take(real: &mut Real, model: &mut Model, step: Step) {
                 real.vote(other, version)
             );
             let ballots = [one, other];
-            at_once(model, all, |model, n| model.vote(ballots[n]));
+            at_once(model, [one.by, other.by], all, |model, n| {
+                model.vote(ballots[n])
+            });
         }
         Step::Execute(by) => assert_eq!(real.execute(by).await, model.execute(by)),
         Step::Race(one, other) => {
@@ -51,7 +53,7 @@ async fn take(real: &mut Real, model: &mut Model, step: Step) {
                 real.execute(other)
             );
             let callers = [one, other];
-            at_once(model, all, |model, n| model.execute(callers[n]));
+            at_once(model, callers, all, |model, n| model.execute(callers[n]));
         }
         Step::Cancel(by) => assert_eq!(real.cancel(by).await, model.cancel(by)),
         Step::BreakGlass(breaking) => {
@@ -87,9 +89,9 @@ async fn happen(real: &mut Real, model: &mut Model, step: Step) {
             real.world.freeze(frozen).await;
             model.frozen = frozen;
         }
-        Step::KeyRevoked => {
-            real.revoke(Who::Machine).await;
-            model.revoked = true;
+        Step::KeyRevoked(who) => {
+            real.revoke(who).await;
+            model.revoked.insert(who);
         }
         Step::BenIsDemoted => {
             real.ben_is(Some(Role::Viewer)).await;
@@ -120,6 +122,7 @@ async fn happen(real: &mut Real, model: &mut Model, step: Step) {
 /// somebody was faster.
 fn at_once(
     model: &mut Model,
+    callers: [Caller; 2],
     answers: (Answer, Answer, Answer, Answer),
     ask: impl Fn(&mut Model, usize) -> Answer,
 ) {
@@ -141,9 +144,9 @@ fn at_once(
     if let [n] = first[..] {
         *model = alone[n].0.clone();
     }
-    for (_, answer) in answers {
+    for (n, answer) in answers {
         if answer == Answer::Denied {
-            model.denied();
+            model.denied(callers[n]);
         }
     }
 }
@@ -182,6 +185,7 @@ fn proposer() -> impl Strategy<Value = Caller> {
         1 => Just(by(Who::Ann, Door::Key)),
         1 => Just(by(Who::Ann, Door::Login)),
         2 => Just(by(Who::Machine, Door::Key)),
+        3 => agent(),
     ]
 }
 

@@ -30,6 +30,8 @@ const GLASSES: u32 = 3;
 pub(super) struct Act {
     pub(super) state: ActionState,
     pub(super) proposer: Who,
+    /// An agent proposed it.
+    pub(super) of_agent: bool,
     pub(super) takes_back: bool,
     needed: usize,
     pub(super) approved: BTreeSet<Who>,
@@ -63,8 +65,8 @@ pub(super) struct Model {
     pub(super) promised: bool,
     pub(super) rules: Option<Rules>,
     pub(super) frozen: bool,
-    /// The machine's key is revoked.
-    pub(super) revoked: bool,
+    /// Whose keys are revoked.
+    pub(super) revoked: BTreeSet<Who>,
     pub(super) demoted: bool,
     pub(super) gone: bool,
     pub(super) now: Duration,
@@ -79,6 +81,7 @@ impl Model {
         let nothing = Act {
             state: ActionState::Denied,
             proposer: by.who,
+            of_agent: by.door == Door::Mcp,
             takes_back: false,
             needed: 0,
             approved: BTreeSet::new(),
@@ -100,7 +103,7 @@ impl Model {
             promised: true,
             rules,
             frozen: false,
-            revoked: false,
+            revoked: BTreeSet::new(),
             demoted: false,
             gone: false,
             now: Duration::ZERO,
@@ -114,9 +117,9 @@ impl Model {
     }
 
     /// Refused by the rules, in a run of its own.
-    pub(super) fn denied(&mut self) -> Answer {
+    pub(super) fn denied(&mut self, by: Caller) -> Answer {
         self.entries.run();
-        self.entries.decided += 1;
+        self.entries.decision(by.door == Door::Mcp);
         Answer::Denied
     }
 
@@ -159,6 +162,7 @@ impl Model {
         let mut act = Act {
             state: ActionState::Allowed,
             proposer: by.who,
+            of_agent: by.door == Door::Mcp,
             takes_back,
             needed: 0,
             approved: BTreeSet::new(),
@@ -171,7 +175,7 @@ impl Model {
         };
         act.needed = self.needs(&act);
         self.entries.run();
-        self.entries.decided += 1;
+        self.entries.decision(act.of_agent);
         let mut wrong = self.wrong(&act, self.served(by));
         // That is what it waits for.
         wrong.remove(&Wrong::Approvals);
@@ -200,12 +204,13 @@ impl Model {
         let approves = ballot.kind == VoteKind::Approve;
         let held = self.act.state == ActionState::Held;
         let served = self.served(ballot.by);
-        // Nobody approves what they proposed, or twice; whoever said yes may still say no.
-        let another = who != self.act.proposer && !self.act.approved.contains(&who);
+        // Nobody approves what they proposed, or had proposed, or twice; whoever said yes may still say no.
+        let behind = self.act.proposer == Who::Client && who == Who::Ben;
+        let another = who != self.act.proposer && !behind && !self.act.approved.contains(&who);
         let approvable = another && held && served.age <= FRESH_IN_LIVE;
         let fits = ballot.digest && ballot.reason;
         if !self.may_approve(who) || !fits || (approves && !approvable) {
-            return self.denied();
+            return self.denied(ballot.by);
         }
         if !held {
             return Answer::WrongState;
@@ -254,10 +259,12 @@ impl Model {
             let vouched = Served {
                 age: Duration::ZERO,
                 second_factor: self.act.vouched,
+                // Machines never vouch: what they propose in live waits for a person.
+                over_mcp: false,
             };
             let only_the_trigger = self.wrong(&self.act, vouched).is_empty();
             if !wrong.is_empty() && only_the_trigger {
-                return self.denied();
+                return self.denied(by);
             }
         }
         self.begins();
@@ -266,12 +273,12 @@ impl Model {
             if wrong.is_empty() {
                 self.entries.given_up += 1;
             } else {
-                self.entries.decided += 1;
+                self.entries.decision(self.act.of_agent);
             }
             self.ends_without_effect(ActionState::Stale);
             return Answer::Is(ActionState::Stale);
         }
-        self.entries.decided += 1;
+        self.entries.decision(self.act.of_agent);
         self.entries.started += 1;
         if self.granted != self.act.takes_back {
             self.entries.failed += 1;
@@ -328,7 +335,7 @@ impl Model {
             ..self.act.clone()
         };
         if !may || !self.wrong(&broken, served).is_empty() {
-            return self.denied();
+            return self.denied(by);
         }
         self.begins();
         self.entries.resolved += 1;

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use counterfoil_core::auth::{authenticate_key, authenticate_person, key_handle};
+use counterfoil_core::auth::{
+    Authenticated, authenticate_delegate, authenticate_key, authenticate_person, key_handle,
+};
 use counterfoil_core::ids::ActionId;
-use counterfoil_core::ports::{Clock as _, Login, State as _, StateKey, StateWrite};
+use counterfoil_core::ports::{Clock as _, Delegation, Login, State as _, StateKey, StateWrite};
 use counterfoil_core::records::{ApiKey, Directory, Member, Records, Versioned};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::repair::{Action, ActionState};
@@ -20,6 +22,8 @@ use super::answer::{Answer, Entries};
 use super::bundle::in_force;
 use super::jitter::Jitter;
 use super::steps::{Ballot, Breaking, Caller, Door, Rules, Who};
+
+const CLIENT: &str = "https://agents.example/client.json";
 
 /// The product with one action, or with one and what takes it back.
 pub(super) struct Real {
@@ -273,6 +277,7 @@ async fn keys(world: &World) -> BTreeMap<Who, Redacted<String>> {
         (Who::Ben, Capability::Repair, ben, Some(ben)),
         (Who::Machine, Capability::Repair, ann, None),
         (Who::Reader, Capability::Read, ann, None),
+        (Who::Agent, Capability::Repair, ann, None),
     ] {
         let create = &world.create;
         let key = create.api_key(&world.project, &by, capability, owner, approver);
@@ -286,14 +291,20 @@ async fn enter(
     (keys, logins): (&BTreeMap<Who, Redacted<String>>, &BTreeMap<Who, Login>),
     by: Caller,
 ) -> Option<TenantCtx> {
-    let store = world.store.as_ref();
-    let (known, project) = if let (Door::Login, Some(login)) = (by.door, logins.get(&by.who)) {
-        let known = authenticate_person(store, login.clone()).await;
-        (known, Some(world.project.id.to_string()))
-    } else {
-        let key = keys[&by.who].reveal();
-        let known = authenticate_key(store, key, world.clock.now()).await;
-        (known, None)
+    let (store, now) = (world.store.as_ref(), world.clock.now());
+    let named = Some(world.project.id.to_string());
+    let key = async || authenticate_key(store, keys[&by.who].reveal(), now).await;
+    let (known, project) = match (by.door, logins.get(&by.who)) {
+        (Door::Login, Some(login)) => (authenticate_person(store, login.clone()).await, named),
+        (Door::Mcp, _) if by.who == Who::Client => {
+            let acts = Delegation {
+                client: CLIENT.to_owned(),
+                person: login("Ben", now),
+            };
+            (authenticate_delegate(store, acts).await, named)
+        }
+        (Door::Mcp, _) => (key().await.and_then(Authenticated::as_agent), None),
+        _ => (key().await, None),
     };
     known.ok()?.project(store, project.as_deref()).await.ok()
 }

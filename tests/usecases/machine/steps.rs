@@ -16,6 +16,10 @@ pub(super) enum Who {
     Machine,
     /// A key that may only read.
     Reader,
+    /// An agent with a key of its own, which Ann made.
+    Agent,
+    /// A client that Ben let in, which acts for him.
+    Client,
 }
 
 impl Who {
@@ -24,19 +28,28 @@ impl Who {
     }
 }
 
-/// How somebody comes. Machines have their key alone.
+/// How somebody comes. Machines have their key alone, and agents come over MCP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Door {
     /// With a key; a person's speaks for them.
     Key,
     /// By a sign-in, which grows old.
     Login,
+    /// Over MCP, with a key or as a client.
+    Mcp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Caller {
     pub(super) who: Who,
     pub(super) door: Door,
+}
+
+impl Caller {
+    pub(super) const fn over_mcp(who: Who) -> Self {
+        let door = Door::Mcp;
+        Self { who, door }
+    }
 }
 
 /// What somebody sends as a vote.
@@ -69,6 +82,10 @@ pub(super) enum Rules {
     TwoPeople,
     /// Whoever triggers it came with a second factor.
     SecondFactor,
+    /// Nothing that an agent proposed.
+    NoAgents,
+    /// Nothing that is triggered over MCP, whoever proposed it.
+    NotOverMcp,
     /// No repair at all.
     Nobody,
 }
@@ -93,8 +110,8 @@ pub(super) enum Step {
     RulesChange(Rules),
     /// The emergency stop is pulled, or lifted.
     Freeze(bool),
-    /// The machine's key is revoked.
-    KeyRevoked,
+    /// The key of a machine is revoked.
+    KeyRevoked(Who),
     /// Ben may not approve any more.
     BenIsDemoted,
     /// Ben is nobody of the workspace any more.
@@ -126,7 +143,21 @@ pub(super) fn caller() -> impl Strategy<Value = Caller> {
         7 => (person(), door).prop_map(move |(who, door)| by(who, door)),
         2 => Just(by(Who::Machine, Door::Key)),
         1 => Just(by(Who::Reader, Door::Key)),
+        4 => agent(),
+        // A key that speaks for a person is no credential of an agent.
+        1 => person().prop_map(Caller::over_mcp),
     ]
+}
+
+/// Whoever comes over MCP: with a key that is an agent's alone, with one that comes over HTTP as well, or
+/// for somebody.
+pub(super) fn agent() -> impl Strategy<Value = Caller> {
+    let who = prop_oneof![
+        3 => Just(Who::Agent),
+        1 => Just(Who::Machine),
+        2 => Just(Who::Client),
+    ];
+    who.prop_map(Caller::over_mcp)
 }
 
 fn mostly() -> impl Strategy<Value = bool> {
@@ -164,6 +195,8 @@ fn rules() -> impl Strategy<Value = Rules> {
         3 => Just(Rules::Plain),
         2 => Just(Rules::TwoPeople),
         3 => Just(Rules::SecondFactor),
+        1 => Just(Rules::NoAgents),
+        2 => Just(Rules::NotOverMcp),
         1 => Just(Rules::Nobody),
     ]
 }
@@ -175,6 +208,8 @@ pub(super) fn first_rules() -> impl Strategy<Value = Option<Rules>> {
         2 => Just(Some(Rules::Plain)),
         3 => Just(Some(Rules::TwoPeople)),
         3 => Just(Some(Rules::SecondFactor)),
+        3 => Just(Some(Rules::NotOverMcp)),
+        1 => Just(Some(Rules::NoAgents)),
     ]
 }
 
@@ -194,7 +229,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         3 => rules().prop_map(Step::RulesChange),
         1 => Just(Step::Freeze(true)),
         2 => Just(Step::Freeze(false)),
-        1 => Just(Step::KeyRevoked),
+        1 => prop::sample::select(&[Who::Machine, Who::Agent][..]).prop_map(Step::KeyRevoked),
         1 => Just(Step::BenIsDemoted),
         1 => Just(Step::BenLeaves),
         3 => Just(Step::BenReturns),
