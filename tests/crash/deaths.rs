@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
+use super::ask::Ask;
 use super::fuse::{Point, Side};
-use super::office::{Ask, Office};
+use super::office::Office;
 use super::worker::{Fate, Task};
 
 /// Which workers of an act die, by their number.
@@ -14,6 +15,14 @@ pub(crate) struct Deaths {
 }
 
 impl Deaths {
+    /// The first one dies.
+    pub(crate) const fn first(point: Point) -> Self {
+        Self {
+            first: Some(point),
+            later: None,
+        }
+    }
+
     fn of(self, worker: usize) -> Option<Point> {
         match self.later {
             _ if worker == 0 => self.first,
@@ -153,8 +162,7 @@ pub(crate) async fn every_death(
 /// The same without the whole play, which was `whole`, and without deaths of the first worker before
 /// `begin`.
 ///
-/// All that lasts is behind the fuse, but for the announcement of a baseline: a workspace has one in its
-/// life, and `tests/usecases/exports/announced.rs` has its faults. So nothing lasts that happens between two steps: whoever comes after
+/// All that lasts is behind the fuse. So nothing lasts that happens between two steps: whoever comes after
 /// a death before a step does what they do after a death behind the step before it, or after nobody. That
 /// is looked at, and such a death has no second one of its own.
 pub(crate) async fn deaths_from(
@@ -164,18 +172,14 @@ pub(crate) async fn deaths_from(
 ) -> usize {
     let mut played = 0;
     let mut next = whole.to_vec();
-    for (step, side) in points(&whole[0]) {
-        let first = Point { step, side };
+    for first in points(&whole[0]) {
         if first < begin {
             continue;
         }
-        let deaths = Deaths {
-            first: Some(first),
-            later: None,
-        };
+        let deaths = Deaths::first(first);
         let steps = play(deaths).await;
         played += 1;
-        match side {
+        match first.side {
             Side::Before => assert_eq!(steps[1..], next, "{first:?}"),
             Side::After => {
                 played += another_death(play, deaths, &steps).await;
@@ -194,9 +198,9 @@ pub(crate) async fn another_death(
 ) -> usize {
     let mut played = 0;
     for (number, steps) in steps.iter().enumerate().skip(1) {
-        for (step, side) in points(steps) {
-            if side == Side::After {
-                let later = Some((number, Point { step, side }));
+        for point in points(steps) {
+            if point.side == Side::After {
+                let later = Some((number, point));
                 play(Deaths { later, ..deaths }).await;
                 played += 1;
             }
@@ -206,8 +210,8 @@ pub(crate) async fn another_death(
 }
 
 /// Both sides of each step.
-fn points(steps: &[String]) -> impl Iterator<Item = (u32, Side)> {
+pub(crate) fn points(steps: &[String]) -> impl Iterator<Item = Point> {
     let count = u32::try_from(steps.len()).unwrap();
     let sides = [Side::Before, Side::After];
-    (1..=count).flat_map(move |step| sides.map(|side| (step, side)))
+    (1..=count).flat_map(move |step| sides.map(|side| Point { step, side }))
 }

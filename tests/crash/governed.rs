@@ -9,8 +9,9 @@ use counterfoil_core::records::RunAction;
 use counterfoil_core::repair::{Action, ActionState};
 use serde_json::{Value, json};
 
+use super::ask::{Ask, Who};
 use super::deaths::{Deaths, Workers, every_death};
-use super::office::{Ask, Mark, Office, Who};
+use super::office::{Mark, Office};
 use super::stage::{Stage, Turn, number};
 use super::worker::{HOURS, Task};
 

@@ -10,6 +10,10 @@
 //! and it has not heard.
 
 #[cfg(test)]
+mod announced;
+#[cfg(test)]
+mod ask;
+#[cfg(test)]
 mod deaths;
 #[cfg(test)]
 mod fuse;

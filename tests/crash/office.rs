@@ -23,6 +23,7 @@ use counterfoil_core::usecases::{
 use counterfoil_testkit::memory::RealClock;
 use serde_json::{Value, json};
 
+use super::ask::{Ask, Who};
 use super::deaths::{Deaths, Workers};
 use super::stage::{Hours, Stage, number};
 use super::worker::{Fate, Task, Worked, work};
@@ -61,17 +62,23 @@ pub(crate) struct Entry {
 impl Office {
     /// One with nothing behind it, whose time began so long ago.
     pub(crate) async fn new(stage: &'static Stage, back: Duration) -> Self {
-        let secret = |text: &str| Redacted::new(text.to_owned());
-        let secrets = NewSecrets {
-            stripe_key: secret("rk_live_x"),
-            read_database: secret("postgres://nobody:nothing@127.0.0.1:1/app"),
-            repair_database: None,
-            webhook: Vec::new(),
-        };
-        Self::with(stage, back, secrets).await
+        Self::with(stage, back, nothing_behind()).await
     }
 
     pub(crate) async fn with(stage: &'static Stage, back: Duration, secrets: NewSecrets) -> Self {
+        let office = Self::undecided(stage, back, secrets).await;
+        // The first decision says under which baseline it was made: whoever dies of that has tests of their
+        // own, and no other play has it among its steps.
+        office.does(&office.rename().await).await;
+        office
+    }
+
+    /// One in which nobody has decided anything.
+    pub(crate) async fn undecided(
+        stage: &'static Stage,
+        back: Duration,
+        secrets: NewSecrets,
+    ) -> Self {
         let time = Hours::back(back);
         let boot = &stage.boot;
         let create = CreateProject {
@@ -186,6 +193,13 @@ impl Office {
         said
     }
 
+    /// Ann gives the project another name, which is judged.
+    pub(crate) async fn rename(&self) -> Ask {
+        let (project, version) = self.project_now().await;
+        let body = json!({ "name": format!("Shop {}", number()) });
+        Ask::patch(Who::Owner, format!("/v1/projects/{}", project.id), body).of(version)
+    }
+
     /// The schedule's sweep of actions.
     pub(crate) fn sweep() -> Task {
         Task::Repair(json!({ "detail": { "job": "sweep" } }))
@@ -244,6 +258,9 @@ impl Office {
         (waiting.len(), self.records::<Unfinished>().await.len())
     }
 
+    /// Where both streams begin.
+    pub(crate) const BEGINNING: Mark = Mark([0, 0]);
+
     fn streams(&self) -> [Hash; 2] {
         let streams = [&self.project.stream, &self.workspace.stream];
         streams.map(|stream| stream.parse().unwrap())
@@ -299,6 +316,17 @@ impl Office {
     }
 }
 
+/// Secrets that lead nowhere.
+pub(crate) fn nothing_behind() -> NewSecrets {
+    let secret = |text: &str| Redacted::new(text.to_owned());
+    NewSecrets {
+        stripe_key: secret("rk_live_x"),
+        read_database: secret("postgres://nobody:nothing@127.0.0.1:1/app"),
+        repair_database: None,
+        webhook: Vec::new(),
+    }
+}
+
 impl Entry {
     fn of(stored: &StoredEntry) -> Self {
         let header: Value = serde_json::from_slice(&stored.header).unwrap();
@@ -314,93 +342,5 @@ impl Entry {
             run: text("/run/id"),
             facts: serde_json::from_slice(bytes).unwrap(),
         }
-    }
-}
-
-/// Who sends a request.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Who {
-    /// A key of Ann's: a machine.
-    Ann,
-    /// Ben, by an approver key.
-    Ben,
-    /// Ann, who has just signed in with a second factor.
-    Owner,
-    /// Cleo, likewise.
-    OtherOwner,
-}
-
-/// A request.
-#[derive(Debug, Clone)]
-pub(crate) struct Ask {
-    pub(crate) who: Who,
-    method: &'static str,
-    path: String,
-    /// `Idempotency-Key`, where it creates or executes.
-    key: Option<String>,
-    etag: Option<String>,
-    body: Value,
-}
-
-impl Ask {
-    pub(crate) fn post(who: Who, path: String, body: Value) -> Self {
-        Self {
-            who,
-            method: "POST",
-            path,
-            key: Some(format!("key-{}", number())),
-            etag: None,
-            body,
-        }
-    }
-
-    pub(crate) fn patch(who: Who, path: String, body: Value) -> Self {
-        Self {
-            method: "PATCH",
-            key: None,
-            ..Self::post(who, path, body)
-        }
-    }
-
-    /// The same of somebody else.
-    pub(crate) fn by(self, who: Who) -> Self {
-        Self { who, ..self }
-    }
-
-    /// About this version of a record.
-    pub(crate) fn of(self, version: u64) -> Self {
-        Self {
-            etag: Some(format!("\"{version}\"")),
-            ..self
-        }
-    }
-
-    /// As API Gateway hands it on (payload format 2.0).
-    fn event(&self, bearer: &str, project: &str) -> Value {
-        let (method, path) = (self.method, &self.path);
-        let mut headers = json!({
-            "authorization": format!("Bearer {bearer}"), "content-type": "application/json",
-            "host": "api.example.com", "counterfoil-project": project,
-        });
-        for (name, value) in [("idempotency-key", &self.key), ("if-match", &self.etag)] {
-            if let Some(value) = value {
-                headers[name] = json!(value);
-            }
-        }
-        let body = match &self.body {
-            Value::Null => String::new(),
-            body => body.to_string(),
-        };
-        json!({
-            "version": "2.0", "routeKey": format!("{method} {path}"), "rawPath": path, "rawQueryString": "",
-            "headers": headers,
-            "requestContext": {
-                "accountId": "111122223333", "apiId": "api", "domainName": "api.example.com", "domainPrefix": "api",
-                "http": { "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "t" },
-                "requestId": "request", "routeKey": format!("{method} {path}"), "stage": "$default",
-                "time": "23/Nov/2026:00:01:40 +0000", "timeEpoch": 1_795_392_100_000_u64,
-            },
-            "body": body, "isBase64Encoded": false,
-        })
     }
 }

@@ -5,8 +5,9 @@ use counterfoil_core::repair::ActionState;
 use counterfoil_testkit::tcp_proxy::Loss;
 use serde_json::json;
 
+use super::ask::{Ask, Who};
 use super::deaths::{Deaths, Workers};
-use super::office::{Ask, Entry, Mark, Office, Who};
+use super::office::{Entry, Mark, Office};
 use super::shop::{Shop, Shops};
 
 /// What happens to the customer's transaction.

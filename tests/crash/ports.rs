@@ -9,6 +9,7 @@ use counterfoil_core::usecases::{
     Projects, Reconcile, RepairPorts, ScanLimits, Scans,
 };
 use counterfoil_lambda::Boot;
+use counterfoil_lambda::boot::recording;
 use counterfoil_lambda::http::{Authentication, Repeats, Tokens};
 use counterfoil_repair_approve::Service;
 use counterfoil_stripe::StripeAccounts;
@@ -29,16 +30,20 @@ pub(crate) struct Ports {
 
 impl Ports {
     pub(crate) fn of(boot: Boot, fuse: Arc<Fuse>, time: Later, stripe: String) -> Self {
+        let state: Arc<dyn State> = Arc::new(Fused::<dyn State> {
+            port: boot.state().unwrap(),
+            fuse: fuse.clone(),
+        });
+        let appended = Arc::new(Fused::<dyn EvidenceAppend> {
+            port: boot.evidence().unwrap(),
+            fuse: fuse.clone(),
+        });
+        let clock: Arc<dyn Clock> = Arc::new(time);
         Self {
-            state: Arc::new(Fused::<dyn State> {
-                port: boot.state().unwrap(),
-                fuse: fuse.clone(),
-            }),
-            evidence: Arc::new(Fused::<dyn EvidenceAppend> {
-                port: boot.evidence().unwrap(),
-                fuse: fuse.clone(),
-            }),
-            clock: Arc::new(time),
+            // What is said before a decision is a step as well.
+            evidence: recording(appended, state.clone(), clock.clone()),
+            state,
+            clock,
             fuse,
             stripe,
             boot,

@@ -13,7 +13,7 @@ use counterfoil_aws::lambda::OtherFunction;
 use counterfoil_aws::rds::RdsTokens;
 use counterfoil_aws::s3::{S3Archive, S3Objects};
 use counterfoil_aws::sqs::{SqsChecks, SqsExports, SqsScans};
-use counterfoil_core::ports::{Clock, EvidenceAppend, EvidenceRead, Random, Scratch};
+use counterfoil_core::ports::{Clock, EvidenceAppend, EvidenceRead, Random, Scratch, State};
 use counterfoil_core::rate::Rate;
 use counterfoil_core::usecases::{Announcing, LimitRate, RecordLeak, Vault};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -32,6 +32,17 @@ const DEFAULT_RATE: u64 = 600;
 
 /// Where a setting comes from.
 type Lookup = Box<dyn Fn(Var) -> Option<String> + Send + Sync>;
+
+/// What every decision passes before it is recorded in `evidence`: whoever decides first under another
+/// baseline says so before, and whoever cannot decide because rules do not load rings.
+pub fn recording(
+    evidence: Arc<dyn EvidenceAppend>,
+    state: Arc<dyn State>,
+    clock: Arc<dyn Clock>,
+) -> Arc<dyn EvidenceAppend> {
+    let announcing = Announcing::new(evidence, state, clock);
+    Arc::new(Alarming::new(Arc::new(announcing)))
+}
 
 /// Makes adapters from settings.
 pub struct Boot {
@@ -116,8 +127,7 @@ impl Boot {
         Ok(self.evidence()?)
     }
 
-    /// Evidence to write: whoever decides first under another baseline says so before, and whoever cannot
-    /// decide because rules do not load rings.
+    /// Evidence to write, behind what every decision passes ([`recording`]).
     ///
     /// # Errors
     /// As [`Boot::evidence`].
@@ -125,10 +135,9 @@ impl Boot {
         if let Some(recording) = self.recording.get() {
             return Ok(recording.clone());
         }
-        let made = Announcing::new(self.evidence()?, self.state()?, self.clock());
-        let made = Alarming::new(Arc::new(made));
+        let made = recording(self.evidence()?, self.state()?, self.clock());
         // One for the process, which remembers what it has announced.
-        Ok(self.recording.get_or_init(|| Arc::new(made)).clone())
+        Ok(self.recording.get_or_init(|| made).clone())
     }
 
     /// Seals and floors.

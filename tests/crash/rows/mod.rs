@@ -10,8 +10,9 @@ mod policies;
 mod repairs;
 mod runs;
 
+use super::ask::Ask;
 use super::deaths::{Deaths, Workers, every_death};
-use super::office::{Ask, Office};
+use super::office::Office;
 
 /// A row.
 struct Row<A> {

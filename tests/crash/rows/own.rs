@@ -9,8 +9,9 @@ use counterfoil_core::ports::Clock as _;
 use counterfoil_core::repair::{Action, ActionState};
 use serde_json::{Value, json};
 
+use super::super::ask::{Ask, Who};
 use super::super::governed::ballot;
-use super::super::office::{Ask, Office, Who};
+use super::super::office::Office;
 use super::super::shop::{Shop, Shops};
 use super::super::stage::Turn;
 use super::{Row, Scene, play_all};

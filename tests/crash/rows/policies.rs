@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::super::office::{Ask, Office, Who};
+use super::super::ask::{Ask, Who};
+use super::super::office::Office;
 use super::super::stage::Turn;
 use super::super::worker::HOURS;
 use super::{Row, Scene, bundles, play_all};

@@ -12,9 +12,10 @@ use counterfoil_core::time::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use super::super::ask::{Ask, Who};
 use super::super::deaths::Deaths;
 use super::super::governed::{Opened, ballot};
-use super::super::office::{Ask, Office, Who};
+use super::super::office::Office;
 use super::super::shop::{Shop, Shops};
 use super::super::stage::Turn;
 use super::{Row, Scene, bundles, play_all};

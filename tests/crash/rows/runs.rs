@@ -3,9 +3,10 @@
 use counterfoil_core::repair::Action;
 use serde_json::{Value, json};
 
+use super::super::ask::{Ask, Who};
 use super::super::deaths::Deaths;
 use super::super::governed::{Opened, ballot, of_run};
-use super::super::office::{Ask, Office, Who};
+use super::super::office::Office;
 use super::super::stage::Turn;
 use super::super::worker::HOURS;
 use super::{Row, Scene, play_all};
