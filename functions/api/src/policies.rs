@@ -12,6 +12,7 @@ use counterfoil_core::ports::EvidenceAppend;
 use counterfoil_core::tenancy::WorkspaceCtx;
 use counterfoil_core::usecases::{NewBundle, Policies, PolicyActed, PolicyError, PolicyFinding};
 use counterfoil_lambda::Problem;
+use counterfoil_lambda::alarming;
 use counterfoil_lambda::http::{Sent, WorkspaceCaller, admitted, allowed, judged};
 use counterfoil_lambda::layers::MAX_BODY;
 use counterfoil_lambda::problem::FieldError;
@@ -352,12 +353,21 @@ async fn answer(
     shown(api, ctx, status).await
 }
 
+/// A bundle that is not stored. What nobody who may sign has signed rings.
+fn refused(ctx: &WorkspaceCtx, error: &PolicyError) -> Problem {
+    if matches!(error, PolicyError::Suspect(_)) {
+        alarming::upload_refused(ctx);
+    }
+    problem(error)
+}
+
 /// An error about policies as an answer.
 pub(crate) fn problem(error: &PolicyError) -> Problem {
     match error {
         PolicyError::Admin(error) => admin::problem(error),
         PolicyError::Invalid(findings) => invalid(findings),
         PolicyError::Unfit(why) => conflict("wrong-state", why.clone()),
+        PolicyError::Suspect(why) => problem(why),
         PolicyError::NotSecond(why) => conflict("wrong-state", why.to_string()),
     }
 }

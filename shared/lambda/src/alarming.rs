@@ -1,5 +1,5 @@
-//! An alarm for rules that do not load: somebody changed them past the product or took them away, or they
-//! are written for another version of the engine.
+//! Alarms about rules: those that do not load, because somebody changed them past the product or took them
+//! away, or they are written for another version of the engine; and those that somebody brings who may not.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use counterfoil_core::evidence::kind::Kind;
 use counterfoil_core::evidence::stream::Draft;
 use counterfoil_core::policy::RULES_DO_NOT_LOAD;
 use counterfoil_core::ports::{AppendError, Batch, EntryRef, EvidenceAppend};
+use counterfoil_core::tenancy::WorkspaceCtx;
 
 /// Rings for each decision that is denied because of it, before that is recorded.
 pub struct Alarming {
@@ -43,6 +44,16 @@ impl EvidenceAppend for Alarming {
     }
 }
 
+/// Rings for a bundle that was refused because nobody who may sign has signed it to come next.
+pub fn upload_refused(ctx: &WorkspaceCtx) {
+    tracing::error!(
+        alarm = "policy.upload_refused",
+        workspace.id = %ctx.workspace(),
+        by = ctx.principal().id(),
+        "a policy bundle was refused that no key of its workspace has signed to come next: nothing changed"
+    );
+}
+
 /// What is wrong with the rules of a decision that could not be made by them.
 fn unloaded(draft: &Draft) -> Option<&'static str> {
     (draft.kind == Kind::RunDecision).then_some(())?;
@@ -53,8 +64,34 @@ fn unloaded(draft: &Draft) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use counterfoil_core::evidence::json::{Json, object};
+    use counterfoil_core::ids::{UserId, WorkspaceId};
+    use counterfoil_core::tenancy::{Principal, Role, Via};
+    use counterfoil_core::time::Timestamp;
 
     use super::*;
+    use crate::telemetry::tests::logged;
+
+    /// The line that rings (template.yaml: of api every error does), and nobody's name in it.
+    #[test]
+    fn a_bundle_that_was_refused_is_one_line_with_an_alarm() {
+        let at = Timestamp::from_millis(1_795_776_000_000);
+        let (workspace, person) = (WorkspaceId::new(at, 1), UserId::new(at, 2));
+        let owner = Principal::User {
+            id: person,
+            role: Role::Owner,
+            via: Via::Login {
+                at,
+                second_factor: true,
+            },
+        };
+        let ctx = WorkspaceCtx::new(workspace, owner);
+        let lines = logged(|| upload_refused(&ctx));
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert_eq!(lines[0]["level"], "ERROR");
+        assert_eq!(lines[0]["alarm"], "policy.upload_refused");
+        assert_eq!(lines[0]["workspace.id"], workspace.to_string());
+        assert_eq!(lines[0]["by"], person.to_string());
+    }
 
     #[test]
     fn only_rules_that_do_not_load_ring() {

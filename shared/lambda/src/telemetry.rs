@@ -51,7 +51,7 @@ pub fn chain(error: &dyn Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::io;
     use std::sync::{Arc, Mutex};
 
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     /// What was logged while `act` ran on this thread.
-    fn logged(act: impl FnOnce()) -> Vec<Value> {
+    pub(crate) fn logged(act: impl FnOnce()) -> Vec<Value> {
         #[derive(Clone, Default)]
         struct Kept(Arc<Mutex<Vec<u8>>>);
         impl io::Write for Kept {

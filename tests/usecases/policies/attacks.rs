@@ -2,9 +2,10 @@
 //! product's back. The bundle that was active stays so.
 
 use counterfoil_core::ports::{Expect, State, StateKey, StateWrite};
+use counterfoil_core::usecases::PolicyError;
 use serde_json::{Value, json};
 
-use super::desk::{Desk, PERMIT, STRICT, invalid, key};
+use super::desk::{Desk, PERMIT, STRICT, invalid, key, refused};
 
 #[tokio::test]
 async fn what_is_not_signed_for_this_workspace_is_not_stored() {
@@ -30,24 +31,64 @@ async fn what_is_not_signed_for_this_workspace_is_not_stored() {
     elsewhere.manifest["workspace"] = json!("ws_01J00000000000000000000000");
     let mut baseline = good();
     baseline.manifest["layer"] = json!("baseline");
-    for (name, sent) in [
-        ("unsigned", unsigned),
-        ("signature stripped", stripped),
-        ("wrong key", desk.signed_by(2, PERMIT, 2, Some(&active))),
-        ("older version", desk.signed(PERMIT, 1, Some(&active))),
-        ("wrong previous", desk.signed(PERMIT, 2, None)),
-        ("altered byte", altered),
-        ("extra file", extra),
-        ("missing file", missing),
-        ("another workspace", elsewhere),
-        ("another layer", baseline),
+    let mut mistyped = good();
+    mistyped.manifest["version"] = json!("two");
+    let signed = |version, previous| desk.signed(PERMIT, version, previous);
+    for (name, sent, rings) in [
+        ("unsigned", unsigned, true),
+        ("signature stripped", stripped, true),
+        (
+            "wrong key",
+            desk.signed_by(2, PERMIT, 2, Some(&active)),
+            true,
+        ),
+        ("older version", signed(1, Some(&active)), true),
+        ("wrong previous", signed(2, None), false),
+        ("altered byte", altered, true),
+        ("extra file", extra, true),
+        ("missing file", missing, true),
+        ("another workspace", elsewhere, true),
+        ("another layer", baseline, true),
+        (
+            "a mistake in a rule",
+            desk.signed("permit (", 2, Some(&active)),
+            false,
+        ),
+        ("a manifest that is none", mistyped, false),
     ] {
-        let findings = invalid(desk.upload("ann", &sent).await);
+        let (rang, why) = refused(desk.upload("ann", &sent).await);
+        assert_eq!(rang, rings, "{name}");
+        let PolicyError::Invalid(findings) = why else {
+            panic!("{name}: {why:?}")
+        };
         assert!(!findings.is_empty(), "{name}");
         assert_eq!(desk.bench.rows(), rows, "{name}: nothing is stored");
     }
     assert_eq!(desk.active().await, Some(active));
     assert_eq!(desk.failure().await, None);
+}
+
+#[tokio::test]
+async fn what_comes_back_after_it_was_revoked_rings_and_a_first_or_second_push_does_not() {
+    let keyless = Desk::keyless().await;
+    let first = keyless.signed(PERMIT, 1, None);
+    let (rang, why) = refused(keyless.upload("ann", &first).await);
+    assert!(!rang, "{why:?}");
+    let desk = Desk::new().await;
+    let active = desk.in_force(STRICT, 1, None).await;
+    let (rang, why) = refused(desk.upload("ann", &desk.signed(STRICT, 1, None)).await);
+    assert!(!rang, "{why:?}");
+    for (version, previous) in [(2, Some(active.as_str())), (1, None)] {
+        let rules = if version == 1 { STRICT } else { PERMIT };
+        let sent = desk.signed(rules, version, previous);
+        let digest = match desk.upload("ann", &sent).await {
+            Ok(stored) => stored.bundle.digest,
+            Err(_) => active.clone(),
+        };
+        desk.revoke("ann", &digest).await.unwrap();
+        let (rang, why) = refused(desk.upload("ann", &sent).await);
+        assert!(rang, "{why:?}");
+    }
 }
 
 #[tokio::test]

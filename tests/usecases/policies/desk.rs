@@ -215,6 +215,15 @@ pub(super) fn invalid(done: Result<Uploaded, PolicyError>) -> Vec<Finding> {
     }
 }
 
+/// What is wrong with a bundle, and whether whoever runs the product is told.
+#[track_caller]
+pub(super) fn refused(done: Result<Uploaded, PolicyError>) -> (bool, PolicyError) {
+    match done.unwrap_err() {
+        PolicyError::Suspect(why) => (true, *why),
+        why => (false, why),
+    }
+}
+
 #[track_caller]
 pub(super) fn unfit(done: Result<PolicyActed, PolicyError>, words: &str) {
     match done {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
+use counterfoil_policy::bundle::Bundle;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -28,11 +29,18 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args) -> Result<(), Failure> {
     let folder = Folder::read(&args.folder).map_err(Failure::Unknown)?;
     sound(args, &folder)?;
-    let body = json!({
-        "manifest": signed(args, &folder, MANIFEST)?,
-        "signature": signed(args, &folder, SIGNATURE)?,
-        "files": folder.files,
-    });
+    let manifest = signed(args, &folder, MANIFEST)?;
+    let signature = signed(args, &folder, SIGNATURE)?;
+    // The deployment takes it for an attack and rings.
+    if let Err(other) = Bundle::read(manifest.as_bytes(), folder.files.clone()) {
+        return Err(Failure::refused(format!(
+            "nothing was sent: this is not what was signed: {:#}. Sign it again, `counterfoil policy sign {} --key \
+             FILE`",
+            anyhow::Error::new(other),
+            args.folder.display()
+        )));
+    }
+    let body = json!({ "manifest": manifest, "signature": signature, "files": folder.files });
     let api = Client::of(&args.call)?;
     let path = format!("/v1/workspaces/{}/policy-bundles", api.workspace().await?);
     eprintln!(

@@ -14,6 +14,7 @@ mod keys;
 mod revoke;
 mod room;
 mod shadow;
+mod suspect;
 mod upload;
 
 use std::sync::Arc;
@@ -53,6 +54,10 @@ pub enum PolicyError {
     /// The bundle does not fit what is active, or was revoked: 409.
     #[error("{0}")]
     Unfit(String),
+    /// Refused for that reason, and not made by somebody who may sign to come next: whoever runs the
+    /// product is told.
+    #[error(transparent)]
+    Suspect(Box<Self>),
     /// The caller does not count as the second person: 409.
     #[error("this is not confirmed")]
     NotSecond(#[source] NotSecond),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use counterfoil_evidence::json::Json;
 use counterfoil_policy::check::{Checked, Claim, Finding};
 
+use super::suspect::is_suspect;
 use super::{Policies, PolicyError, administrator, observed, replaced};
 use crate::bundles::{LARGEST_ROW, PolicyState, StoredBundle, StoredLine};
 use crate::ports::Batch;
@@ -56,10 +57,6 @@ impl Policies {
         let state = self.state(ctx).await?;
         let checked = checked(ctx, &state.value, new)?;
         let digest = checked.bundle.digest().to_owned();
-        if state.value.revoked.contains_key(&digest) {
-            let why = "this bundle was revoked: sign its rules as another version";
-            return Err(PolicyError::Unfit(why.to_owned()));
-        }
         let directory = self.directory();
         let known = directory.policy_bundle(ctx.workspace(), &digest);
         if let Some(known) = known.await?
@@ -114,7 +111,8 @@ impl Policies {
         if bytes > LARGEST_ROW {
             let detail =
                 format!("it would take {bytes} bytes to store, and at most {LARGEST_ROW} can be");
-            let finding = Finding::whole("", detail).helped("make the files smaller");
+            let help = "join rules, or take scenarios away that show the same";
+            let finding = Finding::whole("", detail, help);
             return Err(PolicyError::Invalid(vec![finding]));
         }
         let mut more = vec![("version", Json::uint(version))];
@@ -151,5 +149,17 @@ fn checked(
         active_version: state.active_version(),
         active: state.active_digest(),
     };
-    claim.check().map_err(PolicyError::Invalid)
+    let checked = match claim.check() {
+        Ok(checked) if !state.revoked.contains_key(checked.bundle.digest()) => return Ok(checked),
+        checked => checked,
+    };
+    let refused = checked.map_or_else(PolicyError::Invalid, |_| {
+        let why = "this bundle was revoked: sign its rules as another version";
+        PolicyError::Unfit(why.to_owned())
+    });
+    Err(if is_suspect(&claim, state) {
+        PolicyError::Suspect(Box::new(refused))
+    } else {
+        refused
+    })
 }

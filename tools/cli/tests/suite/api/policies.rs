@@ -127,6 +127,33 @@ async fn nothing_is_written_that_the_digest_does_not_name() {
     }
 }
 
+/// The deployment would take it for an attack.
+#[tokio::test]
+async fn what_was_changed_after_it_was_signed_is_not_sent() {
+    let (digest, _) = bundle();
+    let stage = stage("active", Some(&digest)).await;
+    assert_eq!(pull(&stage, &digest).await.status, 0);
+    let before = stage.seen().len();
+    let folder = folder(&stage);
+    let file = format!("{folder}/policies/a.cedar");
+    fs::write(&file, RULES.replace("no keys", "no more keys")).unwrap();
+    let push = ["policy", "push", &folder, "--workspace", WORKSPACE];
+    let said = stage.as_person(&push).await;
+    assert_eq!(said.status, 1, "{}{}", said.out, said.err);
+    for what in [
+        "`policies/a.cedar`",
+        "has another size",
+        "counterfoil policy sign",
+    ] {
+        assert!(said.err.contains(what), "{}", said.err);
+    }
+    assert_eq!(stage.seen().len(), before);
+    // As it was, it is sent, and refused by a deployment that knows no such route.
+    fs::write(&file, RULES).unwrap();
+    let said = stage.as_person(&push).await;
+    assert_eq!(stage.seen().len(), before + 1, "{}", said.err);
+}
+
 #[tokio::test]
 async fn where_no_bundle_of_its_own_is_in_force_that_is_said() {
     let first = stage("default", None).await;

@@ -1,0 +1,28 @@
+//! Which refused bundles ring: those that nobody who may sign has signed to come next.
+
+use counterfoil_policy::bundle::{Bundle, BundleError, Envelope};
+use counterfoil_policy::check::Claim;
+
+use crate::bundles::PolicyState;
+
+/// Whether a bundle that is refused has no signature by a key of the workspace, or one over something
+/// else than what came, or was signed for another workspace, or is an older one that comes back. Mistakes
+/// in what somebody who may has signed are theirs.
+pub(super) fn is_suspect(claim: &Claim<'_>, state: &PolicyState) -> bool {
+    if claim.keys.is_empty() {
+        // Nobody can sign yet.
+        return false;
+    }
+    let envelope = serde_json::from_str::<Envelope>(claim.signature).ok();
+    let Some(signed) = envelope.and_then(|envelope| envelope.verify(claim.keys).ok()) else {
+        return true;
+    };
+    let bundle = match Bundle::read(claim.manifest.as_bytes(), claim.files.clone()) {
+        Ok(bundle) => bundle,
+        Err(error) => return matches!(error, BundleError::File { .. }),
+    };
+    let (digest, manifest) = (bundle.digest(), bundle.manifest());
+    let elsewhere = manifest.workspace.as_deref() != Some(claim.workspace);
+    let older = manifest.version <= claim.active_version && claim.active != Some(digest);
+    signed != bundle.statement() || elsewhere || older || state.revoked.contains_key(digest)
+}
