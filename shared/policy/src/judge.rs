@@ -4,16 +4,16 @@
 //! same question is asked with 0, 1, 2 and 3 approvals; the first number that is allowed is what the
 //! layer requires. When the action is carried out, it is asked once, with the approvals there are.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use cedar_policy::{Authorizer, Decision};
+use cedar_policy::{Authorizer, Decision, Entities};
 
 use crate::effect::{Effect, Failure, LayerName};
 use crate::layer::{Layer, Layers};
-use crate::request::{Given, Request, RequestError};
+use crate::request::{Request, RequestError};
 use crate::rule::{ApproverRole, Kind};
-use crate::schema::schema;
 use crate::verdict::{Determining, LayerVerdict, MAX_DETERMINING, Verdict};
 
 /// Approvals that a rule can ask for, at most: one that needs more can never be met.
@@ -78,13 +78,16 @@ fn ask_layers(
     let Ok(request) = request else {
         return both(layers, Failure::RequestInvalid);
     };
+    let Ok(asked) = Asked::of(request, phase) else {
+        return both(layers, Failure::RequestInvalid);
+    };
     let baseline = match layers.baseline {
-        Ok(layer) => ask(layer, request, phase),
+        Ok(layer) => asked.ask(layer),
         Err(failure) => failed(LayerName::Baseline, None, failure, Vec::new()),
     };
     let workspace = match layers.workspace {
         Ok(_) if request.action() == REVOKES || lets_replace(request) => return vec![baseline],
-        Ok(layer) => ask(layer, request, phase),
+        Ok(layer) => asked.ask(layer),
         // Judged by the baseline alone.
         Err(_) if recovers(request) => return vec![baseline],
         Err(failure) => failed(LayerName::Workspace, None, failure, Vec::new()),
@@ -115,75 +118,98 @@ fn both(layers: Layers<'_>, failure: Failure) -> Vec<LayerVerdict> {
     ]
 }
 
-/// The answer of one layer about an action, and about proposing it where that is an action too.
-fn ask(layer: &Layer, request: &Request, phase: Phase) -> LayerVerdict {
-    let verdict = match phase {
-        Phase::Propose => climb(layer, request, None),
-        Phase::Execute => ask_once(layer, request, None),
-    };
-    let proposed = PROPOSED_AS
-        .iter()
-        .find(|(action, _)| *action == request.action());
-    let Some((_, proposing)) = proposed else {
-        return verdict;
-    };
-    let proposing = ask_once(layer, request, Some(proposing));
-    if proposing.effect == Effect::Allow {
-        verdict
-    } else {
-        proposing
-    }
+/// A question in the engine's form, made once for every layer: most of the time of a judgement goes there.
+struct Asked<'a> {
+    entities: &'a Entities,
+    /// One with the approvals that there are, or one for each number of them that may be needed.
+    steps: Vec<Cow<'a, cedar_policy::Request>>,
+    /// About proposing it, where that is an action too.
+    proposing: Option<cedar_policy::Request>,
 }
 
-/// Asks with the approvals that the question holds.
-fn ask_once(layer: &Layer, request: &Request, action: Option<&str>) -> LayerVerdict {
-    match step(layer, request, action, Given::Real) {
-        Ok(step) if step.allowed => verdict(layer, Effect::Allow, 0, &step.determining, None),
-        Ok(step) => denied(layer, &step),
-        Err(unanswered) => unanswered.of(layer),
-    }
-}
-
-/// Asks with every number of approvals.
-fn climb(layer: &Layer, request: &Request, action: Option<&str>) -> LayerVerdict {
-    let steps = (0..=MAX_APPROVALS).map(|n| step(layer, request, action, Given::Supposed(n)));
-    let steps: Vec<Step> = match steps.collect() {
-        Ok(steps) => steps,
-        Err(unanswered) => return unanswered.of(layer),
-    };
-    let falls = steps
-        .windows(2)
-        .any(|pair| matches!(pair, [less, more] if less.allowed && !more.allowed));
-    if falls {
-        return failed(layer.name(), Some(layer), Failure::NotMonotone, Vec::new());
-    }
-    let (Some(none), Some(most)) = (steps.first(), steps.last()) else {
-        return failed(layer.name(), Some(layer), Failure::DefaultDeny, Vec::new());
-    };
-    let mut before: Option<&Step> = None;
-    for (needed, step) in (0_u8..).zip(&steps) {
-        match (step.allowed, before) {
-            (true, None) => return verdict(layer, Effect::Allow, 0, &none.determining, None),
-            (true, Some(before)) => {
-                let decisive = before.determining.first();
-                return verdict(layer, Effect::Require, needed, &none.determining, decisive);
+impl<'a> Asked<'a> {
+    fn of(request: &'a Request, phase: Phase) -> Result<Self, RequestError> {
+        let mut pairs = PROPOSED_AS.iter();
+        let twin = pairs.find(|(action, _)| *action == request.action());
+        let steps = match phase {
+            Phase::Propose => {
+                let supposed = (0..=MAX_APPROVALS).map(|n| request.supposing(n).map(Cow::Owned));
+                supposed.collect::<Result<_, _>>()?
             }
-            (false, _) => before = Some(step),
+            Phase::Execute => vec![Cow::Borrowed(request.real())],
+        };
+        Ok(Self {
+            entities: request.entities(),
+            steps,
+            proposing: twin.map(|(_, twin)| request.twin(twin)).transpose()?,
+        })
+    }
+
+    /// The answer of one layer about the action, and about proposing it.
+    fn ask(&self, layer: &Layer) -> LayerVerdict {
+        let verdict = match self.steps.as_slice() {
+            [real] => self.ask_once(layer, real),
+            steps => self.climb(layer, steps),
+        };
+        let Some(proposing) = &self.proposing else {
+            return verdict;
+        };
+        let proposing = self.ask_once(layer, proposing);
+        if proposing.effect == Effect::Allow {
+            verdict
+        } else {
+            proposing
         }
     }
-    denied(layer, most)
+
+    /// Asks with the approvals that the question holds.
+    fn ask_once(&self, layer: &Layer, asked: &cedar_policy::Request) -> LayerVerdict {
+        match step(layer, asked, self.entities) {
+            Ok(step) if step.allowed => verdict(layer, Effect::Allow, 0, &step.determining, None),
+            Ok(step) => denied(layer, &step),
+            Err(unanswered) => unanswered.of(layer),
+        }
+    }
+
+    /// Asks with every number of approvals.
+    fn climb(&self, layer: &Layer, steps: &[Cow<'_, cedar_policy::Request>]) -> LayerVerdict {
+        let steps = (steps.iter()).map(|asked| step(layer, asked, self.entities));
+        let steps: Vec<Step> = match steps.collect() {
+            Ok(steps) => steps,
+            Err(unanswered) => return unanswered.of(layer),
+        };
+        let falls = steps
+            .windows(2)
+            .any(|pair| matches!(pair, [less, more] if less.allowed && !more.allowed));
+        if falls {
+            return failed(layer.name(), Some(layer), Failure::NotMonotone, Vec::new());
+        }
+        let (Some(none), Some(most)) = (steps.first(), steps.last()) else {
+            return failed(layer.name(), Some(layer), Failure::DefaultDeny, Vec::new());
+        };
+        let mut before: Option<&Step> = None;
+        for (needed, step) in (0_u8..).zip(&steps) {
+            match (step.allowed, before) {
+                (true, None) => return verdict(layer, Effect::Allow, 0, &none.determining, None),
+                (true, Some(before)) => {
+                    let decisive = before.determining.first();
+                    return verdict(layer, Effect::Require, needed, &none.determining, decisive);
+                }
+                (false, _) => before = Some(step),
+            }
+        }
+        denied(layer, most)
+    }
 }
 
-/// Why the engine gave no answer.
+/// Policies that erred, sorted: the engine gave no answer that counts.
 struct Unanswered {
-    failure: Failure,
-    /// Policies that erred, sorted.
     errors: Vec<String>,
 }
 
 impl Unanswered {
     fn of(self, layer: &Layer) -> LayerVerdict {
-        failed(layer.name(), Some(layer), self.failure, self.errors)
+        failed(layer.name(), Some(layer), Failure::EngineError, self.errors)
     }
 }
 
@@ -196,17 +222,10 @@ struct Step {
 
 fn step(
     layer: &Layer,
-    request: &Request,
-    action: Option<&str>,
-    given: Given,
+    asked: &cedar_policy::Request,
+    entities: &Entities,
 ) -> Result<Step, Unanswered> {
-    let invalid = || Unanswered {
-        failure: Failure::RequestInvalid,
-        errors: Vec::new(),
-    };
-    let schema = schema().ok_or_else(invalid)?;
-    let asked = request.ask(schema, action, given).map_err(|_| invalid())?;
-    let response = Authorizer::new().is_authorized(&asked, layer.set(), request.entities());
+    let response = Authorizer::new().is_authorized(asked, layer.set(), entities);
     let diagnostics = response.diagnostics();
     let mut errors: Vec<String> = diagnostics
         .errors()
@@ -218,10 +237,7 @@ fn step(
         .collect();
     if !errors.is_empty() {
         errors.sort();
-        return Err(Unanswered {
-            failure: Failure::EngineError,
-            errors,
-        });
+        return Err(Unanswered { errors });
     }
     let mut determining: Vec<String> = diagnostics.reason().map(ToString::to_string).collect();
     determining.sort();

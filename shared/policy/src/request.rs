@@ -31,15 +31,8 @@ pub struct Request {
     resource: EntityUid,
     context: Value,
     entities: Entities,
-}
-
-/// Approvals, as a fact.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Given {
-    /// As the question says.
-    Real,
-    /// This many, in the best case: every role, nobody a proposer or an owner.
-    Supposed(u8),
+    /// In the engine's form, with the approvals that the question holds.
+    real: cedar_policy::Request,
 }
 
 impl Request {
@@ -50,19 +43,21 @@ impl Request {
     pub fn read(stored: Json) -> Result<Self, RequestError> {
         stored.check(MAX_DEPTH).map_err(|_| RequestError)?;
         let value: Value = serde_json::from_slice(&stored.canonical()).map_err(|_| RequestError)?;
-        let uid = |name: &str| uid(value.get(name)?);
+        let uid = |name: &str| value.get(name).and_then(uid).ok_or(RequestError);
         let field = |name: &str| value.get(name).cloned().ok_or(RequestError);
         let schema = schema().ok_or(RequestError)?;
         let entities = Entities::from_json_value(field("entities")?, Some(schema));
+        let (principal, action, resource) = (uid("principal")?, uid("action")?, uid("resource")?);
+        let (context, whom) = (field("context")?, [&principal, &action, &resource]);
         let request = Self {
-            principal: uid("principal").ok_or(RequestError)?,
-            action: uid("action").ok_or(RequestError)?,
-            resource: uid("resource").ok_or(RequestError)?,
-            context: field("context")?,
+            real: conforming(schema, whom, context.clone())?,
+            principal,
+            action,
+            resource,
+            context,
             entities: entities.map_err(|_| RequestError)?,
             stored,
         };
-        request.ask(schema, None, Given::Real)?;
         // Every entity that a rule can reach must be there: a missing one is an error while judging.
         let known = |uid: &EntityUid| request.entities.get(uid).is_some();
         if known(&request.principal) && known(&request.resource) {
@@ -95,42 +90,52 @@ impl Request {
         &self.entities
     }
 
-    /// The question in the engine's form, about `action` instead of its own where one is given.
-    pub(crate) fn ask(
-        &self,
-        schema: &Schema,
-        action: Option<&str>,
-        given: Given,
-    ) -> Result<cedar_policy::Request, RequestError> {
-        let action = match action {
-            None => self.action.clone(),
-            Some(name) => {
-                let id = EntityId::new(name);
-                EntityUid::from_type_name_and_id(self.action.type_name().clone(), id)
-            }
+    /// The question in the engine's form, with the approvals that it holds.
+    pub(crate) const fn real(&self) -> &cedar_policy::Request {
+        &self.real
+    }
+
+    /// The same about another action.
+    pub(crate) fn twin(&self, action: &str) -> Result<cedar_policy::Request, RequestError> {
+        let action = EntityUid::from_type_name_and_id(
+            self.action.type_name().clone(),
+            EntityId::new(action),
+        );
+        let context = self.real.context().ok_or(RequestError)?.clone();
+        let (principal, resource) = (self.principal.clone(), self.resource.clone());
+        let schema = schema().ok_or(RequestError)?;
+        let twin = cedar_policy::Request::new(principal, action, resource, context, Some(schema));
+        twin.map_err(|_| RequestError)
+    }
+
+    /// The same with so many approvals, in the best case: every role, nobody a proposer or an owner.
+    pub(crate) fn supposing(&self, count: u8) -> Result<cedar_policy::Request, RequestError> {
+        let roles: &[&str] = if count == 0 {
+            &[]
+        } else {
+            &["approver", "admin", "owner"]
         };
         let mut context = self.context.clone();
-        if let Given::Supposed(count) = given {
-            let roles: &[&str] = if count == 0 {
-                &[]
-            } else {
-                &["approver", "admin", "owner"]
-            };
-            let base = context.get_mut("base").and_then(Value::as_object_mut);
-            let approvals = json!({"count": count, "roles": roles, "self": false, "owner": false});
-            base.ok_or(RequestError)?
-                .insert("approvals".to_owned(), approvals);
-        }
-        let context = Context::from_json_value(context, Some((schema, &action)));
-        cedar_policy::Request::new(
-            self.principal.clone(),
-            action,
-            self.resource.clone(),
-            context.map_err(|_| RequestError)?,
-            Some(schema),
-        )
-        .map_err(|_| RequestError)
+        let base = context.get_mut("base").and_then(Value::as_object_mut);
+        let approvals = json!({"count": count, "roles": roles, "self": false, "owner": false});
+        base.ok_or(RequestError)?
+            .insert("approvals".to_owned(), approvals);
+        let schema = schema().ok_or(RequestError)?;
+        let whom = [&self.principal, &self.action, &self.resource];
+        conforming(schema, whom, context)
     }
+}
+
+fn conforming(
+    schema: &Schema,
+    [principal, action, resource]: [&EntityUid; 3],
+    context: Value,
+) -> Result<cedar_policy::Request, RequestError> {
+    let context = Context::from_json_value(context, Some((schema, action)));
+    let context = context.map_err(|_| RequestError)?;
+    let (principal, action, resource) = (principal.clone(), action.clone(), resource.clone());
+    cedar_policy::Request::new(principal, action, resource, context, Some(schema))
+        .map_err(|_| RequestError)
 }
 
 fn uid(value: &Value) -> Option<EntityUid> {
