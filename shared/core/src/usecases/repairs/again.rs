@@ -1,9 +1,10 @@
 //! Judging an action again before it is carried out: with which approvals, in whose name, what that
-//! leaves in the record, and whether only whoever triggers it is in the way.
+//! leaves in the record, and what is in its way.
 
 use counterfoil_evidence::json::{Json, object};
 
 use super::judge::approvals;
+use super::refusal::record_refusal;
 use super::{ActionError, RepairPorts};
 use crate::ids::{DecisionId, RunId, UserId};
 use crate::policy::{Asking, Effect, Judgement, Place, Question, Rules};
@@ -13,36 +14,34 @@ use crate::tenancy::{Principal, Role, TenantCtx, Via};
 use crate::time::Timestamp;
 use crate::usecases::facts::{Decided, actor};
 
-/// What the rules say of carrying an action out.
-pub(super) enum Said {
-    /// It happens.
-    Yes,
-    /// Whoever triggers it is in the way, and nothing else.
-    NotByThem,
-    /// It does not happen any more, whoever triggers it.
-    No(Box<Judgement>),
-}
-
-/// Whether only whoever triggers it is in the way, so that it would happen `as_approved`, in the name of
-/// whoever is [`vouching`] for it: that takes nobody's approval away. The action stays as it is, for them
-/// after another sign-in or for somebody else. Otherwise it ends for what is in everybody's way.
-pub(super) async fn said(
+/// What ends an action that was to be carried out, whoever triggers it: nothing where it may happen.
+///
+/// Where only whoever triggers it is in the way, so that it would happen `as_approved`, in the name of
+/// whoever is [`vouching`] for it, they are refused and that is recorded. It takes nobody's approval away:
+/// the action stays as it is, for them after another sign-in or for somebody else.
+///
+/// # Errors
+/// [`ActionError::Denied`], recorded.
+pub(super) async fn objection(
+    ports: &RepairPorts,
     ctx: &TenantCtx,
+    (project, action): (&Project, &Action),
     judgement: &Judgement,
     as_approved: impl Future<Output = Result<Judgement, ActionError>> + Send,
-) -> Result<Said, ActionError> {
+) -> Result<Option<Box<Judgement>>, ActionError> {
     if judgement.effect == Effect::Allow {
-        return Ok(Said::Yes);
+        return Ok(None);
     }
     // The sweep asks in their name already, and has nobody to ask.
     if matches!(ctx.principal(), Principal::System { .. }) {
-        return Ok(Said::No(Box::new(judgement.clone())));
+        return Ok(Some(Box::new(judgement.clone())));
     }
     let as_approved = as_approved.await?;
-    Ok(match as_approved.effect {
-        Effect::Allow => Said::NotByThem,
-        Effect::Require | Effect::Deny => Said::No(Box::new(as_approved)),
-    })
+    if as_approved.effect != Effect::Allow {
+        return Ok(Some(Box::new(as_approved)));
+    }
+    record_refusal(ports, ctx, project, action, judgement).await?;
+    Err(ActionError::Denied(judgement.clone()))
 }
 
 /// Judges an action again, with the approvals that it has, as its proposer's and in the request of

@@ -3,13 +3,12 @@
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::again::{Said, decided_again, judge_again, said, vouching};
+use super::again::{decided_again, judge_again, objection, vouching};
 use super::asking::{self, active_mapping};
 use super::counted::{append, waits_no_more};
 use super::ending::{expire, given_back};
 use super::follow_up::{STALE, follow_up, given_up};
 use super::judge::{Looked, Repair, meaning, meaning_back};
-use super::refusal::record_refusal;
 use super::settle::{self, Outcome};
 use super::start::{is_judged, start, told};
 use super::{ActionError, Answered, RepairPorts, ignore, look, plan_of};
@@ -73,14 +72,10 @@ pub(super) async fn execute(
         }
         let vouched = vouching(&action.value, ports.clock.now());
         let as_approved = Box::pin(judge(ports, ctx, project, asked, matter, &vouched));
-        match said(ctx, &judgement, as_approved).await? {
-            Said::Yes => {}
-            Said::NotByThem => {
-                let recorded = record_refusal(ports, ctx, project, &action.value, &judgement);
-                Box::pin(recorded).await?;
-                return Err(ActionError::Denied(judgement));
-            }
-            Said::No(why) => return go_stale(ports, ctx, project, action, incident, &why).await,
+        let about = (project, &action.value);
+        let objection = objection(ports, ctx, about, &judgement, as_approved);
+        if let Some(why) = Box::pin(objection).await? {
+            return go_stale(ports, ctx, project, action, incident, &why).await;
         }
         let begun = (&incident.value, pace, &judgement, grounds);
         match start(ports, ctx, project, (action.clone(), digest), begun).await {

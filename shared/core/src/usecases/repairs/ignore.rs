@@ -5,10 +5,9 @@ use counterfoil_evidence::json::Json;
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::again::{Said, carried_out, decided_again, judge_again, said, vouching};
+use super::again::{carried_out, decided_again, judge_again, objection, vouching};
 use super::counted::{ATTEMPTS, append, try_append, waits_no_more};
 use super::follow_up::{STALE, follow_up, given_up};
-use super::refusal::record_refusal;
 use super::{ActionError, RepairPorts};
 use crate::ids::RunId;
 use crate::incident::Incident;
@@ -51,16 +50,10 @@ pub(super) async fn execute(
         };
         let vouched = vouching(&action.value, now);
         let as_approved = Box::pin(judge(ports, ctx, project, matter, &vouched));
-        match said(ctx, &judgement, as_approved).await? {
-            Said::Yes => {}
-            Said::NotByThem => {
-                let recorded = record_refusal(ports, ctx, project, &action.value, &judgement);
-                Box::pin(recorded).await?;
-                return Err(ActionError::Denied(judgement));
-            }
-            Said::No(why) => {
-                return go_stale(ports, ctx, project, action, (&incident.value, &why)).await;
-            }
+        let about = (project, &action.value);
+        let objection = objection(ports, ctx, about, &judgement, as_approved);
+        if let Some(why) = Box::pin(objection).await? {
+            return go_stale(ports, ctx, project, action, (&incident.value, &why)).await;
         }
         let judged = (&judgement, now, digest);
         let found = (action.clone(), incident);

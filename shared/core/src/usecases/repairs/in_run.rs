@@ -8,10 +8,9 @@ use counterfoil_evidence::json::{Json, object};
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
-use super::again::{self, carried_out, decided_again, said, vouching};
+use super::again::{carried_out, decided_again, objection, vouching};
 use super::follow_up::{STALE, Said, follow_up};
 use super::judge::approvals;
-use super::refusal::record_refusal;
 use super::{ActionError, RepairPorts};
 use crate::governed_run::{Step, answering};
 use crate::policy::{Approvals, Effect, Judgement};
@@ -105,16 +104,14 @@ pub(super) async fn begin(
     let roles = ports.roles_of_approvers(ctx, &action).await?;
     let approved = vouching(&action, ports.clock.now());
     let approved = judge_to_begin(ports, ctx, project, &action, &approved);
-    let stale = match said(ctx, &judgement, Box::pin(approved)).await? {
-        again::Said::Yes => None,
-        again::Said::NotByThem => {
-            let recorded = record_refusal(ports, ctx, project, &action, &judgement);
-            Box::pin(recorded).await?;
-            return Err(ActionError::Denied(judgement));
-        }
-        again::Said::No(why) => Some(why),
-    };
-    let (step, draft) = if let Some(why) = stale {
+    let objection = objection(
+        ports,
+        ctx,
+        (project, &action),
+        &judgement,
+        Box::pin(approved),
+    );
+    let (step, draft) = if let Some(why) = Box::pin(objection).await? {
         action.failure = Some(STALE.to_owned());
         (Step::WentStale, decided(ports, &action, &why)?)
     } else {
