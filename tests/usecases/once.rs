@@ -1,12 +1,15 @@
 //! Requests that are done once, and the decision that their answer names.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::response::{IntoResponse, Response};
+use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::idempotency::{Begun, Once, OnceScope, begin};
-use counterfoil_core::ports::{Clock, EvidenceAppend, StoredPart};
+use counterfoil_core::ports::{AppendError, Batch, Clock, EntryRef, EvidenceAppend, StoredPart};
 use counterfoil_core::repair::{Action, ActionState, VoteKind};
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::traced::{Makes, Traced};
@@ -45,13 +48,21 @@ fn ports(world: &World, evidence: Arc<dyn EvidenceAppend>) -> RepairPorts {
 }
 
 async fn proposed(world: &World, evidence: Arc<dyn EvidenceAppend>) -> Action {
+    proposed_for(world, evidence, true).await
+}
+
+async fn proposed_for(
+    world: &World,
+    evidence: Arc<dyn EvidenceAppend>,
+    execute_on_approval: bool,
+) -> Action {
     world.scan().await;
     let incident = world.incident().await.id.to_string();
     let ports = ports(world, evidence);
     let reason = Some("support asked");
     let propose = ProposeRepair { ports };
     let proposed = propose
-        .propose(&world.repair_key, &incident, reason, true)
+        .propose(&world.repair_key, &incident, reason, execute_on_approval)
         .await;
     proposed.unwrap().action
 }
@@ -115,12 +126,54 @@ async fn a_worker_whose_request_was_taken_over_records_and_changes_nothing() {
     world.clock.advance(Duration::from_secs(61));
     let _quick = first(&world, 2).await;
     let before = world.kinds();
-    let traced = Arc::new(Traced::new(world.vote().ports.evidence, Some(slow)));
-    let refused = approve(&world, &world.ben, &action, traced.clone()).await;
-    assert!(matches!(refused, Err(ActionError::Changed)), "{refused:?}");
+    let evidence = world.vote().ports.evidence;
+    let answer = judged(&evidence, Some(slow), async |evidence| {
+        let refused = approve(&world, &world.ben, &action, evidence).await;
+        assert!(
+            matches!(refused, Err(ActionError::Evidence(AppendError::Overtaken))),
+            "{refused:?}"
+        );
+        Err(Problem::unavailable())
+    })
+    .await;
+    let said = serde_json::to_value(answer.unwrap_err()).unwrap();
+    assert_eq!(said["code"], "idempotency-in-flight", "{said}");
+    assert_eq!(said["decision_id"], serde_json::Value::Null, "{said}");
     assert_eq!(world.kinds(), before);
     assert_eq!(world.app.updates(), 0);
-    assert_eq!(traced.decision(), None);
+}
+
+/// What is begun once is judged once: that the request is somebody else's is no change of what was judged.
+#[tokio::test]
+async fn a_worker_that_was_overtaken_does_not_judge_again_and_again() {
+    let world = World::new().await;
+    let evidence = world.vote().ports.evidence;
+    let action = proposed_for(&world, evidence.clone(), false).await;
+    let approved = approve(&world, &world.ben, &action, evidence.clone()).await;
+    assert_eq!(approved.unwrap(), ActionState::Approved);
+    let slow = (first(&world, 1).await, Makes::Known(action.id.to_string()));
+    world.clock.advance(Duration::from_secs(61));
+    let _quick = first(&world, 2).await;
+    let counting = Arc::new(Counting(evidence, AtomicUsize::new(0)));
+    let traced = Arc::new(Traced::new(counting.clone(), Some(slow)));
+    let ports = ports(&world, traced.clone());
+    let (votes, id) = (VoteOnAction { ports }, action.id.to_string());
+    let begun = Box::pin(votes.execute(&world.ben, &id, Some(&action.digest))).await;
+    let overtaken = matches!(begun, Err(ActionError::Evidence(AppendError::Overtaken)));
+    assert!(overtaken, "{begun:?}");
+    assert!(traced.is_overtaken());
+    assert_eq!(counting.1.load(Ordering::SeqCst), 1);
+    assert_eq!(world.app.updates(), 0);
+}
+
+struct Counting(Arc<dyn EvidenceAppend>, AtomicUsize);
+
+#[async_trait]
+impl EvidenceAppend for Counting {
+    async fn append(&self, stream: Hash, batch: Batch) -> Result<Vec<EntryRef>, AppendError> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.append(stream, batch).await
+    }
 }
 
 #[tokio::test]

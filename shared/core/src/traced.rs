@@ -4,7 +4,7 @@
 //! here, where all of them pass, so that no branch can forget it. It decides nothing and changes no
 //! entry; it only adds the write of [`Once::done`] to the first transaction.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use counterfoil_evidence::hash::Hash;
@@ -52,6 +52,7 @@ impl Makes {
 #[derive(Debug, Default)]
 struct Seen {
     begun: bool,
+    overtaken: bool,
     decision: Option<DecisionMade>,
 }
 
@@ -70,7 +71,7 @@ impl std::fmt::Debug for Traced {
 
 impl Traced {
     /// Notes decisions. With `done`, the first transaction also says that the request was done, and
-    /// fails when another worker has taken the request over. A refusal that only asks for a fresher
+    /// fails with [`AppendError::Overtaken`] when another worker has taken the request over. A refusal that only asks for a fresher
     /// sign-in does not: the same request comes again after it.
     pub fn new(evidence: Arc<dyn EvidenceAppend>, done: Option<(Once, Makes)>) -> Self {
         Self {
@@ -82,17 +83,35 @@ impl Traced {
 
     /// The latest decision that the request has recorded.
     pub fn decision(&self) -> Option<DecisionMade> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.decision.clone()
+        self.seen().decision.clone()
     }
 
-    fn begun(&self) -> bool {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.begun
+    /// Whether another worker has taken the request over, so that nothing was done here.
+    pub fn is_overtaken(&self) -> bool {
+        self.seen().overtaken
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What failed, in the caller's own rows: the one that was added is none of them.
+    fn failed(&self, error: AppendError, added: Option<usize>) -> AppendError {
+        match (error, added) {
+            (AppendError::StateChanged { index }, Some(place)) if index == place => {
+                self.seen().overtaken = true;
+                AppendError::Overtaken
+            }
+            (AppendError::StateChanged { index }, Some(place)) if index > place => {
+                let index = index.saturating_sub(1);
+                AppendError::StateChanged { index }
+            }
+            (error, _) => error,
+        }
     }
 
     fn note(&self, decision: Option<DecisionMade>) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen();
         seen.begun = true;
         if decision.is_some() {
             seen.decision = decision;
@@ -105,14 +124,17 @@ impl EvidenceAppend for Traced {
     async fn append(&self, stream: Hash, batch: Batch) -> Result<Vec<EntryRef>, AppendError> {
         let decision = batch.drafts.iter().rev().find_map(decision);
         let stale = batch.drafts.iter().any(asks_for_a_sign_in);
-        let batch = match &self.done {
-            Some((once, makes)) if !self.begun() && !stale => {
+        let begun = self.seen().begun;
+        let (batch, added) = match &self.done {
+            Some((once, makes)) if !begun && !stale => {
                 let done = once.done(&makes.id(&batch));
-                batch.with(done)
+                let place = batch.state.len();
+                (batch.with(done), Some(place))
             }
-            _ => batch,
+            _ => (batch, None),
         };
-        let entries = self.evidence.append(stream, batch).await?;
+        let appended = self.evidence.append(stream, batch).await;
+        let entries = appended.map_err(|error| self.failed(error, added))?;
         self.note(decision);
         Ok(entries)
     }

@@ -176,6 +176,9 @@ pub enum AppendError {
         /// The run's id.
         run: String,
     },
+    /// Another worker has taken over the request that this is for; no entry exists.
+    #[error("another worker does this request")]
+    Overtaken,
     /// Other writers kept winning until the deadline; no entry exists.
     #[error("the evidence stream is busy")]
     Busy,

@@ -257,6 +257,12 @@ fn conflict(code: &'static str, title: impl Into<String>) -> Problem {
     Problem::new(StatusCode::CONFLICT, code, title)
 }
 
+/// Another worker does this request at this moment.
+pub(super) fn in_flight() -> Problem {
+    let title = "This request is being done: send it again in a few seconds";
+    conflict("idempotency-in-flight", title).retry_after(2)
+}
+
 fn repeated(begun: Begun, id: Option<&RequestId>) -> Result<Response, Problem> {
     match begun {
         Begun::Again(kept) => Ok(replay(kept, id)),
@@ -264,10 +270,7 @@ fn repeated(begun: Begun, id: Option<&RequestId>) -> Result<Response, Problem> {
             let title = format!("This request was done before and made {id}: read it by its id");
             Err(conflict("already-created", title).with_resource(id))
         }
-        Begun::InFlight => {
-            let title = "This request is being done: send it again in a few seconds";
-            Err(conflict("idempotency-in-flight", title).retry_after(2))
-        }
+        Begun::InFlight => Err(in_flight()),
         Begun::Reused | Begun::First(_) => {
             let title = "This `Idempotency-Key` came with another request: use a new key";
             let status = StatusCode::UNPROCESSABLE_ENTITY;
