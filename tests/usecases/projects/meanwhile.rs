@@ -54,3 +54,31 @@ async fn a_change_is_not_carried_out_under_rules_that_came_into_force_meanwhile(
     assert!(matches!(refused, Err(RunError::Denied(_))), "{refused:?}");
     assert_eq!(runs.flow(&ben, "mails").await.unwrap().version, 0);
 }
+
+/// Flows are registered one by one, and all of them write one row: that is no reason to send anybody back.
+#[tokio::test]
+async fn another_flow_that_is_registered_meanwhile_is_in_nobodys_way() {
+    let world = World::new().await;
+    let ben = world.sign_in("Ben").await;
+    let (others, by) = (world.governed(), ben.clone());
+    let refunds = async move {
+        let done = others.register(&by, "refunds", mails(true), None, 0).await;
+        assert!(matches!(done, Ok(FlowChange::Done(_))), "{done:?}");
+    };
+    let runs = world.governed_on(before(&world, Kind::ConfigChanged, refunds));
+    let done = runs.register(&ben, "mails", mails(true), None, 0).await;
+    assert!(matches!(done, Ok(FlowChange::Done(_))), "{done:?}");
+    for flow in ["mails", "refunds"] {
+        let known = runs.flow(&ben, flow).await.unwrap();
+        assert_eq!(
+            (known.value.actions, known.version),
+            (mails(true), 1),
+            "{flow}"
+        );
+    }
+    let changes = world
+        .kinds()
+        .into_iter()
+        .filter(|kind| kind == "config.changed");
+    assert_eq!(changes.count(), 2, "each once");
+}

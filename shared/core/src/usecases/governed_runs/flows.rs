@@ -9,7 +9,7 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 use serde_json::{Value, json};
 
-use super::{GovernedRuns, RunError};
+use super::{ATTEMPTS, GovernedRuns, RunError};
 use crate::governed_run::{FlowActions, Registered, Registrations, check_flow};
 use crate::held_change::{FLOW, HeldChange};
 use crate::json::to_json;
@@ -85,6 +85,36 @@ impl GovernedRuns {
         version: u64,
     ) -> Result<FlowChange, RunError> {
         check_flow(flow, &actions)?;
+        let mut all = self.registrations(ctx).await?;
+        for _ in 0..ATTEMPTS {
+            let register = self.register_over(all, ctx, flow, actions.clone(), (reason, version));
+            let registered = Box::pin(register).await;
+            let before = all;
+            all = self.registrations(ctx).await?;
+            // Whoever registers for another flow at this moment is nobody that the caller could know of.
+            let by_another = matches!(registered, Err(RunError::Changed)) && all != before;
+            if !by_another || self.flow(ctx, flow).await?.version != version {
+                return registered;
+            }
+        }
+        Err(RunError::Busy)
+    }
+
+    /// The version of the row that every registration writes; 0 before the first.
+    async fn registrations(&self, ctx: &TenantCtx) -> Result<u64, RunError> {
+        let records = self.records(ctx);
+        let all = records.get::<Registrations>(Registrations::ID).await?;
+        Ok(all.map_or(0, |all| all.version))
+    }
+
+    async fn register_over(
+        &self,
+        all: u64,
+        ctx: &TenantCtx,
+        flow: &str,
+        actions: BTreeMap<String, Registered>,
+        (reason, version): (Option<&str>, u64),
+    ) -> Result<FlowChange, RunError> {
         let project = self.project(ctx).await?;
         let now = self.flow(ctx, flow).await?;
         let (changes, name) = (self.changes(), format!("{FLOW}{flow}"));
@@ -111,13 +141,12 @@ impl GovernedRuns {
             ..now.value
         };
         let records = self.records(ctx);
-        let all = records.get::<Registrations>(Registrations::ID).await?;
         let last = Registrations {
             last: after.id.clone(),
         };
         let rows = [
             stored(&records, version, &after)?,
-            stored(&records, all.map_or(0, |all| all.version), &last)?,
+            stored(&records, all, &last)?,
         ];
         let evidence = changes.carry_out(&wanted, &happens, draft, rows).await?;
         Ok(Outcome::Done(Versioned {
