@@ -11,7 +11,7 @@ use crate::cursor::CursorKey;
 use crate::deletion::Deletion;
 use crate::erasure::Erasure;
 use crate::export::{Asked, Export};
-use crate::governed_run::GovernedRun;
+use crate::governed_run::{GovernedRun, OpenRun};
 use crate::held_change::HeldChange;
 use crate::incident::Incident;
 use crate::records::{
@@ -224,6 +224,13 @@ pub const INVENTORY: &[Held] = &[
         &[Operation, Fact],
         PROJECT,
         WITH_PROJECT,
+    ),
+    held(
+        of::<OpenRun>(),
+        "which governed runs are open",
+        &[Operation],
+        "until the run ends",
+        "deleted with its end",
     ),
     held(
         of::<Waiting>(),

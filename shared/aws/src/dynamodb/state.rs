@@ -4,6 +4,7 @@
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem};
 use counterfoil_core::ports::PortErrorKind::{OutcomeUnknown, Refused, Unavailable};
 use counterfoil_core::ports::{
@@ -225,6 +226,30 @@ fn expired(row: &Item, now: Timestamp) -> bool {
     number(row, "expires_at").is_some_and(|at| at <= now.as_millis() / 1_000)
 }
 
+/// Every row of a query.
+async fn listed(query: &QueryFluentBuilder) -> Result<Vec<Stored>, PortError> {
+    let mut rows = Vec::new();
+    let mut from = None;
+    loop {
+        let page = query
+            .clone()
+            .consistent_read(true)
+            .set_exclusive_start_key(from.take())
+            .send()
+            .await
+            .map_err(|e| error::read("listing records", e))?;
+        for row in page.items.unwrap_or_default() {
+            if !expired(&row, now()) {
+                rows.push(stored(&row)?);
+            }
+        }
+        match page.last_evaluated_key {
+            Some(key) if !key.is_empty() => from = Some(key),
+            _ => return Ok(rows),
+        }
+    }
+}
+
 #[async_trait]
 impl State for DynamoState {
     async fn get(&self, key: &StateKey) -> Result<Option<Stored>, PortError> {
@@ -248,26 +273,22 @@ impl State for DynamoState {
                 .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
                 .expression_attribute_values(":prefix", s(prefix))
         };
-        let mut rows = Vec::new();
-        let mut from = None;
-        loop {
-            let page = query
-                .clone()
-                .consistent_read(true)
-                .set_exclusive_start_key(from.take())
-                .send()
-                .await
-                .map_err(|e| error::read("listing records", e))?;
-            for row in page.items.unwrap_or_default() {
-                if !expired(&row, now()) {
-                    rows.push(stored(&row)?);
-                }
-            }
-            match page.last_evaluated_key {
-                Some(key) if !key.is_empty() => from = Some(key),
-                _ => return Ok(rows),
-            }
+        listed(&query).await
+    }
+
+    async fn list_from(&self, pk: &str, from: &str) -> Result<Vec<Stored>, PortError> {
+        // An empty value is refused in a key condition.
+        if from.is_empty() {
+            return self.list(pk, "").await;
         }
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND sk >= :from")
+            .expression_attribute_values(":pk", s(pk))
+            .expression_attribute_values(":from", s(from));
+        listed(&query).await
     }
 
     async fn first(&self, pk: &str, most: usize) -> Result<Vec<StateKey>, PortError> {

@@ -150,6 +150,14 @@ impl Tally {
     }
 }
 
+/// That a run is open: a row beside it, so that open runs are found without reading every run there ever
+/// was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenRun {
+    /// The run.
+    pub id: RunId,
+}
+
 /// A governed run as the state table holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GovernedRun {

@@ -136,6 +136,13 @@ pub trait State: Send + Sync {
     /// one), ascending by sort key.
     async fn list(&self, pk: &str, prefix: &str) -> Result<Vec<Stored>, PortError>;
 
+    /// Every document of a partition whose sort key is not before `from`, ascending by sort key. For
+    /// whoever looks for the latest rows of a partition of any size, where keys are in the order of time.
+    async fn list_from(&self, pk: &str, from: &str) -> Result<Vec<Stored>, PortError> {
+        let rows = self.list(pk, "").await?.into_iter();
+        Ok(rows.filter(|row| row.key.sk.as_str() >= from).collect())
+    }
+
     /// Keys of a partition, ascending: the first ones, `most` at most, of rows that are not expired.
     /// For whoever empties a partition of any size.
     async fn first(&self, pk: &str, most: usize) -> Result<Vec<StateKey>, PortError> {

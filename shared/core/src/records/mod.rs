@@ -25,7 +25,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use crate::erasure::{Erasure, ErasureScope};
-use crate::governed_run::{FlowActions, GovernedRun, Registrations};
+use crate::governed_run::{FlowActions, GovernedRun, OpenRun, Registrations};
 use crate::incident::Incident;
 use crate::ports::{EntryRef, PortError, PortErrorKind, State, StateKey, StateWrite};
 use crate::repair::Action;
@@ -73,6 +73,7 @@ record!(ScanWork, "scan");
 record!(Secret, "secret");
 record!(Unfinished, "unfinished");
 record!(GovernedRun, "governed-run");
+record!(OpenRun, "open-run");
 
 record!(Waiting, "waiting");
 record!(DecisionRecord, "decision");
@@ -240,6 +241,17 @@ impl<'a, C: Tenant> Records<'a, C> {
             .await?;
         rows.into_iter()
             .map(|stored| read::<C, T>(stored.doc, stored.version, stored.evidence))
+            .collect()
+    }
+
+    /// The records of a family whose id is not before `from`, where ids are in the order of time.
+    pub async fn list_from<T: Record<C>>(
+        &self,
+        from: &str,
+    ) -> Result<Vec<Versioned<T>>, RecordError> {
+        let partition = self.partition(<T as Record<C>>::FAMILY);
+        let rows = self.state.list_from(&partition, from).await?.into_iter();
+        rows.map(|stored| read::<C, T>(stored.doc, stored.version, stored.evidence))
             .collect()
     }
 

@@ -155,6 +155,12 @@ async fn a_list_is_whole_and_in_order(store: &impl State) {
     assert_eq!(store.list(&key("").pk, "l#1").await.unwrap().len(), 10);
     let whole = store.list(&key("").pk, "").await.unwrap();
     let keys: Vec<_> = whole.iter().map(|row| row.key.clone()).collect();
+    for from in ["", "l", "l#05", "l#055", "l#19", "m", "z"] {
+        let rows = store.list_from(&key("").pk, from).await.unwrap();
+        let found: Vec<_> = rows.into_iter().map(|row| row.key).collect();
+        let rest = keys.iter().filter(|key| key.sk.as_str() >= from).cloned();
+        assert_eq!(found, rest.collect::<Vec<_>>(), "from {from:?} on");
+    }
     for most in [1, 10, keys.len() + 1] {
         let first = store.first(&key("").pk, most).await.unwrap();
         assert_eq!(first, keys[..most.min(keys.len())], "the first {most}");

@@ -1,6 +1,7 @@
 //! Completing a run: `run.close` with its counts, by whoever runs the flow.
 
 use super::facts::closing;
+use super::open::open_no_more;
 use super::{ATTEMPTS, GovernedRuns, RunError};
 use crate::governed_run::{FlowKind, GovernedRun, InvalidRun, NotClosed, Reference, digest};
 use crate::ports::{AppendError, Batch};
@@ -61,8 +62,10 @@ impl GovernedRuns {
                 FlowKind::Governed => None,
             };
             let draft = closing(&after, artifact, ctx.principal());
-            let write = self.records(ctx).replace(found.version, &after)?;
-            let batch = Batch::of([draft]).with(write.explained_by(0));
+            let records = self.records(ctx);
+            let batch = Batch::of([draft])
+                .with(records.replace(found.version, &after)?.explained_by(0))
+                .with(open_no_more(&records, &after).explained_by(0));
             match self.evidence.append(project.stream_id()?, batch).await {
                 Ok(entries) => {
                     return Ok(Versioned {

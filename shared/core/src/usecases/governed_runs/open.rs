@@ -6,12 +6,12 @@ use counterfoil_evidence::stream::Draft;
 use super::facts::opening;
 use super::{GovernedRuns, RunError};
 use crate::governed_run::{
-    Flow, FlowKind, GovernedRun, InvalidRun, MAX_INPUTS, Reference, RunState, Tally, check_kind,
-    digest,
+    Flow, FlowKind, GovernedRun, InvalidRun, MAX_INPUTS, OpenRun, Reference, RunState, Tally,
+    check_kind, digest,
 };
 use crate::ids::RunId;
-use crate::ports::Batch;
-use crate::records::Versioned;
+use crate::ports::{Batch, StateWrite};
+use crate::records::{Records, Versioned};
 use crate::tenancy::TenantCtx;
 
 /// A run to open.
@@ -114,8 +114,10 @@ impl GovernedRuns {
         let bundles = self.bundles(ctx).await?;
         let facts = opening(&run, &new.inputs, &bundles);
         let draft = Draft::new(Kind::RunOpen, facts).in_run(run.id);
-        let write = self.records(ctx).create(&run)?;
-        let batch = Batch::of([draft]).with(write.explained_by(0));
+        let records = self.records(ctx);
+        let batch = Batch::of([draft])
+            .with(records.create(&run)?.explained_by(0))
+            .with(records.create(&OpenRun { id: run.id })?.explained_by(0));
         let entries = self.evidence.append(project.stream_id()?, batch).await?;
         Ok(Versioned {
             value: run,
@@ -123,4 +125,9 @@ impl GovernedRuns {
             evidence: entries.into_iter().next(),
         })
     }
+}
+
+/// With the end of a run.
+pub(super) fn open_no_more(records: &Records<'_>, run: &GovernedRun) -> StateWrite {
+    StateWrite::delete(records.key::<OpenRun>(&run.id.to_string()))
 }

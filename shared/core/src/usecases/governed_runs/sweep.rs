@@ -10,8 +10,9 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use super::facts::closing;
+use super::open::open_no_more;
 use super::{GovernedRuns, RunError, Stepped, Waiting, corrupt};
-use crate::governed_run::{GovernedRun, RunEnd, Step, answering};
+use crate::governed_run::{GovernedRun, OpenRun, RunEnd, Step, answering};
 use crate::ids::{ProjectId, RunId};
 use crate::ports::Batch;
 use crate::records::{Directory, Project, Versioned};
@@ -75,11 +76,14 @@ impl SweepRuns {
                 }
             }
         }
-        for run in records.list::<GovernedRun>().await? {
+        for open in records.list::<OpenRun>().await? {
+            let id = open.value.id;
+            let Some(run) = records.get::<GovernedRun>(&id.to_string()).await? else {
+                continue;
+            };
             let Some(end) = run.value.due(now) else {
                 continue;
             };
-            let id = run.value.id;
             match self.end(&ctx, project, run, end).await {
                 Ok(true) if end == RunEnd::Aborted => {
                     swept.aborted = swept.aborted.saturating_add(1);
@@ -146,8 +150,10 @@ impl SweepRuns {
         }
         let after = run.value.swept(end, self.runs.clock.now());
         let draft = closing(&after, None, by(ctx));
-        let write = self.runs.records(ctx).replace(run.version, &after)?;
-        let batch = Batch::of([draft]).with(write.explained_by(0));
+        let records = self.runs.records(ctx);
+        let batch = Batch::of([draft])
+            .with(records.replace(run.version, &after)?.explained_by(0))
+            .with(open_no_more(&records, &after).explained_by(0));
         let appended = self.runs.evidence.append(project.stream_id()?, batch).await;
         unless_overtaken(appended.map_err(RunError::from)).map(|ended| ended.is_some())
     }

@@ -2,6 +2,7 @@
 
 use super::judge::{Repair, Surroundings, repair_question};
 use super::{ActionError, RepairPorts};
+use crate::ids::ActionId;
 use crate::incident::Incident;
 use crate::mapping::Artifact;
 use crate::policy::{Asking, BlastFacts, Judgement, Question, Rules, baseline_digest};
@@ -53,6 +54,9 @@ pub(super) async fn question(
     Ok(repair_question(repair, &around, at))
 }
 
+/// Milliseconds: whoever opens a run and whoever proposes in it are two functions, with two clocks.
+const CLOCKS_DIFFER: u64 = 300_000;
+
 /// What surrounds a repair at this moment.
 async fn surroundings<'a>(
     ports: &RepairPorts,
@@ -78,7 +82,9 @@ async fn surroundings<'a>(
         });
     let run = match ctx.principal() {
         Principal::Scheduler { run } => {
-            let proposed = records.list::<Action>().await?;
+            let began = run.made_at().as_millis().saturating_sub(CLOCKS_DIFFER);
+            let first = ActionId::new(Timestamp::from_millis(began), 0).to_string();
+            let proposed = records.list_from::<Action>(&first).await?;
             let proposed = proposed
                 .iter()
                 .filter(|action| action.value.proposer == Principal::Scheduler { run: *run })
