@@ -356,7 +356,7 @@ async fn answer(
 /// A bundle that is not stored. What nobody who may sign has signed rings.
 fn refused(ctx: &WorkspaceCtx, error: &PolicyError) -> Problem {
     if matches!(error, PolicyError::Suspect(_)) {
-        alarming::upload_refused(ctx);
+        alarming::upload_refused(ctx.workspace(), ctx.principal());
     }
     problem(error)
 }

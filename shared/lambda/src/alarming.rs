@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::evidence::kind::Kind;
 use counterfoil_core::evidence::stream::Draft;
+use counterfoil_core::ids::WorkspaceId;
 use counterfoil_core::policy::RULES_DO_NOT_LOAD;
 use counterfoil_core::ports::{AppendError, Batch, EntryRef, EvidenceAppend};
-use counterfoil_core::tenancy::WorkspaceCtx;
+use counterfoil_core::tenancy::Principal;
 
 /// Rings for each decision that is denied because of it, before that is recorded.
 pub struct Alarming {
@@ -45,11 +46,11 @@ impl EvidenceAppend for Alarming {
 }
 
 /// Rings for a bundle that was refused because nobody who may sign has signed it to come next.
-pub fn upload_refused(ctx: &WorkspaceCtx) {
+pub fn upload_refused(workspace: WorkspaceId, by: &Principal) {
     tracing::error!(
         alarm = "policy.upload_refused",
-        workspace.id = %ctx.workspace(),
-        by = ctx.principal().id(),
+        workspace.id = %workspace,
+        by = by.id(),
         "a policy bundle was refused that no key of its workspace has signed to come next: nothing changed"
     );
 }
@@ -64,8 +65,8 @@ fn unloaded(draft: &Draft) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use counterfoil_core::evidence::json::{Json, object};
-    use counterfoil_core::ids::{UserId, WorkspaceId};
-    use counterfoil_core::tenancy::{Principal, Role, Via};
+    use counterfoil_core::ids::UserId;
+    use counterfoil_core::tenancy::{Role, Via};
     use counterfoil_core::time::Timestamp;
 
     use super::*;
@@ -84,8 +85,7 @@ mod tests {
                 second_factor: true,
             },
         };
-        let ctx = WorkspaceCtx::new(workspace, owner);
-        let lines = logged(|| upload_refused(&ctx));
+        let lines = logged(|| upload_refused(workspace, &owner));
         assert_eq!(lines.len(), 1, "{lines:?}");
         assert_eq!(lines[0]["level"], "ERROR");
         assert_eq!(lines[0]["alarm"], "policy.upload_refused");
