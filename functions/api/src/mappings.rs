@@ -261,6 +261,7 @@ pub(crate) fn invalid(errors: &MappingErrors) -> Problem {
                 // The parser counts the columns of an empty line from 0.
                 line: error.place.map(|place| place.line.max(1)),
                 column: error.place.map(|place| place.column.max(1)),
+                length: None,
                 excerpt: None,
             })
         })

@@ -28,6 +28,8 @@ use crate::views;
 
 /// Errors that one answer says.
 const MOST_ERRORS: usize = 100;
+/// Characters of a line that an error shows, around the place.
+const LONGEST_EXCERPT: usize = 200;
 
 /// Read the rules of a workspace
 ///
@@ -388,10 +390,11 @@ fn invalid(findings: &[PolicyFinding]) -> Problem {
             detail: finding.detail.clone(),
             path: (!finding.file.is_empty()).then(|| finding.file.clone()),
             rule: None,
-            fix: finding.help.clone(),
+            fix: Some(finding.help.clone()),
             line: placed.then_some(finding.line),
             column: placed.then_some(finding.column),
-            excerpt: placed.then(|| finding.excerpt.chars().take(200).collect()),
+            length: placed.then_some(finding.length),
+            excerpt: placed.then(|| finding.window(LONGEST_EXCERPT).0),
         })
     })
 }

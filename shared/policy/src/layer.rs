@@ -52,13 +52,12 @@ pub enum LayerError {
         file: String,
     },
     /// A policy is not a rule.
-    #[error("a policy of `{file}` is not a rule")]
+    #[error("a policy of `{file}` is not a rule: {}", .faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Rule {
         /// The file.
         file: String,
         /// Why.
-        #[source]
-        fault: RuleFault,
+        faults: Vec<RuleFault>,
     },
     /// Two rules have one id.
     #[error("`{id}` is the id of two rules")]
@@ -122,9 +121,9 @@ impl Layer {
             return Err(unread());
         }
         for policy in parsed.policies() {
-            let rule = Rule::of(policy, prefix(self.name)).map_err(|fault| LayerError::Rule {
+            let rule = Rule::of(policy, prefix(self.name)).map_err(|faults| LayerError::Rule {
                 file: path.to_owned(),
-                fault,
+                faults,
             })?;
             self.insert(policy, rule)?;
         }

@@ -10,6 +10,7 @@
 
 pub mod bundle;
 pub mod check;
+mod closest;
 mod effect;
 mod impact;
 mod judge;
@@ -20,6 +21,7 @@ mod schema;
 mod template;
 mod verdict;
 
+pub use closest::closest;
 pub use effect::{Effect, Failure, LayerName};
 pub use impact::{Flip, Impact, Outcome};
 pub use judge::{MAX_APPROVALS, Phase, judge};

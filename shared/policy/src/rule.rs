@@ -10,8 +10,10 @@ use thiserror::Error;
 pub(crate) const LONGEST_WHY: usize = 200;
 /// How long an action may be held, at most.
 const LONGEST_HOLD: Duration = Duration::from_hours(30 * 24);
+/// Characters of the last part of an id, at most.
+pub(crate) const LONGEST_NAME: usize = 64;
 /// The annotations that rules may carry.
-const KNOWN: [&str; 4] = ["id", "why", "role", "hold"];
+pub(crate) const KNOWN: [&str; 4] = ["id", "why", "role", "hold"];
 
 /// Whether a policy permits or forbids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -55,10 +57,11 @@ impl ApproverRole {
         }
     }
 
+    /// Every role, the least first.
+    pub(crate) const ALL: [Self; 3] = [Self::Approver, Self::Admin, Self::Owner];
+
     fn named(name: &str) -> Option<Self> {
-        [Self::Approver, Self::Admin, Self::Owner]
-            .into_iter()
-            .find(|role| role.name() == name)
+        Self::ALL.into_iter().find(|role| role.name() == name)
     }
 }
 
@@ -113,41 +116,74 @@ pub enum RuleFault {
     Hold,
 }
 
+impl RuleFault {
+    /// The annotation that it is about.
+    pub(crate) fn annotation(&self) -> &str {
+        match self {
+            Self::Missing(name) => name,
+            Self::Id { .. } | Self::Kind { .. } => "id",
+            Self::Unknown(name) => name,
+            Self::LongWhy => "why",
+            Self::Role => "role",
+            Self::Hold => "hold",
+        }
+    }
+}
+
 impl Rule {
     /// Reads the annotations of a policy of the layer whose ids start with `prefix`.
-    pub(crate) fn of(policy: &Policy, prefix: &'static str) -> Result<Self, RuleFault> {
-        let mut annotations = policy.annotations();
-        if let Some((unknown, _)) = annotations.find(|(name, _)| !KNOWN.contains(name)) {
-            return Err(RuleFault::Unknown(unknown.to_owned()));
-        }
-        let said = |name: &'static str| {
-            let value = policy
-                .annotation(name)
-                .filter(|value| !value.trim().is_empty());
-            value.ok_or(RuleFault::Missing(name))
-        };
-        let (id, why) = (said("id")?, said("why")?);
-        if why.chars().count() > LONGEST_WHY {
-            return Err(RuleFault::LongWhy);
-        }
-        let kind = match policy.effect() {
-            cedar_policy::Effect::Permit => Kind::Permit,
-            cedar_policy::Effect::Forbid => Kind::Forbid,
-        };
-        check_id(id, kind, prefix)?;
+    ///
+    /// # Errors
+    /// Everything that is wrong with them; never nothing.
+    pub(crate) fn of(policy: &Policy, prefix: &'static str) -> Result<Self, Vec<RuleFault>> {
+        let unknown = policy.annotations().map(|(name, _)| name);
+        let unknown = unknown.filter(|name| !KNOWN.contains(name));
+        let mut faults: Vec<_> = unknown
+            .map(|name| RuleFault::Unknown(name.to_owned()))
+            .collect();
+        let kind = kind(policy);
+        let id = said(policy, "id").and_then(|id| check_id(id, kind, prefix).map(|()| id));
+        let why = said(policy, "why").and_then(|why| match why.chars().count() {
+            0..=LONGEST_WHY => Ok(why),
+            _ => Err(RuleFault::LongWhy),
+        });
         let role = match policy.annotation("role") {
-            None => ApproverRole::Approver,
-            Some(name) => ApproverRole::named(name).ok_or(RuleFault::Role)?,
+            None => Ok(ApproverRole::Approver),
+            Some(name) => ApproverRole::named(name).ok_or(RuleFault::Role),
         };
-        let hold = policy.annotation("hold").map(duration);
-        Ok(Self {
-            id: id.to_owned(),
-            kind,
-            why: why.to_owned(),
-            role,
-            hold: hold.transpose()?,
-        })
+        let hold = policy.annotation("hold").map(duration).transpose();
+        match (id, why, role, hold) {
+            (Ok(id), Ok(why), Ok(role), Ok(hold)) if faults.is_empty() => Ok(Self {
+                id: id.to_owned(),
+                kind,
+                why: why.to_owned(),
+                role,
+                hold,
+            }),
+            (id, why, role, hold) => {
+                faults.extend(
+                    [id.err(), why.err(), role.err(), hold.err()]
+                        .into_iter()
+                        .flatten(),
+                );
+                Err(faults)
+            }
+        }
     }
+}
+
+/// Permit or forbid.
+pub(crate) fn kind(policy: &Policy) -> Kind {
+    match policy.effect() {
+        cedar_policy::Effect::Permit => Kind::Permit,
+        cedar_policy::Effect::Forbid => Kind::Forbid,
+    }
+}
+
+fn said<'a>(policy: &'a Policy, name: &'static str) -> Result<&'a str, RuleFault> {
+    let value = policy.annotation(name);
+    let value = value.filter(|value| !value.trim().is_empty());
+    value.ok_or(RuleFault::Missing(name))
 }
 
 fn check_id(id: &str, kind: Kind, prefix: &'static str) -> Result<(), RuleFault> {
@@ -159,18 +195,14 @@ fn check_id(id: &str, kind: Kind, prefix: &'static str) -> Result<(), RuleFault>
         .and_then(|rest| rest.split_once('.'))
         .ok_or_else(malformed)?;
     let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if name.is_empty() || name.len() > 64 || !name.bytes().all(letter) {
+    if name.is_empty() || name.len() > LONGEST_NAME || !name.bytes().all(letter) {
         return Err(malformed());
     }
     match (said, kind) {
         ("permit", Kind::Permit) | ("forbid" | "require", Kind::Forbid) => Ok(()),
         ("permit" | "forbid" | "require", _) => Err(RuleFault::Kind {
             said: said.to_owned(),
-            is: if kind == Kind::Permit {
-                "permit"
-            } else {
-                "forbid"
-            },
+            is: kind.name(),
         }),
         _ => Err(malformed()),
     }

@@ -167,8 +167,12 @@ pub(crate) struct PolicyWarning {
     line: usize,
     #[schema(minimum = 1)]
     column: usize,
+    /// Bytes that it covers.
+    length: usize,
     detail: String,
-    help: Option<String>,
+    /// What to do.
+    help: String,
+    /// The line itself.
     excerpt: String,
 }
 
@@ -324,6 +328,7 @@ impl PolicyWarning {
             file: finding.file.clone(),
             line: finding.line,
             column: finding.column,
+            length: finding.length,
             detail: finding.detail.clone(),
             help: finding.help.clone(),
             excerpt: finding.excerpt.clone(),

@@ -1,5 +1,7 @@
 //! Names of tables and columns: what may be written, what may never be read.
 
+pub use counterfoil_policy::closest;
+
 use super::error::MappingError;
 
 /// Longest identifier of Postgres in bytes (`NAMEDATALEN` - 1); longer ones are cut silently.
@@ -102,37 +104,6 @@ pub(super) fn check_column(field: &str, name: &str) -> Option<MappingError> {
             "use another column",
         ))
     })
-}
-
-/// The known name that is closest to `name` (at most a third of its letters differ), if one is close.
-pub fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = name.chars().count().div_ceil(3);
-    known
-        .map(|candidate| (distance(name, candidate), candidate))
-        .filter(|(distance, _)| *distance <= limit)
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein distance without regard to case.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.to_lowercase().chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (index, ours) in left.to_lowercase().chars().enumerate() {
-        let mut diagonal = index;
-        let mut left_cell = index + 1;
-        let mut next = vec![left_cell];
-        for (theirs, above) in right.iter().zip(row.iter().skip(1)) {
-            let cell = (diagonal + usize::from(ours != *theirs))
-                .min(above + 1)
-                .min(left_cell + 1);
-            next.push(cell);
-            diagonal = *above;
-            left_cell = cell;
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

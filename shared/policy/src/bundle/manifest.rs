@@ -14,6 +14,8 @@ pub const MANIFEST_SCHEMA: &str = "counterfoil.policy-bundle/v1";
 const MOST_FILES: usize = 64;
 /// Characters of a file's name, without folder and extension, at most.
 const LONGEST_NAME: usize = 64;
+/// What a digest looks like.
+const DIGEST: &str = "must be sha256: and 64 hexadecimal digits";
 /// Characters of the summary, at most.
 const LONGEST_SUMMARY: usize = 200;
 
@@ -29,8 +31,8 @@ pub enum ManifestError {
     /// A field breaks a rule.
     #[error("`{field}` {rule}")]
     Field {
-        /// The field.
-        field: &'static str,
+        /// The field, for example `files/0/path`.
+        field: String,
         /// The rule.
         rule: &'static str,
     },
@@ -95,8 +97,11 @@ impl Manifest {
         let canonical = json.canonical();
         let manifest: Self = serde_json::from_slice(&canonical)
             .map_err(|error| ManifestError::Fields(error.to_string()))?;
-        manifest.check()?;
-        Ok((manifest, digest_string(&canonical)))
+        let fault = manifest.faults().next();
+        match fault {
+            Some(fault) => Err(fault),
+            None => Ok((manifest, digest_string(&canonical))),
+        }
     }
 
     /// The canonical text, whose digest names the bundle.
@@ -107,60 +112,73 @@ impl Manifest {
             .unwrap_or_default()
     }
 
-    fn check(&self) -> Result<(), ManifestError> {
-        let rule = |holds: bool, field, rule| {
-            if holds {
-                Ok(())
-            } else {
-                Err(ManifestError::Field { field, rule })
-            }
-        };
-        rule(
-            self.schema == MANIFEST_SCHEMA,
-            "schema",
-            "must be counterfoil.policy-bundle/v1",
-        )?;
-        rule(self.version > 0, "version", "starts at 1")?;
+    /// Every rule that a field breaks.
+    pub(crate) fn faults(&self) -> impl Iterator<Item = ManifestError> {
         let digest = |text: &String| parse_digest(text).is_some();
-        let previous = self.previous.as_ref().is_none_or(digest);
-        rule(
-            previous,
-            "previous",
-            "must be sha256: and 64 hexadecimal digits",
-        )?;
-        rule(
-            digest(&self.schema_sha256),
-            "schema_sha256",
-            "must be sha256: and 64 hexadecimal digits",
-        )?;
-        rule(
-            self.cedar.parsed().is_some(),
-            "cedar",
-            "must name a language version as 4.5 and a range of engines as >=4.14,<5",
-        )?;
-        rule(
-            self.summary.chars().count() <= LONGEST_SUMMARY,
-            "summary",
-            "has more than 200 characters",
-        )?;
-        rule(
-            (1..=MOST_FILES).contains(&self.files.len()),
-            "files",
-            "must be 1 to 64",
-        )?;
-        let paths = self
-            .files
-            .windows(2)
-            .all(|pair| matches!(pair, [one, next] if one.path < next.path));
-        rule(paths, "files", "must be sorted by path, each path once")?;
-        let named = self.files.iter().all(|file| is_path(&file.path));
-        rule(
-            named,
-            "files",
-            "must be named policies/NAME.cedar or tests/NAME.json, NAME in lower case, digits, `-` and `_`",
-        )?;
-        let digests = self.files.iter().all(|file| digest(&file.sha256));
-        rule(digests, "files", "must each have a sha256")
+        let fields = [
+            (
+                self.schema == MANIFEST_SCHEMA,
+                "schema",
+                "must be counterfoil.policy-bundle/v1",
+            ),
+            (self.version > 0, "version", "starts at 1"),
+            (
+                self.previous.as_ref().is_none_or(digest),
+                "previous",
+                DIGEST,
+            ),
+            (digest(&self.schema_sha256), "schema_sha256", DIGEST),
+            (
+                self.cedar.parsed().is_some(),
+                "cedar",
+                "must name a language version as 4.5 and a range of engines as >=4.14,<5",
+            ),
+            (
+                self.summary.chars().count() <= LONGEST_SUMMARY,
+                "summary",
+                "has more than 200 characters",
+            ),
+            (
+                (1..=MOST_FILES).contains(&self.files.len()),
+                "files",
+                "must be 1 to 64",
+            ),
+        ];
+        let broken = |(holds, field, rule): (bool, &str, _)| {
+            let field = field.to_owned();
+            (!holds).then_some(ManifestError::Field { field, rule })
+        };
+        let fields = fields.into_iter().filter_map(broken);
+        let before = std::iter::once(None).chain(self.files.iter().map(Some));
+        let files = self.files.iter().zip(before).enumerate();
+        fields.chain(files.flat_map(|(number, (file, before))| file.faults(number, before)))
+    }
+}
+
+impl FileEntry {
+    fn faults(
+        &self,
+        number: usize,
+        before: Option<&Self>,
+    ) -> impl Iterator<Item = ManifestError> + use<> {
+        let fields = [
+            (
+                before.is_none_or(|before| before.path < self.path),
+                "path",
+                "must come after the one before: files are sorted by path, each path once",
+            ),
+            (
+                is_path(&self.path),
+                "path",
+                "must be policies/NAME.cedar or tests/NAME.json, NAME in lower case, digits, `-` and `_`",
+            ),
+            (parse_digest(&self.sha256).is_some(), "sha256", DIGEST),
+        ];
+        let broken = move |(holds, field, rule): (bool, &str, _)| {
+            let field = format!("files/{number}/{field}");
+            (!holds).then_some(ManifestError::Field { field, rule })
+        };
+        fields.into_iter().filter_map(broken)
     }
 }
 

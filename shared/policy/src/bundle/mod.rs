@@ -43,7 +43,7 @@ pub enum BundleError {
         /// The file.
         path: String,
         /// What is wrong with it.
-        fault: &'static str,
+        fault: FileFault,
     },
     /// All files together are too large.
     #[error("the files have more than {LARGEST_BUNDLE} bytes together")]
@@ -51,6 +51,23 @@ pub enum BundleError {
     /// The schema is not this product's.
     #[error("`schema_sha256` names another schema than {}", schema_digest())]
     Schema,
+}
+
+/// What is wrong with a file of a bundle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum FileFault {
+    /// The manifest lists it, and it did not come.
+    #[error("is listed and missing")]
+    Missing,
+    /// It is longer or shorter.
+    #[error("has another size than listed")]
+    Size,
+    /// It has other bytes.
+    #[error("has another digest than listed")]
+    Digest,
+    /// It came, and the manifest does not list it.
+    #[error("is not listed in the manifest")]
+    Unlisted,
 }
 
 /// Files that are what their manifest says. Nothing is said about who signed it, or whether its
@@ -82,39 +99,15 @@ impl Bundle {
     /// When the manifest is none, or a file is not what it says.
     pub fn read(manifest: &[u8], files: BTreeMap<String, String>) -> Result<Self, BundleError> {
         let (manifest, digest) = Manifest::read(manifest)?;
-        if files.values().map(String::len).sum::<usize>() > LARGEST_BUNDLE {
-            return Err(BundleError::TooLarge);
+        let fault = faults(&manifest, &files).next();
+        match fault {
+            Some(fault) => Err(fault),
+            None => Ok(Self {
+                manifest,
+                digest,
+                files,
+            }),
         }
-        for entry in &manifest.files {
-            let text = files.get(&entry.path);
-            let fault = match text {
-                None => "is listed and missing",
-                Some(text) if u64::try_from(text.len()) != Ok(entry.size) => {
-                    "has another size than listed"
-                }
-                Some(text) if digest_string(text.as_bytes()) != entry.sha256 => {
-                    "has another digest than listed"
-                }
-                Some(_) => continue,
-            };
-            let path = entry.path.clone();
-            return Err(BundleError::File { path, fault });
-        }
-        let listed = |path: &String| manifest.files.iter().any(|entry| entry.path == *path);
-        if let Some(path) = files.keys().find(|path| !listed(path)) {
-            return Err(BundleError::File {
-                path: path.clone(),
-                fault: "is not listed in the manifest",
-            });
-        }
-        if manifest.schema_sha256 != schema_digest() {
-            return Err(BundleError::Schema);
-        }
-        Ok(Self {
-            manifest,
-            digest,
-            files,
-        })
     }
 
     /// What is in it.
@@ -182,4 +175,31 @@ impl Bundle {
         );
         layer.map_err(|_| Failure::BundleUnverified)
     }
+}
+
+/// Every way in which files are not what a manifest says.
+pub(crate) fn faults(
+    manifest: &Manifest,
+    files: &BTreeMap<String, String>,
+) -> impl Iterator<Item = BundleError> {
+    let bytes = files.values().map(String::len).sum::<usize>();
+    let large = (bytes > LARGEST_BUNDLE).then_some(BundleError::TooLarge);
+    let wrong = |path: &String, fault| BundleError::File {
+        path: path.clone(),
+        fault,
+    };
+    let different = manifest.files.iter().filter_map(move |entry| {
+        let fault = match files.get(&entry.path) {
+            None => FileFault::Missing,
+            Some(text) if u64::try_from(text.len()) != Ok(entry.size) => FileFault::Size,
+            Some(text) if digest_string(text.as_bytes()) != entry.sha256 => FileFault::Digest,
+            Some(_) => return None,
+        };
+        Some(wrong(&entry.path, fault))
+    });
+    let listed = |path: &&String| manifest.files.iter().any(|entry| entry.path == **path);
+    let more = files.keys().filter(move |path| !listed(path));
+    let more = more.map(move |path| wrong(path, FileFault::Unlisted));
+    let schema = (manifest.schema_sha256 != schema_digest()).then_some(BundleError::Schema);
+    large.into_iter().chain(different).chain(more).chain(schema)
 }

@@ -6,8 +6,8 @@
 
 use serde_json::{Map, json};
 
-use super::Finding;
 use super::scenario::Scenario;
+use super::{Finding, of_rule};
 use crate::effect::{Effect, LayerName};
 use crate::layer::{Layer, Layers, baseline};
 
@@ -27,14 +27,18 @@ const TIMES: [&str; 2] = ["2026-11-23T00:00:00Z", "2060-02-29T12:00:00Z"];
 /// Versions count up, and never end.
 const VERSIONS: [u64; 2] = [1, 1_000_000];
 
-/// What rules would lock an owner out of; empty where nothing.
-pub fn locks_out(layer: &Layer) -> Vec<Finding> {
+/// What rules, read from the files `(path, text)`, would lock an owner out of; empty where nothing.
+pub fn locks_out(layer: &Layer, files: &[(&str, &str)]) -> Vec<Finding> {
     let acts = ACTS.into_iter();
     let locked = acts.filter_map(|(action, resource, what)| {
-        let detail =
-            asked(action, resource).find_map(|question| refusal(layer, &question, what))?;
-        let help = format!("let the rule leave out CF::Action::\"{action}\"");
-        Some(Finding::whole("", detail).helped(help))
+        let mut questions = asked(action, resource);
+        let (rule, detail) = questions.find_map(|question| refusal(layer, &question, what))?;
+        let help = if layer.rules().contains_key(&rule) {
+            format!("let the rule leave out CF::Action::\"{action}\"")
+        } else {
+            format!("let a rule permit (principal, action == CF::Action::\"{action}\", resource)")
+        };
+        Some(of_rule(files, &rule, detail, help))
     });
     locked.collect()
 }
@@ -64,27 +68,28 @@ fn asked(action: &'static str, resource: &'static str) -> impl Iterator<Item = S
     facts.flat_map(move |(now, version)| [false, true].map(|real| scenario(now, version, real)))
 }
 
-/// Why the rules of a workspace keep an owner from it.
-fn refusal(layer: &Layer, question: &Scenario, what: &str) -> Option<String> {
+/// Which rule of a workspace keeps an owner from it, and how.
+fn refusal(layer: &Layer, question: &Scenario, what: &str) -> Option<(String, String)> {
     let layers = Layers {
         baseline: baseline(),
         workspace: Ok(layer),
     };
     let verdict = question.ask(layers).ok()?;
-    let mut layers = verdict.layers.iter();
+    let mut layers = verdict.layers.into_iter();
     let own = layers.find(|layer| layer.layer == LayerName::Workspace)?;
-    let (action, rule, asked) = (&question.action, &own.rule, own.approvals);
-    match own.effect {
-        Effect::Deny if question.real => Some(format!(
+    let (action, rule, asked) = (&question.action, own.rule, own.approvals);
+    let detail = match own.effect {
+        Effect::Deny if question.real => format!(
             "an owner could never {what} again: with the approval of another owner {action} is denied by {rule}"
-        )),
-        Effect::Deny => Some(format!(
-            "an owner could never {what} again: {action} is denied by {rule}"
-        )),
-        Effect::Require if asked > OTHERS => Some(format!(
+        ),
+        Effect::Deny => {
+            format!("an owner could never {what} again: {action} is denied by {rule}")
+        }
+        Effect::Require if asked > OTHERS => format!(
             "{rule} asks for {asked} approvals of {action}, and at most {OTHERS} can be given: an owner \
              could never {what} again"
-        )),
-        Effect::Require | Effect::Allow => None,
-    }
+        ),
+        Effect::Require | Effect::Allow => return None,
+    };
+    Some((rule, detail))
 }

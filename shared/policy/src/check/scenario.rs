@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
+use crate::closest::closest;
 use crate::effect::Effect;
 use crate::judge::{Phase, judge};
 use crate::layer::Layers;
@@ -51,9 +52,6 @@ pub struct Scenario {
 /// Why a scenario is none.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ScenarioError {
-    /// The file is not a list of scenarios.
-    #[error("not a list of scenarios: {0}")]
-    Form(String),
     /// It says what the product never says.
     #[error("`{field}` is never {value}: it is one of {known}")]
     Never {
@@ -63,6 +61,8 @@ pub enum ScenarioError {
         value: String,
         /// What it can be.
         known: String,
+        /// What leads to it.
+        path: &'static str,
     },
     /// It names something that the world does not have.
     #[error("`{field}` names {value}, which does not exist here")]
@@ -71,7 +71,42 @@ pub enum ScenarioError {
         field: &'static str,
         /// What it says.
         value: String,
+        /// What exists.
+        known: Vec<String>,
     },
+}
+
+impl ScenarioError {
+    /// What leads to it in the scenario.
+    pub(super) fn path(&self) -> Vec<&str> {
+        match self {
+            Self::Never { path, .. } => path.split('/').collect(),
+            Self::Unknown {
+                field: "entities",
+                value,
+                ..
+            } => vec!["entities", value],
+            Self::Unknown { field, .. } => vec![field],
+        }
+    }
+
+    /// What to do.
+    pub(super) fn help(&self) -> String {
+        match self {
+            Self::Never { value, known, .. } => match closest(value, known.split(", ")) {
+                Some(near) => format!("write \"{near}\""),
+                None => format!("write one of {known}, or leave it out"),
+            },
+            Self::Unknown { value, known, .. } => {
+                let known = || known.iter().map(String::as_str);
+                let id = |uid: &&str| uid.split_once('/').is_some_and(|(_, id)| id == value);
+                match known().find(id).or_else(|| closest(value, known())) {
+                    Some(near) => format!("write \"{near}\""),
+                    None => format!("write one of {}", known().collect::<Vec<_>>().join(", ")),
+                }
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -86,48 +121,74 @@ struct World {
 ///
 /// # Errors
 /// When it is not a list of scenarios.
-pub fn read(text: &str) -> Result<Vec<Scenario>, ScenarioError> {
-    serde_json::from_str(text).map_err(|error| ScenarioError::Form(error.to_string()))
+pub fn read(text: &str) -> Result<Vec<Scenario>, serde_json::Error> {
+    serde_json::from_str(text)
 }
 
 impl Scenario {
     /// The question, in the stored form.
     ///
     /// # Errors
-    /// When the scenario names what the world does not have.
-    pub fn question(&self) -> Result<Value, ScenarioError> {
-        let unknown = |field, value: &str| ScenarioError::Unknown {
-            field,
-            value: value.to_owned(),
+    /// Everything that it names and the world does not have, or that is never sent.
+    pub fn question(&self) -> Result<Value, Vec<ScenarioError>> {
+        let unknown = |field, value: &str, known: &mut dyn Iterator<Item = &str>| {
+            let known = known.map(str::to_owned).collect();
+            let value = value.to_owned();
+            ScenarioError::Unknown {
+                field,
+                value,
+                known,
+            }
         };
-        let world = world().ok_or_else(|| unknown("world", ""))?;
+        let none = &mut std::iter::empty();
+        let world = world().ok_or_else(|| vec![unknown("world", "", none)])?;
+        let mut faults = Vec::new();
         let parts = world.parts.get(&self.action).and_then(Value::as_array);
-        let parts = parts.ok_or_else(|| unknown("action", &self.action))?;
+        if parts.is_none() {
+            let known = &mut world.parts.keys().map(String::as_str);
+            faults.push(unknown("action", &self.action, known));
+        }
         let mut context = Map::from_iter([("base".to_owned(), self.base(world))]);
-        for part in parts.iter().filter_map(Value::as_str) {
+        for part in parts.into_iter().flatten().filter_map(Value::as_str) {
             let facts = world.context.get(part).cloned().unwrap_or_default();
             context.insert(part.to_owned(), facts);
         }
         let mut context = Value::Object(context);
         merge(&mut context, &self.context);
-        sendable(&context)?;
+        faults.extend(never_sent(&context));
+        let id = |entity: &Value| entity.pointer("/uid/id")?.as_str().map(str::to_owned);
         let mut entities = world.entities.clone();
         for (name, change) in &self.entities {
-            let named = |entity: &&mut Value| {
-                entity.pointer("/uid/id").and_then(Value::as_str) == Some(name)
-            };
+            let named = |entity: &&mut Value| id(entity).as_ref() == Some(name);
             let entity = entities.iter_mut().find(named);
-            let attributes = entity.and_then(|entity| entity.get_mut("attrs"));
-            merge(attributes.ok_or_else(|| unknown("entities", name))?, change);
+            match entity.and_then(|entity| entity.get_mut("attrs")) {
+                Some(attributes) => merge(attributes, change),
+                None => {
+                    let ids: Vec<String> = world.entities.iter().filter_map(id).collect();
+                    let known = &mut ids.iter().map(String::as_str);
+                    faults.push(unknown("entities", name, known));
+                }
+            }
         }
-        let uid = |field, text: &str| {
-            let (kind, id) = text.split_once('/').ok_or_else(|| unknown(field, text))?;
-            Ok(json!({"type": format!("CF::{kind}"), "id": id}))
+        let uids: Vec<String> = world.entities.iter().filter_map(uid).collect();
+        let mut named = |field, text: &str| {
+            let uid = text.split_once('/');
+            let Some((kind, id)) = uid.filter(|_| uids.iter().any(|it| it == text)) else {
+                let known = &mut uids.iter().map(String::as_str);
+                faults.push(unknown(field, text, known));
+                return Value::Null;
+            };
+            json!({"type": format!("CF::{kind}"), "id": id})
         };
+        let principal = named("principal", &self.principal);
+        let resource = named("resource", &self.resource);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
         Ok(json!({
-            "principal": uid("principal", &self.principal)?,
+            "principal": principal,
             "action": {"type": "CF::Action", "id": self.action},
-            "resource": uid("resource", &self.resource)?,
+            "resource": resource,
             "context": context,
             "entities": entities,
         }))
@@ -164,8 +225,8 @@ impl Scenario {
     /// What the layers answer.
     ///
     /// # Errors
-    /// When the scenario names what the world does not have.
-    pub fn ask(&self, layers: Layers<'_>) -> Result<Verdict, ScenarioError> {
+    /// As [`Scenario::question`].
+    pub fn ask(&self, layers: Layers<'_>) -> Result<Verdict, Vec<ScenarioError>> {
         let question = self.question()?.to_string();
         let stored = Json::parse_document(question.as_bytes()).map_err(|_| RequestError);
         let request = stored.and_then(Request::read);
@@ -188,6 +249,13 @@ pub fn said(verdict: &Verdict) -> String {
     }
 }
 
+/// An entity as scenarios write it, for example `User/approver`.
+fn uid(entity: &Value) -> Option<String> {
+    let kind = entity.pointer("/uid/type")?.as_str()?;
+    let id = entity.pointer("/uid/id")?.as_str()?;
+    Some(format!("{}/{id}", kind.trim_start_matches("CF::")))
+}
+
 fn world() -> Option<&'static World> {
     static PARSED: OnceLock<Option<World>> = OnceLock::new();
     PARSED
@@ -198,26 +266,25 @@ fn world() -> Option<&'static World> {
 /// What facts can say that are words, and that rules are likely to compare. A scenario that says another
 /// one would show what never happens.
 const WORDS: [(&str, &str, &[&str]); 2] = [
-    ("origin", "/base/origin", &["api", "mcp", "schedule"]),
+    ("origin", "context/base/origin", &["api", "mcp", "schedule"]),
     (
         "environment",
-        "/base/scope/environment",
+        "context/base/scope/environment",
         &["live", "test", "none"],
     ),
 ];
 
-fn sendable(context: &Value) -> Result<(), ScenarioError> {
-    for (field, pointer, known) in WORDS {
-        let said = context.pointer(pointer).and_then(Value::as_str);
-        if let Some(value) = said.filter(|said| !known.contains(said)) {
-            return Err(ScenarioError::Never {
-                field,
-                value: value.to_owned(),
-                known: known.join(", "),
-            });
-        }
-    }
-    Ok(())
+fn never_sent(context: &Value) -> impl Iterator<Item = ScenarioError> {
+    WORDS.into_iter().filter_map(|(field, path, known)| {
+        let said = context.pointer(path.strip_prefix("context")?)?.as_str()?;
+        let value = (!known.contains(&said)).then(|| said.to_owned())?;
+        Some(ScenarioError::Never {
+            field,
+            value,
+            known: known.join(", "),
+            path,
+        })
+    })
 }
 
 fn merge(into: &mut Value, change: &Value) {

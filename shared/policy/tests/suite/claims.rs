@@ -1,5 +1,8 @@
 //! Bundles that somebody brings: which are taken, and what is said about the others.
 
+mod manifests;
+mod scenarios;
+
 use std::collections::BTreeMap;
 
 use counterfoil_evidence::hash::digest_string;
@@ -81,7 +84,14 @@ fn says(done: Result<Checked, Vec<Finding>>, file: &str, words: &str) {
         .iter()
         .find(|it| it.file == file && it.detail.contains(words));
     let found = found.unwrap_or_else(|| panic!("`{words}` is not said: {findings:#?}"));
-    assert!(found.help.is_some() || found.line > 1, "{found:?}");
+    for found in &findings {
+        assert!(!found.help.is_empty(), "{found:?}");
+    }
+    // What is about a whole file has no line, nor has what is missing.
+    let whole = ["", "signature.json"].contains(&file)
+        || words.contains("listed")
+        || words.contains("another size");
+    assert!(whole || !found.excerpt.is_empty(), "{found:?}");
 }
 
 #[test]
@@ -155,8 +165,16 @@ fn everything_wrong_about_its_place_is_said_at_once() {
     ] {
         assert!(all.contains(words), "{all}");
     }
-    let helps = findings.iter().filter_map(|it| it.help.as_deref());
+    let helps = findings.iter().map(|it| it.help.as_str());
     assert!(helps.collect::<String>().contains("--version 4"));
+    let text = it.manifest.to_string();
+    let marked = |it: &Finding| text[it.offset..it.offset + it.length].to_owned();
+    let marked: Vec<String> = findings.iter().map(marked).collect();
+    let previous = format!("{:?}", digest_string(b"two"));
+    assert_eq!(
+        marked,
+        ["\"ws_01J00000000000000000000001\"", "3", &previous]
+    );
 }
 
 #[test]
@@ -199,8 +217,20 @@ fn rules_that_nobody_could_replace_are_refused() {
         let text = forbids(&format!(
             "(principal, action == CF::Action::\"{action}\", resource)"
         ));
-        says(brought(&text, TESTS).check(), "", "could never");
+        let done = brought(&text, TESTS).check();
+        let found = done.as_ref().map(drop).unwrap_err();
+        assert_eq!((found[0].line, found[0].column), (3, 1), "{found:?}");
+        assert!(
+            found[0].help.contains("let the rule leave out"),
+            "{found:?}"
+        );
+        says(done, "policies/a.cedar", "could never");
     }
+    let narrow = RULES.replace("action,", "action == CF::Action::\"repair.execute\",");
+    let done = brought(&narrow, TESTS).check();
+    let found = done.as_ref().map(drop).unwrap_err();
+    assert!(found[0].help.contains("let a rule permit"), "{found:?}");
+    says(done, "", "is denied by default-deny");
     for (approvals, taken) in [(1, true), (3, false)] {
         let demanding = format!(
             "{RULES}@id(\"ws.require.more\") @why(\"more\") @role(\"owner\")\nforbid (principal, action == CF::Action::\"policy.activate\", resource) unless {{ context.base.approvals.count >= {approvals} }};\n"
@@ -230,7 +260,11 @@ fn what_is_asked_about_replacing_rules_is_what_is_really_sent() {
             "(principal, {activates}, resource) unless {{ context.base.approvals.roles.contains(\"admin\") }}"
         ),
     ] {
-        says(brought(&forbids(&lock), TESTS).check(), "", "could never");
+        says(
+            brought(&forbids(&lock), TESTS).check(),
+            "policies/a.cedar",
+            "could never",
+        );
     }
     let machines = forbids(
         "(principal, action, resource) when { context.base.origin == \"mcp\" && context.base.scope.environment == \"live\" }",

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args as ClapArgs;
-use counterfoil_policy::check::{Finding, Severity, check, locks_out};
+use counterfoil_policy::check::{Answer, Finding, Severity, answers, check, locks_out, untested};
 use counterfoil_policy::{Layer, LayerName};
 use serde_json::json;
 
@@ -13,9 +13,12 @@ use super::folder::Folder;
 use super::format::{format, warnings, write};
 use super::solve::solve;
 use super::solved::Solved;
-use super::tests::{Answer, answers};
+use super::tests::told;
 use crate::output::say;
 use crate::plain::{say_json, shown};
+
+/// Characters of a line that are shown, around what is wrong.
+const WIDEST: usize = 120;
 
 /// Looks for mistakes in rules and runs their scenarios
 #[derive(Debug, ClapArgs)]
@@ -53,19 +56,21 @@ pub(super) struct Looked {
 impl Looked {
     pub(super) fn at(folder: &Folder) -> Self {
         let (layer, mut findings) = layer(folder);
-        let mut told = Vec::new();
+        let mut asked = Vec::new();
         if let Some(layer) = &layer {
-            findings.extend(locks_out(layer));
+            findings.extend(locks_out(layer, &folder.policies()));
             findings.extend(warnings(folder));
-            match answers(layer, folder) {
-                Ok(answers) => told = answers,
-                Err(error) => findings.push(Finding::whole("", format!("{error:#}"))),
+            let (answers, wrong) = answers(layer, folder.tests());
+            if answers.is_empty() && wrong.is_empty() {
+                findings.push(untested());
             }
+            findings.extend(wrong);
+            asked = answers;
         }
         Self {
             layer,
             findings,
-            answers: told,
+            answers: asked,
         }
     }
 
@@ -74,14 +79,10 @@ impl Looked {
         errors.filter(|it| it.severity == Severity::Error).count()
     }
 
-    /// Why a deployment would not take it; the first of several reasons.
+    /// Why a deployment would not take it.
     pub(super) fn fault(&self) -> Option<String> {
-        let wrong = self.answers.iter().find(|answer| !answer.met);
         match self.mistakes() {
-            0 if self.answers.is_empty() => Some(
-                "there is no scenario in tests/, and a bundle without any is not taken".to_owned(),
-            ),
-            0 => wrong.map(Answer::sentence),
+            0 => None,
             1 => Some("there is a mistake: mend it first".to_owned()),
             mistakes => Some(format!("there are {mistakes} mistakes: mend these first")),
         }
@@ -116,19 +117,22 @@ pub(super) fn run(args: &Args) -> Result<Ended> {
     };
     let proved = solved.as_ref().is_none_or(Solved::is_good);
     let good = looked.fault().is_none() && proved;
+    let unprovable = solved.as_ref().map(|it| it.findings(&folder.policies()));
+    let unprovable = unprovable.unwrap_or_default();
     let against = other.as_ref().map(Folder::signed);
     if args.json {
         say_json(&json!({
             "good": good,
             "rules": looked.layer.as_ref().map_or(0, |layer| layer.rules().len()),
-            "findings": looked.findings,
-            "scenarios": looked.answers.iter().map(Answer::json).collect::<Vec<_>>(),
+            "findings": looked.findings.iter().chain(&unprovable).collect::<Vec<_>>(),
+            "scenarios": looked.answers.iter().map(told).collect::<Vec<_>>(),
             "against": against.flatten(),
             "proofs": solved.map(|it| it.json(compared)),
         }));
         return Ok(if good { Ended::Good } else { Ended::Bad });
     }
     print_findings(&args.folder, &looked.findings);
+    print_findings(&args.folder, &unprovable);
     report(&looked);
     if let Some(against) = against {
         say(match against {
@@ -157,9 +161,6 @@ fn report(looked: &Looked) {
         1 => "1 rule is well-formed and fits the schema".to_owned(),
         rules => format!("{rules} rules are well-formed and fit the schema"),
     });
-    for answer in looked.answers.iter().filter(|answer| !answer.met) {
-        say(answer.sentence());
-    }
     let met = looked.answers.iter().filter(|answer| answer.met).count();
     say(format_args!(
         "{met} of {} scenarios get the answer that they want",
@@ -188,22 +189,29 @@ pub(super) fn print_findings(folder: &Path, findings: &[Finding]) {
             ));
         }
         if !finding.excerpt.is_empty() {
-            let before = finding.column.saturating_sub(1);
-            let left = finding.excerpt.chars().count().saturating_sub(before);
-            let marked = finding.length.clamp(1, left.max(1));
-            say(format_args!(
-                "{:>5} | {}",
-                finding.line,
-                shown(&finding.excerpt)
-            ));
+            let (line, before) = finding.window(WIDEST);
+            let covered = finding.length.max(1);
+            let marked = line.char_indices().skip(before).map(|(at, _)| at);
+            let start = marked.clone().next().unwrap_or(line.len());
+            let end = start.saturating_add(covered);
+            let marked = marked.take_while(|at| *at < end).count().max(1);
+            say(format_args!("{:>5} | {}", finding.line, plain(&line)));
             say(format_args!(
                 "      | {}{}",
                 " ".repeat(before),
                 "^".repeat(marked)
             ));
         }
-        if let Some(help) = &finding.help {
-            say(format_args!("      = help: {}", shown(help)));
-        }
+        say(format_args!("      = help: {}", shown(&finding.help)));
     }
+}
+
+/// One character for each, so that what is marked stands below it.
+fn plain(line: &str) -> String {
+    let one = |it: char| match it {
+        '\t' => ' ',
+        it if shown(it.encode_utf8(&mut [0; 4])).chars().eq([it]) => it,
+        _ => char::REPLACEMENT_CHARACTER,
+    };
+    line.chars().map(one).collect()
 }

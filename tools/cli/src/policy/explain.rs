@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args as ClapArgs;
+use counterfoil_policy::check::answers;
 use counterfoil_policy::check::scenario::said;
 use counterfoil_policy::{Effect, LayerName, LayerVerdict};
 
 use super::Ended;
 use super::check::{layer, print_findings};
 use super::folder::Folder;
-use super::tests::answers;
 use crate::output::say;
 use crate::plain::shown;
 
@@ -30,13 +30,17 @@ pub(super) fn run(args: &Args) -> Result<Ended> {
         print_findings(&args.folder, &findings);
         return Ok(Ended::Bad);
     };
-    let answers = answers(&layer, &folder)?;
+    let (answers, wrong) = answers(&layer, folder.tests());
     let named: Vec<_> = answers
         .iter()
         .filter(|answer| answer.scenario.name.contains(&args.scenario))
         .collect();
     let answer = match named.as_slice() {
         [answer] => answer,
+        [] if answers.is_empty() && !wrong.is_empty() => {
+            print_findings(&args.folder, &wrong);
+            return Ok(Ended::Bad);
+        }
         [] => bail!(
             "no scenario has `{}` in its name: `counterfoil policy test {}` lists them",
             args.scenario,

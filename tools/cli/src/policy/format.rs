@@ -32,13 +32,12 @@ pub(super) fn warnings(folder: &Folder) -> Vec<Finding> {
         let same = both.take_while(|(is, wanted)| is == wanted).count();
         let detail = "this is not how the formatter writes it";
         let help = format!("counterfoil policy check {} --fix", folder.at.display());
-        let finding = Finding {
+        Finding {
             severity: Severity::Warning,
             line: same.saturating_add(1),
             excerpt: text.lines().nth(same).unwrap_or_default().to_owned(),
-            ..Finding::whole(&path, detail)
-        };
-        finding.helped(help)
+            ..Finding::whole(&path, detail, help)
+        }
     };
     others(folder).into_iter().map(warning).collect()
 }

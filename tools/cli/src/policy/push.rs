@@ -56,9 +56,10 @@ pub(super) async fn run(args: &Args) -> Result<(), Failure> {
     let warnings = done.body.get("warnings").and_then(Value::as_array);
     for warning in warnings.into_iter().flatten() {
         say(format_args!(
-            "warning: {}: {}",
+            "warning: {}: {}; {}",
             shown(text(warning, "/file")),
-            shown(text(warning, "/detail"))
+            shown(text(warning, "/detail")),
+            shown(text(warning, "/help"))
         ));
     }
     say(format_args!("{digest} is stored"));

@@ -136,7 +136,8 @@ impl<S: Solver> Asked<'_, S> {
             } else if self.is_said(env).await.with_context(doing)? {
                 self.report.forbids(place.clone());
             } else {
-                self.report.denies(place.clone());
+                let by = self.refusing(env).await.with_context(doing)?;
+                self.report.denies(place.clone(), by);
             }
         }
         if let Some(earlier) = self.earlier {
@@ -163,6 +164,35 @@ impl<S: Solver> Asked<'_, S> {
         };
         let set = CompiledPolicySet::compile(&others, env, self.schema)?;
         Ok(!self.solver.check_always_denies_opt(&set).await?)
+    }
+
+    /// The rules that refuse always there: each that does alone; where none does, each without which the
+    /// others would not. Empty where nothing permits it.
+    async fn refusing(
+        &mut self,
+        env: &RequestEnv,
+    ) -> Result<Vec<String>, cedar_policy_symcc::err::Error> {
+        let forbids = self.rules.policies();
+        let forbids = forbids.filter(|it| it.effect() == Effect::Forbid);
+        let (mut alone, mut together) = (Vec::new(), Vec::new());
+        for rule in forbids {
+            let compiled = CompiledPolicy::compile(rule, env, self.schema)?;
+            if self.solver.check_always_matches_opt(&compiled).await? {
+                alone.push(rule.id().to_string());
+                continue;
+            }
+            let others = self.rules.policies().filter(|it| it.id() != rule.id());
+            let Ok(others) = PolicySet::from_policies(others.cloned()) else {
+                continue;
+            };
+            let set = CompiledPolicySet::compile(&others, env, self.schema)?;
+            if !self.solver.check_always_denies_opt(&set).await? {
+                together.push(rule.id().to_string());
+            }
+        }
+        let mut by = if alone.is_empty() { together } else { alone };
+        by.sort_unstable();
+        Ok(by)
     }
 
     async fn never_fails(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use counterfoil_policy::check::{Finding, of_rule};
 use serde_json::{Value, json};
 
 use super::votes::Lowered;
@@ -46,8 +47,8 @@ pub(super) struct Report {
     solver: String,
     /// Rules that may fail, and where.
     failing: BTreeMap<String, Vec<Place>>,
-    /// Places that are refused whatever the facts.
-    denied: Vec<Place>,
+    /// Places that are refused whatever the facts, by the rules that do it.
+    denied: BTreeMap<Vec<String>, Vec<Place>>,
     /// The same by a rule that has no condition: it is meant.
     forbidden: Vec<Place>,
     /// The same of machines alone, which may be meant.
@@ -63,7 +64,7 @@ impl Report {
         Self {
             solver,
             failing: BTreeMap::new(),
-            denied: Vec::new(),
+            denied: BTreeMap::new(),
             forbidden: Vec::new(),
             machines: Vec::new(),
             loosened: compares.then(Vec::new),
@@ -75,8 +76,9 @@ impl Report {
         self.failing.entry(rule).or_default().push(place);
     }
 
-    pub(super) fn denies(&mut self, place: Place) {
-        self.denied.push(place);
+    /// `by` are the rules that together refuse it.
+    pub(super) fn denies(&mut self, place: Place, by: Vec<String>) {
+        self.denied.entry(by).or_default().push(place);
     }
 
     pub(super) fn forbids(&mut self, place: Place) {
@@ -118,6 +120,14 @@ impl Solved {
         }
     }
 
+    /// What must be put right, in the files `(path, text)`.
+    pub(super) fn findings(&self, files: &[(&str, &str)]) -> Vec<Finding> {
+        match self {
+            Self::NoSolver => Vec::new(),
+            Self::Proved(report) => report.findings(files),
+        }
+    }
+
     /// For people.
     pub(super) fn sentences(&self, compared: bool) -> Vec<String> {
         let unproved = if compared {
@@ -137,6 +147,7 @@ impl Solved {
         let Self::Proved(report) = self else {
             return json!({ "loosening": loosening, "solver": null });
         };
+        let denied: Vec<Place> = report.denied.values().flatten().cloned().collect();
         let names = |places: &[Place]| places.iter().map(Place::to_string).collect::<Vec<_>>();
         let failing = report.failing.iter();
         let failing = failing.map(|(rule, at)| json!({ "rule": rule, "at": names(at) }));
@@ -149,7 +160,7 @@ impl Solved {
             "loosening": loosening,
             "solver": report.solver,
             "may_fail": failing.collect::<Vec<_>>(),
-            "always_denied": names(&report.denied),
+            "always_denied": names(&denied),
             "always_denied_to_machines": names(&report.machines),
             "always_forbidden": names(&report.forbidden),
             "loosened": loosened.collect::<Vec<_>>(),
@@ -159,22 +170,39 @@ impl Solved {
 }
 
 impl Report {
+    fn findings(&self, files: &[(&str, &str)]) -> Vec<Finding> {
+        let failing = self.failing.iter().map(|(rule, places)| {
+            let detail = format!(
+                "`{rule}` may fail ({}), and a rule that fails denies everything",
+                some(places)
+            );
+            let help = "rules must not calculate: compare a fact with a number, for example context.base.approvals.count >= 2";
+            of_rule(files, rule, detail, help)
+        });
+        let denied = self.denied.iter().map(|(by, places)| {
+            let places = some(places);
+            let Some((first, others)) = by.split_first() else {
+                let detail = format!("refused whatever the facts are: {places}");
+                let help =
+                    "let a rule permit it, or forbid it without a condition, if that is meant";
+                return Finding::whole("", detail, help);
+            };
+            let with = match others {
+                [] => String::new(),
+                others => format!(", with `{}`", others.join("`, `")),
+            };
+            let detail = format!("refused whatever the facts are: {places}; by `{first}`{with}");
+            let help =
+                "change its condition, or take the condition away, if it is to refuse always";
+            of_rule(files, first, detail, help)
+        });
+        failing.chain(denied).collect()
+    }
+
     fn sentences(&self) -> Vec<String> {
         let solver = &self.solver;
         let mut lines = Vec::new();
-        for (rule, places) in &self.failing {
-            lines.push(format!(
-                "error: `{rule}` may fail ({}), and a rule that fails denies everything: rules must not calculate",
-                some(places)
-            ));
-        }
-        if !self.denied.is_empty() {
-            lines.push(format!(
-                "error: refused whatever the facts are: {}",
-                some(&self.denied)
-            ));
-        }
-        if lines.is_empty() {
+        if self.failing.is_empty() && self.denied.is_empty() {
             lines.push(format!(
                 "{solver} proves that no rule fails, and that conditions refuse no person always"
             ));
@@ -277,7 +305,8 @@ mod tests {
         );
         report = Report::new("cvc5 1.0.3".to_owned(), true);
         report.may_fail("ws.forbid.sum".to_owned(), place("repair.execute"));
-        report.denies(place("repair.execute"));
+        let by = vec!["ws.forbid.always".to_owned(), "ws.forbid.other".to_owned()];
+        report.denies(place("repair.execute"), by);
         report.loosens(Loosened {
             place: place("repair.execute"),
             refused_by: vec!["ws.require.two".to_owned()],
@@ -286,13 +315,25 @@ mod tests {
         assert!(!wrong.is_good());
         assert_eq!(wrong.loosening(true), Some(true));
         let said = wrong.sentences(true).join("\n");
-        for part in [
-            "`ws.forbid.sum` may fail (User, repair.execute, Incident)",
-            "refused whatever the facts are",
-            "User, repair.execute, Incident: allows what `ws.require.two` refused",
-        ] {
-            assert!(said.contains(part), "{part}: {said}");
-        }
+        let part = "User, repair.execute, Incident: allows what `ws.require.two` refused";
+        assert!(said.contains(part), "{said}");
+        let files = [(
+            "policies/a.cedar",
+            "// one\n@id(\"ws.forbid.always\")\nforbid (principal, action, resource);\n",
+        )];
+        let found = wrong.findings(&files);
+        assert_eq!(
+            found[0].detail,
+            "`ws.forbid.sum` may fail (User, repair.execute, Incident), and a rule that fails denies everything"
+        );
+        assert_eq!(
+            found[1].detail,
+            "refused whatever the facts are: User, repair.execute, Incident; by `ws.forbid.always`, with `ws.forbid.other`"
+        );
+        assert_eq!(
+            (found[1].file.as_str(), found[1].line, found[1].column),
+            ("policies/a.cedar", 2, 1)
+        );
         assert_eq!(
             wrong.json(true)["loosened"][0]["refused_by"][0],
             "ws.require.two"

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::Args as ClapArgs;
-use counterfoil_policy::check::scenario::{self, Scenario, said};
-use counterfoil_policy::{Layer, Layers, Verdict, baseline};
+use counterfoil_policy::check::scenario::said;
+use counterfoil_policy::check::{Answer, answers};
 use serde_json::{Value, json};
 
 use super::Ended;
@@ -26,65 +26,16 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// A scenario and what it got.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) scenario: Scenario,
-    pub(super) verdict: Verdict,
-    pub(super) met: bool,
-}
-
-impl Answer {
-    pub(super) fn json(&self) -> Value {
-        json!({
-            "name": self.scenario.name,
-            "wanted": self.scenario.want,
-            "got": said(&self.verdict),
-            "rule": self.verdict.rule,
-            "reason": self.verdict.reason,
-            "met": self.met,
-        })
-    }
-
-    /// What differs.
-    pub(super) fn sentence(&self) -> String {
-        let Scenario {
-            name, want, why, ..
-        } = &self.scenario;
-        let by = if why.is_empty() {
-            String::new()
-        } else {
-            format!(" by {}", shown(why))
-        };
-        format!(
-            "wrong: {}: wanted {}{by}, got {} by {}",
-            shown(name),
-            shown(want),
-            said(&self.verdict),
-            self.verdict.rule
-        )
-    }
-}
-
-/// What every scenario of a folder gets from a layer on top of the baseline.
-pub(super) fn answers(layer: &Layer, folder: &Folder) -> Result<Vec<Answer>> {
-    let layers = Layers {
-        baseline: baseline(),
-        workspace: Ok(layer),
-    };
-    let mut answers = Vec::new();
-    for (path, text) in folder.tests() {
-        for scenario in scenario::read(text).with_context(|| path.to_owned())? {
-            let asked = scenario.ask(layers);
-            let verdict = asked.with_context(|| format!("{path}: `{}`", shown(&scenario.name)))?;
-            answers.push(Answer {
-                met: scenario.is_met(&verdict),
-                scenario,
-                verdict,
-            });
-        }
-    }
-    Ok(answers)
+/// What a scenario got, for programs.
+pub(super) fn told(answer: &Answer) -> Value {
+    json!({
+        "name": answer.scenario.name,
+        "wanted": answer.scenario.want,
+        "got": said(&answer.verdict),
+        "rule": answer.verdict.rule,
+        "reason": answer.verdict.reason,
+        "met": answer.met,
+    })
 }
 
 pub(super) fn run(args: &Args) -> Result<Ended> {
@@ -94,10 +45,19 @@ pub(super) fn run(args: &Args) -> Result<Ended> {
         print_findings(&args.folder, &findings);
         return Ok(Ended::Bad);
     };
-    let answers = answers(&layer, &folder)?;
+    let (answers, wrong) = answers(&layer, folder.tests());
     let met = answers.iter().filter(|answer| answer.met).count();
     if args.json {
-        say_json(&Value::Array(answers.iter().map(Answer::json).collect()));
+        say_json(&Value::Array(answers.iter().map(told).collect()));
+        // The list holds only what could be asked.
+        for finding in &wrong {
+            let (line, column) = (finding.line, finding.column);
+            eprintln!(
+                "{}:{line}:{column}: {}",
+                finding.file,
+                shown(&finding.detail)
+            );
+        }
     } else {
         let mut table = Table::new(["scenario", "wanted", "got", "decided by"]);
         for Answer {
@@ -112,14 +72,12 @@ pub(super) fn run(args: &Args) -> Result<Ended> {
             ]);
         }
         table.print("There is no scenario: write some into tests/.");
-        for answer in answers.iter().filter(|answer| !answer.met) {
-            say(answer.sentence());
-        }
+        print_findings(&args.folder, &wrong);
         say(format_args!(
             "{met} of {} scenarios get the answer that they want",
             answers.len()
         ));
     }
-    let good = met == answers.len();
+    let good = wrong.is_empty();
     Ok(if good { Ended::Good } else { Ended::Bad })
 }

@@ -1,5 +1,7 @@
 //! `policy`: from a template to a signed bundle, and what an author is told on the way.
 
+mod mistakes;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -105,14 +107,21 @@ fn a_mistake_is_shown_where_it_stands_with_what_would_be_right() {
 }
 
 #[test]
-fn a_scenario_that_gets_another_answer_fails() {
+fn a_scenario_that_gets_another_answer_fails_and_is_shown() {
     let folder = made("old-incidents");
     rewrite(&folder, "rules/policies/rules.cedar", "2592000", "2692000");
     for command in ["check", "test"] {
         let said = policy(&folder, &[command, "rules"]);
         assert_eq!(said.status, 1, "{command}: {}", said.err);
-        let wrong = "wrong: 31 days old: wanted REQUIRE(1) by ws.require.old-incidents, got ALLOW";
-        assert!(said.out.contains(wrong), "{command}: {}", said.out);
+        for part in [
+            "error: 31 days old: wanted REQUIRE(1) by ws.require.old-incidents, got ALLOW by",
+            "  --> rules/tests/scenarios.json:2:10\n    2 | {\"name\": \"31 days old\", ",
+            "      |          ^^^^^^^^^^^^^\n",
+            "      = help: `counterfoil policy explain` says why, rule by rule; write \"want\": \"ALLOW\"",
+            "1 of 2 scenarios get the answer that they want",
+        ] {
+            assert!(said.out.contains(part), "{command}: {part}: {}", said.out);
+        }
     }
 }
 

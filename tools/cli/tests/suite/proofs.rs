@@ -107,4 +107,42 @@ fn a_rule_that_may_fail_and_one_that_refuses_always_are_errors() {
         "{}",
         said.out
     );
+    for place in [
+        "  --> rules/policies/wrong.cedar:1:1\n    1 | @id(\"ws.forbid.sum\")",
+        "  --> rules/policies/wrong.cedar:4:1\n    4 | @id(\"ws.forbid.always\")",
+        "      = help: rules must not calculate",
+        "      = help: change its condition",
+    ] {
+        assert!(said.out.contains(place), "{place}: {}", said.out);
+    }
+}
+
+/// Neither of the two does it alone.
+#[test]
+fn rules_that_refuse_always_together_are_both_named() {
+    if !installed("always-denies of two rules") {
+        return;
+    }
+    let folder = made("default");
+    let rule = |id: &str, condition: &str| {
+        format!(
+            "@id(\"ws.forbid.{id}\") @why(\"a half\")\nforbid (principal is CF::User, action == CF::Action::\"incident.ignore\", resource)\nwhen {{ context.base.dry_run {condition} }};\n"
+        )
+    };
+    let halves = [rule("even", "== true"), rule("odd", "== false")].concat();
+    fs::write(folder.path().join("rules/policies/halves.cedar"), halves).unwrap();
+    let said = policy(&folder, &["check", "rules", "--json"]);
+    assert_eq!(said.status, 1, "{}{}", said.out, said.err);
+    let document: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let findings = document["findings"].as_array().unwrap();
+    let errors = findings.iter().filter(|it| it["severity"] == "error");
+    let errors: Vec<_> = errors.collect();
+    assert_eq!(errors.len(), 1, "{document}");
+    let detail = errors[0]["detail"].as_str().unwrap();
+    assert!(
+        detail.ends_with("by `ws.forbid.even`, with `ws.forbid.odd`"),
+        "{detail}"
+    );
+    assert_eq!(errors[0]["file"], "policies/halves.cedar");
+    assert_eq!(errors[0]["line"], 1);
 }

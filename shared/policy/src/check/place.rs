@@ -1,0 +1,109 @@
+//! Where policies and their annotations stand in a file. The engine keeps their text and not its place.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use cedar_policy::{PolicyId, PolicySet};
+
+use super::Finding;
+
+/// The bytes of every policy and template of a file.
+pub(super) fn places(set: &PolicySet, text: &str) -> BTreeMap<PolicyId, Range<usize>> {
+    let policies = set.policies().map(|it| (it.id(), it.to_string()));
+    let templates = set.templates().map(|it| (it.id(), it.to_string()));
+    let mut sources: Vec<_> = policies.chain(templates).collect();
+    // The engine counts them as they stand: `policy0`, `policy1`, ..
+    sources.sort_by_key(|(id, _)| number(id));
+    let mut from = 0;
+    let placed = sources.into_iter().map(|(id, source)| {
+        let rest = text.get(from..).unwrap_or_default();
+        let at = rest
+            .match_indices(&source)
+            .map(|(at, _)| from.saturating_add(at));
+        let at = at.into_iter().find(|at| !is_comment(text, *at));
+        let start = at.unwrap_or(from);
+        let end = at.map_or(from, |at| at.saturating_add(source.len()));
+        from = end;
+        (id.clone(), start..end)
+    });
+    placed.collect()
+}
+
+/// The rule with this id; what is wrong with it, and what to do. Where no file holds it, of the whole
+/// bundle.
+pub fn of_rule(
+    files: &[(&str, &str)],
+    id: &str,
+    detail: impl Into<String>,
+    help: impl Into<String>,
+) -> Finding {
+    for (file, text) in files {
+        let Ok(set) = text.parse::<PolicySet>() else {
+            continue;
+        };
+        let rule = set.policies().find(|it| it.annotation("id") == Some(id));
+        let place = rule.and_then(|rule| places(&set, text).remove(rule.id()));
+        if let Some(place) = place {
+            return Finding::at(file, text, place, detail, help);
+        }
+    }
+    Finding::whole("", detail, help)
+}
+
+/// The bytes of an annotation of the policy at `policy`, where it has it.
+pub(super) fn annotation(text: &str, policy: &Range<usize>, name: &str) -> Option<Range<usize>> {
+    let mut at = policy.start;
+    loop {
+        at = blank(text, at);
+        let rest = text.get(at..policy.end)?.strip_prefix('@')?;
+        let named = rest.find(|it: char| !it.is_ascii_alphanumeric() && it != '_');
+        let named = rest.get(..named?)?;
+        let mut end = at.saturating_add(1).saturating_add(named.len());
+        let open = blank(text, end);
+        if text.get(open..)?.starts_with('(') {
+            let value = blank(text, open.saturating_add(1));
+            let close = blank(text, string_end(text, value)?);
+            end = close.saturating_add(1);
+        }
+        if named == name {
+            return Some(at..end);
+        }
+        at = end;
+    }
+}
+
+fn number(id: &PolicyId) -> usize {
+    let id: &str = id.as_ref();
+    let counted = id.strip_prefix("policy").and_then(|it| it.parse().ok());
+    counted.unwrap_or(usize::MAX)
+}
+
+fn is_comment(text: &str, at: usize) -> bool {
+    let before = text.get(..at).unwrap_or_default();
+    let line = before.lines().next_back().unwrap_or_default();
+    !before.ends_with('\n') && line.contains("//")
+}
+
+/// Where white space and comments end.
+fn blank(text: &str, from: usize) -> usize {
+    let mut rest = text.get(from..).unwrap_or_default().trim_start();
+    while rest.starts_with("//") {
+        rest = rest
+            .split_once('\n')
+            .map_or("", |(_, rest)| rest)
+            .trim_start();
+    }
+    text.len().saturating_sub(rest.len())
+}
+
+/// Where the string that begins at `from` ends.
+fn string_end(text: &str, from: usize) -> Option<usize> {
+    let rest = text.get(from..)?.strip_prefix('"')?;
+    let mut escaped = false;
+    let close = rest.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    })?;
+    Some(from.saturating_add(close).saturating_add(2))
+}
