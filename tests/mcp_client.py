@@ -8,6 +8,7 @@ import asyncio
 import json
 import sys
 
+import anyio
 import httpx2
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
@@ -32,6 +33,10 @@ async def step(client, wanted):
                 return {"ok": told(await client.read_resource(wanted["uri"]))}
             case "call":
                 return {"ok": told(await client.call_tool(wanted["name"], wanted["arguments"]))}
+            case "give_up":
+                with anyio.move_on_after(wanted["after"]):
+                    return {"ok": told(await client.call_tool(wanted["name"], wanted["arguments"]))}
+                return {"given_up": True}
             case other:
                 raise ValueError(other)
     except MCPError as error:

@@ -20,7 +20,7 @@ fn tells(agent: &Agent<'_>, tool: &str, arguments: &Value) -> Value {
 
 /// Everything that an agent could have changed: the entries that record what is done, and the rows of
 /// the app.
-async fn done(stage: &Stage, tenant: &Tenant) -> (Vec<String>, usize, String) {
+pub(super) async fn done(stage: &Stage, tenant: &Tenant) -> (Vec<String>, usize, String) {
     let entries = stage.main.entries(tenant).await;
     let effects = entries
         .iter()
@@ -32,6 +32,11 @@ async fn done(stage: &Stage, tenant: &Tenant) -> (Vec<String>, usize, String) {
         stage.updates(tenant),
         rows,
     )
+}
+
+/// What was decided about an action.
+pub(super) fn verdict(action: &Value) -> [Value; 5] {
+    ["effect", "state", "approvals", "rule", "reason"].map(|field| action[field].clone())
 }
 
 /// A person ignores an incident and takes that back, each time with the text as their reason, which
@@ -85,9 +90,6 @@ fn an_instruction_in_a_text_changes_no_verdict() {
             "incident_id": id, "reason": "The invoice is paid and the app does not know",
             "idempotency_key": "plain",
         });
-        let verdict = |action: &Value| {
-            ["effect", "state", "approvals", "rule", "reason"].map(|field| action[field].clone())
-        };
         let harmless = acts.calls("repair_propose", &plain).unwrap();
         let action = harmless["action_id"].as_str().unwrap().to_owned();
         let cancelled = json!({ "action_id": action, "idempotency_key": "cancel" });

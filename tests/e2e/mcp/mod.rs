@@ -2,7 +2,9 @@
 
 mod client;
 mod clients;
+mod everywhere;
 mod foreign;
+mod given_up;
 mod injected;
 mod listed;
 mod protocol;
