@@ -64,6 +64,20 @@ pub(super) struct Ballot {
     pub(super) reason: bool,
 }
 
+impl Ballot {
+    /// Yes, to what was displayed, at a time when it counts.
+    const fn good(who: Who) -> Self {
+        let door = Door::Key;
+        Self {
+            by: Caller { who, door },
+            kind: VoteKind::Approve,
+            digest: true,
+            version: true,
+            reason: true,
+        }
+    }
+}
+
 /// What somebody sends to break the glass.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Breaking {
@@ -217,7 +231,9 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
     let asked = prop_oneof![
         9 => ballot().prop_map(Step::Vote),
         4 => (ballot(), ballot()).prop_map(|(one, other)| Step::Rush(one, other)),
+        6 => person().prop_map(|who| Step::Vote(Ballot::good(who))),
         7 => caller().prop_map(Step::Execute),
+        4 => agent().prop_map(Step::Execute),
         2 => (caller(), caller()).prop_map(|(one, other)| Step::Race(one, other)),
         1 => caller().prop_map(Step::Cancel),
         3 => breaking().prop_map(Step::BreakGlass),
