@@ -193,7 +193,7 @@ pub(crate) async fn upload(
                 files: &wanted.files,
             };
             let stored = api.policies.upload(&ctx, new).await;
-            let stored = stored.map_err(|error| problem(&error))?;
+            let stored = stored.map_err(|error| refused(&ctx, &error))?;
             let warnings = stored.warnings.iter().map(views::PolicyWarning::of);
             let view = bundle(&api, &ctx, &stored.bundle).await?;
             let view = view.warned(warnings.collect());
