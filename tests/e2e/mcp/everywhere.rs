@@ -301,7 +301,7 @@ fn an_instruction_in_any_argument_of_any_tool_is_a_text_like_any_other() {
                 !injected.to_string().contains(INJECTED),
                 "{tool} {place}: {injected}"
             );
-            let refused = *acts;
+            let refused = *acts || place == NO_ARGUMENT;
             assert!(
                 !refused || injected.get("problem").is_some(),
                 "{tool} {place}: {injected}"

@@ -10,6 +10,7 @@ mod listed;
 mod protocol;
 mod repairs;
 mod runs;
+mod sources;
 
 use counterfoil_core::incident::Incident;
 

@@ -187,6 +187,7 @@ impl Tools {
 
     pub(super) async fn action_status(&self, mut call: Call<'_>) -> Told {
         let action = call.arguments.id::<ActionId>("action_id")?;
+        nothing_else(&call)?;
         self.asked(call, Ask::ReadAction(action), None).await
     }
 

@@ -169,6 +169,16 @@ impl Shop {
         self.subscriptions.get(id)
     }
 
+    /// A price.
+    pub fn price(&self, id: &str) -> Option<&Value> {
+        self.prices.get(id)
+    }
+
+    /// A product.
+    pub fn product(&self, id: &str) -> Option<&Value> {
+        self.products.get(id)
+    }
+
     /// An invoice.
     pub fn invoice(&self, id: &str) -> Option<&Value> {
         self.invoices.get(id)
