@@ -61,13 +61,18 @@ fn once_each(mut findings: Vec<Finding>) -> Vec<Finding> {
         let what = it.detail.split(" in context for ").next();
         (&it.file, it.offset, it.length, what.unwrap_or_default())
     }
-    findings.sort_by(|one, other| (key(one), &one.detail).cmp(&(key(other), &other.detail)));
-    findings.dedup();
+    findings.sort_by(|one, other| (&one.file, one.offset).cmp(&(&other.file, other.offset)));
     let mut once: Vec<(Finding, usize)> = Vec::new();
     for finding in findings {
-        match once.last_mut() {
-            Some((last, more)) if key(last) == key(&finding) => *more = more.saturating_add(1),
-            _ => once.push((finding, 0)),
+        let same = |(it, _): &&mut (Finding, usize)| key(it) == key(&finding);
+        match once.iter_mut().rev().find(same) {
+            Some((first, _)) if first.detail == finding.detail => {}
+            Some((first, more)) => {
+                *more = more.saturating_add(1);
+                // Which action the engine comes to first is left to chance.
+                first.detail = finding.detail.min(std::mem::take(&mut first.detail));
+            }
+            None => once.push((finding, 0)),
         }
     }
     let told = once.into_iter().map(|(mut finding, more)| {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
 use counterfoil_policy::bundle::Bundle;
+use counterfoil_policy::check::read;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -33,6 +34,8 @@ pub(super) async fn run(args: &Args) -> Result<(), Failure> {
     let signature = signed(args, &folder, SIGNATURE)?;
     // The deployment takes it for an attack and rings.
     if let Err(other) = Bundle::read(manifest.as_bytes(), folder.files.clone()) {
+        let all = read(&manifest, &folder.files).err();
+        print_findings(&args.folder, &all.unwrap_or_default());
         return Err(Failure::refused(format!(
             "nothing was sent: this is not what was signed: {:#}. Sign it again, `counterfoil policy sign {} --key \
              FILE`",
