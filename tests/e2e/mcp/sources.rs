@@ -289,7 +289,7 @@ fn an_instruction_in_what_stripe_says_changes_no_verdict_and_reaches_nobody() {
         let key = |text: &str| {
             let found = about(stage, account).swap_remove(0);
             Spoken::by(stage, vec![found], |it| {
-                it["metadata"]["user_id"] = json!(text)
+                it["metadata"]["user_id"] = json!(text);
             })
         };
         let spoken = key(PLAIN);

@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use cedar_policy::{Policy, PolicySet, Template};
 
+use super::Finding;
 use super::hint::{Asked, free};
 use super::place::{annotation, places};
-use super::Finding;
 use crate::bundle::MOST_RULES;
 use crate::effect::LayerName;
 use crate::layer::prefix;

@@ -161,13 +161,12 @@ impl Scenario {
         for (name, change) in &self.entities {
             let named = |entity: &&mut Value| id(entity).as_ref() == Some(name);
             let entity = entities.iter_mut().find(named);
-            match entity.and_then(|entity| entity.get_mut("attrs")) {
-                Some(attributes) => merge(attributes, change),
-                None => {
-                    let ids: Vec<String> = world.entities.iter().filter_map(id).collect();
-                    let known = &mut ids.iter().map(String::as_str);
-                    faults.push(unknown("entities", name, known));
-                }
+            if let Some(attributes) = entity.and_then(|entity| entity.get_mut("attrs")) {
+                merge(attributes, change);
+            } else {
+                let ids: Vec<String> = world.entities.iter().filter_map(id).collect();
+                let known = &mut ids.iter().map(String::as_str);
+                faults.push(unknown("entities", name, known));
             }
         }
         let uids: Vec<String> = world.entities.iter().filter_map(uid).collect();

@@ -58,10 +58,11 @@ fn mistakes_are_found_where_they_stand() {
 
 /// What stands there.
 fn marked<'a>(text: &'a str, found: &Finding) -> &'a str {
-    &text[found.offset..found.offset + found.length]
+    text.get(found.offset..found.offset + found.length).unwrap()
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table, a row per fault")]
 fn every_rule_says_what_it_is_or_is_told_what_to_write() {
     let id = "@id(\"ws.forbid.x\")";
     let good = format!("{id} @why(\"x\")");
@@ -210,7 +211,7 @@ fn what_a_hint_offers_is_taken() {
     for found in first.iter().rev() {
         let offered = found.help.split_once("write ").unwrap().1;
         let end = offered.find(')').unwrap();
-        let offered = &offered[..=end];
+        let offered = offered.get(..=end).unwrap();
         let length = if found.detail.contains("is missing") {
             0
         } else {

@@ -168,7 +168,11 @@ fn everything_wrong_about_its_place_is_said_at_once() {
     let helps = findings.iter().map(|it| it.help.as_str());
     assert!(helps.collect::<String>().contains("--version 4"));
     let text = it.manifest.to_string();
-    let marked = |it: &Finding| text[it.offset..it.offset + it.length].to_owned();
+    let marked = |it: &Finding| {
+        text.get(it.offset..it.offset + it.length)
+            .unwrap()
+            .to_owned()
+    };
     let marked: Vec<String> = findings.iter().map(marked).collect();
     let previous = format!("{:?}", digest_string(b"two"));
     assert_eq!(

@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod alone;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod forge;

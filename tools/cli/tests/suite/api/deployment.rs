@@ -39,10 +39,12 @@ impl Seen {
     }
 }
 
+/// One after the other; the last one stays.
+type Answers = VecDeque<(u16, Value)>;
+
 #[derive(Clone, Default)]
 struct Script {
-    /// One after the other; the last one stays.
-    answers: Arc<Mutex<BTreeMap<String, VecDeque<(u16, Value)>>>>,
+    answers: Arc<Mutex<BTreeMap<String, Answers>>>,
     seen: Arc<Mutex<Vec<Seen>>>,
     /// Requests that the committed document does not know.
     wrong: Arc<Mutex<Vec<String>>>,

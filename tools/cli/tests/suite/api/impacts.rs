@@ -27,10 +27,10 @@ fn flip(number: usize) -> Value {
 
 /// A report about `judged` decisions that stayed allowed, those of `flips`, and one that is not comparable.
 fn report((from, to): (u64, u64), judged: u64, flips: &[usize], reached: Option<u64>) -> Value {
-    let flipped = flips.len();
+    let flipped = u64::try_from(flips.len()).unwrap();
     let mut report = json!({
         "schema": "counterfoil.policy-impact/v1", "bundle": BUNDLE, "from": from, "to": to,
-        "complete": reached.is_none(), "not_comparable": 1, "judged": judged + flipped as u64,
+        "complete": reached.is_none(), "not_comparable": 1, "judged": judged + flipped,
         "transitions": {"allow": {"allow": judged, "deny": flipped}, "require": {"require": 2}},
         "engine_errors": 1, "flipped": flipped,
         "flips": flips.iter().map(|number| flip(*number)).collect::<Vec<_>>(), "sentence": "of some",
