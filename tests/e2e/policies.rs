@@ -13,7 +13,7 @@ use counterfoil_testkit::bundles::{self, Rules};
 use serde_json::{Value, json};
 
 use super::calls::person;
-use super::stage::{Stage, now, stage};
+use super::stage::{Stage, now, stage, wait};
 use super::tenant::Tenant;
 use super::terminal::{Said, Terminal};
 
@@ -28,6 +28,7 @@ const LOOSE_TESTS: &str = "[{\"name\": \"an owner makes a key\", \"principal\": 
 struct Owner {
     terminal: Terminal,
     workspace: String,
+    subject: String,
 }
 
 impl Owner {
@@ -57,6 +58,7 @@ async fn two_owners(stage: &'static Stage) -> (Owner, Owner) {
     let owner = |subject: String| Owner {
         terminal: Terminal::of(stage, &subject),
         workspace: workspace.clone(),
+        subject,
     };
     let (ann, ben) = (owner(ann), owner(ben));
     ann.terminal.sign_in().await;
@@ -118,6 +120,32 @@ fn refused(said: &Said, rule: &str) {
     assert!(said.err.contains(rule), "{}", said.err);
 }
 
+/// Sends the files of a folder without the command line, which looks first: they are refused, and somebody is
+/// told.
+async fn rings(stage: &Stage, who: &Owner, folder: &Path) {
+    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    let files = ["policies/rules.cedar", "tests/rules.json"].map(|name| (name, read(name)));
+    let body = json!({
+        "manifest": read("manifest.json"), "signature": read("signature.json"),
+        "files": BTreeMap::from(files),
+    });
+    let path = format!("/v1/workspaces/{}/policy-bundles", who.workspace);
+    let owner = person(&who.subject, "");
+    let said = stage.call("POST", &path, Some(&owner), None, &body).await;
+    assert_eq!(said.status, 422, "{}", said.text);
+    assert!(said.text.contains("policies/rules.cedar"), "{}", said.text);
+    wait("the log line", async || {
+        let lines = stage.main.logged("api").await;
+        let mut lines = lines
+            .iter()
+            .filter_map(|line| serde_json::from_str(line).ok());
+        lines.find(|line: &Value| {
+            line["alarm"] == "policy.upload_refused" && line["workspace.id"] == *who.workspace
+        })
+    })
+    .await;
+}
+
 /// A stored bundle of a tenant's workspace, behind the API's back; its digest.
 pub(crate) async fn stored(stage: &Stage, tenant: &Tenant) -> String {
     let workspace = tenant.project.workspace;
@@ -173,6 +201,7 @@ fn two_people_bring_in_rules_that_judge_and_one_stops_them() {
         write(&folder, LOOSE, LOOSE_TESTS);
         let said = policy(&ann, &["push", rules], 1);
         assert!(said.err.contains("policies/rules.cedar"), "{}", said.err);
+        rings(stage, &ann, &folder).await;
         refused(&makes_a_key(&ann), "ws.forbid.keys");
 
         let said = policy(&ben, &["revoke", &first, "--yes"], 0);

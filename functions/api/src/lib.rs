@@ -21,6 +21,7 @@ mod login;
 mod mappings;
 mod members;
 mod policies;
+mod policy_problems;
 mod policy_trials;
 mod projects;
 mod retention;

@@ -15,7 +15,8 @@ use utoipa::ToSchema;
 use crate::admin;
 use crate::api::Api;
 use crate::mappings::digest;
-use crate::policies::{known, problem, shown};
+use crate::policies::{known, shown};
+use crate::policy_problems::problem;
 use crate::views;
 
 /// Whether a bundle is judged beside the one in force.

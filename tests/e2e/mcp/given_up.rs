@@ -11,7 +11,7 @@ use super::client::{Agent, result};
 use super::drifted;
 
 /// For how many seconds a client waits: for nothing, for less than an answer takes, and for an answer perhaps.
-const WAITS: [f64; 4] = [0.0, 0.02, 0.1, 0.4];
+const WAITS: [f64; 5] = [0.0, 0.005, 0.02, 0.1, 0.4];
 
 /// Asks for the same thing again and again and waits for none of it, in both protocols; then waits.
 async fn answered(tenant: &Tenant, stage: &Stage, tool: &str, arguments: &Value) -> Value {
@@ -35,7 +35,8 @@ async fn answered(tenant: &Tenant, stage: &Stage, tool: &str, arguments: &Value)
             ),
         }
     }
-    assert!(given_up >= 4, "{tool}: {given_up} calls were given up");
+    // Those that wait for nothing are; how fast the others are answered is the machine's.
+    assert!(given_up >= 2, "{tool}: {given_up} calls were given up");
     // Longer than whoever does it may take.
     for _ in 0..90 {
         match agent.calls(tool, arguments) {

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use counterfoil_core::evidence::json::Json;
-use counterfoil_core::governed_run::Report;
-use counterfoil_core::governed_run::RunState;
+use counterfoil_core::governed_run::{OpenRun, Report, RunState};
+use counterfoil_core::records::Records;
 use counterfoil_core::repair::{ActionState, VoteKind};
-use counterfoil_core::usecases::{ActionError, RunError};
+use counterfoil_core::usecases::{ActionError, Completion, RunError};
 
 use super::super::world::World;
 
@@ -15,6 +15,37 @@ const DAY: Duration = Duration::from_hours(24);
 async fn state(world: &World, run: &str) -> RunState {
     let found = world.governed().get(&world.repair_key, run).await;
     found.unwrap().value.state
+}
+
+/// What the sweep reads: it looks at no run that has ended.
+async fn open(world: &World) -> Vec<String> {
+    let records = Records::of(world.store.as_ref(), &world.repair_key);
+    let rows = records.list::<OpenRun>().await.unwrap();
+    rows.iter().map(|row| row.value.id.to_string()).collect()
+}
+
+#[tokio::test]
+async fn what_the_sweep_reads_is_the_runs_that_are_open() {
+    let world = World::new().await;
+    world.register().await;
+    let mut runs = [
+        world.open_run().await,
+        world.open_run().await,
+        world.open_run().await,
+    ];
+    runs.sort();
+    assert_eq!(open(&world).await, runs);
+    let [completed, left, idle] = runs;
+    let (runs, completion) = (world.governed(), Completion::default());
+    let done = runs.complete(&world.repair_key, &completed, &completion);
+    assert_eq!(done.await.unwrap().value.state, RunState::Completed);
+    assert_eq!(open(&world).await, [left.clone(), idle.clone()]);
+    world.act(&left, "mail.send", "ticket-1").await;
+    world.clock.advance(DAY);
+    let swept = world.sweep_runs().sweep().await.unwrap();
+    assert_eq!((swept.aborted, swept.ended, swept.failed.len()), (1, 1, 0));
+    assert_eq!(open(&world).await, Vec::<String>::new());
+    assert_eq!(state(&world, &idle).await, RunState::Expired);
 }
 
 #[tokio::test]

@@ -201,5 +201,5 @@ pub(crate) fn faults(
     let more = files.keys().filter(move |path| !listed(path));
     let more = more.map(move |path| wrong(path, FileFault::Unlisted));
     let schema = (manifest.schema_sha256 != schema_digest()).then_some(BundleError::Schema);
-    large.into_iter().chain(different).chain(more).chain(schema)
+    different.chain(more).chain(large).chain(schema)
 }

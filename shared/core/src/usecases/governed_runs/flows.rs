@@ -89,11 +89,13 @@ impl GovernedRuns {
         for _ in 0..ATTEMPTS {
             let register = self.register_over(all, ctx, flow, actions.clone(), (reason, version));
             let registered = Box::pin(register).await;
+            if !matches!(registered, Err(RunError::Changed)) {
+                return registered;
+            }
+            // Whoever registers for another flow at this moment is nobody that the caller could know of.
             let before = all;
             all = self.registrations(ctx).await?;
-            // Whoever registers for another flow at this moment is nobody that the caller could know of.
-            let by_another = matches!(registered, Err(RunError::Changed)) && all != before;
-            if !by_another || self.flow(ctx, flow).await?.version != version {
+            if all == before || self.flow(ctx, flow).await?.version != version {
                 return registered;
             }
         }

@@ -1,5 +1,7 @@
 //! Which refused bundles ring: those that nobody who may sign has signed to come next.
 
+use counterfoil_evidence::hash::digest_string;
+use counterfoil_evidence::json::Json;
 use counterfoil_policy::bundle::{Bundle, BundleError, Envelope};
 use counterfoil_policy::check::Claim;
 
@@ -17,12 +19,18 @@ pub(super) fn is_suspect(claim: &Claim<'_>, state: &PolicyState) -> bool {
     let Some(signed) = envelope.and_then(|envelope| envelope.verify(claim.keys).ok()) else {
         return true;
     };
+    let manifest = Json::parse(claim.manifest.as_bytes());
+    let came = manifest.map(|manifest| digest_string(&manifest.canonical()));
+    let Some(digest) = came.ok().filter(|came| *came == signed.bundle) else {
+        return true;
+    };
     let bundle = match Bundle::read(claim.manifest.as_bytes(), claim.files.clone()) {
         Ok(bundle) => bundle,
+        // The manifest is what was signed; whether the files are is the first question about them.
         Err(error) => return matches!(error, BundleError::File { .. }),
     };
-    let (digest, manifest) = (bundle.digest(), bundle.manifest());
+    let manifest = bundle.manifest();
     let elsewhere = manifest.workspace.as_deref() != Some(claim.workspace);
-    let older = manifest.version <= claim.active_version && claim.active != Some(digest);
-    signed != bundle.statement() || elsewhere || older || state.revoked.contains_key(digest)
+    let older = manifest.version <= claim.active_version && claim.active != Some(&digest);
+    signed != bundle.statement() || elsewhere || older || state.revoked.contains_key(&digest)
 }
