@@ -1,9 +1,17 @@
 //! What somebody may have meant.
 
+/// Letters of a name that is compared with others, at most.
+const LONGEST: usize = 64;
+
 /// The known name that is closest to `name` (at most a third of its letters differ), if one is close.
 pub fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = name.chars().count().div_ceil(3);
+    let length = name.chars().take(LONGEST.saturating_add(1)).count();
+    if length > LONGEST {
+        return None;
+    }
+    let limit = length.div_ceil(3);
     known
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= limit)
         .map(|candidate| (distance(name, candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min()

@@ -11,7 +11,7 @@ use crate::effect::LayerName;
 /// The manifest's schema.
 pub const MANIFEST_SCHEMA: &str = "counterfoil.policy-bundle/v1";
 /// Files of a bundle, at most.
-const MOST_FILES: usize = 64;
+pub(super) const MOST_FILES: usize = 64;
 /// Characters of a file's name, without folder and extension, at most.
 const LONGEST_NAME: usize = 64;
 /// What a digest looks like.
@@ -150,7 +150,8 @@ impl Manifest {
         };
         let fields = fields.into_iter().filter_map(broken);
         let before = std::iter::once(None).chain(self.files.iter().map(Some));
-        let files = self.files.iter().zip(before).enumerate();
+        // Of too many that is said, and no more.
+        let files = self.files.iter().take(MOST_FILES).zip(before).enumerate();
         fields.chain(files.flat_map(|(number, (file, before))| file.faults(number, before)))
     }
 }

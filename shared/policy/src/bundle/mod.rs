@@ -13,7 +13,7 @@ mod envelope;
 mod manifest;
 mod statement;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use counterfoil_evidence::hash::digest_string;
 use thiserror::Error;
@@ -21,6 +21,8 @@ use thiserror::Error;
 pub use envelope::{Envelope, PublicKey, SignatureError, SigningKey};
 pub use manifest::{CedarRange, FileEntry, MANIFEST_SCHEMA, Manifest, ManifestError};
 pub use statement::Statement;
+
+use manifest::MOST_FILES;
 
 use crate::effect::{Failure, LayerName};
 use crate::layer::Layer;
@@ -188,7 +190,9 @@ pub(crate) fn faults(
         path: path.clone(),
         fault,
     };
-    let different = manifest.files.iter().filter_map(move |entry| {
+    // Of too many the manifest's own faults tell.
+    let entries = manifest.files.iter().take(MOST_FILES);
+    let different = entries.filter_map(move |entry| {
         let fault = match files.get(&entry.path) {
             None => FileFault::Missing,
             Some(text) if u64::try_from(text.len()) != Ok(entry.size) => FileFault::Size,
@@ -197,8 +201,8 @@ pub(crate) fn faults(
         };
         Some(wrong(&entry.path, fault))
     });
-    let listed = |path: &&String| manifest.files.iter().any(|entry| entry.path == **path);
-    let more = files.keys().filter(move |path| !listed(path));
+    let listed: BTreeSet<&String> = manifest.files.iter().map(|entry| &entry.path).collect();
+    let more = files.keys().filter(move |path| !listed.contains(path));
     let more = more.map(move |path| wrong(path, FileFault::Unlisted));
     let schema = (manifest.schema_sha256 != schema_digest()).then_some(BundleError::Schema);
     different.chain(more).chain(large).chain(schema)

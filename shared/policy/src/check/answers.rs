@@ -5,6 +5,8 @@ use std::ops::Range;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
+use super::finding::cut;
+use super::found::Found;
 use super::scenario::{Scenario, said};
 use super::{Finding, form, spans};
 use crate::closest::closest;
@@ -14,6 +16,8 @@ use crate::verdict::Verdict;
 
 const FIELDS: &str = "a scenario has name, principal, action, resource and want, and may have why, context, entities and real";
 
+/// Characters of a word of a scenario that are told.
+const LONGEST_WORD: usize = 120;
 /// Failures that scenarios can show.
 const FAILURES: [Failure; 4] = [
     Failure::DefaultDeny,
@@ -40,26 +44,23 @@ pub fn answers<'a>(
     tests: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> (Vec<Answer>, Vec<Finding>) {
     let mut answers = Vec::new();
-    let mut findings = Vec::new();
+    let mut found = Found::default();
     for (file, text) in tests {
         let list = List { file, text };
         if let Some(broken) = list.broken() {
-            findings.push(broken);
+            found.error(|| broken);
             continue;
         }
         let whole = spans::value(text, 0).unwrap_or_default();
         for one in spans::children(text, &whole) {
-            match list.ask(layer, &one.value) {
-                Ok(answer) => {
-                    let wrong = (!answer.met).then(|| list.other(layer, &one.value, &answer));
-                    findings.extend(wrong);
-                    answers.push(answer);
-                }
-                Err(faults) => findings.extend(faults),
+            let answer = list.ask(layer, &one.value, &mut found);
+            if let Some(answer) = answer.as_ref().filter(|it| !it.met) {
+                found.error(|| list.other(layer, &one.value, answer));
             }
+            answers.extend(answer);
         }
     }
-    (answers, findings)
+    (answers, found.list())
 }
 
 /// What is wrong with a bundle without scenarios.
@@ -100,30 +101,41 @@ impl List<'_> {
         Finding::at(self.file, self.text, place, detail, help)
     }
 
-    /// Asks the scenario at `within`.
-    fn ask(&self, layer: &Layer, within: &Range<usize>) -> Result<Answer, Vec<Finding>> {
-        let (scenario, faults) = form::read::<Scenario>(self.text, within, &model());
-        let mut findings: Vec<Finding> = faults
-            .into_iter()
-            .map(|fault| fault.finding(self.file, self.text, FIELDS))
-            .collect();
-        let Some(scenario) = scenario.filter(|_| findings.is_empty()) else {
-            return Err(findings);
-        };
+    /// Asks the scenario at `within`, if it is one.
+    fn ask(&self, layer: &Layer, within: &Range<usize>, found: &mut Found) -> Option<Answer> {
+        let scenario = self.scenario(within, found)?;
         match scenario.ask(on_top(layer)) {
-            Ok(verdict) => Ok(Answer {
+            Ok(verdict) => Some(Answer {
                 met: scenario.is_met(&verdict),
                 scenario,
                 verdict,
             }),
             Err(faults) => {
-                findings.extend(faults.into_iter().map(|fault| {
-                    let place = spans::at(self.text, within.clone(), &fault.path());
-                    self.at(place, fault.to_string(), fault.help())
-                }));
-                Err(findings)
+                for fault in faults {
+                    found.error(|| {
+                        let place = spans::at(self.text, within.clone(), &fault.path());
+                        self.at(place, fault.to_string(), fault.help())
+                    });
+                }
+                None
             }
         }
+    }
+
+    fn scenario(&self, within: &Range<usize>, found: &mut Found) -> Option<Scenario> {
+        if found.is_full() {
+            let text = self.text.get(within.clone()).unwrap_or_default();
+            let scenario = serde_json::from_str(text).ok();
+            found.more(usize::from(scenario.is_none()));
+            return scenario;
+        }
+        let (scenario, faults, more) = form::read::<Scenario>(self.text, within, &model());
+        let scenario = scenario.filter(|_| faults.is_empty());
+        for fault in faults {
+            found.error(|| fault.finding(self.file, self.text, FIELDS));
+        }
+        found.more(usize::from(more));
+        scenario
     }
 
     /// That the scenario at `within` gets another answer than it wants.
@@ -132,19 +144,23 @@ impl List<'_> {
             name, want, why, ..
         } = &answer.scenario;
         let (got, rule) = (said(&answer.verdict), &answer.verdict.rule);
+        let (is_known, is_other) = (is_effect(want), got == *want);
+        let (name, want) = (cut(name, LONGEST_WORD), cut(want, LONGEST_WORD));
+        let known = known(layer);
+        let is_rule = known.contains(&why.as_str());
+        let why = cut(why, LONGEST_WORD);
         let by = if why.is_empty() {
             String::new()
         } else {
             format!(" by {why}")
         };
         let detail = format!("{name}: wanted {want}{by}, got {got} by {rule}");
-        let known = known(layer);
-        let (field, help) = if !is_effect(want) {
+        let (field, help) = if !is_known {
             let help =
                 "`want` is ALLOW, DENY, or REQUIRE with a number of approvals, as REQUIRE(1)";
             ("want", help.to_owned())
-        } else if !why.is_empty() && !known.contains(&why.as_str()) {
-            let help = match closest(why, known.into_iter()) {
+        } else if !why.is_empty() && !is_rule {
+            let help = match closest(&why, known.into_iter()) {
                 Some(near) => format!("no rule has the id {why}: write \"why\": \"{near}\""),
                 None => {
                     format!("no rule has the id {why}: write \"why\": \"{rule}\", or leave it out")
@@ -154,7 +170,7 @@ impl List<'_> {
         } else if *rule == Failure::RequestInvalid.rule() {
             let help = "the question does not fit the schema: who asks, what about, or a fact of `context` or `entities` is of another kind";
             ("name", help.to_owned())
-        } else if got == *want {
+        } else if is_other {
             let help = format!(
                 "write \"why\": \"{rule}\", or leave it out, if that rule may decide; otherwise change the rules"
             );

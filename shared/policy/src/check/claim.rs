@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::answers::{answers, untested};
-use super::listing::Listing;
+use super::found::Found;
+use super::listing::{Listing, wrong};
 use super::lockout::locks_out;
 use super::{Finding, check, form, spans};
 use crate::bundle::{Bundle, Envelope, Expected, PublicKey};
@@ -74,55 +75,55 @@ impl Claim<'_> {
 
     fn identity(&self) -> Result<(Bundle, Envelope), Vec<Finding>> {
         let mut listing = Listing::read(self.manifest, self.files);
-        let mut findings = std::mem::take(&mut listing.findings);
-        findings.extend(self.misplaced(&listing));
-        let envelope = self.envelope().map_err(|it| findings.extend(it)).ok();
-        if let (Some(bundle), Some(envelope), true) =
-            (&listing.bundle, &envelope, findings.is_empty())
+        let mut found = std::mem::take(&mut listing.found);
+        for misplaced in self.misplaced(&listing) {
+            found.error(|| misplaced);
+        }
+        let envelope = self.envelope(&mut found);
+        if let (Some(bundle), Some(envelope), true) = (&listing.bundle, &envelope, found.is_good())
+            && let Some(unloadable) = self.unloadable(bundle, envelope)
         {
-            findings.extend(self.unloadable(&listing, bundle, envelope));
+            found.error(|| unloadable);
         }
         match (listing.bundle, envelope) {
-            (Some(bundle), Some(envelope)) if findings.is_empty() => Ok((bundle, envelope)),
-            _ => Err(findings),
+            (Some(bundle), Some(envelope)) if found.is_good() => Ok((bundle, envelope)),
+            _ => Err(found.list()),
         }
     }
 
-    fn envelope(&self) -> Result<Envelope, Vec<Finding>> {
-        let whole = |detail: String, help| vec![Finding::whole(SIGNATURE, detail, help)];
+    fn envelope(&self, found: &mut Found) -> Option<Envelope> {
         let (what, help) = (
             "it is no DSSE envelope",
             "`counterfoil policy sign` writes it",
         );
         if let Some(broken) = form::broken(SIGNATURE, self.signature, what, help) {
-            return Err(vec![broken]);
+            found.error(|| broken);
+            return None;
         }
-        let read: Result<Envelope, _> = serde_json::from_str(self.signature);
-        let envelope = read.map_err(|error| {
-            let place = spans::value(self.signature, 0).unwrap_or_default();
-            let (_, faults) = form::read::<Envelope>(self.signature, &place, &model());
-            let faults = faults.into_iter();
-            let mut findings: Vec<_> = faults
-                .map(|fault| fault.finding(SIGNATURE, self.signature, help))
-                .collect();
-            for finding in &mut findings {
+        let place = spans::value(self.signature, 0).unwrap_or_default();
+        let (envelope, faults, more) = form::read::<Envelope>(self.signature, &place, &model());
+        let envelope = envelope.filter(|_| faults.is_empty());
+        for fault in faults {
+            found.error(|| {
+                let mut finding = fault.finding(SIGNATURE, self.signature, help);
                 finding.detail = format!("{what}: {}", finding.detail);
-            }
-            if findings.is_empty() {
-                findings = whole(format!("{what}: {error}"), help);
-            }
-            findings
-        })?;
+                finding
+            });
+        }
+        found.more(usize::from(more));
+        let envelope = envelope?;
         if self.keys.is_empty() {
             let detail = "this workspace has no signing key, so nothing can be signed for it";
             let help = "an owner registers one: `counterfoil policy key`";
-            return Err(whole(detail.to_owned(), help));
+            found.error(|| Finding::whole(SIGNATURE, detail, help));
+            return None;
         }
         match envelope.verify(self.keys) {
-            Ok(_) => Ok(envelope),
+            Ok(_) => Some(envelope),
             Err(error) => {
                 let help = "sign with a key whose fingerprint `counterfoil policy status` lists";
-                Err(whole(error.to_string(), help))
+                found.error(|| Finding::whole(SIGNATURE, error.to_string(), help));
+                None
             }
         }
     }
@@ -130,7 +131,7 @@ impl Claim<'_> {
     fn misplaced(&self, listing: &Listing<'_>) -> Vec<Finding> {
         let mut findings = Vec::new();
         let mut wrong = |field, detail: String, help: String| {
-            findings.push(listing.wrong(field, detail, help));
+            findings.push(wrong(listing.text, field, detail, help));
         };
         if let Some(manifest) = listing.manifest("layer")
             && manifest.layer != LayerName::Workspace
@@ -179,12 +180,7 @@ impl Claim<'_> {
         findings
     }
 
-    fn unloadable(
-        &self,
-        listing: &Listing<'_>,
-        bundle: &Bundle,
-        envelope: &Envelope,
-    ) -> Option<Finding> {
+    fn unloadable(&self, bundle: &Bundle, envelope: &Envelope) -> Option<Finding> {
         let expected = Expected {
             layer: LayerName::Workspace,
             workspace: Some(self.workspace),
@@ -192,7 +188,8 @@ impl Claim<'_> {
             keys: self.keys,
         };
         match bundle.load(envelope, expected) {
-            Err(Failure::EngineRange) => Some(listing.wrong(
+            Err(Failure::EngineRange) => Some(wrong(
+                self.manifest,
                 "cedar",
                 Failure::EngineRange.why(),
                 "sign it with the `counterfoil` of this version",

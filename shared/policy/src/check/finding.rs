@@ -5,6 +5,16 @@ use std::ops::Range;
 use miette::Diagnostic;
 use serde::Serialize;
 
+/// Characters of a line that are kept, and those of them before what is wrong. What stands in a file is
+/// somebody's, and as long as they like.
+const LONGEST_EXCERPT: usize = 240;
+const LONGEST_BEFORE: usize = 160;
+/// Characters of what is said, and of what to do, which may be a list of names.
+const LONGEST_DETAIL: usize = 500;
+const LONGEST_HELP: usize = 2_000;
+/// Characters of a file's path.
+const LONGEST_FILE: usize = 300;
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -34,7 +44,7 @@ pub struct Finding {
     pub detail: String,
     /// What to do.
     pub help: String,
-    /// The line itself; empty where it is about a whole file.
+    /// The line itself, of a long one the part around it; empty where it is about a whole file.
     pub excerpt: String,
 }
 
@@ -49,9 +59,7 @@ impl Finding {
         help: &str,
     ) -> Self {
         let label = diagnostic.labels().and_then(|mut labels| labels.next());
-        let place = label.as_ref().map_or(policy, |label| {
-            label.offset()..label.offset().saturating_add(label.len())
-        });
+        let place = place(diagnostic).unwrap_or(policy);
         let idea = diagnostic.help().map(|help| help.to_string());
         let idea = idea.or_else(|| label?.label().map(str::to_owned));
         let help = idea.unwrap_or_else(|| help.to_owned());
@@ -77,17 +85,25 @@ impl Finding {
         let start = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
         let line = before.matches('\n').count().saturating_add(1);
         let column = before.get(start..).unwrap_or_default().chars().count();
+        let column = column.saturating_add(1);
         let rest = text.get(start..).unwrap_or_default();
         Self {
             severity: Severity::Error,
-            file: file.to_owned(),
+            file: cut(file, LONGEST_FILE),
             offset,
             line,
-            column: column.saturating_add(1),
+            column,
             length: place.end.saturating_sub(place.start),
-            detail: detail.into(),
-            help: help.into(),
-            excerpt: rest.lines().next().unwrap_or_default().to_owned(),
+            detail: cut(&detail.into(), LONGEST_DETAIL),
+            help: cut(&help.into(), LONGEST_HELP),
+            excerpt: rest
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .chars()
+                .skip(cut_before(column))
+                .take(LONGEST_EXCERPT)
+                .collect(),
         }
     }
 
@@ -95,6 +111,7 @@ impl Finding {
     /// before it.
     pub fn window(&self, most: usize) -> (String, usize) {
         let before = self.column.saturating_sub(1);
+        let before = before.saturating_sub(cut_before(self.column));
         let left = before.saturating_sub(most / 2);
         let fits = self.excerpt.chars().count() <= most;
         let skipped = if fits { 0 } else { left };
@@ -105,5 +122,24 @@ impl Finding {
     pub(super) fn warning(mut self) -> Self {
         self.severity = Severity::Warning;
         self
+    }
+}
+
+/// Where the engine says that something stands.
+pub(super) fn place(diagnostic: &dyn Diagnostic) -> Option<Range<usize>> {
+    let label = diagnostic.labels().and_then(|mut labels| labels.next())?;
+    Some(label.offset()..label.offset().saturating_add(label.len()))
+}
+
+/// Characters of a line that its excerpt begins behind.
+const fn cut_before(column: usize) -> usize {
+    column.saturating_sub(1).saturating_sub(LONGEST_BEFORE)
+}
+
+/// A text, of a long one the beginning.
+pub(super) fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
     }
 }

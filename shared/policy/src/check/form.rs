@@ -6,11 +6,12 @@ use std::ops::Range;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::found::MOST;
 use super::{Finding, spans};
 use crate::closest::closest;
 
-/// Faults that are looked for in one value.
-const MOST: usize = 100;
+/// Bytes that are read, again and again, to find the faults of one value.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
 /// What the parser says then, before the name; likewise below.
 const MISSING: &str = "missing field";
 const UNKNOWN: &str = "unknown field";
@@ -55,17 +56,23 @@ pub(super) fn broken(file: &str, text: &str, what: &str, help: &str) -> Option<F
 }
 
 /// Reads the value at `within`, and says everything that has another form than `model`, a good one.
-/// Where something has, what is read holds what the model has.
+/// Where something has, what is read holds what the model has. At some number, or sooner in a long
+/// value, it stops and says that there is more.
 pub(super) fn read<T: DeserializeOwned>(
     text: &str,
     within: &Range<usize>,
     model: &Value,
-) -> (Option<T>, Vec<Fault>) {
+) -> (Option<T>, Vec<Fault>, bool) {
+    let most = MOST_BYTES
+        .checked_div(within.len())
+        .unwrap_or(MOST)
+        .clamp(1, MOST);
     let mut said = text.get(within.clone()).unwrap_or_default().to_owned();
     let mut faults = Vec::new();
-    while faults.len() < MOST {
+    loop {
         let error = match serde_json::from_str(&said) {
-            Ok(read) => return (Some(read), faults),
+            Ok(read) => return (Some(read), faults, false),
+            Err(_) if faults.len() >= most => return (None, faults, true),
             Err(error) => error,
         };
         let detail = spans::said(&error);
@@ -75,7 +82,7 @@ pub(super) fn read<T: DeserializeOwned>(
         }
         let again = |fault: &Fault| fault.path == path && fault.detail == detail;
         if faults.last().is_some_and(again) {
-            break;
+            return (None, faults, false);
         }
         let value = serde_json::from_str::<Value>(&said);
         let mut value = value.unwrap_or_default();
@@ -89,7 +96,6 @@ pub(super) fn read<T: DeserializeOwned>(
         });
         said = value.to_string();
     }
-    (None, faults)
 }
 
 fn place(text: &str, within: &Range<usize>, path: &[String], key: bool) -> Range<usize> {
@@ -97,11 +103,9 @@ fn place(text: &str, within: &Range<usize>, path: &[String], key: bool) -> Range
         return within.clone();
     };
     let above = spans::at(text, within.clone(), above);
-    let child = spans::children(text, &above)
-        .into_iter()
-        .rev()
-        .find(|it| it.name == *name);
-    match child {
+    // What counts of two is the last.
+    let named = spans::children(text, &above).filter(|it| it.name == *name);
+    match named.last() {
         Some(child) if key => child.key,
         Some(child) => child.value,
         None => above,

@@ -21,15 +21,25 @@ pub(super) struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// What to write instead of what a fault is about.
-    pub(super) fn instead_of(&self, fault: &RuleFault) -> String {
+    /// What to write instead of what a fault is about; and the id that this offers, which nothing else
+    /// can have then.
+    pub(super) fn instead_of(&self, fault: &RuleFault) -> (String, Option<String>) {
+        if fault.annotation() != "id" {
+            return (self.other(fault), None);
+        }
+        let id = self.id();
+        let before = match fault {
+            RuleFault::Missing(_) => " before it",
+            _ => "",
+        };
+        (format!("write @id(\"{id}\"){before}"), Some(id))
+    }
+
+    fn other(&self, fault: &RuleFault) -> String {
         match fault {
-            RuleFault::Missing("id") => format!("write @id(\"{}\") before it", self.id()),
-            RuleFault::Missing(name) => {
+            RuleFault::Missing(_) | RuleFault::Id { .. } | RuleFault::Kind { .. } => {
+                let name = fault.annotation();
                 format!("write @{name}(\"...\"): one sentence for whoever is refused or asked")
-            }
-            RuleFault::Id { .. } | RuleFault::Kind { .. } => {
-                format!("write @id(\"{}\")", self.id())
             }
             RuleFault::Unknown(name) => {
                 let missing = |known: &&str| self.policy.annotation(known).is_none();
@@ -53,11 +63,6 @@ impl Asked<'_> {
                 format!("write @hold(\"{hold}\"), or leave it out: 72 hours count then")
             }
         }
-    }
-
-    /// The id that the hint about a fault offers, which nothing else can have then.
-    pub(super) fn id_for(&self, fault: &RuleFault) -> Option<String> {
-        (fault.annotation() == "id").then(|| self.id())
     }
 
     fn said(&self, name: &str) -> &str {
@@ -112,20 +117,26 @@ fn slug(text: &str) -> String {
 
 /// A duration that is taken, near to what somebody wrote.
 fn near_hold(said: &str) -> String {
-    let digits: String = said.chars().filter(char::is_ascii_digit).collect();
-    let has = |unit: char| said.to_ascii_lowercase().contains(unit);
-    let (times, most, unit) = if has('w') {
-        (7, 30, 'd')
-    } else if has('d') {
-        (1, 30, 'd')
-    } else {
-        (1, 720, 'h')
+    let said = said.trim().to_ascii_lowercase();
+    let end = said.find(|it: char| !it.is_ascii_digit());
+    let (number, rest) = said
+        .split_at_checked(end.unwrap_or(said.len()))
+        .unwrap_or_default();
+    let Ok(number) = number.parse::<u64>() else {
+        return "24h".to_owned();
     };
-    match digits.parse::<u64>() {
-        Ok(number) => {
-            let number = number.saturating_mul(times).clamp(1, most);
-            format!("{number}{unit}")
-        }
-        Err(_) => "24h".to_owned(),
-    }
+    let behind = |it: char| it.is_ascii_digit() || it.is_whitespace() || ".,".contains(it);
+    let unit = rest.trim_start_matches(behind);
+    // A part of one more counts as one more.
+    let part = rest.starts_with(['.', ',']);
+    let number = number.saturating_add(u64::from(part));
+    let (number, most, unit) = match unit.chars().next() {
+        Some('m') if unit.starts_with("mo") => (number.saturating_mul(30), 30, 'd'),
+        Some('m') => (number.div_ceil(60), 720, 'h'),
+        Some('s') => (number.div_ceil(3_600), 720, 'h'),
+        Some('w') => (number.saturating_mul(7), 30, 'd'),
+        Some('d') => (number, 30, 'd'),
+        _ => (number, 720, 'h'),
+    };
+    format!("{}{unit}", number.clamp(1, most))
 }

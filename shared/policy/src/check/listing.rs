@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use counterfoil_evidence::hash::digest_string;
 use serde_json::{Value, json};
 
+use super::found::Found;
 use super::{Finding, form, spans};
 use crate::bundle::{
     Bundle, BundleError, FileFault, MANIFEST_SCHEMA, Manifest, ManifestError, faults,
@@ -26,7 +27,7 @@ pub(super) struct Listing<'a> {
     /// Its fields that say nothing that counts.
     bad: BTreeSet<String>,
     /// What is wrong.
-    pub(super) findings: Vec<Finding>,
+    pub(super) found: Found,
 }
 
 /// Reads a bundle, the manifest's text and every other file by path.
@@ -35,7 +36,8 @@ pub(super) struct Listing<'a> {
 /// Everything that is wrong with it.
 pub fn read(manifest: &str, files: &BTreeMap<String, String>) -> Result<Bundle, Vec<Finding>> {
     let listing = Listing::read(manifest, files);
-    listing.bundle.ok_or(listing.findings)
+    let Listing { bundle, found, .. } = listing;
+    bundle.ok_or_else(|| found.list())
 }
 
 impl<'a> Listing<'a> {
@@ -45,7 +47,7 @@ impl<'a> Listing<'a> {
             bundle: None,
             manifest: None,
             bad: BTreeSet::new(),
-            findings: Vec::new(),
+            found: Found::default(),
         };
         match Bundle::read(text.as_bytes(), files.clone()) {
             Ok(bundle) => {
@@ -54,9 +56,9 @@ impl<'a> Listing<'a> {
             }
             Err(first) => {
                 listing.explain(files);
-                if listing.findings.is_empty() {
-                    let finding = Finding::whole(MANIFEST, first.to_string(), SIGN);
-                    listing.findings.push(finding);
+                if listing.found.is_good() {
+                    let other = || Finding::whole(MANIFEST, first.to_string(), SIGN);
+                    listing.found.error(other);
                 }
             }
         }
@@ -69,33 +71,20 @@ impl<'a> Listing<'a> {
         self.manifest.as_ref().filter(|_| good)
     }
 
-    /// What is wrong with a field of the manifest.
-    pub(super) fn wrong(
-        &self,
-        field: &str,
-        detail: impl Into<String>,
-        help: impl Into<String>,
-    ) -> Finding {
-        let whole = spans::value(self.text, 0).unwrap_or_default();
-        let path: Vec<&str> = field.split('/').collect();
-        let place = spans::at(self.text, whole.clone(), &path);
-        // What is not there has no place, and the whole manifest is none.
-        let place = if place == whole { 0..1 } else { place };
-        Finding::at(MANIFEST, self.text, place, detail, help)
-    }
-
     fn explain(&mut self, files: &BTreeMap<String, String>) {
         let what = "it is not JSON";
         if let Some(broken) = form::broken(MANIFEST, self.text, what, SIGN) {
-            self.findings.push(broken);
+            self.found.error(|| broken);
             return;
         }
         let whole = spans::value(self.text, 0).unwrap_or_default();
-        let (manifest, misformed) = form::read::<Manifest>(self.text, &whole, &model());
+        let (manifest, misformed, more) = form::read::<Manifest>(self.text, &whole, &model());
         for fault in misformed {
             self.bad.extend(fault.path.first().cloned());
-            self.findings.push(fault.finding(MANIFEST, self.text, SIGN));
+            let text = self.text;
+            self.found.error(|| fault.finding(MANIFEST, text, SIGN));
         }
+        self.found.more(usize::from(more));
         let Some(manifest) = manifest else {
             return;
         };
@@ -104,43 +93,71 @@ impl<'a> Listing<'a> {
                 && let top = field.split('/').next().unwrap_or(field)
                 && !self.bad.contains(top)
             {
-                self.findings
-                    .push(self.wrong(field, fault.to_string(), SIGN));
+                let text = self.text;
+                self.found
+                    .error(|| wrong(text, field, fault.to_string(), SIGN));
             }
         }
+        let text = self.text;
         for fault in faults(&manifest, files) {
-            self.findings.extend(self.differs(&fault));
+            if self.counts(&fault) {
+                self.found.error(|| differs(text, &fault));
+            }
         }
         self.manifest = Some(manifest);
     }
 
-    /// What is wrong between the manifest and its files; `None` where the manifest says nothing.
-    fn differs(&self, fault: &BundleError) -> Option<Finding> {
+    /// Whether the manifest says what the files differ from.
+    fn counts(&self, fault: &BundleError) -> bool {
         match fault {
-            BundleError::File { path, fault } => {
-                let help = match fault {
-                    FileFault::Missing => "bring it, or sign the folder without it",
-                    FileFault::Unlisted => "take it away, or sign the folder with it",
-                    FileFault::Size | FileFault::Digest => {
-                        "undo what was changed after it was signed, or sign the folder again"
-                    }
-                };
-                let help = format!("{help}: `counterfoil policy sign`");
-                let detail = format!("`{path}` {fault}");
-                let known = !self.bad.contains("files");
-                known.then(|| Finding::whole(path, detail, help))
-            }
-            BundleError::TooLarge => {
-                let help = "join rules, or take scenarios away that show the same";
-                Some(Finding::whole("", fault.to_string(), help))
-            }
-            BundleError::Schema => {
-                let known = !self.bad.contains("schema_sha256");
-                let help = "sign it with the `counterfoil` of this version";
-                known.then(|| self.wrong("schema_sha256", fault.to_string(), help))
-            }
-            BundleError::Manifest(_) => None,
+            BundleError::File { .. } => !self.bad.contains("files"),
+            BundleError::Schema => !self.bad.contains("schema_sha256"),
+            BundleError::TooLarge => true,
+            // That is said already.
+            BundleError::Manifest(_) => false,
         }
+    }
+}
+
+/// What is wrong with a field of the manifest.
+pub(super) fn wrong(
+    text: &str,
+    field: &str,
+    detail: impl Into<String>,
+    help: impl Into<String>,
+) -> Finding {
+    let whole = spans::value(text, 0).unwrap_or_default();
+    let path: Vec<&str> = field.split('/').collect();
+    let place = spans::at(text, whole.clone(), &path);
+    // What is not there has no place, and the whole manifest is none.
+    let place = if place == whole { 0..1 } else { place };
+    Finding::at(MANIFEST, text, place, detail, help)
+}
+
+/// What is wrong between the manifest and its files.
+fn differs(text: &str, fault: &BundleError) -> Finding {
+    match fault {
+        BundleError::File { path, fault } => {
+            let help = match fault {
+                FileFault::Missing => "bring it, or sign the folder without it",
+                FileFault::Unlisted => "take it away, or sign the folder with it",
+                FileFault::Size | FileFault::Digest => {
+                    "undo what was changed after it was signed, or sign the folder again"
+                }
+            };
+            let help = format!("{help}: `counterfoil policy sign`");
+            let detail = format!("`{path}` {fault}");
+            Finding::whole(path, detail, help)
+        }
+        BundleError::TooLarge => {
+            let help = "join rules, or take scenarios away that show the same";
+            Finding::whole("", fault.to_string(), help)
+        }
+        BundleError::Schema => {
+            let help = "sign it with the `counterfoil` of this version";
+            wrong(text, "schema_sha256", fault.to_string(), help)
+        }
+        BundleError::Manifest(error) => Finding::whole(MANIFEST, error.to_string(), SIGN),
     }
 }
 

@@ -8,6 +8,7 @@ mod answers;
 mod claim;
 mod finding;
 mod form;
+mod found;
 mod hint;
 mod listing;
 mod lockout;
@@ -24,6 +25,8 @@ pub use listing::read;
 pub use lockout::locks_out;
 pub use place::of_rule;
 
+use found::Found;
+
 use crate::effect::LayerName;
 use crate::layer::Layer;
 
@@ -38,48 +41,18 @@ pub fn check(
     version: u64,
     files: &[(&str, &str)],
 ) -> Result<(Layer, Vec<Finding>), Vec<Finding>> {
-    let (placed, mut findings) = rules::rules(name, files);
-    findings.extend(types::types(name, &placed));
-    let mut findings = once_each(findings);
-    let fatal = |finding: &Finding| finding.severity == Severity::Error;
-    if findings.iter().any(fatal) {
-        return Err(findings);
+    let mut found = Found::default();
+    let placed = rules::rules(name, files, &mut found);
+    types::types(name, &placed, &mut found);
+    if !found.is_good() {
+        return Err(found.list());
     }
     match Layer::of(name, digest, version, files) {
-        Ok(layer) => Ok((layer, findings)),
+        Ok(layer) => Ok((layer, found.list())),
         Err(error) => {
             let help = "this is a mistake of the product: report it with the file";
-            findings.push(Finding::whole("", error.to_string(), help));
-            Err(findings)
+            found.error(|| Finding::whole("", error.to_string(), help));
+            Err(found.list())
         }
     }
-}
-
-/// In the order of the files. What the engine says for each action anew is said once.
-fn once_each(mut findings: Vec<Finding>) -> Vec<Finding> {
-    fn key(it: &Finding) -> (&str, usize, usize, &str) {
-        let what = it.detail.split(" in context for ").next();
-        (&it.file, it.offset, it.length, what.unwrap_or_default())
-    }
-    findings.sort_by(|one, other| (&one.file, one.offset).cmp(&(&other.file, other.offset)));
-    let mut once: Vec<(Finding, usize)> = Vec::new();
-    for finding in findings {
-        let same = |(it, _): &&mut (Finding, usize)| key(it) == key(&finding);
-        match once.iter_mut().rev().find(same) {
-            Some((first, _)) if first.detail == finding.detail => {}
-            Some((first, more)) => {
-                *more = more.saturating_add(1);
-                // Which action the engine comes to first is left to chance.
-                first.detail = finding.detail.min(std::mem::take(&mut first.detail));
-            }
-            None => once.push((finding, 0)),
-        }
-    }
-    let told = once.into_iter().map(|(mut finding, more)| {
-        if more > 0 {
-            finding.detail = format!("{}, and for {more} more", finding.detail);
-        }
-        finding
-    });
-    told.collect()
 }

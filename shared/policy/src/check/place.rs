@@ -16,15 +16,11 @@ pub(super) fn places(set: &PolicySet, text: &str) -> BTreeMap<PolicyId, Range<us
     sources.sort_by_key(|(id, _)| number(id));
     let mut from = 0;
     let placed = sources.into_iter().map(|(id, source)| {
-        let rest = text.get(from..).unwrap_or_default();
-        let at = rest
-            .match_indices(&source)
-            .map(|(at, _)| from.saturating_add(at));
-        let at = at.into_iter().find(|at| !is_comment(text, *at));
-        let start = at.unwrap_or(from);
-        let end = at.map_or(from, |at| at.saturating_add(source.len()));
-        from = end;
-        (id.clone(), start..end)
+        // Between two there is nothing else.
+        let start = blank(text, from);
+        let is_here = text.get(start..).is_some_and(|it| it.starts_with(&source));
+        from = start.saturating_add(if is_here { source.len() } else { 0 });
+        (id.clone(), start..from)
     });
     placed.collect()
 }
@@ -78,18 +74,12 @@ fn number(id: &PolicyId) -> usize {
     counted.unwrap_or(usize::MAX)
 }
 
-fn is_comment(text: &str, at: usize) -> bool {
-    let before = text.get(..at).unwrap_or_default();
-    let line = before.lines().next_back().unwrap_or_default();
-    !before.ends_with('\n') && line.contains("//")
-}
-
 /// Where white space and comments end.
 fn blank(text: &str, from: usize) -> usize {
     let mut rest = text.get(from..).unwrap_or_default().trim_start();
     while rest.starts_with("//") {
         rest = rest
-            .split_once('\n')
+            .split_once(['\n', '\r'])
             .map_or("", |(_, rest)| rest)
             .trim_start();
     }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use cedar_policy::{Policy, PolicySet, Template};
 
 use super::Finding;
+use super::found::Found;
 use super::hint::{Asked, free};
 use super::place::{annotation, places};
 use crate::bundle::MOST_RULES;
@@ -41,20 +42,21 @@ impl Placed<'_> {
     }
 }
 
-/// Every policy of every file that can be parsed, in order, and what is wrong with the files, or with
-/// what policies say about themselves.
+/// The policies of every file that can be parsed, in order, as many as a bundle has; and what is wrong
+/// with the files, or with what policies say about themselves.
 pub(super) fn rules<'a>(
     name: LayerName,
     files: &[(&'a str, &'a str)],
-) -> (Vec<Placed<'a>>, Vec<Finding>) {
-    let mut findings = Vec::new();
+    found: &mut Found,
+) -> Vec<Placed<'a>> {
     let mut placed = Vec::new();
     for &(file, text) in files {
         let set = match text.parse::<PolicySet>() {
             Ok(set) => set,
             Err(errors) => {
-                let errors = errors.iter();
-                findings.extend(errors.map(|error| Finding::of(file, text, 0..0, error, SYNTAX)));
+                for error in errors.iter() {
+                    found.error(|| Finding::of(file, text, 0..0, error, SYNTAX));
+                }
                 continue;
             }
         };
@@ -62,7 +64,7 @@ pub(super) fn rules<'a>(
         let mut place = |id| places.remove(id).unwrap_or_default();
         for template in set.templates() {
             let place = place(template.id());
-            findings.push(of_template(file, text, &place, template));
+            found.error(|| of_template(file, text, &place, template));
         }
         let policies = set.policies().map(|policy| Placed {
             file,
@@ -74,16 +76,22 @@ pub(super) fn rules<'a>(
         policies.sort_by_key(|it| it.place.start);
         placed.extend(policies);
     }
-    findings.extend(faults(name, &placed));
-    (placed, findings)
+    if let Some(one_too_many) = placed.get(MOST_RULES) {
+        let (rules, more) = (placed.len(), placed.len().saturating_sub(MOST_RULES));
+        let detail = format!("{rules} rules, and a bundle has at most {MOST_RULES}");
+        let help = format!("take {more} away: one rule can name several actions, action in [..]");
+        found.error(|| one_too_many.finding(detail, help));
+    }
+    placed.truncate(MOST_RULES);
+    faults(name, &placed, found);
+    placed
 }
 
-fn faults(name: LayerName, placed: &[Placed<'_>]) -> Vec<Finding> {
-    let mut findings = Vec::new();
+fn faults(name: LayerName, placed: &[Placed<'_>], found: &mut Found) {
     let mut taken: BTreeSet<String> = placed.iter().map(|it| it.id().to_owned()).collect();
     let mut first: BTreeMap<&str, &Placed<'_>> = BTreeMap::new();
     for it in placed {
-        let mut offered = taken.clone();
+        let mut offered = None;
         if let Err(faults) = Rule::of(&it.policy, prefix(name)) {
             let asked = Asked {
                 policy: &it.policy,
@@ -92,33 +100,27 @@ fn faults(name: LayerName, placed: &[Placed<'_>]) -> Vec<Finding> {
                 taken: &taken,
             };
             for fault in faults {
-                let help = asked.instead_of(&fault);
-                offered.extend(asked.id_for(&fault));
-                findings.push(it.annotated(fault.annotation(), fault.to_string(), help));
+                found.error(|| {
+                    let (help, id) = asked.instead_of(&fault);
+                    offered = offered.take().or(id);
+                    it.annotated(fault.annotation(), fault.to_string(), help)
+                });
             }
         } else if let Some(other) = first.get(it.id()) {
-            let line = other.finding("", "").line;
-            let detail = format!(
-                "`{}` is the id of a rule in `{}` already, line {line}",
-                it.id(),
-                other.file
-            );
-            let free = free(it.id(), &taken);
-            let help = format!("write @id(\"{free}\"), or take one of the two away");
-            offered.insert(free);
-            findings.push(it.annotated("id", detail, help));
+            found.error(|| {
+                let line = other.finding("", "").line;
+                let (id, file) = (it.id(), other.file);
+                let detail = format!("`{id}` is the id of a rule in `{file}` already, line {line}");
+                let free = free(id, &taken);
+                let help = format!("write @id(\"{free}\"), or take one of the two away");
+                offered = Some(free);
+                it.annotated("id", detail, help)
+            });
         } else {
             first.insert(it.id(), it);
         }
-        taken = offered;
+        taken.extend(offered);
     }
-    if let Some(one_too_many) = placed.get(MOST_RULES) {
-        let (rules, more) = (placed.len(), placed.len().saturating_sub(MOST_RULES));
-        let detail = format!("{rules} rules, and a bundle has at most {MOST_RULES}");
-        let help = format!("take {more} away: one rule can name several actions, action in [..]");
-        findings.push(one_too_many.finding(detail, help));
-    }
-    findings
 }
 
 fn of_template(file: &str, text: &str, place: &Range<usize>, template: &Template) -> Finding {

@@ -24,23 +24,21 @@ pub(super) fn value(text: &str, from: usize) -> Option<Range<usize>> {
 }
 
 /// What is in the object or array at `within`, as far as it can be read.
-pub(super) fn children(text: &str, within: &Range<usize>) -> Vec<Child> {
-    let mut children = Vec::new();
-    let object = match text.get(within.start..).and_then(|it| it.chars().next()) {
-        Some('{') => true,
-        Some('[') => false,
-        _ => return children,
-    };
-    let mut from = within.start;
+pub(super) fn children<'a>(
+    text: &'a str,
+    within: &Range<usize>,
+) -> impl Iterator<Item = Child> + use<'a> {
+    let begins = |at: usize, with: &[char]| text.get(at..).is_some_and(|it| it.starts_with(with));
+    let object = begins(within.start, &['{']);
     // Every child follows the bracket or a comma.
-    while let Some(child) = child(text, from.saturating_add(1), object, children.len()) {
-        from = blank(text, child.value.end);
-        children.push(child);
-        if !text.get(from..).unwrap_or_default().starts_with(',') {
-            break;
-        }
-    }
-    children
+    let mut from = Some(within.start).filter(|at| begins(*at, &['{', '[']));
+    let mut number = 0_usize;
+    std::iter::from_fn(move || {
+        let child = child(text, from?.saturating_add(1), object, number)?;
+        number = number.saturating_add(1);
+        from = Some(blank(text, child.value.end)).filter(|at| begins(*at, &[',']));
+        Some(child)
+    })
 }
 
 fn child(text: &str, from: usize, object: bool, number: usize) -> Option<Child> {
@@ -60,7 +58,7 @@ fn child(text: &str, from: usize, object: bool, number: usize) -> Option<Child> 
 pub(super) fn at(text: &str, within: Range<usize>, path: &[impl AsRef<str>]) -> Range<usize> {
     let mut place = within;
     for name in path {
-        let mut inside = children(text, &place).into_iter();
+        let mut inside = children(text, &place);
         match inside.find(|child| child.name == name.as_ref()) {
             Some(child) => place = child.value,
             None => break,
@@ -74,7 +72,7 @@ pub(super) fn path(text: &str, offset: usize) -> Vec<String> {
     let mut path = Vec::new();
     let mut within = value(text, 0).unwrap_or_default();
     loop {
-        let mut inside = children(text, &within).into_iter();
+        let mut inside = children(text, &within);
         let Some(child) = inside.find(|child| offset < child.value.end) else {
             return path;
         };

@@ -9,6 +9,8 @@ use cedar_policy::{
 use miette::Diagnostic;
 
 use super::Finding;
+use super::finding::{cut, place};
+use super::found::Found;
 use super::rules::Placed;
 use crate::closest::closest;
 use crate::effect::LayerName;
@@ -19,47 +21,59 @@ const TYPES: &str =
     "docs/policies.md, \"What a rule can read\", names the facts, and the schema their types";
 const NEVER: &str =
     "it would never apply: change who, which action or on what, or the condition, or take it away";
+/// Characters of what the engine says about a place, where it says it of several actions.
+const LONGEST: usize = 400;
 const LETTERS: &str =
     "write it with the letters of one alphabet: who reads it takes it for another";
 
+/// What the engine says of a place of a rule (its number, bytes, the words but the action), in all of
+/// its words. What it says of each action anew is told once.
+type Said<'a> =
+    BTreeMap<(usize, usize, usize, String), BTreeMap<String, (&'a dyn Diagnostic, Help)>>;
+
+/// What to do, where the engine has no idea.
+#[derive(Clone, Copy)]
+enum Help {
+    Words(&'static str),
+    /// It names an action that the schema does not have.
+    Action,
+}
+
 /// What is wrong with policies, and what is to be looked at.
-pub(super) fn types(name: LayerName, placed: &[Placed<'_>]) -> Vec<Finding> {
+pub(super) fn types(name: LayerName, placed: &[Placed<'_>], found: &mut Found) {
     let Some(schema) = schema() else {
         let detail = "the schema of this product is broken";
-        return vec![Finding::whole("", detail, "install this version again")];
+        found.error(|| Finding::whole("", detail, "install this version again"));
+        return;
     };
-    let mut set = PolicySet::new();
-    let mut by_id = BTreeMap::new();
-    for it in placed {
-        // Under its own id, where that is its own: the engine names it.
-        let own = PolicyId::new(it.id());
-        let id = if by_id.contains_key(&own) || it.id().is_empty() {
-            PolicyId::new(format!("{}:{}", it.file, it.finding("", "").line))
-        } else {
-            own
-        };
-        let _ = set.add(it.policy.new_id(id.clone()));
-        by_id.insert(id, it);
-    }
-    let at = |id: &PolicyId, diagnostic: &dyn Diagnostic, help| match by_id.get(id) {
-        Some(it) => Finding::of(it.file, it.text, it.place.clone(), diagnostic, help),
-        None => Finding::of("", "", 0..0, diagnostic, help),
-    };
+    let (set, by_id) = named(placed);
     let result = Validator::new(schema.clone()).validate(&set, ValidationMode::Strict);
     let mut wrong = BTreeSet::new();
-    let mut findings = Vec::new();
+    let mut said = Said::new();
+    let mut say = |id: &PolicyId, diagnostic, help| {
+        let number = by_id.get(id).copied().unwrap_or(usize::MAX);
+        let policy = placed.get(number).map(|it| it.place.clone());
+        let at = place(diagnostic).or(policy).unwrap_or_default();
+        let words = diagnostic.to_string();
+        let what = words.split(" in context for ").next().unwrap_or_default();
+        let key = (number, at.start, at.len(), what.to_owned());
+        said.entry(key)
+            .or_default()
+            .insert(words, (diagnostic, help));
+    };
     for error in result.validation_errors() {
         wrong.insert(error.policy_id());
-        let mut finding = at(error.policy_id(), error, TYPES);
-        if let (ValidationError::UnrecognizedActionId(_), Some(it)) =
-            (error, by_id.get(error.policy_id()))
-        {
-            // The engine's own idea is the first of the schema that is not much longer.
-            let end = finding.offset.saturating_add(finding.length);
-            let said = it.text.get(finding.offset..end).unwrap_or_default();
-            finding.help = meant(schema, said).unwrap_or(finding.help);
+        let help = match error {
+            ValidationError::UnrecognizedActionId(_) => Help::Action,
+            _ => Help::Words(TYPES),
+        };
+        say(error.policy_id(), error as &dyn Diagnostic, help);
+    }
+    let mut unasked = BTreeSet::new();
+    for warning in result.validation_warnings() {
+        if let ValidationWarning::InvalidActionApplication(_) = warning {
+            unasked.insert(warning.policy_id());
         }
-        findings.push(finding);
     }
     for warning in result.validation_warnings() {
         let help = match warning {
@@ -70,27 +84,81 @@ pub(super) fn types(name: LayerName, placed: &[Placed<'_>]) -> Vec<Finding> {
             {
                 continue;
             }
+            // That it is never asked says it better.
+            ValidationWarning::ImpossiblePolicy(_) if unasked.contains(warning.policy_id()) => {
+                continue;
+            }
             ValidationWarning::ImpossiblePolicy(_)
             | ValidationWarning::InvalidActionApplication(_) => NEVER,
             _ => LETTERS,
         };
-        findings.push(at(warning.policy_id(), warning, help));
+        say(warning.policy_id(), warning, Help::Words(help));
+    }
+    for ((number, ..), words) in said {
+        found.error(|| told(schema, placed.get(number), words));
     }
     for it in placed {
         let source = it.policy.to_string();
         if source.contains(".minor") && !source.contains(".currency") {
             let detail = "this rule compares an amount and does not say of which currency";
             let help = "compare the currency beside it, for example resource.at_risk.currency == \"eur\" && ...";
-            findings.push(it.finding(detail, help).warning());
+            found.warning(|| it.finding(detail, help));
         }
         if name == LayerName::Workspace && only_about_revoking(&it.policy) {
             let detail =
                 "the rules of a workspace are not asked about policy.revoke: this changes nothing";
             let help = "take the rule away, or name the action that is meant";
-            findings.push(it.finding(detail, help).warning());
+            found.warning(|| it.finding(detail, help));
         }
     }
-    findings
+}
+
+/// The policies under their own ids, where these are their own: the engine names them. With the number
+/// of each.
+fn named(placed: &[Placed<'_>]) -> (PolicySet, BTreeMap<PolicyId, usize>) {
+    let mut set = PolicySet::new();
+    let mut by_id = BTreeMap::new();
+    for (number, it) in placed.iter().enumerate() {
+        let own = PolicyId::new(it.id());
+        let id = if by_id.contains_key(&own) || it.id().is_empty() {
+            let at = it.finding("", "");
+            PolicyId::new(format!("{}:{}:{}", it.file, at.line, at.column))
+        } else {
+            own
+        };
+        if set.add(it.policy.new_id(id.clone())).is_ok() {
+            by_id.insert(id, number);
+        }
+    }
+    (set, by_id)
+}
+
+/// Once, with the first words and the number of the others.
+fn told(
+    schema: &Schema,
+    at: Option<&Placed<'_>>,
+    words: BTreeMap<String, (&dyn Diagnostic, Help)>,
+) -> Finding {
+    let more = words.len().saturating_sub(1);
+    let Some((detail, (diagnostic, help))) = words.into_iter().next() else {
+        return Finding::whole("", "", TYPES);
+    };
+    let otherwise = match help {
+        Help::Words(words) => words,
+        Help::Action => TYPES,
+    };
+    let (file, text, policy) = at.map_or(("", "", 0..0), |it| (it.file, it.text, it.place.clone()));
+    let mut finding = Finding::of(file, text, policy, diagnostic, otherwise);
+    if let Help::Action = help {
+        // The engine's own idea is the first of the schema that is not much longer.
+        let end = finding.offset.saturating_add(finding.length);
+        let said = text.get(finding.offset..end).unwrap_or_default();
+        finding.help = meant(schema, said).unwrap_or(finding.help);
+    }
+    if more > 0 {
+        finding.detail = format!("{}, and for {more} more", cut(&detail, LONGEST));
+    }
+    finding
 }
 
 /// The action of the schema that is nearest to one that it does not have.

@@ -147,6 +147,18 @@ fn every_rule_says_what_it_is_or_is_told_what_to_write() {
             "write @hold(\"14d\")",
         ),
         (
+            with("@hold(\"90m\")"),
+            "`@hold` must be",
+            "@hold(",
+            "write @hold(\"2h\")",
+        ),
+        (
+            with("@hold(\"1.5d\")"),
+            "`@hold` must be",
+            "@hold(",
+            "write @hold(\"2d\")",
+        ),
+        (
             with("@hold(\"0h\")"),
             "`@hold` must be",
             "@hold(",
@@ -353,4 +365,38 @@ fn the_product_s_own_rules_are_good() {
     )
     .unwrap();
     assert_eq!((layer.rules().len(), warnings), (5, Vec::new()));
+}
+
+/// Two slashes in a sentence begin no comment; a rule in a comment is none.
+#[test]
+fn a_rule_behind_an_address_has_its_place() {
+    let one = "forbid (principal, action, resource);";
+    let bad = format!("@id(\"ws.bad\") @why(\"x\") {one}");
+    let text = format!(
+        "@id(\"ws.forbid.a\") @why(\"see https://x, {one}\") {one} {bad} // {bad}\r // {bad}\n{bad}"
+    );
+    let found = findings(&text);
+    let all: Vec<&str> = found.iter().map(|it| marked(&text, it)).collect();
+    assert_eq!(all, ["@id(\"ws.bad\")"; 2]);
+    let places: Vec<usize> = text.match_indices(&bad).map(|(at, _)| at).collect();
+    let offsets: Vec<usize> = found.iter().map(|it| it.offset).collect();
+    assert_eq!(offsets, [places[0], places[3]], "{found:#?}");
+}
+
+/// Rules without ids on one line: each is told what is wrong with its types.
+#[test]
+fn rules_of_one_line_are_each_told_of_their_types() {
+    let rule = "forbid (principal, action == CF::Action::\"repair.exec\", resource);";
+    let text = [rule; 3].concat();
+    let found = findings(&text);
+    let unknown = found.iter().filter(|it| it.detail.contains("repair.exec"));
+    assert_eq!(unknown.count(), 3, "{found:#?}");
+}
+
+#[test]
+fn a_rule_that_could_never_apply_is_told_so_once() {
+    let found = findings(&rule(
+        "forbid (principal is CF::Scheduler, action == CF::Action::\"secret.put\", resource);",
+    ));
+    assert_eq!(found.len(), 1, "{found:#?}");
 }

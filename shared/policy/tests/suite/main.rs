@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod approvals;
 #[cfg(test)]
+mod bounds;
+#[cfg(test)]
 mod bundles;
 #[cfg(test)]
 mod checks;

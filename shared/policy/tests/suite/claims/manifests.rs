@@ -110,8 +110,8 @@ fn of_an_empty_manifest_every_field_is_missing() {
     assert_eq!(
         others,
         [
-            "`workspace` names another workspace",
-            "`previous` is not the digest that is active"
+            "`previous` is not the digest that is active",
+            "`workspace` names another workspace"
         ]
     );
 }
