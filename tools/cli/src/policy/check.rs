@@ -183,7 +183,7 @@ pub(super) fn print_findings(folder: &Path, findings: &[Finding]) {
             let place = folder.join(&finding.file);
             say(format_args!(
                 "  --> {}:{}:{}",
-                place.display(),
+                shown(&place.display().to_string()),
                 finding.line,
                 finding.column
             ));

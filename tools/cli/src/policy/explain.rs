@@ -37,8 +37,13 @@ pub(super) fn run(args: &Args) -> Result<Ended> {
         .collect();
     let answer = match named.as_slice() {
         [answer] => answer,
-        [] if answers.is_empty() && !wrong.is_empty() => {
+        // One that cannot be asked may be the one that is meant.
+        [] if wrong.len() > answers.iter().filter(|answer| !answer.met).count() => {
             print_findings(&args.folder, &wrong);
+            say(format_args!(
+                "no scenario that can be asked has `{}` in its name",
+                shown(&args.scenario)
+            ));
             return Ok(Ended::Bad);
         }
         [] => bail!(

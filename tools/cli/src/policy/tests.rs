@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args) -> Result<Ended> {
             let (line, column) = (finding.line, finding.column);
             eprintln!(
                 "{}:{line}:{column}: {}",
-                finding.file,
+                shown(&finding.file),
                 shown(&finding.detail)
             );
         }
