@@ -67,7 +67,8 @@ pub(super) fn types(name: LayerName, placed: &[Placed<'_>], found: &mut Found) {
             ValidationError::UnrecognizedActionId(_) => Help::Action,
             _ => Help::Words(TYPES),
         };
-        say(error.policy_id(), error as &dyn Diagnostic, help);
+        let diagnostic: &dyn Diagnostic = error;
+        say(error.policy_id(), diagnostic, help);
     }
     let mut unasked = BTreeSet::new();
     for warning in result.validation_warnings() {
