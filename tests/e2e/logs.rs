@@ -3,6 +3,7 @@
 //! The product reads no logs, so it has no client for them: one signed request is all this needs
 //! (Signature Version 4, docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html).
 
+use counterfoil_core::time::Timestamp;
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -17,9 +18,14 @@ const SIGNED: &str = "content-type;host;x-amz-date;x-amz-target";
 impl Stack {
     /// Every line that a function has logged so far, oldest first.
     pub(crate) async fn logged(&self, function: &str) -> Vec<String> {
+        self.logged_since(function, Timestamp::from_millis(0)).await
+    }
+
+    /// Those since then: of all that a function logs for other tests, an answer does not hold the latest.
+    pub(crate) async fn logged_since(&self, function: &str, from: Timestamp) -> Vec<String> {
         let group = format!("/aws/lambda/{}-{function}", self.name);
         let mut lines = Vec::new();
-        let mut request = json!({ "logGroupName": group });
+        let mut request = json!({ "logGroupName": group, "startTime": from.as_millis() });
         loop {
             let page = self.logs(&request).await;
             let events = page["events"].as_array().unwrap();

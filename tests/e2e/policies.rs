@@ -130,12 +130,12 @@ async fn rings(stage: &Stage, who: &Owner, folder: &Path) {
         "files": BTreeMap::from(files),
     });
     let path = format!("/v1/workspaces/{}/policy-bundles", who.workspace);
-    let owner = person(&who.subject, "");
+    let (owner, before) = (person(&who.subject, ""), now());
     let said = stage.call("POST", &path, Some(&owner), None, &body).await;
     assert_eq!(said.status, 422, "{}", said.text);
     assert!(said.text.contains("policies/rules.cedar"), "{}", said.text);
     wait("the log line", async || {
-        let lines = stage.main.logged("api").await;
+        let lines = stage.main.logged_since("api", before).await;
         let mut lines = lines
             .iter()
             .filter_map(|line| serde_json::from_str(line).ok());

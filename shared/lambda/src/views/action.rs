@@ -292,7 +292,9 @@ impl Action {
             ignore: action.ignore().map(Ignore::of),
             params: action.run_work().map(|work| Params::of(work, sight)),
             approved_by: action.approvers(),
-            no_longer_counts: None,
+            // Where somebody has approved it and it waits, that is asked besides.
+            no_longer_counts: (!action.state.is_waiting() || action.approvers().is_empty())
+                .then(Vec::new),
             follow_up_run: action.follow_up,
             failure: action.failure.clone(),
             overridden_by: action.overridden.as_ref().map(|broken| broken.by),
