@@ -112,6 +112,12 @@ impl Bundle {
         }
     }
 
+    /// Whether files are others than a manifest lists, whatever else is wrong with them.
+    pub fn differs(manifest: &[u8], files: &BTreeMap<String, String>) -> bool {
+        let other = |fault| matches!(fault, BundleError::File { .. });
+        Manifest::read(manifest).is_ok_and(|(manifest, _)| faults(&manifest, files).any(other))
+    }
+
     /// What is in it.
     pub const fn manifest(&self) -> &Manifest {
         &self.manifest
@@ -205,5 +211,5 @@ pub(crate) fn faults(
     let more = files.keys().filter(move |path| !listed.contains(path));
     let more = more.map(move |path| wrong(path, FileFault::Unlisted));
     let schema = (manifest.schema_sha256 != schema_digest()).then_some(BundleError::Schema);
-    different.chain(more).chain(large).chain(schema)
+    large.into_iter().chain(different).chain(more).chain(schema)
 }

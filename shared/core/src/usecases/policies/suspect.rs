@@ -2,7 +2,7 @@
 
 use counterfoil_evidence::hash::digest_string;
 use counterfoil_evidence::json::Json;
-use counterfoil_policy::bundle::{Bundle, BundleError, Envelope};
+use counterfoil_policy::bundle::{Bundle, Envelope};
 use counterfoil_policy::check::Claim;
 
 use crate::bundles::PolicyState;
@@ -24,10 +24,10 @@ pub(super) fn is_suspect(claim: &Claim<'_>, state: &PolicyState) -> bool {
     let Some(digest) = came.ok().filter(|came| *came == signed.bundle) else {
         return true;
     };
-    let bundle = match Bundle::read(claim.manifest.as_bytes(), claim.files.clone()) {
-        Ok(bundle) => bundle,
-        // The manifest is what was signed; whether the files are is the first question about them.
-        Err(error) => return matches!(error, BundleError::File { .. }),
+    // The manifest is what was signed; the files may be others.
+    let text = claim.manifest.as_bytes();
+    let Ok(bundle) = Bundle::read(text, claim.files.clone()) else {
+        return Bundle::differs(text, claim.files);
     };
     let manifest = bundle.manifest();
     let elsewhere = manifest.workspace.as_deref() != Some(claim.workspace);
