@@ -162,6 +162,7 @@ async fn a_worker_that_was_overtaken_does_not_judge_again_and_again() {
     let overtaken = matches!(begun, Err(ActionError::Evidence(AppendError::Overtaken)));
     assert!(overtaken, "{begun:?}");
     assert!(traced.is_overtaken());
+    assert_eq!(traced.decision(), None);
     assert_eq!(counting.1.load(Ordering::SeqCst), 1);
     assert_eq!(world.app.updates(), 0);
 }
