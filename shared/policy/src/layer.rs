@@ -8,6 +8,7 @@ use counterfoil_evidence::hash::digest_string;
 use thiserror::Error;
 
 use crate::effect::{Failure, LayerName};
+use crate::parse::policies;
 use crate::rule::{Rule, RuleFault};
 
 /// Files of the baseline, in the order of their names.
@@ -116,7 +117,7 @@ impl Layer {
         let unread = || LayerError::Parse {
             file: path.to_owned(),
         };
-        let parsed: PolicySet = text.parse().map_err(|_| unread())?;
+        let parsed = policies(text).map_err(|_| unread())?;
         if parsed.templates().next().is_some() {
             return Err(unread());
         }

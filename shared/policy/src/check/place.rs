@@ -6,6 +6,7 @@ use std::ops::Range;
 use cedar_policy::{PolicyId, PolicySet};
 
 use super::Finding;
+use crate::parse::{blank, policies, string};
 
 /// The bytes of every policy and template of a file.
 pub(super) fn places(set: &PolicySet, text: &str) -> BTreeMap<PolicyId, Range<usize>> {
@@ -34,7 +35,7 @@ pub fn of_rule(
     help: impl Into<String>,
 ) -> Finding {
     for (file, text) in files {
-        let Ok(set) = text.parse::<PolicySet>() else {
+        let Ok(set) = policies(text) else {
             continue;
         };
         let rule = set.policies().find(|it| it.annotation("id") == Some(id));
@@ -58,7 +59,7 @@ pub(super) fn annotation(text: &str, policy: &Range<usize>, name: &str) -> Optio
         let open = blank(text, end);
         if text.get(open..)?.starts_with('(') {
             let value = blank(text, open.saturating_add(1));
-            let close = blank(text, string_end(text, value)?);
+            let close = blank(text, value.saturating_add(string(text.get(value..)?)?));
             end = close.saturating_add(1);
         }
         if named == name {
@@ -72,28 +73,4 @@ fn number(id: &PolicyId) -> usize {
     let id: &str = id.as_ref();
     let counted = id.strip_prefix("policy").and_then(|it| it.parse().ok());
     counted.unwrap_or(usize::MAX)
-}
-
-/// Where white space and comments end.
-fn blank(text: &str, from: usize) -> usize {
-    let mut rest = text.get(from..).unwrap_or_default().trim_start();
-    while rest.starts_with("//") {
-        rest = rest
-            .split_once(['\n', '\r'])
-            .map_or("", |(_, rest)| rest)
-            .trim_start();
-    }
-    text.len().saturating_sub(rest.len())
-}
-
-/// Where the string that begins at `from` ends.
-fn string_end(text: &str, from: usize) -> Option<usize> {
-    let rest = text.get(from..)?.strip_prefix('"')?;
-    let mut escaped = false;
-    let close = rest.bytes().position(|byte| {
-        let ends = byte == b'"' && !escaped;
-        escaped = byte == b'\\' && !escaped;
-        ends
-    })?;
-    Some(from.saturating_add(close).saturating_add(2))
 }

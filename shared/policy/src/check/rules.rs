@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use cedar_policy::{Policy, PolicySet, Template};
+use cedar_policy::{Policy, Template};
 
 use super::Finding;
 use super::found::Found;
@@ -12,9 +12,11 @@ use super::place::{annotation, places};
 use crate::bundle::MOST_RULES;
 use crate::effect::LayerName;
 use crate::layer::prefix;
+use crate::parse::{Unread, policies};
 use crate::rule::Rule;
 
 const SYNTAX: &str = "a rule is permit or forbid (principal, action, resource) when { ... }; `counterfoil policy new` writes some";
+const DEEP: &str = "write several rules, or ask a list for several values: [\"a\", \"b\"].contains(context.base.x)";
 
 /// A policy and where it stands.
 pub(super) struct Placed<'a> {
@@ -51,9 +53,14 @@ pub(super) fn rules<'a>(
 ) -> Vec<Placed<'a>> {
     let mut placed = Vec::new();
     for &(file, text) in files {
-        let set = match text.parse::<PolicySet>() {
+        let set = match policies(text) {
             Ok(set) => set,
-            Err(errors) => {
+            Err(deep @ Unread::Deep(_)) => {
+                let Unread::Deep(place) = &deep else { continue };
+                found.error(|| Finding::at(file, text, place.clone(), deep.to_string(), DEEP));
+                continue;
+            }
+            Err(Unread::Syntax(errors)) => {
                 for error in errors.iter() {
                     found.error(|| Finding::of(file, text, 0..0, error, SYNTAX));
                 }

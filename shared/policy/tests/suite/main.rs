@@ -11,6 +11,8 @@ mod checks;
 #[cfg(test)]
 mod claims;
 #[cfg(test)]
+mod deep;
+#[cfg(test)]
 mod facts;
 #[cfg(test)]
 mod failures;

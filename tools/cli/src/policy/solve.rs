@@ -72,7 +72,7 @@ fn installed() -> Option<String> {
 fn rules(folder: &Folder) -> Result<PolicySet> {
     let mut set = PolicySet::new();
     for (path, text) in folder.policies() {
-        let parsed: PolicySet = text.parse().map_err(|_| anyhow!("{path} is not Cedar"))?;
+        let parsed = counterfoil_policy::policies(text).with_context(|| path.to_owned())?;
         for policy in parsed.policies() {
             let id = policy.annotation("id").unwrap_or_default();
             let named = policy.new_id(PolicyId::new(id));
