@@ -1,5 +1,7 @@
 //! A run of fifty actions leaves fifty decisions in its package.
 
+use std::time::Duration;
+
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::evidence::verify::{Package, verify};
 use counterfoil_core::export::ExportScope;
@@ -7,9 +9,11 @@ use counterfoil_core::governed_run::{Report, RunState};
 use counterfoil_core::repair::{ActionState, VoteKind};
 use counterfoil_core::tenancy::Role;
 use counterfoil_core::usecases::{Glass, NewRepair, RecordedRun, replay_run};
+use counterfoil_testkit::memory::ApplyFault;
 
 use super::super::repairs::keys::revoke;
 use super::super::repairs::standing::{broken, needing};
+use super::super::repairs::unread::begun_in_run;
 use super::super::world::World;
 use super::desk::Desk;
 
@@ -196,4 +200,23 @@ async fn the_package_of_a_run_verifies_in_which_an_approval_was_taken_back() {
         let said = if by_glass { "overridden" } else { "clean" };
         assert_eq!(accepted.governance[&run].name(), said);
     }
+}
+
+/// docs/evidence-format.md, section 9: what was begun and has no result makes its run unresolved, though every
+/// decision in it was answered.
+#[tokio::test]
+async fn the_package_of_a_run_says_that_nobody_knows_what_became_of_its_repair() {
+    let (world, run, _, database) = begun_in_run(ApplyFault::LostReply).await;
+    for later in [1, 24] {
+        world.clock.advance(Duration::from_hours(later));
+        database.swept(&world).await;
+    }
+    let ended = world.complete_run(&run).await.unwrap();
+    assert_eq!(ended.tally.unresolved, 0);
+
+    let desk = Desk::of(world);
+    let run_id = run.parse().unwrap();
+    let fetched = desk.export(ExportScope::Run { run_id }).await;
+    let accepted = desk.verify(&fetched.bytes).await.unwrap();
+    assert_eq!(accepted.governance[&run].name(), "unresolved");
 }

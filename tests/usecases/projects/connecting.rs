@@ -22,7 +22,7 @@ use super::office::{ADMIN, Office, VIEWER};
 
 /// The other sides, with answers that a test can change.
 #[derive(Default)]
-struct Sides {
+pub(super) struct Sides {
     unreadable: Mutex<bool>,
     writable: Mutex<Vec<String>>,
     failing: Mutex<Option<PortErrorKind>>,
@@ -361,6 +361,7 @@ async fn a_repair_credential_is_not_replaced_while_a_repair_is_not_settled() {
     let unfinished = Unfinished {
         id: ActionId::from_bits(7),
         since: shop.office.world.clock.now(),
+        unread: None,
     };
     let begun = records.create(&unfinished).unwrap();
     assert!(store.write(vec![begun]).await.unwrap());

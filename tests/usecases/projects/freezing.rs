@@ -173,6 +173,7 @@ async fn the_repair_credential_stays_while_a_repair_is_not_settled() {
     let unfinished = Unfinished {
         id: ActionId::from_bits(7),
         since: world.clock.now(),
+        unread: None,
     };
     let begun = records.create(&unfinished).unwrap();
     assert!(world.store.write(vec![begun]).await.unwrap());

@@ -9,3 +9,4 @@ mod mappings;
 mod meanwhile;
 mod office;
 mod second_person;
+mod unneeded;

@@ -8,6 +8,7 @@ mod settling;
 pub(crate) mod standing;
 mod undo;
 mod votes;
+pub(crate) mod unread;
 mod whole;
 
 use counterfoil_core::repair::{Action, ActionState, VoteKind};

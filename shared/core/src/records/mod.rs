@@ -15,7 +15,7 @@ pub(crate) use directory::{budget_key, workspace_row};
 pub use override_use::{COUNTED_FOR, OverrideUse, REVIEWED_WITHIN};
 pub use rows::{
     ApiKey, Invitation, Invited, Mapping, MappingSource, Member, Missing, Owners, Person, Project,
-    StoredMappings, Unfinished, WebhookSecret, Workspace,
+    StoredMappings, Unfinished, Unread, WebhookSecret, Workspace,
 };
 pub use run_action::RunAction;
 pub use secret::{Secret, SecretVersion, VersionError};

@@ -196,6 +196,19 @@ pub struct Unfinished {
     pub id: ActionId,
     /// Since when.
     pub since: Timestamp,
+    /// That its row was to be read back and was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<Unread>,
+}
+
+/// That nobody could find out yet what an UPDATE did. Whoever reads its row settles it, so it was never
+/// readable since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// When that was noticed first.
+    pub since: Timestamp,
+    /// The repair credential of that time, which does not lead to the row; `None` where there was none.
+    pub with: Option<SecretId>,
 }
 
 /// A person in a workspace.

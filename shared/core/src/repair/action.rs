@@ -14,6 +14,10 @@ use crate::reconcile::Identity;
 use crate::tenancy::{Principal, Role};
 use crate::time::Timestamp;
 
+/// Why an action failed of which nobody knows what it did: its UPDATE may have been sent, and the row could
+/// not be read back.
+pub const OUTCOME_UNKNOWN: &str = "outcome-unknown";
+
 /// Where an action is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -38,7 +42,7 @@ pub enum ActionState {
     Executed,
     /// The row was changed and the promise was compared again. Terminal.
     Verified,
-    /// The row was not changed. Terminal.
+    /// It did not become what was approved, or nobody knows whether it did ([`OUTCOME_UNKNOWN`]). Terminal.
     Failed,
     /// The row, the difference or the rules changed since the approval. Terminal.
     Stale,
@@ -305,7 +309,8 @@ impl Action {
         people.len() >= usize::from(self.approvals)
     }
 
-    /// What its incident is again when nothing comes of the action.
+    /// What its incident is again when nothing comes of the action. Where nobody knows what came of it, nobody
+    /// knows either that a promise still holds.
     pub fn gives_back(&self) -> IncidentState {
         self.undo
             .map_or(IncidentState::Open, |undo| undo.incident_was)
@@ -316,6 +321,9 @@ impl Action {
         self.id.made_at()
     }
 
+        if self.failure.as_deref() == Some(OUTCOME_UNKNOWN) {
+            return IncidentState::Open;
+        }
     /// The least role whose approvals count.
     pub fn approver_role(&self) -> Role {
         self.role.unwrap_or(Role::Approver)

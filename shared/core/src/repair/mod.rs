@@ -7,7 +7,8 @@ mod plan;
 mod work;
 
 pub use action::{
-    Action, ActionBinding, ActionState, Meaning, Overridden, Undo, Vote, VoteKind, approvers,
+    Action, ActionBinding, ActionState, Meaning, OUTCOME_UNKNOWN, Overridden, Undo, Vote, VoteKind,
+    approvers,
 };
 pub use pace::{DAY_MAX, HOUR_MAX, Pace};
 pub use plan::{ColumnChange, RepairPlan};

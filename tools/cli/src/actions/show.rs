@@ -58,12 +58,31 @@ pub(crate) fn next(action: &Value) -> String {
             "{id} is stale: the row or what was promised changed since, and nothing was written; look at it, \
              and propose it again: counterfoil incidents show {incident}"
         ),
-        "failed" => format!(
-            "{id} failed ({}), and the row is as it was; look at it: counterfoil incidents show {incident}",
-            at("/failure")
-        ),
+        "failed" => failed(&id, &at("/failure"), &incident),
         state => format!("{id} is {}", shown(state)),
     }
+}
+
+/// What is known of the row after a repair that failed, by its code.
+fn failed(id: &str, code: &str, incident: &str) -> String {
+    let known = match code {
+        "outcome-unknown" => {
+            return format!(
+                "{id} was begun, and nobody knows whether the row was changed: it could not be read back \
+                 ({code}). look at the row in your database; {incident} is open, and the next scan compares \
+                 it: counterfoil incidents show {incident}"
+            );
+        }
+        "row-changed-since" | "row-gone" => "and what the row holds is not what was to be written",
+        "not-applied" => "and the row is as it was",
+        "credential-unavailable"
+        | "database-unavailable"
+        | "not-one-row"
+        | "refused"
+        | "repairs-off" => "and nothing was written",
+        _ => "and what the row holds is not told here",
+    };
+    format!("{id} failed ({code}), {known}; look at it: counterfoil incidents show {incident}")
 }
 
 /// The command that proposes the same once more.
@@ -345,6 +364,33 @@ pub(super) mod tests {
         assert!(said("verified").contains("the promise holds"));
         assert_eq!(said("new\nstate"), "act_1 is new\\nstate");
         // Proposing the repair would be the opposite of what it takes back.
+        let failed = |code: &str| {
+            let mut action = held();
+            (action["state"], action["failure"]) = (json!("failed"), json!(code));
+            next(&action)
+        };
+        assert!(failed("not-applied").contains("the row is as it was"));
+        assert!(failed("refused").contains("nothing was written"));
+        // Of these nobody knows what was written, and nothing is claimed.
+        for code in [
+            "row-changed-since",
+            "row-gone",
+            "outcome-unknown",
+            "new\ncode",
+        ] {
+            let said = failed(code);
+            assert!(
+                !said.contains("as it was") && !said.contains("nothing was"),
+                "{said}"
+            );
+            assert!(said.ends_with("counterfoil incidents show inc_1"), "{said}");
+        }
+        let unknown = failed("outcome-unknown");
+        assert!(!unknown.contains("  "), "{unknown}");
+        assert!(
+            unknown.contains("nobody knows whether the row was changed"),
+            "{unknown}"
+        );
         let mut undo = held();
         (undo["state"], undo["undo_of"]) = (json!("expired"), json!("act_0"));
         let said = next(&undo);

@@ -141,7 +141,15 @@ fn sentence(kind: &str, facts: &Json, personal: &Personal<'_>) -> Option<String>
         ),
         "repair.started" => "The change was begun.".to_owned(),
         "repair.executed" => format!("The row was changed{}.", personal.change()),
-        "repair.failed" => "The row was not changed.".to_owned(),
+        "repair.failed" => match text(facts, "code") {
+            "row-changed-since" | "row-gone" => {
+                "What the row holds is not what was to be written.".to_owned()
+            }
+            _ => "The row was not changed.".to_owned(),
+        },
+        "observation.recorded" if text(facts, "topic") == "action.outcome_unknown" => {
+            "Nobody knows whether the row was changed: it could not be read back.".to_owned()
+        }
         "repair.verified" => match text(facts, "result") {
             "match" => "Promise and grant were read again: they agree.".to_owned(),
             _ => "Promise and grant were read again: they still differ.".to_owned(),

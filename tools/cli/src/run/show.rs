@@ -125,6 +125,16 @@ impl Read {
         asked.extend(closes.iter().map(path));
         let mut read = all(&api, "decisions", &asked).await?;
         let close = read.split_off(latest.len()).pop();
+        let (begun, done) = (of("repair.started"), of("repair.executed"));
+        let no_result = if begun.len() > done.len() {
+            let results: Vec<u64> = done.into_iter().chain(of("repair.failed")).collect();
+            let asked: Vec<String> = begun.iter().chain(&results).map(path).collect();
+            let mut read = all(&api, "repairs", &asked).await?;
+            let results = read.split_off(begun.len());
+            has_no_result(&read, &results)
+        } else {
+            false
+        };
         let mut known = BTreeSet::new();
         let acts = read.iter().map(|entry| text(entry, "/facts/act"));
         let acts: Vec<&str> = acts
@@ -135,7 +145,7 @@ impl Read {
         Ok(Self {
             actions: all(&api, "actions", &asked?).await?,
             more,
-            standing: close.map_or("", |close| standing(&close)),
+            standing: close.map_or("", |close| standing(&close, no_result)),
         })
     }
 }
@@ -165,13 +175,23 @@ async fn all(api: &Arc<Client>, what: &str, paths: &[String]) -> Result<Vec<Valu
     Ok(read)
 }
 
+/// Whether of something that was begun nobody recorded what became of it.
+fn has_no_result(begun: &[Value], results: &[Value]) -> bool {
+    let known = |act: &str| {
+        results
+            .iter()
+            .any(|result| text(result, "/facts/act") == act)
+    };
+    begun.iter().any(|begun| !known(text(begun, "/facts/act")))
+}
+
 /// The governance result of a closed run, by the rule of the verifier.
-fn standing(close: &Value) -> &'static str {
+fn standing(close: &Value, no_result: bool) -> &'static str {
     if close.get("facts").is_none_or(Value::is_null) {
         "unknown"
     } else if number(close, "/facts/overrides") > 0 {
         "overridden"
-    } else if number(close, "/facts/unresolved") > 0 {
+    } else if number(close, "/facts/unresolved") > 0 || no_result {
         "unresolved"
     } else {
         "clean"
@@ -240,7 +260,11 @@ fn governance(governed: &Value, read: &Read) -> String {
     match read.standing {
         "clean" => "clean: every decision is resolved, and nobody overrode one".to_owned(),
         "overridden" => "overridden: an owner took the place of missing approvals".to_owned(),
-        "unresolved" => "unresolved: it ended with a decision that nobody resolved".to_owned(),
+        "unresolved" => {
+            "unresolved: it ended with a decision that nobody resolved, or with an effect of \
+                         which nobody knows whether it happened"
+                .to_owned()
+        }
         "unknown" => "unknown: what says it is not kept any more".to_owned(),
         _ => format!(
             "known when the run has ended; now {} wait for people, and {} may be done and are not told",
@@ -327,13 +351,33 @@ mod tests {
     fn a_result_follows_the_rule_of_the_verifier() {
         let closed = |overrides: u64, unresolved: u64| {
             let facts = json!({ "overrides": overrides, "unresolved": unresolved });
-            standing(&json!({ "facts": facts }))
+            standing(&json!({ "facts": facts }), false)
         };
         assert_eq!(closed(0, 0), "clean");
         assert_eq!(closed(0, 1), "unresolved");
         assert_eq!(closed(1, 0), "overridden");
         assert_eq!(closed(1, 1), "overridden");
-        assert_eq!(standing(&json!({ "facts": null })), "unknown");
+        assert_eq!(standing(&json!({ "facts": null }), false), "unknown");
+        let facts = json!({ "overrides": 0, "unresolved": 0 });
+        assert_eq!(standing(&json!({ "facts": facts }), true), "unresolved");
+    }
+
+    #[test]
+    fn what_was_begun_and_has_no_result_is_found_by_its_action() {
+        let entries = |acts: &[&str]| -> Vec<Value> {
+            let entry = |act: &&str| json!({ "facts": { "act": act } });
+            acts.iter().map(entry).collect()
+        };
+        assert!(!has_no_result(&[], &entries(&["act_1"])));
+        assert!(!has_no_result(
+            &entries(&["act_1"]),
+            &entries(&["act_2", "act_1"])
+        ));
+        // What was given up before it was begun has a result, too, and is no result of another one.
+        assert!(has_no_result(
+            &entries(&["act_1", "act_2"]),
+            &entries(&["act_3", "act_1"])
+        ));
     }
 
     #[test]

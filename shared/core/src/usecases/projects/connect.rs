@@ -21,12 +21,9 @@ use super::{ProjectError, Projects, changed, project_target};
 use crate::connection::Standing;
 use crate::ids::SecretId;
 use crate::policy::Question;
-use crate::ports::{AppendError, Batch};
-use crate::records::{
-    Directory, Missing, Project, Records, Secret, Unfinished, Versioned, WebhookSecret,
-};
+use crate::ports::{AppendError, Batch, StateCheck};
+use crate::records::{Directory, Missing, Project, Records, Secret, Versioned, WebhookSecret};
 use crate::redacted::Redacted;
-use crate::repair::{Action, ActionState};
 use crate::tenancy::TenantCtx;
 use crate::time::Timestamp;
 use crate::usecases::connections::{Connections, Probe, Probed};
@@ -119,8 +116,8 @@ impl Projects {
     ///
     /// # Errors
     /// [`ProjectError::Refused`] with what the probe found, [`ProjectError::Changed`] when the project
-    /// has another version by now, [`ProjectError::Repairing`] for another repair credential while what a
-    /// repair did is not known yet: nothing is stored then.
+    /// has another version by now, [`ProjectError::Repairing`] for another repair credential while the one
+    /// of now may still read back what a repair did: nothing is stored then.
     pub async fn connect(
         &self,
         ctx: &TenantCtx,
@@ -137,10 +134,7 @@ impl Projects {
         if before.version != version {
             return Err(ProjectError::Changed);
         }
-        let replaces_repair = new.kind == ConnectionKind::Repair;
-        if replaces_repair && self.is_executing(&Records::of(self.state(), ctx)).await? {
-            return Err(ProjectError::Repairing);
-        }
+        let unneeded = self.is_unneeded(ctx, new.kind).await?;
         let probe = self.probe(ctx, &before.value, new, connections).await?;
         let secrets = self.secrets();
         let value = new.secret.reveal().as_bytes();
@@ -152,7 +146,8 @@ impl Projects {
         let mut changes = vec![created];
         changes.extend(revoked(&secrets, ctx, gone).await?);
         let probed = probe.map(|probe| (id, probe));
-        let settled = self.settle(ctx, &judged, &before, &after, new.kind, changes, probed);
+        let kind = (new.kind, unneeded);
+        let settled = self.settle(ctx, &judged, &before, &after, kind, changes, probed);
         settled.await?;
         let all = self.connections(ctx).await?;
         // Gone already only when somebody has replaced it meanwhile.
@@ -165,8 +160,8 @@ impl Projects {
     ///
     /// # Errors
     /// [`ProjectError::NotFound`] when there is none; [`ProjectError::Changed`] as above;
-    /// [`ProjectError::Repairing`] for the repair credential, while what a repair did is not known yet: it
-    /// is read back with that credential.
+    /// [`ProjectError::Repairing`] for the repair credential, while what a repair did is not known yet and
+    /// nobody has failed to read it back: that is done with this credential.
     pub async fn disconnect(
         &self,
         ctx: &TenantCtx,
@@ -187,26 +182,11 @@ impl Projects {
         if before.version != version {
             return Err(ProjectError::Changed);
         }
-        let records = Records::of(self.state(), ctx);
-        if kind == ConnectionKind::Repair && self.is_executing(&records).await? {
-            return Err(ProjectError::Repairing);
-        }
+        let unneeded = self.is_unneeded(ctx, kind).await?;
         let changes = revoked(&self.secrets(), ctx, gone).await?;
+        let kind = (kind, unneeded);
         let settled = self.settle(ctx, &judged, &before, &after, kind, changes, None);
         settled.await
-    }
-
-    /// Whether an UPDATE may be on its way that only the repair credential can read back.
-    async fn is_executing(&self, records: &Records<'_>) -> Result<bool, ProjectError> {
-        for unfinished in records.list::<Unfinished>().await? {
-            let action = records
-                .get::<Action>(&unfinished.value.id.to_string())
-                .await?;
-            if action.is_none_or(|action| action.value.state == ActionState::Executing) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// What a credential may do; a signing secret cannot be asked.
@@ -309,7 +289,7 @@ impl Projects {
         judged: &Governed,
         before: &Versioned<Project>,
         after: &Project,
-        kind: ConnectionKind,
+        (kind, unneeded): (ConnectionKind, Option<StateCheck>),
         changes: Vec<SecretChange>,
         probed: Option<(SecretId, Probe)>,
     ) -> Result<(), ProjectError> {
@@ -343,9 +323,15 @@ impl Projects {
         let draft = Draft::new(Kind::ConfigChanged, facts);
         batch.drafts.push(draft.cite("decision", DECISION));
         batch.drafts.push(judged.closing());
+        let begun = batch.state.len().saturating_add(batch.checks.len());
+        batch.checks.extend(unneeded);
         let stream = before.value.stream_id()?;
         match self.create.evidence.append(stream, batch).await {
             Ok(_) => {}
+            // A repair has begun since it was asked.
+            Err(AppendError::StateChanged { index }) if index == begun => {
+                return Err(ProjectError::Repairing);
+            }
             Err(error @ AppendError::OutcomeUnknown(_)) => {
                 // The row holds the new secret's id, which nobody else can have written.
                 if self.project(ctx).await?.value != *after {

@@ -11,6 +11,7 @@ mod create;
 mod credential;
 mod freeze;
 mod mappings;
+mod unneeded;
 
 use std::sync::Arc;
 

@@ -6,7 +6,8 @@
 //! - The decision is durable before anything else happens ([`crate::policy::Permit`]).
 //! - `repair.started`, the consumption of the approval and the move to `executing` are one
 //!   transaction; only its winner sends the UPDATE. So there is at most one UPDATE per action.
-//! - A reply that was lost at COMMIT is settled by reading the row, never by sending again.
+//! - A reply that was lost at COMMIT is settled by reading the row, never by sending again. Where nobody can
+//!   read it, the record says so in the end, and claims nothing.
 //! - Until then an action may be withdrawn or expires; from then on it may not.
 
 mod again;
@@ -30,6 +31,7 @@ mod settle;
 mod standing;
 mod start;
 mod sweep;
+mod unread;
 mod vote;
 
 use std::sync::Arc;

@@ -141,16 +141,39 @@ async fn failed(
     state: ActionState,
     code: &'static str,
 ) -> Result<Versioned<Action>, ActionError> {
-    let (run, decision) = execution(&action)?;
+    let (_, decision) = execution(&action)?;
+    let mut facts = repair_step(&decision.leaf, &action.value.digest, action.value.id);
+    facts.push(("code", code.into()));
+    let failed = Draft::new(Kind::RepairFailed, object(facts));
+    ended(
+        ports,
+        ctx,
+        project,
+        action,
+        (state, code),
+        (failed, "failed"),
+    )
+    .await
+}
+
+/// The end of what was begun and is not known to have changed its row: `why` is in its run, and closes it
+/// with `status` unless somebody holds it open. The incident is what it was before.
+pub(super) async fn ended(
+    ports: &RepairPorts,
+    ctx: &TenantCtx,
+    project: &Project,
+    action: Versioned<Action>,
+    (state, code): (ActionState, &'static str),
+    (why, status): (Draft, &'static str),
+) -> Result<Versioned<Action>, ActionError> {
+    let (run, _) = execution(&action)?;
     let version = action.version;
     let mut action = action.value;
     action.state = state;
     action.failure = Some(code.to_owned());
-    let mut facts = repair_step(&decision.leaf, &action.digest, action.id);
-    facts.push(("code", code.into()));
     let records = ports.records(ctx);
-    let mut drafts = vec![Draft::new(Kind::RepairFailed, object(facts)).in_run(run)];
-    drafts.extend(close(run, &action, "failed"));
+    let mut drafts = vec![why.in_run(run)];
+    drafts.extend(close(run, &action, status));
     let batch = Batch::of(drafts)
         .with(records.replace(version, &action)?.explained_by(0))
         .with(

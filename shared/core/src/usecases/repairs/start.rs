@@ -84,6 +84,7 @@ pub(super) async fn start(
     let unfinished = Unfinished {
         id: action.id,
         since: now,
+        unread: None,
     };
     let counted = pace.value.with(now);
     let counted = match pace.version {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ending::expire;
 use super::execute::execute;
-use super::{ActionError, RepairPorts, settle};
+use super::{ActionError, RepairPorts, settle, unread};
 use crate::ids::{ActionId, ProjectId};
 use crate::records::{Directory, Project, Unfinished};
 use crate::repair::{Action, ActionState};
@@ -254,10 +254,7 @@ impl SweepRepairs {
         let project = &ports.project(ctx).await?;
         let action = ports.action(ctx, &due.action.to_string()).await?;
         let worked = match action.value.state {
-            ActionState::Executing => {
-                let outcome = settle::read_back(ports, ctx, project, &action.value).await?;
-                Box::pin(settle::record(ports, ctx, project, action, outcome)).await
-            }
+            ActionState::Executing => Box::pin(unread::settle(ports, ctx, project, action)).await,
             // Only a repair is looked at again: another one is over, somebody was faster.
             ActionState::Executed if !action.value.is_over() => {
                 Box::pin(settle::verify(ports, ctx, project, action)).await
