@@ -34,7 +34,11 @@ fn refused(condition: &str) -> Finding {
 }
 
 fn around(open: &str, close: &str, times: usize) -> String {
-    format!("{}true{}", open.repeat(times), close.repeat(times))
+    format!(
+        "{}resource.legal_hold{}",
+        open.repeat(times),
+        close.repeat(times)
+    )
 }
 
 /// Everything that brackets can be within one another.
@@ -45,7 +49,7 @@ const NESTED: [(&str, &str); 7] = [
     ("[true].contains(", ")"),
     ("{a: ", "}.a"),
     ("if true then ", " else false"),
-    ("if ", " then true else true"),
+    ("if ", " then true else false"),
 ];
 
 #[test]
@@ -56,14 +60,10 @@ fn as_deep_as_is_allowed_and_one_deeper() {
         assert_eq!(checked(&rule(&around(open, close, most))), Ok(()), "{open}");
         let deeper = format!("false || {}", around(open, close, most + 1));
         let found = refused(&deeper);
-        assert_eq!(
-            found.excerpt.get(found.offset..).unwrap().chars().next(),
-            open.trim_start_matches("[true].contains")
-                .trim_start_matches('!')
-                .chars()
-                .next(),
-            "{found:?}"
-        );
+        let marked = rule(&deeper);
+        let marked = marked.get(found.offset..).unwrap();
+        let opens = ["(", "{", "if"].iter().any(|it| marked.starts_with(it));
+        assert!(opens && marked.len() < deeper.len(), "{marked} {found:?}");
     }
     for operator in [" || ", " && "] {
         // The bracket of the condition counts as one.
@@ -105,7 +105,7 @@ fn as_much_as_there_is_side_by_side() {
     let values: Vec<String> = (0..5_000)
         .map(|number| format!("\"a || ({number}\""))
         .collect();
-    let condition = format!("[{}].contains(context.base.env)", values.join(", "));
+    let condition = format!("[{}].contains(resource.kind)", values.join(", "));
     assert_eq!(checked(&rule(&condition)), Ok(()));
     let terms: Vec<&str> = vec!["if true || false then [1] else [2]"; 500];
     let condition = format!("[{}].contains([1])", terms.join(", "));
@@ -113,7 +113,7 @@ fn as_much_as_there_is_side_by_side() {
     let comment = format!("true // {}\n", "((((if ||".repeat(500));
     assert_eq!(checked(&rule(&comment)), Ok(()));
     let rules = (0..199).map(|number| {
-        rule("!(true || false) && true").replace("forbid.x", &format!("forbid.x{number}"))
+        rule("(true || false) && true").replace("forbid.x", &format!("forbid.x{number}"))
     });
     assert_eq!(checked(&rules.collect::<String>()), Ok(()));
 }
@@ -121,16 +121,18 @@ fn as_much_as_there_is_side_by_side() {
 /// What is wrong with the types of the deepest that is allowed is found.
 #[test]
 fn types_of_the_deepest() {
-    for (operator, places) in [(" || ", [0, OPERATORS - 1]), (" && ", [0, OPERATORS - 1])] {
-        for place in places {
-            // An attribute takes an operator of its own, and one more is left out.
-            let mut terms = vec!["true"; OPERATORS - 1];
-            terms[place.min(OPERATORS - 2)] = "resource.nonsense";
+    // An attribute takes an operator of its own.
+    let most = OPERATORS / 2;
+    for operator in [" || ", " && "] {
+        for place in [0, most - 1] {
+            let mut terms = vec!["resource.legal_hold"; most];
+            assert_eq!(checked(&rule(&terms.join(operator))), Ok(()));
+            terms[place] = "resource.nonsense";
             let findings = checked(&rule(&terms.join(operator))).unwrap_err();
             assert!(findings[0].detail.contains("nonsense"), "{findings:?}");
         }
     }
-    let inner = around("(", ")", BRACKETS - 1).replace("true", "resource.nonsense");
+    let inner = around("(", ")", BRACKETS - 1).replace("legal_hold", "nonsense");
     let findings = checked(&rule(&inner)).unwrap_err();
     assert!(findings[0].detail.contains("nonsense"), "{findings:?}");
 }
