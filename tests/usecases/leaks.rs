@@ -35,6 +35,7 @@ fn key(world: &World, number: u128) -> ApiKey {
         live: false,
         capability: Capability::Read,
         approver: None,
+        agent: false,
         owner: UserId::from_bits(1),
         created_at: world.clock.now(),
         expires_at: world.clock.now(),

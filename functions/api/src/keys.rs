@@ -108,6 +108,10 @@ struct NewBody {
     #[serde(default)]
     #[schema(value_type = Option<UserId>)]
     approver: Option<String>,
+    /// An agent has it: it is judged as one, over MCP and here, and reaches nothing of the workspace but
+    /// its projects.
+    #[serde(default)]
+    agent: bool,
     /// 90 unless said otherwise; at most 30 for a key that approves.
     #[serde(default)]
     #[schema(minimum = 1, maximum = 365)]
@@ -143,6 +147,7 @@ pub(crate) async fn make(
             GivenCapability::Repair => Capability::Repair,
         },
         approver: wanted.approver.as_deref(),
+        agent: wanted.agent,
         days: wanted.expires_in_days,
     };
     let make = async |once| {

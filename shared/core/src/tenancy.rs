@@ -158,7 +158,7 @@ pub enum Principal {
         /// The role of that person now; `None` when they left.
         owner_role: Option<Role>,
     },
-    /// An agent: a caller over MCP.
+    /// An agent: a caller over MCP, or with a key that is an agent's.
     Agent {
         /// Its API key, or the client that a person let in.
         id: String,

@@ -214,6 +214,7 @@ pub(crate) const READING: NewApiKey<'static> = NewApiKey {
     live: true,
     capability: Capability::Read,
     approver: None,
+    agent: false,
     days: None,
 };
 

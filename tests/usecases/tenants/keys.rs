@@ -136,6 +136,59 @@ async fn a_key_that_approves_is_its_own_persons_with_a_second_factor_and_short()
     assert!(bench.present(&secret).await.is_err());
 }
 
+/// docs/mcp.md: a key that is an agent's is one at every door.
+#[tokio::test]
+async fn a_key_of_an_agent_is_one_at_every_door_and_reaches_projects_alone() {
+    let bench = Bench::new().await;
+    let (store, project) = (bench.store.as_ref(), project(&bench).await);
+    let own = bench.ann.id.to_string();
+    let agents = NewApiKey {
+        capability: Capability::Repair,
+        agent: true,
+        ..READING
+    };
+    let voting = NewApiKey {
+        approver: Some(&own),
+        ..agents
+    };
+    match bench.make_key("ann", &voting).await.unwrap_err() {
+        AdminError::Invalid { field, .. } => assert_eq!(field, "/agent"),
+        other => panic!("{other:?}"),
+    }
+    let (id, secret) = bench.make_key("ann", &agents).await.unwrap();
+    let mut entries = bench.entries().into_iter().rev();
+    let (_, granted) = entries
+        .find(|(kind, _)| *kind == Kind::AccessGranted)
+        .unwrap();
+    assert_eq!(granted.get("agent"), Some(&true.into()));
+    let ctx = bench.ctx("ann").await;
+    let renewed = bench.keys().rotate(&ctx, &id, 1, None).await.unwrap();
+    assert!(
+        renewed.0.record.value.agent,
+        "and so is the key that replaces it"
+    );
+    for secret in [secret, renewed.1] {
+        let key = authenticate_key(store, secret.reveal(), bench.clock.now());
+        let key = key.await.unwrap();
+        let workspace = bench.workspace.id.to_string();
+        let refused = key.workspace(store, &workspace).await.unwrap_err();
+        assert!(matches!(refused, AuthError::NotFound));
+        let plain = key
+            .project(store, Some(&project.id.to_string()))
+            .await
+            .unwrap();
+        let over_mcp = key.as_agent().unwrap();
+        let over_mcp = over_mcp
+            .project(store, Some(&project.id.to_string()))
+            .await
+            .unwrap();
+        for ctx in [plain, over_mcp] {
+            assert_eq!(ctx.principal().kind(), "agent");
+            assert_eq!(ctx.principal().owners(), [bench.ann.id]);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_key_of_a_project_fits_its_mode_and_reaches_nothing_else() {
     let bench = Bench::new().await;

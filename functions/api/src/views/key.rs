@@ -40,6 +40,8 @@ pub(crate) struct Key {
     /// The person it speaks as; `null` for a program.
     #[schema(value_type = Option<schema::UserId>)]
     approver: Option<UserId>,
+    /// Whether an agent has it.
+    agent: bool,
     /// Whoever made it.
     #[schema(value_type = schema::UserId)]
     owner: UserId,
@@ -66,6 +68,7 @@ impl Key {
             environment: if key.live { "live" } else { "test" },
             capability: key.capability,
             approver: key.approver,
+            agent: key.agent,
             owner: key.owner,
             created_at: key.created_at.to_string(),
             expires_at: key.expires_at.to_string(),

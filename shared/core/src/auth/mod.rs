@@ -160,6 +160,13 @@ async fn presented(
             }
         }
         (Some(_), _) => return Err(AuthError::Unauthenticated),
+        (None, owner_role) if row.agent => Principal::Agent {
+            id: row.id.to_string(),
+            capability: row.capability,
+            owner: row.owner,
+            owner_role,
+            on_behalf: false,
+        },
         (None, owner_role) => Principal::ApiKey {
             id: row.id,
             capability: row.capability,
@@ -239,27 +246,29 @@ impl Authenticated {
             Self::Delegate(_) => return Ok(self),
             Self::Person(_) => return Err(AuthError::NotForAgents),
         };
-        let Principal::ApiKey {
-            id,
-            capability,
-            owner,
-            owner_role,
-        } = key.principal
-        else {
-            return Err(AuthError::NotForAgents);
-        };
-        key.principal = Principal::Agent {
-            id: id.to_string(),
-            capability,
-            owner,
-            owner_role,
-            on_behalf: false,
-        };
+        match key.principal {
+            Principal::Agent { .. } => {}
+            Principal::ApiKey {
+                id,
+                capability,
+                owner,
+                owner_role,
+            } => {
+                key.principal = Principal::Agent {
+                    id: id.to_string(),
+                    capability,
+                    owner,
+                    owner_role,
+                    on_behalf: false,
+                };
+            }
+            _ => return Err(AuthError::NotForAgents),
+        }
         Ok(Self::Key(key))
     }
 
     /// The context of a workspace. A key of one project reaches nothing of its workspace, and neither
-    /// does a client that acts for somebody: agents work in projects.
+    /// does an agent, or a client that acts for somebody: agents work in projects.
     ///
     /// # Errors
     /// [`AuthError::NotFound`] when it does not exist or is out of reach.
@@ -270,7 +279,7 @@ impl Authenticated {
     ) -> Result<WorkspaceCtx, AuthError> {
         let asked: WorkspaceId = asked.parse().map_err(|_| AuthError::NotFound)?;
         match self {
-            Self::Key(key) if key.reaches(Target::Workspace(asked)) => {
+            Self::Key(key) if !key.row.agent && key.reaches(Target::Workspace(asked)) => {
                 let ctx = WorkspaceCtx::new(asked, key.principal.clone());
                 Ok(ctx.of_environment(key.row.live))
             }

@@ -92,6 +92,7 @@ mod tests {
                 live,
                 capability,
                 approver: None,
+                agent: false,
                 owner: UserId::from_bits(1),
                 created_at: Timestamp::from_secs(0),
                 expires_at: Timestamp::from_secs(0),

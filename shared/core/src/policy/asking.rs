@@ -105,9 +105,9 @@ impl Approvals {
 /// Through which door a request came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// The HTTP API, whoever calls it.
+    /// The HTTP API, whoever but an agent calls it.
     Api,
-    /// An agent over MCP.
+    /// An agent, over MCP or with a key of its own.
     Mcp,
     /// The product's own schedules.
     Schedule,

@@ -270,6 +270,9 @@ pub struct ApiKey {
     pub capability: Capability,
     /// The person it speaks as, for an approver key.
     pub approver: Option<UserId>,
+    /// Whether an agent has it, which is one at every door then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub agent: bool,
     /// The person who created it.
     pub owner: UserId,
     /// Since when it exists.

@@ -314,6 +314,7 @@ impl CreateProject {
             live: project.livemode,
             capability,
             approver,
+            agent: false,
             owner,
             created_at: now,
             expires_at: now.plus(KEY_VALID),

@@ -237,6 +237,7 @@ async fn new_key(
         live: false,
         capability: Capability::Repair,
         approver: None,
+        agent: false,
         owner: UserId::from_bits(1),
         created_at: now,
         expires_at: now.plus(std::time::Duration::from_hours(9_000)),

@@ -78,6 +78,9 @@ struct Create {
     /// It speaks as you and approves: give your own id
     #[arg(long, value_name = "USER")]
     approver: Option<String>,
+    /// For an agent: it is judged as one, over MCP and over the API
+    #[arg(long, conflicts_with = "approver")]
+    agent: bool,
     /// Days until it expires, 1 to 365; 90 without it
     #[arg(long, value_name = "DAYS")]
     expires_in_days: Option<u64>,
@@ -142,6 +145,7 @@ async fn list(call: &Call) -> Result<(), Failure> {
             at => format!("revoked at {at}"),
         };
         let may = match text(it, "/approver") {
+            "" if it["agent"] == true => format!("{}, as an agent", text(it, "/capability")),
             "" => text(it, "/capability").to_owned(),
             person => format!("{}, approves as {person}", text(it, "/capability")),
         };
@@ -181,6 +185,9 @@ async fn create(args: &Create) -> Result<(), Failure> {
         }
         if let Some(person) = &args.approver {
             fields.insert("approver".to_owned(), json!(person));
+        }
+        if args.agent {
+            fields.insert("agent".to_owned(), json!(true));
         }
         if let Some(days) = args.expires_in_days {
             fields.insert("expires_in_days".to_owned(), json!(days));

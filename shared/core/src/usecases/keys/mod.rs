@@ -45,6 +45,8 @@ pub struct NewApiKey<'a> {
     pub capability: Capability,
     /// The person it speaks as.
     pub approver: Option<&'a str>,
+    /// Whether it is for an agent, which is judged as one at every door then.
+    pub agent: bool,
     /// Days until it ends.
     pub days: Option<u64>,
 }
@@ -130,6 +132,7 @@ impl Keys {
             capability: new.capability,
             // Policy has seen that it is the caller.
             approver: new.approver.and(person),
+            agent: new.agent,
             owner: person.unwrap_or_else(|| UserId::from_bits(0)),
             created_at: now,
             expires_at: now.plus(DAY.saturating_mul(u32::try_from(days).unwrap_or(0))),
@@ -196,6 +199,10 @@ impl Keys {
         if new.approver.is_some() && new.capability != Capability::Repair {
             let rule = "must be `repair` for a key that approves";
             return Err(invalid("/capability", rule));
+        }
+        if new.approver.is_some() && new.agent {
+            let rule = "must be false for a key that approves: agents never vote";
+            return Err(invalid("/agent", rule));
         }
         let (most, usual) = if new.approver.is_some() {
             APPROVER_DAYS
@@ -272,6 +279,9 @@ fn granted(by: &Principal, key: &ApiKey) -> Draft {
     ];
     if let Some(person) = key.approver {
         more.push(("approver", person.to_string().into()));
+    }
+    if key.agent {
+        more.push(("agent", true.into()));
     }
     let subject = counterfoil_evidence::json::object([("name", key.name.as_str().into())]);
     let facts = change(by, target("api_key", key.id), more);
