@@ -7,6 +7,7 @@ use std::time::Duration;
 use counterfoil_core::tenancy::Role;
 use serde_json::{Value, json};
 
+use super::calls::ballot;
 use super::matrix::{Records, records};
 use super::stage::{Stage, now, stage};
 use super::tenant::Tenant;
@@ -149,6 +150,40 @@ fn viewers_see_that_a_project_goes_and_not_who_is_named_in_the_reason() {
                 "{masked}"
             );
         }
+    });
+}
+
+#[test]
+fn viewers_see_that_somebody_voted_and_not_who_is_named_in_their_words() {
+    let stage = stage();
+    stage.run(async {
+        let tenant = stage.tenant().await;
+        let (customer, _) = stage.drifted("paid_no_access");
+        let incident = stage.found(&tenant, &customer).await;
+        let action = stage.propose(&tenant, &incident).await;
+        let path = format!("/v1/actions/{}", action.field("/id"));
+        let votes = format!("{path}/approvals");
+        let mut no = ballot(&action, "reject");
+        no["reason"] = json!(WORDS);
+        let voted = stage.call("POST", &votes, Some(&tenant.ben), Some(action.etag()), &no);
+        assert_eq!(voted.await.says(), (200, "rejected".to_owned()));
+        let seen = async |role: Role| {
+            let who = Some(tenant.people[&role].as_str());
+            stage
+                .call("GET", &path, who, None, &Value::Null)
+                .await
+                .json()
+        };
+        let (clear, masked) = (seen(Role::Auditor).await, seen(Role::Viewer).await);
+        let said = clear.pointer("/votes/0/reason");
+        assert_eq!(said, Some(&json!(WORDS)), "{clear}");
+        let differing = differences(&clear, &masked);
+        assert!(differing.contains("/votes/*/reason"), "{differing:?}");
+        let masked = masked.to_string();
+        assert!(
+            !masked.contains("ada@") && !masked.contains("NffrFeUf"),
+            "{masked}"
+        );
     });
 }
 

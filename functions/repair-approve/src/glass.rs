@@ -16,11 +16,12 @@ use utoipa::ToSchema;
 use crate::answer;
 use crate::service::{Service, known};
 use crate::views;
+use crate::words::short_enough;
 
 /// Why the approvals are replaced.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct OverrideBody {
+pub(crate) struct OverrideBody {
     /// At least 20 characters.
     #[schema(
         min_length = 20,
@@ -38,9 +39,10 @@ struct OverrideBody {
 
 impl OverrideBody {
     /// The body, and the version of the action that was displayed.
-    fn read(sent: &Sent) -> Result<(Self, u64), Problem> {
+    pub(crate) fn read(sent: &Sent) -> Result<(Self, u64), Problem> {
         sent.key()?;
-        let body = sent.read()?;
+        let body: Self = sent.read()?;
+        short_enough(&body.reason)?;
         Ok((body, demand_if_match(sent.headers())?))
     }
 }
@@ -139,9 +141,18 @@ pub(crate) async fn tell_overdue(reviews: &OverdueReviews) -> Result<usize, Acti
 /// What the reviewer says.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct ReviewBody {
+pub(crate) struct ReviewBody {
     #[schema(value_type = Reason)]
     reason: String,
+}
+
+impl ReviewBody {
+    pub(crate) fn read(sent: &Sent) -> Result<Self, Problem> {
+        sent.key()?;
+        let body: Self = sent.read()?;
+        short_enough(&body.reason)?;
+        Ok(body)
+    }
 }
 
 /// Review a use of break-glass
@@ -167,8 +178,7 @@ pub(crate) async fn review(
 ) -> Result<Response, Problem> {
     let votes = service.votes();
     let may = (|| votes.admit_review(&ctx, &id), answer::problem);
-    let asked = sent.key().and_then(|_| sent.read::<ReviewBody>());
-    let asked = (&sent, asked);
+    let asked = (&sent, ReviewBody::read(&sent));
     let act = async |ports: RepairPorts, body: ReviewBody| {
         let actions = ReadActions {
             ports: ports.clone(),

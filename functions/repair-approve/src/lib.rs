@@ -8,6 +8,7 @@ mod in_run;
 mod routes;
 mod service;
 mod views;
+mod words;
 
 pub use handler::handle;
 pub use routes::{QUERIES, document, router};

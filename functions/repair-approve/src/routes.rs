@@ -25,6 +25,7 @@ use crate::glass;
 use crate::in_run;
 use crate::service::{Service, known, new_action};
 use crate::views;
+use crate::words::short_enough;
 
 /// The routes with what the document says of them (how to add one: functions/api/src/routes.rs).
 fn routes() -> OpenApiRouter<Service> {
@@ -234,10 +235,11 @@ enum Vote {
 /// A vote.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Ballot {
+pub(crate) struct Ballot {
     #[schema(value_type = Vote)]
     vote: VoteKind,
-    #[schema(examples("Checked against the invoice"))]
+    /// At least 10 characters.
+    #[schema(max_length = 1_000, examples("Checked against the invoice"))]
     reason: String,
     /// `action_digest` of the action that was displayed.
     #[schema(pattern = "^sha256:[0-9a-f]{64}$")]
@@ -246,9 +248,10 @@ struct Ballot {
 
 impl Ballot {
     /// The ballot, and the version of the action that was displayed.
-    fn read(sent: &Sent) -> Result<(Self, u64), Problem> {
+    pub(crate) fn read(sent: &Sent) -> Result<(Self, u64), Problem> {
         sent.key()?;
-        let ballot = sent.read()?;
+        let ballot: Self = sent.read()?;
+        short_enough(&ballot.reason)?;
         Ok((ballot, demand_if_match(sent.headers())?))
     }
 }

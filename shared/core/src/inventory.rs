@@ -192,7 +192,7 @@ pub const INVENTORY: &[Held] = &[
     ),
     held(
         of::<Action>(),
-        "repairs: table, key, values before and after, comments, votes",
+        "repairs: table, key, values before and after; votes, uses of break-glass and their reviews; the words of whoever proposed, voted, used or reviewed",
         &[Personal, Billing],
         PROJECT,
         "values are taken out by an erasure; the row with the project",
@@ -213,7 +213,7 @@ pub const INVENTORY: &[Held] = &[
     ),
     held(
         of::<RunAction>(),
-        "actions of governed runs: kind, amount, an opaque target, comments, votes",
+        "actions of governed runs: kind, amount, an opaque target; votes, uses of break-glass and their reviews; the words of whoever proposed, voted, used or reviewed",
         &[Fact, Personal],
         PROJECT,
         "words and targets are taken out by an erasure of the run; the row with the project",

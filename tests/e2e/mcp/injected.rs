@@ -3,6 +3,7 @@
 use counterfoil_core::time::Timestamp;
 use serde_json::{Value, json};
 
+use super::super::calls::ballot;
 use super::super::stage::{Stage, now, stage};
 use super::super::tenant::Tenant;
 use super::client::Agent;
@@ -68,6 +69,26 @@ async fn said_by_a_person(stage: &Stage, tenant: &Tenant, id: &str, agents: [&Ag
     assert_eq!(reopened.status, 200, "{}", reopened.text);
 }
 
+/// A person rejects a repair with the text as their reason, which reaches the agent as that person's words.
+async fn rejected_by_a_person(stage: &Stage, tenant: &Tenant, id: &str, agent: &Agent<'_>) {
+    let proposal = json!({
+        "incident_id": id, "reason": "The invoice is paid and the app does not know",
+        "idempotency_key": "to be rejected",
+    });
+    let proposed = agent.calls("repair_propose", &proposal).unwrap();
+    let action = proposed["action_id"].as_str().unwrap();
+    let read = stage.action(&tenant.ada, action).await;
+    let path = format!("/v1/actions/{action}/approvals");
+    let mut no = ballot(&read, "reject");
+    no["reason"] = json!(INJECTED);
+    let rejected = stage.call("POST", &path, Some(&tenant.ben), Some(read.etag()), &no);
+    assert_eq!(rejected.await.says(), (200, "rejected".to_owned()));
+    let told = tells(agent, "action_status", &json!({ "action_id": action }));
+    assert_eq!(told["votes"][0]["reason"], INJECTED, "{told}");
+    assert_eq!(told["state"], "rejected");
+    assert_eq!(told["effect"], proposed["effect"]);
+}
+
 #[test]
 fn an_instruction_in_a_text_changes_no_verdict() {
     let stage = stage();
@@ -84,6 +105,7 @@ fn an_instruction_in_a_text_changes_no_verdict() {
         let reads = Agent::of(stage, &tenant.read_key);
         let acts = Agent::of(stage, &tenant.repair_key);
         said_by_a_person(stage, &tenant, &id, [&reads, &acts]).await;
+        rejected_by_a_person(stage, &tenant, &id, &acts).await;
 
         let before = done(stage, &tenant).await;
         let plain = json!({

@@ -8,3 +8,4 @@ pub(crate) mod faults;
 mod holds;
 mod meanwhile;
 mod retention;
+mod words;

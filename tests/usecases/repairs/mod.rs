@@ -11,6 +11,7 @@ mod votes;
 pub(crate) mod unread;
 mod whole;
 
+mod words;
 use counterfoil_core::repair::{Action, ActionState, VoteKind};
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::usecases::{ActionError, Voted};

@@ -100,7 +100,8 @@ fn reading() -> Vec<Tool> {
             ("action_status", "Read an action"),
             Reads,
             (input::<repairs::OfAction>(), output::<repairs::Judged>()),
-            "Where a proposed action is: held for approvals, allowed, executed, refused.",
+            "Where a proposed action is: held for approvals, allowed, executed, refused; expired once it must \
+             not be begun any more, because its time is over or its run has ended.",
         ),
         tool(
             ("policy_explain", "Ask what would be decided"),
@@ -132,7 +133,7 @@ fn acting() -> Vec<Tool> {
             Acts,
             (once::<runs::Proposal>(), output::<repairs::Judged>()),
             "Proposes an action of an open run. The policy allows it, holds it for people, or denies it; each \
-             is a result. Do it only where the state is allowed or approved.",
+             is a result. Do it only while the state is allowed or approved: read it again if time has passed.",
         ),
         tool(
             ("action_result", "Tell what became of an action"),

@@ -88,6 +88,9 @@ pub struct Vote {
     /// The approver key that they came with; the vote counts while it is valid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<KeyId>,
+    /// Their words; `None` once they were erased, and in votes of earlier builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// People who have said yes, each once.
@@ -237,6 +240,12 @@ pub struct Overridden {
     pub at: Timestamp,
     /// Where it is written down.
     pub ticket: String,
+    /// Their words; `None` once they were erased, and in actions of earlier builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The words of whoever reviewed it, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<String>,
 }
 
 /// What an action takes back: another one, whose before-values it would write.
@@ -337,12 +346,41 @@ impl Action {
     /// The action without row values, words and the salt that tied its digest to them.
     #[must_use]
     pub fn erased(self) -> Self {
+        let silent = |vote: Vote| Vote {
+            reason: None,
+            ..vote
+        };
         Self {
             work: self.work.erased(),
             salt: String::new(),
             reason: None,
             about: None,
+            votes: self.votes.into_iter().map(silent).collect(),
+            overridden: self.overridden.map(|broken| Overridden {
+                reason: None,
+                review: None,
+                ..broken
+            }),
             ..self
         }
+    }
+
+    /// The action after an erasure of a run. A review of break-glass has a run of its own, and only the
+    /// words of the review go with that one.
+    #[must_use]
+    pub fn erased_with(mut self, run: RunId) -> Self {
+        if self.binding.run == run || self.follow_up == Some(run) {
+            return self.erased();
+        }
+        if let Some(broken) = &mut self.overridden {
+            broken.review = None;
+        }
+        self
+    }
+
+    /// Whether it holds the words of a review.
+    pub fn has_review(&self) -> bool {
+        let broken = self.overridden.as_ref();
+        broken.is_some_and(|broken| broken.review.is_some())
     }
 }

@@ -18,6 +18,7 @@ use crate::open_words;
 use crate::problem::decision_headers;
 use crate::schema;
 use crate::sight::Sight;
+use crate::views::said::{Broken, Voted};
 
 open_words! {
     /// Where an action is in its life.
@@ -66,15 +67,18 @@ pub struct Action {
     /// Everybody who has said yes.
     #[schema(value_type = Vec<schema::UserId>)]
     approved_by: Vec<UserId>,
-    /// Those of them who do not count any more, so that it waits for others instead. Told where an action is
-    /// read or listed; empty of what waits no more.
+    /// Every vote, with the words of whoever gave it.
+    votes: Vec<Voted>,
+    /// Those who have said yes and do not count any more, so that it waits for others instead. Told where an
+    /// action is read or listed; empty of what waits no more.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     no_longer_counts: Option<Vec<Lapsed>>,
     /// The run that carries votes, execution and result.
     #[schema(value_type = Option<schema::RunId>)]
     follow_up_run: Option<RunId>,
-    /// Why it failed: a stable code.
+    /// Why it failed: a stable code. `run-ended`: its run has ended, so it must not be begun any more.
+    /// `outcome-unknown`: it was begun, and whether it was done is not known.
     failure: Option<String>,
     /// The owner who broke the glass for it.
     #[schema(value_type = Option<schema::UserId>)]
@@ -122,47 +126,6 @@ impl Lapsed {
                 Lapse::RoleLower => "role_lower",
                 Lapse::RoleNewer => "role_newer",
             },
-        }
-    }
-}
-
-/// That an owner took the place of missing approvals.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Override)]
-pub(crate) struct Broken {
-    #[schema(value_type = schema::UserId)]
-    by: UserId,
-    #[schema(value_type = schema::Time)]
-    at: String,
-    /// Where it is written down.
-    #[schema(examples("OPS-1042"))]
-    ticket: String,
-    /// Whether another person has looked at it. Told where an action is read, listed or reviewed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    review: Option<Review>,
-}
-
-/// Whether another person has looked at a use of break-glass.
-#[derive(Serialize, ToSchema)]
-#[schema(as = OverrideReview)]
-pub(crate) struct Review {
-    /// Until when somebody does. After that nobody breaks the glass before it is done.
-    #[schema(value_type = schema::Time)]
-    until: String,
-    /// Who did; `null` while nobody has.
-    #[schema(value_type = Option<schema::UserId>)]
-    by: Option<UserId>,
-    #[schema(value_type = Option<schema::Time>)]
-    at: Option<String>,
-}
-
-impl Review {
-    fn of(used: &OverrideUse) -> Self {
-        Self {
-            until: used.reviewed_until().to_string(),
-            by: used.reviewed.map(|(person, _)| person),
-            at: used.reviewed.map(|(_, at)| at.to_string()),
         }
     }
 }
@@ -292,18 +255,16 @@ impl Action {
             ignore: action.ignore().map(Ignore::of),
             params: action.run_work().map(|work| Params::of(work, sight)),
             approved_by: action.approvers(),
+            votes: (action.votes.iter())
+                .map(|vote| Voted::of(vote, sight))
+                .collect(),
             // Where somebody has approved it and it waits, that is asked besides.
             no_longer_counts: (!action.state.is_waiting() || action.approvers().is_empty())
                 .then(Vec::new),
             follow_up_run: action.follow_up,
             failure: action.failure.clone(),
             overridden_by: action.overridden.as_ref().map(|broken| broken.by),
-            broken: action.overridden.as_ref().map(|broken| Broken {
-                by: broken.by,
-                at: broken.at.to_string(),
-                ticket: broken.ticket.clone(),
-                review: None,
-            }),
+            broken: (action.overridden.as_ref()).map(|broken| Broken::of(broken, sight)),
             undo_of: action.undo.map(|undo| undo.of),
         }
     }
@@ -312,7 +273,7 @@ impl Action {
     #[must_use]
     pub fn reviewed(mut self, used: Option<&OverrideUse>) -> Self {
         if let (Some(broken), Some(used)) = (&mut self.broken, used) {
-            broken.review = Some(Review::of(used));
+            broken.reviewed(used);
         }
         self
     }

@@ -21,6 +21,7 @@ mod evidence;
 mod governed;
 mod incident;
 mod run;
+mod said;
 
 pub use action::{Action, EffectWord, action, answer};
 pub use customer::BothSides;

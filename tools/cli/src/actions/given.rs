@@ -19,6 +19,28 @@ pub(crate) fn approvers(action: &Value) -> Vec<String> {
     people.map(told).collect()
 }
 
+/// What people said with their votes, with a use of break-glass and with its review, each as their words.
+pub(super) fn said(action: &Value) -> Vec<String> {
+    let line = |said: &Value, by: &str, how: &str| {
+        let (by, words) = (shown(text(said, by)), shown(text(said, "/reason")));
+        (!words.is_empty()).then(|| format!("{by}, {how}: \"{words}\""))
+    };
+    let votes = action.pointer("/votes").and_then(Value::as_array);
+    let votes = votes.into_iter().flatten().map(|vote| {
+        let how = match text(vote, "/vote") {
+            "approve" => "approving".to_owned(),
+            "reject" => "rejecting".to_owned(),
+            other => words(&shown(other)),
+        };
+        line(vote, "/by", &how)
+    });
+    let broken = action.pointer("/override");
+    let review = action.pointer("/override/review");
+    let of_glass = [(broken, "breaking the glass"), (review, "reviewing that")];
+    let of_glass = of_glass.map(|(said, how)| said.and_then(|said| line(said, "/by", how)));
+    votes.chain(of_glass).flatten().collect()
+}
+
 /// How many of them count.
 pub(super) fn given(action: &Value) -> u64 {
     let people = texts(action, "/approved_by").len();
@@ -73,5 +95,34 @@ mod tests {
         assert!(next(&action).starts_with("act_1 waits for one more approval."));
         action["approved_by"] = json!(["usr_2", "usr_3"]);
         assert!(next(&action).starts_with("act_1 waits for 2 more approvals."));
+    }
+
+    #[test]
+    fn the_words_of_people_are_told_as_theirs() {
+        let mut action = held();
+        assert!(!story(&action, None).join("\n").contains("  said "));
+        action["votes"] = json!([
+            {"by": "usr_1", "vote": "approve", "at": "2026-11-26T00:00:00.000Z", "reason": "paid\u{1b}[2J\nit"},
+            {"by": "usr_2", "vote": "reject", "at": "2026-11-26T00:01:00.000Z", "reason": "not this customer"},
+            {"by": "usr_3", "vote": "approve", "at": "2026-11-26T00:02:00.000Z", "reason": null},
+        ]);
+        action["overridden_by"] = json!("usr_4");
+        action["override"] = json!({ "by": "usr_4", "at": "2026-11-26T01:00:00.000Z", "ticket": "OPS-1",
+            "reason": "nobody else answers", "review": { "until": "2026-12-03T01:00:00.000Z", "by": "usr_5",
+            "at": "2026-11-27T01:00:00.000Z", "reason": "it was right" } });
+        let story = story(&action, None);
+        let said: Vec<_> = story
+            .iter()
+            .filter(|line| line.starts_with("  said "))
+            .collect();
+        assert_eq!(
+            said,
+            [
+                "  said       usr_1, approving: \"paid\\u{1b}[2J\\nit\"",
+                "  said       usr_2, rejecting: \"not this customer\"",
+                "  said       usr_4, breaking the glass: \"nobody else answers\"",
+                "  said       usr_5, reviewing that: \"it was right\"",
+            ]
+        );
     }
 }

@@ -44,6 +44,10 @@ pub(super) fn next(action: &Value) -> Option<String> {
         "rejected" => format!("{id} is rejected: it must not be done"),
         "cancelled" => format!("{id} is withdrawn: it must not be done"),
         "executed" => format!("{id} is executed, as whoever did it says"),
+        "failed" if text(action, "/failure") == "outcome-unknown" => format!(
+            "{id} was begun, and nobody told what became of it before its run ended: whether it was done is not \
+             known"
+        ),
         "failed" => {
             let code = match at("/failure") {
                 code if code.is_empty() => String::new(),
@@ -56,8 +60,12 @@ pub(super) fn next(action: &Value) -> Option<String> {
             at("/decision/rule"),
             at("/decision/reason")
         ),
+        "expired" if text(action, "/failure") == "run-ended" => format!(
+            "{id} can be neither begun nor told any more, because its run has ended: it must not be done; propose \
+             it again in another run"
+        ),
         "expired" => format!(
-            "{id} was not approved in time: it must not be done; propose it again: {}",
+            "{id} was not approved or begun in time: it must not be done; propose it again: {}",
             again(action)
         ),
         "stale" => format!(
@@ -116,5 +124,21 @@ mod tests {
             assert!(said.contains("must not be done"), "{said}");
         }
         assert!(next(&refund("held")).is_none());
+    }
+
+    #[test]
+    fn what_is_left_of_a_run_that_has_ended_is_told_as_it_is() {
+        let mut left = refund("expired");
+        left["failure"] = json!("run-ended");
+        let said = next(&left).unwrap();
+        assert!(
+            said.contains("its run has ended: it must not be done") && !said.contains("run_1"),
+            "{said}"
+        );
+        let mut begun = refund("failed");
+        begun["failure"] = json!("outcome-unknown");
+        let said = next(&begun).unwrap();
+        assert!(said.contains("whether it was done is not known"), "{said}");
+        assert!(!said.contains("as whoever did it says"), "{said}");
     }
 }

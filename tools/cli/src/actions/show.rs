@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::given::{approvers, given};
+use super::given::{approvers, given, said};
 use super::{ignore, in_run};
 use crate::answer::{money, text, texts, words};
 use crate::plain::shown;
@@ -198,6 +198,8 @@ pub(super) fn story(action: &Value, incident: Option<&Value>) -> Vec<String> {
     if let Some(broken) = override_of(action) {
         lines.push(format!("  overridden {broken}"));
     }
+    let words = said(action).into_iter();
+    lines.extend(words.map(|said| format!("  said       {said}")));
     if text(action, "/state") == "held" {
         lines.push(format!("  until      {}", at("/expires_at")));
     }

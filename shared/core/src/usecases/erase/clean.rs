@@ -10,6 +10,7 @@ use crate::export::{Export, ExportFailure, ExportScope, ExportState};
 use crate::ids::{ExportId, RunId};
 use crate::ports::{AppendError, StateWrite};
 use crate::records::{Records, RunAction, Versioned};
+use crate::repair::Action;
 use crate::run::{Run, RunScope, RunStep};
 use crate::time::Timestamp;
 use crate::usecases::prune::{Prune, PruneError, RUNS};
@@ -225,13 +226,21 @@ impl Erase {
     }
 
     async fn records(&self, work: &Work<'_>, found: &Found) -> Result<(), EraseError> {
+        let of_run = match work.erasure.value.scope {
+            ErasureScope::Run { run } => Some(run),
+            ErasureScope::Customer { .. } => None,
+        };
+        let emptied = |action: Action| match of_run {
+            Some(run) => action.erased_with(run),
+            None => action.erased(),
+        };
         // Actions are found through their incidents, so these come after them.
         for action in &found.actions {
-            let after = action.value.clone().erased();
+            let after = emptied(action.value.clone());
             self.empty(work, action, after).await?;
         }
         for action in &found.run_actions {
-            let after = action.value.action().clone().erased();
+            let after = emptied(action.value.action().clone());
             self.empty(work, action, RunAction::of(after)).await?;
         }
         for incident in &found.incidents {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use counterfoil_evidence::hash::Hash;
 use counterfoil_evidence::header::Header;
+use counterfoil_evidence::json::Json;
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::part::PartName;
 
@@ -148,8 +149,10 @@ impl Erase {
         let mut found = Found::default();
         let records = Records::of(self.state.as_ref(), ctx);
         let mut closed = false;
+        let mut reviewed = Vec::new();
         for entry in self.reader.run(stream, &run.to_string()).await? {
             closed |= found.take(&entry, stream)?.kind == Kind::RunClose;
+            reviewed.extend(reviewed_in(&entry));
         }
         found.run_open = !closed && !found.seen.is_empty();
         if found.seen.is_empty() {
@@ -179,6 +182,15 @@ impl Erase {
                 .filter(|action| action.value.action().binding.run == run)
                 .filter(|action| !action.value.action().is_erased())
                 .collect();
+        }
+        for id in reviewed {
+            let action = records.get::<Action>(&id).await?;
+            found
+                .actions
+                .extend(action.filter(|it| it.value.has_review()));
+            let action = records.get::<RunAction>(&id).await?;
+            let action = action.filter(|it| it.value.action().has_review());
+            found.run_actions.extend(action);
         }
         let incidents = records.list::<Incident>().await?.into_iter();
         // An incident that is open is what is true now, not the content of a past run.
@@ -362,4 +374,18 @@ pub(super) fn has_snapshots(run: &Run) -> bool {
 
 fn names_somebody(run: &Run) -> bool {
     matches!(&run.scope, RunScope::Check { customer } if customer != crate::erasure::ERASED)
+}
+
+/// The action whose review of break-glass an entry decides about: what the reviewer said is the comment of
+/// that decision, and stands with the action.
+fn reviewed_in(entry: &StoredEntry) -> Option<String> {
+    let Some(StoredPart::Present { bytes, .. }) = &entry.facts else {
+        return None;
+    };
+    let facts = Json::parse(bytes).ok()?;
+    let says = |name, word| facts.get(name).and_then(Json::as_str) == Some(word);
+    let of_review = says("action", "override.review") && says("effect", "ALLOW");
+    let request = facts.get("request").filter(|_| of_review)?;
+    let id = request.get("resource")?.get("id")?;
+    id.as_str().map(str::to_owned)
 }

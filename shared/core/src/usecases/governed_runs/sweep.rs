@@ -12,9 +12,9 @@ use counterfoil_evidence::stream::Draft;
 use super::facts::closing;
 use super::open::open_no_more;
 use super::{GovernedRuns, RunError, Stepped, Waiting, corrupt};
-use crate::governed_run::{GovernedRun, OpenRun, RunEnd, Step, answering};
+use crate::governed_run::{GovernedRun, IDLE_AFTER, OpenRun, RunEnd, Step, answering};
 use crate::ids::{ProjectId, RunId};
-use crate::ports::Batch;
+use crate::ports::{Batch, StateWrite};
 use crate::records::{Directory, Project, Versioned};
 use crate::repair::ActionState;
 use crate::tenancy::{Principal, TenantCtx};
@@ -79,6 +79,11 @@ impl SweepRuns {
         for open in records.list::<OpenRun>().await? {
             let id = open.value.id;
             let Some(run) = records.get::<GovernedRun>(&id.to_string()).await? else {
+                // The run may be read a moment after the row that came with it.
+                if now.since(id.made_at()) >= IDLE_AFTER {
+                    let left = StateWrite::delete(records.key::<OpenRun>(&id.to_string()));
+                    self.runs.state.write(vec![left]).await?;
+                }
                 continue;
             };
             let Some(end) = run.value.due(now) else {

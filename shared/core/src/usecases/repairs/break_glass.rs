@@ -20,8 +20,7 @@ use crate::ports::{Batch, EntryRef};
 use crate::records::{Directory, OverrideUse, Project, Records, Versioned};
 use crate::repair::{Action, ActionState, Overridden};
 use crate::tenancy::{TenantCtx, WorkspaceCtx};
-use crate::usecases::facts::{actor, answer, target};
-use crate::usecases::governed::{AdminEffect, Judging, Terms};
+use crate::usecases::facts::answer;
 use crate::usecases::grounds::Grounds;
 
 /// Characters of a ticket's reference, at most.
@@ -85,6 +84,8 @@ impl VoteOnAction {
             by: person,
             at: now,
             ticket: glass.ticket.trim().to_owned(),
+            reason: Some(glass.reason.trim().to_owned()),
+            review: None,
         });
         let broken = Action {
             overridden: by.clone(),
@@ -266,91 +267,6 @@ impl VoteOnAction {
             evidence: None,
         })
     }
-
-    /// Whether the caller may know the action and review such uses at all; records nothing.
-    ///
-    /// # Errors
-    /// [`ActionError::NotFound`], then [`ActionError::Denied`].
-    pub async fn admit_review(&self, ctx: &TenantCtx, id: &str) -> Result<(), ActionError> {
-        let action = self.ports.action(ctx, id).await?.value;
-        // Reviews are for people alone, and a machine is no principal of one.
-        if ctx.principal().person().is_none() {
-            return Err(ActionError::MissingCapability);
-        }
-        let project = self.ports.project(ctx).await?;
-        let question = Question::Review {
-            on: held_facts(&action),
-            own: false,
-            reason_chars: 10,
-        };
-        let judgement = Box::pin(self.judge(ctx, &project, &question)).await?;
-        if judgement.allowed() {
-            Ok(())
-        } else {
-            Err(ActionError::Denied(judgement))
-        }
-    }
-
-    /// Acknowledges a use of break-glass, as another person than the one who used it.
-    ///
-    /// # Errors
-    /// [`ActionError::WrongState`] where the glass was not broken, or that is acknowledged already;
-    /// [`ActionError::Denied`] when policy refuses, which is recorded.
-    pub async fn review(
-        &self,
-        ctx: &TenantCtx,
-        id: &str,
-        reason: &str,
-    ) -> Result<Versioned<Action>, ActionError> {
-        let project = self.ports.project(ctx).await?;
-        let action = self.ports.action(ctx, id).await?;
-        let of_workspace = workspace(ctx);
-        let uses = Records::of(self.ports.state.as_ref(), &of_workspace);
-        let mut used = uses.list::<OverrideUse>().await?;
-        used.retain(|used| used.value.id == action.value.id);
-        let used = used.pop().ok_or_else(|| ActionError::WrongState {
-            state: "not one for which the glass was broken".to_owned(),
-        })?;
-        let judging = Judging {
-            state: self.ports.state.as_ref(),
-            clock: self.ports.clock.as_ref(),
-            random: self.ports.random.as_ref(),
-        };
-        let person = ctx.principal().person();
-        let question = Question::Review {
-            on: held_facts(&action.value),
-            own: person == Some(used.value.by),
-            reason_chars: u64::try_from(reason.trim().chars().count()).unwrap_or(u64::MAX),
-        };
-        let judged = judging.in_project(ctx, &question, Terms::default()).await?;
-        let mut after = used.value.clone();
-        after.reviewed = person.map(|person| (person, self.ports.clock.now()));
-        if judged.allowed() && used.value.reviewed.is_some() {
-            return Err(ActionError::WrongState {
-                state: "reviewed already".to_owned(),
-            });
-        }
-        let facts = object([
-            ("actor", actor(ctx.principal())),
-            ("result", "ok".into()),
-            ("target", target("action", action.value.id)),
-            ("topic", "override.reviewed".into()),
-        ]);
-        let effect = AdminEffect {
-            draft: Draft::new(Kind::ObservationRecorded, facts),
-            rows: vec![uses.replace(used.version, &after)?],
-        };
-        let batch = judged.batch(ctx.principal(), Some(reason.trim()), vec![effect])?;
-        self.ports
-            .evidence
-            .append(project.stream_id()?, batch)
-            .await?;
-        if judged.allowed() {
-            Ok(action)
-        } else {
-            Err(ActionError::Denied(judged.judgement))
-        }
-    }
 }
 
 /// The resolution of an owner who stands in for others.
@@ -369,7 +285,7 @@ fn overriding(
 }
 
 /// Uses are counted for the whole workspace.
-fn workspace(ctx: &TenantCtx) -> WorkspaceCtx {
+pub(super) fn workspace(ctx: &TenantCtx) -> WorkspaceCtx {
     WorkspaceCtx::new(ctx.workspace(), ctx.principal().clone())
 }
 

@@ -27,6 +27,7 @@ mod propose;
 mod read;
 mod record;
 mod refusal;
+mod review;
 mod settle;
 mod standing;
 mod start;

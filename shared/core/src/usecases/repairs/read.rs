@@ -3,15 +3,19 @@
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{ActionError, Lapsed, RepairPorts};
+use crate::governed_run::{GovernedRun, RunState, is_open};
 use crate::ids::ActionId;
 use crate::records::{OverrideUse, Versioned};
-use crate::repair::{Action, ActionState};
+use crate::repair::{Action, ActionState, OUTCOME_UNKNOWN};
 use crate::tenancy::TenantCtx;
 use crate::usecases::Waiting;
 use crate::usecases::pages::{Cursors, Page, PageOf};
 
 /// The list as its cursors name it.
 const ROUTE: &str = "approvals";
+
+/// Why nobody can begin an action any more: its run has ended.
+const RUN_ENDED: &str = "run-ended";
 
 /// How many actions are read at once. An answer has 30 seconds.
 const AT_ONCE: usize = 16;
@@ -24,19 +28,32 @@ pub struct ReadActions {
 }
 
 impl ReadActions {
-    /// One action. What waits past its time reads as expired: nothing can come of it any more.
+    /// One action, as what may still come of it. What can be neither approved nor begun any more has
+    /// expired, whether or not that is recorded yet: its time is over, or the run has ended that it is in.
+    /// What was begun in a run that has ended is an effect whose outcome nobody knows, or will tell.
     pub async fn get(&self, ctx: &TenantCtx, id: &str) -> Result<Versioned<Action>, ActionError> {
         let mut action = self.ports.action(ctx, id).await?;
         let value = &mut action.value;
-        let waits = if value.is_external() {
-            value.state == ActionState::Held
-        } else {
-            value.state.is_waiting()
-        };
-        if waits && value.binding.expires_at <= self.ports.clock.now() {
+        let of_run = value.is_external() && is_open(value.state);
+        if of_run && !self.in_open_run(ctx, value).await? {
+            let (state, failure) = match value.state {
+                ActionState::Executing => (ActionState::Failed, OUTCOME_UNKNOWN),
+                _ => (ActionState::Expired, RUN_ENDED),
+            };
+            value.state = state;
+            value.failure = Some(failure.to_owned());
+        }
+        if value.state.is_waiting() && value.binding.expires_at <= self.ports.clock.now() {
             value.state = ActionState::Expired;
         }
         Ok(action)
+    }
+
+    async fn in_open_run(&self, ctx: &TenantCtx, action: &Action) -> Result<bool, ActionError> {
+        let records = self.ports.records(ctx);
+        let run = action.binding.run.to_string();
+        let run = records.get::<GovernedRun>(&run).await?;
+        Ok(run.is_some_and(|run| run.value.state == RunState::Open))
     }
 
     /// Actions that wait for approvals or to be started, soonest expiry first. Of the others of the list

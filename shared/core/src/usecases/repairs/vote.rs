@@ -121,6 +121,7 @@ impl VoteOnAction {
             at: self.ports.clock.now(),
             second_factor: ctx.principal().second_factor(),
             via: ctx.principal().key(),
+            reason: Some(vote.reason.to_owned()),
         });
         match vote.kind {
             VoteKind::Reject => {
