@@ -59,7 +59,7 @@ pub struct RepairLine {
     pub at: u64,
     /// The run.
     pub run: String,
-    /// `executed` or `failed`.
+    /// `executed`, `failed`, or `unknown` where nobody knows.
     pub outcome: String,
     /// What a reading afterwards gave: `match` or `mismatch`; `None` where the package has none.
     pub checked: Option<String>,

@@ -68,7 +68,7 @@ pub struct RepairRow {
     pub at: u64,
     /// Id of the run.
     pub run: String,
-    /// `executed` or `failed`.
+    /// `executed`, `failed`, or `unknown` where nobody knows.
     pub outcome: String,
     /// What a reading afterwards gave: `match` or `mismatch`; `None` where the package has none.
     pub checked: Option<String>,

@@ -1,5 +1,6 @@
 //! The first sentence of the report: what came of the run.
 
+use super::story;
 use crate::record::{Entry, Record};
 use crate::values::count;
 
@@ -68,6 +69,9 @@ fn repair(record: &Record<'_>) -> &'static str {
         }
         (true, _, false, _) => {
             "A repair was carried out. No reading afterwards is recorded in this run."
+        }
+        _ if any("repair.failed", story::is_unsure) => {
+            "A repair was tried and failed. What its row held afterwards is not what was to be written."
         }
         _ if any("repair.failed", |_| true) => "A repair was tried and failed. It changed nothing.",
         _ if any("repair.started", |_| true) => {

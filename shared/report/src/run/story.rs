@@ -244,16 +244,26 @@ fn changed(record: &Record<'_>) -> Vec<Field> {
         fields.push(Field::text(name, shortened(&text)));
     }
     fields.extend(more(done.len()));
-    let failed = record.of("repair.failed").count();
-    if failed > 0 {
-        let failed = u64::try_from(failed).unwrap_or(u64::MAX);
-        let text = format!(
-            "{} and changed nothing.",
-            count(failed, "repair failed", "repairs failed")
-        );
-        fields.push(Field::text("Failed", text));
+    for unsure in [false, true] {
+        let failed = record.of("repair.failed");
+        let failed = failed.filter(|entry| is_unsure(entry) == unsure).count();
+        if failed > 0 {
+            let failed = u64::try_from(failed).unwrap_or(u64::MAX);
+            let failed = count(failed, "repair failed", "repairs failed");
+            let text = if unsure {
+                format!("{failed}, and what was to be written was not there afterwards.")
+            } else {
+                format!("{failed} and changed nothing.")
+            };
+            fields.push(Field::text("Failed", text));
+        }
     }
     fields
+}
+
+/// Whether a failed repair may have been written in between: its row was read back after a lost reply.
+pub(super) fn is_unsure(failed: &Entry<'_>) -> bool {
+    matches!(failed.text("code"), Some("row-changed-since" | "row-gone"))
 }
 
 /// Column, before and after of a change; nothing if either side has another shape, so that it is

@@ -38,8 +38,17 @@ impl Lines {
             "run.resolution" => self.answer(entry.seq, facts),
             "repair.executed" => self.repair(entry, (at, run), "executed", change(entry)),
             "repair.failed" => {
-                let why = format!("nothing: {}", text(facts, "code"));
-                self.repair(entry, (at, run), "failed", why);
+                let code = text(facts, "code");
+                // Read back after a lost reply: it may have been written in between.
+                let what = match code.as_str() {
+                    "row-changed-since" | "row-gone" => "not known",
+                    _ => "nothing",
+                };
+                self.repair(entry, (at, run), "failed", format!("{what}: {code}"));
+            }
+            "observation.recorded" if text(facts, "topic") == "action.outcome_unknown" => {
+                let why = format!("not known: {}", text(facts, "code"));
+                self.repair(entry, (at, run), "unknown", why);
             }
             "repair.verified" => self.checked(facts),
             _ => {
@@ -253,6 +262,26 @@ mod tests {
         ];
         assert_eq!(rows, told);
         assert_eq!(lines.repairs[2].change, "nothing: row-changed");
+    }
+
+    #[test]
+    fn of_a_repair_whose_row_is_not_known_nothing_is_claimed() {
+        let unknown = r#"{"topic":"action.outcome_unknown","code":"outcome-unknown"}"#;
+        let lines = lines(&[
+            ("r1", "repair.failed", r#"{"code":"row-gone"}"#),
+            ("r2", "observation.recorded", unknown),
+            ("r3", "observation.recorded", r#"{"topic":"action.begun"}"#),
+        ]);
+        let rows: Vec<_> = lines
+            .repairs
+            .iter()
+            .map(|row| (row.outcome.as_str(), row.change.as_str()))
+            .collect();
+        let told = [
+            ("failed", "not known: row-gone"),
+            ("unknown", "not known: outcome-unknown"),
+        ];
+        assert_eq!((rows.as_slice(), lines.repairs_total), (told.as_slice(), 2));
     }
 
     #[test]
