@@ -163,7 +163,7 @@ fn moment(pointer: &str, text: Option<String>) -> Result<Timestamp, Problem> {
         ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
         ("Idempotent-Replayed" = String, description = "`true` when the key came before"),
     ))),
-    extensions(("x-problems" = json!(["run-open", "action-denied", "erased"]))),
+    extensions(("x-problems" = json!(["run-open", "insufficient_user_authentication", "action-denied", "erased"]))),
 )]
 async fn create(
     State(service): State<Service>,

@@ -332,7 +332,7 @@ impl Execution {
         ("Counterfoil-Decision" = DecisionId, description = "The decision that was made of it"),
         ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
     ))),
-    extensions(("x-problems" = json!(["already-created", "capability-missing", "action-denied", "action-held", "action-stale", "wrong-state", "hold-expired", "precondition-failed", "scan-needed", "outcome-unknown"]))),
+    extensions(("x-problems" = json!(["already-created", "capability-missing", "insufficient_user_authentication", "action-denied", "action-held", "action-stale", "wrong-state", "hold-expired", "precondition-failed", "scan-needed", "outcome-unknown"]))),
 )]
 async fn execute(
     State(service): State<Service>,
@@ -365,7 +365,7 @@ async fn execute(
         ("Counterfoil-Decision" = DecisionId, description = "The decision that was made of it"),
         ("Counterfoil-Policy" = String, description = "Digest of the policy that was asked"),
     ))),
-    extensions(("x-problems" = json!(["already-created", "capability-missing", "action-denied", "wrong-state", "precondition-failed", "outcome-unknown"]))),
+    extensions(("x-problems" = json!(["already-created", "capability-missing", "wrong-state", "precondition-failed", "outcome-unknown"]))),
 )]
 async fn cancel(
     State(service): State<Service>,

@@ -36,6 +36,7 @@ pub fn incident(error: &IncidentError) -> Problem {
         IncidentError::Evidence(_)
         | IncidentError::Port(_)
         | IncidentError::Record(_)
+        | IncidentError::Vault(_)
         | IncidentError::Json(_) => {
             tracing::error!(cause = chain(error), "incident not changed");
             Problem::unfinished()

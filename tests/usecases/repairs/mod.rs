@@ -4,14 +4,15 @@ mod again;
 pub(crate) mod keys;
 mod lapsed;
 pub(crate) mod meanwhile;
+mod protected;
 mod settling;
 pub(crate) mod standing;
 mod undo;
-mod votes;
 pub(crate) mod unread;
+mod votes;
 mod whole;
-
 mod words;
+
 use counterfoil_core::repair::{Action, ActionState, VoteKind};
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::usecases::{ActionError, Voted};

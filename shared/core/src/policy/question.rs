@@ -133,8 +133,8 @@ pub struct IncidentFacts {
     pub at_risk: Option<Money>,
     /// Seconds since it opened.
     pub age_s: u64,
-    /// Pseudonym of the customer; `None` where none is known.
-    pub customer: Option<String>,
+    /// Pseudonym of the customer, or of the row where no customer belongs to it.
+    pub customer: String,
     /// A legal hold covers its entries.
     pub legal_hold: bool,
 }

@@ -349,10 +349,7 @@ fn incident_entity(facts: &IncidentFacts, place: &Place) -> Entity {
         attrs: object([
             ("age_s", long(facts.age_s)),
             ("at_risk", money(facts.at_risk.as_ref())),
-            (
-                "customer",
-                facts.customer.as_deref().unwrap_or("unknown").into(),
-            ),
+            ("customer", facts.customer.as_str().into()),
             ("kind", facts.kind.into()),
             ("legal_hold", facts.legal_hold.into()),
         ]),

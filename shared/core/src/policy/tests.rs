@@ -60,7 +60,7 @@ fn incident() -> IncidentFacts {
         kind: "paid_no_access",
         at_risk: Some(Money::new(4_900, "usd")),
         age_s: 60,
-        customer: Some("h".repeat(64)),
+        customer: "h".repeat(64),
         legal_hold: false,
     }
 }

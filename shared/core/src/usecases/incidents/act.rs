@@ -20,6 +20,7 @@ use crate::time::Timestamp;
 use crate::usecases::facts::{change, target};
 use crate::usecases::governed::{DECISION, Governed, Judging, Terms};
 use crate::usecases::grounds::Grounds;
+use crate::usecases::vault::VaultError;
 
 /// What somebody does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,7 +194,10 @@ impl Incidents {
         asked: impl FnOnce(IncidentFacts) -> Question + Send,
     ) -> Result<Versioned<Incident>, IncidentError> {
         let incident = self.get(ctx, id).await?;
-        let able = asked(incident_facts(&incident.value, None, self.clock.now()));
+        let project = self.project(ctx).await?;
+        let customer = self.pseudonym(ctx, &project, &incident.value.finding);
+        let facts = incident_facts(&incident.value, customer.await?, self.clock.now());
+        let able = asked(facts);
         let judgement = self.ask(ctx, &able).await?.judgement;
         if judgement.effect == Effect::Deny {
             Err(IncidentError::Denied(judgement))
@@ -238,7 +242,9 @@ impl Incidents {
             }
         };
         if let Err(refusal) = admitted {
-            let judged = self.judge(ctx, &incident.value, act, now).await?;
+            let judged = self
+                .judge(ctx, &project, &incident.value, (act, now))
+                .await?;
             if judged.judgement.effect == Effect::Deny {
                 self.refuse(ctx, &project, &judged).await?;
             }
@@ -255,7 +261,9 @@ impl Incidents {
         let mut attempts = 0_u32;
         let judged = loop {
             let (grounds, ctx) = &self.standing(ctx).await?;
-            let judged = self.judge(ctx, &incident.value, act, now).await?;
+            let judged = self
+                .judge(ctx, &project, &incident.value, (act, now))
+                .await?;
             if !judged.allowed() {
                 break judged;
             }
@@ -337,27 +345,38 @@ impl Incidents {
     }
 
     /// The pseudonym of whom a difference is about. Records lead to the entries as well, so an outage of
-    /// the key service stops nothing.
+    /// the key service costs an entry nothing else.
     pub(super) async fn about(
         &self,
         ctx: &TenantCtx,
         project: &Project,
         finding: &Finding,
     ) -> Option<String> {
+        self.pseudonym(ctx, project, finding).await.ok()
+    }
+
+    /// The same for a judgement, which there is none without it: a rule may be about this customer.
+    async fn pseudonym(
+        &self,
+        ctx: &TenantCtx,
+        project: &Project,
+        finding: &Finding,
+    ) -> Result<String, VaultError> {
         let records = Records::of(self.state.as_ref(), ctx);
         let name = finding.customers.first().unwrap_or(&finding.subject);
         let key = project.pseudonym_key;
-        self.vault.pseudonym(&records, ctx, key, name).await.ok()
+        self.vault.pseudonym(&records, ctx, key, name).await
     }
 
     async fn judge(
         &self,
         ctx: &TenantCtx,
+        project: &Project,
         incident: &Incident,
-        act: &IncidentAct,
-        now: Timestamp,
+        (act, now): (&IncidentAct, Timestamp),
     ) -> Result<Governed, IncidentError> {
-        let facts = incident_facts(incident, None, now);
+        let customer = self.pseudonym(ctx, project, &incident.finding).await?;
+        let facts = incident_facts(incident, customer, now);
         self.ask(ctx, &act.question(facts, now)).await
     }
 

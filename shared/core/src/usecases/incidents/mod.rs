@@ -19,7 +19,7 @@ pub use list::{IncidentFilter, IncidentOrder};
 
 use super::grounds::{Grounds, Rows, as_they_are};
 use super::pages::NotACursor;
-use super::vault::Vault;
+use super::vault::{Vault, VaultError};
 use crate::ids::{ActionId, IncidentId, ProjectId};
 use crate::incident::{Incident, Refused};
 use crate::json::JsonError;
@@ -68,6 +68,9 @@ pub enum IncidentError {
     /// A record could not be read or written: 503.
     #[error("a record could not be read or written")]
     Record(#[from] RecordError),
+    /// Whom it is about cannot be found out, so it cannot be judged: 503.
+    #[error("whom it is about cannot be found out")]
+    Vault(#[from] VaultError),
     /// A value cannot be recorded: a defect.
     #[error("a value cannot be recorded")]
     Json(#[from] JsonError),
@@ -157,7 +160,7 @@ impl Incidents {
 /// What policy knows about an incident. `customer` is a pseudonym.
 pub(in crate::usecases) fn incident_facts(
     incident: &Incident,
-    customer: Option<String>,
+    customer: String,
     now: Timestamp,
 ) -> IncidentFacts {
     let finding = &incident.finding;

@@ -190,7 +190,7 @@ async fn judge(
     trigger: &Principal,
 ) -> Result<Judgement, ActionError> {
     let now = ports.clock.now();
-    let about = ports.about(ctx, project, incident).await;
+    let customer = ports.customer(ctx, project, incident, Some(action)).await?;
     let finding = &incident.finding;
     let meaning = match (&action.undo, &action.meaning) {
         (None, _) => meaning(finding),
@@ -202,7 +202,7 @@ async fn judge(
         plan: plan_of(action)?,
         meaning: &meaning,
         undoes,
-        customer: about.or_else(|| action.about.clone()),
+        customer,
         // The limit of a run bound its proposal.
         earlier: 0,
     };

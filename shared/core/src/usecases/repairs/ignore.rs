@@ -91,7 +91,8 @@ async fn judge(
 ) -> Result<Judgement, ActionError> {
     let now = ports.clock.now();
     let act = IncidentAct::of(plan(action)?);
-    let question = act.question(incident_facts(incident, None, now), now);
+    let customer = ports.customer(ctx, project, incident, Some(action)).await?;
+    let question = act.question(incident_facts(incident, customer, now), now);
     judge_again(ports, ctx, project, action, (&question, now), trigger).await
 }
 

@@ -40,7 +40,7 @@ pub(super) struct Repair<'a> {
     /// It takes back what another repair wrote: what both sides say of that now.
     pub(super) undoes: Option<Looked>,
     /// The customer's pseudonym.
-    pub(super) customer: Option<String>,
+    pub(super) customer: String,
     /// Repairs that its run has taken before it.
     pub(super) earlier: u64,
 }

@@ -297,19 +297,46 @@ impl RepairPorts {
     }
 
     /// The pseudonym of the customer whom an incident is about, or of the row where no customer
-    /// belongs to it. Records lead to the entries as well, so an outage of the key service does not
-    /// stop a repair.
+    /// belongs to it. Records lead to the entries as well, so an outage of the key service costs an
+    /// entry nothing else.
     async fn about(
         &self,
         ctx: &TenantCtx,
         project: &Project,
         incident: &Incident,
     ) -> Option<String> {
+        self.pseudonym(ctx, project, incident).await.ok()
+    }
+
+    /// The same for a judgement, which there is none without it: a rule may be about this customer. What
+    /// was proposed knows whom it is about.
+    async fn customer(
+        &self,
+        ctx: &TenantCtx,
+        project: &Project,
+        incident: &Incident,
+        action: Option<&Action>,
+    ) -> Result<String, ActionError> {
+        match self.pseudonym(ctx, project, incident).await {
+            Ok(customer) => Ok(customer),
+            Err(error) => {
+                let known = action.and_then(|action| action.about.clone());
+                Ok(known.ok_or(error)?)
+            }
+        }
+    }
+
+    async fn pseudonym(
+        &self,
+        ctx: &TenantCtx,
+        project: &Project,
+        incident: &Incident,
+    ) -> Result<String, VaultError> {
         let finding = &incident.finding;
         let name = finding.customers.first().unwrap_or(&finding.subject);
         let records = self.records(ctx);
         let key = project.pseudonym_key;
-        self.vault.pseudonym(&records, ctx, key, name).await.ok()
+        self.vault.pseudonym(&records, ctx, key, name).await
     }
 
     async fn action(&self, ctx: &TenantCtx, id: &str) -> Result<Versioned<Action>, ActionError> {

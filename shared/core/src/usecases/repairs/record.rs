@@ -161,14 +161,14 @@ async fn judged(
         None => (plan_for(&artifact, incident), meaning(&incident.finding)),
     };
     let at = ports.clock.now();
-    let about = ports.about(ctx, project, incident).await;
+    let customer = ports.customer(ctx, project, incident, None).await?;
     let asking = Asking::new(ctx.principal(), at, Place::project(project));
     let repair = Repair {
         incident,
         plan: &plan,
         meaning: &meaning,
         undoes,
-        customer: about.clone(),
+        customer: customer.clone(),
         earlier: (wanted.run.as_ref()).map_or(0, |run| run.value.repairs_taken),
     };
     let pace = pace(&records).await?.value;
@@ -179,7 +179,7 @@ async fn judged(
         plan,
         meaning,
         undo: wanted.undo.as_ref().map(|back| back.undo),
-        about,
+        about: Some(customer),
         judgement,
         quota,
         at,
