@@ -321,6 +321,9 @@ impl Action {
     /// What its incident is again when nothing comes of the action. Where nobody knows what came of it, nobody
     /// knows either that a promise still holds.
     pub fn gives_back(&self) -> IncidentState {
+        if self.failure.as_deref() == Some(OUTCOME_UNKNOWN) {
+            return IncidentState::Open;
+        }
         self.undo
             .map_or(IncidentState::Open, |undo| undo.incident_was)
     }
@@ -330,9 +333,6 @@ impl Action {
         self.id.made_at()
     }
 
-        if self.failure.as_deref() == Some(OUTCOME_UNKNOWN) {
-            return IncidentState::Open;
-        }
     /// The least role whose approvals count.
     pub fn approver_role(&self) -> Role {
         self.role.unwrap_or(Role::Approver)

@@ -364,8 +364,6 @@ pub(super) mod tests {
         assert!(said("denied").contains("by base.require.machine-live: Machines"));
         assert!(said("stale").contains("nothing was written"));
         assert!(said("verified").contains("the promise holds"));
-        assert_eq!(said("new\nstate"), "act_1 is new\\nstate");
-        // Proposing the repair would be the opposite of what it takes back.
         let failed = |code: &str| {
             let mut action = held();
             (action["state"], action["failure"]) = (json!("failed"), json!(code));
@@ -393,6 +391,8 @@ pub(super) mod tests {
             unknown.contains("nobody knows whether the row was changed"),
             "{unknown}"
         );
+        assert_eq!(said("new\nstate"), "act_1 is new\\nstate");
+        // Proposing the repair would be the opposite of what it takes back.
         let mut undo = held();
         (undo["state"], undo["undo_of"]) = (json!("expired"), json!("act_0"));
         let said = next(&undo);
