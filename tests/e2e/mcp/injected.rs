@@ -73,7 +73,7 @@ async fn said_by_a_person(stage: &Stage, tenant: &Tenant, id: &str, agents: [&Ag
 async fn rejected_by_a_person(stage: &Stage, tenant: &Tenant, id: &str, agent: &Agent<'_>) {
     let proposal = json!({
         "incident_id": id, "reason": "The invoice is paid and the app does not know",
-        "idempotency_key": "to be rejected",
+        "idempotency_key": "rejected",
     });
     let proposed = agent.calls("repair_propose", &proposal).unwrap();
     let action = proposed["action_id"].as_str().unwrap();
