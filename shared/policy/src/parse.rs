@@ -25,7 +25,7 @@ pub enum Unread {
     Deep(Range<usize>),
     /// It is not Cedar.
     #[error(transparent)]
-    Syntax(#[from] ParseErrors),
+    Syntax(Box<ParseErrors>),
 }
 
 /// The policies of a text.
@@ -35,7 +35,9 @@ pub enum Unread {
 pub fn policies(text: &str) -> Result<PolicySet, Unread> {
     match too_deep(text) {
         Some(place) => Err(Unread::Deep(place)),
-        None => Ok(text.parse()?),
+        None => text
+            .parse()
+            .map_err(|errors| Unread::Syntax(Box::new(errors))),
     }
 }
 

@@ -80,7 +80,7 @@ impl VoteOnAction {
         if action.value.state.is_waiting()
             && action.value.binding.expires_at <= self.ports.clock.now()
         {
-            expire(&self.ports, ctx, &project, action).await?;
+            Box::pin(expire(&self.ports, ctx, &project, action)).await?;
             return Err(ActionError::Expired);
         }
         // A vote whose key was revoked is as if it were not given: its person may vote themselves.
