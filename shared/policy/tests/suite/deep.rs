@@ -62,7 +62,9 @@ fn as_deep_as_is_allowed_and_one_deeper() {
         let found = refused(&deeper);
         let marked = rule(&deeper);
         let marked = marked.get(found.offset..).unwrap();
-        let opens = ["(", "{", "if"].iter().any(|it| marked.starts_with(it));
+        let opens = ["(", "[", "{", "if"]
+            .iter()
+            .any(|it| marked.starts_with(it));
         assert!(opens && marked.len() < deeper.len(), "{marked} {found:?}");
     }
     for operator in [" || ", " && "] {
