@@ -12,6 +12,8 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::config::Credentials;
 
+use crate::http::client;
+
 /// Clients of every service, cheap to clone. Connections are made when they are first used.
 #[derive(Debug, Clone)]
 pub struct Clients {
@@ -48,13 +50,15 @@ fn timeouts(attempt: Duration) -> TimeoutConfig {
 impl Clients {
     /// Clients as the environment of a function configures them.
     pub async fn from_env() -> Self {
-        Self::from_config(&aws_config::load_defaults(BehaviorVersion::latest()).await)
+        let config = aws_config::defaults(BehaviorVersion::latest()).http_client(client());
+        Self::from_config(&config.load().await)
     }
 
     /// Clients of one account of an emulator at `endpoint`.
     pub async fn for_endpoint(endpoint: &str, account: &str) -> Self {
         let credentials = Credentials::new(account, "test", None, None, "local");
         let config = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(client())
             .region(aws_config::Region::new("us-east-1"))
             .endpoint_url(endpoint)
             .credentials_provider(credentials)

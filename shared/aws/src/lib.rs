@@ -4,6 +4,7 @@ mod backoff;
 pub mod clients;
 pub mod dynamodb;
 mod error;
+mod http;
 pub mod kms;
 pub mod lambda;
 pub mod rds;
