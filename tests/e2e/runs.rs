@@ -218,7 +218,12 @@ fn a_run_repairs_a_customer_once_a_person_has_approved() {
         let judged = stage.call("POST", &actions, key, None, &wanted).await;
         assert_eq!(judged.status, 201, "{}", judged.text);
         assert_eq!(judged.field("/decision/effect"), "REQUIRE");
+        // The schedule ends what was left for long, and nothing else.
+        let runs = json!({ "source": "counterfoil.schedule", "detail": { "job": "runs" } });
+        let swept = stage.main.invoke("ReconcileFunction", &runs).await;
+        assert_eq!(swept.unwrap()["aborted"], 0);
         let shown = stage.action(&tenant.ben, &judged.field("/action/id")).await;
+        assert_eq!(shown.field("/state"), "held", "{}", shown.text);
         let after = stage.vote(&shown, &tenant.ben, "approve").await;
         assert_eq!(after.says(), (200, "verified".to_owned()), "{}", after.text);
         assert!(stage.granted(&tenant, &user));
