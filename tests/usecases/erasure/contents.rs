@@ -50,7 +50,7 @@ async fn every_entry_about_a_customer_is_found_by_pseudonym() {
     let records = Records::of(world.store.as_ref(), &ctx);
     let pseudonym = world
         .vault
-        .pseudonym(&records, &ctx, world.project.pseudonym_key, CANARY)
+        .pseudonym(&records, &ctx, &world.project, CANARY)
         .await
         .unwrap();
     let found = world.store.by_subject(world.stream(), &pseudonym).await;

@@ -18,8 +18,8 @@ async fn pseudonym(world: &World) -> String {
     let incident = world.incident().await;
     let customer = incident.finding.customers.first().unwrap();
     let records = Records::of(world.store.as_ref(), &world.ann);
-    let key = world.project.pseudonym_key;
-    let found = world.vault.pseudonym(&records, &world.ann, key, customer);
+    let (vault, project) = (&world.vault, &world.project);
+    let found = vault.pseudonym(&records, &world.ann, project, customer);
     found.await.unwrap()
 }
 

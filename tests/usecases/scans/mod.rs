@@ -14,10 +14,9 @@ use counterfoil_core::evidence::json::Json;
 use counterfoil_core::incident::{Incident, IncidentState};
 use counterfoil_core::ports::{Clock, PortErrorKind, ScanRequest, StoredPart};
 use counterfoil_core::reconcile::findings;
-use counterfoil_core::records::{Directory, Records, Secret};
+use counterfoil_core::records::{Directory, Records};
 use counterfoil_core::run::{Run, RunResult, RunStep};
 use counterfoil_core::scan::{Due, SHARDS_AT_ONCE, ScanWork};
-use counterfoil_core::sealed::Purpose;
 use counterfoil_core::usecases::{ScanLimits, Scans, Sources, look_at_all};
 
 use self::faulty::{Death, dying};
@@ -147,20 +146,8 @@ fn digests(world: &World) -> Vec<String> {
 async fn one_walk(world: &World) -> (String, usize) {
     let ctx = Directory::system(&world.project, "test");
     let records = Records::of(world.store.as_ref(), &ctx);
-    let key = world.project.pseudonym_key;
-    assert!(
-        records
-            .get::<Secret>(&key.to_string())
-            .await
-            .unwrap()
-            .is_some()
-    );
-    let key = world
-        .vault
-        .secret_bytes(&records, &ctx, key, Purpose::Pseudonym)
-        .await
-        .unwrap();
-    let key: [u8; 32] = key.reveal().as_slice().try_into().unwrap();
+    let key = world.vault.pseudonym_key(&records, &ctx, &world.project);
+    let key = key.await.unwrap();
     let (billing, app) = (Box::new(world.billing.clone()), Box::new(world.app.clone()));
     let sources = Sources::new(billing, app, artifact().clone(), true)
         .await

@@ -235,6 +235,11 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// The Stripe customer whom it is about; the subject where no customer belongs to the row.
+    pub fn whom(&self) -> &str {
+        self.customers.first().unwrap_or(&self.subject)
+    }
+
     /// A finding about something else than a column, which no repair can change.
     pub(super) fn report(
         kind: FindingKind,

@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::ids::{ProjectId, SecretId, WorkspaceId};
 use crate::ports::{KeyWrapper, PortError, PortErrorKind, Random, WrappedKey, WrappedKeys};
 use crate::reconcile::findings::pseudonym;
-use crate::records::{RecordError, Records, Secret, SecretVersion, VersionError};
+use crate::records::{Project, RecordError, Records, Secret, SecretVersion, VersionError};
 use crate::redacted::Redacted;
 use crate::sealed::{Purpose, SealContext, Sealed, SealedError};
 use crate::tenancy::TenantCtx;
@@ -204,18 +204,24 @@ impl Vault {
         &self,
         records: &Records<'_>,
         ctx: &TenantCtx,
-        key: SecretId,
+        project: &Project,
         name: &str,
     ) -> Result<String, VaultError> {
-        let key = self
-            .secret_bytes(records, ctx, key, Purpose::Pseudonym)
-            .await?;
-        let key: [u8; 32] = key
-            .reveal()
-            .as_slice()
-            .try_into()
-            .map_err(|_| VaultError::NoSecret)?;
+        let key = self.pseudonym_key(records, ctx, project).await?;
         Ok(pseudonym(&key, name))
+    }
+
+    /// The key of a project's pseudonyms, for whoever makes many of them.
+    pub async fn pseudonym_key(
+        &self,
+        records: &Records<'_>,
+        ctx: &TenantCtx,
+        project: &Project,
+    ) -> Result<[u8; 32], VaultError> {
+        let id = project.pseudonym_key;
+        let key = self.secret_bytes(records, ctx, id, Purpose::Pseudonym);
+        let key = key.await?.reveal().as_slice().try_into();
+        key.map_err(|_| VaultError::NoSecret)
     }
 
     /// Opens a stored secret of a project as text.

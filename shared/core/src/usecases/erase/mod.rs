@@ -200,8 +200,8 @@ impl Erase {
     ) -> Result<Erased, EraseError> {
         let project = self.project(ctx).await?;
         let records = Records::of(self.state.as_ref(), ctx);
-        let key = project.pseudonym_key;
-        let pseudonym = self.vault.pseudonym(&records, ctx, key, customer).await?;
+        let pseudonym = self.vault.pseudonym(&records, ctx, &project, customer);
+        let pseudonym = pseudonym.await?;
         let scope = ErasureScope::Customer {
             pseudonym,
             customer: Some(customer.to_owned()),
@@ -219,8 +219,8 @@ impl Erase {
     pub async fn admit_customer(&self, ctx: &TenantCtx, customer: &str) -> Result<(), EraseError> {
         let project = self.project(ctx).await?;
         let records = Records::of(self.state.as_ref(), ctx);
-        let key = project.pseudonym_key;
-        let pseudonym = self.vault.pseudonym(&records, ctx, key, customer).await?;
+        let pseudonym = self.vault.pseudonym(&records, ctx, &project, customer);
+        let pseudonym = pseudonym.await?;
         let customer = Some(customer.to_owned());
         self.admit(
             ctx,

@@ -363,9 +363,8 @@ impl Incidents {
         finding: &Finding,
     ) -> Result<String, VaultError> {
         let records = Records::of(self.state.as_ref(), ctx);
-        let name = finding.customers.first().unwrap_or(&finding.subject);
-        let key = project.pseudonym_key;
-        self.vault.pseudonym(&records, ctx, key, name).await
+        let whom = finding.whom();
+        self.vault.pseudonym(&records, ctx, project, whom).await
     }
 
     async fn judge(

@@ -83,8 +83,8 @@ impl ReadEvidence {
         let project = self.project(ctx).await?;
         let stream = project.stream_id()?;
         let records = Records::of(self.state.as_ref(), ctx);
-        let key = project.pseudonym_key;
-        let name = self.vault.pseudonym(&records, ctx, key, customer).await?;
+        let name = self.vault.pseudonym(&records, ctx, &project, customer);
+        let name = name.await?;
         let about = self.reader.by_subject(stream, &name).await?;
         let mut places: BTreeMap<Place, Option<IncidentId>> =
             about.into_iter().map(|seq| ((seq, 0), None)).collect();

@@ -255,15 +255,10 @@ impl Reconcile {
         if let RunScope::Check { customer } = &run.scope {
             // The run's record leads to the entry as well: an outage of the key service does not
             // keep a check from being recorded.
-            let key = project.pseudonym_key;
-            let about = self
-                .vault
-                .pseudonym(&records, ctx, key, customer)
-                .await
-                .ok();
+            let about = self.vault.pseudonym(&records, ctx, project, customer);
             draft = draft
                 .subject(object([("customer", customer.as_str().into())]))
-                .about(about);
+                .about(about.await.ok());
         }
         let mut batch = Batch::of([draft]).with(records.create(&run)?.explained_by(0));
         for write in more {

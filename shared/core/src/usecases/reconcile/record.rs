@@ -11,12 +11,11 @@ use super::{Reconcile, ReconcileError, RunSummary, Work, alone, summary};
 use crate::ids::IncidentId;
 use crate::incident::Incident;
 use crate::mapping::Artifact;
-use crate::ports::{Batch, EntryRef, PortError, PortErrorKind, StateWrite};
+use crate::ports::{Batch, EntryRef, StateWrite};
 use crate::reconcile::{Finding, findings};
 use crate::records::{Records, Versioned};
 use crate::repair::limits::{self, Selection};
 use crate::run::{Run, RunResult, RunScope, RunStep};
-use crate::sealed::Purpose;
 use crate::snapshot::{Recorder, Told};
 use crate::time::Timestamp;
 use crate::usecases::facts::{Closing, FileRef};
@@ -48,13 +47,8 @@ impl Reconcile {
         work: &Work<'_>,
     ) -> Result<[u8; 32], ReconcileError> {
         let records = Records::of(self.state.as_ref(), work.ctx);
-        let key = work.project.pseudonym_key;
-        let key = self
-            .vault
-            .secret_bytes(&records, work.ctx, key, Purpose::Pseudonym)
-            .await?;
-        let key = key.reveal().as_slice().try_into();
-        Ok(key.map_err(|_| PortError::new(PortErrorKind::Corrupt, "reading the pseudonym key"))?)
+        let key = self.vault.pseudonym_key(&records, work.ctx, work.project);
+        Ok(key.await?)
     }
 
     /// Closes the run when everything that it has read and found is kept, with further rows in the

@@ -332,11 +332,9 @@ impl RepairPorts {
         project: &Project,
         incident: &Incident,
     ) -> Result<String, VaultError> {
-        let finding = &incident.finding;
-        let name = finding.customers.first().unwrap_or(&finding.subject);
         let records = self.records(ctx);
-        let key = project.pseudonym_key;
-        self.vault.pseudonym(&records, ctx, key, name).await
+        let whom = incident.finding.whom();
+        self.vault.pseudonym(&records, ctx, project, whom).await
     }
 
     async fn action(&self, ctx: &TenantCtx, id: &str) -> Result<Versioned<Action>, ActionError> {
