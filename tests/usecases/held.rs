@@ -10,7 +10,7 @@ use counterfoil_core::evidence::json::Json;
 use counterfoil_core::governed_run::Registered;
 use counterfoil_core::held_change::HeldChange;
 use counterfoil_core::policy::{APPROVER_ROLE, Effect};
-use counterfoil_core::ports::{Clock, StoredEntry, StoredPart};
+use counterfoil_core::ports::{Clock, State as _, StoredEntry, StoredPart};
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::usecases::{
     AdminError, AdminPorts, FlowChange, HeldChanges, KeepRetention, RetentionChange,
@@ -19,6 +19,7 @@ use counterfoil_core::usecases::{
 
 use crate::erasure::bench::Bench;
 use crate::erasure::faults::{Plan, faulty};
+use crate::repairs::meanwhile::demoted;
 
 const WHY: &str = "the auditors need the longer window";
 
@@ -257,6 +258,25 @@ async fn a_rule_that_asks_for_two_approvals_is_met_by_two_further_people() {
     let given = carried.get("request").unwrap().get("context").unwrap();
     let given = given.get("base").unwrap().get("approvals").unwrap();
     assert_eq!(given.get("count"), Some(&Json::uint(2)));
+    bench.accepted().await;
+}
+
+/// The list names those who are still needed no more.
+#[tokio::test]
+async fn who_agreed_and_lost_the_role_is_not_listed_among_those_who_did() {
+    let bench = Bench::new().await;
+    bench.world.under(TWO).await;
+    bench.shorter().await;
+    assert!(!bench.keep(&bench.owner, 40).await);
+    let listed = bench.waiting(&bench.second).await.remove(0).given;
+    assert_eq!(listed.len(), 1);
+    let write = demoted(&bench.world.store, &bench.owner).await;
+    bench.world.store.write(vec![write]).await.unwrap();
+    let listed = bench.waiting(&bench.second).await.remove(0).given;
+    assert!(listed.is_empty(), "{listed:?}");
+    assert!(!bench.keep(&bench.second, 40).await, "one is not two");
+    let listed = bench.waiting(&bench.second).await.remove(0).given;
+    assert_eq!(listed.len(), 1, "{listed:?}");
     bench.accepted().await;
 }
 

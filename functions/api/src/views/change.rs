@@ -53,6 +53,7 @@ pub(crate) struct Change {
     /// The least role of those who approve.
     #[schema(value_type = RoleWord)]
     role: &'static str,
+    /// Those who have agreed and still count: who left or lost the role is not among them.
     #[schema(value_type = Vec<schema::UserId>)]
     approved_by: Vec<UserId>,
     /// The words of whoever proposed it. Addresses and ids of Stripe in them are masked for viewers.

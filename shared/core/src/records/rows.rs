@@ -235,6 +235,12 @@ impl Member {
     pub fn has_role_since(&self) -> Timestamp {
         self.role_since.unwrap_or(self.since)
     }
+
+    /// Whether their approval counts where it takes `least`, and for what was proposed at `proposed`:
+    /// who gets the role afterwards does not approve it.
+    pub fn counts(&self, least: Role, proposed: Timestamp) -> bool {
+        self.role >= least && self.has_role_since() <= proposed
+    }
 }
 
 /// Somebody who signs in, over all workspaces. Found by issuer and subject.

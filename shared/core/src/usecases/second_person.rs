@@ -95,9 +95,7 @@ impl Waiting {
         let id = principal.id();
         if let Some(person) = principal.person().filter(|person| *person != self.by) {
             let member = directory.member(workspace, person).await?;
-            let counts = member.is_some_and(|it| {
-                it.value.role >= self.confirms && it.value.has_role_since() <= self.at
-            });
+            let counts = member.is_some_and(|it| it.value.counts(self.confirms, self.at));
             return Ok(if counts {
                 Ok(id)
             } else {

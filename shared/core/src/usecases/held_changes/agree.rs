@@ -141,8 +141,7 @@ impl Changes<'_> {
         for given in &change.given {
             let directory = self.directory();
             let member = directory.member(wanted.place.workspace, given.by).await?;
-            let counts = member
-                .filter(|it| it.value.role >= least && it.value.has_role_since() <= change.at);
+            let counts = member.filter(|it| it.value.counts(least, change.at));
             roles.extend(counts.map(|it| it.value.role));
         }
         Ok(roles)

@@ -30,11 +30,28 @@ impl HeldChanges {
         role.is_some_and(Role::may_approve) && !principal.by_approver_key()
     }
 
-    /// What waits, soonest end first: of the project, and for people of its workspace too.
+    /// What waits, soonest end first: of the project, and for people of its workspace too. Whoever agreed
+    /// and counts no more is not among those who did.
     ///
     /// # Errors
     /// When it cannot be read.
     pub async fn list(&self, ctx: &TenantCtx) -> Result<Vec<Versioned<HeldChange>>, AdminError> {
+        let directory = self.ports.directory();
+        let mut found = self.waiting(ctx).await?;
+        for change in found.iter_mut().map(|it| &mut it.value) {
+            let mut counting = Vec::with_capacity(change.given.len());
+            for given in &change.given {
+                let member = directory.member(ctx.workspace(), given.by).await?;
+                if member.is_some_and(|it| it.value.counts(change.role, change.at)) {
+                    counting.push(*given);
+                }
+            }
+            change.given = counting;
+        }
+        Ok(found)
+    }
+
+    async fn waiting(&self, ctx: &TenantCtx) -> Result<Vec<Versioned<HeldChange>>, AdminError> {
         let records = Records::of(self.ports.state.as_ref(), ctx);
         let mut found = records.list::<HeldChange>().await?;
         // A key, an approver key too, reaches its project only.
@@ -106,7 +123,7 @@ impl HeldChanges {
     /// A text that is not an id names nothing, and the table is not asked for it.
     async fn find(&self, ctx: &TenantCtx, id: &str) -> Result<Versioned<HeldChange>, AdminError> {
         let id: ActionId = id.parse().map_err(|_| AdminError::NotFound)?;
-        let mut waiting = self.list(ctx).await?;
+        let mut waiting = self.waiting(ctx).await?;
         waiting.retain(|it| it.value.id == id);
         waiting.pop().ok_or(AdminError::NotFound)
     }
