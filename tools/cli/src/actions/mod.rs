@@ -74,6 +74,20 @@ impl Seen {
         text(&self.action, "/state")
     }
 
+    fn may_happen(&self) -> bool {
+        matches!(self.state(), "allowed" | "approved")
+    }
+
+    /// Why nothing is proposed beside it.
+    fn is_already(&self) -> Failure {
+        let (id, incident) = (self.id(), text(&self.action, "/incident"));
+        Failure::refused(format!(
+            "{id} of {} is {} already; look at it: counterfoil approvals {id}",
+            shown(incident),
+            shown(self.state())
+        ))
+    }
+
     fn digest(&self) -> &str {
         text(&self.action, "/action_digest")
     }
@@ -104,6 +118,15 @@ impl Seen {
             _ => Ok(()),
         }
     }
+}
+
+/// What is being done about an incident, so that nothing else can be proposed.
+async fn under_way(api: &Client, incident: &Value) -> Result<Option<Seen>, Failure> {
+    let action = text(incident, "/action");
+    if text(incident, "/state") != "repairing" || action.is_empty() {
+        return Ok(None);
+    }
+    Seen::read(api, action).await.map(Some)
 }
 
 /// Executes an action that may happen, as it was displayed.

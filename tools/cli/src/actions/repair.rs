@@ -8,9 +8,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::ask::{confirmed, reason};
-use super::{Seen, end, execute};
+use super::{Seen, end, execute, under_way};
 use crate::access::{Call, help, segment};
-use crate::answer::text;
 use crate::client::{Client, Failure, block_on, exit};
 use crate::plain::{say_json, shown};
 
@@ -78,17 +77,11 @@ async fn run(args: &Repair) -> Result<(), Failure> {
 /// The action of an incident: the one that waits to be executed, or a new proposal.
 async fn one(api: &Client, id: &str, args: &Repair) -> Result<Seen, Failure> {
     let incident = api.get(&format!("/v1/incidents/{id}")).await?;
-    let action = text(&incident, "/action");
-    if text(&incident, "/state") == "repairing" && !action.is_empty() {
-        let seen = Seen::read(api, action).await?;
-        return match seen.state() {
-            "allowed" | "approved" if args.execute => Ok(seen),
-            state => Err(Failure::refused(format!(
-                "{} of {id} is {} already; look at it: counterfoil approvals {}",
-                seen.id(),
-                shown(state),
-                seen.id()
-            ))),
+    if let Some(seen) = under_way(api, &incident).await? {
+        return if args.execute && seen.may_happen() {
+            Ok(seen)
+        } else {
+            Err(seen.is_already())
         };
     }
     let reason = reason(args.reason.as_deref())?;
@@ -113,7 +106,7 @@ async fn do_it(api: &Client, outcomes: &mut [Outcome], args: &Repair) -> Result<
     let may = |outcome: &Outcome| {
         let seen = outcome.came.as_ref().ok()?;
         let id = seen.id().to_owned();
-        matches!(seen.state(), "allowed" | "approved").then_some(id)
+        seen.may_happen().then_some(id)
     };
     let ids: Vec<String> = outcomes.iter().filter_map(may).collect();
     let question = match ids.as_slice() {

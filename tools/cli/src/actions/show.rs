@@ -22,16 +22,14 @@ pub(crate) fn next(action: &Value) -> String {
     let at = |pointer| shown(text(action, pointer));
     let (id, incident) = (at("/id"), at("/incident"));
     match text(action, "/state") {
-        "allowed" => {
-            format!(
-                "next: counterfoil repair {incident} --execute   does it; nothing has changed yet"
-            )
-        }
-        "approved" => {
-            format!(
-                "{id} is approved, and nothing has changed yet; next: counterfoil repair {incident} --execute"
-            )
-        }
+        "allowed" => format!(
+            "next: {} --execute   does it; nothing has changed yet",
+            command(action)
+        ),
+        "approved" => format!(
+            "{id} is approved, and nothing has changed yet; next: {} --execute",
+            command(action)
+        ),
         "held" => format!(
             "{} next: another person runs `counterfoil approve {id}`",
             waits(action)
@@ -44,7 +42,15 @@ pub(crate) fn next(action: &Value) -> String {
         "executed" => {
             format!("{id} is executed: the row is changed, and is looked at again within a minute")
         }
-        "verified" => format!("{id} is verified: the row is changed, and the promise holds"),
+        "verified" => match at("/undo_of") {
+            undone if undone.is_empty() => {
+                format!("{id} is verified: the row is changed, and the promise holds")
+            }
+            undone => format!(
+                "{id} is verified: the row is what it was before {undone}; look at what is open now: \
+                 counterfoil incidents show {incident}"
+            ),
+        },
         "denied" => format!(
             "{id} is denied by {}: {}; nothing changes",
             at("/decision/rule"),
@@ -95,12 +101,19 @@ pub(super) fn again(action: &Value) -> String {
             at("/params/kind")
         );
     }
-    match (at("/undo_of"), at("/incident")) {
-        (undone, _) if !undone.is_empty() => format!("counterfoil undo {undone} --reason …"),
-        (_, incident) if ignore::is_ignore(action) => {
-            format!("counterfoil incidents ignore {incident} --days DAYS --reason …")
-        }
-        (_, incident) => format!("counterfoil repair {incident} --reason …"),
+    if ignore::is_ignore(action) {
+        let incident = at("/incident");
+        return format!("counterfoil incidents ignore {incident} --days DAYS --reason …");
+    }
+    format!("{} --reason …", command(action))
+}
+
+/// The command whose action it is, a repair or its undo.
+fn command(action: &Value) -> String {
+    let at = |pointer| shown(text(action, pointer));
+    match at("/undo_of") {
+        undone if undone.is_empty() => format!("counterfoil repair {}", at("/incident")),
+        undone => format!("counterfoil undo {undone}"),
     }
 }
 
@@ -401,6 +414,17 @@ pub(super) mod tests {
             "{said}"
         );
         assert!(!said.contains("repair"), "{said}");
+        for (state, end) in [
+            ("approved", "next: counterfoil undo act_0 --execute"),
+            (
+                "verified",
+                "the row is what it was before act_0; look at what is open now: counterfoil incidents show inc_1",
+            ),
+        ] {
+            undo["state"] = json!(state);
+            let said = next(&undo);
+            assert!(said.ends_with(end), "{said}");
+        }
         let mut allowed = held();
         allowed["decision"]["effect"] = json!("ALLOW");
         assert!(decision(&allowed).starts_with("allowed without approval: Machines"));

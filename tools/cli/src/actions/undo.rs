@@ -7,8 +7,9 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::ask::{confirmed, reason};
-use super::{Seen, end, execute};
+use super::{Seen, end, execute, under_way};
 use crate::access::{Call, help, segment};
+use crate::answer::text;
 use crate::client::{Client, Failure, block_on, exit};
 use crate::plain::say_json;
 
@@ -16,7 +17,8 @@ use crate::plain::say_json;
 #[derive(Debug, ClapArgs)]
 #[command(after_help = help!(
     note "\nAn undo is an action of its own, judged, approved and recorded like any other. If the promise still\n\
-          stands, the difference is open again afterwards: mend the mapping first.",
+          stands, the difference is open again afterwards: mend the mapping first. An undo that is approved\n\
+          already is executed with --execute, not proposed again.",
     "undo act_01KARX6M000000000000000005 --reason 'The plan was mapped wrongly'",
     "undo act_01KARX6M000000000000000005 --reason 'The plan was mapped wrongly' --execute",
 ))]
@@ -43,15 +45,10 @@ pub(crate) fn undo(args: &Undo) -> ExitCode {
 }
 
 async fn run(args: &Undo) -> Result<(), Failure> {
-    let id = segment(&args.id)?;
-    let reason = reason(args.reason.as_deref())?;
     let api = Client::of(&args.call)?.in_project().await?;
-    let path = format!("/v1/actions/{id}/undo");
-    let body = json!({ "reason": reason, "execute_on_approval": args.execute });
-    let made = api.change(Method::POST, &path, Some(&body), None).await?;
-    let mut seen = Seen::of(&api, made.body, made.etag).await?;
+    let mut seen = proposed(&api, args).await?;
     seen.tell(args.call.json);
-    if args.execute && matches!(seen.state(), "allowed" | "approved") {
+    if args.execute && seen.may_happen() {
         confirmed(
             &format!("Execute {} exactly as shown?", seen.id()),
             args.yes,
@@ -62,4 +59,24 @@ async fn run(args: &Undo) -> Result<(), Failure> {
         say_json(&seen.action);
     }
     end(&seen.action, args.call.json)
+}
+
+/// The undo that waits to be executed, or a new proposal.
+async fn proposed(api: &Client, args: &Undo) -> Result<Seen, Failure> {
+    let undone = Seen::read(api, &args.id).await?;
+    if let Some(incident) = &undone.incident
+        && let Some(seen) = under_way(api, incident).await?
+    {
+        let of_it = text(&seen.action, "/undo_of") == undone.id();
+        return if args.execute && of_it && seen.may_happen() {
+            Ok(seen)
+        } else {
+            Err(seen.is_already())
+        };
+    }
+    let reason = reason(args.reason.as_deref())?;
+    let path = format!("/v1/actions/{}/undo", segment(&args.id)?);
+    let body = json!({ "reason": reason, "execute_on_approval": args.execute });
+    let made = api.change(Method::POST, &path, Some(&body), None).await?;
+    Seen::of(api, made.body, made.etag).await
 }

@@ -334,7 +334,13 @@ fn story(incident: &Value) -> Vec<String> {
         lines.push(format!("  taken for real by {by} at {when}"));
     }
     if !at("/resolved_at").is_empty() {
-        lines.push(format!("  resolved   {}", at("/resolved_at")));
+        // One that came back keeps when it was.
+        let again = if at("/state") == "resolved" {
+            ""
+        } else {
+            ", and open again since"
+        };
+        lines.push(format!("  resolved   {}{again}", at("/resolved_at")));
     }
     if !at("/action").is_empty() {
         lines.push(format!("  repair     {}", at("/action")));

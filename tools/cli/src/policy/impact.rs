@@ -59,7 +59,9 @@ pub(super) async fn run(args: &Args) -> Result<(), Failure> {
         say_json(&reports.document());
     } else {
         tell(args, &reports);
-        if ended.is_ok() {
+        let newest = reports.answers.first();
+        let active = newest.map_or("", |it| text(it, "/report/active"));
+        if ended.is_ok() && active != args.of.digest {
             let digest = shown(&args.of.digest);
             say(format_args!("next: counterfoil policy activate {digest}"));
         }

@@ -568,3 +568,43 @@ async fn an_undo_that_came_too_late_is_not_told_to_repair_what_it_takes_back() {
         assert!(!said.contains("counterfoil repair"), "{said}");
     }
 }
+
+/// An undo that people approved is done by the command that proposed it, which does nothing else that waits.
+#[tokio::test]
+async fn an_approved_undo_is_executed_and_an_approved_repair_in_its_place_is_not() {
+    let stage = Stage::new().await;
+    let mut undo = action(1, "approved");
+    undo["undo_of"] = json!("act_0");
+    let mut done = undo.clone();
+    done["state"] = json!("verified");
+    let mut repaired = action(1, "verified");
+    repaired["id"] = json!("act_0");
+    let mut open = incident(1);
+    (open["state"], open["action"]) = (json!("repairing"), json!("act_1"));
+    let execute = "POST /v1/actions/act_1/execute";
+    stage
+        .answers("GET /v1/actions/act_0", 200, repaired)
+        .answers("GET /v1/incidents/inc_1", 200, open)
+        .answers("GET /v1/actions/act_1", 200, undo)
+        .answers(execute, 200, done);
+    let words = ["undo", "act_0", "--execute", "--yes"];
+    let said = stage.with_key(&words).await;
+    assert_eq!(said.status, 0, "{}", said.err);
+    assert!(
+        said.out.contains("the row is what it was before act_0"),
+        "{}",
+        said.out
+    );
+    assert_eq!(stage.last().line, execute);
+
+    let said = stage.with_key(&words[..2]).await;
+    assert_eq!(said.status, 1, "{}", said.out);
+    let already = "act_1 of inc_1 is approved already; look at it: counterfoil approvals act_1";
+    assert!(said.err.contains(already), "{}", said.err);
+
+    stage.answers("GET /v1/actions/act_1", 200, action(1, "approved"));
+    let said = stage.with_key(&words).await;
+    assert_eq!(said.status, 1, "{}", said.out);
+    assert!(said.err.contains(already), "{}", said.err);
+    assert_ne!(stage.last().line, execute);
+}

@@ -120,6 +120,18 @@ async fn reports_that_follow_one_another_are_told_as_one() {
     assert_eq!(kept, digests);
 }
 
+/// What is in force is not to be activated.
+#[tokio::test]
+async fn what_is_in_force_has_no_next_command() {
+    let mut answer = report((FROM, TO), 10, &[], None);
+    answer["report"]["active"] = json!(BUNDLE);
+    let stage = stage([(200, answer)]).await;
+    let said = impact(&stage, &[]).await;
+    assert_eq!(said.status, 0, "{}{}", said.out, said.err);
+    assert!(said.out.contains("of 10 recorded"), "{}", said.out);
+    assert!(!said.out.contains("next:"), "{}", said.out);
+}
+
 #[tokio::test]
 async fn as_json_it_is_one_document() {
     let parts = three();
