@@ -1,12 +1,15 @@
-"""The official Python client of the Model Context Protocol, driven by a plan.
+"""The official Python client of the Model Context Protocol, driven by plans.
 
-Reads a plan (JSON) from standard input and writes what each step said (JSON) to standard output. The client itself
-checks every structured result against the tool's output schema.
+Reads plans from standard input, one JSON text a line, and writes to standard output for each what its steps said, or
+why it could not be followed. Every plan has a client of its own, with a connection of its own; they share the process,
+because starting one takes longer than what it does. The client itself checks every structured result against the
+tool's output schema.
 """
 
 import asyncio
 import json
 import sys
+import traceback
 
 import anyio
 import httpx2
@@ -43,14 +46,17 @@ async def step(client, wanted):
         return {"error": {"code": error.error.code, "message": error.error.message}}
 
 
-async def main():
-    plan = json.load(sys.stdin)
+async def follow(plan):
     headers = {"authorization": f"Bearer {plan['credential']}", **plan.get("headers", {})}
     async with httpx2.AsyncClient(headers=headers, timeout=60) as http:
         transport = streamable_http_client(plan["url"], http_client=http)
         async with Client(transport, mode=plan["mode"]) as client:
-            said = [await step(client, wanted) for wanted in plan["steps"]]
-    json.dump(said, sys.stdout)
+            return [await step(client, wanted) for wanted in plan["steps"]]
 
 
-asyncio.run(main())
+for line in sys.stdin:
+    try:
+        said = {"said": asyncio.run(follow(json.loads(line)))}
+    except BaseException as error:
+        said = {"failed": "".join(traceback.format_exception(error))}
+    print(json.dumps(said), flush=True)

@@ -7,6 +7,8 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod alike;
+#[cfg(test)]
 mod archive;
 #[cfg(test)]
 mod calls;
@@ -86,8 +88,6 @@ mod tamper;
 mod tenant;
 #[cfg(test)]
 mod terminal;
-#[cfg(test)]
-mod timing;
 #[cfg(test)]
 mod votes;
 #[cfg(test)]

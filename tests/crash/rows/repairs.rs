@@ -85,44 +85,45 @@ const WITHOUT_EFFECT: [Row<Act>; 7] = [
     ),
 ];
 
-const WITH_EFFECT: [Row<Act>; 4] = [
-    Row::new(
-        Act::Override,
-        200,
-        "run.open run.resolution run.decision repair.started repair.executed repair.verified incident.resolved run.close",
-        "Verified, 0 vote, 1 use, 0 reviewed, incident Resolved, 0 wait, 0 begun, granted",
-    )
-    .unsent(
-        "run.open run.resolution run.decision repair.started repair.failed run.close",
-        "Failed, 0 vote, 1 use, 0 reviewed, incident Open, 0 wait, 0 begun, not granted",
-    ),
-    Row::new(
-        Act::Review,
-        200,
-        "run.open run.decision observation.recorded run.close",
-        "Verified, 0 vote, 1 use, 1 reviewed, incident Resolved, 0 wait, 0 begun, granted",
-    ),
-    Row::new(
-        Act::ExecuteUndo,
-        200,
-        "run.open run.resolution run.decision repair.started repair.executed repair.verified incident.changed run.close",
-        "Verified, 1 vote, incident Open, 0 wait, 0 begun, not granted",
-    )
-    .unsent(
-        "run.open run.resolution run.decision repair.started repair.failed run.close",
-        "Failed, 1 vote, incident Resolved, 0 wait, 0 begun, granted",
-    ),
-    Row::new(
-        Act::ExecuteInRun,
-        200,
-        "run.resolution repair.started repair.executed repair.verified incident.resolved",
-        "Verified, 1 vote, incident Resolved, 0 wait, 0 begun, granted",
-    )
-    .unsent(
-        "run.resolution repair.started repair.failed",
-        "Failed, 1 vote, incident Open, 0 wait, 0 begun, not granted",
-    ),
-];
+const OVERRIDE: Row<Act> = Row::new(
+    Act::Override,
+    200,
+    "run.open run.resolution run.decision repair.started repair.executed repair.verified incident.resolved run.close",
+    "Verified, 0 vote, 1 use, 0 reviewed, incident Resolved, 0 wait, 0 begun, granted",
+)
+.unsent(
+    "run.open run.resolution run.decision repair.started repair.failed run.close",
+    "Failed, 0 vote, 1 use, 0 reviewed, incident Open, 0 wait, 0 begun, not granted",
+);
+
+const REVIEW: Row<Act> = Row::new(
+    Act::Review,
+    200,
+    "run.open run.decision observation.recorded run.close",
+    "Verified, 0 vote, 1 use, 1 reviewed, incident Resolved, 0 wait, 0 begun, granted",
+);
+
+const EXECUTE_UNDO: Row<Act> = Row::new(
+    Act::ExecuteUndo,
+    200,
+    "run.open run.resolution run.decision repair.started repair.executed repair.verified incident.changed run.close",
+    "Verified, 1 vote, incident Open, 0 wait, 0 begun, not granted",
+)
+.unsent(
+    "run.open run.resolution run.decision repair.started repair.failed run.close",
+    "Failed, 1 vote, incident Resolved, 0 wait, 0 begun, granted",
+);
+
+const EXECUTE_IN_RUN: Row<Act> = Row::new(
+    Act::ExecuteInRun,
+    200,
+    "run.resolution repair.started repair.executed repair.verified incident.resolved",
+    "Verified, 1 vote, incident Resolved, 0 wait, 0 begun, granted",
+)
+.unsent(
+    "run.resolution repair.started repair.failed",
+    "Failed, 1 vote, incident Open, 0 wait, 0 begun, not granted",
+);
 
 /// A repair on its way.
 struct Thing {
@@ -378,6 +379,21 @@ fn whoever_dies_a_repair_that_comes_to_nothing_ends_once_and_gives_its_incident_
 }
 
 #[test]
-fn whoever_dies_an_owner_alone_an_undo_and_a_run_change_the_row_once_at_most() {
-    played(&WITH_EFFECT);
+fn whoever_dies_an_owner_alone_changes_the_row_once_at_most() {
+    played(&[OVERRIDE]);
+}
+
+#[test]
+fn whoever_dies_what_an_owner_did_alone_is_looked_at_once() {
+    played(&[REVIEW]);
+}
+
+#[test]
+fn whoever_dies_an_undo_changes_the_row_once_at_most() {
+    played(&[EXECUTE_UNDO]);
+}
+
+#[test]
+fn whoever_dies_a_repair_in_a_run_changes_the_row_once_at_most() {
+    played(&[EXECUTE_IN_RUN]);
 }

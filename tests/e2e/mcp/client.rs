@@ -1,8 +1,9 @@
 //! The official client, and calls past it.
 
-use std::io::Write;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use counterfoil_local::Environment;
 use serde_json::{Value, json};
@@ -39,34 +40,69 @@ impl<'a> Agent<'a> {
 
     /// What each step said.
     pub(crate) fn does(&self, steps: &[Value]) -> Vec<Value> {
-        let requirements = tests().join("mcp-requirements.txt");
-        let python = Environment::ready("mcp", &requirements, &progress).unwrap();
-        let plan = json!({
+        let mut client = Client::free();
+        let answer = client.follows(&json!({
             "url": self.url, "credential": self.credential, "mode": self.mode, "steps": steps,
-        });
-        let mut client = Command::new(python.program("python"))
-            .arg(tests().join("mcp_client.py"))
-            .env("PYTHONDONTWRITEBYTECODE", "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdin = client.stdin.take().unwrap();
-        stdin.write_all(plan.to_string().as_bytes()).unwrap();
-        drop(stdin);
-        let output = client.wait_with_output().unwrap();
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{error}");
-        let said: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+        }));
+        client.put_back();
+        let said = answer["said"].as_array();
+        let said = said.unwrap_or_else(|| panic!("{}", answer["failed"]));
         assert_eq!(said.len(), steps.len());
-        said
+        said.clone()
     }
 
     /// What one tool returned, or the code of its problem.
     pub(crate) fn calls(&self, tool: &str, arguments: &Value) -> Result<Value, String> {
         let said = self.does(&[call(tool, arguments)]);
         result(&said[0])
+    }
+}
+
+/// A process that follows one plan after the other.
+struct Client {
+    plans: ChildStdin,
+    answers: BufReader<ChildStdout>,
+    process: Child,
+}
+
+/// Those that follow none now. They end when their input does, with this process.
+static FREE: Mutex<Vec<Client>> = Mutex::new(Vec::new());
+
+impl Client {
+    fn free() -> Self {
+        let found = FREE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        found.unwrap_or_else(Self::start)
+    }
+
+    fn put_back(self) {
+        FREE.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(self);
+    }
+
+    fn start() -> Self {
+        let requirements = tests().join("mcp-requirements.txt");
+        let python = Environment::ready("mcp", &requirements, &progress).unwrap();
+        let mut process = Command::new(python.program("python"))
+            .arg(tests().join("mcp_client.py"))
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self {
+            plans: process.stdin.take().unwrap(),
+            answers: BufReader::new(process.stdout.take().unwrap()),
+            process,
+        }
+    }
+
+    fn follows(&mut self, plan: &Value) -> Value {
+        writeln!(self.plans, "{plan}").unwrap();
+        let mut answer = String::new();
+        let read = self.answers.read_line(&mut answer).unwrap();
+        assert!(read > 0, "the client ended: {:?}", self.process.try_wait());
+        serde_json::from_str(&answer).unwrap()
     }
 }
 
