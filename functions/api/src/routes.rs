@@ -9,7 +9,7 @@
 //!    `extensions(("x-problems" = json!(["wrong-state"])))`: codes of
 //!    docs/problems.md. Problems of every route, the header
 //!    `Counterfoil-Project` and the credentials are added to every route.
-//! 3. `.routes(routes!(handler))` here (handlers of one path together), and the event in
+//! 3. A row in the table here (handlers of one path together), and the event in
 //!    template.yaml.
 //! 4. `COUNTERFOIL_UPDATE=1 cargo test -p counterfoil-tests --test document` writes
 //!    docs/openapi.json.
@@ -17,9 +17,6 @@
 use axum::extract::FromRef;
 use counterfoil_lambda::Front;
 use counterfoil_lambda::http::Authentication;
-use utoipa::openapi::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::api::Api;
 use crate::changes;
@@ -53,95 +50,73 @@ impl FromRef<Api> for Authentication {
     }
 }
 
-/// The routes with what the document says of them.
-fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::default()
-        .routes(routes!(evidence::runs, governed::open))
-        .routes(routes!(governed::complete))
-        .routes(routes!(flows::read, flows::register))
-        .routes(routes!(governed::preview))
-        .routes(routes!(governed::read))
-        .routes(routes!(evidence::entries))
-        .routes(routes!(evidence::entry))
-        .routes(routes!(evidence::ledger))
-        .routes(routes!(runs::read))
-        .routes(routes!(runs::evidence))
-        .routes(routes!(erasure::run))
-        .routes(routes!(erasure::customer))
-        .routes(routes!(customers::state))
-        .routes(routes!(customers::check))
-        .routes(routes!(erasure::lost))
-        .routes(routes!(incidents::list))
-        .routes(routes!(incidents::read))
-        .routes(routes!(incidents::ignore))
-        .routes(routes!(incidents::reopen))
-        .routes(routes!(incidents::acknowledge))
-        .routes(routes!(changes::list))
-        .routes(routes!(changes::reject))
-        .routes(routes!(holds::list, holds::set))
-        .routes(routes!(holds::release))
-        .routes(routes!(retention::read, retention::change))
-        .routes(routes!(schedule::read, schedule::change))
-        .routes(routes!(webhooks::health))
-        .routes(routes!(login::place))
-        .routes(routes!(security::contact))
-        .routes(routes!(projects::list, projects::make))
-        .routes(routes!(projects::read, projects::change))
-        .routes(routes!(connections::list))
-        .routes(routes!(connections::connect, connections::disconnect))
-        .routes(routes!(mappings::list, mappings::add))
-        .routes(routes!(mappings::read))
-        .routes(routes!(mappings::activate))
-        .merge(tenants())
-        .merge(deletions())
-        .merge(policies())
-}
+counterfoil_lambda::routes! { Api:
+    evidence::runs, governed::open;
+    governed::complete;
+    flows::read, flows::register;
+    governed::preview;
+    governed::read;
+    evidence::entries;
+    evidence::entry;
+    evidence::ledger;
+    runs::read;
+    runs::evidence;
+    erasure::run;
+    erasure::customer;
+    customers::state;
+    customers::check;
+    erasure::lost;
+    incidents::list;
+    incidents::read;
+    incidents::ignore;
+    incidents::reopen;
+    incidents::acknowledge;
+    changes::list;
+    changes::reject;
+    holds::list, holds::set;
+    holds::release;
+    retention::read, retention::change;
+    schedule::read, schedule::change;
+    webhooks::health;
+    login::place;
+    security::contact;
+    projects::list, projects::make;
+    projects::read, projects::change;
+    connections::list;
+    connections::connect, connections::disconnect;
+    mappings::list, mappings::add;
+    mappings::read;
+    mappings::activate;
 
-/// Workspaces, people and keys.
-fn tenants() -> OpenApiRouter<Api> {
-    OpenApiRouter::default()
-        .routes(routes!(workspaces::me))
-        .routes(routes!(workspaces::list, workspaces::found))
-        .routes(routes!(workspaces::read, workspaces::rename))
-        .routes(routes!(members::list))
-        .routes(routes!(members::read, members::change, members::remove))
-        .routes(routes!(invitations::list, invitations::make))
-        .routes(routes!(invitations::revoke))
-        .routes(routes!(invitations::accept))
-        .routes(routes!(keys::list, keys::make))
-        .routes(routes!(keys::read))
-        .routes(routes!(keys::revoke))
-        .routes(routes!(keys::rotate))
-}
+    // Workspaces, people and keys.
+    workspaces::me;
+    workspaces::list, workspaces::found;
+    workspaces::read, workspaces::rename;
+    members::list;
+    members::read, members::change, members::remove;
+    invitations::list, invitations::make;
+    invitations::revoke;
+    invitations::accept;
+    keys::list, keys::make;
+    keys::read;
+    keys::revoke;
+    keys::rotate;
 
-/// A workspace's own rules.
-fn policies() -> OpenApiRouter<Api> {
-    OpenApiRouter::default()
-        .routes(routes!(policies::status))
-        .routes(routes!(policies::register))
-        .routes(routes!(policies::list, policies::upload))
-        .routes(routes!(policies::read))
-        .routes(routes!(policies::activate))
-        .routes(routes!(policies::revoke))
-        .routes(routes!(policy_trials::shadow))
-        .routes(routes!(policy_trials::impact))
-}
+    // Deletion of projects and workspaces.
+    deletion::of_project, deletion::propose_project, deletion::keep_project;
+    deletion::confirm_project;
+    deletion::of_workspace, deletion::propose_workspace, deletion::keep_workspace;
+    deletion::confirm_workspace;
 
-/// Deletion of projects and workspaces.
-fn deletions() -> OpenApiRouter<Api> {
-    OpenApiRouter::default()
-        .routes(routes!(
-            deletion::of_project,
-            deletion::propose_project,
-            deletion::keep_project
-        ))
-        .routes(routes!(deletion::confirm_project))
-        .routes(routes!(
-            deletion::of_workspace,
-            deletion::propose_workspace,
-            deletion::keep_workspace
-        ))
-        .routes(routes!(deletion::confirm_workspace))
+    // A workspace's own rules.
+    policies::status;
+    policies::register;
+    policies::list, policies::upload;
+    policies::read;
+    policies::activate;
+    policies::revoke;
+    policy_trials::shadow;
+    policy_trials::impact;
 }
 
 /// Routes that read a query string; `tests/document` compares them with the document.
@@ -159,11 +134,5 @@ pub const QUERIES: &[&str] = &[
 
 /// Every route; made once, and cloned for each request.
 pub fn router(api: Api) -> Front {
-    let (router, _) = routes().split_for_parts();
-    Front::of(router, api, QUERIES)
-}
-
-/// What the routes say of themselves, before all functions are put together (`tests/document`).
-pub fn document() -> OpenApi {
-    routes().split_for_parts().1
+    Front::of(served(), api, QUERIES)
 }

@@ -11,9 +11,6 @@ use counterfoil_lambda::telemetry::chain;
 use counterfoil_lambda::{Front, Problem};
 use serde::Deserialize;
 use utoipa::ToSchema;
-use utoipa::openapi::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::answer::{accepted, found, link, problem};
 use crate::views;
@@ -37,12 +34,11 @@ impl FromRef<Service> for Authentication {
     }
 }
 
-/// The routes with what the document says of them (how to add one: functions/api/src/routes.rs).
-fn routes() -> OpenApiRouter<Service> {
-    OpenApiRouter::default()
-        .routes(routes!(create))
-        .routes(routes!(read))
-        .routes(routes!(download))
+// The routes (how to add one: functions/api/src/routes.rs).
+counterfoil_lambda::routes! { Service:
+    create;
+    read;
+    download;
 }
 
 /// Routes that read a query string; `tests/document` compares them with the document.
@@ -50,13 +46,7 @@ pub const QUERIES: &[&str] = &["/v1/exports/{id}/download"];
 
 /// Every route; made once, and cloned for each request.
 pub fn router(service: Service) -> Front {
-    let (router, _) = routes().split_for_parts();
-    Front::of(router, service, QUERIES)
-}
-
-/// What the routes say of themselves, before all functions are put together (`tests/document`).
-pub fn document() -> OpenApi {
-    routes().split_for_parts().1
+    Front::of(served(), service, QUERIES)
 }
 
 /// What is asked for, as it is sent: exactly one kind of it.

@@ -16,9 +16,6 @@ use counterfoil_lambda::schema::{
 use counterfoil_lambda::{Front, Problem};
 use serde::Deserialize;
 use utoipa::ToSchema;
-use utoipa::openapi::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use crate::answer;
 use crate::glass;
@@ -27,20 +24,19 @@ use crate::service::{Service, known, new_action};
 use crate::views;
 use crate::words::short_enough;
 
-/// The routes with what the document says of them (how to add one: functions/api/src/routes.rs).
-fn routes() -> OpenApiRouter<Service> {
-    OpenApiRouter::default()
-        .routes(routes!(propose))
-        .routes(routes!(read))
-        .routes(routes!(vote))
-        .routes(routes!(execute))
-        .routes(routes!(cancel))
-        .routes(routes!(undo))
-        .routes(routes!(glass::break_glass))
-        .routes(routes!(glass::review))
-        .routes(routes!(inbox))
-        .routes(routes!(in_run::propose))
-        .routes(routes!(in_run::report))
+// The routes (how to add one: functions/api/src/routes.rs).
+counterfoil_lambda::routes! { Service:
+    propose;
+    read;
+    vote;
+    execute;
+    cancel;
+    undo;
+    glass::break_glass;
+    glass::review;
+    inbox;
+    in_run::propose;
+    in_run::report;
 }
 
 /// Routes that read a query string; `tests/document` compares them with the document.
@@ -48,13 +44,7 @@ pub const QUERIES: &[&str] = &["/v1/actions/{id}", "/v1/approvals"];
 
 /// Every route; made once, and cloned for each request.
 pub fn router(service: Service) -> Front {
-    let (router, _) = routes().split_for_parts();
-    Front::of(router, service, QUERIES)
-}
-
-/// What the routes say of themselves, before all functions are put together (`tests/document`).
-pub fn document() -> OpenApi {
-    routes().split_for_parts().1
+    Front::of(served(), service, QUERIES)
 }
 
 /// A repair to propose.

@@ -18,6 +18,7 @@ pub mod oidc;
 pub mod pages;
 pub mod problem;
 pub mod refusals;
+pub mod routes;
 pub mod schema;
 pub mod scratch;
 pub mod sight;
