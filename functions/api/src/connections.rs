@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use crate::answer::versioned;
 use crate::api::Api;
-use crate::projects::problem;
+use crate::project_problems::problem;
 use crate::views;
 
 /// A database URL may carry certificates behind it.

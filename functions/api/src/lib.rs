@@ -23,6 +23,7 @@ mod members;
 mod policies;
 mod policy_problems;
 mod policy_trials;
+mod project_problems;
 mod projects;
 mod retention;
 mod routes;

@@ -4,13 +4,12 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header::LOCATION};
 use axum::response::{IntoResponse, Response};
-use counterfoil_core::mapping::{MappingErrors, MappingFormat};
+use counterfoil_core::mapping::MappingFormat;
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::traced::Makes;
 use counterfoil_core::usecases::{Activation, MAX_MAPPING, Projects};
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Asked, Caller, Sent, admitted, allowed, demand_if_match, judged};
-use counterfoil_lambda::problem::FieldError;
 use counterfoil_lambda::refusals;
 use counterfoil_lambda::schema::{self, IdempotencyKey, IfMatch};
 use serde::Deserialize;
@@ -18,7 +17,8 @@ use utoipa::ToSchema;
 
 use crate::api::Api;
 use crate::deletion::waiting_of_project;
-use crate::projects::{answer, problem, unmade};
+use crate::project_problems::{problem, unmade};
+use crate::projects::answer;
 use crate::views;
 use counterfoil_lambda::pages::Pages;
 
@@ -57,9 +57,6 @@ pub(crate) async fn read(
 ) -> Result<Response, Problem> {
     shown(&api, &ctx, hash(&place)?, StatusCode::OK).await
 }
-
-/// Errors that one answer says.
-const MAX_ERRORS: usize = 100;
 
 /// How the mapping is written.
 #[derive(Deserialize, ToSchema)]
@@ -237,57 +234,4 @@ pub(crate) fn digest(text: &str) -> Result<&str, Problem> {
                 .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     });
     is_digest.then_some(text).ok_or_else(Problem::not_found)
-}
-
-/// What is wrong with a document: everything, up to [`MAX_ERRORS`].
-pub(crate) fn invalid(errors: &MappingErrors) -> Problem {
-    let mut title = "This is not a mapping, so nothing was stored".to_owned();
-    let more = errors.iter().count().saturating_sub(MAX_ERRORS);
-    if more > 0 {
-        title = format!("{title}. The first {MAX_ERRORS} errors are here, {more} more are not");
-    }
-    let status = StatusCode::UNPROCESSABLE_ENTITY;
-    let problem = Problem::new(status, "mapping-invalid", title);
-    errors
-        .iter()
-        .take(MAX_ERRORS)
-        .fold(problem, |problem, error| {
-            problem.with_field_error(FieldError {
-                pointer: "/text".to_owned(),
-                detail: error.to_string(),
-                path: Some(error.field.clone()),
-                rule: Some(error.rule.clone()),
-                fix: Some(error.fix.clone()),
-                // The parser counts the columns of an empty line from 0.
-                line: error.place.map(|place| place.line.max(1)),
-                column: error.place.map(|place| place.column.max(1)),
-                length: None,
-                excerpt: None,
-            })
-        })
-}
-
-#[cfg(test)]
-mod tests {
-    use counterfoil_core::mapping::read;
-
-    use super::*;
-
-    #[test]
-    fn an_answer_says_a_hundred_errors_and_how_many_more_there_are() {
-        let wrong = |fields: usize| {
-            let fields = (0..fields).map(|number| format!("x{number} = 1\n"));
-            let errors = read(&fields.collect::<String>(), MappingFormat::Toml).unwrap_err();
-            let count = errors.iter().count();
-            let told = serde_json::to_value(invalid(&errors)).unwrap();
-            let title = told["title"].as_str().unwrap().to_owned();
-            (count, told["errors"].as_array().unwrap().len(), title)
-        };
-        let (all, told, title) = wrong(20);
-        assert_eq!(all, told);
-        assert!(!title.contains("more"), "{title}");
-        let (all, told, title) = wrong(20_000);
-        assert_eq!(told, MAX_ERRORS);
-        assert!(title.contains(&format!("{} more", all - told)), "{title}");
-    }
 }

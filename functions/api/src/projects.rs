@@ -5,19 +5,18 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header::ETAG, header::LOCATION};
 use axum::response::{IntoResponse, Response};
 use counterfoil_core::usecases::{
-    FreezeChange, MAX_MAPPINGS, NewEmptyProject, ProjectChange, ProjectError, ProjectView,
+    FreezeChange, NewEmptyProject, ProjectChange, ProjectError, ProjectView,
 };
 use counterfoil_lambda::Problem;
 use counterfoil_lambda::http::{Caller, Sent, WorkspaceCaller, demand_if_match};
 use counterfoil_lambda::schema::{self, IdempotencyKey, IfMatch, Name, Reason};
-use counterfoil_lambda::telemetry::chain;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::answer::{conflict, reason};
+use crate::answer::reason;
 use crate::api::Api;
 use crate::deletion::waiting_of_project;
-use crate::mappings;
+use crate::project_problems::{problem, unmade};
 use crate::views;
 
 /// Whether a Stripe account, and what is for it, is live.
@@ -222,65 +221,4 @@ pub(crate) fn answer(status: StatusCode, found: &ProjectView, endings: views::En
         response.headers_mut().insert(ETAG, tag);
     }
     response
-}
-
-/// An error of making something that nobody has seen a version of: what changed meanwhile is the
-/// memory of the request, which another worker has taken over.
-pub(crate) fn unmade(error: &ProjectError) -> Problem {
-    match error {
-        ProjectError::Changed => {
-            let title = "This request is being done: send it again in a few seconds";
-            conflict("idempotency-in-flight", title).retry_after(2)
-        }
-        error => problem(error),
-    }
-}
-
-/// An error about a project as an answer. Causes go to the log, once.
-pub(crate) fn problem(error: &ProjectError) -> Problem {
-    match error {
-        ProjectError::NotFound => Problem::not_found(),
-        ProjectError::Invalid { field, rule } => Problem::invalid(*field, rule.clone()),
-        ProjectError::Changed => {
-            let title = "The project has changed: read it again";
-            let status = StatusCode::PRECONDITION_FAILED;
-            Problem::new(status, "precondition-failed", title)
-        }
-        ProjectError::Incomplete(missing) => conflict("project-incomplete", missing.fix()),
-        ProjectError::Refused(findings) => refused(findings),
-        ProjectError::Mapping(errors) => mappings::invalid(errors),
-        ProjectError::Full => {
-            let title = format!(
-                "The project has {MAX_MAPPINGS} mappings, and none can be removed: activate one of them, or make another project"
-            );
-            conflict("wrong-state", title)
-        }
-        ProjectError::Repairing => {
-            let title = "A repair was begun and is not settled, and only this credential can read back what it did: send this again in some minutes; until then `frozen` keeps others from beginning";
-            conflict("wrong-state", title).retry_after(60)
-        }
-        ProjectError::NotSecond(why) => conflict("wrong-state", why.to_string()),
-        ProjectError::Denied(judgement) => Problem::denied(judgement),
-        ProjectError::Evidence(_)
-        | ProjectError::Port(_)
-        | ProjectError::Record(_)
-        | ProjectError::Vault(_)
-        | ProjectError::Secret(_)
-        | ProjectError::Create(_)
-        | ProjectError::Json(_) => {
-            tracing::error!(cause = chain(error), "project not changed");
-            Problem::unfinished()
-        }
-    }
-}
-
-/// A credential that does not fit: each finding with what to do about it.
-fn refused(findings: &[String]) -> Problem {
-    let title = "The credential was probed and does not fit, so nothing was stored";
-    let status = StatusCode::UNPROCESSABLE_ENTITY;
-    let problem = Problem::new(status, "connection-refused", title);
-    let findings = findings.iter();
-    findings.fold(problem, |problem, finding| {
-        problem.with_error("/secret", finding.as_str())
-    })
 }
