@@ -11,7 +11,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::calls::person;
-use super::stage::{Stage, stage};
+use super::stage::{Stage, own_stage};
 use super::tenant::Tenant;
 
 const PAIRS: usize = 1_000;
@@ -113,7 +113,7 @@ async fn some_incident(stage: &Stage, tenant: &Tenant) -> String {
 
 #[test]
 fn foreign_and_absent_take_the_same_time() {
-    let stage = stage();
+    let stage = own_stage();
     stage.run(async {
         let (mine, theirs) = (stage.tenant().await, stage.tenant().await);
         let incident = some_incident(stage, &theirs).await;

@@ -1,8 +1,8 @@
 //! The product end to end: the template in the local cloud, every function as a real process under
 //! its own role behind the HTTP API, a real Postgres, the fake Stripe.
 //!
-//! One local cloud for the whole test process ([`stage`]); a workspace, a project and a database per
-//! test ([`tenant`]). Schedules run in the background, so no test depends on being alone.
+//! One local cloud for the whole test process ([`stage`]), and one more for a test that asks too much for
+//! it; a workspace, a project and a database per test ([`tenant`]). Schedules run in the background, so no test depends on being alone.
 
 #[cfg(test)]
 mod access;

@@ -56,6 +56,11 @@ pub(crate) fn stage() -> &'static Stage {
     STAGE.get_or_init(Stage::set)
 }
 
+/// A stage for one test that asks so much that all others would wait for its emulator.
+pub(crate) fn own_stage() -> &'static Stage {
+    Box::leak(Box::new(Stage::set()))
+}
+
 impl Stage {
     fn set() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
