@@ -152,12 +152,16 @@ impl AppDatabase for PgDatabase {
     }
 
     async fn repair(&self, url: &Redacted<String>) -> Result<Box<dyn AppRepairer>, PortError> {
-        let doing = "connecting to the database with the repair role";
-        Ok(Box::new(PgRepairer::new(self.open(url, doing).await?)))
+        Ok(Box::new(self.repairer(url).await?))
     }
 }
 
 impl PgDatabase {
+    pub(crate) async fn repairer(&self, url: &Redacted<String>) -> Result<PgRepairer, PortError> {
+        let doing = "connecting to the database with the repair role";
+        Ok(PgRepairer::new(self.open(url, doing).await?))
+    }
+
     /// The rights of the URL's role, asked through a connection that is read-only.
     async fn rights(&self, url: &Redacted<String>, doing: &str) -> Result<Rights, PortError> {
         let session = self.open(url, doing).await?;

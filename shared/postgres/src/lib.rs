@@ -20,6 +20,8 @@ mod refused;
 mod repairer;
 mod rights;
 mod select;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod update;
 mod url;

@@ -47,18 +47,22 @@ impl PgRepairer {
             session: Mutex::new(session),
         }
     }
-}
 
-#[async_trait]
-impl AppRepairer for PgRepairer {
-    async fn apply(&self, permit: Permit) -> Result<Applied, PortError> {
-        let plan = permit.plan();
+    /// What a permit permits; nothing but [`AppRepairer::apply`] and tests may ask for it.
+    async fn carry_out(&self, plan: &RepairPlan) -> Result<Applied, PortError> {
         let mut session = self.session.lock().await;
         session.bounds.allow(ANSWER);
         let applied = apply(&mut session.client, plan).await;
         session
             .told(applied)
             .map_err(|error| error.doing("repairing the row"))
+    }
+}
+
+#[async_trait]
+impl AppRepairer for PgRepairer {
+    async fn apply(&self, permit: Permit) -> Result<Applied, PortError> {
+        self.carry_out(permit.plan()).await
     }
 
     async fn current(&self, plan: &RepairPlan) -> Result<Option<Vec<Cell>>, PortError> {
@@ -233,3 +237,6 @@ fn shape(plan: &RepairPlan) -> TableShape {
             .collect(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,10 +37,4 @@ impl Permit {
     pub const fn decision(&self) -> &EntryRef {
         &self.decision
     }
-
-    /// A permit for tests of the adapters that take one. Not compiled into the product.
-    #[cfg(feature = "testing")]
-    pub const fn for_test(plan: RepairPlan, decision: EntryRef) -> Self {
-        Self { plan, decision }
-    }
 }

@@ -1,11 +1,13 @@
 //! The one UPDATE.
 
-use counterfoil_core::cell::Cell;
-use counterfoil_core::ports::{Applied, PortErrorKind};
-use counterfoil_core::repair::RepairPlan;
-use counterfoil_postgres::PostgresError;
+mod lost_replies;
 
-use crate::support::{Database, cause, list, permit, plan, text, time};
+use crate::PostgresError;
+use counterfoil_core::cell::Cell;
+use counterfoil_core::ports::{AppRepairer as _, Applied, PortErrorKind};
+use counterfoil_core::repair::RepairPlan;
+
+use crate::tests::support::{Database, cause, list, plan, text, time};
 
 const USERS: &str = "\
 CREATE TYPE tier AS ENUM ('free', 'pro', 'team');
@@ -45,10 +47,7 @@ async fn the_named_columns_of_the_one_row_are_changed() {
     let database = users("changed");
     let repairer = database.repairer().await;
     let plan = to_pro();
-    assert_eq!(
-        repairer.apply(permit(&plan)).await.unwrap(),
-        Applied::Changed
-    );
+    assert_eq!(repairer.carry_out(&plan).await.unwrap(), Applied::Changed);
     let row = database.sql("SELECT plan, premium, trial, seats, features FROM users ORDER BY id");
     let mut lines = row.lines();
     assert_eq!(
@@ -66,13 +65,10 @@ async fn the_named_columns_of_the_one_row_are_changed() {
         .collect();
     assert_eq!(repairer.current(&plan).await.unwrap(), Some(after));
 
-    assert_eq!(repairer.apply(permit(&plan)).await.unwrap(), Applied::Stale);
+    assert_eq!(repairer.carry_out(&plan).await.unwrap(), Applied::Stale);
     let undo = plan.reversed();
-    assert_eq!(
-        repairer.apply(permit(&undo)).await.unwrap(),
-        Applied::Changed
-    );
-    assert_eq!(repairer.apply(permit(&undo)).await.unwrap(), Applied::Stale);
+    assert_eq!(repairer.carry_out(&undo).await.unwrap(), Applied::Changed);
+    assert_eq!(repairer.carry_out(&undo).await.unwrap(), Applied::Stale);
 }
 
 #[tokio::test]
@@ -87,7 +83,7 @@ async fn any_before_value_that_changed_makes_it_stale() {
     ] {
         database.sql(&format!("UPDATE users SET {change}"));
         assert_eq!(
-            repairer.apply(permit(&to_pro())).await.unwrap(),
+            repairer.carry_out(&to_pro()).await.unwrap(),
             Applied::Stale,
             "{change}"
         );
@@ -99,10 +95,7 @@ async fn any_before_value_that_changed_makes_it_stale() {
         key(9),
         &[("premium", Cell::Null, Cell::Bool(true))],
     );
-    assert_eq!(
-        repairer.apply(permit(&nobody)).await.unwrap(),
-        Applied::Stale
-    );
+    assert_eq!(repairer.carry_out(&nobody).await.unwrap(), Applied::Stale);
     assert_eq!(repairer.current(&nobody).await.unwrap(), None);
 }
 
@@ -129,17 +122,12 @@ async fn times_are_compared_as_precisely_as_they_are_read() {
         .map(|change| change.before.clone())
         .collect();
     assert_eq!(repairer.current(&plan).await.unwrap(), Some(before));
-    assert_eq!(
-        repairer.apply(permit(&plan)).await.unwrap(),
-        Applied::Changed
-    );
+    assert_eq!(repairer.carry_out(&plan).await.unwrap(), Applied::Changed);
     let row = "SELECT day, local, trial FROM users WHERE plan = 'pro'";
     assert_eq!(database.sql(row), "2026-11-24|2026-11-25 00:00:00.5|");
-    let back = crate::support::plan("users", key(2), &[("local", changes[1].2.clone(), forever)]);
-    assert_eq!(
-        repairer.apply(permit(&back)).await.unwrap(),
-        Applied::Changed
-    );
+    let back =
+        crate::tests::support::plan("users", key(2), &[("local", changes[1].2.clone(), forever)]);
+    assert_eq!(repairer.carry_out(&back).await.unwrap(), Applied::Changed);
     assert_eq!(database.sql(row), "2026-11-24|infinity|");
 }
 
@@ -153,7 +141,7 @@ async fn a_key_of_several_rows_changes_none_of_them() {
     let repairer = database.repairer().await;
     let plan = plan("users", text("a"), &[("plan", text("free"), text("pro"))]);
     assert_eq!(
-        repairer.apply(permit(&plan)).await.unwrap(),
+        repairer.carry_out(&plan).await.unwrap(),
         Applied::NotOneRow(2)
     );
     assert_eq!(database.sql("SELECT DISTINCT plan FROM users"), "free");
@@ -166,7 +154,7 @@ async fn a_column_that_was_not_granted_is_not_written() {
     let database = users("not_granted");
     let repairer = database.repairer().await;
     let secret = plan("users", key(1), &[("secret", text("s"), text("t"))]);
-    let error = repairer.apply(permit(&secret)).await.unwrap_err();
+    let error = repairer.carry_out(&secret).await.unwrap_err();
     assert_eq!(error.kind, PortErrorKind::Refused);
     assert_eq!(
         cause(&error),
@@ -192,7 +180,7 @@ async fn what_is_no_ordinary_table_is_not_repaired() {
     let repairer = database.repairer().await;
     for (table, expected) in [("seen", "a view"), ("parts", "a partitioned table")] {
         let plan = plan(table, text("a"), &[("plan", text("free"), text("pro"))]);
-        let error = repairer.apply(permit(&plan)).await.unwrap_err();
+        let error = repairer.carry_out(&plan).await.unwrap_err();
         let PostgresError::NotATable { what, .. } = cause(&error) else {
             panic!("{error:?}")
         };
@@ -209,10 +197,7 @@ async fn a_row_that_the_role_does_not_see_is_not_changed() {
     let database = users("hidden_row");
     database.sql("ALTER TABLE users ENABLE ROW LEVEL SECURITY");
     let repairer = database.repairer().await;
-    assert_eq!(
-        repairer.apply(permit(&to_pro())).await.unwrap(),
-        Applied::Stale
-    );
+    assert_eq!(repairer.carry_out(&to_pro()).await.unwrap(), Applied::Stale);
     assert_eq!(
         database.sql("SELECT plan FROM users ORDER BY id LIMIT 1"),
         "free"
@@ -224,7 +209,7 @@ async fn a_constraint_of_the_app_has_the_last_word_and_shows_no_value() {
     let database = users("constrained");
     let repairer = database.repairer().await;
     let plan = plan("users", key(1), &[("seats", Cell::Int(1), Cell::Int(123))]);
-    let error = repairer.apply(permit(&plan)).await.unwrap_err();
+    let error = repairer.carry_out(&plan).await.unwrap_err();
     assert_eq!(error.kind, PortErrorKind::Refused);
     let shown = cause(&error).to_string();
     assert!(
@@ -249,7 +234,7 @@ async fn a_deferred_constraint_refuses_at_commit_and_nothing_is_changed() {
     let error = database
         .repairer()
         .await
-        .apply(permit(&to_pro()))
+        .carry_out(&to_pro())
         .await
         .unwrap_err();
     assert_eq!(error.kind, PortErrorKind::Refused);
@@ -266,33 +251,27 @@ async fn values_that_look_like_sql_are_values() {
     let repairer = database.repairer().await;
     let attack = "x'; DROP TABLE users; --";
     let there = plan("users", key(1), &[("note", text("n"), text(attack))]);
-    assert_eq!(
-        repairer.apply(permit(&there)).await.unwrap(),
-        Applied::Changed
-    );
+    assert_eq!(repairer.carry_out(&there).await.unwrap(), Applied::Changed);
     let back = there.reversed();
     assert_eq!(
         repairer.current(&back).await.unwrap(),
         Some(vec![text(attack)])
     );
-    assert_eq!(
-        repairer.apply(permit(&back)).await.unwrap(),
-        Applied::Changed
-    );
+    assert_eq!(repairer.carry_out(&back).await.unwrap(), Applied::Changed);
 
     let by_key = plan(
         "users",
         text("' OR true --"),
         &[("note", text("n"), text("x"))],
     );
-    let error = repairer.apply(permit(&by_key)).await.unwrap_err();
+    let error = repairer.carry_out(&by_key).await.unwrap_err();
     assert!(matches!(cause(&error), PostgresError::WrongValue { .. }));
     let by_name = plan(
         "users",
         key(1),
         &[("note\" = \"secret", text("n"), text("x"))],
     );
-    let error = repairer.apply(permit(&by_name)).await.unwrap_err();
+    let error = repairer.carry_out(&by_name).await.unwrap_err();
     assert!(matches!(cause(&error), PostgresError::Name { .. }));
 
     let statements = database.statements(&database.repair_role());
@@ -313,7 +292,7 @@ async fn a_row_that_another_session_holds_is_given_up_in_time() {
     let name = database.name;
     let holding = tokio::task::spawn_blocking(move || {
         let hold = "BEGIN; SELECT 1 FROM users FOR UPDATE; SELECT pg_sleep(60)";
-        crate::support::server().sql(name, hold)
+        crate::tests::support::server().sql(name, hold)
     });
     let holder = "FROM pg_stat_activity WHERE wait_event = 'PgSleep' \
                   AND datname = current_database()";
@@ -323,7 +302,7 @@ async fn a_row_that_another_session_holds_is_given_up_in_time() {
     let error = database
         .repairer()
         .await
-        .apply(permit(&to_pro()))
+        .carry_out(&to_pro())
         .await
         .unwrap_err();
     assert_eq!(cause(&error), PostgresError::Timeout);
@@ -342,7 +321,7 @@ async fn the_row_is_read_after_a_commit_that_is_still_on_its_way() {
     let name = database.name;
     let committing = tokio::task::spawn_blocking(move || {
         let slowly = "BEGIN; UPDATE users SET premium = true; SELECT pg_sleep(1); COMMIT";
-        crate::support::server().sql(name, slowly)
+        crate::tests::support::server().sql(name, slowly)
     });
     let sleeping = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' \
                     AND datname = current_database()";

@@ -1,12 +1,12 @@
 //! The connection breaks around COMMIT.
 
+use crate::{Network, PgDatabase, PostgresError};
 use counterfoil_core::cell::Cell;
-use counterfoil_core::ports::{AppDatabase, Applied, PortError, PortErrorKind};
+use counterfoil_core::ports::{AppRepairer as _, Applied, PortError, PortErrorKind};
 use counterfoil_core::repair::RepairPlan;
-use counterfoil_postgres::{Network, PgDatabase, PostgresError};
 use counterfoil_testkit::tcp_proxy::{CommitProxy, Loss};
 
-use crate::support::{Database, cause, permit, plan, server, text};
+use crate::tests::support::{Database, cause, plan, server, text};
 
 /// A table that counts its updates.
 const USERS: &str = "\
@@ -32,10 +32,10 @@ async fn apply_with(name: &'static str, loss: Loss) -> (Database, Result<Applied
     let url = database.repair_url_through(proxy.port());
     let repairer = PgDatabase::new()
         .within(Network::loopback())
-        .repair(&url)
+        .repairer(&url)
         .await
         .unwrap();
-    let outcome = repairer.apply(permit(&to_pro())).await;
+    let outcome = repairer.carry_out(&to_pro()).await;
     assert_eq!(proxy.losses(), 1);
     (database, outcome)
 }
@@ -65,7 +65,7 @@ async fn a_lost_answer_to_commit_is_unknown_and_the_row_was_changed_once() {
     let again = database
         .repairer()
         .await
-        .apply(permit(&to_pro()))
+        .carry_out(&to_pro())
         .await
         .unwrap();
     assert_eq!(again, Applied::Stale);
@@ -80,7 +80,7 @@ async fn a_lost_commit_is_unknown_and_the_row_is_as_before() {
     let again = database
         .repairer()
         .await
-        .apply(permit(&to_pro()))
+        .carry_out(&to_pro())
         .await
         .unwrap();
     assert_eq!(again, Applied::Changed);

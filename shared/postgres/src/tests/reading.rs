@@ -1,11 +1,11 @@
 //! Reading: types, statements, caps, refusals.
 
+use crate::{Limits, Network, PgDatabase, PostgresError};
 use counterfoil_core::cell::Cell;
 use counterfoil_core::mapping::ColumnType;
 use counterfoil_core::ports::{AppDatabase, Completeness, PortErrorKind};
-use counterfoil_postgres::{Limits, Network, PgDatabase, PostgresError};
 
-use crate::support::{Database, cause, list, rows, shape, text, time};
+use crate::tests::support::{Database, cause, list, rows, shape, text, time};
 
 const TYPES: &str = "\
 CREATE EXTENSION citext;

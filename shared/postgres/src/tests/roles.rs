@@ -1,10 +1,10 @@
 //! The probe: every way to write is given to a role that the product's script made, and is found out.
 
+use crate::{Network, PgDatabase};
 use counterfoil_core::connection::{RepairScope, RoleReport, Standing};
 use counterfoil_core::ports::RoleProbe;
-use counterfoil_postgres::{Network, PgDatabase};
 
-use crate::support::Database;
+use crate::tests::support::Database;
 
 const TABLES: &str = "\
 CREATE TABLE users (id int PRIMARY KEY, plan text, email text); \

@@ -1,15 +1,15 @@
 //! TLS against a real server with certificates of our own making.
 
+use crate::{Network, PgDatabase, PostgresError};
 use counterfoil_core::ports::AppDatabase;
 use counterfoil_core::redacted::Redacted;
 use counterfoil_local::Postgres;
-use counterfoil_postgres::{Network, PgDatabase, PostgresError};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     date_time_ymd,
 };
 
-use crate::support::cause;
+use crate::tests::support::cause;
 
 /// An authority.
 pub(crate) struct Authority {

@@ -4,10 +4,10 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::{Network, PgDatabase, PostgresError, Resolver, UrlError};
 use async_trait::async_trait;
 use counterfoil_core::ports::{AppDatabase, PortErrorKind};
 use counterfoil_core::redacted::Redacted;
-use counterfoil_postgres::{Network, PgDatabase, PostgresError, Resolver, UrlError};
 use tokio::net::TcpListener;
 
 /// Answers every name with the same addresses.

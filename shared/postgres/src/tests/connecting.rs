@@ -1,11 +1,11 @@
 //! Opening a connection: one sentence for each way in which it fails.
 
+use crate::{Network, PgDatabase, PostgresError, UrlError};
 use counterfoil_core::ports::{AppDatabase, PortErrorKind};
 use counterfoil_core::redacted::Redacted;
-use counterfoil_postgres::{Network, PgDatabase, PostgresError, UrlError};
 use tokio::net::TcpListener;
 
-use crate::support::{Database, cause, server};
+use crate::tests::support::{Database, cause, server};
 
 async fn refused(database: &PgDatabase, url: &str) -> PostgresError {
     let url = Redacted::new(url.to_owned());

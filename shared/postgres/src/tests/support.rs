@@ -3,15 +3,12 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
+use crate::{Network, PgDatabase, PgRepairer, PostgresError};
 use counterfoil_core::cell::{AppRow, Cell, TableShape};
-use counterfoil_core::policy::Permit;
-use counterfoil_core::ports::{
-    AppDatabase, AppInspector, AppRepairer, Completeness, EntryRef, PortError,
-};
+use counterfoil_core::ports::{AppDatabase, AppInspector, Completeness, PortError};
 use counterfoil_core::redacted::Redacted;
 use counterfoil_core::repair::{ColumnChange, RepairPlan};
 use counterfoil_local::Postgres;
-use counterfoil_postgres::{Network, PgDatabase, PostgresError};
 
 const PASSWORD: &str = "s3cret-of-the-role";
 
@@ -100,10 +97,10 @@ impl Database {
             .unwrap()
     }
 
-    pub(crate) async fn repairer(&self) -> Box<dyn AppRepairer> {
+    pub(crate) async fn repairer(&self) -> PgRepairer {
         PgDatabase::new()
             .within(Network::loopback())
-            .repair(&self.url(&self.repair_role()))
+            .repairer(&self.url(&self.repair_role()))
             .await
             .unwrap()
     }
@@ -180,15 +177,6 @@ pub(crate) fn plan(table: &str, key: Cell, changes: &[(&str, Cell, Cell)]) -> Re
         key,
         changes: changes.iter().map(change).collect(),
     }
-}
-
-pub(crate) fn permit(plan: &RepairPlan) -> Permit {
-    let decision = EntryRef {
-        stream: "00".repeat(32),
-        seq: 1,
-        leaf: "00".repeat(32),
-    };
-    Permit::for_test(plan.clone(), decision)
 }
 
 /// The adapter's own error behind the port's.
