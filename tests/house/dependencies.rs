@@ -1,8 +1,12 @@
 //! Dependencies point one way, and a function links only the adapters that its job needs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::process::Command;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
+
+use crate::text::root;
 
 fn metadata() -> Metadata {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
@@ -190,6 +194,41 @@ fn the_core_is_the_same_in_every_build() {
         .iter()
         .find(|it| it.name.as_str() == "counterfoil-core");
     assert_eq!(core.unwrap().features.len(), 0);
+}
+
+/// Packages with the features that they have, in a build with these kinds of dependencies.
+fn features(kinds: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let output = Command::new(cargo)
+        .current_dir(root())
+        .args(["tree", "--offline", "--workspace", "--no-dedupe"])
+        .args(["--prefix", "none", "--format", "{p}|{f}", "--edges", kinds])
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    let mut found = BTreeMap::<_, BTreeSet<_>>::new();
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        let (package, features) = line.split_once('|').unwrap_or((line, ""));
+        let features = features.trim_end_matches(" (*)").to_owned();
+        found
+            .entry(package.to_owned())
+            .or_default()
+            .insert(features);
+    }
+    found
+}
+
+/// What differs is built once more for the functions that tests start, with all that stands on it: minutes,
+/// on a fresh machine. A feature that a dependency of tests asks for is asked for in Cargo.toml as well.
+#[test]
+fn what_tests_ask_of_a_dependency_functions_ask_too() {
+    let with_tests = features("normal,build,dev");
+    let without = features("normal,build");
+    assert!(without.len() > 100, "{}", without.len());
+    for (package, features) in without {
+        assert_eq!(with_tests[&package], features, "{package}");
+    }
 }
 
 /// The evaluation of policies catches a panic and denies. A profile that aborts would take that away.
