@@ -201,7 +201,7 @@ fn features(kinds: &str) -> BTreeMap<String, BTreeSet<String>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let output = Command::new(cargo)
         .current_dir(root())
-        .args(["tree", "--offline", "--workspace", "--no-dedupe"])
+        .args(["tree", "--offline", "--workspace"])
         .args(["--prefix", "none", "--format", "{p}|{f}", "--edges", kinds])
         .output()
         .unwrap();

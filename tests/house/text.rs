@@ -77,8 +77,7 @@ fn only_one_file_writes_to_a_customers_database() {
     ] {
         for (path, text) in sources(folder) {
             // What is skipped here is in no build of the product.
-            let own =
-                ["mod tests;", "#[cfg(test)]\nmod tests;"].map(|it| text.matches(it).count());
+            let own = ["mod tests;", "#[cfg(test)]\nmod tests;"].map(|it| text.matches(it).count());
             assert_eq!(own[0], own[1], "{}", path.display());
             let in_tests = |part: std::path::Component<'_>| part.as_os_str() == "tests";
             let inside = path.strip_prefix(root().join(folder)).unwrap();
