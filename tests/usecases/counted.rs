@@ -11,7 +11,7 @@ use counterfoil_core::records::{Directory, Records};
 use counterfoil_core::repair::{Action, ActionState, HOUR_MAX, Pace, VoteKind};
 use counterfoil_core::tenancy::{Role, TenantCtx};
 use counterfoil_core::usecases::{
-    ActionError, RepairPorts, SweepRepairs, VoteOnAction, Voted, Waiting,
+    ActionError, ReadActions, RepairPorts, SweepRepairs, VoteOnAction, Voted, Waiting,
 };
 
 use super::machine::jitter::Jitter;
@@ -293,4 +293,85 @@ async fn eight_at_once_take_no_more_than_the_seven_places_that_are_left() {
         .filter(|it| matches!(it, Ok(ActionState::Stale)));
     assert_eq!(stale.count(), 1, "{came:?}");
     assert_eq!(rule(&world), "base.forbid.blast-hour");
+}
+
+/// What was not approved is not begun, whoever asks for it, and nothing is recorded of that.
+#[tokio::test]
+async fn what_waits_for_approvals_is_not_carried_out_and_reading_keys_carry_out_nothing() {
+    let (world, action) = proposed(false).await;
+    let (votes, id) = (world.vote(), action.id.to_string());
+    let before = world.kinds();
+    for who in [&world.repair_key, &world.ben] {
+        let early = Box::pin(votes.execute(who, &id, Some(&action.digest))).await;
+        assert!(
+            matches!(early, Err(ActionError::WrongState { .. })),
+            "{early:?}"
+        );
+    }
+    assert_eq!(world.kinds(), before);
+    let approved = world.answer(&world.ben, &action, VoteKind::Approve).await;
+    assert_eq!(approved.unwrap(), ActionState::Approved);
+    let before = world.kinds();
+    let reading = Box::pin(votes.execute(&world.read_key, &id, Some(&action.digest))).await;
+    assert!(
+        matches!(reading, Err(ActionError::MissingCapability)),
+        "{reading:?}"
+    );
+    assert_eq!((world.kinds(), world.app.updates()), (before, 0));
+    let state = start(&world, &world.repair_key, &action).await;
+    assert_eq!(state, ActionState::Verified);
+}
+
+/// Only what waits for approvals can hear a no: what was done stays done.
+#[tokio::test]
+async fn a_no_to_what_waits_for_nobody_any_more_changes_nothing() {
+    let (world, action) = proposed(false).await;
+    let yes = world.answer(&world.ben, &action, VoteKind::Approve).await;
+    assert_eq!(yes.unwrap(), ActionState::Approved);
+    for ended in [false, true] {
+        if ended {
+            let state = start(&world, &world.repair_key, &action).await;
+            assert_eq!(state, ActionState::Verified);
+        }
+        let (before, incident) = (world.kinds(), world.incident().await);
+        let no = world.answer(&world.ann, &action, VoteKind::Reject).await;
+        assert!(matches!(no, Err(ActionError::WrongState { .. })), "{no:?}");
+        assert_eq!(world.kinds(), before);
+        assert_eq!(world.incident().await, incident);
+    }
+}
+
+/// Each sweep ends what is its own: repairs here, what callers do with their runs.
+#[tokio::test]
+async fn a_sweep_ends_no_hold_that_is_the_other_ones() {
+    let (world, repair) = proposed(true).await;
+    let run = world.open_run().await;
+    let other = world.act(&run, "refund.create", "invoice-1").await.value;
+    world.clock.advance(Duration::from_hours(72));
+    let before = world.kinds().len();
+    let repairs = Box::pin(world.sweep().sweep()).await.unwrap();
+    assert_eq!((repairs.finished, repairs.failed.len()), (1, 0));
+    let ended = ["run.open", "run.resolution", "run.close"];
+    assert_eq!(world.kinds_since(before), ended, "the repair alone");
+    let runs = world.sweep_runs().sweep().await.unwrap();
+    assert_eq!((runs.expired, runs.failed.len()), (1, 0));
+    for action in [repair, other] {
+        let read = ReadActions {
+            ports: world.ports(),
+        };
+        let found = read.get(&world.ann, &action.id.to_string()).await.unwrap();
+        assert_eq!(found.value.state, ActionState::Expired);
+    }
+}
+
+#[tokio::test]
+async fn the_sweep_of_runs_ends_no_repair() {
+    let (world, repair) = proposed(true).await;
+    world.clock.advance(Duration::from_hours(72));
+    let before = world.kinds();
+    let runs = world.sweep_runs().sweep().await.unwrap();
+    assert_eq!((runs.expired, runs.failed.len()), (0, 0));
+    assert_eq!(world.kinds(), before);
+    let repairs = Box::pin(world.sweep().sweep()).await.unwrap();
+    assert_eq!(repairs.finished, 1, "{repair:?}");
 }

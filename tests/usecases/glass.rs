@@ -443,3 +443,27 @@ async fn a_fourth_use_is_refused_though_the_others_were_reviewed() {
     assert_eq!(rule(&world), "base.forbid.override-quota");
     assert_eq!(world.app.updates(), 3);
 }
+
+/// An owner stands in for others on what they were shown, and on nothing else.
+#[tokio::test]
+async fn a_glass_is_broken_for_the_version_and_the_digest_that_were_shown() {
+    let (world, action) = held().await;
+    let owner = world.sign_in("Ben").await;
+    let (votes, id, before) = (world.vote(), action.id.to_string(), world.kinds());
+    let other = format!("sha256:{}", "0".repeat(64));
+    for (digest, version) in [(other.as_str(), 1), (action.digest.as_str(), 2)] {
+        let glass = Glass {
+            digest,
+            reason: REASON,
+            ticket: "OPS-1042",
+            version,
+        };
+        let rang = AtomicU32::new(0);
+        let ring = || drop(rang.fetch_add(1, Ordering::SeqCst));
+        let refused = Box::pin(votes.override_approvals(&owner, &id, &glass, &ring)).await;
+        assert!(matches!(refused, Err(ActionError::Changed)), "{refused:?}");
+        assert_eq!(rang.load(Ordering::SeqCst), 0);
+    }
+    assert_eq!(world.kinds(), before);
+    assert!(world.unreviewed().await.is_empty());
+}

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::evidence::kind::Kind;
 use counterfoil_core::governed_run::Registered;
-use counterfoil_core::incident::IncidentState;
-use counterfoil_core::ports::StateWrite;
+use counterfoil_core::incident::{Incident, IncidentState};
+use counterfoil_core::ports::{Clock as _, StateWrite};
+use counterfoil_core::reconcile::Finding;
+use counterfoil_core::records::Records;
 use counterfoil_core::repair::{Action, ActionState};
 use counterfoil_core::usecases::{FlowChange, IncidentError, Incidents};
 
@@ -72,6 +74,23 @@ async fn an_action_is_not_allowed_that_another_flow_registers_as_destructive_mea
         made, 2,
         "that of the registration, and what counts of the proposal"
     );
+}
+
+/// A mass drift stops machines from its transaction on.
+#[tokio::test]
+async fn an_action_is_not_allowed_while_a_mass_drift_opens() {
+    let world = World::new().await;
+    world.register().await;
+    world.scan().await;
+    let run = world.incident().await.seen_by;
+    let finding = Finding::mass_drift(9, 50);
+    let drift = Incident::open(world.project.id, finding, run, world.clock.now());
+    let records = Records::of(world.store.as_ref(), &world.ann);
+    let opened = writing(&world, vec![records.create(&drift).unwrap()]);
+    let denied = proposed(&world, opened).await;
+    assert_eq!(denied.state, ActionState::Denied);
+    assert_eq!(world.count("run.decision"), 1, "what counts");
+    assert_eq!(rule(&world), "base.forbid.breaker");
 }
 
 async fn ignored(world: &World, writes: Vec<StateWrite>) -> Result<(), IncidentError> {

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::evidence::json::Json;
+use counterfoil_core::evidence::kind::Kind;
 use counterfoil_core::governed_run::Registered;
 use counterfoil_core::held_change::HeldChange;
 use counterfoil_core::policy::{APPROVER_ROLE, Effect};
-use counterfoil_core::ports::{Clock, State as _, StoredEntry, StoredPart};
-use counterfoil_core::tenancy::TenantCtx;
+use counterfoil_core::ports::{Clock, State as _, StateWrite, StoredEntry, StoredPart};
+use counterfoil_core::records::Directory;
+use counterfoil_core::tenancy::{Role, TenantCtx};
 use counterfoil_core::usecases::{
     AdminError, AdminPorts, FlowChange, HeldChanges, KeepRetention, RetentionChange,
     RetentionError, RunError,
@@ -19,7 +21,7 @@ use counterfoil_core::usecases::{
 
 use crate::erasure::bench::Bench;
 use crate::erasure::faults::{Plan, faulty};
-use crate::repairs::meanwhile::demoted;
+use crate::repairs::meanwhile::{before, demoted, writing};
 
 const WHY: &str = "the auditors need the longer window";
 
@@ -425,4 +427,117 @@ async fn the_version_that_somebody_saw_counts_for_what_they_confirm() {
     assert!(matches!(stale, Err(RunError::Changed)), "{stale:?}");
     let anew = runs.register(&bench.owner, "mails", wanted, None, 1).await;
     assert!(matches!(anew, Ok(FlowChange::Held(_))), "{anew:?}");
+}
+
+/// What rules ask for by the time that people agree counts, where it is more than it was.
+#[tokio::test]
+async fn rules_that_ask_for_more_people_since_the_proposal_are_heard() {
+    let bench = Bench::new().await;
+    let held = bench.shorter().await;
+    assert_eq!(held.needed, 1);
+    bench.world.under(TWO).await;
+    assert!(!bench.keep(&bench.owner, 40).await, "one of two by now");
+    assert_eq!(bench.waiting(&bench.owner).await[0].given.len(), 1);
+    assert!(bench.keep(&bench.second, 40).await);
+    bench.accepted().await;
+}
+
+#[tokio::test]
+async fn rules_that_ask_for_a_higher_role_since_the_proposal_are_heard() {
+    let bench = Bench::new().await;
+    bench.world.join("Dora", Role::Admin).await;
+    let dora = bench.world.sign_in("Dora").await;
+    bench.shorter().await;
+    let owners = TWO
+        .replace("@role(\"admin\")", "@role(\"owner\")")
+        .replace(">= 2", ">= 1");
+    bench.world.under(&owners).await;
+    let lower = bench.retention().change(&dora, 40, None, 0).await;
+    assert!(lower.is_err(), "{lower:?}");
+    assert_eq!(bench.days().await, 90);
+    assert!(bench.keep(&bench.owner, 40).await);
+    bench.accepted().await;
+}
+
+/// A rule's own time is shorter than that of a proposal: what was agreed to after it is proposed anew.
+#[tokio::test]
+async fn what_waited_longer_than_the_rule_allows_is_a_proposal_of_whoever_agrees() {
+    let bench = Bench::new().await;
+    bench.world.under(TWO).await;
+    let held = bench.shorter().await;
+    assert!(!bench.keep(&bench.owner, 40).await);
+    bench.world.clock.advance(Duration::from_hours(24));
+    let second = bench.fresh(&bench.second).await;
+    assert!(!bench.keep(&second, 40).await);
+    let anew = bench.waiting(&second).await.remove(0);
+    assert_ne!(anew.id, held.id);
+    assert_eq!(Some(anew.by), second.principal().person());
+    assert!(anew.given.is_empty());
+    assert_eq!(bench.days().await, 90);
+    bench.accepted().await;
+}
+
+/// docs/policies.md: a proposal counts while whoever made it might still make it.
+#[tokio::test]
+async fn what_somebody_proposed_who_may_not_any_more_is_a_proposal_of_whoever_agrees() {
+    let bench = Bench::new().await;
+    let held = bench.shorter().await;
+    let write = demoted(&bench.world.store, &bench.admin).await;
+    bench.world.store.write(vec![write]).await.unwrap();
+    assert!(!bench.keep(&bench.owner, 40).await);
+    let anew = bench.waiting(&bench.owner).await.remove(0);
+    assert_ne!(anew.id, held.id);
+    assert_eq!(Some(anew.by), bench.owner.principal().person());
+    assert_eq!(bench.days().await, 90);
+    bench.accepted().await;
+}
+
+/// Whoever agreed first is asked for their role once more in the transaction that carries it out.
+#[tokio::test]
+async fn who_loses_the_role_while_the_last_one_agrees_has_agreed_to_nothing() {
+    let bench = Bench::new().await;
+    bench.world.under(TWO).await;
+    bench.shorter().await;
+    assert!(!bench.keep(&bench.owner, 40).await);
+    let writes = vec![demoted(&bench.world.store, &bench.owner).await];
+    let mut retention = bench.retention();
+    let meanwhile = writing(&bench.world, writes);
+    retention.evidence = before(&bench.world, Kind::RunDecision, meanwhile);
+    let refused = retention.change(&bench.second, 40, None, 0).await;
+    assert!(
+        matches!(refused, Err(RetentionError::Changed)),
+        "{refused:?}"
+    );
+    assert!(!bench.keep(&bench.second, 40).await, "one of two");
+    assert_eq!(bench.days().await, 90);
+    bench.accepted().await;
+}
+
+/// The only person of a workspace is not several.
+#[tokio::test]
+async fn whoever_is_alone_is_not_the_two_people_that_a_rule_asks_for() {
+    let bench = Bench::new().await;
+    let two = TWO.replace(" @hold(\"24h\")", "");
+    bench.world.under(&two).await;
+    bench.world.clock.advance(Duration::from_hours(24 * 8));
+    for other in [
+        &bench.owner,
+        &bench.second,
+        &bench.auditor,
+        &bench.viewer,
+        &bench.world.ann,
+    ] {
+        let person = other.principal().person().unwrap();
+        let key = Directory::member_key(other.workspace(), person);
+        let write = StateWrite::delete(key);
+        assert!(bench.world.store.write(vec![write]).await.unwrap());
+    }
+    let admin = bench.fresh(&bench.admin).await;
+    assert!(!bench.keep(&admin, 40).await);
+    bench.world.clock.advance(Duration::from_hours(25));
+    let admin = bench.fresh(&bench.admin).await;
+    assert!(!bench.keep(&admin, 40).await);
+    assert_eq!(bench.count("run.resolution"), 0);
+    assert!(bench.waiting(&admin).await[0].given.is_empty());
+    assert_eq!(bench.days().await, 90);
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use counterfoil_core::evidence::json::Json;
-use counterfoil_core::governed_run::{HOLD_QUOTA, HOLDS_PER_PROPOSER};
+use counterfoil_core::governed_run::{HOLD_QUOTA, HOLDS_PER_PROJECT, HOLDS_PER_PROPOSER};
 use counterfoil_core::ids::{ActionId, RunId};
 use counterfoil_core::ports::{Clock as _, State as _, StateKey, StateWrite};
 use counterfoil_core::records::Records;
@@ -44,13 +44,18 @@ async fn world(differing: u32) -> (World, Vec<String>) {
 
 /// Other actions of the repair key that wait, as rows of an earlier build say so.
 async fn others_wait(world: &World, count: usize) {
+    let proposer = world.repair_key.principal().account();
+    waits_for(world, count, &proposer).await;
+}
+
+async fn waits_for(world: &World, count: usize, proposer: &str) {
     let records = Records::of(world.store.as_ref(), &world.ann);
     let now = world.clock.now();
     for n in 0..u128::try_from(count).unwrap() {
         let row = Waiting {
             id: ActionId::new(now, n),
             run: RunId::new(now, n),
-            proposer: world.repair_key.principal().account(),
+            proposer: proposer.to_owned(),
             sameness: n.to_string(),
             expires_at: now.plus(Duration::from_hours(72)),
             held: true,
@@ -222,5 +227,22 @@ fn held(world: &World) -> StateKey {
     StateKey {
         pk: format!("{}#{}#held", world.workspace.id, world.project.id),
         sk: "actions".to_owned(),
+    }
+}
+
+/// docs/runs.md: a project has as many places as its approvers can look at, whoever takes them.
+#[tokio::test]
+async fn a_full_project_takes_nothing_from_whoever_has_nothing_waiting() {
+    for (others, state) in [
+        (HOLDS_PER_PROJECT - 1, ActionState::Held),
+        (HOLDS_PER_PROJECT, ActionState::Denied),
+    ] {
+        let world = World::new().await;
+        waits_for(&world, others, "key_of_somebody_else").await;
+        let run = world.open_run().await;
+        let action = world.act(&run, "refund.create", "invoice-1").await.value;
+        assert_eq!(action.state, state);
+        let full = action.rule == HOLD_QUOTA;
+        assert_eq!(full, state == ActionState::Denied);
     }
 }

@@ -1,6 +1,8 @@
 //! What an agent does itself is judged again when the last person approves it, and when whoever does it
 //! says that they begin.
 
+use std::time::Duration;
+
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::evidence::kind::Kind;
 use counterfoil_core::governed_run::Report;
@@ -169,5 +171,33 @@ async fn an_owner_who_is_demoted_meanwhile_stands_in_for_nobody() {
     assert_eq!(world.count("run.resolution"), 0);
     let withdrawn = world.vote().cancel(&world.repair_key, &id).await.unwrap();
     assert_eq!(withdrawn.value.state, ActionState::Cancelled);
+    world.complete_run(&run).await.unwrap();
+}
+
+/// Rules can ask for a higher role by the time that somebody begins than they did when people approved.
+#[tokio::test]
+async fn an_approval_of_a_role_that_the_rules_in_force_do_not_take_lets_nobody_begin() {
+    let (world, run, held) = held().await;
+    let yes = world.answer(&world.ann, &held, VoteKind::Approve).await;
+    assert_eq!(yes.unwrap(), ActionState::Approved);
+    world.under("@id(\"ws.require.owner\") @why(\"an owner looks\") @role(\"owner\")\nforbid (principal, action == CF::Action::\"run.action\", resource) unless { context.base.approvals.count >= 1 };\n").await;
+    let state = begin(&world, &world.repair_key, &held).await;
+    assert_eq!(state.unwrap(), ActionState::Stale);
+    assert!(world.report(&held, Report::Executed).await.is_err());
+    world.complete_run(&run).await.unwrap();
+}
+
+/// docs/runs.md: an action is begun before its time is over.
+#[tokio::test]
+async fn what_was_approved_is_not_begun_after_its_time() {
+    let (world, run, held) = held().await;
+    let yes = world.answer(&world.ben, &held, VoteKind::Approve).await;
+    assert_eq!(yes.unwrap(), ActionState::Approved);
+    world.clock.advance(Duration::from_hours(72));
+    let late = begin(&world, &world.repair_key, &held).await;
+    assert!(matches!(late, Err(ActionError::Expired)), "{late:?}");
+    assert_eq!(world.count("observation.recorded"), 0, "nothing was begun");
+    let told = world.facts("run.action").pop().unwrap();
+    assert_eq!(told.get("code").and_then(Json::as_str), Some("expired"));
     world.complete_run(&run).await.unwrap();
 }

@@ -21,6 +21,43 @@ async fn a_reading_key_opens_no_run_and_acts_in_none() {
     assert_eq!(world.count("run.decision"), 0);
 }
 
+/// A key acts in its own runs, and another key of the same project and person is another one.
+#[tokio::test]
+async fn another_key_of_the_project_acts_in_no_run_that_is_not_its_own() {
+    let world = World::new().await;
+    world.register().await;
+    let run = world.open_run().await;
+    let action = world.act(&run, "mail.send", "ticket-1").await.value;
+    let other = world.another_key().await;
+    let (runs, votes, id) = (world.governed(), world.vote(), action.id.to_string());
+    let before = world.kinds();
+    let new = super::action("mail.send", "ticket-2");
+    let completed = runs.complete(&other, &run, &Completion::default()).await;
+    let report = done(&action, Report::Executed);
+    for refused in [
+        runs.propose(&other, &run, &new).await.map(drop),
+        runs.report(&other, &id, &report).await.map(drop),
+        completed.map(drop),
+    ] {
+        assert!(
+            matches!(refused, Err(RunError::MissingCapability)),
+            "{refused:?}"
+        );
+    }
+    let begun = Box::pin(votes.execute(&other, &id, Some(&action.digest))).await;
+    assert!(
+        matches!(begun, Err(ActionError::MissingCapability)),
+        "{begun:?}"
+    );
+    let withdrawn = votes.cancel(&other, &id).await;
+    assert!(
+        matches!(withdrawn, Err(ActionError::MissingCapability)),
+        "{withdrawn:?}"
+    );
+    assert_eq!(world.kinds(), before);
+    world.report(&action, Report::Executed).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_run_and_an_action_of_another_project_are_as_if_there_were_none() {
     let world = World::new().await;

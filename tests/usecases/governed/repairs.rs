@@ -166,6 +166,27 @@ async fn a_run_that_is_left_is_ended_after_its_repair() {
     assert_eq!(run_now(&world, &run).await.state, RunState::Expired);
 }
 
+/// Nothing is recorded in a run that has ended, whoever ended it meanwhile.
+#[tokio::test]
+async fn a_repair_whose_run_has_ended_is_neither_approved_nor_begun() {
+    let (world, run, action) = proposed(true).await;
+    let records = Records::of(world.store.as_ref(), &world.ben);
+    let found = records.get::<GovernedRun>(&run).await.unwrap().unwrap();
+    let ended = GovernedRun {
+        state: RunState::Aborted,
+        ..found.value
+    };
+    let write = records.replace(found.version, &ended).unwrap();
+    assert!(world.store.write(vec![write]).await.unwrap());
+    let before = world.kinds();
+    let late = world.answer(&world.ben, &action, VoteKind::Approve).await;
+    assert!(
+        matches!(late, Err(ActionError::WrongState { .. })),
+        "{late:?}"
+    );
+    assert_eq!((world.kinds(), world.app.updates()), (before, 0));
+}
+
 #[tokio::test]
 async fn an_incident_that_is_not_there_is_named_as_the_mistake() {
     let (world, run, _) = proposed(true).await;

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use counterfoil_core::bundles::StoredBundle;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::evidence::kind::Kind;
+use counterfoil_core::ports::{State as _, StateWrite};
+use counterfoil_core::records::Directory;
 use counterfoil_core::tenancy::Role;
 use counterfoil_core::usecases::{AdminError, NotSecond, PolicyError};
+use counterfoil_testkit::bundles::place;
 
 use super::desk::{Desk, PERMIT, STRICT, invalid, key, unfit};
 use crate::tenants::bench::{READING, denied};
@@ -138,6 +142,38 @@ async fn only_a_higher_version_that_follows_the_active_one_comes_into_force() {
     assert_eq!(desk.active().await, Some(two));
 }
 
+/// A stored bundle is verified once more by whoever brings it in: what was altered in the table since
+/// it was proposed does not come into force.
+#[tokio::test]
+async fn what_was_altered_since_it_was_uploaded_does_not_come_into_force() {
+    let alter: [fn(&Desk, &mut StoredBundle); 2] = [
+        |_, stored| stored.files.values_mut().next().unwrap().push('\n'),
+        |desk, stored| {
+            let strange = desk.signed_by(9, PERMIT, 1, None).signature;
+            stored.envelope = serde_json::from_str(&strange).unwrap();
+        },
+    ];
+    for alter in alter {
+        let desk = Desk::new().await;
+        let digest = desk.stored(PERMIT, 1, None).await;
+        assert!(desk.activate("ann", &digest).await.unwrap().waits);
+        let store = desk.bench.store.as_ref();
+        let (directory, workspace) = (Directory::of(store), desk.bench.workspace.id);
+        let found = directory.policy_bundle(workspace, &digest);
+        let found = found.await.unwrap().unwrap();
+        let mut altered = found.value;
+        alter(&desk, &mut altered);
+        let row = serde_json::to_value(&altered).unwrap();
+        let mut write = StateWrite::replace(place(workspace, &digest), found.version, row);
+        write.cites = found.evidence;
+        assert!(store.write(vec![write]).await.unwrap());
+        let refused = desk.activate("ben", &digest).await;
+        assert!(matches!(refused, Err(PolicyError::Unfit(_))), "{refused:?}");
+        assert_eq!(desk.active().await, None);
+        assert_eq!(desk.bench.count(Kind::PolicyActivated), 0);
+    }
+}
+
 #[tokio::test]
 async fn a_proposal_counts_for_three_days() {
     let desk = Desk::new().await;
@@ -185,7 +221,10 @@ async fn one_person_stops_everything_and_two_start_it_again() {
     let entries = desk.bench.count(Kind::PolicyRevoked);
     assert_eq!(desk.revoke("ann", &digest).await.unwrap().decision, None);
     assert_eq!(desk.bench.count(Kind::PolicyRevoked), entries);
-    unfit(desk.activate("ann", &digest).await, "was revoked");
+    unfit(
+        desk.activate("ann", &digest).await,
+        "sign its rules as another version",
+    );
     let again = desk.in_force(PERMIT, 2, Some(&digest)).await;
     assert_eq!(desk.failure().await, None);
     assert_eq!(desk.active().await, Some(again));
@@ -227,6 +266,8 @@ async fn a_candidate_that_cannot_be_asked_harms_nobody() {
     desk.revoke("ann", &candidate).await.unwrap();
     let loaded = desk.load().await;
     assert!(loaded.shadow.is_none());
+    let told = desk.policies().view(&ctx).await.unwrap().state.value;
+    assert!(told.shadow.is_none());
     assert_eq!(loaded.active.unwrap().layer.unwrap().digest(), first);
 }
 

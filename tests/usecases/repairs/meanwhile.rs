@@ -3,10 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use counterfoil_core::cell::Cell;
 use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::evidence::kind::Kind;
-use counterfoil_core::incident::Incident;
+use counterfoil_core::ids::ActionId;
+use counterfoil_core::incident::{Incident, IncidentState};
 use counterfoil_core::ports::{
     AppendError, Batch, Clock, EntryRef, EvidenceAppend, State, StateWrite,
 };
@@ -157,6 +159,65 @@ async fn a_mass_drift_that_opens_meanwhile_stops_what_was_judged_before() {
     assert_eq!(world.app.updates(), 0);
 }
 
+/// The incident of an action as somebody else has left it.
+async fn left(world: &World, action: &Action, change: impl FnOnce(&mut Incident)) -> StateWrite {
+    let records = Records::of(world.store.as_ref(), &world.ann);
+    let id = action.binding.resource.to_string();
+    let found = records.get::<Incident>(&id).await.unwrap().unwrap();
+    let mut after = found.value;
+    change(&mut after);
+    records.replace(found.version, &after).unwrap()
+}
+
+/// What is judged anew is compared with the incident as it is by then, after both sides were looked at.
+#[tokio::test]
+async fn an_incident_that_is_another_one_meanwhile_sees_no_update() {
+    let others: [fn(&mut Incident); 3] = [
+        |it| it.state = IncidentState::Resolved,
+        // It was over, and the same difference has come back.
+        |it| (it.state, it.action) = (IncidentState::Open, None),
+        |it| it.finding.changes[0].after = Cell::Text("enterprise".to_owned()),
+    ];
+    for change in others {
+        let (world, action) = proposed().await;
+        let incident = left(&world, &action, change).await;
+        let writes = vec![incident];
+        let (state, _) = approved(&world, &action, writes).await;
+        assert_eq!((state, world.app.updates()), (ActionState::Stale, 0));
+        assert_eq!(world.count("repair.started"), 0);
+        assert_eq!(world.count("run.open"), world.count("run.close"));
+    }
+}
+
+/// What takes a repair back does so for as long as its incident waits for it, and not for another one.
+#[tokio::test]
+async fn an_undo_whose_incident_waits_for_another_action_writes_nothing() {
+    let (world, action) = proposed().await;
+    super::approve(&world, &world.ben, &action).await.unwrap();
+    let (propose, id) = (world.propose(), action.id.to_string());
+    let undo = propose.undo(&world.repair_key, &id, Some("it was mapped wrongly"), true);
+    let undo = undo.await.unwrap().action;
+    let other = left(&world, &undo, |it| {
+        it.action = Some(ActionId::from_bits(7));
+    });
+    let writes = vec![other.await];
+    let (state, _) = approved(&world, &undo, writes).await;
+    assert_eq!((state, world.app.updates()), (ActionState::Stale, 1));
+    assert_eq!(world.incident().await.state, IncidentState::Repairing);
+}
+
+/// What an action leaves behind is its own incident, not what somebody else has made of it.
+#[tokio::test]
+async fn an_incident_that_does_not_wait_for_the_action_stays_as_it_is_when_that_ends() {
+    let (world, action) = proposed().await;
+    let over = left(&world, &action, |it| it.state = IncidentState::Resolved).await;
+    assert!(world.store.write(vec![over]).await.unwrap());
+    let (votes, id) = (world.vote(), action.id.to_string());
+    let ended = votes.cancel(&world.repair_key, &id).await.unwrap().value;
+    assert_eq!(ended.state, ActionState::Cancelled);
+    assert_eq!(world.incident().await.state, IncidentState::Resolved);
+}
+
 /// What changes and does not matter ends nothing: the action is judged anew, and carried out once.
 #[tokio::test]
 async fn a_change_that_changes_no_answer_costs_one_more_judgement() {
@@ -188,4 +249,21 @@ async fn an_action_of_a_run_does_not_begin_in_a_project_that_is_frozen_meanwhile
     assert_eq!(world.count("observation.recorded"), 0);
     let again = Box::pin(votes.execute(&world.repair_key, &id, Some(&held.digest))).await;
     assert_eq!(again.unwrap().value.state, ActionState::Stale);
+}
+
+/// The last approval is judged with the rules and the stop that hold in its own transaction.
+#[tokio::test]
+async fn an_approval_in_a_project_that_is_frozen_meanwhile_leads_to_nothing() {
+    let world = World::new().await;
+    world.register().await;
+    let run = world.open_run().await;
+    let held = world.act(&run, "refund.create", "invoice-1").await.value;
+    let (writes, id) = (vec![frozen(&world).await], held.id.to_string());
+    let votes = votes(&world, Kind::RunResolution, writes);
+    let yes = vote(&held, VoteKind::Approve, "checked the invoice");
+    let voted = Box::pin(votes.vote(&world.ben, &id, &yes)).await;
+    assert!(matches!(voted, Err(ActionError::Changed)), "{voted:?}");
+    assert_eq!(world.count("run.resolution"), 0);
+    let again = Box::pin(votes.vote(&world.ben, &id, &yes)).await.unwrap();
+    assert_eq!(again.action.value.state, ActionState::Stale);
 }

@@ -1,9 +1,14 @@
 //! A rule about one customer: it holds for whatever is done about their difference, and nothing is judged
 //! while nobody can tell whom it is about.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use async_trait::async_trait;
+use counterfoil_core::ports::{DataKey, KeyWrapper, PortError, PortErrorKind};
 use counterfoil_core::records::Records;
+use counterfoil_core::redacted::Redacted;
 use counterfoil_core::repair::ActionState;
 use counterfoil_core::usecases::{ActionError, IncidentError, ProposeRepair, Vault};
 use counterfoil_testkit::memory::MemKeys;
@@ -38,6 +43,51 @@ fn without_keys(world: &World) -> Vault {
         keys: keys.clone(),
         wrapped: keys,
         ..world.vault.clone()
+    }
+}
+
+/// A key service that opens so many keys, and is down from then on.
+struct Opens {
+    left: AtomicUsize,
+    keys: Arc<dyn KeyWrapper>,
+}
+
+impl Opens {
+    fn vault(vault: &Vault, left: usize) -> Vault {
+        Vault {
+            keys: Arc::new(Self {
+                left: left.into(),
+                keys: vault.keys.clone(),
+            }),
+            ..vault.clone()
+        }
+    }
+}
+
+#[async_trait]
+impl KeyWrapper for Opens {
+    async fn generate(&self, context: &BTreeMap<String, String>) -> Result<DataKey, PortError> {
+        self.keys.generate(context).await
+    }
+
+    async fn unwrap(
+        &self,
+        wrapped: &[u8],
+        context: &BTreeMap<String, String>,
+    ) -> Result<Redacted<[u8; 32]>, PortError> {
+        let one_less = |left: usize| left.checked_sub(1);
+        let left = (self.left).fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less);
+        let down = |_| PortError::new(PortErrorKind::Unavailable, "opening a data key");
+        left.map_err(down)?;
+        self.keys.unwrap(wrapped, context).await
+    }
+
+    async fn wrap(
+        &self,
+        plain: &Redacted<[u8; 32]>,
+        context: &BTreeMap<String, String>,
+    ) -> Result<Vec<u8>, PortError> {
+        self.keys.wrap(plain, context).await
     }
 }
 
@@ -142,4 +192,27 @@ async fn whom_nobody_can_name_nothing_is_judged_about() {
     // matter.
     assert_eq!(after.unwrap().action.value.state, ActionState::Approved);
     assert_eq!(world.app.updates(), 0);
+}
+
+/// The same where the key service goes down between asking whether somebody may and judging what they do.
+#[tokio::test]
+async fn an_act_is_judged_with_the_name_or_not_at_all() {
+    let world = World::new().await;
+    world.scan().await;
+    let incident = world.incident().await.id.to_string();
+    let before = world.kinds();
+    let mut incidents = incidents(&world);
+    let mut refused = 0;
+    loop {
+        incidents.vault = Opens::vault(&world.vault, refused);
+        let act = ignore(&world, 7);
+        match Box::pin(incidents.act(&world.ann, &incident, "k1", &act)).await {
+            Ok(_) => break,
+            Err(error) => assert!(matches!(error, IncidentError::Vault(_)), "{error:?}"),
+        }
+        assert_eq!(world.kinds(), before, "nothing was decided");
+        refused += 1;
+    }
+    assert_eq!(refused, 2, "once for whether they may, once for the act");
+    assert_eq!(world.count("incident.ignored"), 1);
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use counterfoil_core::evidence::json::Json;
 use counterfoil_core::evidence::kind::Kind;
 use counterfoil_core::incident::{Incident, IncidentState};
 use counterfoil_core::records::Records;
@@ -39,10 +40,20 @@ async fn a_row_that_changes_in_the_last_moment_is_left_alone() {
 
 #[tokio::test]
 async fn a_lost_reply_to_commit_is_settled_by_reading_the_row() {
-    for (fault, state, updates) in [
-        (ApplyFault::LostReply, ActionState::Verified, 1),
-        (ApplyFault::LostCommit, ActionState::Failed, 0),
-        (ApplyFault::Unreachable, ActionState::Failed, 0),
+    for (fault, state, updates, code) in [
+        (ApplyFault::LostReply, ActionState::Verified, 1, None),
+        (
+            ApplyFault::LostCommit,
+            ActionState::Failed,
+            0,
+            Some("not-applied"),
+        ),
+        (
+            ApplyFault::Unreachable,
+            ActionState::Failed,
+            0,
+            Some("database-unavailable"),
+        ),
     ] {
         let (world, action) = proposed().await;
         world.app.fail_next(fault);
@@ -54,7 +65,30 @@ async fn a_lost_reply_to_commit_is_settled_by_reading_the_row() {
         assert_eq!(world.app.updates(), updates, "{fault:?}");
         let results = world.count("repair.executed") + world.count("repair.failed");
         assert_eq!(results, 1, "{fault:?}");
+        let failed = world.facts("repair.failed").pop();
+        let said = failed.as_ref().and_then(|it| it.get("code")?.as_str());
+        assert_eq!(said, code, "{fault:?}");
     }
+}
+
+/// What was written is in the record, and so is that it does not hold: the difference is open again.
+#[tokio::test]
+async fn a_repair_that_somebody_takes_back_before_it_is_looked_at_is_a_mismatch() {
+    let (world, action) = proposed().await;
+    world.app.fail_next(ApplyFault::ThenUnreadable);
+    let state = approve(&world, &world.ben, &action).await.unwrap();
+    assert_eq!(state, ActionState::Executed);
+    world.app.unreadable(false);
+    world.set_row("u1", false);
+    world.clock.advance(Duration::from_mins(4));
+    assert_eq!(world.sweep().sweep().await.unwrap().finished, 1);
+    let verified = world.facts("repair.verified").pop().unwrap();
+    let result = verified.get("result").and_then(Json::as_str);
+    assert_eq!(result, Some("mismatch"));
+    assert_eq!(world.count("incident.resolved"), 0);
+    assert_eq!(world.incident().await.state, IncidentState::Open);
+    assert_eq!(world.app.updates(), 1);
+    assert_eq!(world.count("run.open"), world.count("run.close"));
 }
 
 /// What became of the UPDATE is known, whoever looks at the incident in that moment.

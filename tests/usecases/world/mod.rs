@@ -323,6 +323,21 @@ impl World {
         caller.await.unwrap().project(store, None).await.unwrap()
     }
 
+    /// Another key of Ann's that may propose repairs.
+    pub(crate) async fn another_key(&self) -> TenantCtx {
+        let by = Principal::System {
+            duty: "setup".to_owned(),
+        };
+        let person = self.ann.principal().person().unwrap();
+        let (project, store) = (&self.project, self.store.as_ref());
+        let key = self
+            .create
+            .api_key(project, &by, Capability::Repair, person, None);
+        let key = key.await.unwrap();
+        let caller = authenticate_key(store, key.reveal(), self.clock.now());
+        caller.await.unwrap().project(store, None).await.unwrap()
+    }
+
     /// A project of another workspace.
     pub(crate) async fn project_of(&self, workspace: &Workspace) -> Project {
         let by = Principal::System {

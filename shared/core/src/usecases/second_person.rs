@@ -43,9 +43,6 @@ pub(super) struct Waiting {
 /// Why somebody does not count as the second person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum NotSecond {
-    /// It has waited for too long.
-    #[error("it was proposed more than 72 hours ago: propose it anew")]
-    Expired,
     /// Whoever proposed it has not the role for that any more.
     #[error("whoever proposed it may not do so any more: withdraw it and propose it anew")]
     ProposerGone,
@@ -85,9 +82,6 @@ impl Waiting {
         principal: &Principal,
         now: Timestamp,
     ) -> Result<Result<String, NotSecond>, RecordError> {
-        if now.since(self.at) >= HELD {
-            return Ok(Err(NotSecond::Expired));
-        }
         let proposer = directory.member(workspace, self.by).await?;
         if proposer.is_none_or(|it| it.value.role < self.proposes) {
             return Ok(Err(NotSecond::ProposerGone));

@@ -46,7 +46,7 @@ impl Changes<'_> {
         let confirmed = second.confirmed_by(directory, workspace, principal, judged.at());
         let approver = match confirmed.await? {
             Ok(approver) => approver,
-            Err(NotSecond::ProposerGone | NotSecond::Expired) => return Ok(None),
+            Err(NotSecond::ProposerGone) => return Ok(None),
             Err(NotSecond::Own | NotSecond::TooSoon | NotSecond::Emptied) => {
                 return Ok(Some(Settled::Waits(None)));
             }
