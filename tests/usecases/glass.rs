@@ -459,7 +459,9 @@ async fn a_glass_is_broken_for_the_version_and_the_digest_that_were_shown() {
             version,
         };
         let rang = AtomicU32::new(0);
-        let ring = || drop(rang.fetch_add(1, Ordering::SeqCst));
+        let ring = || {
+            rang.fetch_add(1, Ordering::SeqCst);
+        };
         let refused = Box::pin(votes.override_approvals(&owner, &id, &glass, &ring)).await;
         assert!(matches!(refused, Err(ActionError::Changed)), "{refused:?}");
         assert_eq!(rang.load(Ordering::SeqCst), 0);

@@ -477,7 +477,7 @@ async fn what_waited_longer_than_the_rule_allows_is_a_proposal_of_whoever_agrees
     bench.accepted().await;
 }
 
-/// docs/policies.md: a proposal counts while whoever made it might still make it.
+/// docs/workspaces.md: a proposal counts while whoever made it might still make it.
 #[tokio::test]
 async fn what_somebody_proposed_who_may_not_any_more_is_a_proposal_of_whoever_agrees() {
     let bench = Bench::new().await;

@@ -182,6 +182,23 @@ async fn what_is_rejected_withdrawn_or_not_approved_in_time_ignores_nothing() {
     }
 }
 
+/// There is one question at a time about an incident, and it is its asker's until its time is over.
+#[tokio::test]
+async fn while_an_ignore_waits_another_key_is_told_which_and_afterwards_anybody_asks_anew() {
+    let (world, action) = waiting().await;
+    let other = world.another_key().await;
+    let refused = asked(&world, &other, "k1").await;
+    assert!(
+        matches!(refused, Err(IncidentError::Waits(id)) if id == action.id),
+        "{refused:?}"
+    );
+    assert_eq!(waits(&world).await, 1);
+    world.clock.advance(Duration::from_hours(72));
+    let anew = held(asked(&world, &other, "k2").await);
+    assert_ne!(anew.id, action.id);
+    assert_eq!(anew.proposer, *other.principal());
+}
+
 #[tokio::test]
 async fn a_key_ignores_at_once_in_a_test_project() {
     let world = World::new().await;

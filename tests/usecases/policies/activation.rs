@@ -266,8 +266,13 @@ async fn a_candidate_that_cannot_be_asked_harms_nobody() {
     desk.revoke("ann", &candidate).await.unwrap();
     let loaded = desk.load().await;
     assert!(loaded.shadow.is_none());
-    let told = desk.policies().view(&ctx).await.unwrap().state.value;
+    let policies = desk.policies();
+    let told = policies.view(&ctx).await.unwrap().state.value;
     assert!(told.shadow.is_none());
+    let again = policies.shadow(&ctx, &candidate, true).await;
+    assert!(matches!(again, Err(PolicyError::Unfit(_))), "{again:?}");
+    let asked = policies.impact(&ctx, &candidate, (None, None), None).await;
+    assert!(matches!(asked, Err(PolicyError::Unfit(_))), "{asked:?}");
     assert_eq!(loaded.active.unwrap().layer.unwrap().digest(), first);
 }
 

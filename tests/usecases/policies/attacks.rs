@@ -1,9 +1,13 @@
 //! Bundles that must not count: refused at the door, and denied where a row was altered behind the
 //! product's back. The bundle that was active stays so.
 
+use counterfoil_core::bundles::load;
+use counterfoil_core::ids::WorkspaceId;
 use counterfoil_core::ports::{Expect, State, StateKey, StateWrite};
 use counterfoil_core::usecases::PolicyError;
+use counterfoil_policy::Failure;
 use counterfoil_policy::bundle::LARGEST_BUNDLE;
+use counterfoil_testkit::bundles::place;
 use serde_json::{Value, json};
 
 use super::desk::{Desk, PERMIT, STRICT, invalid, key, refused};
@@ -205,4 +209,22 @@ async fn a_key_that_is_not_registered_any_more_signs_nothing() {
     desk.in_force(STRICT, 1, None).await;
     alter(&desk, "state", |doc| doc["keys"] = json!([])).await;
     assert_eq!(desk.failure().await, Some("bundle-unverified"));
+}
+
+/// A process that has verified a bundle for one workspace has verified it for no other one.
+#[tokio::test]
+async fn a_bundle_of_another_workspace_is_not_loaded_though_this_process_knows_it() {
+    let desk = Desk::new().await;
+    let digest = desk.in_force(STRICT, 1, None).await;
+    assert_eq!(desk.failure().await, None);
+    let (store, other) = (desk.bench.store.as_ref(), WorkspaceId::from_bits(77));
+    for row in ["state", &digest] {
+        let own = store.get(&place(desk.bench.workspace.id, row)).await;
+        let doc = own.unwrap().unwrap().doc;
+        let copied = StateWrite::create(place(other, row), doc);
+        assert!(store.write(vec![copied]).await.unwrap());
+    }
+    let active = load(store, other).await.unwrap().active.unwrap();
+    assert_eq!(active.digest, digest);
+    assert_eq!(active.layer.unwrap_err(), Failure::BundleUnverified);
 }

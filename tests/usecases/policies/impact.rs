@@ -8,7 +8,9 @@ use counterfoil_core::evidence::hash::digest_string;
 use counterfoil_core::evidence::json::{Json, object};
 use counterfoil_core::evidence::kind::Kind;
 use counterfoil_core::evidence::stream::Draft;
-use counterfoil_core::ports::{Batch, Clock as _, EvidenceAppend};
+use counterfoil_core::ids::WorkspaceId;
+use counterfoil_core::ports::{Batch, Clock as _, EvidenceAppend, State as _, StateWrite};
+use counterfoil_core::records::{Directory, Project};
 use counterfoil_core::tenancy::Role;
 use counterfoil_core::usecases::{AdminError, PolicyError};
 use counterfoil_policy::check::scenario::Scenario;
@@ -188,6 +190,32 @@ async fn what_one_report_does_not_reach_the_next_one_does_newest_first_over_all_
         }
     }
     assert!(pages > 2, "{pages}");
+}
+
+/// What another workspace decided is not looked at, though its rows are in the same table.
+#[tokio::test]
+async fn decisions_of_another_workspace_are_not_counted() {
+    let world = World::new().await;
+    world.register().await;
+    let run = world.open_run().await;
+    world.act(&run, "refund.create", "invoice-1").await;
+    let digest = world.activated("").await;
+    let looked = async || {
+        let report = world.impact(&digest, None, 100).await;
+        report.impact.judged + report.not_comparable
+    };
+    let all = looked().await;
+    let directory = Directory::of(world.store.as_ref());
+    let found = directory.project(world.project.id).await.unwrap().unwrap();
+    let theirs = Project {
+        workspace: WorkspaceId::from_bits(77),
+        ..found.value
+    };
+    let key = Directory::project_key(theirs.id);
+    let row = serde_json::to_value(&theirs).unwrap();
+    let write = StateWrite::replace(key, found.version, row);
+    assert!(world.store.write(vec![write]).await.unwrap());
+    assert_eq!(looked().await, all - 1);
 }
 
 /// An owner broke the glass for what a machine proposed; and what was denied because of the moment.

@@ -1,5 +1,6 @@
 //! What happens between the judgement of an execution and the transaction that begins it.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -7,6 +8,7 @@ use counterfoil_core::cell::Cell;
 use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::evidence::kind::Kind;
+use counterfoil_core::governed_run::Registered;
 use counterfoil_core::ids::ActionId;
 use counterfoil_core::incident::{Incident, IncidentState};
 use counterfoil_core::ports::{
@@ -16,11 +18,12 @@ use counterfoil_core::reconcile::Finding;
 use counterfoil_core::records::{Directory, Member, Project, Records};
 use counterfoil_core::repair::{Action, ActionState, VoteKind};
 use counterfoil_core::tenancy::{Role, TenantCtx};
-use counterfoil_core::usecases::{ActionError, RepairPorts, VoteOnAction};
+use counterfoil_core::usecases::{ActionError, FlowChange, RepairPorts, VoteOnAction};
 use counterfoil_testkit::memory::MemStore;
 use futures::future::BoxFuture;
 
 use super::super::world::World;
+use super::keys::ended;
 use super::{proposed, vote};
 
 /// Does something right before the first transaction with an entry of this kind.
@@ -144,6 +147,16 @@ async fn whoever_is_demoted_meanwhile_has_approved_nothing() {
     assert_eq!(world.app.updates(), 0);
 }
 
+/// What a key proposed is carried out while the key is valid.
+#[tokio::test]
+async fn what_a_key_proposed_that_is_revoked_meanwhile_is_not_carried_out() {
+    let (world, action) = proposed().await;
+    let writes = vec![ended(&world, &world.repair_key, "revoked_at").await];
+    let (state, _) = approved(&world, &action, writes).await;
+    assert_eq!((state, world.app.updates()), (ActionState::Stale, 0));
+    assert_eq!(world.count("repair.started"), 0);
+}
+
 /// A mass drift that opens meanwhile is heard, though another row says so.
 #[tokio::test]
 async fn a_mass_drift_that_opens_meanwhile_stops_what_was_judged_before() {
@@ -172,19 +185,30 @@ async fn left(world: &World, action: &Action, change: impl FnOnce(&mut Incident)
 /// What is judged anew is compared with the incident as it is by then, after both sides were looked at.
 #[tokio::test]
 async fn an_incident_that_is_another_one_meanwhile_sees_no_update() {
-    let others: [fn(&mut Incident); 3] = [
-        |it| it.state = IncidentState::Resolved,
+    type Change = fn(&mut Incident);
+    let others: [(Change, &str); 3] = [
+        (
+            |it| it.state = IncidentState::Resolved,
+            "base.forbid.unconfirmed",
+        ),
         // It was over, and the same difference has come back.
-        |it| (it.state, it.action) = (IncidentState::Open, None),
-        |it| it.finding.changes[0].after = Cell::Text("enterprise".to_owned()),
+        (
+            |it| (it.state, it.action) = (IncidentState::Open, None),
+            "base.require.machine-live",
+        ),
+        (
+            |it| it.finding.changes[0].after = Cell::Text("enterprise".to_owned()),
+            "base.require.machine-live",
+        ),
     ];
-    for change in others {
+    for (change, why) in others {
         let (world, action) = proposed().await;
         let incident = left(&world, &action, change).await;
         let writes = vec![incident];
-        let (state, _) = approved(&world, &action, writes).await;
-        assert_eq!((state, world.app.updates()), (ActionState::Stale, 0));
-        assert_eq!(world.count("repair.started"), 0);
+        let (state, last) = approved(&world, &action, writes).await;
+        assert_eq!((state, last.as_str()), (ActionState::Stale, why));
+        let sent = (world.app.updates(), world.count("repair.started"));
+        assert_eq!(sent, (0, 0));
         assert_eq!(world.count("run.open"), world.count("run.close"));
     }
 }
@@ -266,4 +290,32 @@ async fn an_approval_in_a_project_that_is_frozen_meanwhile_leads_to_nothing() {
     assert_eq!(world.count("run.resolution"), 0);
     let again = Box::pin(votes.vote(&world.ben, &id, &yes)).await.unwrap();
     assert_eq!(again.action.value.state, ActionState::Stale);
+}
+
+/// What is known of a kind comes from every flow, until whoever does it begins.
+#[tokio::test]
+async fn an_action_does_not_begin_that_a_flow_registers_as_destructive_meanwhile() {
+    let world = World::new().await;
+    world.register().await;
+    let run = world.open_run().await;
+    let allowed = world.act(&run, "mail.send", "ticket-1").await.value;
+    assert_eq!(allowed.state, ActionState::Allowed);
+    let (runs, ben) = (world.governed(), world.sign_in("Ben").await);
+    let kinds = BTreeMap::from([("mail.send".to_owned(), Registered { destructive: true })]);
+    let registered = async move {
+        let done = runs.register(&ben, "sandbox", kinds, None, 0).await;
+        assert!(matches!(done, Ok(FlowChange::Done(_))), "{done:?}");
+    };
+    let votes = VoteOnAction {
+        ports: RepairPorts {
+            evidence: before(&world, Kind::ObservationRecorded, registered),
+            ..world.ports()
+        },
+    };
+    let id = allowed.id.to_string();
+    let begun = Box::pin(votes.execute(&world.repair_key, &id, None)).await;
+    assert!(matches!(begun, Err(ActionError::Changed)), "{begun:?}");
+    assert_eq!(world.count("observation.recorded"), 0);
+    let again = Box::pin(votes.execute(&world.repair_key, &id, None)).await;
+    assert_eq!(again.unwrap().value.state, ActionState::Stale);
 }

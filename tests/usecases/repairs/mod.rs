@@ -1,6 +1,7 @@
 //! The saga of a repair.
 
 mod again;
+mod asked;
 pub(crate) mod keys;
 mod lapsed;
 pub(crate) mod meanwhile;

@@ -66,6 +66,42 @@ async fn what_was_not_executed_cannot_be_undone() {
     assert!(matches!(refused, Err(ActionError::MissingCapability)));
 }
 
+/// One at a time: what waits already is answered first, and what an erasure took says nothing any more.
+#[tokio::test]
+async fn what_is_being_taken_back_or_was_erased_is_not_taken_back_once_more() {
+    let (world, action) = proposed().await;
+    approve(&world, &world.ben, &action).await.unwrap();
+    let back = undo(&world, &world.repair_key, &action).await.unwrap();
+    assert_eq!(back.state, ActionState::Held);
+    let before = world.kinds();
+    let twice = undo(&world, &world.repair_key, &action).await;
+    assert!(
+        matches!(twice, Err(ActionError::WrongState { .. })),
+        "{twice:?}"
+    );
+    let of_undo = undo(&world, &world.repair_key, &back).await;
+    assert!(
+        matches!(of_undo, Err(ActionError::WrongState { .. })),
+        "{of_undo:?}"
+    );
+    assert_eq!(world.kinds(), before);
+    let (votes, id) = (world.vote(), back.id.to_string());
+    votes.cancel(&world.repair_key, &id).await.unwrap();
+
+    let records = Records::of(world.store.as_ref(), &world.ann);
+    let id = action.id.to_string();
+    let found = records.get::<Action>(&id).await.unwrap().unwrap();
+    let mut write = (records.replace(found.version, &found.value.erased())).unwrap();
+    write.cites = found.evidence;
+    assert!(world.store.write(vec![write]).await.unwrap());
+    let erased = undo(&world, &world.repair_key, &action).await;
+    assert!(
+        matches!(erased, Err(ActionError::WrongState { .. })),
+        "{erased:?}"
+    );
+    assert_eq!(world.app.updates(), 1);
+}
+
 /// Three plans beside each other.
 fn three_plans() -> String {
     let plan = |name: &str, rank: u8, price: &str| {

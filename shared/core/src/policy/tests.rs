@@ -352,6 +352,39 @@ fn what_takes_too_long_is_denied_and_one_slow_moment_is_not() {
     assert_eq!(said.effect, Effect::Allow);
 }
 
+/// A clock of which the first judgements take long.
+struct Hiccups {
+    looks: std::sync::atomic::AtomicU32,
+    slow: u32,
+}
+
+impl Clock for Hiccups {
+    fn now(&self) -> Timestamp {
+        // Each judgement looks three times: when it begins, and twice how long it took.
+        let look = self.looks.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let (judgement, first) = (look / 3, look.is_multiple_of(3));
+        let begins = NOW.plus(Duration::from_secs(u64::from(judgement)));
+        let took = if judgement < self.slow { 51 } else { 1 };
+        begins.plus(Duration::from_millis(if first { 0 } else { took }))
+    }
+}
+
+/// docs/policies.md: it takes three attempts, each over the budget, to be denied for that.
+#[test]
+fn two_slow_moments_deny_nothing_and_three_do() {
+    let owner = person(Role::Owner, Duration::ZERO);
+    let asking = Asking::new(&owner, NOW, place());
+    for (slow, effect) in [(1, Effect::Allow), (2, Effect::Allow), (3, Effect::Deny)] {
+        let clock = Hiccups {
+            looks: 0.into(),
+            slow,
+        };
+        let said = Rules::standard().judge(&Question::ResetBreaker, &asking, &clock);
+        assert_eq!(said.effect, effect, "{slow}");
+        assert_eq!(said.rule == "engine-budget", effect == Effect::Deny);
+    }
+}
+
 #[test]
 fn a_workspace_without_its_bundle_only_recovers() {
     use counterfoil_policy::Failure;

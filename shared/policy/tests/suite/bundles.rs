@@ -7,6 +7,7 @@ use counterfoil_policy::bundle::{
     Bundle, BundleError, Envelope, Expected, PublicKey, SignatureError, SigningKey,
 };
 use counterfoil_policy::{Failure, LayerName, schema_digest};
+use ed25519_dalek::Signer as _;
 use serde_json::{Value, json};
 
 const POLICY: &str = "policies/all.cedar";
@@ -43,6 +44,16 @@ fn bundle() -> Bundle {
 
 fn key(seed: u8) -> SigningKey {
     SigningKey::from_seed(&[seed; 32])
+}
+
+/// Bytes that the first key has signed, whatever they are.
+fn signed_as_it_is(payload: &[u8]) -> Envelope {
+    let envelope = Envelope::with(payload, String::new(), &[0; 64]);
+    let (kind, bytes) = (envelope.payload_type, payload.len());
+    let head = format!("DSSEv1 {} {kind} {bytes} ", kind.len());
+    let message = [head.as_bytes(), payload].concat();
+    let signature = ed25519_dalek::SigningKey::from_bytes(&[1; 32]).sign(&message);
+    Envelope::with(payload, String::new(), &signature.to_bytes())
 }
 
 fn expected<'a>(bundle: &'a Bundle, keys: &'a [PublicKey]) -> Expected<'a> {
@@ -116,6 +127,9 @@ fn a_bundle_without_a_good_signature_never_loads() {
         it.payload_type = "application/json".to_owned();
     });
     attack("no payload", &|it| it.payload.clear());
+    attack("more signatures than anybody needs", &|it| {
+        it.signatures = vec![it.signatures[0].clone(); 9];
+    });
     let other = Envelope::sign(
         &read(&with("/version", json!(8)), files())
             .unwrap()
@@ -127,6 +141,8 @@ fn a_bundle_without_a_good_signature_never_loads() {
     });
     attacks.push(("statement of another", other.clone()));
     attacks.push(("another key", Envelope::sign(&bundle.statement(), &key(2))));
+    let loose = [&bundle.statement().canonical()[..], b" "].concat();
+    attacks.push(("another layout of the statement", signed_as_it_is(&loose)));
     for (what, envelope) in &attacks {
         let refused = bundle.load(envelope, expected(&bundle, &keys));
         assert_eq!(refused.unwrap_err(), Failure::BundleUnverified, "{what}");
@@ -282,4 +298,21 @@ fn weak_keys_are_no_keys() {
     assert!(PublicKey::parse("AAAA").is_err());
     let key = key(3).public();
     assert_eq!(PublicKey::parse(&key.text()), Ok(key));
+}
+
+/// A signature over a template makes no layer of it.
+#[test]
+fn a_bundle_with_a_template_never_loads() {
+    let template = TEXT.replace("(principal,", "(principal == ?principal,");
+    let mut manifest = manifest();
+    let entry = &mut manifest["files"][0];
+    assert_eq!(entry["path"], POLICY);
+    entry["size"] = json!(template.len());
+    entry["sha256"] = json!(digest_string(template.as_bytes()));
+    let mut files = files();
+    files.insert(POLICY.to_owned(), template);
+    let bundle = read(&manifest, files).unwrap();
+    let envelope = Envelope::sign(&bundle.statement(), &key(1));
+    let refused = bundle.load(&envelope, expected(&bundle, &[key(1).public()]));
+    assert_eq!(refused.unwrap_err(), Failure::BundleUnverified);
 }

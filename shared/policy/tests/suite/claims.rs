@@ -183,9 +183,20 @@ fn everything_wrong_about_its_place_is_said_at_once() {
 
 #[test]
 fn an_engine_of_another_version_is_refused() {
+    // A range of engines, a newer language, and one of another major version.
+    for (field, value) in [("engine", ">=99"), ("lang", "4.999"), ("lang", "3.4")] {
+        let mut it = brought(RULES, TESTS);
+        it.manifest["cedar"][field] = json!(value);
+        says(it.check(), "manifest.json", "another version of the engine");
+    }
+}
+
+/// The product's own layer comes with the product.
+#[test]
+fn a_bundle_that_says_it_is_the_baseline_is_refused() {
     let mut it = brought(RULES, TESTS);
-    it.manifest["cedar"]["engine"] = json!(">=99");
-    says(it.check(), "manifest.json", "another version of the engine");
+    it.manifest["layer"] = json!("baseline");
+    says(it.check(), "manifest.json", "`layer` must be `workspace`");
 }
 
 #[test]

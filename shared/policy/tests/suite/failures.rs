@@ -143,6 +143,18 @@ fn without_its_bundle_a_workspace_can_only_be_started_again_and_stopped() {
                 "repair.execute",
                 "DENY",
             ),
+            (
+                "approval.reject",
+                "ProposedAction/act",
+                "policy.activate",
+                "ALLOW",
+            ),
+            (
+                "approval.reject",
+                "ProposedAction/act",
+                "settings.change",
+                "DENY",
+            ),
         ] {
             let mut scenario = Scenario {
                 principal: "User/admin".to_owned(),

@@ -164,6 +164,36 @@ fn the_layer_that_asks_for_most_is_named_and_its_role_counts() {
     );
 }
 
+/// docs/policies.md: the shortest of the rules that hold counts, in a layer and in both.
+#[test]
+fn the_shortest_time_of_the_rules_that_hold_counts() {
+    let rule = |name: &str, hold: &str| {
+        format!(
+            "@id(\"{name}\") @why(\"somebody looks\") @hold(\"{hold}\")\n\
+             forbid (principal, action == CF::Action::\"repair.execute\", resource)\n\
+             unless {{ context.base.approvals.count >= 1 }};"
+        )
+    };
+    let held = |ours: [&str; 2], theirs: &str| {
+        let rules = [rule("ws.require.a", ours[0]), rule("ws.require.b", ours[1])];
+        let own = workspace_of(&format!("{PERMIT_ALL}\n{}", rules.join("\n")));
+        let baseline = baseline_with(&[theirs.to_owned()]);
+        let layers = Layers {
+            baseline: Ok(&baseline),
+            workspace: Ok(&own),
+        };
+        let verdict = scenario("agent grants, live").ask(layers).unwrap();
+        assert_eq!(verdict.effect, Effect::Require);
+        verdict.hold.unwrap().as_secs() / 3_600
+    };
+    let ours = "@why(\"ours\") @hold(\"10h\") forbid (principal, action == CF::Action::\"repair.execute\", resource) unless { context.base.approvals.count >= 1 };";
+    let none = ours.replace(" @hold(\"10h\")", "");
+    assert_eq!(held(["24h", "3d"], &none), 24);
+    assert_eq!(held(["3d", "24h"], &none), 24);
+    assert_eq!(held(["24h", "3d"], ours), 10);
+    assert_eq!(held(["6h", "3d"], ours), 6);
+}
+
 #[test]
 fn a_rule_that_needs_four_approvals_can_never_be_met() {
     let four = workspace_of(&format!(
