@@ -127,7 +127,7 @@ fn decided(record: &Record<'_>) -> Vec<Field> {
     fields
 }
 
-/// `[ALLOW] repair.execute, by rule x: “reason”`
+/// `[ALLOW] repair.execute, by rule x: “reason”`, and the words of whoever asked.
 fn verdict(decision: &Entry<'_>) -> Vec<Span> {
     let text = |name| decision.text(name).unwrap_or("–").to_owned();
     let mut spans = vec![effect(decision)];
@@ -138,6 +138,10 @@ fn verdict(decision: &Entry<'_>) -> Vec<Span> {
     if let Some(approvals) = decision.count("approvals") {
         let needed = count(approvals, "approval is", "approvals are");
         spans.push(Style::Small.span(format!(" {needed} needed.")));
+    }
+    if let Some(words) = decision.subject_text("comment") {
+        let words = format!(" It was asked for with the words “{}”.", shortened(words));
+        spans.push(Style::Small.span(words));
     }
     if alone(decision) {
         spans.push(Style::Small.span("  "));

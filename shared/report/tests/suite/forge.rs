@@ -141,6 +141,17 @@ impl Stream {
     }
 
     pub fn decide(&mut self, digit: char, effect: &str, rule: &str, reason: &str) -> Hash {
+        self.decide_asked((digit, effect), rule, reason, None)
+    }
+
+    /// The same, asked for with words.
+    pub fn decide_asked(
+        &mut self,
+        (digit, effect): (char, &str),
+        rule: &str,
+        reason: &str,
+        words: Option<&str>,
+    ) -> Hash {
         let approvals = if effect == "REQUIRE" {
             r#","approvals":1"#
         } else {
@@ -155,7 +166,8 @@ impl Stream {
             Json::from(reason).canonical_text(),
             Json::from(rule).canonical_text(),
         );
-        self.record("run.decision", &fields, None)
+        let subject = words.map(|words| object([("comment", Json::from(words))]));
+        self.record("run.decision", &fields, subject)
     }
 
     /// A decision about a repair with the contents that the product writes.

@@ -160,6 +160,26 @@ fn assert_tells_the_same(pdf: &Pdf, package: &[u8]) {
     }
 }
 
+/// Why somebody wanted it: of a proposal, and of the review of a broken glass. What was erased is not told.
+#[test]
+fn the_words_of_whoever_asked_stand_with_the_decision() {
+    for erased in [false, true] {
+        let mut stream = Stream::new();
+        stream.open("usr_1");
+        let words = Some("Jane wrote that she cannot get in");
+        let asked = ('2', "ALLOW");
+        stream.decide_asked(asked, "base.permit.single-row", "One row only.", words);
+        stream.close(0, 0);
+        if erased {
+            stream.erase("run.decision");
+        }
+        let told = "It was asked for with the words “Jane wrote that she cannot get in”.";
+        let text = report(&stream).dense();
+        assert_eq!(text.contains(&dense(told)), !erased);
+        assert!(text.contains(&dense("“One row only.”")));
+    }
+}
+
 #[test]
 fn the_report_tells_the_same_as_the_json() {
     let stream = stream();
