@@ -5,6 +5,7 @@ use std::time::Duration;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::evidence::kind::Kind;
 use counterfoil_core::incident::{Incident, IncidentState};
+use counterfoil_core::ports::{State as _, StateWrite};
 use counterfoil_core::records::Records;
 use counterfoil_core::repair::{Action, ActionState, VoteKind};
 use counterfoil_core::usecases::ActionError;
@@ -122,6 +123,27 @@ async fn a_repair_whose_check_afterwards_was_not_possible_is_verified_by_the_swe
         0,
         "the sweep must wait for the worker"
     );
+    world.clock.advance(Duration::from_mins(4));
+    assert_eq!(world.sweep().sweep().await.unwrap().finished, 1);
+    assert_eq!(world.incident().await.state, IncidentState::Resolved);
+    assert_eq!(world.app.updates(), 1);
+    assert_eq!(world.count("run.open"), world.count("run.close"));
+}
+
+/// What is recorded as carried out is told as that, whatever keeps both sides from being looked at then.
+#[tokio::test]
+async fn a_repair_whose_incident_cannot_be_read_afterwards_is_told_as_executed() {
+    let (world, action) = proposed().await;
+    let records = Records::of(world.store.as_ref(), &world.ann);
+    let key = records.key::<Incident>(&action.binding.resource.to_string());
+    let found = world.store.get(&key).await.unwrap().unwrap();
+    let broken = StateWrite::replace(key.clone(), found.version, serde_json::json!({ "id": 7 }));
+    let votes = votes(&world, Kind::RepairExecuted, vec![broken]);
+    let yes = vote(&action, VoteKind::Approve, "checked the invoice");
+    let after = Box::pin(votes.vote(&world.ben, &action.id.to_string(), &yes)).await;
+    assert_eq!(after.unwrap().action.value.state, ActionState::Executed);
+    let mended = StateWrite::replace(key, found.version + 1, found.doc);
+    assert!(world.store.write(vec![mended]).await.unwrap());
     world.clock.advance(Duration::from_mins(4));
     assert_eq!(world.sweep().sweep().await.unwrap().finished, 1);
     assert_eq!(world.incident().await.state, IncidentState::Resolved);

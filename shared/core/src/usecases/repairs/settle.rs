@@ -88,19 +88,10 @@ pub(super) async fn record(
     match outcome {
         Outcome::Executed => {
             let executed = executed(ports, ctx, project, action).await?;
-            match verify(ports, ctx, project, executed.clone()).await {
-                Ok(verified) => Ok(verified),
-                // The row is right and recorded. The sweep verifies when both sides answer again;
-                // a run that has touched the incident meanwhile is one of its reasons, too.
-                Err(
-                    ActionError::Look(_)
-                    | ActionError::Port(_)
-                    | ActionError::Changed
-                    | ActionError::Evidence(_)
-                    | ActionError::Unknown(_),
-                ) => Ok(executed),
-                Err(other) => Err(other),
-            }
+            // The row is right and recorded. Whatever keeps both sides from being looked at now, a run that
+            // has touched the incident meanwhile too, the sweep verifies it, and tells what it cannot.
+            let verified = verify(ports, ctx, project, executed.clone()).await;
+            Ok(verified.unwrap_or(executed))
         }
         Outcome::Failed { state, code } => failed(ports, ctx, project, action, state, code).await,
     }
