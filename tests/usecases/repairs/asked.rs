@@ -8,13 +8,8 @@ use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::usecases::ActionError;
 
 use super::super::world::{MAPPING, World};
-use super::standing::needing;
+use super::standing::{needing, rule};
 use super::{approve, proposed};
-
-fn rule(world: &World) -> String {
-    let last = world.facts("run.decision").pop().unwrap();
-    last.get("rule").and_then(Json::as_str).unwrap().to_owned()
-}
 
 async fn start(world: &World, who: &TenantCtx, action: &Action) -> ActionState {
     let (votes, id) = (world.vote(), action.id.to_string());

@@ -38,7 +38,7 @@ async fn demote(world: &World, who: &TenantCtx) {
     assert!(world.store.write(vec![write]).await.unwrap());
 }
 
-fn rule(world: &World) -> String {
+pub(super) fn rule(world: &World) -> String {
     let last = world.facts("run.decision").pop().unwrap();
     last.get("rule").and_then(Json::as_str).unwrap().to_owned()
 }
