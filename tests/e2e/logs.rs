@@ -4,6 +4,7 @@
 //! (Signature Version 4, docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html).
 
 use counterfoil_core::time::Timestamp;
+use counterfoil_local::FUNCTIONS;
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -14,6 +15,20 @@ use super::stage::{Stack, now};
 const TARGET: &str = "Logs_20140328.FilterLogEvents";
 const TYPE: &str = "application/x-amz-json-1.1";
 const SIGNED: &str = "content-type;host;x-amz-date;x-amz-target";
+
+/// Of one function, the latest.
+const MOST_COMPLAINTS: usize = 40;
+
+/// A warning or an error of ours, or a line of the platform about a function that ended.
+fn is_complaint(line: &str) -> bool {
+    let said: Option<Value> = serde_json::from_str(line).ok();
+    match said.as_ref().and_then(|said| said["level"].as_str()) {
+        Some(level) => ["WARN", "ERROR"].contains(&level),
+        None => ["timed out", "panicked", "exit"]
+            .iter()
+            .any(|it| line.contains(it)),
+    }
+}
 
 impl Stack {
     /// Every line that a function has logged so far, oldest first.
@@ -37,6 +52,19 @@ impl Stack {
                 return lines;
             };
             request["nextToken"] = next.clone();
+        }
+    }
+
+    /// Prints what the functions complained of since then, in this test and in those beside it: why
+    /// a function answered as it did is in its log alone, and the log ends with this process.
+    pub(crate) async fn tell_complaints(&self, from: Timestamp) {
+        for function in FUNCTIONS {
+            let lines = self.logged_since(function, from).await;
+            let complaints: Vec<_> = lines.iter().filter(|line| is_complaint(line)).collect();
+            let first = complaints.len().saturating_sub(MOST_COMPLAINTS);
+            for line in &complaints[first..] {
+                eprintln!("{function}: {}", line.trim_end());
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! What all tests share. Its processes end with this one, however it ends.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -117,8 +118,13 @@ impl Stage {
     /// Runs a test. Whatever it made the product do, nothing of it may have tried to write to Stripe.
     pub(crate) fn run<T>(&self, test: impl Future<Output = T>) -> T {
         let running = Running::one(&self.running);
-        let result = self.runtime.block_on(test);
+        let began = now();
+        let result = catch_unwind(AssertUnwindSafe(|| self.runtime.block_on(test)));
         drop(running);
+        let result = result.unwrap_or_else(|failed| {
+            self.runtime.block_on(self.main.tell_complaints(began));
+            resume_unwind(failed)
+        });
         assert_eq!(self.stripe.non_get_calls(), 0, "calls that are not GET");
         assert_eq!(self.stripe.secret_key_calls(), 0, "calls with a secret key");
         result
