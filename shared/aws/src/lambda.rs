@@ -1,14 +1,24 @@
 //! Asking another function, and waiting for its answer.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use aws_sdk_lambda::Client;
+use aws_sdk_lambda::operation::invoke::InvokeOutput;
+use aws_sdk_lambda::operation::invoke::builders::InvokeFluentBuilder;
 use aws_sdk_lambda::primitives::Blob;
 use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::ids::{IncidentId, ProjectId, RunId};
 use counterfoil_core::ports::{Delegate, PortError, PortErrorKind, Proposals, SealRequests};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::error;
+use crate::resend::resend;
+
+/// How long an agent's request waits for another function, over all attempts. Who asks has 30 seconds
+/// itself, as has the HTTP API before it.
+const PATIENCE: Duration = Duration::from_secs(25);
 
 /// One other function.
 #[derive(Debug, Clone)]
@@ -33,25 +43,27 @@ impl OtherFunction {
     }
 
     async fn send(&self, doing: &str, request: &Value) -> Result<Vec<u8>, PortError> {
-        let answered = self
-            .client
+        let sent = self.request(request).send().await;
+        answer(doing, sent.map_err(|e| error::write(doing, e, false))?)
+    }
+
+    fn request(&self, request: &Value) -> InvokeFluentBuilder {
+        let payload = Blob::new(request.to_string());
+        self.client
             .invoke()
             .function_name(&self.name)
-            .payload(Blob::new(request.to_string()))
-            .send()
-            .await
-            .map_err(|e| error::write(doing, e, false))?;
-        match answered.function_error {
-            None => Ok(answered.payload.map(Blob::into_inner).unwrap_or_default()),
-            Some(kind) => {
-                // It may have failed after it did what it was asked for.
-                let source = format!("the function answered with an error ({kind})");
-                Err(PortError::caused(
-                    PortErrorKind::OutcomeUnknown,
-                    doing,
-                    source,
-                ))
-            }
+            .payload(payload)
+    }
+}
+
+fn answer(doing: &str, answered: InvokeOutput) -> Result<Vec<u8>, PortError> {
+    match answered.function_error {
+        None => Ok(answered.payload.map(Blob::into_inner).unwrap_or_default()),
+        Some(kind) => {
+            // It may have failed after it did what it was asked for.
+            let source = format!("the function answered with an error ({kind})");
+            let kind = PortErrorKind::OutcomeUnknown;
+            Err(PortError::caused(kind, doing, source))
         }
     }
 }
@@ -73,8 +85,21 @@ impl Proposals for OtherFunction {
 
 #[async_trait]
 impl Delegate for OtherFunction {
+    /// Where a connection is lost, or no answer comes in time, the request is sent again: a function
+    /// that was frozen meets connections that have ended meanwhile, and what is asked for is done once.
     async fn ask(&self, request: &Value) -> Result<Value, PortError> {
-        self.invoke(request).await
+        let doing = "asking another function";
+        let asked = resend(doing, || async {
+            let sent = self.request(request).send().await;
+            if let Err(cause) = &sent {
+                tracing::warn!(%cause, function = self.name, "another function was not reached");
+            }
+            sent
+        });
+        let late = |elapsed| PortError::caused(PortErrorKind::OutcomeUnknown, doing, elapsed);
+        let answered = timeout(PATIENCE, asked).await.map_err(late)??;
+        let answered = answer(doing, answered)?;
+        serde_json::from_slice(&answered).map_err(|_| error::corrupt(doing))
     }
 }
 

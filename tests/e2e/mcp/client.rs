@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use counterfoil_local::Environment;
 use serde_json::{Value, json};
@@ -14,6 +15,9 @@ use super::super::stage::{Stage, progress};
 fn tests() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
+
+/// What a call is answered that may be under way.
+const UNDER_WAY: [&str; 2] = ["idempotency-in-flight", "outcome-unknown"];
 
 /// An agent that speaks through the official client.
 pub(crate) struct Agent<'a> {
@@ -51,10 +55,18 @@ impl<'a> Agent<'a> {
         said.clone()
     }
 
-    /// What one tool returned, or the code of its problem.
+    /// What one tool returned, or the code of its problem. What may be under way is asked for again, as
+    /// docs/mcp.md says, for longer than whoever does it may take.
     pub(crate) fn calls(&self, tool: &str, arguments: &Value) -> Result<Value, String> {
-        let said = self.does(&[call(tool, arguments)]);
-        result(&said[0])
+        for _ in 0..90 {
+            let said = result(&self.does(&[call(tool, arguments)])[0]);
+            let code = said.as_ref().err().map(String::as_str);
+            if !code.is_some_and(|code| UNDER_WAY.contains(&code)) {
+                return said;
+            }
+            std::thread::sleep(Duration::from_secs(1));
+        }
+        panic!("{tool} was never answered");
     }
 }
 

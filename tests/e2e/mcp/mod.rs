@@ -7,6 +7,7 @@ mod foreign;
 mod given_up;
 mod injected;
 mod listed;
+mod lost;
 mod protocol;
 mod repairs;
 mod runs;

@@ -16,6 +16,7 @@ use counterfoil_lambda::Problem;
 use counterfoil_lambda::agent::{AgentRequest, Ask};
 use counterfoil_lambda::http::Repeats;
 use counterfoil_lambda::telemetry::chain;
+use http::StatusCode;
 use rmcp::model::JsonObject;
 use serde::Serialize;
 use serde_json::Value;
@@ -84,7 +85,7 @@ impl Call<'_> {
             return sent;
         }
         let title = "This key or role may not do this";
-        let status = http::StatusCode::FORBIDDEN;
+        let status = StatusCode::FORBIDDEN;
         Err(Problem::new(status, "capability-missing", title))
     }
 }
@@ -175,7 +176,7 @@ async fn delegate(
     let answer = to.ask(&event).await.map_err(|error| {
         tracing::error!(cause = chain(&error), "another function did not answer");
         match error.kind {
-            PortErrorKind::OutcomeUnknown => Problem::outcome_unknown(),
+            PortErrorKind::OutcomeUnknown => unanswered(),
             _ => Problem::unavailable(),
         }
     })?;
@@ -187,7 +188,14 @@ async fn delegate(
         (Some(400..), Some(body)) => Err(Refused::There(body)),
         _ => {
             tracing::error!("another function answered in an unknown form");
-            Err(Problem::outcome_unknown().into())
+            Err(unanswered().into())
         }
     }
+}
+
+/// No answer of use came from the function that does it, which may be at it still.
+fn unanswered() -> Problem {
+    let title = "No answer has come, and it may be under way: make the same call again, with the same \
+                 idempotency_key";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "outcome-unknown", title)
 }

@@ -185,7 +185,8 @@ pub trait Proposals: Send + Sync {
 /// Another function, asked for what an agent asked here. It looks the agent's credential up again.
 #[async_trait]
 pub trait Delegate: Send + Sync {
-    /// Asks and waits for the answer.
+    /// Asks and waits for the answer. The request may be sent more than once: it reads, or comes with
+    /// the idempotency key under which the other side does it once.
     async fn ask(&self, request: &serde_json::Value) -> Result<serde_json::Value, PortError>;
 }
 
