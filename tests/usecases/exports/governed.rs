@@ -8,12 +8,14 @@ use counterfoil_core::export::ExportScope;
 use counterfoil_core::governed_run::{Report, RunState};
 use counterfoil_core::repair::{ActionState, VoteKind};
 use counterfoil_core::tenancy::Role;
-use counterfoil_core::usecases::{Glass, NewRepair, RecordedRun, replay_run};
+use counterfoil_core::usecases::{
+    Glass, NewRepair, RecordedRun, SWEEP_AFTER, VoteOnAction, replay_run,
+};
 use counterfoil_testkit::memory::ApplyFault;
 
 use super::super::repairs::keys::revoke;
 use super::super::repairs::standing::{broken, needing};
-use super::super::repairs::unread::begun_in_run;
+use super::super::repairs::unread::{Leaving, begun_in_run, now};
 use super::super::world::World;
 use super::desk::Desk;
 
@@ -159,6 +161,70 @@ async fn the_package_of_a_run_verifies_whose_overridden_repair_was_not_begun() {
         .result
         .unwrap();
     assert_eq!(accepted.governance[&run].name(), "overridden");
+}
+
+/// Whoever hears the alarm reviews at once, also where nobody knows yet what became of the UPDATE: what is
+/// recorded of it later cites its own decision.
+#[tokio::test]
+async fn the_package_of_a_repair_verifies_that_was_reviewed_before_it_was_settled() {
+    for (fault, state, ended) in [
+        (
+            ApplyFault::LostReply,
+            ActionState::Executing,
+            ActionState::Verified,
+        ),
+        (
+            ApplyFault::LostCommit,
+            ActionState::Executing,
+            ActionState::Failed,
+        ),
+        (
+            ApplyFault::ThenUnreadable,
+            ActionState::Executed,
+            ActionState::Verified,
+        ),
+    ] {
+        let world = World::new().await;
+        world.join("Dora", Role::Auditor).await;
+        world.scan().await;
+        let incident = world.incident().await.id.to_string();
+        let propose = world.propose();
+        let reason = Some("support asked");
+        let proposed = propose
+            .propose(&world.repair_key, &incident, reason, true)
+            .await;
+        let action = proposed.unwrap().action;
+        let owner = world.sign_in("Ben").await;
+        let approved = broken(&world.vote(), &owner, &action, 1).await.unwrap();
+        world.app.fail_next(fault);
+        let database = Leaving::after(&world, 1);
+        let ports = database.ports(&world);
+        drop(VoteOnAction { ports }.carry_out(&owner, approved).await);
+        assert_eq!(now(&world, &action).await.state, state);
+        let auditor = world.sign_in("Dora").await;
+        let (votes, id) = (world.vote(), action.id.to_string());
+        let seen = votes
+            .review(&auditor, &id, "the customer was locked out")
+            .await;
+        assert_eq!(seen.unwrap().value.state, state);
+        database.is_back();
+        world.app.unreadable(false);
+        world.clock.advance(SWEEP_AFTER);
+        assert_eq!(database.swept(&world).await.finished, 1);
+        let settled = now(&world, &action).await;
+        assert_eq!(settled.state, ended);
+        assert!(settled.overridden.unwrap().review.is_some());
+
+        let desk = Desk::of(world);
+        let run_id = settled.follow_up.unwrap();
+        let fetched = desk.export(ExportScope::Run { run_id }).await;
+        let accepted = desk.verify(&fetched.bytes).await.unwrap();
+        assert_eq!(
+            accepted.governance[&run_id.to_string()].name(),
+            "overridden"
+        );
+        desk.export(ExportScope::All).await;
+    }
 }
 
 /// What was recorded stays recorded: a run counts what its entries say, whoever of them counts by now.

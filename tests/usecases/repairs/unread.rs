@@ -36,7 +36,7 @@ impl Leaving {
         })
     }
 
-    fn is_back(&self) {
+    pub(crate) fn is_back(&self) {
         self.left.store(usize::MAX, Ordering::SeqCst);
     }
 

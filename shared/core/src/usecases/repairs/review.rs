@@ -90,12 +90,12 @@ impl VoteOnAction {
         let (reviewed, row) = with_review(&records, &action, reason.trim())?;
         let effect = AdminEffect {
             draft: Draft::new(Kind::ObservationRecorded, facts),
-            rows: [uses.replace(used.version, &after)?]
-                .into_iter()
-                .chain(row)
-                .collect(),
+            rows: vec![uses.replace(used.version, &after)?],
         };
-        let batch = judged.batch(ctx.principal(), Some(reason.trim()), vec![effect])?;
+        let mut batch = judged.batch(ctx.principal(), Some(reason.trim()), vec![effect])?;
+        if judged.allowed() {
+            batch.state.extend(row);
+        }
         self.ports
             .evidence
             .append(project.stream_id()?, batch)
@@ -109,7 +109,7 @@ impl VoteOnAction {
 }
 
 /// An action with the words of its review, and the write after which it is so. Nothing is added to what
-/// was erased.
+/// was erased. The same entry goes on to explain its state: what becomes of it later cites that.
 fn with_review(
     records: &Records<'_>,
     action: &Versioned<Action>,
@@ -123,11 +123,12 @@ fn with_review(
         return Ok((after, None));
     }
     broken.review = Some(words.to_owned());
-    let row = if after.value.is_external() {
+    let mut row = if after.value.is_external() {
         records.replace(version, &RunAction::of(after.value.clone()))?
     } else {
         records.replace(version, &after.value)?
     };
+    row.cites.clone_from(&action.evidence);
     after.version = version.saturating_add(1);
     Ok((after, Some(row)))
 }
