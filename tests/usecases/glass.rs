@@ -6,7 +6,7 @@ use std::time::Duration;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::ids::{ActionId, ProjectId};
 use counterfoil_core::ports::{Clock as _, State as _, StateKey, StateWrite, StoredPart};
-use counterfoil_core::records::{OverrideUse, Versioned};
+use counterfoil_core::records::{Directory, OverrideUse, Versioned};
 use counterfoil_core::repair::{Action, ActionState};
 use counterfoil_core::tenancy::{Role, TenantCtx};
 use counterfoil_core::usecases::{
@@ -125,6 +125,29 @@ async fn what_an_owner_broke_the_glass_for_and_nobody_began_the_sweep_carries_ou
         assert_eq!(world.app.updates(), 1);
         assert_eq!(rule(&world), "break-glass");
     }
+}
+
+/// What is recorded is told as that: nobody may read that nothing was done.
+#[tokio::test]
+async fn a_glass_that_is_broken_is_told_as_broken_where_the_project_cannot_be_read_then() {
+    let (world, action) = held().await;
+    let owner = world.sign_in("Ben").await;
+    let approved = broken(&world.vote(), &owner, &action, 1).await.unwrap();
+    let key = Directory::project_key(world.project.id);
+    let found = world.store.get(&key).await.unwrap().unwrap();
+    let unread = StateWrite::replace(key.clone(), found.version, serde_json::json!({ "id": 7 }));
+    assert!(world.store.write(vec![unread]).await.unwrap());
+    let told = world.vote().carry_out(&owner, approved).await.unwrap();
+    assert_eq!(told.action.value.state, ActionState::Approved);
+    assert!(told.not_begun.is_some());
+    let mended = StateWrite::replace(key, found.version + 1, found.doc);
+    assert!(world.store.write(vec![mended]).await.unwrap());
+    world.clock.advance(SWEEP_AFTER);
+    let sweep = SweepRepairs {
+        ports: world.ports(),
+    };
+    assert_eq!(sweep.sweep().await.unwrap().finished, 1);
+    assert_eq!(world.app.updates(), 1);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::evidence::kind::Kind;
 use counterfoil_core::governed_run::Report;
+use counterfoil_core::ports::Clock as _;
 use counterfoil_core::repair::{Action, ActionState, VoteKind};
 use counterfoil_core::tenancy::TenantCtx;
 use counterfoil_core::usecases::{ActionError, Glass};
@@ -55,6 +56,20 @@ async fn an_approval_under_other_rules_leads_to_nothing() {
     assert_eq!(rule(&world), "base.forbid.frozen");
     assert!(world.report(&held, Report::Executed).await.is_err());
     world.complete_run(&run).await.unwrap();
+}
+
+/// The sweep that closes it comes every quarter of an hour.
+#[tokio::test]
+async fn one_whose_time_is_over_is_no_answer_to_the_same_proposal() {
+    let (world, run, held) = held().await;
+    let same = world.act(&run, "refund.create", "invoice-1").await.value;
+    assert_eq!(same.id, held.id);
+    let left = held.binding.expires_at.since(world.clock.now());
+    world.clock.advance(left);
+    let new = world.act(&run, "refund.create", "invoice-1").await.value;
+    assert_ne!(new.id, held.id);
+    assert_eq!(new.state, ActionState::Held);
+    assert!(new.binding.expires_at > held.binding.expires_at);
 }
 
 #[tokio::test]

@@ -255,22 +255,21 @@ impl Model {
         let wrong = self.wrong(&self.act, self.served(by));
         // A repair is of what was displayed. What takes it back finds out when it writes.
         let fits = self.act.takes_back || (self.promised && !self.granted);
-        if fits {
-            let vouched = Served {
-                age: Duration::ZERO,
-                second_factor: self.act.vouched,
-                // Machines never vouch: what they propose in live waits for a person.
-                over_mcp: false,
-            };
-            let only_the_trigger = self.wrong(&self.act, vouched).is_empty();
-            if !wrong.is_empty() && only_the_trigger {
-                return self.denied(by);
-            }
+        let vouched = Served {
+            age: Duration::ZERO,
+            second_factor: self.act.vouched,
+            // Machines never vouch: what they propose in live waits for a person.
+            over_mcp: false,
+        };
+        let only_the_trigger = self.wrong(&self.act, vouched).is_empty();
+        if fits && !wrong.is_empty() && only_the_trigger {
+            return self.denied(by);
         }
         self.begins();
         if !fits || !wrong.is_empty() {
-            // The record says why: what the rules say, or that something has changed.
-            if wrong.is_empty() {
+            // The record says why: what the rules say, or that something has changed. It is not that
+            // somebody with an old sign-in triggered it.
+            if only_the_trigger {
                 self.entries.given_up += 1;
             } else {
                 self.entries.decision(self.act.of_agent);

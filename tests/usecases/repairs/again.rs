@@ -141,6 +141,27 @@ async fn a_sign_in_that_is_too_old_ends_no_action() {
     assert_eq!(after.value.state, ActionState::Verified);
 }
 
+/// docs/design/0005: what ends an action is asked in the name of whoever vouched for it.
+#[tokio::test]
+async fn what_is_not_owed_any_more_ends_by_that_and_not_by_the_old_sign_in_of_its_trigger() {
+    let world = World::new().await;
+    world.scan().await;
+    let incident = world.incident().await.id.to_string();
+    let ann = world.sign_in("Ann").await;
+    let propose = world.propose();
+    let proposed = propose.propose(&ann, &incident, Some("support asked"), false);
+    let action = proposed.await.unwrap().action;
+    world.clock.advance(Duration::from_mins(16));
+    world.billing.cancel_all("cus_1");
+    let (votes, id) = (world.vote(), action.id.to_string());
+    let after = Box::pin(votes.execute(&ann, &id, Some(&action.digest))).await;
+    assert_eq!(after.unwrap().value.state, ActionState::Stale);
+    let said = world.facts("observation.recorded").pop().unwrap();
+    let said = said.get("code").and_then(Json::as_str);
+    assert_eq!(said, Some("changed-since-approval"));
+    assert_eq!(world.app.updates(), 0);
+}
+
 /// A key is revoked because nobody knows who used it: what it proposed is carried out no more.
 #[tokio::test]
 async fn what_a_key_proposed_that_was_revoked_since_is_not_carried_out() {

@@ -71,7 +71,9 @@ impl GovernedRuns {
             let waiting = self.records(ctx).list::<Waiting>().await?;
             if let Some(same) = waiting.iter().find(|it| it.value.sameness == sameness) {
                 let action = self.action(ctx, &same.value.id.to_string()).await?;
-                if action.value.state == ActionState::Held {
+                // One whose time is over and that nobody has closed yet waits for nobody any more.
+                let waits = action.value.binding.expires_at > self.clock.now();
+                if action.value.state == ActionState::Held && waits {
                     return Ok(ProposedInRun {
                         action,
                         known: true,

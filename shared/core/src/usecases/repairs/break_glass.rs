@@ -52,7 +52,16 @@ impl VoteOnAction {
         if overridden.value.is_external() {
             return Ok(overridden.into());
         }
-        let project = self.ports.project(ctx).await?;
+        // The glass is broken already: what fails now is no failure of that.
+        let project = match self.ports.project(ctx).await {
+            Ok(project) => project,
+            Err(cause) => {
+                return Ok(Answered {
+                    action: overridden,
+                    not_begun: Some(cause),
+                });
+            }
+        };
         let begun = execute::begin_at_once(&self.ports, ctx, &project, overridden);
         Box::pin(begun).await
     }

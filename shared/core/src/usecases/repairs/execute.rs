@@ -67,10 +67,17 @@ pub(super) async fn execute(
         let asked = (&artifact, &pace.value, undoes);
         let matter = (&action.value, &incident.value);
         let judgement = judge(ports, ctx, project, asked, matter, ctx.principal()).await?;
-        if !(owed && is_still_wanted(&incident.value, &action.value)?) {
-            return go_stale(ports, ctx, project, action, incident, &judgement).await;
-        }
         let vouched = vouching(&action.value, ports.clock.now());
+        if !(owed && is_still_wanted(&incident.value, &action.value)?) {
+            // What ends it is not that somebody with an old sign-in triggered it.
+            let why = match judgement.effect {
+                Effect::Deny => {
+                    Box::pin(judge(ports, ctx, project, asked, matter, &vouched)).await?
+                }
+                _ => judgement,
+            };
+            return go_stale(ports, ctx, project, action, incident, &why).await;
+        }
         let as_approved = Box::pin(judge(ports, ctx, project, asked, matter, &vouched));
         let about = (project, &action.value);
         let objection = objection(ports, ctx, about, &judgement, as_approved);

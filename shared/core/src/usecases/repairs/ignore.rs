@@ -45,10 +45,15 @@ pub(super) async fn execute(
         let matter = (&action.value, &incident.value);
         let judgement = judge(ports, ctx, project, matter, ctx.principal()).await?;
         let now = ports.clock.now();
-        let Some(ignored) = ignored(&action.value, &incident.value, now)? else {
-            return go_stale(ports, ctx, project, action, (&incident.value, &judgement)).await;
-        };
         let vouched = vouching(&action.value, now);
+        let Some(ignored) = ignored(&action.value, &incident.value, now)? else {
+            // What ends it is not that somebody with an old sign-in triggered it.
+            let why = match judgement.effect {
+                Effect::Deny => Box::pin(judge(ports, ctx, project, matter, &vouched)).await?,
+                _ => judgement,
+            };
+            return go_stale(ports, ctx, project, action, (&incident.value, &why)).await;
+        };
         let as_approved = Box::pin(judge(ports, ctx, project, matter, &vouched));
         let about = (project, &action.value);
         let objection = objection(ports, ctx, about, &judgement, as_approved);
