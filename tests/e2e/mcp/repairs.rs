@@ -69,7 +69,6 @@ fn an_agent_looks_proposes_and_executes_what_people_approved() {
         let shown = stage.action(&tenant.ben, action).await;
         let voted = stage.vote(&shown, &tenant.ben, "approve").await;
         assert_eq!(voted.says(), (200, "approved".to_owned()), "{}", voted.text);
-        let execute = json!({ "action_id": action, "idempotency_key": "execute-2" });
         let done = agent.calls("repair_execute", &execute).unwrap();
         assert_eq!(done["state"], "verified", "{done}");
         assert_eq!(stage.updates(&tenant), 1);

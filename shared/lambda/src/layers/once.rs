@@ -195,8 +195,8 @@ impl Sent {
     /// caller may still do it; a refusal comes back as it was, because it tells nothing. `act` gets
     /// what its transaction must contain ([`Once::done`]); its answer is kept for 24 hours and comes
     /// back, with `Idempotent-Replayed: true`, when the request does. Call it when the input is known
-    /// to be good: what `act` answers is final, except for a 401 and a 5xx, which may be tried again
-    /// at once if nothing was done.
+    /// to be good: what `act` answers is final, except for a 401, a 409 `action-held` and a 5xx, which
+    /// may be tried again at once if nothing was done.
     ///
     /// # Errors
     /// What `may` answers; 400 without a key, 422 with a key of another request, 409 while the
@@ -267,7 +267,10 @@ fn repeated(begun: Begun, id: Option<&RequestId>) -> Result<Response, Problem> {
     match begun {
         Begun::Again(kept) => Ok(replay(kept, id)),
         Begun::AlreadyDone(id) => {
-            let title = format!("This request was done before and made {id}: read it by its id");
+            let title = format!(
+                "This request was answered before, and the answer is lost: what came of it, also that it was \
+                 refused, is on the record of {id}"
+            );
             Err(conflict("already-created", title).with_resource(id))
         }
         Begun::InFlight => Err(in_flight()),
@@ -290,8 +293,7 @@ async fn settle(state: &dyn State, once: &Once, response: Response) -> Response 
     if response.extensions().get::<ShownOnce>().is_some() {
         return response;
     }
-    // A sign-in that was too old is no answer to the request: it comes again after another one.
-    if response.status().is_server_error() || response.status() == StatusCode::UNAUTHORIZED {
+    if response.status().is_server_error() || passes(&response) {
         noted(release(state, once).await);
         return response;
     }
@@ -303,6 +305,14 @@ async fn settle(state: &dyn State, once: &Once, response: Response) -> Response 
         noted(keep(state, once, kept).await);
     }
     Response::from_parts(parts, Body::from(bytes))
+}
+
+/// Whether a refusal is about this moment, and no answer to the request: it comes again after another
+/// sign-in, or once people have approved.
+fn passes(response: &Response) -> bool {
+    let problem = response.extensions().get::<Problem>();
+    response.status() == StatusCode::UNAUTHORIZED
+        || problem.is_some_and(|problem| problem.code() == "action-held")
 }
 
 fn noted(settled: Result<bool, OnceError>) {

@@ -130,6 +130,18 @@ async fn a_sign_in_that_is_too_old_is_no_answer() {
     }
 }
 
+/// People approve it meanwhile, and then the same request is done.
+#[tokio::test]
+async fn that_something_is_held_is_no_answer() {
+    let stage = Stage::new().await;
+    let held = json!({"name": "a", "outcome": "held"});
+    for _ in 0..2 {
+        let asked = stage.make("k1", held.clone()).await;
+        asked.is(409, "action-held");
+        assert_eq!(asked.header("idempotent-replayed"), "");
+    }
+}
+
 #[tokio::test]
 async fn a_secret_is_shown_once_and_never_stored() {
     let stage = Stage::new().await;

@@ -65,6 +65,7 @@ enum Outcome {
     Forbidden,
     Unavailable,
     Stale,
+    Held,
     Secret,
     Panic,
 }
@@ -102,6 +103,10 @@ async fn make(
             }
             Outcome::Unavailable => return Err(Problem::unavailable()),
             Outcome::Stale => return Err(Problem::stale_login(300)),
+            Outcome::Held => {
+                let status = StatusCode::CONFLICT;
+                return Err(Problem::new(status, "action-held", "The action is held"));
+            }
             Outcome::Panic => panic!("canary-of-a-panic"),
             Outcome::Made | Outcome::Secret => {}
         }
