@@ -337,7 +337,6 @@ impl Client {
         })
     }
 
-    /// Sends a request; `asked` is what it is about.
     /// Says that it waits where an answer takes long: a probe of a database may.
     async fn awaited<T>(&self, answer: impl Future<Output = T>) -> T {
         if self.quiet {
@@ -353,6 +352,7 @@ impl Client {
         answer.await
     }
 
+    /// Sends a request; `asked` is what it is about.
     async fn send(
         &self,
         request: RequestBuilder,
@@ -360,11 +360,12 @@ impl Client {
         asked: &str,
     ) -> Result<Answer, Failure> {
         let credential = self.credential().await?;
-        let sent = request.bearer_auth(credential.reveal()).send();
-        let response = self
-            .awaited(sent)
-            .await
-            .with_context(|| format!("calling {path}"))
+        let request = request.bearer_auth(credential.reveal()).build();
+        let request = request.context("asking").map_err(Failure::Unknown)?;
+        let changes = request.method() != Method::GET;
+        let response = self.awaited(self.http.execute(request)).await;
+        let response = response
+            .with_context(|| lost(path, changes))
             .map_err(Failure::Unknown)?;
         let status = response.status();
         let header = |name: &str| {
@@ -373,9 +374,10 @@ impl Client {
         };
         let etag = header("etag").unwrap_or_default();
         let retry_after = header("retry-after");
+        let challenge = header("www-authenticate");
         let text = response.text().await;
         let text = text
-            .with_context(|| format!("reading {path}"))
+            .with_context(|| lost(path, changes))
             .map_err(Failure::Unknown)?;
         let body: Value = serde_json::from_str(&text).unwrap_or_default();
         if status.is_success() {
@@ -389,6 +391,7 @@ impl Client {
             asked,
             with_key: self.key.is_some(),
             retry_after: retry_after.as_deref(),
+            challenge: challenge.as_deref(),
         }
         .sentence();
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
@@ -426,6 +429,15 @@ impl Client {
             kept.workspace = self.workspace.clone().or(kept.workspace);
         }
         place::keep(&self.base, &kept);
+    }
+}
+
+/// What is said where no answer came.
+fn lost(path: &str, changes: bool) -> String {
+    if changes {
+        format!("no answer from {path}: it may have been done, so look before you ask again")
+    } else {
+        format!("no answer from {path}: try again, or see what is wrong with `counterfoil doctor`")
     }
 }
 

@@ -4,6 +4,7 @@
 mod access;
 mod actions;
 mod answer;
+mod ask;
 mod check;
 mod client;
 mod connect;
@@ -31,6 +32,7 @@ mod refusal;
 mod replay;
 mod run;
 mod secret;
+mod signing_key;
 mod table;
 mod verify;
 mod workspace;

@@ -15,6 +15,8 @@ pub(crate) struct Refusal<'a> {
     pub(crate) with_key: bool,
     /// `Retry-After`.
     pub(crate) retry_after: Option<&'a str>,
+    /// `WWW-Authenticate`.
+    pub(crate) challenge: Option<&'a str>,
 }
 
 impl Refusal<'_> {
@@ -66,6 +68,10 @@ impl Refusal<'_> {
                 let id = text(self.body, "/resource_id");
                 format!("; it was made as {id}, and what it said once is lost: take that away and make another")
             }
+            (_, "outcome-unknown") => format!(
+                "; look before you ask again, which would be another request{}",
+                self.request()
+            ),
             (_, "idempotency-in-flight") => "; it is being done: look again in a minute".to_owned(),
             (_, "precondition-failed" | "incident-changed") => {
                 "; somebody changed it in the meantime: look at it, and run the command again"
@@ -97,25 +103,36 @@ impl Refusal<'_> {
                 None => "; try again later".to_owned(),
             },
             (status, _) if status.is_server_error() => {
-                let request = text(self.body, "/request_id");
-                format!("; try again; what helps whoever runs the deployment: request {request}")
+                format!("; try again{}", self.request())
             }
             _ => String::new(),
         }
     }
 
+    fn request(&self) -> String {
+        let request = text(self.body, "/request_id");
+        format!("; what helps whoever runs the deployment: request {request}")
+    }
+
     fn sign_in_anew(&self) -> String {
-        let age = self.body.pointer("/max_age").and_then(Value::as_u64);
-        let minutes = age.map_or(5, |seconds| seconds.div_ceil(60));
-        format!(
-            "; this needs a sign-in of the last {minutes} minutes: `counterfoil login`, then the same again"
-        )
+        let age = self.challenge.and_then(max_age);
+        let sign_in = age.map_or_else(
+            || "a newer sign-in".to_owned(),
+            |seconds| format!("a sign-in of the last {} minutes", seconds.div_ceil(60)),
+        );
+        format!("; this needs {sign_in}: `counterfoil login`, then the same again")
     }
 
     fn code(&self) -> &str {
         let code = self.body.pointer("/code").and_then(Value::as_str);
         code.unwrap_or_default()
     }
+}
+
+/// How old a sign-in may be, in seconds (RFC 9470, section 3).
+fn max_age(challenge: &str) -> Option<u64> {
+    let (_, from) = challenge.split_once("max_age=\"")?;
+    from.split('"').next()?.parse().ok()
 }
 
 fn text(value: &Value, pointer: &str) -> String {
@@ -136,6 +153,7 @@ mod tests {
             asked: "run_id run_1",
             with_key,
             retry_after: Some("7"),
+            challenge: Some(r#"Bearer error="insufficient_user_authentication", max_age="900""#),
         }
         .sentence()
     }
@@ -150,8 +168,13 @@ mod tests {
         assert!(said(401, &body, false).ends_with("counterfoil login"));
         assert!(said(409, &body, true).ends_with("(default-deny)"));
         assert!(said(429, &body, true).ends_with("in 7 seconds"));
-        let stale = json!({ "title": "Too old", "code": "insufficient_user_authentication", "max_age": 900 });
+        let stale = json!({ "title": "Too old", "code": "insufficient_user_authentication" });
         assert!(said(401, &stale, false).contains("the last 15 minutes: `counterfoil login`"));
+        let doubt = json!({ "title": "It is not known yet", "code": "outcome-unknown", "request_id": "req_1" });
+        let told = said(503, &doubt, false);
+        assert!(told.contains("look before you ask again"), "{told}");
+        assert!(!told.contains("try again"), "{told}");
+        assert!(said(503, &json!({}), false).contains("; try again; "));
         let made = json!({ "title": "Done", "code": "already-created", "resource_id": "key_1" });
         assert!(said(409, &made, false).contains("made as key_1"));
     }

@@ -7,6 +7,7 @@ use crate::access::segment;
 use crate::answer::{items, text, texts};
 use crate::client::{Client, Failure};
 use crate::plain::shown;
+use crate::signing_key;
 
 /// What waits, soonest end first.
 pub(super) async fn waiting(api: &Client) -> Result<Value, Failure> {
@@ -96,10 +97,15 @@ fn told(change: &Value) -> (String, String) {
                 format!("{} would be the rules in force", at("/value/bundle")),
                 format!("runs: counterfoil policy activate {}", at("/value/bundle")),
             ),
-            "policy_key" => (
-                format!("{} would sign bundles", at("/value/public_key")),
-                "compares it, and runs: counterfoil policy key FILE".to_owned(),
-            ),
+            "policy_key" => {
+                let [key, replaces] =
+                    ["/value/public_key", "/value/replaces"].map(|at| text(change, at));
+                let key = signing_key::named(key, replaces);
+                (
+                    format!("the key {key} would sign bundles"),
+                    format!("compares it, and runs: {}", signing_key::command(replaces)),
+                )
+            }
             _ => (
                 format!("{name} would change"),
                 "sends the same once more".to_owned(),
@@ -186,9 +192,15 @@ mod tests {
             ),
             (
                 "policy_key",
-                json!({"public_key": "abc="}),
+                json!({"public_key": "abc=", "replaces": null}),
                 "abc= would sign",
                 "policy key FILE",
+            ),
+            (
+                "policy_key",
+                json!({"public_key": "abc=", "replaces": "sha256:ab"}),
+                "abc= in place of sha256:ab would sign",
+                "policy key FILE --replaces sha256:ab",
             ),
             (
                 "legal_hold/hld_1",

@@ -7,9 +7,9 @@ use clap::{Args as ClapArgs, Subcommand};
 use reqwest::Method;
 use serde_json::json;
 
-use super::ask::{confirmed, reason, reason_of};
 use super::{Seen, advised, end, override_of};
 use crate::access::{Call, help, segment};
+use crate::ask::{confirmed, reason, reason_of};
 use crate::client::{Client, Failure, block_on, exit};
 use crate::output::say;
 use crate::plain::{say_json, shown};

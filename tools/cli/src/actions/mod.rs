@@ -1,7 +1,6 @@
 //! Actions at the command line: what waits, what exactly it would change, and the votes on it. The
 //! digest that is sent is the one of what was displayed just before.
 
-mod ask;
 mod change;
 mod given;
 mod glass;

@@ -7,9 +7,9 @@ use clap::Args as ClapArgs;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::ask::{confirmed, reason};
 use super::{Seen, end, execute, under_way};
 use crate::access::{Call, help, segment};
+use crate::ask::{confirmed_or, reason};
 use crate::client::{Client, Failure, block_on, exit};
 use crate::plain::{say_json, shown};
 
@@ -57,9 +57,24 @@ async fn run(args: &Repair) -> Result<(), Failure> {
         segment(id)?;
     }
     let api = Client::of(&args.call)?.in_project().await?;
-    let mut outcomes = Vec::new();
+    let mut found = Vec::new();
     for id in &args.ids {
-        let came = one(&api, id, args).await;
+        found.push((id, look(&api, id, args.execute).await));
+    }
+    // One reason for all of them, before anything is sent.
+    let new = found.iter().any(|(_, it)| matches!(it, Ok(Found::New(_))));
+    let reason = if new {
+        reason(args.reason.as_deref())?
+    } else {
+        String::new()
+    };
+    let mut outcomes = Vec::new();
+    for (id, found) in found {
+        let came = match found {
+            Ok(Found::Waits(seen)) => Ok(*seen),
+            Ok(Found::New(incident)) => propose(&api, id, incident, (&reason, args.execute)).await,
+            Err(failure) => Err(failure),
+        };
         outcomes.push(Outcome {
             incident: id.clone(),
             came,
@@ -68,25 +83,41 @@ async fn run(args: &Repair) -> Result<(), Failure> {
     for outcome in &outcomes {
         tell(outcome, args.call.json);
     }
-    if args.execute {
-        do_it(&api, &mut outcomes, args).await?;
-    }
-    answer(outcomes, args.call.json)
+    let agreed = if args.execute {
+        do_it(&api, &mut outcomes, args).await
+    } else {
+        Ok(())
+    };
+    // What was proposed stands, whatever was answered.
+    let answered = answer(outcomes, args.call.json);
+    agreed.and(answered)
 }
 
-/// The action of an incident: the one that waits to be executed, or a new proposal.
-async fn one(api: &Client, id: &str, args: &Repair) -> Result<Seen, Failure> {
+/// What there is of an incident.
+enum Found {
+    /// Its action, which waits to be executed.
+    Waits(Box<Seen>),
+    /// Nothing: the incident.
+    New(Value),
+}
+
+async fn look(api: &Client, id: &str, execute: bool) -> Result<Found, Failure> {
     let incident = api.get(&format!("/v1/incidents/{id}")).await?;
-    if let Some(seen) = under_way(api, &incident).await? {
-        return if args.execute && seen.may_happen() {
-            Ok(seen)
-        } else {
-            Err(seen.is_already())
-        };
+    match under_way(api, &incident).await? {
+        None => Ok(Found::New(incident)),
+        Some(seen) if execute && seen.may_happen() => Ok(Found::Waits(Box::new(seen))),
+        Some(seen) => Err(seen.is_already()),
     }
-    let reason = reason(args.reason.as_deref())?;
+}
+
+async fn propose(
+    api: &Client,
+    id: &str,
+    incident: Value,
+    (reason, execute): (&str, bool),
+) -> Result<Seen, Failure> {
     let path = format!("/v1/incidents/{id}/repairs");
-    let body = json!({ "reason": reason, "execute_on_approval": args.execute });
+    let body = json!({ "reason": reason, "execute_on_approval": execute });
     let made = api.change(Method::POST, &path, Some(&body), None).await?;
     Ok(Seen {
         action: made.body,
@@ -109,12 +140,18 @@ async fn do_it(api: &Client, outcomes: &mut [Outcome], args: &Repair) -> Result<
         seen.may_happen().then_some(id)
     };
     let ids: Vec<String> = outcomes.iter().filter_map(may).collect();
-    let question = match ids.as_slice() {
+    let (question, otherwise) = match ids.as_slice() {
         [] => return Ok(()),
-        [one] => format!("Execute {one} exactly as shown?"),
-        several => format!("Execute these {} exactly as shown?", several.len()),
+        [one] => (
+            format!("Execute {one} exactly as shown?"),
+            format!("{one} is not executed"),
+        ),
+        several => (
+            format!("Execute these {} exactly as shown?", several.len()),
+            format!("{} are not executed", several.join(", ")),
+        ),
     };
-    confirmed(&question, args.yes)?;
+    confirmed_or(&question, args.yes, &otherwise)?;
     for outcome in outcomes {
         if may(outcome).is_none() {
             continue;

@@ -6,10 +6,10 @@ use clap::Args as ClapArgs;
 use reqwest::Method;
 use serde_json::json;
 
-use super::ask::{confirmed, reason};
 use super::{Seen, end, execute, under_way};
 use crate::access::{Call, help, segment};
 use crate::answer::text;
+use crate::ask::{confirmed_or, reason};
 use crate::client::{Client, Failure, block_on, exit};
 use crate::plain::say_json;
 
@@ -48,17 +48,21 @@ async fn run(args: &Undo) -> Result<(), Failure> {
     let api = Client::of(&args.call)?.in_project().await?;
     let mut seen = proposed(&api, args).await?;
     seen.tell(args.call.json);
+    let mut agreed = Ok(());
     if args.execute && seen.may_happen() {
-        confirmed(
-            &format!("Execute {} exactly as shown?", seen.id()),
-            args.yes,
-        )?;
-        seen.action = execute(&api, &seen).await?;
+        let question = format!("Execute {} exactly as shown?", seen.id());
+        let otherwise = format!("{} is not executed", seen.id());
+        agreed = confirmed_or(&question, args.yes, &otherwise);
+        if agreed.is_ok() {
+            seen.action = execute(&api, &seen).await?;
+        }
     }
     if args.call.json {
         say_json(&seen.action);
     }
-    end(&seen.action, args.call.json)
+    // What was proposed stands, whatever was answered.
+    let ended = end(&seen.action, args.call.json);
+    agreed.and(ended)
 }
 
 /// The undo that waits to be executed, or a new proposal.

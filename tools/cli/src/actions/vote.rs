@@ -6,10 +6,10 @@ use clap::Args as ClapArgs;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::ask::{confirmed, reason};
 use super::{Seen, advised, change, end};
 use crate::access::{Call, help, segment};
 use crate::answer::text;
+use crate::ask::{confirmed, reason};
 use crate::client::{Client, Failure, block_on, exit};
 use crate::output::say;
 use crate::plain::{say_json, shown};

@@ -36,6 +36,9 @@ pub(super) async fn sign_in(
         .append_pair("scope", &format!("openid {}", place.scope))
         .append_pair("state", state.reveal())
         .append_pair("nonce", nonce.reveal())
+        // Somebody who signs in again proves again who they are: a session at the issuer that goes on
+        // would answer with the old proof (OpenID Connect Core 1.0, section 3.1.2.1).
+        .append_pair("prompt", "login")
         .append_pair("code_challenge", &challenge)
         .append_pair("code_challenge_method", "S256");
     eprintln!("sign in at:\n{page}");

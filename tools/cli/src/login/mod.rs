@@ -11,6 +11,7 @@ mod store;
 
 use std::process::ExitCode;
 
+use anyhow::anyhow;
 use clap::Args as ClapArgs;
 use counterfoil_core::ports::Clock;
 use counterfoil_lambda::system::SystemClock;
@@ -27,6 +28,7 @@ pub(crate) use store::{bearer, current, folder, look, replace, standing, turn};
 #[command(after_help = "EXAMPLES:
   counterfoil login --api https://api.example.com
   counterfoil login --api https://api.example.com --no-browser
+  counterfoil login                       (again, where you signed in last)
 
 The deployment says where people sign in. The page sends your browser back to http://localhost:47811/callback (or 47812,
 47813): the issuer's client must allow these addresses. Tokens are kept in counterfoil/credentials.json of
@@ -37,9 +39,9 @@ EXIT STATUS:
   1  refused by the issuer, or not confirmed within five minutes
   2  not known: usage, or the deployment or its issuer could not be reached")]
 pub(crate) struct Login {
-    /// Address of the API
+    /// Address of the API; the one signed in to last where it is not given
     #[arg(long, value_name = "URL", env = "COUNTERFOIL_API")]
-    api: String,
+    api: Option<String>,
     /// Issuer to sign in at, instead of the one that the deployment names
     #[arg(long, value_name = "URL", requires = "client_id")]
     issuer: Option<String>,
@@ -98,7 +100,11 @@ pub(crate) fn login(args: &Login) -> ExitCode {
 }
 
 async fn sign_in(args: &Login) -> Result<(), Failure> {
-    let api = base_address(&args.api)?;
+    let api = address(args.api.as_deref())?.or_else(current);
+    let api = api.ok_or_else(|| {
+        let what = "nobody has signed in on this machine yet: counterfoil login --api URL (or COUNTERFOIL_API)";
+        Failure::Unknown(anyhow!(what))
+    })?;
     let place = match (&args.issuer, &args.client_id) {
         (Some(issuer), Some(client)) => issuer::Place {
             issuer: issuer.clone(),

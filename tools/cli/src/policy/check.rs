@@ -173,37 +173,43 @@ fn report(looked: &Looked) {
 
 /// Findings as compilers print them.
 pub(super) fn print_findings(folder: &Path, findings: &[Finding]) {
-    for finding in findings {
-        let word = match finding.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
-        say(format_args!("{word}: {}", shown(&finding.detail)));
-        if !finding.file.is_empty() {
-            let place = folder.join(&finding.file);
-            say(format_args!(
-                "  --> {}:{}:{}",
-                shown(&place.display().to_string()),
-                finding.line,
-                finding.column
-            ));
-        }
-        if !finding.excerpt.is_empty() {
-            let (line, before) = finding.window(WIDEST);
-            let covered = finding.length.max(1);
-            let marked = line.char_indices().skip(before).map(|(at, _)| at);
-            let start = marked.clone().next().unwrap_or(line.len());
-            let end = start.saturating_add(covered);
-            let marked = marked.take_while(|at| *at < end).count().max(1);
-            say(format_args!("{:>5} | {}", finding.line, plain(&line)));
-            say(format_args!(
-                "      | {}{}",
-                " ".repeat(before),
-                "^".repeat(marked)
-            ));
-        }
-        say(format_args!("      = help: {}", shown(&finding.help)));
+    for line in lines(folder, findings) {
+        say(line);
     }
+}
+
+/// The same, line by line.
+pub(super) fn lines(folder: &Path, findings: &[Finding]) -> Vec<String> {
+    findings.iter().flat_map(|it| printed(folder, it)).collect()
+}
+
+fn printed(folder: &Path, finding: &Finding) -> Vec<String> {
+    let word = match finding.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    };
+    let mut lines = vec![format!("{word}: {}", shown(&finding.detail))];
+    if !finding.file.is_empty() {
+        let place = folder.join(&finding.file).display().to_string();
+        let (line, column) = (finding.line, finding.column);
+        lines.push(format!("  --> {}:{line}:{column}", shown(&place)));
+    }
+    if !finding.excerpt.is_empty() {
+        let (line, before) = finding.window(WIDEST);
+        let covered = finding.length.max(1);
+        let marked = line.char_indices().skip(before).map(|(at, _)| at);
+        let start = marked.clone().next().unwrap_or(line.len());
+        let end = start.saturating_add(covered);
+        let marked = marked.take_while(|at| *at < end).count().max(1);
+        lines.push(format!("{:>5} | {}", finding.line, plain(&line)));
+        lines.push(format!(
+            "      | {}{}",
+            " ".repeat(before),
+            "^".repeat(marked)
+        ));
+    }
+    lines.push(format!("      = help: {}", shown(&finding.help)));
+    lines
 }
 
 /// One character for each, so that what is marked stands below it.

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args as ClapArgs;
 use counterfoil_policy::bundle::Bundle;
-use counterfoil_policy::check::read;
+use counterfoil_policy::check::{Finding, read};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::check::{Looked, print_findings};
+use super::check::{Looked, lines};
 use super::folder::{Folder, MANIFEST, SIGNATURE};
+use super::sign::how;
 use crate::access::Call;
 use crate::answer::text;
 use crate::client::{Client, Failure};
@@ -35,12 +36,11 @@ pub(super) async fn run(args: &Args) -> Result<(), Failure> {
     // The deployment takes it for an attack and rings.
     if let Err(other) = Bundle::read(manifest.as_bytes(), folder.files.clone()) {
         let all = read(&manifest, &folder.files).err();
-        print_findings(&args.folder, &all.unwrap_or_default());
+        tell_findings(args, &all.unwrap_or_default());
         return Err(Failure::refused(format!(
-            "nothing was sent: this is not what was signed: {:#}. Sign it again, `counterfoil policy sign {} --key \
-             FILE`",
+            "nothing was sent: this is not what was signed: {:#}. Sign it again: {}",
             anyhow::Error::new(other),
-            args.folder.display()
+            how(&args.folder)
         )));
     }
     let body = json!({ "manifest": manifest, "signature": signature, "files": folder.files });
@@ -78,8 +78,19 @@ fn sound(args: &Args, folder: &Folder) -> Result<(), Failure> {
     let Some(fault) = looked.fault() else {
         return Ok(());
     };
-    print_findings(&args.folder, &looked.findings);
+    tell_findings(args, &looked.findings);
     Err(Failure::refused(format!("nothing was sent: {fault}")))
+}
+
+/// Beside a document they are told on standard error.
+fn tell_findings(args: &Args, found: &[Finding]) {
+    for line in lines(&args.folder, found) {
+        if args.call.json {
+            eprintln!("{line}");
+        } else {
+            say(line);
+        }
+    }
 }
 
 /// A file that `sign` writes.
@@ -87,9 +98,9 @@ fn signed(args: &Args, folder: &Folder, name: &str) -> Result<String, Failure> {
     let path = folder.at.join(name);
     if !path.exists() {
         return Err(Failure::refused(format!(
-            "nothing was sent: there is no {}. Sign it first, `counterfoil policy sign {} --key FILE`",
+            "nothing was sent: there is no {}. Sign it first: {}",
             path.display(),
-            args.folder.display()
+            how(&args.folder)
         )));
     }
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string());

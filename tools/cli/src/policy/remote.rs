@@ -1,7 +1,6 @@
 //! The rules of a workspace in a deployment: `policy status`, `key`, `shadow`, `activate`, `revoke`.
 
 use std::fs;
-use std::io::{BufRead as _, Read as _};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow};
@@ -12,12 +11,14 @@ use counterfoil_policy::bundle::{PublicKey, SigningKey};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::remote_view::{tell, waits};
+use super::remote_view::{sign, tell, waits};
 use crate::access::{Call, segment};
 use crate::answer::{items, text};
+use crate::ask::confirmed;
 use crate::client::{Client, Failure};
 use crate::output::say;
 use crate::plain::say_json;
+use crate::signing_key;
 
 /// What an Ed25519 public key in PEM starts with (RFC 8410).
 const SPKI: [u8; 12] = [
@@ -101,7 +102,7 @@ pub(super) async fn status(args: &Status) -> Result<(), Failure> {
         say_json(&json!({ "policy": policy, "bundles": items(&bundles) }));
         return Ok(());
     }
-    tell(&policy, items(&bundles));
+    tell(&policy, items(&bundles), &api.workspace().await?);
     Ok(())
 }
 
@@ -110,21 +111,27 @@ pub(super) async fn key(args: &Key) -> Result<(), Failure> {
     let api = Client::of(&args.call)?;
     let path = format!("{}/policy/keys", place(&api).await?);
     let body = json!({ "public_key": key.text(), "replaces": args.replaces });
+    let replaces = args.replaces.as_deref().unwrap_or_default();
+    // Before it is sent: an owner who confirms compares it with what is proposed.
+    eprintln!("key {}", signing_key::named(&key.text(), replaces));
     let done = api.change(Method::POST, &path, Some(&body), None).await?;
     if args.call.json {
         say_json(&done.body);
         return Ok(());
     }
-    say(format_args!("key {}", key.fingerprint()));
     if done.waits {
         waits(&done.body, "register_key");
         say(format_args!(
-            "next: another owner compares the fingerprint and runs `counterfoil policy key FILE` with the \
-             same key; whoever is alone does so a day later"
+            "next: another owner compares the fingerprint and runs `{}` with the same key; whoever is alone \
+             does so a day later",
+            signing_key::command(replaces)
         ));
     } else {
-        say("it is registered: bundles that it signs can be pushed");
-        say("next: counterfoil policy sign FOLDER --key FILE; counterfoil policy push FOLDER");
+        say(format_args!(
+            "{} is registered: bundles that it signs can be pushed",
+            key.fingerprint()
+        ));
+        say("next: counterfoil policy status   prints the command that signs the next bundle");
     }
     Ok(())
 }
@@ -184,8 +191,8 @@ pub(super) async fn revoke(args: &Revoke) -> Result<(), Failure> {
             args.of.digest
         );
     }
-    if active && !args.yes {
-        typed("revoke")?;
+    if active {
+        confirmed("Revoke it?", args.yes)?;
     }
     let done = api.change(Method::POST, &path, None, None).await?;
     if args.of.call.json {
@@ -197,25 +204,11 @@ pub(super) async fn revoke(args: &Revoke) -> Result<(), Failure> {
         let version = policy.pointer("/active/version").and_then(Value::as_u64);
         let next = version.unwrap_or(0).saturating_add(1);
         say(format_args!(
-            "next: counterfoil policy sign FOLDER --key FILE --version {next} --previous {}, then push and \
-             activate it",
-            args.of.digest
+            "next: {}, then push and activate it",
+            sign(&api.workspace().await?, next, &args.of.digest)
         ));
     }
     Ok(())
-}
-
-fn typed(word: &str) -> Result<(), Failure> {
-    eprint!("Type `{word}` to go on: ");
-    let mut line = String::new();
-    let mut input = std::io::stdin().lock().take(64);
-    let read = input.read_line(&mut line).context("reading the answer");
-    read.map_err(Failure::Unknown)?;
-    if line.trim() == word {
-        return Ok(());
-    }
-    let what = format!("nothing was asked for: type `{word}`, or give --yes");
-    Err(Failure::refused(what))
 }
 
 pub(super) async fn shadow(args: &Shadow) -> Result<(), Failure> {

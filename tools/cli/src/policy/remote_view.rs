@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::answer::{text, texts};
 use crate::output::say;
 use crate::plain::shown;
+use crate::signing_key;
 use crate::table::Table;
 
 /// Flips that are printed; the report has more.
@@ -20,8 +21,20 @@ pub(super) fn number(value: &Value, pointer: &str) -> u64 {
     number.unwrap_or_default()
 }
 
+/// The command that signs the next bundle of a workspace; `previous` is the digest in force, if any.
+pub(super) fn sign(workspace: &str, version: u64, previous: &str) -> String {
+    let previous = match previous {
+        "" => String::new(),
+        digest => format!(" --previous {}", shown(digest)),
+    };
+    format!(
+        "counterfoil policy sign FOLDER --key FILE --workspace {} --version {version}{previous}",
+        shown(workspace)
+    )
+}
+
 /// What is in force, who signs, what waits, what is stored.
-pub(super) fn tell(policy: &Value, bundles: &[Value]) {
+pub(super) fn tell(policy: &Value, bundles: &[Value], workspace: &str) {
     let active = text(policy, "/active/digest");
     match text(policy, "/state") {
         "default" => say("in force: the default bundle, which permits what the baseline permits"),
@@ -64,13 +77,9 @@ pub(super) fn tell(policy: &Value, bundles: &[Value]) {
     }
     stored.print("No bundle is stored. Next: counterfoil policy push FOLDER");
     let next = number(policy, "/active/version").saturating_add(1);
-    let previous = if active.is_empty() {
-        String::new()
-    } else {
-        format!(" --previous {}", shown(active))
-    };
     say(format_args!(
-        "the next bundle: counterfoil policy sign FOLDER --key FILE --version {next}{previous}"
+        "the next bundle: {}",
+        sign(workspace, next, active)
     ));
 }
 
@@ -81,9 +90,11 @@ pub(super) fn waits(policy: &Value, act: &str) {
         let what = if act == "activate" {
             format!("activating {}", shown(text(waiting, "/digest")))
         } else {
+            let (key, replaces) = (text(waiting, "/public_key"), text(waiting, "/replaces"));
             format!(
-                "registering the key {}",
-                shown(text(waiting, "/public_key"))
+                "registering the key {} (`{}`)",
+                signing_key::named(key, replaces),
+                signing_key::command(replaces)
             )
         };
         say(format_args!(

@@ -1,7 +1,7 @@
 //! `counterfoil policy sign`: a manifest, and a signature with a key that stays on this machine.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
 use clap::Args as ClapArgs;
@@ -41,6 +41,15 @@ pub(super) struct Args {
     /// What it changes, in a sentence
     #[arg(long, value_name = "TEXT", default_value = "")]
     summary: String,
+}
+
+/// How a folder is signed, where its workspace and the bundle in force are not known.
+pub(super) fn how(folder: &Path) -> String {
+    format!(
+        "counterfoil policy sign {} --key FILE --workspace WORKSPACE --version NUMBER; `counterfoil policy \
+         status` prints it with workspace, version and previous digest",
+        folder.display()
+    )
 }
 
 pub(super) fn run(args: &Args) -> Result<Ended> {

@@ -5,6 +5,7 @@
 //! missing proof: without a solver, or where it gives up, a change counts as loosening.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use cedar_policy::{Authorizer, Effect, Policy, PolicyId, PolicySet, RequestEnv, Schema};
@@ -15,6 +16,9 @@ use counterfoil_policy::{Layer, LayerName, SCHEMA};
 use super::folder::Folder;
 use super::solved::{Loosened, Place, Report, Solved};
 use super::votes::{Votes, lowered};
+
+/// How long nothing is said about asking.
+const QUIET: Duration = Duration::from_secs(2);
 
 /// Types of principals that are no people.
 const MACHINES: [&str; 3] = ["CF::ApiKey", "CF::Agent", "CF::Scheduler"];
@@ -44,8 +48,22 @@ pub(super) fn solve(folder: &Folder, against: Option<&Folder>) -> Result<Solved>
         };
         // No rules of a workspace are asked about revoking, so nothing follows from what they say.
         let asks = |place: &RequestEnv| place.action().id().unescaped() != "policy.revoke";
-        for place in schema.request_envs().filter(asks) {
-            asked.about(&place).await?;
+        let places: Vec<_> = schema.request_envs().filter(asks).collect();
+        let began = Instant::now();
+        let mut quiet = true;
+        for (done, place) in places.iter().enumerate() {
+            if let Err(why) = asked.about(place).await {
+                return Ok(Solved::GaveUp(format!("{why:#}")));
+            }
+            if quiet && began.elapsed() >= QUIET {
+                quiet = false;
+                let places = places.len();
+                eprintln!(
+                    "asking {} about {places} places: {} are answered",
+                    asked.report.solver(),
+                    done.saturating_add(1)
+                );
+            }
         }
         if let Some(against) = against {
             asked

@@ -13,6 +13,8 @@ use super::votes::Lowered;
 pub(super) enum Solved {
     /// There is no cvc5 on this machine.
     NoSolver,
+    /// It did not answer a question; why.
+    GaveUp(String),
     /// Every question was answered.
     Proved(Report),
 }
@@ -72,6 +74,10 @@ impl Report {
         }
     }
 
+    pub(super) fn solver(&self) -> &str {
+        &self.solver
+    }
+
     pub(super) fn may_fail(&mut self, rule: String, place: Place) {
         self.failing.entry(rule).or_default().push(place);
     }
@@ -102,7 +108,7 @@ impl Solved {
     /// Whether nothing is known that must be put right.
     pub(super) fn is_good(&self) -> bool {
         match self {
-            Self::NoSolver => true,
+            Self::NoSolver | Self::GaveUp(_) => true,
             Self::Proved(report) => report.failing.is_empty() && report.denied.is_empty(),
         }
     }
@@ -112,7 +118,7 @@ impl Solved {
     pub(super) fn loosening(&self, compared: bool) -> Option<bool> {
         match self {
             _ if !compared => None,
-            Self::NoSolver => Some(true),
+            Self::NoSolver | Self::GaveUp(_) => Some(true),
             Self::Proved(report) => {
                 let wider = report.loosened.as_ref().map(|it| !it.is_empty());
                 wider.map(|wider| wider || !report.lowered.is_empty())
@@ -123,7 +129,7 @@ impl Solved {
     /// What must be put right, in the files `(path, text)`.
     pub(super) fn findings(&self, files: &[(&str, &str)]) -> Vec<Finding> {
         match self {
-            Self::NoSolver => Vec::new(),
+            Self::NoSolver | Self::GaveUp(_) => Vec::new(),
             Self::Proved(report) => report.findings(files),
         }
     }
@@ -137,6 +143,7 @@ impl Solved {
         };
         match self {
             Self::NoSolver => vec![format!("there is no cvc5 on this machine{unproved}")],
+            Self::GaveUp(why) => vec![format!("the solver gave up ({why}){unproved}")],
             Self::Proved(report) => report.sentences(),
         }
     }
@@ -145,7 +152,10 @@ impl Solved {
     pub(super) fn json(&self, compared: bool) -> Value {
         let loosening = self.loosening(compared);
         let Self::Proved(report) = self else {
-            return json!({ "loosening": loosening, "solver": null });
+            let Self::GaveUp(why) = self else {
+                return json!({ "loosening": loosening, "solver": null });
+            };
+            return json!({ "loosening": loosening, "solver": null, "gave_up": why });
         };
         let denied: Vec<Place> = report.denied.values().flatten().cloned().collect();
         let names = |places: &[Place]| places.iter().map(Place::to_string).collect::<Vec<_>>();
@@ -265,12 +275,13 @@ mod tests {
 
     #[test]
     fn without_a_proof_a_change_counts_as_loosening_and_that_is_said() {
-        let solved = Solved::NoSolver;
-        assert_eq!(solved.loosening(true), Some(true));
-        assert_eq!(solved.loosening(false), None);
-        let said = solved.sentences(true).join("\n");
-        assert!(said.contains("counts as loosening"), "{said}");
-        assert!(solved.is_good());
+        for solved in [Solved::NoSolver, Solved::GaveUp("no time".to_owned())] {
+            assert_eq!(solved.loosening(true), Some(true));
+            assert_eq!(solved.loosening(false), None);
+            let said = solved.sentences(true).join("\n");
+            assert!(said.contains("counts as loosening"), "{said}");
+            assert!(solved.is_good());
+        }
     }
 
     #[test]

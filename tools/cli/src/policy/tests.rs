@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args as ClapArgs;
 use counterfoil_policy::check::scenario::said;
-use counterfoil_policy::check::{Answer, answers};
+use counterfoil_policy::check::{Answer, Finding, answers};
 use serde_json::{Value, json};
 
 use super::Ended;
 use super::check::{layer, print_findings};
 use super::folder::Folder;
 use crate::output::say;
-use crate::plain::{say_json, shown};
+use crate::plain::say_json;
 use crate::table::Table;
 
 /// Runs the scenarios of a bundle
@@ -42,22 +42,18 @@ pub(super) fn run(args: &Args) -> Result<Ended> {
     let folder = Folder::read(&args.folder)?;
     let (layer, findings) = layer(&folder);
     let Some(layer) = layer else {
-        print_findings(&args.folder, &findings);
+        if args.json {
+            say_json(&document(false, &findings, &[]));
+        } else {
+            print_findings(&args.folder, &findings);
+        }
         return Ok(Ended::Bad);
     };
     let (answers, wrong) = answers(&layer, folder.tests());
     let met = answers.iter().filter(|answer| answer.met).count();
+    let good = wrong.is_empty();
     if args.json {
-        say_json(&Value::Array(answers.iter().map(told).collect()));
-        // The list holds only what could be asked.
-        for finding in &wrong {
-            let (line, column) = (finding.line, finding.column);
-            eprintln!(
-                "{}:{line}:{column}: {}",
-                shown(&finding.file),
-                shown(&finding.detail)
-            );
-        }
+        say_json(&document(good, &wrong, &answers));
     } else {
         let mut table = Table::new(["scenario", "wanted", "got", "decided by"]);
         for Answer {
@@ -78,6 +74,14 @@ pub(super) fn run(args: &Args) -> Result<Ended> {
             answers.len()
         ));
     }
-    let good = wrong.is_empty();
     Ok(if good { Ended::Good } else { Ended::Bad })
+}
+
+/// For programs: as `check` tells it.
+fn document(good: bool, findings: &[Finding], answers: &[Answer]) -> Value {
+    json!({
+        "good": good,
+        "findings": findings,
+        "scenarios": answers.iter().map(told).collect::<Vec<_>>(),
+    })
 }

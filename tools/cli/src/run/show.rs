@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::access::{Call, segment};
-use crate::actions::{approvers, decision, does, override_of};
+use crate::actions::{approvers, decision, does, next, override_of};
 use crate::answer::{text, texts, words};
 use crate::client::{Client, Failure};
 use crate::output::say;
@@ -240,7 +240,7 @@ fn story(run: &Value, read: &Read) -> Vec<String> {
         lines.extend(told(action));
     }
     if text(&governed, "/state") == "open" {
-        lines.push(open(&governed));
+        lines.push(open(&governed, &read.actions));
     } else {
         lines.push(package(run));
     }
@@ -298,18 +298,24 @@ fn told(action: &Value) -> [String; 2] {
     ]
 }
 
-/// The next command of an open run.
-fn open(governed: &Value) -> String {
+/// The next command of an open run: what its oldest action that is not done needs, one that waits for
+/// people first.
+fn open(governed: &Value, actions: &[Value]) -> String {
     let id = shown(text(governed, "/id"));
-    let waits = number(governed, "/counts/held");
-    let in_hand = number(governed, "/counts/in_hand");
-    let first = texts(governed, "/open_actions");
-    let first = first.first().map_or("ACTION", |it| *it);
-    let first = shown(first);
-    match (waits, in_hand) {
-        (0, 0) => format!("next: counterfoil run complete {id}"),
-        (0, _) => format!("next: do it, and tell: counterfoil run result {first} executed"),
-        _ => format!("next: another person decides: counterfoil approve {first}"),
+    let open = texts(governed, "/open_actions");
+    if open.is_empty() {
+        return format!("next: counterfoil run complete {id}");
+    }
+    let known = |it: &&Value| open.contains(&text(it, "/id"));
+    let mut of_it: Vec<&Value> = actions.iter().filter(known).collect();
+    of_it.sort_by_key(|it| text(it, "/state") != "held");
+    match of_it.first() {
+        Some(first) => next(first),
+        // It is older than those that were read.
+        None => format!(
+            "next: counterfoil approvals {}",
+            shown(open.first().copied().unwrap_or_default())
+        ),
     }
 }
 
@@ -382,12 +388,26 @@ mod tests {
 
     #[test]
     fn an_open_run_names_what_is_to_be_done_next() {
-        let next = |held: u64, in_hand: u64| {
-            open(&json!({ "id": "run_1", "open_actions": ["act_1"],
-                "counts": { "held": held, "in_hand": in_hand } }))
+        let action = |id: &str, state: &str, params: Value| json!({ "id": id, "state": state, "incident": "inc_1", "params": params });
+        let mail = || json!({ "kind": "mail.send", "target": "ticket-77" });
+        let actions = [
+            action("act_1", "allowed", mail()),
+            action("act_2", "held", mail()),
+            action("act_3", "approved", Value::Null),
+            action("act_4", "executed", mail()),
+        ];
+        let next = |open_actions: &[&str]| {
+            open(
+                &json!({ "id": "run_1", "open_actions": open_actions }),
+                &actions,
+            )
         };
-        assert!(next(0, 0).ends_with("counterfoil run complete run_1"));
-        assert!(next(0, 1).ends_with("counterfoil run result act_1 executed"));
-        assert!(next(1, 1).ends_with("counterfoil approve act_1"));
+        assert!(next(&[]).ends_with("counterfoil run complete run_1"));
+        assert!(next(&["act_1"]).contains("counterfoil run result act_1 executed"));
+        // What waits for people comes first, and is what is named.
+        assert!(next(&["act_1", "act_2"]).contains("counterfoil approve act_2"));
+        // Nobody does a repair by hand.
+        assert!(next(&["act_3"]).contains("counterfoil repair inc_1 --execute"));
+        assert!(next(&["act_9"]).ends_with("counterfoil approvals act_9"));
     }
 }

@@ -100,7 +100,15 @@ impl Stage {
 
     /// Starts `login`; gives the page's address.
     async fn begin(&self) -> (Child, BufReader<tokio::process::ChildStderr>, String) {
-        let words = ["login", "--api", &self.deployment.url, "--no-browser"];
+        self.begin_at(&["--api", &self.deployment.url]).await
+    }
+
+    async fn begin_at(
+        &self,
+        place: &[&str],
+    ) -> (Child, BufReader<tokio::process::ChildStderr>, String) {
+        let mut words = vec!["login", "--no-browser"];
+        words.extend(place);
         let mut child = self.command(&words).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
         let mut page = String::new();
@@ -152,6 +160,23 @@ impl Stage {
         let words: Vec<&str> = words.chain(out.to_str()).collect();
         self.run(&words).await
     }
+}
+
+/// Where a command says "sign in again", it names `counterfoil login`; and a session at the issuer that
+/// goes on is no new sign-in.
+#[tokio::test]
+async fn whoever_signs_in_again_names_no_address_and_proves_again_who_they_are() {
+    let stage = Stage::new().await;
+    let nowhere = stage.run(&["login", "--no-browser"]).await;
+    assert_eq!(nowhere.status, 2, "{}", nowhere.err);
+    assert!(nowhere.err.contains("login --api URL"), "{}", nowhere.err);
+    assert_eq!(stage.sign_in().await.status, 0);
+    let (child, lines, page) = stage.begin_at(&[]).await;
+    assert!(page.contains("&prompt=login"), "{page}");
+    assert_eq!(reqwest::get(&page).await.unwrap().status(), 200);
+    let said = Stage::end(child, lines).await;
+    assert_eq!(said.status, 0, "{}", said.err);
+    assert!(said.out.contains(&stage.deployment.url), "{}", said.out);
 }
 
 #[tokio::test]

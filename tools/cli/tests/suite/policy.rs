@@ -104,6 +104,19 @@ fn a_mistake_is_shown_where_it_stands_with_what_would_be_right() {
         "what does not validate is not tested: {}",
         test.out
     );
+    let test = policy(&folder, &["test", "rules", "--json"]);
+    let document: Value = serde_json::from_str(&test.out).unwrap();
+    assert_eq!((test.status, &document["good"]), (1, &Value::Bool(false)));
+    assert_eq!(document["findings"], json["findings"]);
+    assert_eq!(document["scenarios"], serde_json::json!([]));
+    // Nothing but a document is for programs, also where nothing is sent.
+    let push = policy(&folder, &["push", "rules", "--json"]);
+    assert_eq!((push.status, push.out.as_str()), (1, ""));
+    assert!(
+        push.err.contains("  --> rules/policies/rules.cedar:13:8"),
+        "{}",
+        push.err
+    );
 }
 
 #[test]
@@ -122,6 +135,11 @@ fn a_scenario_that_gets_another_answer_fails_and_is_shown() {
         ] {
             assert!(said.out.contains(part), "{command}: {part}: {}", said.out);
         }
+        let said = policy(&folder, &[command, "rules", "--json"]);
+        let document: Value = serde_json::from_str(&said.out).unwrap();
+        assert_eq!((said.status, &document["good"]), (1, &Value::Bool(false)));
+        assert_eq!(document["findings"][0]["column"], 10, "{command}");
+        assert_eq!(document["scenarios"][1]["met"], true, "{command}");
     }
 }
 

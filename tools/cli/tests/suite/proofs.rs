@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use super::policy::{Said, made, policy};
@@ -18,6 +19,40 @@ fn where_there_is_no_cvc5_a_change_counts_as_loosening() {
     let document: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
     assert_eq!(document["proofs"]["loosening"], true, "{document}");
     assert_eq!(document["proofs"]["solver"], serde_json::Value::Null);
+}
+
+/// What is known without it is told all the same.
+#[test]
+fn where_the_solver_gives_up_everything_else_is_told_and_a_change_counts_as_loosening() {
+    let folder = made("revoke-two");
+    let broken = folder.path().join("cvc5");
+    let script = "#!/bin/sh\n[ \"$1\" = --version ] && echo 'This is cvc5 version 1.0.3'\n";
+    fs::write(&broken, script).unwrap();
+    fs::set_permissions(&broken, fs::Permissions::from_mode(0o755)).unwrap();
+    let check = |words: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_counterfoil"))
+            .args(["policy", "check", "rules", "--against", "rules"])
+            .args(words)
+            .env("CVC5", &broken)
+            .current_dir(folder.path())
+            .output()
+            .unwrap()
+    };
+    let done = check(&["--json"]);
+    let document: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(
+        (done.status.code(), &document["good"]),
+        (Some(0), &true.into())
+    );
+    assert_eq!(document["proofs"]["loosening"], true, "{document}");
+    assert!(document["proofs"]["gave_up"].is_string(), "{document}");
+    assert!(!document["scenarios"].as_array().unwrap().is_empty());
+    let told = String::from_utf8(check(&[]).stdout).unwrap();
+    assert!(
+        told.contains("scenarios get the answer that they want"),
+        "{told}"
+    );
+    assert!(told.contains("the solver gave up"), "{told}");
 }
 
 /// Whether there is a solver, where the product looks for it. Where there is none, the test says that it

@@ -281,8 +281,23 @@ async fn a_proposal_is_told_with_its_decision_and_executed_only_after_a_yes() {
 
     let said = stage.with_key(&[&words[..], &["--execute"]].concat()).await;
     assert_eq!(said.status, 2, "{}", said.err);
-    assert!(said.err.contains("give --yes"), "{}", said.err);
+    // It is proposed and not executed, and that is what is said.
+    assert!(
+        said.err.contains("act_1 is not executed") && said.err.contains("give --yes"),
+        "{}",
+        said.err
+    );
+    assert!(!said.err.contains("nothing was sent"), "{}", said.err);
+    assert!(
+        said.out.contains("counterfoil repair inc_1 --execute"),
+        "{}",
+        said.out
+    );
     assert!(stage.last().line.ends_with("/repairs"), "not executed");
+    let said = stage
+        .with_key(&[&words[..], &["--execute", "--json"]].concat())
+        .await;
+    assert_eq!((said.status, said.json()), (2, action(1, "allowed")));
 
     let said = stage
         .with_key(&[&words[..], &["--execute", "--yes"]].concat())
@@ -394,6 +409,18 @@ async fn several_incidents_are_shown_together_and_each_is_an_action_of_its_own()
         ])
         .await;
     assert_eq!(said.json()["items"][1], action(3, "denied"));
+
+    // One reason for all, before anything is sent.
+    let before = stage.seen().len();
+    let said = stage.with_key(&["repair", "inc_1", "inc_2"]).await;
+    assert_eq!(said.status, 2, "{}", said.err);
+    assert!(
+        said.err.contains("nothing was sent: give --reason"),
+        "{}",
+        said.err
+    );
+    let mut sent = stage.seen().split_off(before).into_iter();
+    assert!(sent.all(|it| it.line.starts_with("GET ")));
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -72,10 +72,17 @@ async fn answer(
         let turn = turns.front().cloned();
         turn.filter(|_| stays).or_else(|| turns.pop_front())
     });
-    let (status, body) = turn.unwrap_or_else(|| {
+    let (status, mut body) = turn.unwrap_or_else(|| {
         let problem =
             json!({"title": "There is no such record", "status": 404, "code": "not-found"});
         (404, problem)
+    });
+    // The product says in this header alone how old a sign-in may be.
+    let fields = body.as_object_mut();
+    let challenge = fields.and_then(|fields| fields.remove("max_age"));
+    let challenge = challenge.map(|age| {
+        let said = format!("Bearer error=\"insufficient_user_authentication\", max_age=\"{age}\"");
+        HeaderValue::from_str(&said).unwrap()
     });
     let unknown = document::unknown(&method, &uri, status, &body);
     script.wrong.lock().unwrap().extend(unknown);
@@ -84,7 +91,12 @@ async fn answer(
         (header::CONTENT_TYPE, "application/json"),
         (header::ETAG, "\"7\""),
     ];
-    (status, headers, body.to_string()).into_response()
+    let mut response = (status, headers, body.to_string()).into_response();
+    if let Some(challenge) = challenge {
+        let headers = response.headers_mut();
+        headers.insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
 }
 
 /// The deployment and a user of it, with an empty home.

@@ -93,13 +93,13 @@ async fn keys_are_listed_and_revoked() {
 #[tokio::test]
 async fn a_sign_in_that_is_too_old_is_told_what_to_do_and_a_lost_secret_too() {
     let stage = stage().await;
-    let stale = json!({"title": "The sign-in is too old", "status": 401, "code": "insufficient_user_authentication", "max_age": 300});
+    let stale = json!({"title": "The sign-in is too old", "status": 401, "code": "insufficient_user_authentication", "max_age": 900});
     stage.answers("POST /v1/workspaces/ws_1/keys", 401, stale);
     let create = ["key", "create", "ci", "--environment", "live"];
     let said = stage.as_person(&create).await;
     assert_eq!((said.status, said.out.as_str()), (1, ""));
     assert!(
-        said.err.contains("last 5 minutes: `counterfoil login`"),
+        said.err.contains("last 15 minutes: `counterfoil login`"),
         "{}",
         said.err
     );

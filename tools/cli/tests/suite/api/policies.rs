@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use counterfoil_evidence::hash::digest_string;
-use counterfoil_policy::bundle::Bundle;
+use counterfoil_policy::bundle::{Bundle, PublicKey};
 use counterfoil_policy::schema_digest;
 use serde_json::{Value, json};
 
@@ -174,4 +174,77 @@ async fn where_no_bundle_of_its_own_is_in_force_that_is_said() {
     assert!(said.err.contains(&next), "{}", said.err);
     let said = pull(&stopped, &digest).await;
     assert_eq!(said.status, 0, "{}{}", said.out, said.err);
+}
+
+/// A replacement is confirmed by the same request: without the key that goes it would be another one, and
+/// take its place.
+#[tokio::test]
+async fn whoever_confirms_a_replaced_key_is_told_the_whole_command_and_both_fingerprints() {
+    let stage = stage("default", None).await;
+    let pem = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n";
+    let file = stage.home.path().join("new.pub");
+    fs::write(&file, pem).unwrap();
+    let key = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+    let fingerprint = PublicKey::parse(key).unwrap().fingerprint();
+    let old = format!("sha256:{}", "ab".repeat(32));
+    let mut waits = rules("default", None);
+    waits["waiting"] = json!([{
+        "act": "register_key", "digest": null, "public_key": key, "replaces": old,
+        "proposed_by": "usr_01KARX6M000000000000000001", "proposed_at": "2026-11-26T00:00:00.000Z",
+        "lapses_at": "2026-11-29T00:00:00.000Z",
+    }]);
+    let line = format!("POST /v1/workspaces/{WORKSPACE}/policy/keys");
+    stage.answers(&line, 202, waits.clone());
+    stage.answers(
+        &format!("GET /v1/workspaces/{WORKSPACE}/policy"),
+        200,
+        waits,
+    );
+    stage.answers(
+        &format!("GET /v1/workspaces/{WORKSPACE}/policy-bundles"),
+        200,
+        json!({ "items": [], "next_cursor": null }),
+    );
+    let both = format!("{fingerprint} in place of {old}");
+    let confirm = format!("counterfoil policy key FILE --replaces {old}");
+    let file = file.to_str().unwrap();
+    let ask = [
+        "policy",
+        "key",
+        file,
+        "--replaces",
+        &old,
+        "--workspace",
+        WORKSPACE,
+    ];
+    let said = stage.as_person(&ask).await;
+    assert_eq!(said.status, 0, "{}", said.err);
+    // Before it is sent.
+    assert!(said.err.contains(&format!("key {both}")), "{}", said.err);
+    assert!(said.out.contains(&confirm), "{}", said.out);
+    let status = ["policy", "status", "--workspace", WORKSPACE];
+    let said = stage.as_person(&status).await;
+    assert!(said.out.contains(&both), "{}", said.out);
+    assert!(said.out.contains(&confirm), "{}", said.out);
+    let sign =
+        format!("counterfoil policy sign FOLDER --key FILE --workspace {WORKSPACE} --version 1");
+    assert!(said.out.contains(&sign), "{}", said.out);
+}
+
+/// What denies everything is not done because an input happens to be a pipe.
+#[tokio::test]
+async fn the_bundle_in_force_is_revoked_by_a_yes_alone() {
+    let (digest, _) = bundle();
+    let stage = stage("active", Some(&digest)).await;
+    let line = format!("POST /v1/workspaces/{WORKSPACE}/policy-bundles/{digest}/revoke");
+    stage.answers(&line, 200, rules("revoked", Some(&digest)));
+    let revoke = ["policy", "revoke", &digest, "--workspace", WORKSPACE];
+    let said = stage.as_person(&revoke).await;
+    assert_eq!(said.status, 2, "{}{}", said.out, said.err);
+    assert!(said.err.contains("give --yes"), "{}", said.err);
+    assert!(stage.last().line.starts_with("GET "));
+    let said = stage.as_person(&[&revoke[..], &["--yes"]].concat()).await;
+    assert_eq!(said.status, 0, "{}{}", said.out, said.err);
+    let next = format!("--workspace {WORKSPACE} --version 4 --previous {digest}");
+    assert!(said.out.contains(&next), "{}", said.out);
 }

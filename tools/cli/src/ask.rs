@@ -9,32 +9,42 @@ use crate::client::Failure;
 /// The longest answer that is read.
 const LONGEST: u64 = 4_096;
 
+/// What is said where nobody agrees before anything is sent.
+const SENT_NOTHING: &str = "nothing was sent";
+
 /// Lets the command go on after a yes at a terminal, or with `--yes`.
 ///
 /// # Errors
 /// When nobody can be asked, or the answer is another word.
-pub(super) fn confirmed(what: &str, yes: bool) -> Result<(), Failure> {
+pub(crate) fn confirmed(what: &str, yes: bool) -> Result<(), Failure> {
+    confirmed_or(what, yes, SENT_NOTHING)
+}
+
+/// The same where something was sent already, and `otherwise` is what does not happen without a yes.
+pub(crate) fn confirmed_or(what: &str, yes: bool, otherwise: &str) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }
     if !at_a_terminal() {
-        let what = "nothing was sent: nobody is at a terminal to confirm it; look at what it changes, and give --yes";
+        let what = format!(
+            "{otherwise}: nobody is at a terminal to confirm it; look at what it changes, and give --yes"
+        );
         return Err(Failure::Unknown(anyhow!(what)));
     }
     eprint!("{what} Type yes: ");
-    agreed(&line(&mut io::stdin().lock())?)
+    agreed(&line(&mut io::stdin().lock())?, otherwise)
 }
 
 /// A reason: the one that was given, or typed at a terminal.
 ///
 /// # Errors
 /// When there is none, or it is too short to say why.
-pub(super) fn reason(given: Option<&str>) -> Result<String, Failure> {
+pub(crate) fn reason(given: Option<&str>) -> Result<String, Failure> {
     reason_of(given, 10)
 }
 
 /// The same where it takes more characters to say why.
-pub(super) fn reason_of(given: Option<&str>, least: usize) -> Result<String, Failure> {
+pub(crate) fn reason_of(given: Option<&str>, least: usize) -> Result<String, Failure> {
     let reason = match given {
         Some(given) => given.to_owned(),
         None if at_a_terminal() => {
@@ -65,11 +75,12 @@ fn line(input: &mut impl BufRead) -> Result<String, Failure> {
     Ok(line)
 }
 
-fn agreed(answer: &str) -> Result<(), Failure> {
+fn agreed(answer: &str, otherwise: &str) -> Result<(), Failure> {
     if answer.trim().eq_ignore_ascii_case("yes") {
         return Ok(());
     }
-    Err(Failure::refused("nothing was sent: the answer was not yes"))
+    let what = format!("{otherwise}: the answer was not yes");
+    Err(Failure::refused(what))
 }
 
 #[cfg(test)]
@@ -87,7 +98,7 @@ mod tests {
             ("yes please\n", false),
         ] {
             let answer = line(&mut typed.as_bytes()).unwrap();
-            let said = agreed(&answer).map_err(|no| no.status());
+            let said = agreed(&answer, SENT_NOTHING).map_err(|no| no.status());
             let wanted = if agrees { Ok(()) } else { Err(1) };
             assert_eq!(said, wanted, "{typed:?}");
         }
