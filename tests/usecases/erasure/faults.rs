@@ -7,10 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use counterfoil_core::erasure::ErasureState;
 use counterfoil_core::evidence::hash::Hash;
+use counterfoil_core::incident::IncidentState;
 use counterfoil_core::ports::{
     AppendError, Batch, EntryRef, EvidenceAppend, KeyWrapper, Objects, PortError, PortErrorKind,
     State, StateKey, StateWrite, Stored, WrappedKey, WrappedKeys,
 };
+use counterfoil_core::repair::{ActionState, VoteKind};
 use counterfoil_core::usecases::{Erase, EraseRequest, Vault};
 
 use super::bench::{Bench, CANARY, request};
@@ -295,6 +297,11 @@ async fn objects_are_deleted_again_and_again_until_they_are_gone() {
     assert!(refused.is_err());
     assert!(bench.erase().finish().await.is_err());
     bench.world.objects.refuse_deletions(false);
+    // docs/workspaces.md: an emergency stop stops what was decided before it.
+    bench.world.freeze(true).await;
+    assert_eq!(bench.erase().finish().await.unwrap(), 0);
+    assert!(bench.everything().contains(CANARY));
+    bench.world.freeze(false).await;
     assert_eq!(bench.erase().finish().await.unwrap(), 1, "the duty goes on");
     let keys = bench.world.objects.all_keys();
     assert!(
@@ -302,6 +309,44 @@ async fn objects_are_deleted_again_and_again_until_they_are_gone() {
         "{keys:?}"
     );
     assert!(!bench.everything().contains(CANARY));
+}
+
+/// A shop goes on while an erasure is not done: what is proposed then is on its way, and its record must
+/// cite its own decisions. It belongs to the next erasure.
+#[tokio::test]
+async fn what_is_proposed_while_an_erasure_goes_on_ends_by_its_own_decision() {
+    for approved in [false, true] {
+        let bench = Bench::repaired().await;
+        let world = &bench.world;
+        world.objects.refuse_deletions(true);
+        let erase = bench.erase();
+        let broken = erase.customer(&bench.admin, CANARY, &request()).await;
+        assert!(broken.is_err());
+        world.objects.refuse_deletions(false);
+        world.set_row("u1", false);
+        world.scan().await;
+        let incidents = world.incidents().await.into_iter();
+        let mut open = incidents.filter(|it| it.state == IncidentState::Open);
+        let incident = open.next().unwrap().id.to_string();
+        let propose = world.propose();
+        let proposed = propose.propose(&world.repair_key, &incident, Some("support asked"), true);
+        let action = proposed.await.unwrap().action;
+        assert_eq!(action.state, ActionState::Held);
+        assert_eq!(erase.finish().await.unwrap(), 1);
+        if approved {
+            let owner = bench.fresh(&bench.owner).await;
+            let done = world.answer(&owner, &action, VoteKind::Approve).await;
+            assert_eq!(done.unwrap(), ActionState::Verified);
+        } else {
+            world.clock.advance(Duration::from_hours(73));
+            assert_eq!(world.sweep().sweep().await.unwrap().finished, 1);
+        }
+        bench.verifies().await;
+        let (admin, request) = (bench.fresh(&bench.admin).await, request());
+        let next = erase.customer(&admin, CANARY, &request).await.unwrap();
+        assert_eq!(next.erasure.state, ErasureState::Done);
+        assert!(!bench.everything().contains(CANARY));
+    }
 }
 
 #[tokio::test]

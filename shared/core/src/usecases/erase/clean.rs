@@ -24,7 +24,8 @@ impl Erase {
     /// Removes copies and values; returns how many things are left for later.
     pub(super) async fn clean(&self, work: &mut Work<'_>) -> Result<u64, EraseError> {
         let scope = work.erasure.value.scope.clone();
-        let mut found = self.find(work.ctx, work.project, &scope).await?;
+        let found = self.find(work.ctx, work.project, &scope).await?;
+        let mut found = found.without_open_actions();
         // What began later belongs to the next request: a project that scans all the time must not
         // keep this one from its end.
         let before = &work.erasure.value;
@@ -263,7 +264,9 @@ impl Erase {
         for run in &found.runs {
             // Its record may have moved on since it was found: its snapshots were given up.
             let id = run.value.id.to_string();
-            let Some(run) = records.get::<Run>(&id).await? else {
+            let run = records.get::<Run>(&id).await?;
+            // One that is at work looks at its customer once more; its snapshots wait for it as well.
+            let Some(run) = run.filter(|run| run.value.step == RunStep::Done) else {
                 continue;
             };
             let mut after = run.value.clone();

@@ -99,6 +99,20 @@ impl Found {
             && self.asked.is_empty()
     }
 
+    /// Without actions that are on their way, and without what they repair: they were proposed after this
+    /// was decided, and belong to the next erasure. What becomes of them is still to be recorded, and
+    /// cites what explains their rows.
+    pub(super) fn without_open_actions(mut self) -> Self {
+        let (over, open): (Vec<_>, Vec<_>) = std::mem::take(&mut self.actions)
+            .into_iter()
+            .partition(|it| it.value.is_over());
+        self.actions = over;
+        let resources = open.iter().map(|it| it.value.binding.resource.incident());
+        let repaired: BTreeSet<_> = resources.flatten().collect();
+        self.incidents.retain(|it| !repaired.contains(&it.value.id));
+        self
+    }
+
     fn take(&mut self, stored: &StoredEntry, stream: Hash) -> Result<Header, EraseError> {
         let header = Header::parse(&stored.header, stream).map_err(|_| corrupt())?;
         let run = header.run.as_ref().map(|run| run.id.clone());

@@ -253,6 +253,10 @@ impl Erase {
         let mut finished = 0_usize;
         let mut first_error = None;
         for project in Directory::of(self.state.as_ref()).projects().await? {
+            // An emergency stop stops what was decided before it, too.
+            if project.frozen {
+                continue;
+            }
             let ctx = Directory::system(&project, "erasure");
             let records = Records::of(self.state.as_ref(), &ctx);
             for erasure in records.list::<Erasure>().await? {
