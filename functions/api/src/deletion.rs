@@ -307,6 +307,7 @@ fn problem(error: &DeletionError) -> Problem {
             let title = "A repair executes: it is over in a minute";
             conflict("wrong-state", title)
         }
+        DeletionError::Frozen => conflict("wrong-state", "An emergency stop is in force"),
         DeletionError::Denied {
             judgement,
             decision,

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,16 +11,20 @@ use counterfoil_core::deletion::{DELAY, Deletion};
 use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::evidence::kind::Kind;
-use counterfoil_core::ports::{AppendError, Batch, EntryRef, EvidenceAppend, EvidenceRead};
+use counterfoil_core::ports::{
+    AppendError, Batch, Clock, EntryRef, EvidenceAppend, EvidenceRead, State as _,
+};
 use counterfoil_core::records::{Directory, Records, Unfinished, Versioned};
 use counterfoil_core::repair::VoteKind;
 use counterfoil_core::tenancy::TenantCtx;
+use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::{
     Delete, DeletionError, DeletionOf, HoldError, LegalHolds, NewHold, SweepRepairs, Voted,
 };
 
 use super::bench::Bench;
 use crate::erasure::bench::ALL;
+use crate::repairs::meanwhile::demoted;
 
 type Then = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -311,4 +316,95 @@ async fn a_repair_that_nobody_can_settle_puts_it_off_for_a_day_and_is_counted() 
     bench
         .stream_verifies(&bench.shop.world.project.stream)
         .await;
+}
+
+/// Whoever is no admin any more when it is written has confirmed nothing.
+#[tokio::test]
+async fn a_confirmation_by_somebody_who_is_demoted_right_before_it_is_none() {
+    let bench = Arc::new(Bench::new().await);
+    bench.propose().await.unwrap();
+    let admin = bench.shop.fresh(&bench.shop.admin).await;
+    let (other, who) = (bench.clone(), admin.clone());
+    let evidence = Interrupted::new(&bench, (Kind::RunDecision, true), async move {
+        let store = &other.shop.world.store;
+        let write = demoted(store, &who).await;
+        assert!(store.write(vec![write]).await.unwrap());
+    });
+    let of = DeletionOf::Project(&admin);
+    let lost = during(&bench, &evidence).confirm(of, None, None).await;
+    assert!(matches!(lost, Err(DeletionError::Changed)), "{lost:?}");
+    assert!(evidence.came());
+    let waits = bench.delete().find(of).await.unwrap().unwrap();
+    assert!(waits.value.confirmed.is_none());
+}
+
+/// docs/workspaces.md: what is due waits until the emergency stop is lifted.
+#[tokio::test]
+async fn an_emergency_stop_puts_off_what_is_due() {
+    for whole in [false, true] {
+        let bench = Bench::new().await;
+        if whole {
+            bench.all_due().await;
+        } else {
+            bench.due().await;
+        }
+        let world = &bench.shop.world;
+        world.freeze(true).await;
+        let out = bench.carry_out().await;
+        assert_eq!((out.deleted, out.put_off), (0, 1), "{whole}");
+        assert!(bench.left().await.is_empty());
+        assert!(bench.reaches().await.is_ok());
+        world.freeze(false).await;
+        assert!(bench.carry_out().await.deleted > 0, "{whole}");
+    }
+}
+
+/// A clock that jumps by six minutes, once, after so many looks at it.
+struct Jumping {
+    inner: Arc<dyn Clock>,
+    looks: AtomicU32,
+    after: u32,
+}
+
+impl Clock for Jumping {
+    fn now(&self) -> Timestamp {
+        let looks = self.looks.fetch_add(1, Ordering::SeqCst);
+        let now = self.inner.now();
+        if looks < self.after {
+            now
+        } else {
+            now.plus(Duration::from_mins(6))
+        }
+    }
+}
+
+/// A sign-in is too old a moment after it was not: what confirms is the decision that allows it.
+#[tokio::test]
+async fn a_sign_in_that_grows_old_between_two_questions_confirms_nothing() {
+    let mut refused = 0;
+    for after in 0..8 {
+        let bench = Bench::new().await;
+        bench.propose().await.unwrap();
+        let admin = bench.shop.fresh(&bench.shop.admin).await;
+        let of = DeletionOf::Project(&admin);
+        let mut delete = bench.delete();
+        delete.clock = Arc::new(Jumping {
+            inner: delete.clock,
+            looks: AtomicU32::new(0),
+            after,
+        });
+        let told = delete.confirm(of, None, None).await;
+        let waits = bench.delete().find(of).await.unwrap().unwrap();
+        assert_eq!(
+            told.is_ok(),
+            waits.value.confirmed.is_some(),
+            "{after}: {told:?}"
+        );
+        let decided = bench.shop.world.facts("run.decision").pop().unwrap();
+        let effect = decided.get("effect").and_then(Json::as_str);
+        assert_eq!(effect == Some("ALLOW"), told.is_ok(), "{after}: {told:?}");
+        refused += u32::from(told.is_err());
+    }
+    // Before the first question, and between the two.
+    assert!((2..8).contains(&refused), "{refused}");
 }

@@ -23,7 +23,7 @@ pub struct CarriedOut {
     pub deleted: u64,
     /// Of which nothing is left now.
     pub removed: u64,
-    /// That a legal hold puts off, or a repair that executes.
+    /// That a legal hold puts off, an emergency stop, or a repair that executes.
     pub put_off: u64,
 }
 
@@ -49,7 +49,11 @@ impl Delete {
                 };
                 match done {
                     Ok(ended) => out.deleted = out.deleted.saturating_add(ended),
-                    Err(DeletionError::Held { .. } | DeletionError::Unsettled) => {
+                    Err(
+                        DeletionError::Held { .. }
+                        | DeletionError::Unsettled
+                        | DeletionError::Frozen,
+                    ) => {
                         out.put_off = out.put_off.saturating_add(1);
                     }
                     Err(error) => drop(failed.get_or_insert(error)),
@@ -78,6 +82,9 @@ impl Delete {
                 let Some(project) = self.directory().project(id).await? else {
                     return Ok(0);
                 };
+                if project.value.frozen {
+                    return Err(DeletionError::Frozen);
+                }
                 let unsettled = self.unsettled(workspace.id, id).await?;
                 self.wait_for_repairs(workspace.id, &waiting, unsettled)
                     .await?;
@@ -102,6 +109,9 @@ impl Delete {
         if waiting.value.carrying_since.is_none() {
             for project in self.directory().projects().await? {
                 if project.workspace == id {
+                    if project.frozen {
+                        return Err(DeletionError::Frozen);
+                    }
                     let unsettled = self.unsettled(id, project.id).await?;
                     self.wait_for_repairs(id, &waiting, unsettled).await?;
                 }

@@ -28,6 +28,7 @@ use judge::denied;
 
 use super::facts::{change, target};
 use super::governed::{AdminEffect, DECISION, Governed};
+use super::grounds::Rows;
 use super::second_person::{NotSecond, Waiting};
 use super::vault::{Vault, VaultError};
 use crate::deletion::{Confirmation, DELAY, Deletion, DeletionScope};
@@ -83,6 +84,9 @@ pub enum DeletionError {
     /// A repair of it executes: the duty waits for its outcome.
     #[error("a repair executes")]
     Unsettled,
+    /// An emergency stop is in force: the duty waits until it is lifted.
+    #[error("an emergency stop is in force")]
+    Frozen,
     /// Policy said no: 403, or 401 where only the sign-in is too old.
     #[error("policy denies this: {}", .judgement.reason)]
     Denied {
@@ -320,6 +324,12 @@ impl Delete {
         let held = self.held(of.workspace(), of.scope()).await?;
         let principal = of.principal();
         let waiting = self.find(of).await?;
+        // A stop, a revoked bundle or a demotion that was acknowledged before it is written is heard.
+        let grounds = Rows::of(of.workspace())
+            .asked_in(of.scope().project())
+            .principal(principal)
+            .people(waiting.iter().map(|waiting| waiting.value.by));
+        let grounds = grounds.read(self.state.as_ref()).await?;
         let refusal = match &waiting {
             Some(waiting) => {
                 let judged = self.judge_confirmation(of, held.is_some(), &waiting.value, None);
@@ -346,6 +356,11 @@ impl Delete {
         let hash = Some(waiting.value.action_hash.as_str());
         let judged = self.judge_confirmation(of, held.is_some(), &waiting.value, hash);
         let judged = judged.await?;
+        // A sign-in grows old between two questions.
+        if !judged.allowed() {
+            let refusal = judged.of_its_own();
+            return Err(self.refuse(stream, principal, refusal, held).await);
+        }
         let now = self.clock.now();
         let mut after = waiting.value.clone();
         after.confirmed = Some(Confirmation {
@@ -358,6 +373,7 @@ impl Delete {
             Batch::of(judged.approved(principal, (&proposed, &approver), None, None)?);
         let decision = batch.drafts.len().saturating_sub(1);
         batch.drafts.push(judged.closing());
+        let batch = grounds.under(batch);
         let row = (Some(waiting.version), after);
         self.write(of, stream, batch, decision, row, once)
             .await
