@@ -8,6 +8,7 @@ use counterfoil_core::money::Money;
 use counterfoil_core::ports::{Clock, State};
 use counterfoil_core::reconcile::FindingKind;
 use counterfoil_core::records::{Records, Versioned};
+use counterfoil_core::repair::ActionState;
 use counterfoil_core::usecases::{
     IncidentAct, IncidentActed, IncidentError, IncidentFilter, IncidentOrder, Incidents, PageOf,
 };
@@ -196,7 +197,15 @@ async fn an_acknowledged_mass_drift_lets_its_differences_open_one_by_one() {
         .await
         .unwrap();
     assert_eq!(all.len(), 5, "the mass drift and its four differences");
-    assert_eq!(world.mail.take_proposals().len(), 4);
+    let asked = world.mail.take_proposals();
+    assert_eq!(asked.len(), 4);
+    // And are judged one by one: what was taken for real stops no machine any more.
+    for (_, _, incident) in asked {
+        let (propose, id) = (world.propose(), incident.to_string());
+        let proposed = propose.propose(&world.repair_key, &id, Some("support asked"), true);
+        let action = proposed.await.unwrap().action;
+        assert_eq!(action.state, ActionState::Held, "{}", action.rule);
+    }
     world.add_user("u6", "cus_u6", false);
     world.scan().await;
     let drift = world

@@ -74,7 +74,7 @@ async fn surroundings<'a>(
             let share = run.counts.drift_permille();
             // One or two customers are no mass drift, whatever their share; and one that a person has
             // taken for real stops nobody any more.
-            if run.mass_drift {
+            if run.is_stopped() {
                 share
             } else {
                 share.min(most)
