@@ -18,6 +18,7 @@ use counterfoil_core::usecases::{
 };
 use counterfoil_testkit::bundles::Rules;
 
+use super::repairs::standing::broken;
 use super::world::{World, customer};
 
 /// A run as its entries tell it.
@@ -319,6 +320,58 @@ async fn a_decision_that_the_rules_would_not_make_is_a_difference() {
     facts.insert("effect".to_owned(), "ALLOW".into());
     let what = differs(record.replay(&id).await);
     assert!(what.contains("the rules say REQUIRE"), "{what}");
+
+    // What another question is answered says nothing of this one.
+    for (name, said) in [
+        ("request_sha256", "not the one that its digest names"),
+        ("action", "asks about another action"),
+    ] {
+        let mut record = Record::of(&world).await;
+        let (id, facts) = record.decided();
+        facts.insert(name.to_owned(), "scope.delete".into());
+        let what = differs(record.replay(&id).await);
+        assert!(what.contains(said), "{what}");
+    }
+}
+
+/// A broken glass replaces approvals, where the rules were asked about a broken glass.
+#[tokio::test]
+async fn a_decision_of_a_broken_glass_that_the_rules_were_not_asked_about_is_a_difference() {
+    let world = World::new().await;
+    let action = propose(&world).await.action;
+    let owner = world.sign_in("Ben").await;
+    let approved = broken(&world.vote(), &owner, &action, 1).await.unwrap();
+    let done = world.vote().carry_out(&owner, approved).await.unwrap();
+    let run = done.action.value.follow_up.unwrap().to_string();
+    let record = Record::of(&world).await;
+    assert_eq!(record.replay(&run).await.unwrap().decisions, 1);
+    for forge in ["whole", "effect", "approvals"] {
+        let mut record = Record::of(&world).await;
+        let decided = &mut record.runs.get_mut(&run).unwrap().decisions[0];
+        let Json::Object(facts) = decided else {
+            panic!("facts are an object")
+        };
+        match forge {
+            "whole" => {
+                let mut request = facts["request"].clone();
+                *member(&mut request, &["context", "base", "break_glass"]) = Json::Bool(false);
+                let digest = digest_string(&request.canonical());
+                facts.insert("request_sha256".to_owned(), digest.as_str().into());
+                facts.insert("request".to_owned(), request);
+            }
+            "effect" => drop(facts.insert("effect".to_owned(), "REQUIRE".into())),
+            _ => drop(facts.insert("approvals".to_owned(), Json::uint(1))),
+        }
+        let what = differs(record.replay(&run).await);
+        assert!(what.contains("the rules say"), "{forge}: {what}");
+    }
+}
+
+fn member<'a>(json: &'a mut Json, path: &[&str]) -> &'a mut Json {
+    path.iter().fold(json, |json, name| match json {
+        Json::Object(fields) => fields.get_mut(*name).unwrap(),
+        _ => panic!("{name} is in no object"),
+    })
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use counterfoil_evidence::hash::digest_string;
 use counterfoil_evidence::json::Json;
 use counterfoil_policy::{Effect, Phase};
 
@@ -38,14 +39,16 @@ pub(super) fn replay_decision(
             return Err(run.differs(format!("{name}: it is of no phase")));
         }
     };
-    let request = decision.get("request").cloned().unwrap_or(Json::Null);
+    let request = request_of(decision).map_err(|what| run.differs(format!("{name}: {what}")))?;
+    let breaks_glass = says_glass_is_broken(&request);
     let verdict = rules.judge(request, phase);
     let approvals = decision
         .get("approvals")
         .and_then(Json::as_uint)
         .unwrap_or(0);
     let same = if again == Again::Broken {
-        verdict.effect != Effect::Deny
+        let (effect, none) = (text(decision, "effect"), approvals == 0);
+        verdict.effect != Effect::Deny && breaks_glass && effect == Some("ALLOW") && none
     } else {
         text(decision, "effect") == Some(verdict.effect.name())
             && rule == verdict.rule
@@ -61,6 +64,25 @@ pub(super) fn replay_decision(
         count(&mut replayed.by_delivered, what);
     }
     Ok(())
+}
+
+/// The question that was asked, where it is the one that the decision names.
+fn request_of(decision: &Json) -> Result<Json, &'static str> {
+    let request = decision.get("request").cloned().unwrap_or(Json::Null);
+    let digest = digest_string(&request.canonical());
+    if text(decision, "request_sha256") != Some(digest.as_str()) {
+        return Err("its request is not the one that its digest names");
+    }
+    let asked = request.get("action").and_then(|action| action.get("id"));
+    if asked.and_then(Json::as_str) != text(decision, "action") {
+        return Err("its request asks about another action");
+    }
+    Ok(request)
+}
+
+fn says_glass_is_broken(request: &Json) -> bool {
+    let base = request.get("context").and_then(|it| it.get("base"));
+    base.and_then(|base| base.get("break_glass")) == Some(&Json::Bool(true))
 }
 
 fn count(of: &mut BTreeMap<String, u64>, what: String) {
