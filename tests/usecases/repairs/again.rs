@@ -108,9 +108,8 @@ async fn an_approval_under_other_rules_is_judged_by_those_in_force() {
     assert_eq!(world.app.updates(), 0);
 }
 
-/// A person's own repair in live takes a sign-in of the last 15 minutes, and waits for one.
-#[tokio::test]
-async fn a_sign_in_that_is_too_old_ends_no_action() {
+/// A person's own repair, which nobody else has to approve.
+async fn own() -> (World, TenantCtx, Action) {
     let world = World::new().await;
     world.scan().await;
     let incident = world.incident().await.id.to_string();
@@ -119,6 +118,13 @@ async fn a_sign_in_that_is_too_old_ends_no_action() {
     let proposed = propose.propose(&ann, &incident, Some("support asked"), false);
     let action = proposed.await.unwrap().action;
     assert_eq!(action.state, ActionState::Allowed);
+    (world, ann, action)
+}
+
+/// A person's own repair in live takes a sign-in of the last 15 minutes, and waits for one.
+#[tokio::test]
+async fn a_sign_in_that_is_too_old_ends_no_action() {
+    let (world, ann, action) = own().await;
     world.clock.advance(Duration::from_mins(16));
     let (votes, id) = (world.vote(), action.id.to_string());
     for who in [&ann, &world.repair_key] {
@@ -144,13 +150,7 @@ async fn a_sign_in_that_is_too_old_ends_no_action() {
 /// docs/design/0005: what ends an action is asked in the name of whoever vouched for it.
 #[tokio::test]
 async fn what_is_not_owed_any_more_ends_by_that_and_not_by_the_old_sign_in_of_its_trigger() {
-    let world = World::new().await;
-    world.scan().await;
-    let incident = world.incident().await.id.to_string();
-    let ann = world.sign_in("Ann").await;
-    let propose = world.propose();
-    let proposed = propose.propose(&ann, &incident, Some("support asked"), false);
-    let action = proposed.await.unwrap().action;
+    let (world, ann, action) = own().await;
     world.clock.advance(Duration::from_mins(16));
     world.billing.cancel_all("cus_1");
     let (votes, id) = (world.vote(), action.id.to_string());

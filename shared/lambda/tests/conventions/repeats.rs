@@ -116,29 +116,27 @@ async fn a_refusal_is_an_answer_and_a_503_is_not() {
     assert_eq!(again.header("idempotent-replayed"), "");
 }
 
-/// The same request comes again after another sign-in.
+/// The same request comes again after another sign-in, or once people have approved.
 #[tokio::test]
-async fn a_sign_in_that_is_too_old_is_no_answer() {
+async fn what_is_about_the_moment_is_no_answer() {
     let stage = Stage::new().await;
-    let stale = json!({"name": "a", "outcome": "stale"});
-    for _ in 0..2 {
-        let asked = stage.make("k1", stale.clone()).await;
-        asked.is(401, "insufficient_user_authentication");
-        assert_eq!(asked.header("idempotent-replayed"), "");
-        let challenge = asked.header("www-authenticate");
-        assert!(challenge.contains("max_age=\"300\""), "{challenge}");
-    }
-}
-
-/// People approve it meanwhile, and then the same request is done.
-#[tokio::test]
-async fn that_something_is_held_is_no_answer() {
-    let stage = Stage::new().await;
-    let held = json!({"name": "a", "outcome": "held"});
-    for _ in 0..2 {
-        let asked = stage.make("k1", held.clone()).await;
-        asked.is(409, "action-held");
-        assert_eq!(asked.header("idempotent-replayed"), "");
+    for (outcome, status, code, challenge) in [
+        (
+            "stale",
+            401,
+            "insufficient_user_authentication",
+            "max_age=\"300\"",
+        ),
+        ("held", 409, "action-held", ""),
+    ] {
+        for _ in 0..2 {
+            let asked = json!({ "name": "a", "outcome": outcome });
+            let asked = stage.make(outcome, asked).await;
+            asked.is(status, code);
+            assert_eq!(asked.header("idempotent-replayed"), "");
+            let said = asked.header("www-authenticate");
+            assert!(said.contains(challenge), "{said}");
+        }
     }
 }
 
