@@ -129,13 +129,20 @@ impl Client {
         self.key.is_some()
     }
 
-    /// The workspace: given, used last, or the only one.
+    /// The workspace: given, that of the key, used last, or the only one.
     ///
     /// # Errors
     /// When there are several, or none.
     pub(crate) async fn workspace(&self) -> Result<String, Failure> {
         if let Some(known) = &self.workspace {
             return Ok(known.clone());
+        }
+        if self.key.is_some() {
+            let me = self.get("/v1/me").await?;
+            if let Some(own) = me.pointer("/workspace_id").and_then(Value::as_str) {
+                segment(own)?;
+                return Ok(own.to_owned());
+            }
         }
         let list = self.get("/v1/workspaces").await?;
         let found = only(&list, "workspace", "counterfoil workspace create NAME")?;

@@ -117,3 +117,19 @@ async fn without_any_deployment_the_command_says_how_to_name_one() {
         said.err
     );
 }
+
+/// A key is a member of nothing and lists no workspaces: it says itself which one it is of.
+#[tokio::test]
+async fn the_workspace_of_a_key_is_the_one_that_it_is_of() {
+    let stage = Stage::new().await;
+    let me = json!({"type": "api_key", "id": "key_1", "capability": "read", "project_id": "prj_1",
+        "expires_at": "2199-01-01T00:00:00Z", "workspace_id": "ws_9"});
+    stage
+        .answers("GET /v1/me", 200, me)
+        .answers("GET /v1/workspaces", 200, list(&[]))
+        .answers("GET /v1/workspaces/ws_9/members", 200, list(&[]));
+    let said = stage.with_key(&["workspace", "members"]).await;
+    assert_eq!(said.status, 0, "{}", said.err);
+    let asked = "GET /v1/workspaces/ws_9/members";
+    assert!(stage.seen().iter().any(|it| it.line == asked));
+}
