@@ -63,7 +63,8 @@ pub(crate) fn reason_of(given: Option<&str>, least: usize) -> Result<String, Fai
     Ok(reason.to_owned())
 }
 
-fn at_a_terminal() -> bool {
+/// Whether somebody sits at a terminal.
+pub(crate) fn at_a_terminal() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 

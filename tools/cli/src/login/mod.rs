@@ -18,6 +18,7 @@ use counterfoil_lambda::system::SystemClock;
 use serde_json::json;
 
 use crate::access::base_address;
+use crate::ask::at_a_terminal;
 use crate::client::{Failure, block_on, exit};
 use crate::output::say;
 
@@ -113,7 +114,7 @@ async fn sign_in(args: &Login) -> Result<(), Failure> {
         },
         _ => issuer::place(&api).await?,
     };
-    let opens = args.open || (!args.no_browser && store::at_a_terminal());
+    let opens = args.open || (!args.no_browser && at_a_terminal());
     let login = flow::sign_in(&api, &place, opens, SystemClock.now()).await?;
     let told = format!(
         "signed in to {api} as {} at {}",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -69,11 +69,6 @@ impl StoredLogin {
         self.refresh_token = tokens.refresh.as_ref().map(|token| token.reveal().clone());
         self.expires_at = tokens.expires_at;
     }
-}
-
-/// Whether somebody sits at a terminal.
-pub(super) fn at_a_terminal() -> bool {
-    io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
 /// The access token for a deployment, renewed where it is about to expire; `None` where nobody is
