@@ -15,6 +15,7 @@ pub(crate) use load::verified;
 pub use load::{Active, Loaded, load};
 
 use crate::ids::{UserId, WorkspaceId};
+use crate::policy::{baseline_digest, default_bundle_digest};
 use crate::ports::StateKey;
 use crate::records::{Directory, RecordError, Versioned, workspace_row};
 use crate::time::Timestamp;
@@ -197,6 +198,21 @@ impl Directory<'_> {
             version: 0,
             evidence: None,
         }))
+    }
+
+    /// The digests of the rules that are in force for a workspace, baseline first. Nothing is judged by
+    /// them here.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn policies_in_force(
+        &self,
+        workspace: WorkspaceId,
+    ) -> Result<Vec<String>, RecordError> {
+        let state = self.policy_state(workspace).await?.value;
+        let own = state.active_digest().map(str::to_owned);
+        let own = own.unwrap_or_else(default_bundle_digest);
+        Ok(vec![baseline_digest().to_owned(), own])
     }
 
     /// A stored bundle.

@@ -196,7 +196,13 @@ const fn phase(asking: &Asking<'_>) -> Phase {
 
 /// The digest of the bundle that every workspace starts with.
 pub fn default_bundle_digest() -> String {
-    default_bundle().map_or_else(|_| String::new(), |layer| layer.digest().to_owned())
+    digest_string(standard_text().as_bytes())
+}
+
+/// The rules that every workspace starts with.
+fn standard_text() -> &'static str {
+    let standard = TEMPLATES.iter().find(|it| it.name == "default");
+    standard.map_or("", |it| it.policies)
 }
 
 /// A bundle that is built into this binary: its digest, and its files as `(path, text)`.
@@ -205,11 +211,10 @@ pub type BuiltIn = (String, Vec<(&'static str, &'static str)>);
 /// The baseline, and the bundle that every workspace starts with. The digest of either is that of its
 /// files' texts, one after the other.
 pub fn builtin_bundles() -> Vec<BuiltIn> {
-    let standard = TEMPLATES.iter().find(|it| it.name == "default");
-    let standard = standard.map(|it| vec![("policies/default.cedar", it.policies)]);
+    let standard = vec![("policies/default.cedar", standard_text())];
     vec![
         (baseline_digest().to_owned(), baseline_files().collect()),
-        (default_bundle_digest(), standard.unwrap_or_default()),
+        (default_bundle_digest(), standard),
     ]
 }
 
@@ -217,10 +222,8 @@ pub fn builtin_bundles() -> Vec<BuiltIn> {
 pub(crate) fn default_bundle() -> Result<Arc<Layer>, Failure> {
     static PARSED: OnceLock<Option<Arc<Layer>>> = OnceLock::new();
     let parse = || {
-        let template = TEMPLATES.iter().find(|it| it.name == "default")?;
-        let digest = digest_string(template.policies.as_bytes());
-        let files = [("policies/default.cedar", template.policies)];
-        Layer::of(LayerName::Workspace, digest, 0, &files)
+        let files = [("policies/default.cedar", standard_text())];
+        Layer::of(LayerName::Workspace, default_bundle_digest(), 0, &files)
             .ok()
             .map(Arc::new)
     };

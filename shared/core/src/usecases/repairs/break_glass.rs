@@ -251,7 +251,7 @@ impl VoteOnAction {
         action.state = ActionState::Approved;
         action.overridden = Some(by);
         let steps = answering(!answered && action.is_answered(), Step::Overridden);
-        let follow_up = follow_up(&self.ports, project, ctx.principal(), &mut action)?;
+        let follow_up = follow_up(&self.ports, project, ctx.principal(), &mut action).await?;
         let mut drafts = follow_up.opening();
         let entry = drafts.len();
         let words = object([("comment", reason.trim().into())]);

@@ -41,7 +41,7 @@ pub(super) async fn end(
         ActionState::Cancelled => "system:cancel".to_owned(),
         _ => ctx.principal().id(),
     };
-    let votes = follow_up(ports, project, ctx.principal(), &mut action)?;
+    let votes = follow_up(ports, project, ctx.principal(), &mut action).await?;
     let run = votes.run;
     let (steps, mut drafts) = if action.is_in_governed_run() && !held {
         let code = match state {

@@ -266,7 +266,7 @@ async fn go_stale(
 ) -> Result<Versioned<Action>, ActionError> {
     let version = action.version;
     let mut action = action.value;
-    let follow_up = follow_up(ports, project, ctx.principal(), &mut action)?;
+    let follow_up = follow_up(ports, project, ctx.principal(), &mut action).await?;
     let run = follow_up.run;
     let mut drafts = follow_up.opening();
     let entry = drafts.len();

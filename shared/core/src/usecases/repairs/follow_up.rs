@@ -9,10 +9,10 @@ use super::{ActionError, RepairPorts};
 use crate::ids::RunId;
 use crate::policy::Judgement;
 use crate::ports::{EntryRef, PortError, PortErrorKind};
-use crate::records::Project;
+use crate::records::{Directory, Project};
 use crate::repair::Action;
 use crate::tenancy::Principal;
-use crate::usecases::facts::{actor, answer, repair_step, resolution, target};
+use crate::usecases::facts::{Opening, actor, answer, repair_step, resolution, target};
 
 /// Why an action is not carried out any more that was approved.
 pub(super) const STALE: &str = "changed-since-approval";
@@ -53,7 +53,7 @@ pub(super) struct FollowUp {
     about: Option<String>,
 }
 
-pub(super) fn follow_up(
+pub(super) async fn follow_up(
     ports: &RepairPorts,
     project: &Project,
     principal: &Principal,
@@ -74,7 +74,12 @@ pub(super) fn follow_up(
     let run = RunId::new(ports.clock.now(), ports.random.bits128());
     action.follow_up = Some(run);
     let purpose = asking::purpose(action);
-    let opening = opening_about(action, project, principal, purpose, Some(&decision))?;
+    let directory = Directory::of(ports.state.as_ref());
+    let policies = Box::pin(directory.policies_in_force(project.workspace));
+    let opening = Opening {
+        policies: policies.await?,
+        ..opening_about(action, project, principal, purpose, Some(&decision))?
+    };
     let open = Draft::new(Kind::RunOpen, opening.facts()).in_run(run);
     Ok(FollowUp {
         run,

@@ -133,7 +133,7 @@ async fn done(
 ) -> Result<Versioned<Action>, ActionError> {
     let (version, mut action) = (action.version, action.value);
     let entry = IncidentAct::of(plan(&action)?).entry(&action.proposer, &incident.value);
-    let follow_up = follow_up(ports, project, ctx.principal(), &mut action)?;
+    let follow_up = follow_up(ports, project, ctx.principal(), &mut action).await?;
     let run = follow_up.run;
     let about = ports.about(ctx, project, &incident.value).await;
     let about = about.or_else(|| action.about.clone());
@@ -179,7 +179,7 @@ async fn go_stale(
     (incident, judgement): (&Incident, &Judgement),
 ) -> Result<Versioned<Action>, ActionError> {
     let (version, mut action) = (action.version, action.value);
-    let follow_up = follow_up(ports, project, ctx.principal(), &mut action)?;
+    let follow_up = follow_up(ports, project, ctx.principal(), &mut action).await?;
     let run = follow_up.run;
     let mut drafts = follow_up.opening();
     let mut closing = closing(&action);

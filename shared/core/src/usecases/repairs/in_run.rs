@@ -36,7 +36,7 @@ pub(super) async fn resolve(
     } else {
         principal.id()
     };
-    let votes = follow_up(ports, project, principal, &mut action)?;
+    let votes = follow_up(ports, project, principal, &mut action).await?;
     let drafts = votes.drafts(principal, &approver, steps.contains(&Step::Voted), said);
     let stepped = Stepped {
         action,
@@ -61,7 +61,7 @@ pub(super) async fn approve(
     let matter = (&action, principal);
     let given = given(ports, ctx, project, matter).await?;
     let judgement = judge(ports, ctx, project, matter, given).await?;
-    let votes = follow_up(ports, project, principal, &mut action)?;
+    let votes = follow_up(ports, project, principal, &mut action).await?;
     let mut drafts = votes.drafts(principal, &principal.id(), true, Some(said));
     if judgement.effect != Effect::Allow {
         drafts.push(decided(ports, &action, &judgement)?);

@@ -48,7 +48,7 @@ pub(super) async fn start(
     let about = ports.about(ctx, project, incident).await;
     let about = about.or_else(|| action.about.clone());
     let told = told(&action, incident)?;
-    let follow_up = follow_up(ports, project, ctx.principal(), &mut action)?;
+    let follow_up = follow_up(ports, project, ctx.principal(), &mut action).await?;
     let run = follow_up.run;
     action.state = ActionState::Executing;
     action.started_at = Some(now);

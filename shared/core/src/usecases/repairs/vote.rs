@@ -300,7 +300,7 @@ impl VoteOnAction {
         if enough {
             action.state = ActionState::Approved;
         }
-        let votes = follow_up(&self.ports, project, ctx.principal(), &mut action)?;
+        let votes = follow_up(&self.ports, project, ctx.principal(), &mut action).await?;
         let mut batch =
             Batch::of(votes.drafts(ctx.principal(), &ctx.principal().id(), true, Some(said)));
         let entry = batch.drafts.len().saturating_sub(1);
