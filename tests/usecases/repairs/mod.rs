@@ -8,6 +8,7 @@ pub(crate) mod meanwhile;
 mod protected;
 mod settling;
 pub(crate) mod standing;
+mod unconfirmed;
 mod undo;
 pub(crate) mod unread;
 mod votes;

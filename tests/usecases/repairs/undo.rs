@@ -171,7 +171,7 @@ async fn wrong_plan(world: &World) -> Incident {
 /// A later run has seen another difference of the same row: what is taken back is what was written.
 #[tokio::test]
 async fn an_undo_is_judged_on_what_it_takes_back_and_not_on_what_differs_since() {
-    let (world, action) = mended_and_upgraded().await;
+    let (world, action) = Box::pin(mended_and_upgraded()).await;
     world.scan().await;
     let incident = wrong_plan(&world).await;
     assert_eq!(incident.state, IncidentState::Open);
@@ -191,7 +191,7 @@ async fn an_undo_is_judged_on_what_it_takes_back_and_not_on_what_differs_since()
 /// What cannot be repaired any more can still be taken back: it writes what was there.
 #[tokio::test]
 async fn an_undo_is_not_kept_from_by_a_later_difference_that_cannot_be_repaired() {
-    let (world, action) = mended_and_upgraded().await;
+    let (world, action) = Box::pin(mended_and_upgraded()).await;
     // Another row says that it is this customer's.
     set_plan(&world, "u9", "free", Cell::Text("cus_1".to_owned()));
     world.scan().await;
@@ -222,7 +222,7 @@ async fn an_undo_is_not_kept_from_by_a_later_difference_that_cannot_be_repaired(
 /// Of what an earlier build proposed nobody knows what it meant, but what its difference says.
 #[tokio::test]
 async fn an_undo_of_an_action_of_an_earlier_build_is_judged_on_its_difference() {
-    let (world, action) = mended_and_upgraded().await;
+    let (world, action) = Box::pin(mended_and_upgraded()).await;
     let records = Records::of(world.store.as_ref(), &world.ann);
     let id = action.id.to_string();
     let found = records.get::<Action>(&id).await.unwrap().unwrap();

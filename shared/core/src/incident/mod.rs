@@ -10,6 +10,8 @@ pub use acts::{
     Acknowledged, Act, IgnoreTerms, Ignored, MAX_IGNORE, MAX_REASON, MIN_REASON, Refused,
 };
 
+use std::time::Duration;
+
 use counterfoil_evidence::hash::sha256;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +33,31 @@ pub enum IncidentState {
     Ignored,
     /// Promise and grant agree again.
     Resolved,
+}
+
+/// Whether a second read of both sides, after the race grace, has said the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Confirmation {
+    /// Not yet: one look has said it.
+    Awaited {
+        /// Since when the incident says what it says.
+        since: Timestamp,
+    },
+    /// It has.
+    Given {
+        /// The run that confirmed it.
+        by: RunId,
+    },
+}
+
+impl Default for Confirmation {
+    /// Of a row of an earlier build.
+    fn default() -> Self {
+        Self::Given {
+            by: RunId::from_bits(0),
+        }
+    }
 }
 
 /// Earlier lives that an incident remembers; evidence has them all.
@@ -59,6 +86,9 @@ pub struct Incident {
     pub state: IncidentState,
     /// The newest finding.
     pub finding: Finding,
+    /// Whether that has lasted. Nothing repairs what has not.
+    #[serde(default)]
+    pub confirmation: Confirmation,
     /// The run that opened it (again).
     pub opened_by: RunId,
     /// When.
@@ -121,6 +151,7 @@ impl Incident {
             id: Self::identity(project, &finding),
             state: IncidentState::Open,
             finding,
+            confirmation: Confirmation::Awaited { since: now },
             opened_by: run,
             opened_at: now,
             seen_by: run,
@@ -143,6 +174,11 @@ impl Incident {
             IncidentState::Resolved => true,
             IncidentState::Ignored => self.is_expired(now) || !self.says(&finding),
         };
+        let confirmation = if self.says(&finding) && !reopens {
+            self.confirmation
+        } else {
+            Confirmation::Awaited { since: now }
+        };
         let after = if reopens {
             self.reopened(run, now)
         } else {
@@ -155,11 +191,40 @@ impl Incident {
             .filter(|known| known.covers(&finding));
         Self {
             finding,
+            confirmation,
             acknowledged,
             seen_by: run,
             seen_at: now,
             ..after
         }
+    }
+
+    /// The incident after a run of which a second look has said the same.
+    #[must_use]
+    pub fn confirmed(self, run: RunId) -> Self {
+        let confirmation = match self.confirmation {
+            Confirmation::Awaited { .. } => Confirmation::Given { by: run },
+            given @ Confirmation::Given { .. } => given,
+        };
+        Self {
+            confirmation,
+            ..self
+        }
+    }
+
+    /// Whether a second look has said the same as the first one.
+    pub const fn is_confirmed(&self) -> bool {
+        matches!(self.confirmation, Confirmation::Given { .. })
+    }
+
+    /// Whether a look that sees this finding at `at` needs no second one: it is confirmed, or this is
+    /// the second one.
+    pub fn outlasts(&self, finding: &Finding, at: Timestamp, grace: Duration) -> bool {
+        let lasted = match self.confirmation {
+            Confirmation::Given { .. } => true,
+            Confirmation::Awaited { since } => at >= since.plus(grace),
+        };
+        self.says(finding) && lasted
     }
 
     /// Open again, with its earlier life remembered.

@@ -44,7 +44,7 @@ pub enum CheckRequest {
         project: ProjectId,
         /// Stripe customer id.
         customer: String,
-        /// Why: `webhook`, `missed-webhook`, `manual`, `repair`.
+        /// Why: `webhook`, `missed-webhook`, `second-look`, `repair`.
         reason: String,
         /// The event that caused it.
         event: Option<String>,

@@ -391,7 +391,16 @@ pub fn is_mass_drift(differing: u64, customers: u64, limit_permille: u32) -> boo
     differing >= FEW && drift_permille(differing, customers) > limit_permille
 }
 
-fn drift_permille(differing: u64, customers: u64) -> u32 {
+/// Number of subjects with at least one of these findings.
+pub fn differing(findings: &[Finding]) -> u64 {
+    let mut subjects: Vec<&str> = findings.iter().map(|it| it.subject.as_str()).collect();
+    subjects.sort_unstable();
+    subjects.dedup();
+    u64::try_from(subjects.len()).unwrap_or(u64::MAX)
+}
+
+/// Differing subjects per 1,000 customers, rounded up, at most 1,000.
+pub fn drift_permille(differing: u64, customers: u64) -> u32 {
     let permille = differing.saturating_mul(1_000).div_ceil(customers.max(1));
     u32::try_from(permille.min(1_000)).unwrap_or(1_000)
 }
@@ -426,10 +435,7 @@ impl Outcome {
 
     /// Number of subjects with at least one finding.
     pub fn differing(&self) -> u64 {
-        let mut subjects: Vec<&str> = self.findings.iter().map(|it| it.subject.as_str()).collect();
-        subjects.sort_unstable();
-        subjects.dedup();
-        u64::try_from(subjects.len()).unwrap_or(u64::MAX)
+        differing(&self.findings)
     }
 
     /// Differing subjects per 1,000 customers, rounded up, at most 1,000. For a check of one

@@ -37,7 +37,7 @@ mod wanted;
 
 pub use finding::{
     Backing, Direction, Doubt, Field, Finding, FindingKind, Identity, NotRepairable, Outcome,
-    Symbol, Undecided, is_mass_drift,
+    Symbol, Undecided, differing, drift_permille, is_mass_drift,
 };
 pub use join::Join;
 pub use scan::Scan;

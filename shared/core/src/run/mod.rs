@@ -8,7 +8,14 @@ pub use basis::{Baseline, Basis, Instead};
 
 use crate::ids::{ProjectId, RunId, SecretId};
 use crate::ports::CreatedRange;
+use crate::reconcile::drift_permille;
 use crate::time::Timestamp;
+
+/// Why a check runs that somebody asked for.
+pub const MANUAL: &str = "manual";
+
+/// Why a check runs that follows such a one after the race grace.
+pub const SECOND_LOOK: &str = "second-look";
 
 /// What a run looks at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,16 +70,18 @@ pub struct RunCounts {
     pub rows: u64,
     /// Differences found.
     pub findings: u64,
+    /// Subjects with at least one of them.
+    #[serde(default)]
+    pub differing: u64,
     /// Requests that reading prices, products and features has cost, in a scan.
     #[serde(default)]
     pub catalog: u64,
 }
 
 impl RunCounts {
-    /// Share of the customers that differ, in 1/1000; 0 where none was read.
+    /// Share of the customers that differ, in 1/1000, rounded up as a mass drift is.
     pub fn drift_permille(&self) -> u64 {
-        let scaled = self.findings.saturating_mul(1_000);
-        scaled.checked_div(self.customers).unwrap_or(0)
+        u64::from(drift_permille(self.differing, self.customers))
     }
 }
 
@@ -122,6 +131,17 @@ pub struct LeftOut {
 }
 
 impl Run {
+    /// When it began the look by which it is decided what it says.
+    pub fn looked_at(&self) -> Timestamp {
+        self.decided_at.unwrap_or(self.as_of)
+    }
+
+    /// Whether it takes no second look: a person wants to know now. What it opens nobody has
+    /// confirmed.
+    pub fn is_one_look(&self) -> bool {
+        self.reason == MANUAL
+    }
+
     /// Whether a mass drift stands in the way of its findings.
     pub const fn is_stopped(&self) -> bool {
         self.mass_drift && !self.drift_acknowledged
@@ -135,8 +155,8 @@ pub struct Run {
     pub id: RunId,
     /// What it looks at.
     pub scope: RunScope,
-    /// What caused it: `webhook`, `schedule`, `repair`; `asked` for a scan and `manual` for a check
-    /// that somebody asked for, which waits for no second look.
+    /// What caused it: `webhook`, `schedule`, `repair`; `asked` for a scan, `manual` for a check that
+    /// somebody asked for, and `second-look` for the one that follows it.
     pub reason: String,
     /// Hash of the mapping that `run.open` cites: every step uses this one, whichever is active by
     /// then. `None` in runs of earlier builds.
@@ -148,6 +168,9 @@ pub struct Run {
     pub as_of: Timestamp,
     /// When it last made progress.
     pub touched_at: Timestamp,
+    /// When the look began by which it is decided what it says; the first one, where it says nothing.
+    #[serde(default)]
+    pub decided_at: Option<Timestamp>,
     /// What was read and found, one snapshot per look; the newest carries the run's findings.
     #[serde(default)]
     pub looks: Vec<Snapshot>,
@@ -189,6 +212,7 @@ impl Run {
             step: RunStep::Looking,
             as_of,
             touched_at: as_of,
+            decided_at: None,
             looks: Vec::new(),
             counts: RunCounts::default(),
             result: None,

@@ -16,7 +16,7 @@ use super::run::Entry;
 
 open_words! {
     /// What caused a run.
-    pub(crate) RunPurpose: "schedule", "webhook", "asked", "manual", "repair", "governed";
+    pub(crate) RunPurpose: "schedule", "webhook", "asked", "manual", "second-look", "repair", "governed";
     /// Where a run is.
     pub(crate) RunStatusWord: "open", "complete", "partial", "failed", "aborted", "completed", "expired";
     /// What a run looks at.

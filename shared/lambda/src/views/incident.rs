@@ -51,6 +51,9 @@ pub struct Incident {
     rule: &'static str,
     /// A repair may be proposed.
     repairable: bool,
+    /// A second look at both sides, after the mapping's `race_grace`, has seen the same. Nothing repairs
+    /// what is not confirmed.
+    confirmed: bool,
     /// Money at risk per month, at least; `null` where no amount is known.
     #[schema(value_type = Option<schema::Money>)]
     at_risk: Option<money::Money>,
@@ -123,6 +126,7 @@ impl Incident {
             granted: finding.actual.text(),
             rule: finding.rule.name(),
             repairable: finding.not_repairable.is_none(),
+            confirmed: incident.is_confirmed(),
             at_risk: finding.at_risk.clone(),
             opened_at: incident.opened_at.to_string(),
             opened_by: incident.opened_by,

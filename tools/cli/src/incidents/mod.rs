@@ -321,6 +321,12 @@ fn story(incident: &Value) -> Vec<String> {
         at("/seen_at"),
         at("/seen_by")
     ));
+    let says = |name: &str, said: bool| incident.get(name) == Some(&Value::Bool(said));
+    if at("/state") != "resolved" && says("confirmed", false) && says("repairable", true) {
+        lines.push(
+            "  confirmed  not yet: one look has seen it, and nothing repairs it before a second one has".to_owned(),
+        );
+    }
     if incident.get("ignored").is_some_and(Value::is_object) {
         lines.push(format!(
             "  ignored    by {} until {}: {}",
@@ -367,7 +373,16 @@ mod tests {
             "seen_at": "2026-11-24T00:00:00Z", "seen_by": "run_2", "resolved_at": null, "action": null,
             "ignored": {"by": "usr_1", "at": "2026-11-24T00:00:00Z", "until": "2026-12-01T00:00:00Z", "reason": "a\nb"},
         });
+        let mut once = incident.clone();
+        once["confirmed"] = json!(false);
+        once["repairable"] = json!(true);
+        assert!(
+            story(&once)
+                .join("\n")
+                .contains("confirmed  not yet: one look")
+        );
         let story = story(&incident).join("\n");
+        assert!(!story.contains("confirmed"));
         for said in [
             "inc_1 is ignored: paid without access",
             "29.00 USD a month, at least",

@@ -30,10 +30,10 @@ impl Reconcile {
         &self,
         work: &Work<'_>,
         artifact: &Artifact,
-        differences: u64,
+        differing: u64,
     ) -> Result<Batch, ReconcileError> {
         let run = &work.run.value;
-        let finding = Finding::mass_drift(differences, artifact.max_drift_permille());
+        let finding = Finding::mass_drift(differing, artifact.max_drift_permille());
         let records = Records::of(self.state.as_ref(), work.ctx);
         let id = Incident::identity(work.project.id, &finding);
         let known = records.get::<Incident>(&id.to_string()).await?;
@@ -62,7 +62,8 @@ impl Reconcile {
         known: &BTreeMap<IncidentId, Versioned<Incident>>,
     ) -> Result<bool, ReconcileError> {
         let is_check = matches!(work.run.value.scope, RunScope::Check { .. });
-        let opened = opened(work, told, known, self.clock.now());
+        let at = (self.clock.now(), artifact.race_grace());
+        let opened = opened(work, told, known, at);
         if !is_check || opened.is_empty() {
             return Ok(false);
         }
@@ -77,9 +78,8 @@ impl Reconcile {
         let open = before.chain(&opened).filter(|it| is_open(it));
         let subjects: BTreeSet<&str> = open.map(|it| it.finding.subject.as_str()).collect();
         let limit = artifact.max_drift_permille();
-        let differences = subjects.len();
-        let differing = u64::try_from(differences).unwrap_or(u64::MAX);
-        if !is_mass_drift(differing, customers, limit) || acknowledged(known, differences) {
+        let differing = u64::try_from(subjects.len()).unwrap_or(u64::MAX);
+        if !is_mass_drift(differing, customers, limit) || acknowledged(known, differing) {
             return Ok(false);
         }
         let batch = self.raise_breaker(work, artifact, differing).await?;

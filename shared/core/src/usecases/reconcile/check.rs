@@ -8,7 +8,7 @@ use super::again::second_look;
 use super::look::{CustomerLook, first_look_of};
 use super::newcomers::Times;
 use super::sources::{LookError, Sources, active_mapping, open_sources};
-use super::{Reconcile, ReconcileError, RunSummary, Work, counts, is_known, summary};
+use super::{Reconcile, ReconcileError, RunSummary, Work, counts, has_lasted, summary};
 use crate::ids::IncidentId;
 use crate::incident::Incident;
 use crate::ports::CheckRequest;
@@ -29,12 +29,13 @@ impl Reconcile {
         let artifact = active_mapping(&records, work.project).await?;
         work.run.value.counts = counts(&outcome);
         let known = self.incidents(work.ctx).await?;
+        let wait = artifact.race_grace();
+        let at = (work.run.value.as_of, wait);
         let new = outcome
             .findings
             .iter()
-            .any(|finding| !is_known(&known, work.project, finding));
-        let wait = artifact.race_grace();
-        if new && !wait.is_zero() && work.run.value.reason != "manual" {
+            .any(|finding| !has_lasted(&known, work.project, finding, at));
+        if new && !wait.is_zero() && !work.run.value.is_one_look() {
             return self.wait(work, &recorder, &outcome.into(), wait).await;
         }
         let seen = self.keep_seen(&work, look, work.run.value.as_of).await?;
@@ -88,18 +89,22 @@ impl Reconcile {
     }
 
     /// The second look: only a difference that is still there on both sides is a finding.
-    pub(super) async fn confirm(&self, work: Work<'_>) -> Result<RunSummary, ReconcileError> {
+    pub(super) async fn confirm(&self, mut work: Work<'_>) -> Result<RunSummary, ReconcileError> {
         let Told {
             found: first,
             undecided,
         } = self.told(&work).await?;
+        let records = Records::of(self.state.as_ref(), work.ctx);
+        let artifact = active_mapping(&records, work.project).await?;
         let incidents = self.incidents(work.ctx).await?;
+        let at = (work.run.value.as_of, artifact.race_grace());
         let known: BTreeSet<IncidentId> = first
             .iter()
-            .filter(|finding| is_known(&incidents, work.project, finding))
+            .filter(|finding| has_lasted(&incidents, work.project, finding, at))
             .map(|finding| Incident::identity(work.project.id, finding))
             .collect();
         let now = self.clock.now();
+        work.run.value.decided_at = Some(now);
         let recorder = Self::recorder(&work, now, Some(known.clone()));
         let confirmed = async {
             let sources = self.sources(&work, &recorder).await?;
@@ -120,8 +125,6 @@ impl Reconcile {
             Ok(again) => again,
             Err(error) => return self.close_unread(work, error).await,
         };
-        let records = Records::of(self.state.as_ref(), work.ctx);
-        let artifact = active_mapping(&records, work.project).await?;
         let seen = self.keep_seen(&work, again.look, now).await?;
         let mut told = again.told;
         told.undecided.extend(undecided);

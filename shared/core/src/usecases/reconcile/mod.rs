@@ -44,7 +44,6 @@ use super::vault::{Vault, VaultError};
 use crate::ids::{IncidentId, ProjectId, RunId};
 use crate::incident::Incident;
 use crate::json::JsonError;
-use crate::policy::baseline_digest;
 use crate::ports::{
     AppDatabase, AppendError, Batch, CheckRequest, Checks, Clock, EvidenceAppend, Objects,
     PortError, Proposals, Random, State, StateWrite,
@@ -54,6 +53,7 @@ use crate::records::{Directory, Project, RecordError, Records, Versioned};
 use crate::run::{Run, RunCounts, RunResult, RunScope, RunStep};
 use crate::snapshot::{SnapshotError, Told};
 use crate::tenancy::TenantCtx;
+use crate::time::Timestamp;
 
 /// What a run ends with when Stripe refused its key, and the last probe said the same.
 const CONNECTION_ENDED: &str = "connection-ended";
@@ -236,10 +236,12 @@ impl Reconcile {
         let records = Records::of(self.state.as_ref(), ctx);
         let mapping = active_mapping(&records, project).await?.canonical_text();
         let asked_by = who_asked(&records, run.id).await?;
+        let directory = Directory::of(self.state.as_ref());
+        let policies = Box::pin(directory.policies_in_force(project.workspace));
         let opening = Opening {
             flow: flow_version(active)?,
             artifact: active.to_owned(),
-            policies: vec![baseline_digest().to_owned()],
+            policies: policies.await?,
             inputs: &[FileRef::of(mapping_name(active), mapping.as_bytes())],
             cause: None,
             principal: ctx.principal(),
@@ -404,23 +406,24 @@ pub(super) fn as_opened(project: &Project, run: &Run) -> Project {
     }
 }
 
-pub(super) fn is_known(
+/// Whether a look at `at` that has seen this needs no second one.
+pub(super) fn has_lasted(
     known: &BTreeMap<IncidentId, Versioned<Incident>>,
     project: &Project,
     finding: &Finding,
+    (at, grace): (Timestamp, Duration),
 ) -> bool {
     let id = Incident::identity(project.id, finding);
-    known
-        .get(&id)
-        .is_some_and(|incident| incident.value.says(finding))
+    let known = known.get(&id);
+    known.is_some_and(|incident| incident.value.outlasts(finding, at, grace))
 }
 
-/// Whether a person has acknowledged a mass drift of at least this many differences.
+/// Whether a person has acknowledged a mass drift of at least this many subjects.
 pub(in crate::usecases) fn acknowledged(
     known: &BTreeMap<IncidentId, Versioned<Incident>>,
-    differences: usize,
+    differing: u64,
 ) -> bool {
-    let drift = Finding::mass_drift(u64::try_from(differences).unwrap_or(u64::MAX), 0);
+    let drift = Finding::mass_drift(differing, 0);
     known.values().any(|incident| {
         incident.value.finding.is_mass_drift() && incident.value.is_acknowledged_for(&drift)
     })
@@ -441,6 +444,7 @@ pub(super) fn counts(outcome: &Outcome) -> RunCounts {
         subscriptions: outcome.subscriptions,
         rows: outcome.rows,
         findings: u64::try_from(outcome.findings.len()).unwrap_or(u64::MAX),
+        differing: outcome.differing(),
         catalog: 0,
     }
 }

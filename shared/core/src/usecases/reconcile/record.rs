@@ -2,20 +2,21 @@
 //! cite it, then proposals.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::stream::Draft;
 
 use super::undecided::{InDoubt, left_out};
 use super::{Reconcile, ReconcileError, RunSummary, Work, alone, summary};
-use crate::ids::IncidentId;
-use crate::incident::Incident;
+use crate::ids::{IncidentId, RunId};
+use crate::incident::{Confirmation, Incident};
 use crate::mapping::Artifact;
-use crate::ports::{Batch, EntryRef, StateWrite};
-use crate::reconcile::{Finding, findings};
+use crate::ports::{Batch, CheckRequest, EntryRef, StateWrite};
+use crate::reconcile::{Finding, differing, findings};
 use crate::records::{Records, Versioned};
 use crate::repair::limits::{self, Selection};
-use crate::run::{Run, RunResult, RunScope, RunStep};
+use crate::run::{Run, RunResult, RunScope, RunStep, SECOND_LOOK};
 use crate::snapshot::{Recorder, Told};
 use crate::time::Timestamp;
 use crate::usecases::facts::{Closing, FileRef};
@@ -71,12 +72,14 @@ impl Reconcile {
             .await?;
         outputs.extend(work.run.value.looks.iter().map(FileRef::of_snapshot));
         work.run.value.counts.findings = u64::try_from(found.len()).unwrap_or(u64::MAX);
+        work.run.value.counts.differing = differing(found);
         work.run.value.left_out = left_out(&told.undecided);
         let mut known = self.incidents(work.ctx).await?;
         if self.stops_burst(&work, artifact, &told, &known).await? {
             known = self.incidents(work.ctx).await?;
         }
-        work.run.value.held_back = self.selection(&work, &told, &known).await?.held_back;
+        let selection = self.selection(&work, artifact, &told, &known);
+        work.run.value.held_back = selection.held_back;
         work.run.value.step = RunStep::Recording;
         work.run.value.result = Some(RunResult::Complete);
         work.run.value.touched_at = self.clock.now();
@@ -93,8 +96,8 @@ impl Reconcile {
         let run = work.run.value.id;
         let mut batch = Batch::default();
         if work.run.value.is_stopped() {
-            let differences = work.run.value.counts.findings;
-            batch = self.raise_breaker(&work, artifact, differences).await?;
+            let differing = work.run.value.counts.differing;
+            batch = self.raise_breaker(&work, artifact, differing).await?;
         }
         let last = batch.drafts.len();
         batch
@@ -125,9 +128,15 @@ impl Reconcile {
         let cause = work.run.evidence.clone().ok_or(ReconcileError::NotReady)?;
         if !work.run.value.is_stopped() {
             let known = self.incidents(work.ctx).await?;
+            let records = Records::of(self.state.as_ref(), work.ctx);
+            let artifact = super::active_mapping(&records, work.project).await?;
+            let grace = artifact.race_grace();
             // Chosen before this run writes: it takes a person to arm repairs again, not a better scan.
-            let chosen = self.selection(&work, &told, &known).await?;
-            self.write_incidents(&work, &told, &known, &cause).await?;
+            let chosen = self.selection(&work, &artifact, &told, &known);
+            let written = self.write_incidents(&work, grace, &told, &known, &cause);
+            if Box::pin(written).await? == Stands::Unconfirmed {
+                Box::pin(self.look_again_later(&work, grace)).await?;
+            }
             for incident in chosen.proposed {
                 let (project, run) = (work.project.id, work.run.value.id);
                 self.proposals.propose(project, run, incident).await?;
@@ -141,15 +150,17 @@ impl Reconcile {
     async fn write_incidents(
         &self,
         work: &Work<'_>,
+        grace: Duration,
         told: &Told,
         known: &BTreeMap<IncidentId, Versioned<Incident>>,
         cause: &EntryRef,
-    ) -> Result<(), ReconcileError> {
+    ) -> Result<Stands, ReconcileError> {
         let records = Records::of(self.state.as_ref(), work.ctx);
         let found = &told.found;
         let in_doubt = InDoubt::of(&told.undecided);
         let (run, now) = (work.run.value.id, self.clock.now());
         let mut writes = Vec::new();
+        let mut stands = Stands::Confirmed;
         let mut seen = BTreeSet::new();
         let key = self.pseudonym_key(work).await?;
         let lines = findings::numbers(found, |subject| findings::pseudonym(&key, subject));
@@ -157,9 +168,12 @@ impl Reconcile {
             let id = Incident::identity(work.project.id, finding);
             seen.insert(id);
             let known = known.get(&id);
-            let Some(after) = after(work, finding, known, now) else {
+            let Some(after) = after(work, finding, known, (now, grace)) else {
                 continue;
             };
+            if !after.is_confirmed() {
+                stands = Stands::Unconfirmed;
+            }
             let write = match known {
                 Some(known) => records.replace(known.version, &after)?,
                 None => records.create(&after)?,
@@ -177,7 +191,28 @@ impl Reconcile {
                 );
             }
         }
-        self.write_rows(writes).await
+        self.write_rows(writes).await?;
+        Ok(stands)
+    }
+
+    /// Asks for the look that confirms, or ends, what one look alone has opened.
+    async fn look_again_later(
+        &self,
+        work: &Work<'_>,
+        grace: Duration,
+    ) -> Result<(), ReconcileError> {
+        let RunScope::Check { customer } = &work.run.value.scope else {
+            return Ok(());
+        };
+        let request = CheckRequest::Customer {
+            workspace: work.ctx.workspace(),
+            project: work.ctx.project(),
+            customer: customer.clone(),
+            reason: SECOND_LOOK.to_owned(),
+            event: None,
+            asked_at: None,
+        };
+        Ok(self.checks.send(&request, grace).await?)
     }
 
     async fn write_rows(&self, writes: Vec<StateWrite>) -> Result<(), ReconcileError> {
@@ -194,27 +229,46 @@ impl Reconcile {
         Ok(())
     }
 
-    /// Which of the incidents that this run opens it proposes to repair, and what limits keep.
-    async fn selection(
+    /// Which of the differences that this run confirms it proposes to repair, and what limits keep.
+    fn selection(
         &self,
         work: &Work<'_>,
+        artifact: &Artifact,
         told: &Told,
         known: &BTreeMap<IncidentId, Versioned<Incident>>,
-    ) -> Result<Selection, ReconcileError> {
+    ) -> Selection {
         let able = work.project.auto_propose && work.project.repair_database.is_some();
         if !able || work.run.value.is_stopped() {
-            return Ok(Selection::default());
+            return Selection::default();
         }
-        let records = Records::of(self.state.as_ref(), work.ctx);
-        let artifact = super::active_mapping(&records, work.project).await?;
         let breaker = known.values().any(|incident| incident.value.is_breaker());
-        Ok(limits::within(
-            &opened(work, told, known, self.clock.now()),
+        let at = (self.clock.now(), artifact.race_grace());
+        let confirmed: Vec<Incident> = seen(work, told, known, at)
+            .filter(|it| is_proposed_by(it, work.run.value.id))
+            .collect();
+        limits::within(
+            &confirmed,
             breaker,
             artifact.max_repairs_per_run(),
             artifact.max_amount_at_risk(),
-        ))
+        )
     }
+}
+
+/// Whether what a run has written is confirmed by a second look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    /// All of it.
+    Confirmed,
+    /// Not all of it.
+    Unconfirmed,
+}
+
+/// Whether a run proposes to repair an incident: it has confirmed what it has opened itself, or what one
+/// look had opened and nobody has tried to repair yet.
+fn is_proposed_by(incident: &Incident, run: RunId) -> bool {
+    let first = incident.opened_by == run || incident.action.is_none();
+    first && incident.confirmation == Confirmation::Given { by: run }
 }
 
 /// The incidents that this run opens, or opened before its worker died.
@@ -222,37 +276,57 @@ pub(super) fn opened(
     work: &Work<'_>,
     told: &Told,
     known: &BTreeMap<IncidentId, Versioned<Incident>>,
-    now: Timestamp,
+    at: (Timestamp, Duration),
 ) -> Vec<Incident> {
-    let after = |finding| {
-        let id = Incident::identity(work.project.id, finding);
-        after(work, finding, known.get(&id), now)
-    };
-    let opened = told.found.iter().filter_map(after);
-    opened
+    seen(work, told, known, at)
         .filter(|it| it.opened_by == work.run.value.id)
         .collect()
 }
 
-/// The incident after this run; `None` where what the run read may be older than its end: the next
-/// one sees for itself.
+/// The incidents of this run's findings as it leaves them.
+fn seen(
+    work: &Work<'_>,
+    told: &Told,
+    known: &BTreeMap<IncidentId, Versioned<Incident>>,
+    at: (Timestamp, Duration),
+) -> impl Iterator<Item = Incident> {
+    told.found.iter().filter_map(move |finding| {
+        let id = Incident::identity(work.project.id, finding);
+        after(work, finding, known.get(&id), at)
+    })
+}
+
+/// The incident after this run; `None` where what the run read may be older than its end, or than
+/// what another run has said since: the next one sees for itself.
 fn after(
     work: &Work<'_>,
     finding: &Finding,
     known: Option<&Versioned<Incident>>,
-    now: Timestamp,
+    (now, grace): (Timestamp, Duration),
 ) -> Option<Incident> {
     let run = &work.run.value;
-    match known {
-        Some(known) if known.value.ended_after(run.as_of) => None,
-        Some(known) => Some(known.value.clone().seen(finding.clone(), run.id, now)),
-        None => Some(Incident::open(
-            work.project.id,
-            finding.clone(),
-            run.id,
-            now,
-        )),
-    }
+    let lasted = match known.map(|known| &known.value) {
+        Some(known) if known.ended_after(run.as_of) => return None,
+        Some(known) if !known.says(finding) && said_since(known, run) => return None,
+        Some(known) => known.outlasts(finding, run.as_of, grace),
+        None => false,
+    };
+    let after = match known {
+        Some(known) => known.value.clone().seen(finding.clone(), run.id, now),
+        None => Incident::open(work.project.id, finding.clone(), run.id, now),
+    };
+    // What any other run writes, it has looked at twice.
+    let confirmed = lasted || grace.is_zero() || !run.is_one_look();
+    Some(if confirmed {
+        after.confirmed(run.id)
+    } else {
+        after
+    })
+}
+
+/// Whether another run has written what the incident says after this one had looked.
+fn said_since(known: &Incident, run: &Run) -> bool {
+    known.seen_by != run.id && known.seen_at > run.looked_at()
 }
 
 fn result(run: &Run) -> &'static str {

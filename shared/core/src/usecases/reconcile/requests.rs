@@ -15,7 +15,7 @@ use super::{Reconcile, ReconcileError, RunSummary, Work, as_opened, summary};
 use crate::ids::RunId;
 use crate::ports::Expect;
 use crate::records::{Directory, Project, Record, RecordError, Records};
-use crate::run::{Run, RunResult, RunScope, RunStep};
+use crate::run::{MANUAL, Run, RunResult, RunScope, RunStep};
 use crate::sealed::Purpose;
 use crate::tenancy::TenantCtx;
 use crate::time::Timestamp;
@@ -131,7 +131,7 @@ impl Reconcile {
         let scope = RunScope::Check {
             customer: customer.to_owned(),
         };
-        let run = Run::opened(run, scope, "manual", self.clock.now());
+        let run = Run::opened(run, scope, MANUAL, self.clock.now());
         let work = self.open(&ctx, project, run, Vec::new()).await?;
         self.look(work).await
     }

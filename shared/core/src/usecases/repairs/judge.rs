@@ -149,8 +149,7 @@ fn standing(incident: &Incident, identity: Option<Identity>) -> StandingFacts {
         promise_known: finding.kind != FindingKind::UnknownState,
         backing: finding.backing.name(),
         other_live_subscription: finding.other_live_subscription,
-        // An incident opens only after both sides were read again.
-        confirmed: incident.state != IncidentState::Resolved,
+        confirmed: incident.is_confirmed() && incident.state != IncidentState::Resolved,
         livemode_matches: finding.kind != FindingKind::TestModeBacking,
         kept: false,
     }

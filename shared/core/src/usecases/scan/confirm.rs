@@ -9,10 +9,11 @@ use crate::ids::IncidentId;
 use crate::incident::Incident;
 use crate::ports::{PortError, PortErrorKind};
 use crate::reconcile::{Finding, findings};
+use crate::records::Records;
 use crate::scan::{FileKind, ScanWork, Superseded};
 use crate::snapshot;
 use crate::usecases::reconcile::{
-    Reconcile, ReconcileError, RunSummary, Times, is_known, second_look,
+    Reconcile, ReconcileError, RunSummary, Times, active_mapping, has_lasted, second_look,
 };
 
 impl Scans {
@@ -78,7 +79,7 @@ impl Scans {
         Ok((from, all.skip(skip).take(self.limits.again).collect()))
     }
 
-    /// Which of these an incident says already.
+    /// Which of these have lasted already.
     async fn known(
         &self,
         job: &Job<'_>,
@@ -86,9 +87,12 @@ impl Scans {
     ) -> Result<BTreeSet<IncidentId>, ReconcileError> {
         let incidents = self.reconcile.incidents(job.work.ctx).await?;
         let project = job.work.project;
+        let records = Records::of(self.reconcile.state.as_ref(), job.work.ctx);
+        let grace = active_mapping(&records, project).await?.race_grace();
+        let at = (job.scan.value.as_of, grace);
         let known = findings
             .iter()
-            .filter(|finding| is_known(&incidents, project, finding));
+            .filter(|finding| has_lasted(&incidents, project, finding, at));
         Ok(known
             .map(|finding| Incident::identity(project.id, finding))
             .collect())

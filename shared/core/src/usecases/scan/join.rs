@@ -14,7 +14,7 @@ use crate::run::{RunStep, Unread};
 use crate::scan::{FileKind, ScanFile};
 use crate::snapshot::{Line, Recorder, take_stripe};
 use crate::usecases::reconcile::{
-    LookError, Reconcile, ReconcileError, RunSummary, Sources, acknowledged, counts, is_known,
+    LookError, Reconcile, ReconcileError, RunSummary, Sources, acknowledged, counts, has_lasted,
     open_app, open_sources,
 };
 
@@ -76,16 +76,18 @@ impl Scans {
         files.push(first.await?);
         let known = self.reconcile.incidents(job.work.ctx).await?;
         let run = &mut job.work.run.value;
+        // What is not looked at again is what incidents say at this moment.
+        run.decided_at = Some(self.reconcile.clock.now());
         run.counts = counts(&outcome);
         run.counts.catalog = catalog;
         run.mass_drift = outcome.is_mass_drift(artifact.max_drift_permille());
-        run.drift_acknowledged = run.mass_drift && acknowledged(&known, found.len());
+        run.drift_acknowledged = run.mass_drift && acknowledged(&known, outcome.differing());
         job.scan.value.files = files;
-        let new = |finding| !is_known(&known, job.work.project, finding);
-        let run = &job.work.run.value;
         let grace = artifact.race_grace();
+        let new = |finding| !has_lasted(&known, job.work.project, finding, (as_of, grace));
+        let run = &job.work.run.value;
         let again = found.iter().any(new) && !grace.is_zero();
-        if again && run.reason != "manual" && !run.is_stopped() {
+        if again && !run.is_stopped() {
             return self.wait(job).await;
         }
         self.close(job, outcome.into()).await

@@ -120,6 +120,7 @@ impl Recording {
                 subscriptions: outcome.subscriptions,
                 rows: outcome.rows,
                 findings: count,
+                differing: outcome.differing(),
                 catalog: 0,
             }),
             result: Some(if partial { "partial" } else { "complete" }),
