@@ -255,9 +255,16 @@ fn what_cannot_be_exported_is_refused_and_what_is_foreign_is_not_there() {
             );
             assert!(refused.text.contains(word), "{body}: {}", refused.text);
         }
-        let mine = stage
-            .exported(&tenant.ada, &json!({ "workspace": true }))
-            .await;
+        // A key is of one project, also one that stands for an owner.
+        let body = json!({ "workspace": true });
+        let beyond = stage.call("POST", "/v1/exports", ada, None, &body).await;
+        assert_eq!(beyond.says(), (403, "action-denied".to_owned()));
+        assert!(
+            beyond.text.contains("base.forbid.key-beyond-project"),
+            "{}",
+            beyond.text
+        );
+        let mine = stage.exported(&tenant.ada, &json!({ "all": true })).await;
         assert_eq!(mine.field("/state"), "ready", "{}", mine.text);
         let mut answers = Vec::new();
         let theirs = Some(other.ada.as_str());

@@ -28,7 +28,7 @@ pub(crate) fn incidents(world: &World) -> Incidents {
 }
 
 /// What was done at once.
-fn done(acted: Result<IncidentActed, IncidentError>) -> Versioned<Incident> {
+pub(crate) fn done(acted: Result<IncidentActed, IncidentError>) -> Versioned<Incident> {
     match acted {
         Ok(IncidentActed::Done(incident)) => *incident,
         other => panic!("{other:?}"),

@@ -9,12 +9,13 @@ use counterfoil_core::export::Export;
 use counterfoil_core::records::Versioned;
 use counterfoil_core::usecases::{Accepted, ExportError, Fetched};
 use counterfoil_lambda::Problem;
+use counterfoil_lambda::sight::Sight;
 use counterfoil_lambda::telemetry::chain;
 
 use crate::views;
 
 /// 202: the export and where to look for it.
-pub(crate) fn accepted(accepted: &Accepted) -> Response {
+pub(crate) fn accepted(accepted: &Accepted, sight: Sight) -> Response {
     let export = &accepted.export;
     let mut headers = tag(export.version);
     put(
@@ -29,14 +30,15 @@ pub(crate) fn accepted(accepted: &Accepted) -> Response {
     (
         StatusCode::ACCEPTED,
         headers,
-        Json(views::Export::of(&export.value)),
+        Json(views::Export::of(&export.value, sight)),
     )
         .into_response()
 }
 
 /// 200: the export as it is.
-pub(crate) fn found(export: &Versioned<Export>) -> Response {
-    (tag(export.version), Json(views::Export::of(&export.value))).into_response()
+pub(crate) fn found(export: &Versioned<Export>, sight: Sight) -> Response {
+    let view = views::Export::of(&export.value, sight);
+    (tag(export.version), Json(view)).into_response()
 }
 
 /// 200: a link to one of its files.
@@ -94,6 +96,7 @@ pub(crate) fn problem(error: &ExportError) -> Problem {
         }
         ExportError::Evidence(_)
         | ExportError::Port(_)
+        | ExportError::Vault(_)
         | ExportError::Record(_)
         | ExportError::Json(_) => {
             tracing::error!(cause = chain(error), "export failed");

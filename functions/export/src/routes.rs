@@ -7,6 +7,7 @@ use counterfoil_core::time::Timestamp;
 use counterfoil_core::usecases::Exports;
 use counterfoil_lambda::http::{Asked, Authentication, Caller, Repeats, Sent, admitted, judged};
 use counterfoil_lambda::schema;
+use counterfoil_lambda::sight::Sight;
 use counterfoil_lambda::telemetry::chain;
 use counterfoil_lambda::{Front, Problem};
 use serde::Deserialize;
@@ -187,7 +188,7 @@ async fn create(
                 let export = made.export.value.id.to_string();
                 tracing::warn!(export.id = export, cause = chain(error), "no worker told");
             }
-            Ok(accepted(&made))
+            Ok(accepted(&made, Sight::of(&ctx)))
         })
         .await
     })
@@ -209,7 +210,8 @@ async fn read(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let export = exports.find(&ctx, &id).await;
-    Ok(found(&export.map_err(|error| problem(&error))?))
+    let export = export.map_err(|error| problem(&error))?;
+    Ok(found(&export, Sight::of(&ctx)))
 }
 
 /// Which file.

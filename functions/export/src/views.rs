@@ -5,6 +5,7 @@ use counterfoil_core::ids::{ExportId, RunId};
 use counterfoil_core::usecases::{Fetched, LINK_VALID};
 use counterfoil_lambda::open_words;
 use counterfoil_lambda::schema;
+use counterfoil_lambda::sight::Sight;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -61,7 +62,7 @@ pub(crate) struct Scope {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Time>)]
     to: Option<String>,
-    /// The customer's id in Stripe.
+    /// The customer's id in Stripe. Masked for viewers.
     #[serde(skip_serializing_if = "Option::is_none")]
     customer: Option<String>,
 }
@@ -166,12 +167,13 @@ pub(crate) struct Link {
 }
 
 impl Export {
-    pub(crate) fn of(export: &export::Export) -> Self {
+    /// As whoever has `sight` sees it.
+    pub(crate) fn of(export: &export::Export, sight: Sight) -> Self {
         let failure = export.failure.as_ref();
         Self {
             id: export.id,
             state: export.state,
-            scope: Scope::of(&export.scope),
+            scope: Scope::of(&export.scope, sight),
             inputs: export.inputs,
             progress: Progress {
                 done: export.progress.done,
@@ -193,7 +195,7 @@ impl Export {
 }
 
 impl Scope {
-    fn of(scope: &ExportScope) -> Self {
+    fn of(scope: &ExportScope, sight: Sight) -> Self {
         let mut view = Self {
             of: scope.name(),
             run_id: None,
@@ -207,7 +209,7 @@ impl Scope {
                 view.from = Some(from.to_string());
                 view.to = Some(to.to_string());
             }
-            ExportScope::Customer { customer } => view.customer = Some(customer.clone()),
+            ExportScope::Customer { customer } => view.customer = Some(sight.id(customer)),
             ExportScope::All | ExportScope::Workspace => {}
         }
         view
@@ -257,5 +259,20 @@ impl Link {
             url: fetched.url.clone(),
             url_valid_s: LINK_VALID.as_secs(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// docs/api.md, "Sight": what a viewer reads of a customer's id.
+    #[test]
+    fn a_viewer_does_not_read_the_customer_of_a_ledger() {
+        let customer = "cus_NffrFeUfNV2Hib".to_owned();
+        let scope = ExportScope::Customer { customer };
+        let seen = |sight| Scope::of(&scope, sight).customer;
+        assert_eq!(seen(Sight::Masked).as_deref(), Some("cus_…2Hib"));
+        assert_eq!(seen(Sight::Clear).as_deref(), Some("cus_NffrFeUfNV2Hib"));
     }
 }

@@ -18,9 +18,13 @@ pub fn unpack(archive: &[u8]) -> Option<BTreeMap<String, Vec<u8>>> {
             let field = field.split(|byte| *byte == 0).next()?;
             String::from_utf8(field.to_vec()).ok()
         };
+        let name = match text(345, 500)?.as_str() {
+            "" => text(0, 100)?,
+            folders => format!("{folders}/{}", text(0, 100)?),
+        };
         let size = usize::from_str_radix(&text(124, 136)?, 8).ok()?;
         let content = after.get(..size)?.to_vec();
-        if members.insert(text(0, 100)?, content).is_some() {
+        if members.insert(name, content).is_some() {
             return None;
         }
         rest = after.get(size.next_multiple_of(BLOCK)..)?;

@@ -290,9 +290,10 @@ impl Desk {
         }
     }
 
-    /// Asks as the owner; returns the export's id.
+    /// Asks as the owner, who signs in; returns the export's id.
     pub(super) async fn ask(&self, wanted: impl Into<Wanted> + Send) -> String {
-        self.ask_as(&self.world.ben, wanted).await.unwrap()
+        let owner = Box::pin(self.world.sign_in("Ben")).await;
+        Box::pin(self.ask_as(&owner, wanted)).await.unwrap()
     }
 
     pub(super) async fn ask_as(
@@ -346,7 +347,8 @@ impl Desk {
     }
 
     pub(super) async fn fetch_part(&self, id: &str, part: &str) -> Vec<u8> {
-        let fetched = self.exports.download(&self.world.ben, id, part).await;
+        let owner = Box::pin(self.world.sign_in("Ben")).await;
+        let fetched = self.exports.download(&owner, id, part).await;
         let fetched = fetched.unwrap();
         let object = fetched.url.strip_prefix("memory:").unwrap();
         let (object, query) = object.split_once('?').unwrap();

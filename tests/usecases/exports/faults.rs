@@ -48,7 +48,7 @@ async fn one_export(desk: &Desk, id: &str, case: &str) {
 
 #[tokio::test]
 async fn every_step_of_asking_may_fail_or_only_seem_to() {
-    let (asking, _) = steps().await;
+    let (asking, _) = Box::pin(steps()).await;
     assert_eq!(asking, 3, "the baseline, the record, the message");
     for step in 1..=asking {
         for fault in [Fault::Failed, Fault::Happened] {
@@ -74,7 +74,7 @@ async fn every_step_of_asking_may_fail_or_only_seem_to() {
 
 #[tokio::test]
 async fn every_step_of_the_worker_may_fail_or_be_its_last() {
-    let (asking, all) = steps().await;
+    let (asking, all) = Box::pin(steps()).await;
     assert!(all >= asking + 5, "{all} steps");
     for step in 1..=all - asking {
         for fault in [

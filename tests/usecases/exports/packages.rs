@@ -1,10 +1,15 @@
 //! What is in a package, and that an auditor accepts exactly it.
 
+use std::time::Duration;
+
+use counterfoil_core::evidence::json::Json;
 use counterfoil_core::evidence::package::tar;
 use counterfoil_core::export::{ExportScope, ExportState};
 use counterfoil_core::ports::Clock;
 use counterfoil_core::usecases::{WorkError, Worked};
 
+use super::super::incidents::{done, ignore, incidents};
+use super::super::world::World;
 use super::desk::{Desk, manifest, unpack};
 use super::requests::some_run;
 
@@ -118,7 +123,7 @@ async fn exports_of_a_longer_history_carry_every_seal() {
     let desk = Desk::new().await;
     for _ in 0..3 {
         desk.export(ExportScope::All).await;
-        desk.world.clock.advance(std::time::Duration::from_mins(1));
+        desk.world.clock.advance(Duration::from_mins(1));
     }
     let fetched = desk.export(ExportScope::All).await;
     let members = unpack(&fetched.bytes);
@@ -153,6 +158,61 @@ async fn a_customers_ledger_is_the_runs_about_them() {
         _ => None,
     });
     assert!(facts.into_iter().all(|facts| !facts.contains("cus_1")));
+}
+
+/// The runs of which an entry of this kind is.
+fn runs_with(world: &World, kind: &str) -> Vec<String> {
+    let entries = world.store.stream(world.stream()).into_iter();
+    let headers = entries.map(|entry| Json::parse(&entry.header).unwrap());
+    let of_kind = headers.filter(|header| header.get("kind").and_then(Json::as_str) == Some(kind));
+    let run = |header: Json| header.get("run")?.get("id")?.as_str().map(str::to_owned);
+    of_kind.filter_map(run).collect()
+}
+
+/// What a person did at once has no action, and what found the difference first is not what saw it last.
+#[tokio::test]
+async fn a_customers_ledger_holds_what_people_did_and_its_earlier_lives() {
+    let world = World::new().await;
+    world.scan().await;
+    let first = world.incident().await.opened_by.to_string();
+    let id = world.incident().await.id.to_string();
+    let act = ignore(&world, 7);
+    done(incidents(&world).act(&world.ann, &id, "k1", &act).await);
+    let ignored = runs_with(&world, "incident.ignored").remove(0);
+    for granted in [true, false] {
+        world.set_row("u1", granted);
+        world.clock.advance(Duration::from_hours(1));
+        world.scan().await;
+    }
+    let incident = world.incident().await;
+    assert_ne!(incident.opened_by.to_string(), first);
+    let desk = Desk::of(world);
+    let customer = "cus_1".to_owned();
+    let fetched = desk.export(ExportScope::Customer { customer }).await;
+    let members = unpack(&fetched.bytes);
+    for run in [first, ignored] {
+        let run = members
+            .get(&format!("runs/{run}.json"))
+            .expect("the run is there");
+        desk.verify(run).await.unwrap();
+    }
+}
+
+/// A name of 64 letters is the longest that a bundle's file may have (docs/policies.md).
+#[tokio::test]
+async fn a_delivery_holds_rules_whose_file_has_a_long_name() {
+    let world = World::new().await;
+    let name = format!("policies/{}.cedar", "a".repeat(64));
+    let rule =
+        "@id(\"ws.permit.long\") @why(\"a long name\")\npermit (principal, action, resource);\n";
+    let digest = world.activated_with(&name, rule).await;
+    world.scan().await;
+    let desk = Desk::of(world);
+    let members = unpack(&desk.export(ExportScope::All).await.bytes);
+    manifest(&members).expect("the manifest names every file");
+    let folder = digest.replace("sha256:", "policy/");
+    assert_eq!(members[&format!("{folder}/{name}")], rule.as_bytes());
+    assert_eq!(desk.replay(&members).await.unwrap().decisions, 1);
 }
 
 #[tokio::test]

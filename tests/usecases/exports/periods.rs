@@ -67,7 +67,7 @@ async fn hours() -> Desk {
 
 #[tokio::test]
 async fn every_period_holds_exactly_its_entries_and_proves_it() {
-    let desk = hours().await;
+    let desk = Box::pin(hours()).await;
     let all = times(&desk);
     let mut borders: Vec<Timestamp> = all.clone();
     borders.dedup();

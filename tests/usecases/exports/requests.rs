@@ -74,6 +74,16 @@ async fn whoever_may_not_export_is_refused_and_the_refusal_is_recorded() {
         assert_eq!(desk.world.kinds()[before..].len(), 3);
         assert!(desk.world.mail.take_exports().is_empty());
     }
+    // What else is wrong with a request is for those who may export.
+    let now = desk.world.clock.now();
+    let empty = ExportScope::Period { from: now, to: now };
+    let refused = desk.ask_as(&desk.world.ann, empty.clone()).await;
+    assert!(
+        matches!(refused, Err(ExportError::Refused(_))),
+        "{refused:?}"
+    );
+    let told = desk.ask_as(&desk.world.ben, empty).await;
+    assert!(matches!(told, Err(ExportError::Period { .. })), "{told:?}");
     let id = desk.ask(ExportScope::All).await;
     desk.deliver().await;
     let refused = desk.exports.download(&desk.world.ann, &id, "package").await;
@@ -199,9 +209,26 @@ async fn an_export_that_nobody_works_on_is_queued_again_by_whoever_looks() {
     );
 }
 
+/// docs/policies.md: evidence of the workspace is in no project, whichever one it is asked for through.
+#[tokio::test]
+async fn an_export_of_the_workspace_is_judged_as_one_of_the_workspace() {
+    let desk = Desk::new().await;
+    let rule = "@id(\"ws.forbid.whole\") @why(\"not of the whole workspace\")\nforbid (principal, action == CF::Action::\"evidence.export\", resource) when { context.base.scope.environment == \"none\" };\n";
+    desk.world.under(rule).await;
+    desk.ask(ExportScope::All).await;
+    let ben = desk.world.sign_in("Ben").await;
+    let refused = desk.ask_as(&ben, ExportScope::Workspace).await.unwrap_err();
+    let denied = matches!(&refused, ExportError::Denied { judgement, .. } if judgement.rule == "ws.forbid.whole");
+    assert!(denied, "{refused:?}");
+}
+
 #[tokio::test]
 async fn only_people_reach_beyond_the_project_of_their_key() {
     let desk = Desk::new().await;
+    // Ben acts by an approver key here.
+    let by_key = desk.ask_as(&desk.world.ben, ExportScope::Workspace).await;
+    let denied = matches!(&by_key, Err(ExportError::Denied { judgement, .. }) if judgement.rule == "base.forbid.key-beyond-project");
+    assert!(denied, "{by_key:?}");
     let fetched = desk.export(ExportScope::Workspace).await;
     assert_eq!(fetched.export.stream, desk.world.workspace.stream);
     let members = super::desk::unpack(&fetched.bytes);

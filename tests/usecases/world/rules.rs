@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use counterfoil_core::bundles::PolicyState;
-use counterfoil_core::ids::UserId;
+use counterfoil_core::ids::{UserId, WorkspaceId};
 use counterfoil_core::ports::{Clock, State, StateWrite};
 use counterfoil_core::tenancy::{Role, WorkspaceCtx};
 use counterfoil_core::time::Timestamp;
@@ -22,11 +22,15 @@ pub(crate) fn signing_key() -> SigningKey {
     SigningKey::from_seed(&[1; 32])
 }
 
+fn rules_of(workspace: WorkspaceId, rules: &str) -> Rules {
+    let written = Rules::of(workspace, 1, &format!("{PERMIT}{rules}\n"));
+    written.with("tests/a.json", TESTS)
+}
+
 impl World {
     /// Rules, beside one that permits what the baseline does.
     fn rules(&self, rules: &str) -> Rules {
-        let written = Rules::of(self.workspace.id, 1, &format!("{PERMIT}{rules}\n"));
-        written.with("tests/a.json", TESTS)
+        rules_of(self.workspace.id, rules)
     }
 
     async fn in_workspace(&self, name: &str) -> WorkspaceCtx {
@@ -58,6 +62,15 @@ impl World {
 
     /// Ben and Cora, who is let in now, bring rules into force as owners do: the digest.
     pub(crate) async fn activated(&self, rules: &str) -> String {
+        self.activate(self.rules(rules)).await
+    }
+
+    /// The same with a further file.
+    pub(crate) async fn activated_with(&self, path: &str, text: &str) -> String {
+        self.activate(self.rules("").with(path, text)).await
+    }
+
+    async fn activate(&self, rules: Rules) -> String {
         self.join("Cora", Role::Owner).await;
         self.clock.advance(Duration::from_secs(1));
         let policies = self.policies();
@@ -69,7 +82,6 @@ impl World {
         for ctx in [&ben, &cora] {
             policies.register_key(ctx, &public, None).await.unwrap();
         }
-        let rules = self.rules(rules);
         let new = NewBundle {
             manifest: &rules.manifest.to_string(),
             signature: &serde_json::to_string(&rules.signed(&signing_key())).unwrap(),
@@ -96,20 +108,29 @@ impl World {
 
     /// Brings rules into force without anybody's act or record.
     pub(crate) async fn under(&self, rules: &str) {
-        let rows = self.rows_of(rules);
+        self.under_in(self.workspace.id, rules).await;
+    }
+
+    /// The same in another workspace.
+    pub(crate) async fn under_in(&self, workspace: WorkspaceId, rules: &str) {
+        let rows = self.rows_in(workspace, rules);
         assert!(self.store.write(rows).await.unwrap());
     }
 
     /// The rows that bring rules into force.
     pub(crate) fn rows_of(&self, rules: &str) -> Vec<StateWrite> {
+        self.rows_in(self.workspace.id, rules)
+    }
+
+    fn rows_in(&self, workspace: WorkspaceId, rules: &str) -> Vec<StateWrite> {
         let (by, at, key) = (UserId::from_bits(7), self.clock.now(), signing_key());
-        let row = self.rules(rules).stored(&key, by, at);
+        let row = rules_of(workspace, rules).stored(&key, by, at);
         let state = PolicyState {
             keys: vec![bundles::registered(&key, by, at)],
             active: Some(bundles::active(&row, 1, &by.to_string())),
             ..PolicyState::default()
         };
-        let place = |row: &str| bundles::place(self.workspace.id, row);
+        let place = |row: &str| bundles::place(workspace, row);
         vec![
             StateWrite::create(place("state"), serde_json::to_value(&state).unwrap()),
             StateWrite::create(place(&row.digest), serde_json::to_value(&row).unwrap()),

@@ -110,6 +110,12 @@ pub fn index(mut archive: impl BufRead, limits: TarLimits) -> Result<Vec<Place>,
 
 const BLOCK_BYTES: u64 = 512;
 
+/// Bytes of a header for a name.
+const NAME: usize = 100;
+
+/// Bytes of a header for folders that a name begins with.
+const PREFIX: usize = 155;
+
 /// Reads a block; `false` at the end. Fewer bytes than a block must be zero.
 fn full_block(archive: &mut impl BufRead, block: &mut [u8; BLOCK]) -> Result<bool, Unreadable> {
     let mut read = 0_usize;
@@ -261,8 +267,24 @@ fn checksum(block: &[u8; BLOCK]) -> u64 {
     blanked.sum()
 }
 
-/// The header of a regular file of `size` bytes: no time, no owner. A name has at most 100 bytes and a
-/// file less than 8 GiB.
+/// A name as a header holds it: folders that do not fit beside the last part of it, and the rest. `None`
+/// where it cannot be cut so that both fit.
+fn cut(name: &str) -> Option<(&str, &str)> {
+    if name.len() <= NAME {
+        return Some(("", name));
+    }
+    let slashes = name.match_indices('/').map(|(at, _)| at);
+    let mut cuts = slashes.filter_map(|at| name.get(..at).zip(name.get(at.saturating_add(1)..)));
+    cuts.find(|(folders, rest)| folders.len() <= PREFIX && (1..=NAME).contains(&rest.len()))
+}
+
+/// Whether a header has room for a name: 100 bytes, or up to 155 more of folders before them.
+pub fn fits(name: &str) -> bool {
+    cut(name).is_some()
+}
+
+/// The header of a regular file of `size` bytes, less than 8 GiB: no time, no owner. What does not fit
+/// of a name ([`fits`]) is not in it.
 pub fn header(name: &str, size: u64) -> [u8; BLOCK] {
     let mut block = [0; BLOCK];
     let mut put = |at: usize, text: &str| {
@@ -270,7 +292,9 @@ pub fn header(name: &str, size: u64) -> [u8; BLOCK] {
             *target = byte;
         }
     };
-    put(0, name);
+    let (folders, rest) = cut(name).unwrap_or(("", name));
+    put(0, rest.get(..NAME).unwrap_or(rest));
+    put(345, folders);
     put(100, "0000644\0");
     put(108, "0000000\0");
     put(116, "0000000\0");
@@ -309,6 +333,23 @@ mod tests {
     #[test]
     fn what_was_written_is_read_back() {
         assert_eq!(read(&write(&files()), LIMITS).unwrap(), files());
+    }
+
+    #[test]
+    fn a_long_name_is_cut_at_a_folder_and_what_fits_nowhere_is_said() {
+        let folder = format!("policy/{}/policies", "0".repeat(64));
+        let name = format!("{folder}/{}.cedar", "a".repeat(64));
+        assert!(fits(&name) && name.len() > NAME);
+        let block = header(&name, 3);
+        let field =
+            |from: usize, to: usize| std::str::from_utf8(terminated(&block[from..to])).unwrap();
+        assert_eq!(format!("{}/{}", field(345, 500), field(0, 100)), name);
+        assert_eq!(field(100, 107), "0000644");
+        assert_eq!(octal(&block[148..156]), Some(checksum(&block)));
+        for long in ["a".repeat(101), format!("{}/b", "a".repeat(156))] {
+            assert!(!fits(&long), "{long}");
+            assert_eq!(&header(&long, 3)[100..107], b"0000644");
+        }
     }
 
     #[test]

@@ -78,10 +78,19 @@ fn header(block: &[u8; BLOCK]) -> Result<(String, u64)> {
         field.split(|byte| *byte == 0).next().unwrap_or_default()
     };
     ensure!(field(257, 262) == b"ustar", "not a tar archive");
-    let name = String::from_utf8(field(0, 100).to_vec()).context("a name is not text")?;
+    let name = whole_name(field(345, 500), field(0, 100)).context("a name is not text")?;
     let size = std::str::from_utf8(field(124, 136)).context("a size is not a number")?;
     let size = u64::from_str_radix(size.trim(), 8).context("a size is not a number")?;
     Ok((name, size))
+}
+
+/// A name whose first folders may lie in a field of their own.
+pub(crate) fn whole_name(folders: &[u8], rest: &[u8]) -> Option<String> {
+    let (folders, rest) = (std::str::from_utf8(folders), std::str::from_utf8(rest));
+    Some(match (folders.ok()?, rest.ok()?) {
+        ("", rest) => rest.to_owned(),
+        (folders, rest) => format!("{folders}/{rest}"),
+    })
 }
 
 /// Every member but the manifest is in the manifest, with its digest, and nothing else is.

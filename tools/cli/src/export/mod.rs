@@ -3,7 +3,7 @@
 //! It does not verify evidence: that is `counterfoil verify`, with a key and a stream id from
 //! elsewhere.
 
-mod archive;
+pub(crate) mod archive;
 mod fetch;
 mod place;
 

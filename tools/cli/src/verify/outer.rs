@@ -9,6 +9,8 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 
 use counterfoil_evidence::package::tar::BLOCK;
 
+use crate::export::archive::whole_name;
+
 /// The member that is evidence.
 pub(super) const EVIDENCE: &str = "evidence.tar";
 /// The member that names all others.
@@ -96,14 +98,12 @@ const BYTES: u64 = 512;
 /// Name and size of a regular file; `None` for the end of the archive and for everything else.
 fn regular(block: &[u8; BLOCK]) -> Option<(String, u64)> {
     let field = |from: usize, to: usize| block.get(from..to).unwrap_or_default();
-    let is_plain = field(257, 265) == b"ustar\x0000"
-        && matches!(field(156, 157), [b'0' | 0])
-        && field(345, 500).iter().all(|byte| *byte == 0);
+    let is_plain = field(257, 265) == b"ustar\x0000" && matches!(field(156, 157), [b'0' | 0]);
     if !is_plain || octal(field(148, 156))? != checksum(block) {
         return None;
     }
-    let name = field(0, 100).split(|byte| *byte == 0).next()?;
-    let name = String::from_utf8(name.to_vec()).ok()?;
+    let text = |from, to| field(from, to).split(|byte| *byte == 0).next();
+    let name = whole_name(text(345, 500)?, text(0, 100)?)?;
     Some((name, octal(field(124, 136))?))
 }
 

@@ -8,6 +8,7 @@ use crate::json::JsonError;
 use crate::policy::Judgement;
 use crate::ports::{AppendError, PortError};
 use crate::records::RecordError;
+use crate::usecases::vault::VaultError;
 
 /// Why a request about exports was not granted.
 #[derive(Debug, Error)]
@@ -58,6 +59,9 @@ pub enum ExportError {
     /// A service did not answer: 503.
     #[error("a service did not answer")]
     Port(#[from] PortError),
+    /// The names that evidence knows customers by could not be made: 503.
+    #[error("the name of a customer in evidence could not be made")]
+    Vault(#[from] VaultError),
     /// A record could not be read: 503.
     #[error("a record could not be read")]
     Record(#[from] RecordError),

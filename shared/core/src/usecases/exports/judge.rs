@@ -87,7 +87,11 @@ impl Exports {
         let question = Question::Export(facts(scope));
         let rules = Rules::load(self.state.as_ref(), ctx.workspace()).await?;
         let now = self.clock.now();
-        let asking = Asking::new(ctx.principal(), now, Place::project(project));
+        let place = match scope {
+            ExportScope::Workspace => Place::workspace(ctx.workspace()),
+            _ => Place::project(project),
+        };
+        let asking = Asking::new(ctx.principal(), now, place);
         let judgement = rules.judge(&question, &asking, self.clock.as_ref());
         let run = RunId::new(now, self.random.bits128());
         let decision = DecisionId::new(now, self.random.bits128());

@@ -11,6 +11,7 @@ use counterfoil_evidence::tree;
 use super::Exports;
 use super::failure::{BuildError, corrupt};
 use super::seals::is_handover;
+use crate::ids::RunId;
 use crate::ports::{PortError, PortErrorKind, StoredEntry, StoredPart};
 
 /// The facts of an entry.
@@ -25,6 +26,12 @@ pub(super) fn facts_of(entry: &StoredEntry) -> Option<Json> {
 pub(super) fn kind_of(entry: &StoredEntry) -> Option<Kind> {
     let header = Json::parse(&entry.header).ok()?;
     Kind::from_name(header.get("kind")?.as_str()?)
+}
+
+/// The run that an entry belongs to.
+pub(super) fn run_of(entry: &StoredEntry) -> Option<RunId> {
+    let header = Json::parse(&entry.header).ok()?;
+    header.get("run")?.get("id")?.as_str()?.parse().ok()
 }
 
 /// The time of an entry, ms.

@@ -34,10 +34,11 @@ impl Exports {
     ) -> Result<Accepted, ExportError> {
         let wanted = wanted.into();
         let scope = wanted.scope.clone();
-        self.check_period(&scope)?;
+        self.may_know(ctx, self.check_period(&scope)).await?;
         let project = self.project(ctx).await?;
         let stream = self.stream_of(ctx, &project, &scope).await?;
-        self.exists(ctx, &project, &scope).await?;
+        let exists = self.exists(ctx, &project, &scope).await;
+        self.may_know(ctx, exists).await?;
         let asked = idempotency_key.map(|key| asked_id(ctx, key));
         if let Some(again) = self.asked_before(ctx, asked.as_deref(), &wanted).await? {
             return Ok(again);
@@ -130,6 +131,18 @@ impl Exports {
         Ok(workspace.stream.parse().map_err(corrupt)?)
     }
 
+    /// What is wrong with a request, for whoever may export: others are told that they may not.
+    async fn may_know(
+        &self,
+        ctx: &TenantCtx,
+        checked: Result<(), ExportError>,
+    ) -> Result<(), ExportError> {
+        if let Err(ExportError::Period { .. } | ExportError::RunOpen) = checked {
+            self.admit(ctx).await?;
+        }
+        checked
+    }
+
     fn check_period(&self, scope: &ExportScope) -> Result<(), ExportError> {
         let wrong = |field, rule| Err(ExportError::Period { field, rule });
         match scope {
@@ -158,7 +171,7 @@ impl Exports {
         match scope {
             ExportScope::Run { run_id } => self.closed(project.stream_id()?, *run_id).await,
             ExportScope::Customer { customer } => {
-                if self.runs_of_customer(ctx, customer).await?.is_empty() {
+                if !Box::pin(self.knows_customer(ctx, customer)).await? {
                     return Err(ExportError::NotFound);
                 }
                 Ok(())

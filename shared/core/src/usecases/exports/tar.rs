@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-use counterfoil_evidence::package::tar::{BLOCK, header};
+use counterfoil_evidence::package::tar::{BLOCK, fits, header};
 use sha2::{Digest, Sha256};
 
 use crate::ports::ScratchFile;
@@ -48,6 +48,10 @@ impl Archive {
     }
 
     fn add(&mut self, name: &str, content: &mut dyn Read, bytes: u64) -> io::Result<()> {
+        if !fits(name) {
+            let what = format!("an archive has no room for the name {name}");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        }
         self.file.write_all(&header(name, bytes))?;
         let mut hashing = Hashing::new(content);
         io::copy(&mut hashing, &mut self.file)?;
