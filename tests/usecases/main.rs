@@ -18,6 +18,8 @@ mod decisions;
 #[cfg(test)]
 mod deletion;
 #[cfg(test)]
+mod derived;
+#[cfg(test)]
 mod doubts;
 #[cfg(test)]
 mod erasure;

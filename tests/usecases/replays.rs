@@ -7,6 +7,7 @@ use std::time::Duration;
 use counterfoil_core::evidence::hash::digest_string;
 use counterfoil_core::evidence::json::Json;
 use counterfoil_core::ids::WorkspaceId;
+use counterfoil_core::policy::baseline_digest;
 use counterfoil_core::ports::StoredPart;
 use counterfoil_core::reconcile::FindingKind;
 use counterfoil_core::records::{Directory, Mapping, Records};
@@ -26,6 +27,7 @@ use super::world::{World, customer};
 struct Told {
     open: Option<Json>,
     decisions: Vec<Json>,
+    resolutions: Vec<Json>,
     close: Option<Json>,
 }
 
@@ -61,6 +63,7 @@ impl Record {
             match header.get("kind").and_then(Json::as_str).unwrap() {
                 "run.open" => told.open = Some(facts),
                 "run.decision" => told.decisions.push(facts),
+                "run.resolution" => told.resolutions.push(facts),
                 "run.close" => told.close = Some(facts),
                 _ => {}
             }
@@ -105,6 +108,7 @@ impl Record {
             id,
             open: told.open.as_ref().unwrap(),
             decisions: &told.decisions,
+            resolutions: &told.resolutions,
             close: told.close.as_ref().unwrap(),
         };
         replay_run(&run, &|name| self.inputs.get(name).cloned()).await
@@ -232,13 +236,15 @@ async fn every_run_of_a_repair_replays_and_so_does_every_decision() {
     world.vote().vote(&world.ben, &action, &vote).await.unwrap();
     world.scan().await;
     let record = Record::of(&world).await;
-    let (mut findings, mut decisions) = (0, 0);
+    let (mut findings, mut decisions, mut votes) = (0, 0, 0);
     for id in record.runs.keys() {
         let replayed = record.replay(id).await.unwrap();
         assert_eq!(replayed.not_checked, Vec::<String>::new());
         findings += replayed.findings;
         decisions += replayed.decisions;
+        votes += replayed.votes;
     }
+    assert_eq!(votes, 1, "the approval");
     assert_eq!(findings, 2, "two scans");
     assert_eq!(world.count("run.decision"), 3);
     assert_eq!(decisions, 3, "proposal, refused vote, execution");
@@ -345,6 +351,11 @@ async fn a_decision_of_a_broken_glass_that_the_rules_were_not_asked_about_is_a_d
     let run = done.action.value.follow_up.unwrap().to_string();
     let record = Record::of(&world).await;
     assert_eq!(record.replay(&run).await.unwrap().decisions, 1);
+    let mut silent = Record::of(&world).await;
+    let told = silent.runs.get_mut(&run).unwrap();
+    *member(&mut told.resolutions[0], &["override"]) = Json::Bool(false);
+    let what = differs(silent.replay(&run).await);
+    assert!(what.contains("no answer in the run does"), "{what}");
     for forge in ["whole", "effect", "approvals"] {
         let mut record = Record::of(&world).await;
         let decided = &mut record.runs.get_mut(&run).unwrap().decisions[0];
@@ -364,6 +375,122 @@ async fn a_decision_of_a_broken_glass_that_the_rules_were_not_asked_about_is_a_d
         }
         let what = differs(record.replay(&run).await);
         assert!(what.contains("the rules say"), "{forge}: {what}");
+    }
+}
+
+/// What counts an approval rests on an answer that somebody was allowed to give.
+#[tokio::test]
+async fn an_answer_that_was_not_allowed_or_is_not_there_is_a_difference() {
+    let world = World::new().await;
+    let action = propose(&world).await.action;
+    let vote = Voted {
+        kind: VoteKind::Approve,
+        digest: &action.digest,
+        reason: "checked the invoice",
+        version: None,
+    };
+    let id = action.id.to_string();
+    let done = Box::pin(world.vote().vote(&world.ben, &id, &vote)).await;
+    let run = done.unwrap().action.value.follow_up.unwrap().to_string();
+    let record = Record::of(&world).await;
+    assert_eq!(record.replay(&run).await.unwrap().votes, 1);
+    let asked_anew = |judged: &mut Json, path: &[&str], value: Json| {
+        *member(judged, &[&["request"], path].concat()) = value;
+        let digest = digest_string(&member(judged, &["request"]).canonical());
+        *member(judged, &["request_sha256"]) = digest.as_str().into();
+    };
+    for (forge, said) in [
+        ("gone", "it counts 1 approvals, and the run holds 0"),
+        ("unsaid", "nothing says that it was allowed"),
+        ("denied", "the rules did not allow it"),
+        ("another", "asked about somebody else"),
+        ("asked about another", "asked about somebody else"),
+        (
+            "answered another digest",
+            "the rules say DENY by base.forbid.approval-form",
+        ),
+    ] {
+        let mut record = Record::of(&world).await;
+        let resolutions = &mut record.runs.get_mut(&run).unwrap().resolutions;
+        let vote = &mut resolutions[0];
+        let judged = |vote| member(vote, &["judged"]);
+        match forge {
+            "gone" => resolutions.clear(),
+            "unsaid" => match vote {
+                Json::Object(facts) => drop(facts.remove("judged")),
+                _ => panic!("facts are an object"),
+            },
+            "denied" => *member(vote, &["judged", "effect"]) = "DENY".into(),
+            "another" => *member(vote, &["approver"]) = "usr_another".into(),
+            "asked about another" => {
+                asked_anew(judged(vote), &["principal", "id"], "usr_another".into());
+            }
+            _ => {
+                let matches = ["context", "approval", "digest_matches"];
+                asked_anew(judged(vote), &matches, Json::Bool(false));
+            }
+        }
+        let what = differs(record.replay(&run).await);
+        assert!(what.contains(said), "{forge}: {what}");
+    }
+}
+
+/// A name that only denials have excuses nothing that was allowed.
+#[tokio::test]
+async fn what_was_allowed_by_the_name_of_a_denial_is_a_difference() {
+    let world = World::new().await;
+    propose(&world).await;
+    for rule in ["hold-quota", "engine-panic"] {
+        let mut record = Record::of(&world).await;
+        let (id, facts) = record.decided();
+        facts.insert("effect".to_owned(), "ALLOW".into());
+        facts.insert("rule".to_owned(), rule.into());
+        let what = differs(record.replay(&id).await);
+        assert!(what.contains("the rules say REQUIRE"), "{what}");
+    }
+}
+
+/// Rules that two people put in force are signed.
+#[tokio::test]
+async fn rules_that_were_put_in_force_and_are_no_bundle_are_a_difference() {
+    let world = World::new().await;
+    propose(&world).await;
+    let permit = "@id(\"ws.permit.all\") @why(\"the baseline applies\")\npermit (principal, action, resource);\n";
+    let (digest, files) = released(&[("a.cedar", permit)]);
+    let mut record = Record::of(&world).await;
+    let (id, facts) = record.decided();
+    facts.insert("policy".to_owned(), digest.as_str().into());
+    record.inputs.extend(files);
+    assert_eq!(record.replay(&id).await.unwrap().decisions, 1);
+    let entry = format!("{}.json", digest.replace("sha256:", "workspace/"));
+    record.inputs.insert(entry, b"{}".to_vec());
+    let what = differs(record.replay(&id).await);
+    assert!(what.contains("its signature is gone"), "{what}");
+}
+
+/// docs/evidence-format.md, "Facts": `policy_bundles` of a run are the rules in force, baseline first.
+#[tokio::test]
+async fn every_run_names_the_rules_that_are_in_force() {
+    let world = World::new().await;
+    let digest = world.activated("").await;
+    let before = world.count("run.open");
+    let action = propose(&world).await.action;
+    let vote = Voted {
+        kind: VoteKind::Approve,
+        digest: &action.digest,
+        reason: "checked the invoice",
+        version: None,
+    };
+    let id = action.id.to_string();
+    Box::pin(world.vote().vote(&world.ben, &id, &vote))
+        .await
+        .unwrap();
+    let opened = world.facts("run.open").split_off(before);
+    assert_eq!(opened.len(), 3, "a scan, a proposal, its execution");
+    for open in opened {
+        let bundles = open.get("policy_bundles").and_then(Json::as_array).unwrap();
+        let bundles: Vec<_> = bundles.iter().filter_map(Json::as_str).collect();
+        assert_eq!(bundles, [baseline_digest(), digest.as_str()]);
     }
 }
 

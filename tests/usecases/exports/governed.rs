@@ -24,6 +24,7 @@ use super::desk::Desk;
 struct Told {
     opens: Vec<Json>,
     decisions: Vec<Json>,
+    resolutions: Vec<Json>,
     closes: Vec<Json>,
 }
 
@@ -39,6 +40,7 @@ impl Told {
             let list = match kind.unwrap() {
                 "run.open" => &mut told.opens,
                 "run.decision" => &mut told.decisions,
+                "run.resolution" => &mut told.resolutions,
                 "run.close" => &mut told.closes,
                 _ => continue,
             };
@@ -102,10 +104,12 @@ async fn a_run_of_fifty_actions_leaves_fifty_decisions_in_its_package() {
         id: &run,
         open,
         decisions: &told.decisions,
+        resolutions: &told.resolutions,
         close: &told.closes[0],
     };
     let replayed = replay_run(&recorded, &|_| None).await.unwrap();
-    assert_eq!((replayed.decisions, replayed.not_checked), (50, Vec::new()));
+    assert_eq!((replayed.decisions, replayed.votes), (50, 10));
+    assert_eq!(replayed.not_checked, Vec::<String>::new());
     let close = &told.closes[0];
     let count = |name: &str| close.get(name).and_then(Json::as_uint).unwrap();
     let counts = [

@@ -19,6 +19,7 @@ use counterfoil_core::usecases::{
 };
 use counterfoil_testkit::memory::{MemSigner, MemStore, SeededRandom, SetClock};
 
+use crate::derived::Derived;
 use crate::world::NOW;
 
 /// Somebody in a workspace.
@@ -35,6 +36,7 @@ pub(crate) struct Bench {
     pub(crate) workspace: Workspace,
     /// Founded it.
     pub(crate) ann: Person,
+    _derived: Derived,
 }
 
 impl Bench {
@@ -45,6 +47,7 @@ impl Bench {
         let random = Arc::new(SeededRandom::new(5));
         let signer = Arc::new(MemSigner::from_seed(3));
         let mut bench = Self {
+            _derived: Derived(store.clone()),
             clock,
             store,
             random,

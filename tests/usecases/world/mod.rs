@@ -36,6 +36,8 @@ use counterfoil_testkit::memory::{
     SeededRandom, SetClock,
 };
 
+use super::derived::Derived;
+
 pub(crate) const WEBHOOK_SECRET: &str = "whsec_test_only";
 pub(crate) const NOW: i64 = 1_795_392_000;
 
@@ -84,6 +86,7 @@ pub(crate) struct World {
     pub(crate) read_key: TenantCtx,
     pub(crate) create: CreateProject,
     random: Arc<SeededRandom>,
+    _derived: Derived,
 }
 
 fn column(name: &str, data_type: ColumnType, primary_key: bool) -> TableColumn {
@@ -248,6 +251,7 @@ impl World {
             column("premium", ColumnType::Bool, false),
         ]);
         let world = Self {
+            _derived: Derived(store.clone()),
             clock,
             store,
             archive: Arc::default(),

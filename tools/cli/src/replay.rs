@@ -112,8 +112,13 @@ pub(crate) fn lines(outcome: &Outcome) -> Vec<String> {
         return Vec::new();
     };
     let (findings, decisions) = (replayed.findings, replayed.decisions);
+    let votes = match replayed.votes {
+        0 => String::new(),
+        1 => ", and so does 1 answer of a person to what waited".to_owned(),
+        votes => format!(", and so do {votes} answers of people to what waited"),
+    };
     let mut lines = vec![format!(
-        "replayed: the findings of {findings} runs and {decisions} decisions follow from their inputs"
+        "replayed: the findings of {findings} runs and {decisions} decisions follow from their inputs{votes}"
     )];
     lines.extend(replayed.in_force.iter().map(in_force));
     lines.extend(replayed.by_delivered.iter().map(|(rules, count)| {
@@ -200,6 +205,7 @@ pub(crate) fn to_json(outcome: &Outcome) -> Json {
                     Json::Array(skipped.map(|what| what.as_str().into()).collect()),
                 ),
                 ("not_rederivable", counted(&replayed.not_rederivable, "why")),
+                ("votes", Json::uint(replayed.votes)),
             ])
         }
         Err(difference) => object([("difference", difference.as_str().into())]),

@@ -189,30 +189,15 @@ impl Decided<'_> {
     /// When the question has no canonical form.
     pub fn facts(&self) -> Result<Json, JsonError> {
         let considered = &self.judgement.considered;
-        let request = considered.request.clone();
-        let digest = counterfoil_evidence::hash::digest_string(&request.canonical());
         let mut fields = vec![
             ("act", Json::from(self.act.to_string())),
-            ("action", considered.action.into()),
             ("action_hash", self.action_hash.into()),
             ("actor", actor(self.principal)),
-            ("baseline", considered.baseline.as_str().into()),
             ("decision", self.id.to_string().into()),
             ("duration_us", Json::uint(considered.duration_us)),
-            ("effect", self.judgement.effect.name().into()),
-            ("engine", engine()),
             ("evaluated_at", Json::uint(self.at.as_millis())),
-            ("layers", considered.layers_json()),
-            ("phase", considered.phase().into()),
-            ("policy", considered.policy.as_str().into()),
-            ("reason", self.judgement.reason.as_str().into()),
-            ("request", request),
-            ("request_sha256", digest.into()),
-            ("rule", self.judgement.rule.as_str().into()),
         ];
-        if self.judgement.approvals > 0 {
-            fields.push(("approvals", Json::uint(u64::from(self.judgement.approvals))));
-        }
+        fields.extend(said(self.judgement));
         if let Some(expires_at) = self.hold {
             fields.push((
                 "hold",
@@ -252,19 +237,33 @@ fn engine() -> Json {
     ])
 }
 
-/// How a vote was judged, so that it can be judged again.
+/// How a vote was judged, as a decision says it, so that it can be judged again.
 pub fn judged(judgement: &Judgement) -> Json {
-    let request = judgement.considered.request.clone();
+    object(said(judgement))
+}
+
+/// What the rules said, and what they were asked.
+fn said(judgement: &Judgement) -> Vec<(&'static str, Json)> {
+    let considered = &judgement.considered;
+    let request = considered.request.clone();
     let digest = counterfoil_evidence::hash::digest_string(&request.canonical());
-    object([
-        ("action", judgement.considered.action.into()),
-        ("baseline", judgement.considered.baseline.as_str().into()),
+    let mut fields = vec![
+        ("action", Json::from(considered.action)),
+        ("baseline", considered.baseline.as_str().into()),
         ("effect", judgement.effect.name().into()),
-        ("policy", judgement.policy().into()),
+        ("engine", engine()),
+        ("layers", considered.layers_json()),
+        ("phase", considered.phase().into()),
+        ("policy", considered.policy.as_str().into()),
+        ("reason", judgement.reason.as_str().into()),
         ("request", request),
         ("request_sha256", digest.into()),
         ("rule", judgement.rule.as_str().into()),
-    ])
+    ];
+    if judgement.approvals > 0 {
+        fields.push(("approvals", Json::uint(u64::from(judgement.approvals))));
+    }
+    fields
 }
 
 /// `run.resolution`: a vote, an expiry or a withdrawal.

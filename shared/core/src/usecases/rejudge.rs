@@ -2,7 +2,7 @@
 //! another bundle would have decided.
 
 use counterfoil_evidence::json::Json;
-use counterfoil_policy::Phase;
+use counterfoil_policy::{Effect, Phase};
 
 use crate::policy::{BESIDE_THE_RULES, BREAK_GLASS};
 
@@ -35,16 +35,12 @@ impl Again {
     pub(super) fn of(decision: &Json) -> Self {
         let text = |name: &str| decision.get(name).and_then(Json::as_str);
         let rule = text("rule").unwrap_or_default();
-        if BESIDE_THE_RULES.contains(&rule) {
+        let denied = text("effect") == Some(Effect::Deny.name());
+        if denied && BESIDE_THE_RULES.contains(&rule) {
             return Self::Never("denied by what no rule asks");
         }
-        if OF_THE_MOMENT.contains(&rule) || also_of_the_moment(decision) {
+        if denied && (OF_THE_MOMENT.contains(&rule) || also_of_the_moment(decision)) {
             return Self::Never("denied by a failure of the moment");
-        }
-        if text("action") == Some("policy.revoke") && asked_the_workspace(decision) {
-            return Self::Never(
-                "judged when rules of the workspace were still asked about revoking",
-            );
         }
         match text("phase") {
             _ if rule == BREAK_GLASS => Self::Broken,
@@ -66,15 +62,6 @@ fn also_of_the_moment(decision: &Json) -> bool {
     ids.any(|id| OF_THE_MOMENT.contains(&id))
 }
 
-fn asked_the_workspace(decision: &Json) -> bool {
-    let layers = decision.get("layers").and_then(Json::as_array);
-    let mut names = layers
-        .into_iter()
-        .flatten()
-        .filter_map(|it| it.get("layer")?.as_str());
-    names.any(|name| name == "workspace")
-}
-
 #[cfg(test)]
 mod tests {
     use counterfoil_evidence::json::object;
@@ -83,57 +70,41 @@ mod tests {
     use crate::governed_run::HOLD_QUOTA;
     use crate::policy::APPROVER_ROLE;
 
-    fn decision(action: &str, phase: &str, rule: &str, layers: &[&str]) -> Json {
-        let layers = layers
-            .iter()
-            .map(|name| object([("layer", (*name).into())]));
+    fn decision((effect, phase): (&str, &str), rule: &str) -> Json {
         object([
-            ("action", action.into()),
-            ("layers", Json::Array(layers.collect())),
+            ("action", "repair.execute".into()),
+            ("effect", effect.into()),
+            ("layers", Json::Array(Vec::new())),
             ("phase", phase.into()),
             ("rule", rule.into()),
         ])
     }
 
     #[test]
-    fn what_a_moment_or_approvals_or_rules_that_are_not_asked_decided_is_told_apart() {
-        let both = ["baseline", "workspace"];
-        let (repair, revoke) = ("repair.execute", "policy.revoke");
-        for (action, phase, rule, layers, again) in [
-            (
-                repair,
-                "propose",
-                "ws.x",
-                &both[..],
-                Again::As(Phase::Propose),
-            ),
-            (repair, "execute", "ws.x", &both, Again::As(Phase::Execute)),
-            (repair, "execute", BREAK_GLASS, &both, Again::Broken),
-            (repair, "later", "ws.x", &both, Again::OfNoPhase),
-            (
-                revoke,
-                "propose",
-                "base.x",
-                &both[..1],
-                Again::As(Phase::Propose),
-            ),
+    fn what_a_moment_or_approvals_decided_is_told_apart() {
+        for (phase, rule, again) in [
+            ("propose", "ws.x", Again::As(Phase::Propose)),
+            ("execute", "ws.x", Again::As(Phase::Execute)),
+            ("execute", BREAK_GLASS, Again::Broken),
+            ("later", "ws.x", Again::OfNoPhase),
         ] {
-            let decision = decision(action, phase, rule, layers);
-            assert_eq!(Again::of(&decision), again, "{action} {phase} {rule}");
+            let decision = decision(("ALLOW", phase), rule);
+            assert_eq!(Again::of(&decision), again, "{phase} {rule}");
         }
-        for (action, rule, layers) in [
-            (repair, HOLD_QUOTA, &both[..]),
-            ("approval.give", APPROVER_ROLE, &both),
-            (repair, "bundle-revoked", &both),
-            (repair, "engine-budget", &both),
-            (revoke, "base.permit.admin", &both),
-        ] {
-            let decision = decision(action, "propose", rule, layers);
-            let again = Again::of(&decision);
-            assert!(
-                matches!(again, Again::Never(_)),
-                "{action} {rule}: {again:?}"
-            );
+        for rule in [HOLD_QUOTA, APPROVER_ROLE, "bundle-revoked", "engine-budget"] {
+            let denied = Again::of(&decision(("DENY", "propose"), rule));
+            assert!(matches!(denied, Again::Never(_)), "{rule}: {denied:?}");
+        }
+    }
+
+    /// A name that only denials have excuses nothing that was allowed.
+    #[test]
+    fn what_was_allowed_is_always_judged_again() {
+        for rule in [HOLD_QUOTA, APPROVER_ROLE, "bundle-revoked", "engine-budget"] {
+            for effect in ["ALLOW", "REQUIRE"] {
+                let again = Again::of(&decision((effect, "propose"), rule));
+                assert_eq!(again, Again::As(Phase::Propose), "{effect} {rule}");
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ use counterfoil_evidence::kind::Kind;
 use counterfoil_evidence::verify::Trust;
 use thiserror::Error;
 
-use self::decisions::replay_decision;
+use self::decisions::{replay_decision, replay_vote};
 pub use self::in_force::InForce;
 use self::rulebook::Rulebook;
 use self::scan::Derived;
@@ -37,6 +37,8 @@ pub struct RecordedRun<'a> {
     pub open: &'a Json,
     /// Facts of every `run.decision`.
     pub decisions: &'a [Json],
+    /// Facts of every `run.resolution`.
+    pub resolutions: &'a [Json],
     /// Facts of `run.close`.
     pub close: &'a Json,
 }
@@ -51,7 +53,9 @@ pub struct Replayed {
     pub findings: u64,
     /// Decisions that were judged again and are the same.
     pub decisions: u64,
-    /// Of these, how many were judged by rules that are not built into this program, by what they are:
+    /// Answers of people to what waited, whose judgements are the same when they are made again.
+    pub votes: u64,
+    /// Of both, how many were judged by rules that are not built into this program, by what they are:
     /// their text came with the delivery.
     pub by_delivered: BTreeMap<String, u64>,
     /// Decisions that could not be judged again, by why.
@@ -111,6 +115,7 @@ pub struct ReplayRuns<'a> {
 struct Told {
     open: Option<Json>,
     decisions: Vec<Json>,
+    resolutions: Vec<Json>,
 }
 
 impl std::fmt::Debug for ReplayRuns<'_> {
@@ -157,6 +162,10 @@ impl<'a> ReplayRuns<'a> {
                 let told = self.open.entry(id.to_owned()).or_default();
                 told.decisions.push(facts.clone());
             }
+            Kind::RunResolution => {
+                let told = self.open.entry(id.to_owned()).or_default();
+                told.resolutions.push(facts.clone());
+            }
             Kind::RunClose => {
                 let told = self.open.remove(id).unwrap_or_default();
                 self.close(id, &told, facts).await?;
@@ -176,6 +185,7 @@ impl<'a> ReplayRuns<'a> {
             id,
             open,
             decisions: &told.decisions,
+            resolutions: &told.resolutions,
             close,
         };
         replay(&run, &mut self.rulebook, &mut self.replayed).await
@@ -214,6 +224,9 @@ async fn replay(
 ) -> Result<(), ReplayError> {
     for decision in run.decisions {
         replay_decision(run, decision, rulebook, replayed)?;
+    }
+    for resolution in run.resolutions {
+        replay_vote(run, resolution, rulebook, replayed)?;
     }
     if matches!(text(run.open, "purpose"), Some("scan" | "check"))
         && text(run.close, "status") == Some("completed")

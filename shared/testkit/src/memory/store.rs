@@ -75,6 +75,15 @@ impl MemStore {
         self.lock().store_ahead = by;
     }
 
+    /// The streams that have an entry.
+    pub fn streams(&self) -> BTreeSet<Hash> {
+        self.lock()
+            .entries
+            .keys()
+            .map(|(stream, _)| *stream)
+            .collect()
+    }
+
     /// Every stored entry of a stream.
     pub fn stream(&self, stream: Hash) -> Vec<StoredEntry> {
         let inner = self.lock();

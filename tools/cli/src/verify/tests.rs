@@ -345,6 +345,7 @@ fn a_replay_says_who_put_which_rules_in_force_and_which_came_with_the_delivery()
     let outcome = Ok(Replayed {
         findings: 1,
         decisions: 7,
+        votes: 2,
         by_delivered: [("baseline sha256:11".to_owned(), 4)].into(),
         not_rederivable: [(
             "the delivery does not hold baseline sha256:10".to_owned(),
@@ -356,7 +357,7 @@ fn a_replay_says_who_put_which_rules_in_force_and_which_came_with_the_delivery()
     });
     let said = replay::lines(&outcome);
     let expected = [
-        "replayed: the findings of 1 runs and 7 decisions follow from their inputs",
+        "replayed: the findings of 1 runs and 7 decisions follow from their inputs, and so do 2 answers of people to what waited",
         "in force: bundle sha256:22 since 2026-11-23T00:00:00Z, proposed by usr_1, activated by usr_2, approved by usr_2; its signature is by the key that this entry names, sha256:33; entry 31 of stream ab12, the workspace's",
         "rules from the delivery: 4 decisions were judged again by the baseline sha256:11, whose text came with the delivery and is not in this program; what vouches for it is that they cite its digest",
         "not re-derivable: 2 decisions: the delivery does not hold baseline sha256:10",
@@ -366,4 +367,5 @@ fn a_replay_says_who_put_which_rules_in_force_and_which_came_with_the_delivery()
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["in_force"][0]["signer"], "sha256:33");
     assert_eq!(json["not_rederivable"][0]["decisions"], 2);
+    assert_eq!(json["votes"], 2);
 }

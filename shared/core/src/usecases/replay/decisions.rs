@@ -1,6 +1,6 @@
 //! A recorded decision, judged again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use counterfoil_evidence::hash::digest_string;
 use counterfoil_evidence::json::Json;
@@ -9,6 +9,7 @@ use counterfoil_policy::{Effect, Phase};
 use super::rulebook::{Rulebook, Unfound};
 use super::{RecordedRun, ReplayError, Replayed, text};
 use crate::usecases::rejudge::Again;
+use crate::usecases::second_person::SOLO;
 
 pub(super) fn replay_decision(
     run: &RecordedRun<'_>,
@@ -17,17 +18,76 @@ pub(super) fn replay_decision(
     replayed: &mut Replayed,
 ) -> Result<(), ReplayError> {
     let name = text(decision, "decision").unwrap_or("a decision");
-    let rule = text(decision, "rule").unwrap_or_default();
     let again = Again::of(decision);
+    approved(run, decision, again).map_err(|what| run.differs(format!("{name}: {what}")))?;
+    if judged_again(run, (name, decision, again), rulebook, replayed)? {
+        replayed.decisions = replayed.decisions.saturating_add(1);
+    }
+    Ok(())
+}
+
+/// An answer to what waited: what the rules said of it, whose it was, and that they allowed it.
+pub(super) fn replay_vote(
+    run: &RecordedRun<'_>,
+    resolution: &Json,
+    rulebook: &mut Rulebook<'_>,
+    replayed: &mut Replayed,
+) -> Result<(), ReplayError> {
+    let approver = text(resolution, "approver").unwrap_or_default();
+    let name = format!("the answer of {approver}");
+    let differs = |what: &str| run.differs(format!("{name}: {what}"));
+    let Some(judged) = resolution.get("judged") else {
+        // What ends by itself, and who is alone, nobody has to be asked about.
+        let approves = text(resolution, "effect") != Some(Effect::Deny.name());
+        return if !approves || approver.starts_with(SOLO) || confirms(run, approver) {
+            Ok(())
+        } else {
+            Err(differs(
+                "it approves, and nothing says that it was allowed to",
+            ))
+        };
+    };
+    if text(judged, "effect") != Some(Effect::Allow.name()) {
+        return Err(differs("the rules did not allow it"));
+    }
+    let asked = judged.get("request").and_then(|it| it.get("principal"));
+    if asked.and_then(|it| text(it, "id")) != Some(approver) {
+        return Err(differs("the rules were asked about somebody else"));
+    }
+    if judged_again(run, (&name, judged, Again::of(judged)), rulebook, replayed)? {
+        replayed.votes = replayed.votes.saturating_add(1);
+    }
+    Ok(())
+}
+
+/// Whether the run holds a decision of theirs that what they confirm happens: then that is how it was
+/// judged. What is about an action is approved by whoever the rules were asked about.
+fn confirms(run: &RecordedRun<'_>, person: &str) -> bool {
+    run.decisions.iter().any(|decision| {
+        let action = text(decision, "action").unwrap_or_default();
+        let actor = decision.get("actor").and_then(|actor| text(actor, "id"));
+        let allowed = text(decision, "effect") == Some(Effect::Allow.name());
+        allowed && actor == Some(person) && !OF_AN_ACTION.contains(&action)
+    })
+}
+
+/// Whether a judgement was made again: where it was, it is the same.
+fn judged_again(
+    run: &RecordedRun<'_>,
+    (name, decision, again): (&str, &Json, Again),
+    rulebook: &mut Rulebook<'_>,
+    replayed: &mut Replayed,
+) -> Result<bool, ReplayError> {
+    let rule = text(decision, "rule").unwrap_or_default();
     if let Again::Never(why) = again {
         count(&mut replayed.not_rederivable, why.to_owned());
-        return Ok(());
+        return Ok(false);
     }
     let rules = match rulebook.cited(decision) {
         Ok(rules) => rules,
         Err(Unfound::Missing(why)) => {
             count(&mut replayed.not_rederivable, why);
-            return Ok(());
+            return Ok(false);
         }
         Err(Unfound::Refused(what)) => return Err(run.differs(format!("{name}: {what}"))),
     };
@@ -59,12 +119,51 @@ pub(super) fn replay_decision(
         let (effect, rule) = (verdict.effect.name(), &verdict.rule);
         return Err(run.differs(format!("{name}: the rules say {effect} by {rule}")));
     }
-    replayed.decisions = replayed.decisions.saturating_add(1);
     for what in rules.delivered() {
         count(&mut replayed.by_delivered, what);
     }
-    Ok(())
+    Ok(true)
 }
+
+/// Whether the run holds the answers that a decision counts. A change of settings is agreed to in runs
+/// of their own; what is about an action has all of them in the run in which it is carried out.
+fn approved(run: &RecordedRun<'_>, decision: &Json, again: Again) -> Result<(), String> {
+    let allows = |it: &&Json| text(it, "effect") == Some(Effect::Allow.name());
+    let overrides = |it: &&Json| it.get("override") == Some(&Json::Bool(true));
+    let given = run.resolutions.iter().filter(allows);
+    if again == Again::Broken {
+        return if given.clone().any(|it| overrides(&it)) {
+            Ok(())
+        } else {
+            Err("it says that the glass was broken, and no answer in the run does".to_owned())
+        };
+    }
+    // A refusal is a run of its own, and leads to nothing.
+    let action = text(decision, "action").unwrap_or_default();
+    let executes = again == Again::As(Phase::Execute) && allows(&decision);
+    if !executes || !OF_AN_ACTION.contains(&action) {
+        return Ok(());
+    }
+    let base = decision
+        .get("request")
+        .and_then(|it| it.get("context")?.get("base"));
+    let counted = base.and_then(|it| it.get("approvals")?.get("count")?.as_uint());
+    let people: BTreeSet<&str> = given
+        .filter(|it| !overrides(it))
+        .filter_map(|it| text(it, "approver"))
+        .collect();
+    let (counted, held) = (counted.unwrap_or(0), people.len());
+    if usize::try_from(counted).is_ok_and(|counted| counted <= held) {
+        Ok(())
+    } else {
+        Err(format!(
+            "it counts {counted} approvals, and the run holds {held}"
+        ))
+    }
+}
+
+/// What people approve in the run in which it is carried out.
+const OF_AN_ACTION: [&str; 3] = ["incident.ignore", "repair.execute", "run.action"];
 
 /// The question that was asked, where it is the one that the decision names.
 fn request_of(decision: &Json) -> Result<Json, &'static str> {

@@ -60,7 +60,7 @@ impl Asked<'_> {
     /// Who put the rules in force; `Err` says what was exchanged.
     pub(super) fn answer(&self) -> Result<Shown, String> {
         let hex = self.digest.replace("sha256:", "");
-        let name = format!("workspace/{hex}.json");
+        let name = super::rulebook::in_force(self.digest);
         let envelope = match self.bundle {
             Some(bundle) => Some((bundle, self.envelope(&hex, bundle)?)),
             None => None,

@@ -207,6 +207,11 @@ impl<'a> Rulebook<'a> {
                 named(name, digest)
             ))
         };
+        if name == LayerName::Workspace && (self.inputs)(&in_force(digest)).is_some() {
+            return Err(Unfound::Refused(format!(
+                "the rules in {folder} were put in force, so they are a bundle, and its signature is gone"
+            )));
+        }
         // One text: how it was cut into files is no part of the digest.
         let text = text.ok_or_else(missing)?;
         let layer = Layer::of(name, digest, 0, &[(folder.as_str(), text.as_str())]);
@@ -277,6 +282,11 @@ impl<'a> Rulebook<'a> {
         let texts: Vec<u8> = texts.flatten().collect();
         (!texts.is_empty()).then(|| String::from_utf8_lossy(&texts).into_owned())
     }
+}
+
+/// The file with the entry that put rules in force.
+pub(super) fn in_force(digest: &str) -> String {
+    format!("workspace/{}.json", digest.replace("sha256:", ""))
 }
 
 /// What a decision says of a layer; absent where the layer was not asked.
