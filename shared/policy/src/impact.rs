@@ -1,5 +1,6 @@
 //! What other policies would have decided: recorded decisions, judged again.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -41,6 +42,10 @@ pub struct Impact {
     pub judged: u64,
     /// Decisions by effect before, then by effect after: `deny`, `require`, `allow`.
     pub transitions: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
+    /// Decisions that were a REQUIRE and would have been one with more approvals.
+    pub more_approvals: u64,
+    /// The same with fewer.
+    pub fewer_approvals: u64,
     /// Decisions of which the candidate's policies could not be evaluated.
     pub engine_errors: u64,
     /// Decisions with another effect or another number of approvals.
@@ -77,6 +82,13 @@ impl Impact {
             return;
         }
         self.flipped = self.flipped.saturating_add(1);
+        if before.effect == after.effect {
+            let count = match before.approvals.cmp(&after.approvals) {
+                Ordering::Less => &mut self.more_approvals,
+                _ => &mut self.fewer_approvals,
+            };
+            *count = count.saturating_add(1);
+        }
         if self.flips.len() < MOST_FLIPS {
             self.flips.push(Flip {
                 decision: decision.to_owned(),
@@ -112,14 +124,17 @@ impl Impact {
         let denied = self
             .count(Effect::Allow, Effect::Deny)
             .saturating_add(self.count(Effect::Require, Effect::Deny));
-        let held = self.count(Effect::Allow, Effect::Require);
+        let held = self
+            .count(Effect::Allow, Effect::Require)
+            .saturating_add(self.more_approvals);
         let loosened = self
             .count(Effect::Deny, Effect::Allow)
             .saturating_add(self.count(Effect::Deny, Effect::Require))
-            .saturating_add(self.count(Effect::Require, Effect::Allow));
+            .saturating_add(self.count(Effect::Require, Effect::Allow))
+            .saturating_add(self.fewer_approvals);
         format!(
-            "of {} recorded decisions, this bundle would have denied {denied} more, asked for approval in {held} \
-             that passed without, and been looser in {loosened}",
+            "of {} recorded decisions, this bundle would have denied {denied} more, asked for more approvals in {held}, \
+             and been looser in {loosened}",
             self.judged
         )
     }

@@ -137,6 +137,11 @@ async fn only_a_higher_version_that_follows_the_active_one_comes_into_force() {
         desk.activate(who, &one).await.unwrap();
     }
     unfit(desk.activate("ann", &other).await, "another bundle became");
+    let far = desk.stored(PERMIT, 100_000_000_000_002, Some(&one)).await;
+    unfit(
+        desk.activate("ann", &far).await,
+        "could leave none for later ones",
+    );
     let two = desk.in_force(STRICT, 2, Some(&one)).await;
     unfit(desk.activate("ann", &one).await, "version 2 is active");
     assert_eq!(desk.active().await, Some(two));

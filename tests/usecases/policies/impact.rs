@@ -31,6 +31,27 @@ async fn decided_by(
     (effect, phase, rule): (&str, &str, &str),
     how_many: usize,
 ) {
+    recorded(
+        desk,
+        (principal, action),
+        (effect, phase, rule, 0),
+        how_many,
+    )
+    .await;
+}
+
+/// One that waits for so many people.
+async fn decided_held(desk: &Desk, who: (&str, &str), approvals: u64) {
+    let said = ("REQUIRE", "propose", "ws.require.some", approvals);
+    recorded(desk, who, said, 1).await;
+}
+
+async fn recorded(
+    desk: &Desk,
+    (principal, action): (&str, &str),
+    (effect, phase, rule, approvals): (&str, &str, &str, u64),
+    how_many: usize,
+) {
     let resource = match action {
         "evidence.export" => "Evidence/ev",
         _ => "Incident/inc",
@@ -45,8 +66,8 @@ async fn decided_by(
     let digest = digest_string(b"x");
     let stream = desk.bench.workspace.stream.parse().unwrap();
     for number in 0..how_many {
-        let run = format!("run_{action}{rule}{number}").replace(['.', '-'], "");
-        let facts = object([
+        let run = format!("run_{action}{phase}{rule}{number}").replace(['.', '-'], "");
+        let mut facts = vec![
             ("action", Json::from(action)),
             ("action_hash", digest.as_str().into()),
             ("baseline", digest.as_str().into()),
@@ -57,7 +78,11 @@ async fn decided_by(
             ("reason", "it was so".into()),
             ("request", request.clone()),
             ("rule", rule.into()),
-        ]);
+        ];
+        if approvals > 0 {
+            facts.push(("approvals", Json::uint(approvals)));
+        }
+        let facts = object(facts);
         let open = object([
             ("artifact", Json::from(digest.as_str())),
             ("flow", digest.as_str().into()),
@@ -249,6 +274,55 @@ async fn what_approvals_and_moments_decided_is_no_flip_of_the_same_rules() {
     assert_eq!((report.impact.flipped, report.not_comparable), (2, 3));
     assert_eq!(report.impact.flips[0].before.rules, ["break-glass"]);
     assert_eq!(report.impact.flips[0].after.rules, ["ws.forbid.repairs"]);
+}
+
+/// An action that was carried out has two decisions. Under rules that ask for one more person it would
+/// have been held once, and denied never.
+#[tokio::test]
+async fn what_was_carried_out_and_would_have_waited_is_no_denial() {
+    let desk = Desk::new().await;
+    let owner = ("User/owner", "repair.execute");
+    for phase in ["propose", "execute"] {
+        decided_by(&desk, owner, ("ALLOW", phase, "base.permit.owner"), 1).await;
+        desk.bench.later(Duration::from_secs(1));
+    }
+    let one = "@id(\"ws.require.one\") @why(\"somebody looks\")\nforbid (principal, action == CF::Action::\"repair.execute\", resource) unless { context.base.approvals.count >= 1 };\n";
+    let none = "@id(\"ws.forbid.repairs\") @why(\"nobody repairs\")\nforbid (principal, action == CF::Action::\"repair.execute\", resource);\n";
+    let ctx = desk.ctx("ann").await;
+    for (version, rules, denied, held) in [(1, one, 0, 1), (2, none, 2, 0)] {
+        let digest = desk
+            .stored(&format!("{PERMIT}{rules}"), version, None)
+            .await;
+        let asked = desk.policies();
+        let report = asked.impact(&ctx, &digest, (None, None), None).await;
+        let report = report.unwrap().0;
+        assert_eq!(report.impact.flipped, denied + held);
+        let said = format!("denied {denied} more, asked for more approvals in {held}");
+        assert!(report.sentence.contains(&said), "{}", report.sentence);
+    }
+}
+
+/// Two people instead of one are more approvals; one instead of two is looser.
+#[tokio::test]
+async fn another_number_of_approvals_is_said() {
+    let desk = Desk::new().await;
+    let agent = ("Agent/agent", "repair.execute");
+    let asks = |count: u8| {
+        format!(
+            "{PERMIT}@id(\"ws.require.some\") @why(\"somebody looks\")\nforbid (principal, action == CF::Action::\"repair.execute\", resource) unless {{ context.base.approvals.count >= {count} }};\n"
+        )
+    };
+    decided_held(&desk, agent, 2).await;
+    desk.bench.later(Duration::from_secs(1));
+    let ctx = desk.ctx("ann").await;
+    for (version, count, more, looser) in [(1, 3, 1, 0), (2, 2, 0, 0), (3, 1, 0, 1)] {
+        let digest = desk.stored(&asks(count), version, None).await;
+        let asked = desk.policies();
+        let report = asked.impact(&ctx, &digest, (None, None), None).await;
+        let report = report.unwrap().0;
+        let said = format!("asked for more approvals in {more}, and been looser in {looser}");
+        assert!(report.sentence.contains(&said), "{}", report.sentence);
+    }
 }
 
 #[tokio::test]

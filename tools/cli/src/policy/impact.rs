@@ -159,6 +159,8 @@ impl Reports {
     fn document(&self) -> Value {
         let mut impact = Impact {
             judged: self.sum("/report/judged"),
+            more_approvals: self.sum("/report/more_approvals"),
+            fewer_approvals: self.sum("/report/fewer_approvals"),
             engine_errors: self.sum("/report/engine_errors"),
             flipped: self.sum("/report/flipped"),
             ..Impact::default()

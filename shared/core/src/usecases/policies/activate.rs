@@ -115,6 +115,10 @@ fn approvers(held: &HeldChange, last: &str) -> Vec<String> {
     earlier.chain([last.to_owned()]).collect()
 }
 
+/// How much higher the version of a bundle may be than that of the active one: a date to the second fits.
+/// The numbers have an end, at 2^53, and after the last one nothing could ever be activated.
+const LONGEST_STEP: u64 = 100_000_000_000_000;
+
 /// A bundle that verifies now and may follow the active one.
 fn fitting(
     ctx: &WorkspaceCtx,
@@ -135,6 +139,13 @@ fn fitting(
     if manifest.version <= active {
         return Err(unfit(format!(
             "it is version {}, and version {active} is active: older rules come back as a newer version",
+            manifest.version
+        )));
+    }
+    if manifest.version > active.saturating_add(LONGEST_STEP) {
+        return Err(unfit(format!(
+            "it is version {}, and version {active} is active: versions only go up, so a step of more than \
+             {LONGEST_STEP} could leave none for later ones",
             manifest.version
         )));
     }

@@ -326,15 +326,34 @@ fn again(entry: &StoredEntry, layer: &Layer, impact: &mut Impact) -> Option<()> 
         workspace: Ok(layer),
     };
     let before = outcome(&facts)?;
-    let verdict = judge(layers, &Ok(request), phase, &|| Duration::ZERO);
+    let request = Ok(request);
+    let of = |phase| judge(layers, &request, phase, &|| Duration::ZERO);
+    let verdict = of(phase);
+    // With more approvals than it had it would have been carried out all the same: that it would have been
+    // held for them is what its proposal says.
+    let asked_for_more = || {
+        let ladder = of(Phase::Propose);
+        !ladder.denied() && u64::from(ladder.approvals) > given(&facts)
+    };
+    let was_allowed = phase == Phase::Execute && before.effect == Effect::Allow;
+    let was_held = was_allowed && verdict.denied() && asked_for_more();
     let (decision, action) = (text("decision")?, text("action")?);
-    if broken && !verdict.denied() {
+    if was_held || (broken && !verdict.denied()) {
         // The glass would have replaced these approvals as well.
         impact.same(&before);
     } else {
         impact.add(decision, action, before, &verdict);
     }
     Some(())
+}
+
+/// The approvals that a decision counted.
+fn given(facts: &Json) -> u64 {
+    let base = facts
+        .get("request")
+        .and_then(|it| it.get("context")?.get("base"));
+    let count = base.and_then(|base| base.get("approvals")?.get("count")?.as_uint());
+    count.unwrap_or(0)
 }
 
 /// What a decision was.
