@@ -96,10 +96,11 @@ pub(crate) async fn set(
     Caller(ctx): Caller,
     sent: Sent,
 ) -> Result<Response, Problem> {
-    let may = api.holds.admit(&ctx);
-    let new = admitted(HoldBody::read(&sent), may, problem).await?;
+    let read = HoldBody::read(&sent);
+    let workspace = read.as_ref().is_ok_and(|new| new.workspace);
+    let new = admitted(read, api.holds.admit(&ctx, workspace), problem).await?;
     // The key is the hold's id, so a repeat goes on with a hold that is set in some streams only.
-    let may = allowed(api.holds.admit(&ctx), problem);
+    let may = allowed(api.holds.admit(&ctx, workspace), problem);
     sent.once(&api.repeats, &ctx, may, async |_| {
         judged(&api.holds.evidence, None, async |evidence| {
             let holds = LegalHolds {

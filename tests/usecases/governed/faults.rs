@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use counterfoil_core::evidence::hash::Hash;
 use counterfoil_core::governed_run::{FlowKind, Report, RunState};
 use counterfoil_core::ports::{
-    AppendError, Batch, EntryRef, EvidenceAppend, PortError, PortErrorKind,
+    AppendError, Batch, Clock, EntryRef, EvidenceAppend, PortError, PortErrorKind,
 };
 use counterfoil_core::repair::{ActionState, VoteKind};
 use counterfoil_core::usecases::{Completion, GovernedRuns, RunError, SweepRuns, Voted};
@@ -119,6 +119,28 @@ async fn a_lost_step_of_a_run_happens_once_whether_it_was_lost_before_or_after()
             assert!(refused <= 1, "step {step}, happens {happens}");
         }
     }
+}
+
+/// docs/runs.md: a run ends at the latest after 35 days, and nothing in it waits longer.
+#[tokio::test]
+async fn nothing_in_a_run_waits_longer_than_the_run_lasts() {
+    let world = World::new().await;
+    world.register().await;
+    let run = world.open_run().await;
+    let opened = world.clock.now();
+    let ends = opened.plus(Duration::from_hours(24 * 35));
+    world.clock.advance(Duration::from_hours(24 * 34));
+    let late = world.act(&run, "refund.create", "invoice-1").await.value;
+    assert_eq!(late.state, ActionState::Held);
+    assert_eq!(late.binding.expires_at, ends);
+    world.clock.advance(Duration::from_hours(24));
+    let new = action("refund.create", "invoice-2");
+    let refused = world
+        .governed()
+        .propose(&world.repair_key, &run, &new)
+        .await;
+    let ended = matches!(refused, Err(RunError::Ended(RunState::Expired)));
+    assert!(ended, "{:?}", refused.err());
 }
 
 #[tokio::test]

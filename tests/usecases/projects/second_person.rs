@@ -239,6 +239,63 @@ async fn a_hold_is_released_by_an_owner_who_was_one_before() {
     assert!(matches!(done, Ok(Released::Done(_))), "{done:?}");
 }
 
+/// docs/policies.md: a hold of the workspace is in no project, whichever one it is asked for through.
+#[tokio::test]
+async fn a_hold_of_the_workspace_is_judged_as_one_of_the_workspace() {
+    let shop = Shop::new().await;
+    let world = &shop.office.world;
+    let holds = LegalHolds {
+        evidence: world.store.clone(),
+        reader: world.store.clone(),
+        state: world.store.clone(),
+        clock: Arc::new(world.clock.clone()),
+        random: world.random().clone(),
+    };
+    let new = |workspace: bool| NewHold {
+        idempotency_key: format!("k{workspace}"),
+        workspace,
+        target: HoldTarget::All { all: true },
+        reason: "litigation against the shop".to_owned(),
+    };
+    let owner = shop.by(OWNER).await;
+    let of_project = holds.set(&owner, &new(false)).await.unwrap().value.id;
+    let of_workspace = holds.set(&owner, &new(true)).await.unwrap().value.id;
+    let rule = |action: &str, when: &str| {
+        format!(
+            "@id(\"ws.forbid.whole\") @why(\"not of the whole workspace\")\nforbid (principal, action == CF::Action::\"{action}\", resource) when {{ {when} }};\n"
+        )
+    };
+    let whole = rule("legal_hold.release", "resource is CF::Workspace");
+    world.under_in(shop.office.workspace.id, &whole).await;
+    let denied = |error: &HoldError| matches!(error, HoldError::Denied(judged) if judged.rule == "ws.forbid.whole");
+    let id = of_workspace.to_string();
+    let refused = holds.admit_release(&owner, &id).await.unwrap_err();
+    assert!(denied(&refused), "{refused:?}");
+    let refused = holds.release(&owner, &id).await.unwrap_err();
+    assert!(denied(&refused), "{refused:?}");
+    let other = holds.release(&owner, &of_project.to_string()).await;
+    assert!(matches!(other, Ok(Released::Held(_))), "{other:?}");
+
+    let shop = Shop::new().await;
+    let world = &shop.office.world;
+    let holds = LegalHolds {
+        evidence: world.store.clone(),
+        reader: world.store.clone(),
+        state: world.store.clone(),
+        ..holds
+    };
+    let none = "context.base.scope.environment == \"none\"";
+    let whole = rule("legal_hold.set", none);
+    world.under_in(shop.office.workspace.id, &whole).await;
+    let owner = shop.by(OWNER).await;
+    let refused = holds.admit(&owner, true).await.unwrap_err();
+    assert!(denied(&refused), "{refused:?}");
+    let refused = holds.set(&owner, &new(true)).await.unwrap_err();
+    assert!(denied(&refused), "{refused:?}");
+    holds.admit(&owner, false).await.unwrap();
+    holds.set(&owner, &new(false)).await.unwrap();
+}
+
 #[tokio::test]
 async fn keeping_less_is_confirmed_by_somebody_who_was_there_before() {
     let shop = Shop::new().await;

@@ -77,11 +77,11 @@ impl GovernedRun {
     /// Whether its time is over at `now`, and how it ends. Nobody waits longer than a hold may last,
     /// so a held action keeps a run open until the run is as old as a run may be.
     pub fn due(&self, now: Timestamp) -> Option<RunEnd> {
-        // A repair ends by itself, before a run may be as old.
+        // A repair is ended where it is carried out, and waits no longer than its run may.
         if self.state != RunState::Open || self.repairs > 0 {
             return None;
         }
-        let old = now.since(self.opened_at) >= END_AFTER;
+        let old = now >= self.ends_at();
         let idle = self.held == 0 && now.since(self.acted_at) >= IDLE_AFTER;
         (old || idle).then_some(if self.in_hand > 0 {
             RunEnd::Aborted

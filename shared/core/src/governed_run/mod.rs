@@ -232,7 +232,7 @@ impl GovernedRun {
         effect: Effect,
         now: Timestamp,
     ) -> Result<Self, NotTaken> {
-        self.takes_one()?;
+        self.takes_one(now)?;
         self.proposed = self.proposed.saturating_add(1);
         self.tally = self.tally.decided(effect);
         self.acted_at = now;
@@ -276,12 +276,19 @@ impl GovernedRun {
         run
     }
 
-    /// Whether it takes one more action.
+    /// When it is over at the latest. Nothing in it waits longer than that.
+    pub fn ends_at(&self) -> Timestamp {
+        self.opened_at.plus(END_AFTER)
+    }
+
+    /// Whether it takes one more action at `now`.
     ///
     /// # Errors
     /// [`NotTaken`], where it does not.
-    pub const fn takes_one(&self) -> Result<(), NotTaken> {
+    pub fn takes_one(&self, now: Timestamp) -> Result<(), NotTaken> {
         match self.state {
+            // Nobody has closed it yet.
+            RunState::Open if now >= self.ends_at() => Err(NotTaken::Ended(RunState::Expired)),
             RunState::Open if self.proposed >= MAX_ACTIONS => Err(NotTaken::Full),
             RunState::Open => Ok(()),
             state => Err(NotTaken::Ended(state)),

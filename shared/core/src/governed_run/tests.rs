@@ -221,7 +221,7 @@ fn a_run_takes_a_thousand_actions_and_no_more() {
     for n in 0..MAX_ACTIONS {
         run = run.taking(act(n.into()), Effect::Deny, START).unwrap();
     }
-    assert_eq!(run.takes_one(), Err(NotTaken::Full));
+    assert_eq!(run.takes_one(START), Err(NotTaken::Full));
     run.taking(act(0), Effect::Deny, START).unwrap_err();
 }
 

@@ -135,6 +135,7 @@ impl Governed {
             id: self.act,
             decision: self.decision,
             run: self.run,
+            ends: None,
             resource,
             work,
             salt,

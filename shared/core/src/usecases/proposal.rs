@@ -26,6 +26,8 @@ pub(super) struct Proposal<'a> {
     pub(super) decision: DecisionId,
     /// The run in which it is proposed.
     pub(super) run: RunId,
+    /// When that run is over at the latest, where it is held open: nothing in it waits longer.
+    pub(super) ends: Option<Timestamp>,
     pub(super) resource: Resource,
     pub(super) work: Work,
     pub(super) salt: [u8; 32],
@@ -37,6 +39,7 @@ impl Proposal<'_> {
         let principal = ctx.principal();
         let judgement = self.judgement;
         let hold = judgement.considered.hold.unwrap_or(HOLD);
+        let until = self.at.plus(hold.min(LONGEST_HOLD));
         let binding = ActionBinding {
             v: 1,
             workspace: ctx.workspace(),
@@ -49,7 +52,7 @@ impl Proposal<'_> {
             on_behalf_of: principal.on_behalf_of(),
             resource: self.resource,
             plan: self.work.digest(&self.salt)?,
-            expires_at: self.at.plus(hold.min(LONGEST_HOLD)),
+            expires_at: self.ends.map_or(until, |ends| until.min(ends)),
         };
         Ok(Action {
             id: self.id,

@@ -66,11 +66,15 @@ impl GovernedRuns {
         new.check()?;
         let sameness = sameness(ctx, &found.value, &new.work)?;
         for _ in 0..ATTEMPTS {
-            found.value.takes_one()?;
+            found.value.takes_one(self.clock.now())?;
             in_order(&found.value, new.seq)?;
             let waiting = self.records(ctx).list::<Waiting>().await?;
             if let Some(same) = waiting.iter().find(|it| it.value.sameness == sameness) {
-                let action = self.action(ctx, &same.value.id.to_string()).await?;
+                let action = match self.action(ctx, &same.value.id.to_string()).await {
+                    // A transaction is not seen in all of its rows at once.
+                    Err(RunError::NotFound) => return Err(RunError::Busy),
+                    action => action?,
+                };
                 // One whose time is over and that nobody has closed yet waits for nobody any more.
                 let waits = action.value.binding.expires_at > self.clock.now();
                 if action.value.state == ActionState::Held && waits {
@@ -148,6 +152,7 @@ impl GovernedRuns {
             id: act,
             decision: DecisionId::new(now, self.random.bits128()),
             run: run.id,
+            ends: Some(run.ends_at()),
             resource: Resource::Run(run.id),
             work: Work::Run(new.work.clone()),
             salt: self.random.bytes32(),

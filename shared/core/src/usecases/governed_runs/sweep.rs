@@ -78,7 +78,17 @@ impl SweepRuns {
         }
         for open in records.list::<OpenRun>().await? {
             let id = open.value.id;
-            let Some(run) = records.get::<GovernedRun>(&id.to_string()).await? else {
+            let read = records.get::<GovernedRun>(&id.to_string()).await;
+            let run = match read {
+                Ok(run) => run,
+                // One that cannot be read keeps no other one open.
+                Err(error) => {
+                    let error = Arc::new(error.into());
+                    swept.failed.push((project.id, Some(id), error));
+                    continue;
+                }
+            };
+            let Some(run) = run else {
                 // The run may be read a moment after the row that came with it.
                 if now.since(id.made_at()) >= IDLE_AFTER {
                     let left = StateWrite::delete(records.key::<OpenRun>(&id.to_string()));

@@ -5,11 +5,10 @@ use serde_json::json;
 use super::{ATTEMPTS, HoldError, LegalHolds, changed, release_draft};
 use crate::held_change::{HOLD, HeldChange};
 use crate::hold::{HoldState, LegalHold};
-use crate::policy::{Effect, Place, Question};
+use crate::policy::{Effect, Question};
 use crate::ports::{AppendError, HoldsWrite};
 use crate::records::{Directory, Versioned};
 use crate::tenancy::{Role, TenantCtx};
-use crate::usecases::governed::Terms;
 use crate::usecases::held_changes::{Changes, Happens, Outcome, Settled, Wanted};
 
 /// What became of a request to release.
@@ -21,9 +20,10 @@ impl LegalHolds {
     /// # Errors
     /// [`HoldError::NotFound`], then [`HoldError::Denied`].
     pub async fn admit_release(&self, ctx: &TenantCtx, id: &str) -> Result<(), HoldError> {
-        self.find(ctx, id).await?;
-        let (judging, question) = (self.judging(), Question::ReleaseHold);
-        let judged = judging.in_project(ctx, &question, Terms::default()).await?;
+        let hold = self.find(ctx, id).await?;
+        let of_workspace = hold.value.project.is_none();
+        let judged = self.judge(ctx, &Question::ReleaseHold, of_workspace);
+        let judged = judged.await?;
         if judged.judgement.effect == Effect::Deny {
             Err(HoldError::Denied(judged.judgement))
         } else {
@@ -76,18 +76,16 @@ impl LegalHolds {
         ctx: &'a TenantCtx,
         hold: &LegalHold,
     ) -> Result<Wanted<'a>, HoldError> {
-        let project = self.project(ctx).await?;
         let (name, value) = (format!("{HOLD}{}", hold.id), json!({ "released": hold.id }));
         let question = Question::ReleaseHold;
         let mut wanted = if hold.project.is_some() {
-            let changes = self.changes();
+            let (changes, project) = (self.changes(), self.project(ctx).await?);
             changes.in_project(ctx, &project, &name, question, value)?
         } else {
             let stream = self.workspace_stream(hold).await?;
             let at = (hold.workspace, ctx.principal());
             Changes::in_workspace(at, stream, &name, question, value)
         };
-        wanted.place = Place::project(&project);
         wanted.proposes = Role::Owner;
         Ok(wanted)
     }

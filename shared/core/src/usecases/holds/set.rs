@@ -26,9 +26,13 @@ pub struct NewHold {
 }
 
 impl LegalHolds {
-    /// Whether the caller may set a hold at all, and the input keeps its rules; records nothing.
-    pub async fn admit(&self, ctx: &TenantCtx) -> Result<(), HoldError> {
-        let judged = self.judge_set(ctx).await?;
+    /// Whether the caller may set a hold at all, in the project or in all of the workspace; records
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`HoldError::Denied`]; when the rules could not be read.
+    pub async fn admit(&self, ctx: &TenantCtx, workspace: bool) -> Result<(), HoldError> {
+        let judged = self.judge(ctx, &Question::SetHold, workspace).await?;
         if judged.allowed() {
             Ok(())
         } else {
@@ -52,7 +56,7 @@ impl LegalHolds {
         if let Some(known) = found {
             return self.again(known, ctx, new).await;
         }
-        let judged = self.judge_set(ctx).await?;
+        let judged = self.judge(ctx, &Question::SetHold, new.workspace).await?;
         let hold = LegalHold {
             id,
             workspace: ctx.workspace(),
@@ -210,11 +214,22 @@ impl LegalHolds {
         Ok(known)
     }
 
-    async fn judge_set(&self, ctx: &TenantCtx) -> Result<Governed, HoldError> {
-        let judging = self.judging();
-        Ok(judging
-            .in_project(ctx, &Question::SetHold, Terms::default())
-            .await?)
+    /// Judges an act on a hold of the project, or of the whole workspace, which is in no project.
+    pub(super) async fn judge(
+        &self,
+        ctx: &TenantCtx,
+        question: &Question,
+        of_workspace: bool,
+    ) -> Result<Governed, HoldError> {
+        let (judging, terms) = (self.judging(), Terms::default());
+        Ok(if of_workspace {
+            let (workspace, principal) = (ctx.workspace(), ctx.principal());
+            judging
+                .in_workspace(workspace, principal, question, terms)
+                .await?
+        } else {
+            judging.in_project(ctx, question, terms).await?
+        })
     }
 
     async fn check(&self, ctx: &TenantCtx, new: &NewHold) -> Result<(), HoldError> {

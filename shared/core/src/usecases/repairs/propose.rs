@@ -61,7 +61,9 @@ impl ProposeRepair {
             if incident.value.state != IncidentState::Open {
                 return Err(not_open(&incident.value));
             }
-            run.value.takes_one().map_err(RunError::from)?;
+            run.value
+                .takes_one(self.ports.clock.now())
+                .map_err(RunError::from)?;
             in_order(&run.value, new.seq)?;
             let wanted = Wanted {
                 reason: new.reason.as_deref(),

@@ -110,15 +110,23 @@ impl ReadActions {
         Ok(Cursors::of(ports, ctx, ROUTE, &list).await?)
     }
 
-    /// Actions, in the order of their ids in the list.
+    /// Actions, in the order of their ids in the list. A row that leads to one may be seen a moment before
+    /// it is: the next page or the next reading has it.
     async fn all(
         &self,
         ctx: &TenantCtx,
         ids: Vec<ActionId>,
     ) -> Result<Vec<Versioned<Action>>, ActionError> {
-        let read = |id: ActionId| async move { self.ports.action(ctx, &id.to_string()).await };
+        let read = |id: ActionId| async move {
+            match self.ports.action(ctx, &id.to_string()).await {
+                Err(ActionError::NotFound) => Ok(None),
+                found => found.map(Some),
+            }
+        };
         let read = stream::iter(ids).map(read).buffered(AT_ONCE);
-        read.try_collect().await
+        read.try_filter_map(|found| async move { Ok(found) })
+            .try_collect()
+            .await
     }
 
     /// The use of break-glass that an action is, where it is one.
@@ -153,8 +161,12 @@ impl ReadActions {
         let page = cursors.page(uses, |used| (used.at, used.number), page)?;
         let ids = page.items.iter().map(|used| used.id).collect();
         let actions = self.all(ctx, ids).await?;
+        let of = |used: OverrideUse| {
+            let action = actions.iter().find(|action| action.value.id == used.id);
+            action.cloned().map(|action| (used, action))
+        };
         Ok(Page {
-            items: page.items.into_iter().zip(actions).collect(),
+            items: page.items.into_iter().filter_map(of).collect(),
             next_cursor: page.next_cursor,
         })
     }

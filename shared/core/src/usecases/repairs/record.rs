@@ -195,13 +195,15 @@ fn new_action(
     judged: &Judged,
 ) -> Result<Action, ActionError> {
     let random = ports.random.as_ref();
-    let governed = wanted.run.as_ref().map(|governed| governed.value.id);
+    let held_open = wanted.run.as_ref().map(|governed| &governed.value);
+    let governed = held_open.map(|run| run.id);
     let proposal = Proposal {
         judgement: &judged.judgement,
         at: judged.at,
         id: ActionId::new(judged.at, random.bits128()),
         decision: DecisionId::new(judged.at, random.bits128()),
         run: governed.unwrap_or_else(|| RunId::new(judged.at, random.bits128())),
+        ends: held_open.map(GovernedRun::ends_at),
         resource: Resource::Incident(incident.id),
         work: Work::Repair(judged.plan.clone()),
         salt: random.bytes32(),
