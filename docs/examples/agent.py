@@ -47,7 +47,10 @@ class Counterfoil:
                 with urllib.request.urlopen(request, timeout=40) as answer:
                     return json.load(answer)
             except urllib.error.HTTPError as error:
-                problem = json.load(error)
+                problem = problem_of(error)
+                if problem.get("code") == "already-created":
+                    # It was done and its answer is lost: the record says what came of it.
+                    return self.call("GET", where(problem["resource_id"]))
                 again = error.code in (429, 500, 502, 503, 504)
                 again = again or problem.get("code") == "idempotency-in-flight"
                 if not again or attempt == 4:
@@ -65,7 +68,8 @@ class Counterfoil:
         body = {"type": "run.action", "params": {"kind": kind, **params}, "seq": seq}
         if reason:
             body["reason"] = reason
-        return self.call("POST", f"/v1/runs/{run}/actions", body)
+        said = self.call("POST", f"/v1/runs/{run}/actions", body)
+        return said if "action" in said else {"action": said, "decision": {}}
 
     def decided(self, action):
         """Waits until people have decided, or the time to do so is over."""
@@ -83,6 +87,19 @@ class Counterfoil:
 
     def complete(self, run, output):
         return self.call("POST", f"/v1/runs/{run}/complete", {"output": output})
+
+
+def problem_of(error):
+    """What a refusal says; nothing where something else than the product has answered."""
+    try:
+        return json.load(error)
+    except ValueError:
+        return {}
+
+
+def where(record):
+    """Where a run or an action is read."""
+    return ("/v1/runs/" if record.startswith("run_") else "/v1/actions/") + record
 
 
 def reference(name, contents):
@@ -114,7 +131,7 @@ def main():
     for seq, (kind, params) in enumerate(todo):
         judged = api.propose(run["id"], kind, seq, "ticket 77: charged twice", **params)
         decision, action = judged["decision"], judged["action"]
-        step(act=action["id"], kind=kind, effect=decision["effect"], rule=decision["rule"])
+        step(act=action["id"], kind=kind, effect=decision.get("effect"), rule=decision.get("rule"))
         action = api.decided(action)
         if action["state"] not in ("allowed", "approved"):
             step(act=action["id"], state=action["state"])

@@ -15,6 +15,7 @@ type Params = { target?: string; amount?: Money };
 type Reference = { ref: string; sha256: string; bytes: number };
 type Action = { id: string; state: string; action_digest: string };
 type Decision = { decision: string; effect: "ALLOW" | "REQUIRE" | "DENY"; rule: string; reason: string };
+type Judged = { action: Action; decision?: Decision };
 type Run = { id: string; state: string; counts: { decisions: number } };
 
 /** The product answered with a problem; `code` says which (docs/problems.md). */
@@ -54,6 +55,8 @@ class Counterfoil {
         });
         const said = await answer.json();
         if (answer.ok) return said as T;
+        // It was done and its answer is lost: the record says what came of it.
+        if (said.code === "already-created") return await this.call<T>("GET", where(said.resource_id));
         const again = [429, 500, 502, 503, 504].includes(answer.status);
         if (!again && said.code !== "idempotency-in-flight") throw new Refused(answer.status, said);
         if (attempt === 4) throw new Refused(answer.status, said);
@@ -69,10 +72,10 @@ class Counterfoil {
     return this.call("POST", "/v1/runs", { flow: what, inputs });
   }
 
-  propose(run: string, kind: string, seq: number, reason: string, params: Params) {
+  async propose(run: string, kind: string, seq: number, reason: string, params: Params): Promise<Judged> {
     const body = { type: "run.action", params: { kind, ...params }, seq, reason };
-    const path = `/v1/runs/${run}/actions`;
-    return this.call<{ action: Action; decision: Decision }>("POST", path, body);
+    const said = await this.call<Judged | Action>("POST", `/v1/runs/${run}/actions`, body);
+    return "action" in said ? said : { action: said };
   }
 
   /** Waits until people have decided, or the time to do so is over. */
@@ -91,6 +94,11 @@ class Counterfoil {
   complete(run: string, output: Reference): Promise<Run> {
     return this.call("POST", `/v1/runs/${run}/complete`, { output });
   }
+}
+
+/** Where a run or an action is read. */
+function where(record: string): string {
+  return (record.startsWith("run_") ? "/v1/runs/" : "/v1/actions/") + record;
 }
 
 function sha256(contents: string): string {
@@ -121,7 +129,7 @@ async function main(): Promise<void> {
   for (const [seq, [kind, params]] of todo.entries()) {
     const judged = await api.propose(run.id, kind, seq, "ticket 77: charged twice", params);
     let action = judged.action;
-    step({ act: action.id, kind, effect: judged.decision.effect, rule: judged.decision.rule });
+    step({ act: action.id, kind, effect: judged.decision?.effect, rule: judged.decision?.rule });
     action = await api.decided(action);
     if (action.state !== "allowed" && action.state !== "approved") {
       step({ act: action.id, state: action.state });

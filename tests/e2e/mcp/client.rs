@@ -19,6 +19,9 @@ fn tests() -> PathBuf {
 /// What a call is answered that may be under way.
 const UNDER_WAY: [&str; 2] = ["idempotency-in-flight", "outcome-unknown"];
 
+/// Where a repair is that is being carried out.
+const AT_IT: [&str; 2] = ["executing", "executed"];
+
 /// An agent that speaks through the official client.
 pub(crate) struct Agent<'a> {
     url: String,
@@ -62,11 +65,30 @@ impl<'a> Agent<'a> {
             let said = result(&self.does(&[call(tool, arguments)])[0]);
             let code = said.as_ref().err().map(String::as_str);
             if !code.is_some_and(|code| UNDER_WAY.contains(&code)) {
-                return said;
+                return said.map(|said| self.ended(tool, said));
             }
             std::thread::sleep(Duration::from_secs(1));
         }
         panic!("{tool} was never answered");
+    }
+}
+
+impl Agent<'_> {
+    /// A repair as it is when it is over: what was asked for before may still be at it.
+    fn ended(&self, tool: &str, mut said: Value) -> Value {
+        let at_it = |said: &Value| {
+            let state = said["state"].as_str();
+            tool == "repair_execute" && state.is_some_and(|state| AT_IT.contains(&state))
+        };
+        for _ in 0..90 {
+            if !at_it(&said) {
+                return said;
+            }
+            std::thread::sleep(Duration::from_secs(1));
+            let of = json!({ "action_id": said["action_id"] });
+            said = self.calls("action_status", &of).unwrap();
+        }
+        panic!("a repair never ended: {said}");
     }
 }
 

@@ -64,10 +64,7 @@ impl Refusal<'_> {
     fn advice(&self) -> String {
         match (self.status, self.code()) {
             (_, "insufficient_user_authentication") => self.sign_in_anew(),
-            (_, "already-created") => {
-                let id = text(self.body, "/resource_id");
-                format!("; it was made as {id}, and what it said once is lost: take that away and make another")
-            }
+            (_, "already-created") => self.look_at_what_was_made(),
             (_, "outcome-unknown") => format!(
                 "; look before you ask again, which would be another request{}",
                 self.request()
@@ -112,6 +109,22 @@ impl Refusal<'_> {
     fn request(&self) -> String {
         let request = text(self.body, "/request_id");
         format!("; what helps whoever runs the deployment: request {request}")
+    }
+
+    /// A secret is shown once; everything else is on the record.
+    fn look_at_what_was_made(&self) -> String {
+        let id = text(self.body, "/resource_id");
+        let secret = ["key_", "inv_"].iter().any(|kind| id.starts_with(kind));
+        match id.as_str() {
+            "" => {
+                "; it was done, and its answer is lost: look at what there is before you ask again"
+                    .to_owned()
+            }
+            id if secret => format!(
+                "; it was made as {id}, and what it said once is lost: take that away and make another"
+            ),
+            id => format!("; it was done, and its answer is lost: read {id}"),
+        }
     }
 
     fn sign_in_anew(&self) -> String {
@@ -177,6 +190,14 @@ mod tests {
         assert!(said(503, &json!({}), false).contains("; try again; "));
         let made = json!({ "title": "Done", "code": "already-created", "resource_id": "key_1" });
         assert!(said(409, &made, false).contains("made as key_1"));
+        for (id, told) in [("act_1", "read act_1"), ("", "look at what there is")] {
+            let done = json!({ "title": "Done", "code": "already-created", "resource_id": id });
+            let said = said(409, &done, false);
+            assert!(
+                said.contains(told) && !said.contains("make another"),
+                "{said}"
+            );
+        }
     }
 
     #[test]

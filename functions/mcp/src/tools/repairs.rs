@@ -214,7 +214,8 @@ impl Tools {
         self.asked(call, ask(action), Some(key)).await
     }
 
-    /// What is held and what the policy denies are results: the action says which it is.
+    /// What is held, what the policy denies and what was done before are results: the action says which
+    /// it is.
     pub(super) async fn asked(&self, mut call: Call<'_>, ask: Ask, key: Option<String>) -> Told {
         let body = std::mem::take(&mut call.arguments).rest();
         let to = self.others.repair.as_ref();
@@ -223,14 +224,24 @@ impl Tools {
             Err(Refused::There(problem)) => problem,
             Err(refused) => return Err(refused),
         };
-        let (Ask::ExecuteAction(id), Some("action-held" | "action-denied")) =
-            (ask, problem.get("code").and_then(Value::as_str))
-        else {
+        let Some((action, refused)) = instead(ask, &problem) else {
             return Err(Refused::There(problem));
         };
-        let why = problem.get("title").and_then(Value::as_str);
         let nothing = (None, serde_json::Map::new());
-        let shown = delegate(to, &call, Ask::ReadAction(id), nothing).await?;
-        told(&Judged::of(shown, why.map(str::to_owned))?)
+        let shown = delegate(to, &call, Ask::ReadAction(action), nothing).await?;
+        told(&Judged::of(shown, refused)?)
+    }
+}
+
+/// The action that is the answer instead of a problem, and why it was not done now.
+fn instead(ask: Ask, problem: &Value) -> Option<(ActionId, Option<String>)> {
+    let text = |name: &str| problem.get(name).and_then(Value::as_str);
+    match (text("code")?, ask) {
+        // Done before, and the answer was not kept: it is what it would say now.
+        ("already-created", _) => Some((text("resource_id")?.parse().ok()?, None)),
+        ("action-held" | "action-denied", Ask::ExecuteAction(action)) => {
+            Some((action, text("title").map(str::to_owned)))
+        }
+        _ => None,
     }
 }
