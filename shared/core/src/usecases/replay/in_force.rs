@@ -43,6 +43,11 @@ pub(super) enum Shown {
     No(String),
 }
 
+/// The file with the entry that put rules in force.
+pub(super) fn entry_of(digest: &str) -> String {
+    format!("workspace/{}.json", digest.replace("sha256:", ""))
+}
+
 /// Rules, and what is known of them.
 pub(super) struct Asked<'a> {
     pub(super) inputs: Inputs<'a>,
@@ -60,7 +65,7 @@ impl Asked<'_> {
     /// Who put the rules in force; `Err` says what was exchanged.
     pub(super) fn answer(&self) -> Result<Shown, String> {
         let hex = self.digest.replace("sha256:", "");
-        let name = super::rulebook::in_force(self.digest);
+        let name = entry_of(self.digest);
         let envelope = match self.bundle {
             Some(bundle) => Some((bundle, self.envelope(&hex, bundle)?)),
             None => None,

@@ -17,7 +17,7 @@ use counterfoil_policy::{
     schema_digest,
 };
 
-use super::in_force::{Asked, Shown};
+use super::in_force::{Asked, Shown, entry_of};
 use super::{InForce, Inputs, text};
 use crate::policy::{baseline_digest, default_bundle, default_bundle_digest};
 use crate::usecases::announced::workspace_of;
@@ -207,7 +207,7 @@ impl<'a> Rulebook<'a> {
                 named(name, digest)
             ))
         };
-        if name == LayerName::Workspace && (self.inputs)(&in_force(digest)).is_some() {
+        if name == LayerName::Workspace && (self.inputs)(&entry_of(digest)).is_some() {
             return Err(Unfound::Refused(format!(
                 "the rules in {folder} were put in force, so they are a bundle, and its signature is gone"
             )));
@@ -282,11 +282,6 @@ impl<'a> Rulebook<'a> {
         let texts: Vec<u8> = texts.flatten().collect();
         (!texts.is_empty()).then(|| String::from_utf8_lossy(&texts).into_owned())
     }
-}
-
-/// The file with the entry that put rules in force.
-pub(super) fn in_force(digest: &str) -> String {
-    format!("workspace/{}.json", digest.replace("sha256:", ""))
 }
 
 /// What a decision says of a layer; absent where the layer was not asked.
