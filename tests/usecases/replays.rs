@@ -11,7 +11,7 @@ use counterfoil_core::policy::baseline_digest;
 use counterfoil_core::ports::StoredPart;
 use counterfoil_core::reconcile::FindingKind;
 use counterfoil_core::records::{Directory, Mapping, Records};
-use counterfoil_core::repair::VoteKind;
+use counterfoil_core::repair::{Action, VoteKind};
 use counterfoil_core::run::Run;
 use counterfoil_core::snapshot::index_files as snapshot_files;
 use counterfoil_core::usecases::{
@@ -378,11 +378,8 @@ async fn a_decision_of_a_broken_glass_that_the_rules_were_not_asked_about_is_a_d
     }
 }
 
-/// What counts an approval rests on an answer that somebody was allowed to give.
-#[tokio::test]
-async fn an_answer_that_was_not_allowed_or_is_not_there_is_a_difference() {
-    let world = World::new().await;
-    let action = propose(&world).await.action;
+/// Ben approves and it is carried out: the run of both.
+async fn approve(world: &World, action: &Action) -> String {
     let vote = Voted {
         kind: VoteKind::Approve,
         digest: &action.digest,
@@ -391,7 +388,15 @@ async fn an_answer_that_was_not_allowed_or_is_not_there_is_a_difference() {
     };
     let id = action.id.to_string();
     let done = Box::pin(world.vote().vote(&world.ben, &id, &vote)).await;
-    let run = done.unwrap().action.value.follow_up.unwrap().to_string();
+    done.unwrap().action.value.follow_up.unwrap().to_string()
+}
+
+/// What counts an approval rests on an answer that somebody was allowed to give.
+#[tokio::test]
+async fn an_answer_that_was_not_allowed_or_is_not_there_is_a_difference() {
+    let world = World::new().await;
+    let action = propose(&world).await.action;
+    let run = approve(&world, &action).await;
     let record = Record::of(&world).await;
     assert_eq!(record.replay(&run).await.unwrap().votes, 1);
     let asked_anew = |judged: &mut Json, path: &[&str], value: Json| {
@@ -475,16 +480,7 @@ async fn every_run_names_the_rules_that_are_in_force() {
     let digest = world.activated("").await;
     let before = world.count("run.open");
     let action = propose(&world).await.action;
-    let vote = Voted {
-        kind: VoteKind::Approve,
-        digest: &action.digest,
-        reason: "checked the invoice",
-        version: None,
-    };
-    let id = action.id.to_string();
-    Box::pin(world.vote().vote(&world.ben, &id, &vote))
-        .await
-        .unwrap();
+    approve(&world, &action).await;
     let opened = world.facts("run.open").split_off(before);
     assert_eq!(opened.len(), 3, "a scan, a proposal, its execution");
     for open in opened {

@@ -43,6 +43,17 @@ impl Shop {
         self.office.world.clock.now()
     }
 
+    fn holds(&self) -> LegalHolds {
+        let world = &self.office.world;
+        LegalHolds {
+            evidence: world.store.clone(),
+            reader: world.store.clone(),
+            state: world.store.clone(),
+            clock: Arc::new(world.clock.clone()),
+            random: world.random().clone(),
+        }
+    }
+
     fn retention(&self) -> KeepRetention {
         self.office.world.retention()
     }
@@ -76,6 +87,16 @@ impl Shop {
             Err(DeletionError::NotSecond(why)) => Err(why),
             Err(other) => panic!("{other:?}"),
         }
+    }
+}
+
+/// A hold on everything, in the project or in the whole workspace.
+fn everything(workspace: bool) -> NewHold {
+    NewHold {
+        idempotency_key: format!("k{workspace}"),
+        workspace,
+        target: HoldTarget::All { all: true },
+        reason: "litigation against the shop".to_owned(),
     }
 }
 
@@ -207,21 +228,9 @@ async fn a_workspace_that_was_emptied_is_not_deleted_by_who_is_left() {
 #[tokio::test]
 async fn a_hold_is_released_by_an_owner_who_was_one_before() {
     let shop = Shop::new().await;
-    let world = &shop.office.world;
-    let holds = LegalHolds {
-        evidence: world.store.clone(),
-        reader: world.store.clone(),
-        state: world.store.clone(),
-        clock: Arc::new(world.clock.clone()),
-        random: world.random().clone(),
-    };
-    let new = NewHold {
-        idempotency_key: "k".to_owned(),
-        workspace: false,
-        target: HoldTarget::All { all: true },
-        reason: "litigation against the shop".to_owned(),
-    };
-    let hold = holds.set(&shop.by(ADMIN).await, &new).await.unwrap();
+    let holds = shop.holds();
+    let hold = holds.set(&shop.by(ADMIN).await, &everything(false)).await;
+    let hold = hold.unwrap();
     let id = hold.value.id.to_string();
     holds.release(&shop.by(OWNER).await, &id).await.unwrap();
     shop.later(HOUR);
@@ -243,23 +252,15 @@ async fn a_hold_is_released_by_an_owner_who_was_one_before() {
 #[tokio::test]
 async fn a_hold_of_the_workspace_is_judged_as_one_of_the_workspace() {
     let shop = Shop::new().await;
-    let world = &shop.office.world;
-    let holds = LegalHolds {
-        evidence: world.store.clone(),
-        reader: world.store.clone(),
-        state: world.store.clone(),
-        clock: Arc::new(world.clock.clone()),
-        random: world.random().clone(),
-    };
-    let new = |workspace: bool| NewHold {
-        idempotency_key: format!("k{workspace}"),
-        workspace,
-        target: HoldTarget::All { all: true },
-        reason: "litigation against the shop".to_owned(),
-    };
+    let (world, holds) = (&shop.office.world, shop.holds());
     let owner = shop.by(OWNER).await;
-    let of_project = holds.set(&owner, &new(false)).await.unwrap().value.id;
-    let of_workspace = holds.set(&owner, &new(true)).await.unwrap().value.id;
+    let of_project = holds
+        .set(&owner, &everything(false))
+        .await
+        .unwrap()
+        .value
+        .id;
+    let of_workspace = holds.set(&owner, &everything(true)).await.unwrap().value.id;
     let rule = |action: &str, when: &str| {
         format!(
             "@id(\"ws.forbid.whole\") @why(\"not of the whole workspace\")\nforbid (principal, action == CF::Action::\"{action}\", resource) when {{ {when} }};\n"
@@ -277,23 +278,17 @@ async fn a_hold_of_the_workspace_is_judged_as_one_of_the_workspace() {
     assert!(matches!(other, Ok(Released::Held(_))), "{other:?}");
 
     let shop = Shop::new().await;
-    let world = &shop.office.world;
-    let holds = LegalHolds {
-        evidence: world.store.clone(),
-        reader: world.store.clone(),
-        state: world.store.clone(),
-        ..holds
-    };
+    let (world, holds) = (&shop.office.world, shop.holds());
     let none = "context.base.scope.environment == \"none\"";
     let whole = rule("legal_hold.set", none);
     world.under_in(shop.office.workspace.id, &whole).await;
     let owner = shop.by(OWNER).await;
     let refused = holds.admit(&owner, true).await.unwrap_err();
     assert!(denied(&refused), "{refused:?}");
-    let refused = holds.set(&owner, &new(true)).await.unwrap_err();
+    let refused = holds.set(&owner, &everything(true)).await.unwrap_err();
     assert!(denied(&refused), "{refused:?}");
     holds.admit(&owner, false).await.unwrap();
-    holds.set(&owner, &new(false)).await.unwrap();
+    holds.set(&owner, &everything(false)).await.unwrap();
 }
 
 #[tokio::test]
